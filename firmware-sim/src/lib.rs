@@ -1,0 +1,1 @@
+//! The app that shows generated pictures, and emulated panels to run it on.

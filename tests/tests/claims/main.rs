@@ -1,0 +1,1 @@
+//! Claims about the whole project, one module each subject.

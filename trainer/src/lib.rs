@@ -1,0 +1,2 @@
+//! Trains GANs on the CPU and shrinks their generators to integers.
+pub mod philox;
