@@ -1,1 +1,2 @@
 //! Oracles shared by the claims.
+pub mod check;

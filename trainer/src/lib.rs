@@ -1,2 +1,5 @@
 //! Trains GANs on the CPU and shrinks their generators to integers.
+pub mod exec;
+pub mod graph;
 pub mod philox;
+pub mod plan;

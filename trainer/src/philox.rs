@@ -3,6 +3,8 @@
 //! Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Nothing is
 //! stored between draws, so a resumed run needs no generator state and threads need no locks.
 
+use crate::graph::Distribution;
+
 /// Names one sequence of random numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -21,6 +23,14 @@ impl Key {
             [self.seed as u32, (self.seed >> 32) as u32],
             [index, self.stream, self.step as u32, (self.step >> 32) as u32],
         )
+    }
+
+    /// Fills `out` with numbers of the law `distribution`.
+    pub fn fill(self, distribution: Distribution, out: &mut [f32]) {
+        match distribution {
+            Distribution::Uniform => self.uniform(out),
+            Distribution::Normal => self.normal(out),
+        }
     }
 
     /// A number in `0..n`, by multiplication (bias below n/2^32). `n` must not be 0.

@@ -1,1 +1,3 @@
 //! Claims about the whole project, one module each subject.
+mod executor;
+mod gradients;

@@ -1,0 +1,126 @@
+//! The planned executor against the interpreter: larger shapes, effects, guards, memory.
+use ganlet_tests::check::{executor, feeds, noise};
+use ganlet_trainer::exec::cpu::Cpu;
+use ganlet_trainer::exec::{Clock, Executor, Program, Store};
+use ganlet_trainer::graph::{Distribution, Graph, Shape, Unary, Window};
+
+#[test]
+fn a_long_elementwise_chain_is_one_step() {
+    let mut g = Graph::default();
+    let (x, b) = (g.input("x", &[70, 33, 24]), g.input("b", &[24]));
+    let y = g.add(x, b);
+    let y = g.unary(Unary::Leaky(0.2), y);
+    let y = g.mul(y, y);
+    let y = g.affine(y, 0.5, 1.0);
+    let sums = g.sum_to(y, Shape::new(&[24]));
+    let total = g.sum(y);
+    let program = Program::new("chain", &g, &[y, sums, total]);
+    assert_eq!(program.plan.steps(), 1, "{}", program.plan.to_text(&program.graph));
+    executor(&g, &[y, sums, total], &Store::default(), 1e-5);
+}
+
+#[test]
+fn batch_normalisation_and_its_gradient() {
+    let mut g = Graph::default();
+    let (x, scale) = (g.input("x", &[16, 7, 7, 12]), g.input("scale", &[12]));
+    let n = 1.0 / (16.0 * 49.0);
+    let sum = g.sum_to(x, Shape::new(&[12]));
+    let mean = g.affine(sum, n, 0.0);
+    let centred = g.sub(x, mean);
+    let squares = g.square(centred);
+    let squares = g.sum_to(squares, Shape::new(&[12]));
+    let variance = g.affine(squares, n, 1e-5);
+    let deviation = g.unary(Unary::Sqrt, variance);
+    let normal = g.div(centred, deviation);
+    let y = g.mul(normal, scale);
+    let y = g.unary(Unary::Tanh, y);
+    let y2 = g.mul(y, x);
+    let loss = g.sum(y2);
+    let grads = g.grad(loss, &[x, scale]);
+    executor(&g, &[loss, grads[0], grads[1], mean, variance], &Store::default(), 1e-4);
+}
+
+#[test]
+fn large_products_and_convolutions() {
+    let mut g = Graph::default();
+    let (a, b) = (g.input("a", &[130, 300]), g.input("b", &[300, 70]));
+    let c = g.matmul(a, b);
+    let d = g.matmul_t(a, c, true, false);
+    let (x, k) = (g.input("x", &[9, 14, 16, 20]), g.input("k", &[4, 4, 20, 33]));
+    let window = Window { kernel: 4, stride: 2, pad: 1 };
+    let y = g.conv(x, k, window);
+    let back = g.conv_input(y, k, window, (14, 16));
+    let dk = g.conv_weight(x, y, window);
+    executor(&g, &[c, d, y, back, dk], &Store::default(), 1e-5);
+}
+
+#[test]
+fn assignments_take_effect_after_every_reading() {
+    let mut store = Store::default();
+    let (p, q) = (store.add("p", noise(1, 5000)), store.add("q", noise(2, 5000)));
+    let mut g = Graph::default();
+    let (a, b) = (g.param(p, &[5000]), g.param(q, &[5000]));
+    // Each takes the other's old value: one of them has to wait.
+    let (sum, difference) = (g.add(a, b), g.sub(a, b));
+    let read = g.sum(a);
+    g.guard("sum", read);
+    g.assign(p, sum);
+    g.assign(q, difference);
+    let mut cpu = Cpu::new(1);
+    let old = store.clone();
+    cpu.load(vec![Program::new("swap", &g, &[read])], store);
+    cpu.run(0, &[], Clock { seed: 0, step: 0 }).unwrap();
+    for i in 0..5000 {
+        assert_eq!(cpu.store().values(p)[i], old.values(p)[i] + old.values(q)[i]);
+        assert_eq!(cpu.store().values(q)[i], old.values(p)[i] - old.values(q)[i]);
+    }
+}
+
+#[test]
+fn a_guard_that_fails_names_the_node_and_keeps_the_store() {
+    let mut store = Store::default();
+    let p = store.add("p", vec![1.0, 2.0, -3.0]);
+    let mut g = Graph::default();
+    g.enter("critic");
+    let x = g.param(p, &[3]);
+    let log = g.unary(Unary::Log, x);
+    let loss = g.sum(log);
+    g.guard("loss", loss);
+    let next = g.affine(x, 2.0, 0.0);
+    g.assign(p, next);
+    let mut cpu = Cpu::new(1);
+    cpu.load(vec![Program::new("critic step", &g, &[loss])], store.clone());
+    let error = cpu.run(0, &[], Clock { seed: 0, step: 41 }).unwrap_err();
+    assert_eq!(cpu.store(), &store);
+    let message = error.to_string();
+    assert!(message.contains("step 41") && message.contains("critic") && message.contains("Log"), "{message}");
+}
+
+#[test]
+fn random_numbers_depend_on_the_clock_alone() {
+    let mut g = Graph::default();
+    let r = g.random(3, Distribution::Normal, &[100]);
+    let mut cpu = Cpu::new(1);
+    cpu.load(vec![Program::new("noise", &g, &[r])], Store::default());
+    let mut draw = |step| {
+        cpu.run(0, &[], Clock { seed: 5, step }).unwrap();
+        cpu.output(0, 0).to_vec()
+    };
+    let (first, second) = (draw(1), draw(2));
+    assert_ne!(first, second);
+    assert_eq!(first, draw(1));
+}
+
+#[test]
+fn values_share_slots() {
+    let mut g = Graph::default();
+    let mut x = g.input("x", &[64, 64]);
+    let w = g.input("w", &[64, 64]);
+    for _ in 0..20 {
+        x = g.matmul(x, w);
+        x = g.unary(Unary::Tanh, x);
+    }
+    let program = Program::new("deep", &g, &[x]);
+    assert!(program.plan.bytes() <= 2 * 4 * 64 * 64, "{} bytes", program.plan.bytes());
+    assert_eq!(feeds(&g).len(), 2);
+}

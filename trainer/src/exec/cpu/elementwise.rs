@@ -1,0 +1,234 @@
+//! The fused elementwise kernel: a register program over blocks that stay in the first-level cache.
+use super::math;
+use super::moves::sum;
+use super::split::{MAX_PARTS, Parts, each};
+use crate::graph::{Binary, Unary};
+use crate::plan::fuse::{Action, Fused, Operand, Tile};
+use arrayvec::ArrayVec;
+use std::cell::RefCell;
+
+/// Numbers of a block, unless one pixel has more channels.
+const BLOCK: usize = 512;
+/// Numbers that make a task of their own worth while.
+const TASK: usize = 1 << 14;
+/// Most tasks of one step.
+const MAX_TASKS: usize = 16;
+/// Most inputs of one step: three for each member.
+const MAX_INPUTS: usize = 3 * crate::plan::fuse::MAX_MEMBERS;
+
+/// Registers and tiles of one thread; they grow once and stay.
+#[derive(Default)]
+struct Scratch {
+    registers: Vec<Vec<f32>>,
+    tiles: Vec<Vec<f32>>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Elements of a block and of a task, and the count of tasks: by sizes alone.
+fn sizes(fused: &Fused) -> (usize, usize, usize) {
+    let block = fused.channels * (BLOCK / fused.channels).max(1);
+    let block = block.min(fused.len);
+    let tasks = (fused.len / TASK).clamp(1, MAX_TASKS);
+    let task = fused.len.div_ceil(tasks).next_multiple_of(block);
+    (block, task, fused.len.div_ceil(task))
+}
+
+/// Numbers that sums need before they are added up over the tasks.
+pub(crate) fn partial_len(fused: &Fused) -> usize {
+    sizes(fused).2 * fused.sums.iter().map(|s| s.1).sum::<usize>()
+}
+
+/// Runs the step; `outs` holds the stored outputs, then the sums.
+pub(crate) fn run(
+    fused: &Fused,
+    inputs: ArrayVec<&[f32], MAX_INPUTS>,
+    outs: ArrayVec<&mut [f32], MAX_PARTS>,
+    partials: &mut [f32],
+) {
+    let (block, task, tasks) = sizes(fused);
+    let width: usize = fused.sums.iter().map(|s| s.1).sum();
+    let partials = &mut partials[..tasks * width];
+    partials.fill(0.0);
+    let mut outs = outs.into_iter();
+    let mut slices: ArrayVec<_, MAX_PARTS> = outs.by_ref().take(fused.stores.len()).map(|o| (o, task)).collect();
+    slices.push((&mut *partials, width));
+    each(0..tasks, Parts { slices }, &|index, mut parts| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Some((partial, _)) = parts.slices.pop() else { return };
+            let outs = parts.slices.iter_mut().map(|s| &mut *s.0).collect();
+            let at = index * task;
+            let mut work = Task { fused, inputs: &inputs, outs, partial, at, end: (at + task).min(fused.len), block };
+            dispatch(&mut work, scratch);
+        });
+    });
+    let mut from = 0;
+    for (out, &(_, channels)) in outs.zip(&fused.sums) {
+        out.fill(0.0);
+        for row in partials.chunks_exact(width) {
+            out.iter_mut().zip(&row[from..][..channels]).for_each(|(o, v)| *o += v);
+        }
+        from += channels;
+    }
+}
+
+/// A run of blocks on one thread.
+struct Task<'a> {
+    fused: &'a Fused,
+    inputs: &'a [&'a [f32]],
+    /// The parts of the stored outputs that belong to this task.
+    outs: ArrayVec<&'a mut [f32], MAX_PARTS>,
+    partial: &'a mut [f32],
+    at: usize,
+    end: usize,
+    block: usize,
+}
+
+/// Calls the kernel compiled for the widest vectors that this processor has.
+fn dispatch(task: &mut Task<'_>, scratch: &mut Scratch) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn avx2(task: &mut Task<'_>, scratch: &mut Scratch) {
+            blocks(task, scratch);
+        }
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has the instructions, as detected right above.
+            #[allow(unsafe_code)]
+            return unsafe { avx2(task, scratch) };
+        }
+    }
+    blocks(task, scratch);
+}
+
+#[inline(always)]
+fn blocks(task: &mut Task<'_>, scratch: &mut Scratch) {
+    let Task { fused, inputs, block, .. } = *task;
+    prepare(scratch, fused, inputs, block);
+    let Scratch { registers, tiles } = scratch;
+    let start = task.at;
+    let mut at = start;
+    while at < task.end {
+        let n = block.min(task.end - at);
+        let local = at - start;
+        for instruction in &fused.instructions {
+            let mut to = std::mem::take(&mut registers[instruction.to]);
+            {
+                let read = |k: usize| match instruction.from[k] {
+                    Operand::Register(r) => &registers[r][..n],
+                    Operand::Input(i) => &inputs[i][at..][..n],
+                    Operand::Output(o) => &task.outs[o][local..][..n],
+                    Operand::Tile(t) => &tiles[t][..n],
+                };
+                let to = &mut to[..n];
+                match instruction.action {
+                    Action::Unary(f) => unary(f, read(0), to),
+                    Action::Binary(f) => binary(f, read(0), read(1), to),
+                    Action::Select => {
+                        let (c, a, b) = (read(0), read(1), read(2));
+                        for i in 0..n {
+                            to[i] = if c[i] > 0.0 { a[i] } else { b[i] };
+                        }
+                    }
+                }
+            }
+            registers[instruction.to] = to;
+        }
+        let mut from = 0;
+        for &(operand, channels) in &fused.sums {
+            let values = match operand {
+                Operand::Register(r) => &registers[r][..n],
+                Operand::Input(i) => &inputs[i][at..][..n],
+                Operand::Output(o) => &task.outs[o][local..][..n],
+                Operand::Tile(t) => &tiles[t][..n],
+            };
+            let sums = &mut task.partial[from..][..channels];
+            if channels == 1 {
+                sums[0] += sum(values);
+            } else {
+                for pixel in values.chunks_exact(channels) {
+                    sums.iter_mut().zip(pixel).for_each(|(s, v)| *s += v);
+                }
+            }
+            from += channels;
+        }
+        for (o, &operand) in fused.stores.iter().enumerate() {
+            match operand {
+                Operand::Register(r) => task.outs[o][local..][..n].copy_from_slice(&registers[r][..n]),
+                Operand::Input(i) => task.outs[o][local..][..n].copy_from_slice(&inputs[i][at..][..n]),
+                Operand::Tile(t) => task.outs[o][local..][..n].copy_from_slice(&tiles[t][..n]),
+                Operand::Output(p) if p == o => {}
+                Operand::Output(p) => unreachable!("output {o} would copy output {p}"),
+            }
+        }
+        at += n;
+    }
+}
+
+/// Makes room for the registers and lays out the tiles, which every block of the step sees the same.
+fn prepare(scratch: &mut Scratch, fused: &Fused, inputs: &[&[f32]], block: usize) {
+    let Scratch { registers, tiles } = scratch;
+    let room = |buffers: &mut Vec<Vec<f32>>, count: usize| {
+        if buffers.len() < count {
+            buffers.resize(count, Vec::new());
+        }
+        buffers[..count].iter_mut().filter(|b| b.len() < block).for_each(|b| b.resize(block, 0.0));
+    };
+    room(registers, fused.registers);
+    room(tiles, fused.tiles.len());
+    for (tile, pattern) in fused.tiles.iter().zip(tiles) {
+        match *tile {
+            Tile::Constant(v) => pattern[..block].fill(v),
+            Tile::Input(i) if inputs[i].len() == 1 => pattern[..block].fill(inputs[i][0]),
+            Tile::Input(i) => {
+                pattern[..block]
+                    .chunks_mut(inputs[i].len())
+                    .for_each(|run| run.copy_from_slice(&inputs[i][..run.len()]));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn map(x: &[f32], to: &mut [f32], f: impl Fn(f32) -> f32) {
+    for (t, &v) in to.iter_mut().zip(x) {
+        *t = f(v);
+    }
+}
+
+#[inline(always)]
+fn unary(f: Unary, x: &[f32], to: &mut [f32]) {
+    match f {
+        Unary::Exp => map(x, to, math::exp),
+        Unary::Log => map(x, to, math::log),
+        Unary::Sqrt => map(x, to, f32::sqrt),
+        Unary::Recip => map(x, to, |v| 1.0 / v),
+        Unary::Tanh => map(x, to, math::tanh),
+        Unary::Sigmoid => map(x, to, math::sigmoid),
+        Unary::Softplus => map(x, to, math::softplus),
+        Unary::Abs => map(x, to, f32::abs),
+        Unary::Sign => map(x, to, |v| f32::from(v > 0.0) - f32::from(v < 0.0)),
+        Unary::Leaky(slope) => map(x, to, |v| v * if v > 0.0 { 1.0 } else { slope }),
+        Unary::LeakyStep(slope) => map(x, to, |v| if v > 0.0 { 1.0 } else { slope }),
+        Unary::Affine { scale, offset } => map(x, to, |v| scale * v + offset),
+    }
+}
+
+#[inline(always)]
+fn zip(a: &[f32], b: &[f32], to: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    for ((t, &a), &b) in to.iter_mut().zip(a).zip(b) {
+        *t = f(a, b);
+    }
+}
+
+#[inline(always)]
+fn binary(f: Binary, a: &[f32], b: &[f32], to: &mut [f32]) {
+    match f {
+        Binary::Add => zip(a, b, to, |a, b| a + b),
+        Binary::Sub => zip(a, b, to, |a, b| a - b),
+        Binary::Mul => zip(a, b, to, |a, b| a * b),
+        Binary::Div => zip(a, b, to, |a, b| a / b),
+    }
+}

@@ -1,0 +1,205 @@
+//! The CPU executor: planned steps over preallocated slots, bitwise the same for any number of threads.
+//!
+//! Work is cut into tasks by sizes alone, never by the number of threads, and sums over tasks are added in
+//! task order. Kernels borrow their inputs and own their outputs while they run, so nothing here is unsafe
+//! but the call into sgemm and the choice of vector instructions.
+mod conv;
+mod elementwise;
+mod gemm;
+mod math;
+mod moves;
+mod split;
+
+use super::{Clock, Executor, NotFinite, Program, Store};
+use crate::philox::Key;
+use crate::plan::{Base, Kind, Step, View};
+use arrayvec::ArrayVec;
+pub use gemm::{MatMut, MatRef, sgemm};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use split::MAX_PARTS;
+
+/// Programs whose products need fewer operations than this run on the calling thread alone.
+const WORTH_THREADS: f64 = 2e6;
+
+/// Runs programs on all cores of this machine, or on as many as asked for.
+pub struct Cpu {
+    pool: Option<ThreadPool>,
+    programs: Vec<Program>,
+    memory: Memory,
+}
+
+/// All numbers: slots, the store, and sums of tasks before they are added up.
+#[derive(Default)]
+struct Memory {
+    slots: Vec<Vec<f32>>,
+    store: Store,
+    partials: Vec<f32>,
+}
+
+impl Cpu {
+    /// An executor on `threads` threads; 0 means one for each core.
+    pub fn new(threads: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { cores } else { threads };
+        let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build().ok()).flatten();
+        Self { pool, programs: Vec::new(), memory: Memory::default() }
+    }
+
+    /// Count of threads that share the work.
+    pub fn threads(&self) -> usize {
+        self.pool.as_ref().map_or(1, ThreadPool::current_num_threads)
+    }
+
+    /// Bytes of working memory, the store not counted.
+    pub fn bytes(&self) -> usize {
+        4 * (self.memory.slots.iter().map(Vec::len).sum::<usize>() + self.memory.partials.len())
+    }
+
+    /// Runs `program` step by step and names the first node with a value that is not finite.
+    fn diagnose(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> String {
+        let Self { programs, memory, .. } = self;
+        let program = &programs[program];
+        for (name, values) in program.plan.inputs.iter().zip(inputs) {
+            if values.iter().any(|v| !v.is_finite()) {
+                return format!("input {}", name.0);
+            }
+        }
+        for step in program.plan.steps.iter().take_while(|s| !matches!(s.kind, Kind::Guard)) {
+            memory.step(step, inputs, clock);
+            for &output in &step.outputs {
+                if memory.view(output, inputs).iter().any(|v| !v.is_finite()) {
+                    let names: Vec<_> = step.nodes.iter().map(|&n| program.graph.describe(n)).collect();
+                    return names.join(" or ");
+                }
+            }
+        }
+        "no step (the guard itself)".into()
+    }
+}
+
+impl Executor for Cpu {
+    fn load(&mut self, programs: Vec<Program>, store: Store) {
+        let count = programs.iter().map(|p| p.plan.slots.len()).max().unwrap_or(0);
+        let mut sizes = vec![0; count];
+        let mut partials = 0;
+        for program in &programs {
+            let mut slots = program.plan.slots.clone();
+            slots.resize(count, 0);
+            sizes.iter_mut().zip(&slots).for_each(|(s, &n)| *s = n.max(*s));
+            partials = program.plan.steps.iter().map(|s| partial_len(&s.kind)).fold(partials, usize::max);
+        }
+        self.memory =
+            Memory { slots: sizes.into_iter().map(|n| vec![0.0; n]).collect(), store, partials: vec![0.0; partials] };
+        self.programs = programs;
+    }
+
+    fn run(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> Result<(), NotFinite> {
+        let plan = &self.programs[program].plan;
+        assert_eq!(inputs.len(), plan.inputs.len(), "inputs of the {}", self.programs[program].name);
+        for ((name, len), given) in plan.inputs.iter().zip(inputs) {
+            assert_eq!(given.len(), *len, "length of input {name}");
+        }
+        let memory = &mut self.memory;
+        let mut all = || plan.steps.iter().try_for_each(|step| memory.checked_step(step, inputs, clock));
+        let done = match &self.pool {
+            Some(pool) if plan.flops() >= WORTH_THREADS => pool.install(all),
+            _ => all(),
+        };
+        let Err(guard) = done else { return Ok(()) };
+        let (guard, name) = (plan.guards[guard].clone(), self.programs[program].name.clone());
+        Err(NotFinite { guard, program: name, step: clock.step, node: self.diagnose(program, inputs, clock) })
+    }
+
+    fn output(&self, program: usize, index: usize) -> &[f32] {
+        self.memory.view(self.programs[program].plan.outputs[index], &[])
+    }
+
+    fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+
+    fn store(&self) -> &Store {
+        &self.memory.store
+    }
+
+    fn store_mut(&mut self) -> &mut Store {
+        &mut self.memory.store
+    }
+}
+
+/// Numbers that the tasks of a step need for sums of their own.
+fn partial_len(kind: &Kind) -> usize {
+    match kind {
+        Kind::Fused(f) => elementwise::partial_len(f),
+        Kind::ConvWeight(w, s) => conv::partial_len(*w, s),
+        _ => 0,
+    }
+}
+
+impl Memory {
+    fn view<'a>(&'a self, view: View, inputs: &[&'a [f32]]) -> &'a [f32] {
+        let whole = match view.base {
+            Base::Slot(i) => &self.slots[i][..],
+            Base::Param(id) => self.store.values(id),
+            Base::Input(i) => inputs.get(i).copied().unwrap_or(&[]),
+        };
+        &whole[view.offset..][..view.len]
+    }
+
+    fn buffer(&mut self, base: Base) -> &mut Vec<f32> {
+        match base {
+            Base::Slot(i) => &mut self.slots[i],
+            Base::Param(id) => self.store.values_mut(id),
+            Base::Input(_) => unreachable!("a plan never writes to an input"),
+        }
+    }
+
+    /// Runs a step; fails with the index of the guard that is not finite.
+    fn checked_step(&mut self, step: &Step, inputs: &[&[f32]], clock: Clock) -> Result<(), usize> {
+        if matches!(step.kind, Kind::Guard) {
+            let bad = step.inputs.iter().position(|&v| !self.view(v, inputs)[0].is_finite());
+            return bad.map_or(Ok(()), Err);
+        }
+        self.step(step, inputs, clock);
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step, inputs: &[&[f32]], clock: Clock) {
+        let mut owned: ArrayVec<Vec<f32>, MAX_PARTS> =
+            step.outputs.iter().map(|o| std::mem::take(self.buffer(o.base))).collect();
+        let mut partials = std::mem::take(&mut self.partials);
+        {
+            let outs = owned.iter_mut().zip(&step.outputs);
+            let mut outs: ArrayVec<&mut [f32], MAX_PARTS> =
+                outs.map(|(buffer, o)| &mut buffer[o.offset..][..o.len]).collect();
+            let input = |k: usize| self.view(step.inputs[k], inputs);
+            match &step.kind {
+                Kind::Fused(fused) => {
+                    // An input that an output overwrites is read through the output.
+                    let taken = |v: &View| step.outputs.iter().any(|o| o.base == v.base);
+                    let views = step.inputs.iter();
+                    let read = views.map(|v| if taken(v) { &[][..] } else { self.view(*v, inputs) }).collect();
+                    elementwise::run(fused, read, outs, &mut partials);
+                }
+                &Kind::MatMul { size, ta, tb } => gemm::product(size, (input(0), ta), (input(1), tb), outs[0]),
+                Kind::Conv(w, s) => conv::forward(*w, s, input(0), input(1), outs[0]),
+                Kind::ConvInput(w, s) => conv::input(*w, s, input(0), input(1), outs[0]),
+                Kind::ConvWeight(w, s) => conv::weight(*w, s, input(0), input(1), outs[0], &mut partials),
+                &Kind::Upsample(small, factor) => moves::upsample(small, factor, input(0), outs[0]),
+                &Kind::SumPool(small, factor) => moves::sum_pool(small, factor, input(0), outs[0]),
+                &Kind::Slice { outer, from, at, len } => moves::slice(outer, from, at, len, input(0), outs[0]),
+                &Kind::Pad { outer, len, at, to } => moves::pad(outer, len, at, to, input(0), outs[0]),
+                Kind::Concat { outer, runs } => moves::concat(*outer, runs, |k| input(k), outs[0]),
+                &Kind::Broadcast(from, to) => moves::broadcast(from, to, input(0), outs[0]),
+                &Kind::SumTo(from, to) => moves::sum_to(from, to, input(0), outs[0]),
+                &Kind::Random(stream, law) => Key { seed: clock.seed, stream, step: clock.step }.fill(law, outs[0]),
+                Kind::Copy => outs[0].copy_from_slice(input(0)),
+                Kind::Guard => {}
+            }
+        }
+        self.partials = partials;
+        for (buffer, output) in owned.into_iter().zip(&step.outputs) {
+            *self.buffer(output.base) = buffer;
+        }
+    }
+}

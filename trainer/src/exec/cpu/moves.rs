@@ -1,0 +1,95 @@
+//! Copies and repetitions: slices, paddings, joins, broadcasts, upsampling and their adjoints.
+
+pub(crate) fn slice(outer: usize, from: usize, at: usize, len: usize, x: &[f32], out: &mut [f32]) {
+    for o in 0..outer {
+        out[o * len..][..len].copy_from_slice(&x[o * from + at..][..len]);
+    }
+}
+
+pub(crate) fn pad(outer: usize, len: usize, at: usize, to: usize, x: &[f32], out: &mut [f32]) {
+    for o in 0..outer {
+        let run = &mut out[o * to..][..to];
+        run[..at].fill(0.0);
+        run[at..][..len].copy_from_slice(&x[o * len..][..len]);
+        run[at + len..].fill(0.0);
+    }
+}
+
+pub(crate) fn concat<'a>(outer: usize, runs: &[usize], part: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
+    let total: usize = runs.iter().sum();
+    let mut at = 0;
+    for (k, &len) in runs.iter().enumerate() {
+        for o in 0..outer {
+            out[o * total + at..][..len].copy_from_slice(&part(k)[o * len..][..len]);
+        }
+        at += len;
+    }
+}
+
+/// Distance in a value of shape `dims` between neighbours along each dimension; 0 where it repeats.
+fn strides(dims: [usize; 4]) -> [usize; 4] {
+    let dense = [dims[1] * dims[2] * dims[3], dims[2] * dims[3], dims[3], 1];
+    std::array::from_fn(|i| if dims[i] == 1 { 0 } else { dense[i] })
+}
+
+pub(crate) fn broadcast(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [f32]) {
+    let s = strides(from);
+    for (row, run) in out.chunks_exact_mut(to[3]).enumerate() {
+        let at = row / (to[1] * to[2]) * s[0] + row / to[2] % to[1] * s[1] + row % to[2] * s[2];
+        if s[3] == 0 {
+            run.fill(x[at]);
+        } else {
+            run.copy_from_slice(&x[at..][..to[3]]);
+        }
+    }
+}
+
+pub(crate) fn sum_to(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [f32]) {
+    let s = strides(to);
+    out.fill(0.0);
+    for (row, run) in x.chunks_exact(from[3]).enumerate() {
+        let at = row / (from[1] * from[2]) * s[0] + row / from[2] % from[1] * s[1] + row % from[2] * s[2];
+        if s[3] == 0 {
+            out[at] += sum(run);
+        } else {
+            out[at..][..from[3]].iter_mut().zip(run).for_each(|(o, v)| *o += v);
+        }
+    }
+}
+
+/// The sum in a fixed order that vector instructions can follow: sixteen lanes, then the lanes.
+#[inline(always)]
+pub(crate) fn sum(x: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let chunks = x.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(l, v)| *l += v);
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+pub(crate) fn upsample([_, h, w, c]: [usize; 4], factor: usize, x: &[f32], out: &mut [f32]) {
+    for (row, out) in x.chunks_exact(w * c).zip(out.chunks_exact_mut(factor * factor * w * c)) {
+        let (first, others) = out.split_at_mut(factor * w * c);
+        for (pixel, copies) in row.chunks_exact(c).zip(first.chunks_exact_mut(factor * c)) {
+            copies.chunks_exact_mut(c).for_each(|copy| copy.copy_from_slice(pixel));
+        }
+        others.chunks_exact_mut(factor * w * c).for_each(|copy| copy.copy_from_slice(first));
+    }
+    debug_assert_eq!(x.len() % (h * w * c), 0);
+}
+
+pub(crate) fn sum_pool([_, h, w, c]: [usize; 4], factor: usize, x: &[f32], out: &mut [f32]) {
+    out.fill(0.0);
+    for (rows, out) in x.chunks_exact(factor * factor * w * c).zip(out.chunks_exact_mut(w * c)) {
+        for row in rows.chunks_exact(factor * w * c) {
+            for (pixels, sums) in row.chunks_exact(factor * c).zip(out.chunks_exact_mut(c)) {
+                for pixel in pixels.chunks_exact(c) {
+                    sums.iter_mut().zip(pixel).for_each(|(s, v)| *s += v);
+                }
+            }
+        }
+    }
+    debug_assert_eq!(out.len() % (h * w * c), 0);
+}

@@ -1,0 +1,75 @@
+//! Runs planned programs over one store of weights and optimiser state.
+pub mod cpu;
+mod store;
+
+use crate::graph::{Graph, NodeId};
+use crate::plan::Plan;
+use std::fmt;
+pub use store::{Entry, Store};
+
+/// A named graph with its plan: one kind of step of a training run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Shown in messages: "critic step".
+    pub name: String,
+    /// What is computed, simplified.
+    pub graph: Graph,
+    /// How.
+    pub plan: Plan,
+}
+
+impl Program {
+    /// Simplifies and plans `graph` for reading `outputs`, in this order, after each run.
+    pub fn new(name: impl Into<String>, graph: &Graph, outputs: &[NodeId]) -> Self {
+        let (graph, outputs) = graph.simplified(outputs);
+        let plan = Plan::new(&graph, &outputs);
+        Self { name: name.into(), graph, plan }
+    }
+}
+
+/// What keys the random numbers of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// The seed of the training run.
+    pub seed: u64,
+    /// The training step.
+    pub step: u64,
+}
+
+/// A value that must be finite was not; nothing was assigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotFinite {
+    /// Name of the guarded value.
+    pub guard: String,
+    /// The program that ran.
+    pub program: String,
+    /// The step.
+    pub step: u64,
+    /// The first node of the program with a value that is not finite.
+    pub node: String,
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { guard, program, step, node } = self;
+        write!(f, "{guard} of the {program} is not finite at step {step}; the first such value is in {node}")
+    }
+}
+
+impl std::error::Error for NotFinite {}
+
+/// A device that runs programs over a store.
+pub trait Executor {
+    /// Replaces programs and store.
+    fn load(&mut self, programs: Vec<Program>, store: Store);
+    /// Runs one program; `inputs` are in the order in which its graph declared them.
+    fn run(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> Result<(), NotFinite>;
+    /// Output `index` of the last run of `program`; valid until another program runs.
+    fn output(&self, program: usize, index: usize) -> &[f32];
+    /// The programs, in the order in which they were loaded.
+    fn programs(&self) -> &[Program];
+    /// Weights and optimiser state as they are now.
+    fn store(&self) -> &Store;
+    /// The same, to be changed between runs.
+    fn store_mut(&mut self) -> &mut Store;
+}
