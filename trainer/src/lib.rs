@@ -3,3 +3,7 @@ pub mod exec;
 pub mod graph;
 pub mod philox;
 pub mod plan;
+pub mod loss;
+pub mod nn;
+pub mod optim;
+pub mod regularise;

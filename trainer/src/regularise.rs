@@ -1,0 +1,113 @@
+//! Penalties on the critic's slope, through true second-order gradients.
+use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
+use serde::{Deserialize, Serialize};
+
+/// A term added to the critic's loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
+pub enum Regulariser {
+    /// None.
+    None,
+    /// γ/2·E|∇D(x)|² on real examples (Mescheder et al. 2018, eq. 9).
+    R1 {
+        /// γ.
+        gamma: f32,
+        /// Applied every so many critic steps, that much stronger (Karras et al. 2020).
+        #[serde(default = "one")]
+        every: u32,
+    },
+    /// R1 on real and on generated examples (Huang et al. 2024).
+    R1R2 {
+        /// γ.
+        gamma: f32,
+        /// Applied every so many critic steps, that much stronger.
+        #[serde(default = "one")]
+        every: u32,
+    },
+    /// λ·E(|∇D(x̂)| - target)² between pairs of real and generated examples (Gulrajani et al. 2017, eq. 3).
+    GradientPenalty {
+        /// λ.
+        lambda: f32,
+        /// The slope that costs nothing.
+        #[serde(default = "unit")]
+        target: f32,
+    },
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn unit() -> f32 {
+    1.0
+}
+
+/// Stream of the random numbers that mix real and generated examples.
+const MIX_STREAM: u32 = 0x4D49_5800;
+
+impl Regulariser {
+    /// Critic steps from one application to the next; 0 for never.
+    pub fn every(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::R1 { every, .. } | Self::R1R2 { every, .. } => every,
+            Self::GradientPenalty { .. } => 1,
+        }
+    }
+
+    /// The penalty, already scaled for lazy application; `critic` traces the critic and returns its scores.
+    ///
+    /// `real` and `fake` are batches of one shape; gradients flow to the critic's weights alone.
+    pub fn penalty(
+        self,
+        g: &mut Graph,
+        real: NodeId,
+        fake: NodeId,
+        mut critic: impl FnMut(&mut Graph, NodeId) -> NodeId,
+    ) -> Option<NodeId> {
+        let shape = g.shape(real);
+        Some(match self {
+            Self::None => return None,
+            Self::R1 { gamma, every } => {
+                let squares = squared_slopes(g, real, &mut critic);
+                let mean = g.mean(squares);
+                g.affine(mean, 0.5 * gamma * every as f32, 0.0)
+            }
+            Self::R1R2 { gamma, every } => {
+                let both = g.concat(&[real, fake], 0);
+                let squares = squared_slopes(g, both, &mut critic);
+                // The mean over both halves is half the sum of R1's and R2's means.
+                let mean = g.mean(squares);
+                g.affine(mean, gamma * every as f32, 0.0)
+            }
+            Self::GradientPenalty { lambda, target } => {
+                let mut ones = vec![1; shape.rank()];
+                ones[0] = shape.dims()[0];
+                let e = g.random(MIX_STREAM, Distribution::Uniform, &ones);
+                let way = g.sub(real, fake);
+                let part = g.mul(way, e);
+                let mixed = g.add(fake, part);
+                let squares = squared_slopes(g, mixed, &mut critic);
+                // Away from the root's vertical tangent at 0, where second-order gradients would be infinite.
+                let away = g.affine(squares, 1.0, 1e-12);
+                let norms = g.unary(Unary::Sqrt, away);
+                let off = g.affine(norms, 1.0, -target);
+                let off = g.square(off);
+                let mean = g.mean(off);
+                g.affine(mean, lambda, 0.0)
+            }
+        })
+    }
+}
+
+/// |∇D(x)|² of each example: shape [batch, 1, …].
+fn squared_slopes(g: &mut Graph, x: NodeId, critic: &mut impl FnMut(&mut Graph, NodeId) -> NodeId) -> NodeId {
+    let x = g.detach(x);
+    let scores = critic(g, x);
+    let sum = g.sum(scores);
+    let slope = g.grad(sum, &[x])[0];
+    let squares = g.square(slope);
+    let mut ones = vec![1; g.shape(x).rank()];
+    ones[0] = g.shape(x).dims()[0];
+    g.sum_to(squares, Shape::new(&ones))
+}
