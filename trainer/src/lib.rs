@@ -1,9 +1,10 @@
 //! Trains GANs on the CPU and shrinks their generators to integers.
+pub mod data;
 pub mod exec;
 pub mod graph;
-pub mod philox;
-pub mod plan;
 pub mod loss;
 pub mod nn;
 pub mod optim;
+pub mod philox;
+pub mod plan;
 pub mod regularise;

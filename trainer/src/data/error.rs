@@ -1,0 +1,81 @@
+//! What went wrong while reading a data set, told in one screen.
+
+use std::fmt;
+use std::path::Path;
+
+/// A data set that cannot be used: where, what was expected, what was found and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataError {
+    /// The file, folder or name.
+    pub place: String,
+    /// What a good data set has there.
+    pub expected: String,
+    /// What this one has.
+    pub found: String,
+    /// What the user can do.
+    pub remedy: String,
+}
+
+impl DataError {
+    pub(crate) fn new(
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { place: place.into(), expected: expected.into(), found: found.into(), remedy: remedy.into() }
+    }
+
+    /// The operating system refused to give us `path`.
+    pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the spelling; a relative path starts at the current folder",
+            std::io::ErrorKind::PermissionDenied => "make it readable for this user (chmod +r)",
+            _ => "check that the disk is readable",
+        };
+        Self::new(path.display().to_string(), "a readable file or folder", error.to_string(), remedy)
+    }
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "cannot use the data in {}", self.place)?;
+        writeln!(f, "  expected: {}", self.expected)?;
+        writeln!(f, "  found:    {}", self.found)?;
+        write!(f, "  to do:    {}", self.remedy)
+    }
+}
+
+impl std::error::Error for DataError {}
+
+/// A count with thousands separated, as people read it.
+pub(crate) fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn the_message_says_where_what_and_how() {
+        let text = DataError::new("x.npz", "`images`", "`pics`", "rename it").to_string();
+        assert_eq!(
+            text,
+            "cannot use the data in x.npz\n  expected: `images`\n  found:    `pics`\n  to do:    rename it"
+        );
+    }
+}

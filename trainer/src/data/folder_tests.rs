@@ -1,0 +1,123 @@
+//! What reading folders promises: any sizes, classes, corrupt files told, nothing panics.
+
+use super::super::{Dataset, Options, open};
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use std::fs;
+use std::path::Path;
+
+fn save(path: &Path, picture: impl Into<DynamicImage>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    picture.into().save(path).unwrap();
+}
+
+fn colour(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| Rgb([(x * 9) as u8, (y * 9) as u8, 77]))
+}
+
+fn has(notes: &[String], text: &str) -> bool {
+    notes.iter().any(|n| n.contains(text))
+}
+
+#[test]
+fn mixed_sizes_become_the_most_common_one_and_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("a.png"), colour(24, 16));
+    save(&dir.path().join("b.jpg"), colour(24, 16));
+    save(&dir.path().join("c.JPEG"), colour(90, 50));
+    fs::write(dir.path().join("notes.txt"), "hello").unwrap();
+    let opened = open(dir.path(), &Options::default()).unwrap();
+    assert_eq!((opened.pictures.shape(), opened.pictures.count()), ([16, 24, 3].as_slice(), 3));
+    assert_eq!(opened.pictures.bytes(0), colour(24, 16).as_raw());
+    assert!(has(&opened.notes, "1 of 3 pictures cropped") && has(&opened.notes, "1 of 90x50"), "{:?}", opened.notes);
+    assert!(has(&opened.notes, "notes.txt"), "{:?}", opened.notes);
+}
+
+#[test]
+fn large_pictures_shrink_to_64_and_a_stated_size_wins() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("a.png"), colour(178, 218));
+    assert_eq!(open(dir.path(), &Options::default()).unwrap().pictures.shape(), [64, 52, 3]);
+    let options = Options { size: Some((20, 30)), ..Options::default() };
+    assert_eq!(open(dir.path(), &options).unwrap().pictures.shape(), [30, 20, 3]);
+}
+
+#[test]
+fn grey_pictures_stay_one_channel_and_colour_among_them_makes_three() {
+    let dir = tempfile::tempdir().unwrap();
+    let grey = GrayImage::from_fn(8, 12, |x, y| Luma([(x * 20 + y) as u8]));
+    save(&dir.path().join("a.png"), grey.clone());
+    save(&dir.path().join("b.png"), DynamicImage::from(grey.clone()).to_rgb8());
+    let opened = open(dir.path(), &Options::default()).unwrap();
+    assert_eq!((opened.pictures.shape(), opened.pictures.bytes(1)), ([12, 8, 1].as_slice(), grey.as_raw().as_slice()));
+    assert!(has(&opened.notes, "grey"), "{:?}", opened.notes);
+    save(&dir.path().join("c.png"), colour(8, 12));
+    assert_eq!(open(dir.path(), &Options::default()).unwrap().pictures.channels(), 3);
+}
+
+#[test]
+fn subfolders_are_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("cat/1.png"), colour(8, 8));
+    save(&dir.path().join("dog/1.png"), colour(8, 8));
+    save(&dir.path().join("dog/2.png"), colour(8, 8));
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    let opened = open(dir.path(), &Options::default()).unwrap();
+    assert_eq!(opened.pictures.labels(), Some([0, 1, 1].as_slice()));
+    assert_eq!(opened.pictures.label_names(), ["cat", "dog"]);
+}
+
+#[test]
+fn transparent_parts_are_laid_on_white() {
+    let dir = tempfile::tempdir().unwrap();
+    let half = RgbaImage::from_fn(8, 8, |x, _| Rgba([200, 0, 0, if x < 4 { 255 } else { 0 }]));
+    save(&dir.path().join("a.png"), half);
+    let opened = open(dir.path(), &Options::default()).unwrap();
+    let bytes = opened.pictures.bytes(0);
+    assert_eq!((&bytes[..3], &bytes[21..24]), ([200, 0, 0].as_slice(), [255, 255, 255].as_slice()));
+    assert!(has(&opened.notes, "white"), "{:?}", opened.notes);
+}
+
+#[test]
+fn corrupt_files_are_skipped_counted_and_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("good.png"), colour(16, 16));
+    let good = fs::read(dir.path().join("good.png")).unwrap();
+    for i in 0..7 {
+        fs::write(dir.path().join(format!("bad{i}.png")), &good[..good.len() * i / 8]).unwrap();
+    }
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 0xff;
+    fs::write(dir.path().join("flipped.png"), flipped).unwrap();
+    let opened = open(dir.path(), &Options::default()).unwrap();
+    assert_eq!(opened.pictures.count(), 1);
+    assert!(has(&opened.notes, "8 files skipped") && has(&opened.notes, "skipped "), "{:?}", opened.notes);
+    assert_eq!(opened.notes.iter().filter(|n| n.starts_with("skipped ")).count(), 5);
+
+    fs::remove_file(dir.path().join("good.png")).unwrap();
+    let text = open(dir.path(), &Options::default()).unwrap_err().to_string();
+    assert!(text.contains("none of them readable") && text.contains("bad0.png"), "{text}");
+}
+
+#[test]
+fn folders_without_pictures_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = open(dir.path(), &Options::default()).unwrap_err().to_string();
+    assert!(text.contains("an empty folder"), "{text}");
+    fs::write(dir.path().join("a.webp"), "RIFF").unwrap();
+    let text = open(dir.path(), &Options::default()).unwrap_err().to_string();
+    assert!(text.contains("a.webp") && text.contains("convert"), "{text}");
+}
+
+#[test]
+fn a_picture_that_claims_to_be_huge_is_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("a.png"), colour(8, 8));
+    // A PNG header for 2^31-1 x 2^31-1 pixels; its check sum is right.
+    let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\0\0\0".to_vec();
+    let mut crc = flate2::Crc::new();
+    crc.update(&huge[12..]);
+    huge.extend(crc.sum().to_be_bytes());
+    fs::write(dir.path().join("huge.png"), huge).unwrap();
+    let opened = open(dir.path(), &Options { size: Some((8, 8)), ..Options::default() }).unwrap();
+    assert!(opened.pictures.count() == 1 && has(&opened.notes, "huge.png"), "{:?}", opened.notes);
+}

@@ -1,0 +1,136 @@
+//! Mixtures of Gaussians in one or two dimensions: the classic laboratory for mode collapse.
+
+use super::Dataset;
+use crate::philox::Key;
+
+/// Equally likely Gaussians of one width.
+#[derive(Clone, Debug)]
+pub struct Mixture {
+    name: String,
+    shape: [usize; 1],
+    means: Vec<Vec<f32>>,
+    sigma: f32,
+}
+
+impl Mixture {
+    /// Eight modes on a circle of radius 1, σ 0.01 (the ring of VEEGAN, Srivastava et al. 2017).
+    pub fn ring() -> Self {
+        let mean = |i| (f64::from(i) / 8.0 * std::f64::consts::TAU).sin_cos();
+        let means = (0..8).map(mean).map(|(sin, cos)| vec![cos as f32, sin as f32]).collect();
+        Self { name: "ring".into(), shape: [2], means, sigma: 0.01 }
+    }
+
+    /// Twenty-five modes on {-4, -2, 0, 2, 4} x {-4, -2, 0, 2, 4}, σ 0.05 (the grid of VEEGAN).
+    pub fn grid() -> Self {
+        let steps = [-4.0, -2.0, 0.0, 2.0, 4.0];
+        let means = steps.iter().flat_map(|&x| steps.iter().map(move |&y| vec![x, y])).collect();
+        Self { name: "grid".into(), shape: [2], means, sigma: 0.05 }
+    }
+
+    /// Two modes on a line, at -1 and 1, σ 0.2.
+    pub fn bimodal() -> Self {
+        Self { name: "bimodal".into(), shape: [1], means: vec![vec![-1.0], vec![1.0]], sigma: 0.2 }
+    }
+
+    /// The same mixture with every length multiplied by `factor`.
+    pub fn scaled(mut self, factor: f32) -> Self {
+        self.means.iter_mut().flatten().for_each(|v| *v *= factor);
+        self.sigma *= factor;
+        self
+    }
+
+    /// The centres of the modes.
+    pub fn means(&self) -> &[Vec<f32>] {
+        &self.means
+    }
+
+    /// The standard deviation of every mode, in each direction.
+    pub fn sigma(&self) -> f32 {
+        self.sigma
+    }
+
+    /// Modes are chosen from the far end of the key's counter, normals from its start, so that they never meet.
+    fn mode(&self, key: Key, position: usize) -> usize {
+        key.below(u32::MAX - position as u32, self.means.len())
+    }
+}
+
+impl Dataset for Mixture {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn len(&self) -> Option<usize> {
+        None
+    }
+
+    fn labels(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn label_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn batch(&self, key: Key, out: &mut [f32]) {
+        key.normal(out);
+        for (position, point) in out.chunks_exact_mut(self.shape[0]).enumerate() {
+            for (v, mean) in point.iter_mut().zip(&self.means[self.mode(key, position)]) {
+                *v = mean + self.sigma * *v;
+            }
+        }
+    }
+
+    fn batch_labels(&self, key: Key, out: &mut [u8]) {
+        for (position, out) in out.iter_mut().enumerate() {
+            *out = self.mode(key, position) as u8;
+        }
+    }
+
+    fn item(&self, index: usize, out: &mut [f32]) {
+        self.batch(Key { seed: 0, stream: u32::MAX, step: index as u64 }, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distance(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f32>().sqrt()
+    }
+
+    #[test]
+    fn every_mode_has_its_share_and_its_width() {
+        for (mixture, modes) in [(Mixture::ring(), 8), (Mixture::grid().scaled(0.5), 25), (Mixture::bimodal(), 2)] {
+            let (d, n) = (mixture.shape()[0], 20_000);
+            let (mut points, mut labels) = (vec![0.0; n * d], vec![0; n]);
+            let key = Key { seed: 3, stream: 1, step: 0 };
+            mixture.batch(key, &mut points);
+            mixture.batch_labels(key, &mut labels);
+            let (mut counts, mut square) = (vec![0; modes], 0.0);
+            for (point, &label) in points.chunks(d).zip(&labels) {
+                counts[usize::from(label)] += 1;
+                square += distance(point, &mixture.means()[usize::from(label)]).powi(2);
+            }
+            assert!(counts.iter().all(|&c| c * modes > n * 8 / 10), "{counts:?}");
+            let sigma = (square / (n * d) as f32).sqrt();
+            assert!((sigma / mixture.sigma() - 1.0).abs() < 0.02, "{sigma}");
+        }
+    }
+
+    #[test]
+    fn the_ring_has_eight_distinct_modes_and_scaling_scales() {
+        let ring = Mixture::ring();
+        for (i, a) in ring.means().iter().enumerate() {
+            assert!((distance(a, &[0.0, 0.0]) - 1.0).abs() < 1e-6);
+            assert!(ring.means()[..i].iter().all(|b| distance(a, b) > 0.7));
+        }
+        let half = Mixture::grid().scaled(0.5);
+        assert_eq!((half.means()[0].as_slice(), half.sigma()), ([-2.0, -2.0].as_slice(), 0.025));
+    }
+}

@@ -1,0 +1,220 @@
+//! Opens whatever a path names: an archive, an IDX file, or a folder of either or of pictures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::{DataError, grouped};
+use super::{BUILTIN, Pictures, folder, idx, npz};
+
+/// How to read a data set.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The wanted (width, height). `None`: as they are; in a folder the most common size, rounded, at most 64 a side.
+    pub size: Option<(usize, usize)>,
+    /// Mirror every other drawn picture, at random.
+    pub flip: bool,
+    /// What bytes 0 and 255 become.
+    pub range: (f32, f32),
+    /// The most memory that one array may take, in bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { size: None, flip: false, range: (-1.0, 1.0), max_bytes: 4 << 30 }
+    }
+}
+
+impl Options {
+    pub(crate) fn check_size(&self, place: &str, bytes: usize) -> Result<(), DataError> {
+        if bytes as u64 <= self.max_bytes {
+            return Ok(());
+        }
+        Err(DataError::new(
+            place,
+            format!("at most {} MB of pictures", grouped((self.max_bytes >> 20) as usize)),
+            format!("{} MB", grouped(bytes >> 20)),
+            "use fewer or smaller pictures, or get the file again if it should be small",
+        ))
+    }
+}
+
+/// Pictures, and what the user should know about how they were read.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What was found.
+    pub pictures: Pictures,
+    /// What was resized, left out or assumed, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Opens a .npz or .npy file, an IDX file (plain or .gz), or a folder with one of these or with PNG and JPEG pictures.
+///
+/// The kind is found by content, not by name. In a folder without pictures of its own, every subfolder is a class.
+pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Opened, DataError> {
+    let path = path.as_ref();
+    if let Some((width, height)) = options.size
+        && (!(1..=4096).contains(&width) || !(1..=4096).contains(&height))
+    {
+        let found = format!("{width}x{height}");
+        return Err(DataError::new("the wanted size", "sides of 1 to 4096 pixels", found, "choose another size"));
+    }
+    let mut notes = Vec::new();
+    let metadata = fs::metadata(path).map_err(|e| {
+        let mut error = DataError::io(path, &e);
+        if BUILTIN.iter().any(|b| Path::new(b.name) == path) {
+            error.remedy = format!("`{}` is the name of a built-in data set, not of a file", path.display());
+        }
+        error
+    })?;
+    let pictures =
+        if metadata.is_dir() { inside(path, options, &mut notes)? } else { file(path, options, &mut notes)? };
+    let pictures = match options.size {
+        Some((width, height)) if (width, height) != (pictures.width(), pictures.height()) => {
+            notes.push(format!(
+                "{} pictures of {}x{} cropped to the centre where needed and resized to {width}x{height}",
+                grouped(pictures.count()),
+                pictures.width(),
+                pictures.height()
+            ));
+            pictures.resized(width, height)?
+        }
+        _ => pictures,
+    };
+    let pictures = pictures.with_flip(options.flip).with_range(options.range.0, options.range.1);
+    Ok(Opened { pictures, notes })
+}
+
+fn inside(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
+    let files: Vec<PathBuf> = folder::entries(path)?.into_iter().filter(|p| p.is_file()).collect();
+    let named = |words: &[&str]| -> Vec<&PathBuf> {
+        let has = |p: &&PathBuf| {
+            let name = p.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+            words.iter().any(|w| name.contains(w))
+        };
+        files.iter().filter(has).collect()
+    };
+    let idx_files = named(&["idx3", "idx4"]);
+    let archives = named(&[".npz", ".npy"]);
+    let candidates = if idx_files.is_empty() { archives } else { idx_files };
+    let is_train = |p: &&&PathBuf| p.to_string_lossy().contains("train");
+    let Some(chosen) = candidates.iter().find(is_train).or(candidates.first()) else {
+        return folder::pictures(path, options, notes);
+    };
+    for other in candidates.iter().filter(|other| *other != chosen) {
+        notes.push(format!("{} read, {} left out: name a file to choose it", chosen.display(), other.display()));
+    }
+    file(chosen, options, notes)
+}
+
+fn file(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
+    let bytes = read(path, options)?;
+    match bytes[..] {
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => npz::parse(path, std::io::Cursor::new(bytes), options),
+        [0x93, b'N', b'U', b'M', ..] => npz::parse_npy(path, &bytes[..], options),
+        [0x1f, 0x8b, ..] | [0, 0, ..] => idx::files(path, options, notes),
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, ..] => {
+            let expected = "a set of pictures";
+            Err(DataError::new(path.display().to_string(), expected, "a single picture", "name its folder"))
+        }
+        _ => Err(DataError::new(
+            path.display().to_string(),
+            "a .npz, .npy or IDX file (plain or .gz)",
+            match &bytes[..bytes.len().min(4)] {
+                [] => "an empty file".to_string(),
+                start => format!("a file that starts with the bytes {start:02x?}"),
+            },
+            "name one of these, or a folder of PNG or JPEG pictures",
+        )),
+    }
+}
+
+/// The bytes of a file of bearable size.
+pub(crate) fn read(path: &Path, options: &Options) -> Result<Vec<u8>, DataError> {
+    let size = fs::metadata(path).map_err(|e| DataError::io(path, &e))?.len();
+    options.check_size(&path.display().to_string(), usize::try_from(size).unwrap_or(usize::MAX))?;
+    fs::read(path).map_err(|e| DataError::io(path, &e))
+}
+
+/// The name of a file up to its first dot, as name of the data set.
+pub(crate) fn stem(path: &Path) -> String {
+    let name = path.file_name().map_or_else(|| "data".into(), |n| n.to_string_lossy());
+    name.split('.').find(|part| !part.is_empty()).unwrap_or("data").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Dataset;
+
+    fn message(path: &Path) -> String {
+        open(path, &Options::default()).unwrap_err().to_string()
+    }
+
+    fn idx(dims: &[u32]) -> Vec<u8> {
+        let n: u32 = dims.iter().product();
+        [vec![0, 0, 8, dims.len() as u8], dims.iter().flat_map(|d| d.to_be_bytes()).collect(), vec![7; n as usize]]
+            .concat()
+    }
+
+    #[test]
+    fn a_folder_of_idx_files_opens_its_training_part_with_labels() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, dims) in [
+            ("t10k-images-idx3-ubyte", &[2, 4, 4][..]),
+            ("train-images-idx3-ubyte", &[3, 4, 4]),
+            ("train-labels-idx1-ubyte", &[3]),
+        ] {
+            fs::write(dir.path().join(name), idx(dims)).unwrap();
+        }
+        let opened = open(dir.path(), &Options::default()).unwrap();
+        assert_eq!((opened.pictures.count(), opened.pictures.label(2)), (3, Some(7)));
+        assert!(opened.notes[0].contains("t10k") && opened.notes[0].contains("left out"), "{:?}", opened.notes);
+        let opened = open(dir.path().join("t10k-images-idx3-ubyte"), &Options::default()).unwrap();
+        assert!(opened.pictures.labels().is_none() && opened.notes[0].contains("no labels"), "{:?}", opened.notes);
+    }
+
+    #[test]
+    fn a_wanted_size_is_honoured_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("images.idx");
+        fs::write(&path, idx(&[3, 28, 20])).unwrap();
+        let options = Options { size: Some((16, 12)), range: (0.0, 1.0), ..Options::default() };
+        let opened = open(&path, &options).unwrap();
+        assert_eq!(opened.pictures.shape(), [12, 16, 1]);
+        assert!(opened.notes.iter().any(|n| n.contains("resized to 16x12")), "{:?}", opened.notes);
+        let mut item = [0.0; 12 * 16];
+        opened.pictures.item(0, &mut item);
+        assert!((item[5] - 7.0 / 255.0).abs() < 1e-6);
+        assert!(open(&path, &Options { size: Some((0, 4)), ..Options::default() }).is_err());
+    }
+
+    #[test]
+    fn what_is_no_data_set_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.npz");
+        for (bytes, expected) in [
+            (&b""[..], "empty file"),
+            (b"hello", "starts with the bytes"),
+            (b"\x89PNG\r\n", "a single picture"),
+            (b"PK\x03\x04", "sound .npz"),
+            (b"\x93NUMPY", "NumPy header"),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let text = message(&path);
+            assert!(text.contains(expected) && text.contains("x.npz") && text.lines().count() == 4, "{text}");
+        }
+        assert!(message(&dir.path().join("nothing")).contains("check the spelling"));
+        assert!(message(Path::new("ring")).contains("built-in"));
+        let small = Options { max_bytes: 3, ..Options::default() };
+        assert!(open(&path, &small).unwrap_err().to_string().contains("at most"));
+    }
+
+    #[test]
+    fn a_damaged_labels_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a-images-idx3"), idx(&[3, 4, 4])).unwrap();
+        fs::write(dir.path().join("a-labels-idx1"), [0, 0, 8]).unwrap();
+        assert!(message(dir.path()).contains("a-labels-idx1"));
+    }
+}
