@@ -1,1 +1,4 @@
 //! Oracles shared by the claims.
+pub mod golden;
+pub mod oracle;
+pub mod random_net;
