@@ -1,2 +1,28 @@
 //! Int8 generator inference: a model in flash, one arena in RAM, rows of pixels out.
+//!
+//! No heap, no floats, no unsafe code. [`Model::from_bytes`] checks a file once; after it nothing fails:
+//! [`Generator`] draws any picture in the [`arena_len`] bytes that are known when the program is compiled,
+//! and [`Rows::next_row`] returns to the caller after every row.
 #![no_std]
+#![forbid(unsafe_code)]
+#[cfg(feature = "encode")]
+extern crate alloc;
+
+pub mod format;
+mod generator;
+#[cfg(feature = "graphics")]
+mod graphics;
+mod kernels;
+pub mod latent;
+mod memory;
+mod model;
+mod plan;
+mod requant;
+
+pub use format::{FormatError, arena_len};
+pub use generator::{ArenaTooSmall, Generator, Pixels, Rows};
+#[cfg(feature = "graphics")]
+pub use graphics::GeneratedImage;
+pub use latent::{Latent, LatentError};
+pub use memory::{Aligned, Arena};
+pub use model::{LayerFacts, Model};

@@ -1,0 +1,110 @@
+//! Why bytes are not a model.
+use super::VERSION;
+use core::fmt;
+
+/// Why bytes were refused as a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The bytes do not start at a multiple of 4.
+    Misaligned,
+    /// There are fewer bytes than the file says it has.
+    Truncated {
+        /// Bytes given.
+        found: usize,
+        /// Bytes the file should have, as far as is known.
+        expected: usize,
+    },
+    /// There are more bytes than the file says it has.
+    TrailingBytes {
+        /// Bytes given.
+        found: usize,
+        /// Bytes the file should have.
+        expected: usize,
+    },
+    /// The first four bytes are not those of a model file.
+    Magic,
+    /// The file was written for another version of the format.
+    Version {
+        /// The file's version.
+        found: u16,
+    },
+    /// The checksum does not match: the file is damaged.
+    Checksum {
+        /// Checksum of the bytes.
+        found: u32,
+        /// Checksum the file states.
+        expected: u32,
+    },
+    /// The lengths and offsets of the prelude contradict each other, or reserved bytes are not zero.
+    Prelude,
+    /// The header does not decode.
+    Header,
+    /// A property of the whole model is out of range.
+    Model {
+        /// Which property.
+        what: &'static str,
+        /// What the file says.
+        found: u32,
+        /// What is possible.
+        expected: u32,
+    },
+    /// A layer is out of range or does not fit its inputs.
+    Layer {
+        /// The layer, counted from 0.
+        layer: u8,
+        /// Which property.
+        what: &'static str,
+        /// What the file says.
+        found: u32,
+        /// What is possible.
+        expected: u32,
+    },
+    /// The arena size that the prelude states is not what the layers need.
+    Arena {
+        /// Number of the kernel family.
+        family: u8,
+        /// Bytes stated.
+        found: u32,
+        /// Bytes needed.
+        expected: u32,
+    },
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misaligned => {
+                f.write_str("the model does not start at a multiple of 4 bytes: embed it with include_model!")
+            }
+            Self::Truncated { found, expected } => {
+                write!(f, "the model is truncated: found {found} bytes, expected {expected}")
+            }
+            Self::TrailingBytes { found, expected } => {
+                write!(f, "bytes follow the model: found {found} bytes, expected {expected}")
+            }
+            Self::Magic => f.write_str("not a model file: the first four bytes are not \"GNLT\""),
+            Self::Version { found } => write!(
+                f,
+                "the model has format version {found}, this runtime reads version {VERSION}: export it again or update the runtime"
+            ),
+            Self::Checksum { found, expected } => {
+                write!(f, "the model is damaged: found checksum {found:08x}, expected {expected:08x}")
+            }
+            Self::Prelude => f.write_str("the model's first 48 bytes contradict each other"),
+            Self::Header => f.write_str("the model's header does not decode"),
+            Self::Model { what, found, expected } => write!(f, "model: {what}: found {found}, expected {expected}"),
+            Self::Layer { layer, what, found, expected } => {
+                write!(f, "layer {layer}: {what}: found {found}, expected {expected}")
+            }
+            Self::Arena { family, found, expected } => {
+                write!(
+                    f,
+                    "the model states an arena of {found} bytes for kernel family {family}, its layers need {expected}"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for FormatError {}

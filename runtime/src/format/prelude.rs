@@ -1,0 +1,115 @@
+//! The first 48 bytes of a model file: enough to check its integrity and to size the arena at compile time.
+use super::{FormatError, crc::crc32};
+
+/// First bytes of every model file.
+pub const MAGIC: [u8; 4] = *b"GNLT";
+/// Version of the format that this runtime reads and writes.
+pub const VERSION: u16 = 1;
+/// Bytes of the prelude.
+pub const PRELUDE_LEN: usize = 48;
+/// Kernel families for which a file states an arena size: 0 portable (one byte a value), 1 packed (two).
+pub const FAMILIES: usize = 2;
+/// The kernel family that this build of the runtime uses.
+pub const FAMILY: usize = 0;
+
+/// Byte positions of the prelude's fields.
+pub(super) mod at {
+    pub(in crate::format) const VERSION: usize = 4;
+    pub(in crate::format) const FLAGS: usize = 6;
+    pub(in crate::format) const TOTAL: usize = 8;
+    pub(in crate::format) const HEADER_LEN: usize = 12;
+    pub(in crate::format) const BLOB: usize = 16;
+    pub(in crate::format) const CHECKSUM: usize = 20;
+    pub(in crate::format) const ARENAS: usize = 24;
+}
+
+/// Bytes of working memory that the model in `bytes` needs; `const`, to size an arena at compile time.
+///
+/// Looks at the prelude alone: [`crate::Model::from_bytes`] checks that the number is true.
+///
+/// ```
+/// # const TINY: &[u8] = ganlet_runtime::include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v1.model"));
+/// const ARENA: usize = ganlet_runtime::arena_len(TINY);
+/// let arena = [0u8; ARENA];
+/// # assert!(arena.len() > 0);
+/// ```
+///
+/// Bytes that are no model do not compile:
+///
+/// ```compile_fail
+/// const ARENA: usize = ganlet_runtime::arena_len(b"no model, and much too short for one");
+/// ```
+///
+/// # Panics
+/// When `bytes` is no model of this version, or not all of one; in a `const`, that is a compile error.
+pub const fn arena_len(bytes: &[u8]) -> usize {
+    assert!(bytes.len() >= PRELUDE_LEN, "not a model file: too short");
+    assert!(
+        bytes[0] == MAGIC[0] && bytes[1] == MAGIC[1] && bytes[2] == MAGIC[2] && bytes[3] == MAGIC[3],
+        "not a model file: wrong first bytes"
+    );
+    assert!(
+        u16::from_le_bytes([bytes[at::VERSION], bytes[at::VERSION + 1]]) == VERSION,
+        "the model has another format version: export it again"
+    );
+    assert!(word(bytes, at::TOTAL) as usize == bytes.len(), "the model file is truncated");
+    word(bytes, at::ARENAS + 4 * FAMILY) as usize
+}
+
+const fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The parts of a file whose lengths and checksum are right.
+pub(crate) struct Parts<'a> {
+    pub(crate) header: &'a [u8],
+    pub(crate) blob: &'a [u8],
+    pub(crate) arenas: [u32; FAMILIES],
+}
+
+/// Checks everything that the prelude alone can tell, and splits the file.
+pub(crate) fn split(bytes: &[u8]) -> Result<Parts<'_>, FormatError> {
+    if !bytes.as_ptr().addr().is_multiple_of(4) {
+        return Err(FormatError::Misaligned);
+    }
+    if !bytes.iter().zip(MAGIC).all(|(&b, m)| b == m) {
+        return Err(FormatError::Magic);
+    }
+    let found = bytes.len();
+    let prelude: &[u8; PRELUDE_LEN] =
+        bytes.first_chunk().ok_or(FormatError::Truncated { found, expected: PRELUDE_LEN })?;
+    let version = u16::from_le_bytes([prelude[at::VERSION], prelude[at::VERSION + 1]]);
+    if version != VERSION {
+        return Err(FormatError::Version { found: version });
+    }
+    let expected = word(prelude, at::TOTAL) as usize;
+    if found < expected {
+        return Err(FormatError::Truncated { found, expected });
+    }
+    if found > expected {
+        return Err(FormatError::TrailingBytes { found, expected });
+    }
+    let (sum, stated) = (checksum(bytes), word(prelude, at::CHECKSUM));
+    if sum != stated {
+        return Err(FormatError::Checksum { found: sum, expected: stated });
+    }
+    let header_end = PRELUDE_LEN.checked_add(word(prelude, at::HEADER_LEN) as usize).ok_or(FormatError::Prelude)?;
+    let blob_at = word(prelude, at::BLOB) as usize;
+    let header = bytes.get(PRELUDE_LEN..header_end).ok_or(FormatError::Prelude)?;
+    let gap = bytes.get(header_end..blob_at).ok_or(FormatError::Prelude)?;
+    let blob = bytes.get(blob_at..).ok_or(FormatError::Prelude)?;
+    let reserved = prelude.get(at::ARENAS + 4 * FAMILIES..).unwrap_or_default();
+    let flags = prelude.get(at::FLAGS..at::FLAGS + 2).unwrap_or_default();
+    let tidy = gap.iter().chain(reserved).chain(flags).all(|&b| b == 0);
+    if !tidy || gap.len() >= 16 || !blob_at.is_multiple_of(16) {
+        return Err(FormatError::Prelude);
+    }
+    let arenas = core::array::from_fn(|i| word(prelude, at::ARENAS + 4 * i));
+    Ok(Parts { header, blob, arenas })
+}
+
+/// The checksum of a file: over all of it, its own field counted as zero.
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
+    let (before, rest) = bytes.split_at(at::CHECKSUM.min(bytes.len()));
+    crc32(crc32(crc32(0, before), &[0; 4]), rest.get(4..).unwrap_or_default())
+}

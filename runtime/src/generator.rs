@@ -1,0 +1,179 @@
+//! Drawing: pictures made row by row in a lent arena.
+use crate::{
+    format::{FAMILY, Op, Source},
+    kernels::portable::{Ring, Row},
+    latent::Latent,
+    model::Model,
+    plan::{self, Schedule},
+};
+use core::fmt;
+
+/// The arena is shorter than [`Model::arena_len`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArenaTooSmall {
+    /// Bytes the model needs.
+    pub needed: usize,
+    /// Bytes given.
+    pub given: usize,
+}
+
+impl fmt::Display for ArenaTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the arena has {} bytes, the model needs {}: size it with arena_len", self.given, self.needed)
+    }
+}
+
+impl core::error::Error for ArenaTooSmall {}
+
+/// A model bound to its working memory; making it is the last step that can fail.
+///
+/// ```
+/// use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
+/// const TINY: &[u8] = include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v1.model"));
+/// let model = Model::from_bytes(TINY)?;
+/// let mut arena = Arena::<{ arena_len(TINY) }>::new();
+/// let mut generator = Generator::new(&model, &mut arena)?;
+/// let mut rows = generator.rows(&model.latent(7));
+/// while let Some(row) = rows.next_row() {
+///     assert_eq!(row.len(), usize::from(model.size().0 * model.channels()));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Generator<'a> {
+    model: &'a Model<'a>,
+    arena: &'a mut [u8],
+}
+
+impl<'a> Generator<'a> {
+    /// Binds `model` to `arena`, which must have [`Model::arena_len`] bytes or more.
+    ///
+    /// # Errors
+    /// [`ArenaTooSmall`], with both sizes.
+    pub fn new(model: &'a Model<'a>, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
+        let (needed, given) = (model.arena_len(), arena.len());
+        if given < needed { Err(ArenaTooSmall { needed, given }) } else { Ok(Self { model, arena }) }
+    }
+
+    /// The model that draws.
+    pub fn model(&self) -> &'a Model<'a> {
+        self.model
+    }
+
+    /// Starts the picture of `z`; nothing is computed before the first row is asked for.
+    ///
+    /// A latent of another model is cut or filled with zeros to this one's length.
+    pub fn rows(&mut self, z: &Latent) -> Rows<'_> {
+        let len = self.model.latent_len();
+        let values = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
+        self.arena.iter_mut().take(len).zip(values).for_each(|(to, v)| *to = v);
+        Rows { model: self.model, arena: &mut *self.arena, schedule: Schedule::new() }
+    }
+
+    /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; grey is repeated.
+    pub fn pixels(&mut self, z: &Latent) -> Pixels<'_> {
+        Pixels { rows: self.rows(z), x: u16::MAX }
+    }
+}
+
+/// The rows of one picture, each computed when it is asked for.
+#[derive(Debug)]
+pub struct Rows<'g> {
+    model: &'g Model<'g>,
+    arena: &'g mut [u8],
+    schedule: Schedule,
+}
+
+impl Rows<'_> {
+    /// The next row, channels interleaved, black 0 to white 255; `None` after the last.
+    pub fn next_row(&mut self) -> Option<&[u8]> {
+        let model = self.model;
+        let picture = model.shapes().len().checked_sub(1)?;
+        loop {
+            let layer = self.schedule.next(model.layer_list(), model.shapes())?;
+            self.make_row(layer);
+            self.schedule.advance(layer);
+            if layer == picture {
+                break;
+            }
+        }
+        self.shown()
+    }
+
+    /// The picture's row that was made last.
+    fn shown(&self) -> Option<&[u8]> {
+        let picture = self.model.shapes().len().checked_sub(1)?;
+        self.arena.get(ring_start(self.model, picture)..)?.get(..self.model.shapes().get(picture)?.row_len())
+    }
+
+    fn make_row(&mut self, index: usize) {
+        let model = self.model;
+        let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };
+        let Some((before, own)) = self.arena.split_at_mut_checked(ring_start(model, index)) else { return };
+        let ring = |source| Ring {
+            bytes: ring_bytes(model, source, before),
+            rows: match source {
+                Source::Latent => 1,
+                Source::Layer(i) => model.ring_rows(i.into()).into(),
+            },
+            shape: model.input_shape(source),
+            zero_point: model.zero_point(source),
+        };
+        let other = if let Op::Add { other } = layer.op { Some(ring(other)) } else { None };
+        let y = self.schedule.made(index);
+        let row = Row { layer, blob: model.blob(), input: ring(layer.input), other, shape, y };
+        let slot = usize::from(y.checked_rem(model.ring_rows(index)).unwrap_or(0));
+        let Some(out) = own.get_mut(slot * shape.row_len()..).and_then(|o| o.get_mut(..shape.row_len())) else {
+            return;
+        };
+        row.write(out);
+        if index + 1 == model.shapes().len() {
+            // The i8 -128..=127 of the picture are the pixels 0..=255.
+            out.iter_mut().for_each(|v| *v ^= 0x80);
+        }
+    }
+}
+
+/// Where the ring of a layer starts in the arena.
+fn ring_start(model: &Model<'_>, layer: usize) -> usize {
+    let rings = model.shapes().iter().enumerate().take(layer);
+    let before: u64 = rings.map(|(i, &s)| plan::ring_bytes(FAMILY, s, model.ring_rows(i), false)).sum();
+    (plan::latent_bytes(model.latent_len() as u16) + before) as usize
+}
+
+fn ring_bytes<'r>(model: &Model<'_>, source: Source, arena: &'r [u8]) -> &'r [u8] {
+    match source {
+        Source::Latent => arena.get(..model.latent_len()),
+        Source::Layer(i) => {
+            let len = model.input_shape(source).row_len() * usize::from(model.ring_rows(i.into()));
+            arena.get(ring_start(model, i.into())..).and_then(|a| a.get(..len))
+        }
+    }
+    .unwrap_or_default()
+}
+
+/// The pixels of one picture, left to right, top to bottom; grey is repeated into all three channels.
+#[derive(Debug)]
+pub struct Pixels<'g> {
+    rows: Rows<'g>,
+    x: u16,
+}
+
+impl Iterator for Pixels<'_> {
+    type Item = [u8; 3];
+
+    fn next(&mut self) -> Option<[u8; 3]> {
+        if self.x >= self.rows.model.size().0 {
+            self.rows.next_row()?;
+            self.x = 0;
+        }
+        let channels = usize::from(self.rows.model.channels());
+        let pixel = self.rows.shown()?.get(usize::from(self.x) * channels..)?.get(..channels)?;
+        self.x += 1;
+        match *pixel {
+            [r, g, b] => Some([r, g, b]),
+            [grey] => Some([grey; 3]),
+            _ => None,
+        }
+    }
+}

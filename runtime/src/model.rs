@@ -1,0 +1,185 @@
+//! A checked model: what it holds, what it costs, where its rings lie.
+use crate::{
+    format::{self, FAMILIES, FAMILY, FormatError, Header, Layer, MAX_LAYERS, Op, Shape, Source},
+    latent::{Latent, LatentError},
+    plan,
+};
+use heapless::Vec;
+
+/// A model that has been checked from end to end and borrows its numbers; running it cannot fail.
+#[derive(Clone, Debug)]
+pub struct Model<'a> {
+    header: Header<'a>,
+    blob: &'a [u8],
+    bytes: usize,
+    shapes: Vec<Shape, MAX_LAYERS>,
+    rows: [u16; MAX_LAYERS],
+    arena: usize,
+}
+
+impl<'a> Model<'a> {
+    /// Checks `bytes`, which must start at a multiple of 4, and borrows the weights from it.
+    ///
+    /// # Errors
+    /// Tells the first thing that is wrong. After success nothing that is done with the model fails.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let parts = format::split(bytes)?;
+        let (header, rest): (Header<'a>, _) =
+            postcard::take_from_bytes(parts.header).map_err(|_| FormatError::Header)?;
+        if !rest.is_empty() {
+            return Err(FormatError::Header);
+        }
+        let shapes = format::check(&header, parts.blob)?;
+        let rows = plan::ring_rows(&header.layers, &shapes);
+        let needed = plan::arenas(header.latent, &shapes, &rows);
+        for (family, (stated, needed)) in parts.arenas.into_iter().zip(needed).enumerate() {
+            if u64::from(stated) != needed {
+                let expected = u32::try_from(needed).unwrap_or(u32::MAX);
+                return Err(FormatError::Arena { family: family as u8, found: stated, expected });
+            }
+        }
+        let arena = parts.arenas.get(FAMILY).map_or(0, |&a| a as usize);
+        Ok(Self { header, blob: parts.blob, bytes: bytes.len(), shapes, rows, arena })
+    }
+
+    /// The name that the exporter gave.
+    pub fn name(&self) -> &'a str {
+        self.header.name
+    }
+
+    /// Width and height of the picture.
+    pub fn size(&self) -> (u16, u16) {
+        (self.header.output.w, self.header.output.h)
+    }
+
+    /// Channels of a pixel: 1 or 3.
+    pub fn channels(&self) -> u16 {
+        self.header.output.c
+    }
+
+    /// Length of the latent vector.
+    pub fn latent_len(&self) -> usize {
+        self.header.latent.into()
+    }
+
+    /// Classes to choose from; 0 for an unconditional model.
+    pub fn classes(&self) -> u16 {
+        self.header.classes
+    }
+
+    /// Bytes of working memory that drawing a picture takes.
+    pub fn arena_len(&self) -> usize {
+        self.arena
+    }
+
+    /// Bytes of the model file.
+    pub fn flash_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The latent vector of picture `seed`: the same on every machine.
+    pub fn latent(&self, seed: u32) -> Latent {
+        Latent::from_seed(self, seed)
+    }
+
+    /// The latent vector with the given `values`, each meaning `value / 32`.
+    ///
+    /// # Errors
+    /// As [`Latent::new`].
+    pub fn latent_of(&self, values: &[i8]) -> Result<Latent, LatentError> {
+        Latent::new(self, values, None)
+    }
+
+    /// Multiply-accumulates of one picture.
+    pub fn macs(&self) -> u64 {
+        self.layers().map(|l| l.macs).sum()
+    }
+
+    /// Bytes that the tensors would take if each layer were computed whole: the largest sum alive at once.
+    pub fn whole_tensor_bytes(&self) -> u64 {
+        let layers = &self.header.layers;
+        let alive = |at: usize| {
+            let outputs = self.shapes.iter().take(at).enumerate().filter(|&(i, _)| {
+                let readers = layers.iter().skip(at);
+                readers.flat_map(plan::inputs).any(|s| s == Source::Layer(i as u8))
+            });
+            outputs.map(|(_, s)| s.len()).sum::<u64>() + self.shapes.get(at).map_or(0, |s| s.len())
+        };
+        (0..layers.len()).map(alive).max().unwrap_or(0)
+    }
+
+    /// What each layer is and costs, first to last.
+    pub fn layers(&self) -> impl Iterator<Item = LayerFacts> + '_ {
+        let last = self.header.layers.len().saturating_sub(1);
+        self.header.layers.iter().zip(&self.shapes).zip(self.rows).enumerate().map(
+            move |(i, ((layer, &shape), rows))| LayerFacts {
+                kind: layer.op.kind(),
+                layout: "compact",
+                shape,
+                macs: macs(layer, self.input_shape(layer.input), shape),
+                weight_bytes: layer.weights.len,
+                ring_rows: rows,
+                ring_bytes: core::array::from_fn(|f| plan::ring_bytes(f, shape, rows, i == last) as u32),
+            },
+        )
+    }
+
+    pub(crate) fn layer_list(&self) -> &[Layer] {
+        &self.header.layers
+    }
+
+    pub(crate) fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    pub(crate) fn ring_rows(&self, layer: usize) -> u16 {
+        self.rows.get(layer).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn blob(&self) -> &'a [u8] {
+        self.blob
+    }
+
+    pub(crate) fn input_shape(&self, source: Source) -> Shape {
+        plan::shape_of(source, self.header.latent, &self.shapes).unwrap_or_default()
+    }
+
+    pub(crate) fn zero_point(&self, source: Source) -> i8 {
+        match source {
+            Source::Latent => 0,
+            Source::Layer(i) => self.header.layers.get(usize::from(i)).map_or(0, |l| l.zero_point),
+        }
+    }
+}
+
+/// What one layer is and costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerFacts {
+    /// The operation's name.
+    pub kind: &'static str,
+    /// How its weights lie in flash.
+    pub layout: &'static str,
+    /// The output's shape.
+    pub shape: Shape,
+    /// Multiply-accumulates of one picture, zero taps and additions not counted.
+    pub macs: u64,
+    /// Bytes of its weights in flash.
+    pub weight_bytes: u32,
+    /// Output rows that exist together.
+    pub ring_rows: u16,
+    /// Bytes of those rows in the arena, by kernel family.
+    pub ring_bytes: [u32; FAMILIES],
+}
+
+fn macs(layer: &Layer, input: Shape, out: Shape) -> u64 {
+    let channels = u64::from(input.c) * u64::from(out.c);
+    match layer.op {
+        Op::Dense { .. } => input.len() * out.len(),
+        Op::Conv { k, .. } => u64::from(out.h) * u64::from(out.w) * channels * u64::from(k) * u64::from(k),
+        Op::ConvTranspose { k, s, p, .. } => {
+            let taps = |side: u16| (0..side).map(|o| plan::transpose_taps(k, s, p, o).count as u64).sum::<u64>();
+            taps(out.h) * taps(out.w) * channels
+        }
+        Op::Upsample { .. } | Op::Add { .. } => 0,
+    }
+}

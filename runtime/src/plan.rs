@@ -1,0 +1,161 @@
+//! Which rows a layer needs, in which order rows are made, and how many of them each ring holds.
+use crate::format::{FAMILIES, Layer, MAX_LAYERS, Op, Shape, Source};
+
+/// One axis of a window: `count` input positions from `start`, which may lie in the padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taps {
+    pub(crate) start: i32,
+    pub(crate) count: usize,
+}
+
+/// The input positions that output position `o` of a convolution sees.
+pub(crate) fn conv_taps(k: u8, s: u8, p: u8, o: u16) -> Taps {
+    Taps { start: i32::from(o) * i32::from(s) - i32::from(p), count: usize::from(k) }
+}
+
+/// The input positions that output position `o` of a transposed convolution sees, in ascending order.
+///
+/// Of the `k` kernel taps only those of `o`'s phase `(o + p) mod s` meet an input: no zero is inserted.
+pub(crate) fn transpose_taps(k: u8, s: u8, p: u8, o: u16) -> Taps {
+    let (at, s) = (u32::from(o) + u32::from(p), u32::from(s.max(1)));
+    let count = phase_taps(k, s as u8, (at % s) as u8);
+    Taps { start: (at / s) as i32 + 1 - count as i32, count }
+}
+
+/// Kernel taps of a phase: `phase`, `phase + s`, … below `k`.
+pub(crate) fn phase_taps(k: u8, s: u8, phase: u8) -> usize {
+    usize::from(k.saturating_sub(phase)).div_ceil(usize::from(s.max(1)))
+}
+
+/// First and last input row that output row `y` of `layer` needs; padding left out.
+fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
+    let bottom = input.h.saturating_sub(1);
+    let taps = match layer.op {
+        Op::Dense { .. } => return (0, bottom),
+        Op::Add { .. } => return (y, y),
+        Op::Upsample { factor } => {
+            let row = y / u16::from(factor.max(1));
+            return (row, row);
+        }
+        Op::Conv { k, s, p, .. } => conv_taps(k, s, p, y),
+        Op::ConvTranspose { k, s, p, .. } => transpose_taps(k, s, p, y),
+    };
+    let clip = |row: i32| row.clamp(0, i32::from(bottom)) as u16;
+    (clip(taps.start), clip(taps.start + taps.count as i32 - 1))
+}
+
+/// The tensors that `layer` reads.
+pub(crate) fn inputs(layer: &Layer) -> impl Iterator<Item = Source> {
+    let other = if let Op::Add { other } = layer.op { Some(other) } else { None };
+    core::iter::once(layer.input).chain(other)
+}
+
+/// The shape of a layer's input; the latent vector is one pixel.
+pub(crate) fn shape_of(source: Source, latent: u16, shapes: &[Shape]) -> Option<Shape> {
+    match source {
+        Source::Latent => Some(Shape { h: 1, w: 1, c: latent }),
+        Source::Layer(i) => shapes.get(usize::from(i)).copied(),
+    }
+}
+
+/// How many rows of each layer exist, and whose row is to be made next.
+///
+/// The sizing of the rings and the drawing of a picture walk through the very same steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    made: [u16; MAX_LAYERS],
+}
+
+impl Schedule {
+    pub(crate) fn new() -> Self {
+        Self { made: [0; MAX_LAYERS] }
+    }
+
+    pub(crate) fn made(&self, layer: usize) -> u16 {
+        self.made.get(layer).copied().unwrap_or(0)
+    }
+
+    /// The layer that makes a row next, on the way to the picture's next row; `None` when all are made.
+    pub(crate) fn next(&self, layers: &[Layer], shapes: &[Shape]) -> Option<usize> {
+        let mut at = layers.len().checked_sub(1)?;
+        if self.made(at) >= shapes.get(at)?.h {
+            return None;
+        }
+        // Inputs are earlier layers, so the descent ends.
+        loop {
+            let layer = layers.get(at)?;
+            let y = self.made(at);
+            let missing = inputs(layer).find_map(|source| match source {
+                Source::Latent => None,
+                Source::Layer(i) => {
+                    let i = usize::from(i);
+                    let (_, last) = needs(layer, *shapes.get(i)?, y);
+                    (i < at && self.made(i) <= last).then_some(i)
+                }
+            });
+            match missing {
+                Some(i) => at = i,
+                None => return Some(at),
+            }
+        }
+    }
+
+    /// Notes that `layer` made a row.
+    pub(crate) fn advance(&mut self, layer: usize) {
+        if let Some(made) = self.made.get_mut(layer) {
+            *made = made.saturating_add(1);
+        }
+    }
+
+    /// Rows of `layer` that must exist together when its next row is written.
+    fn alive(&self, layer: usize, layers: &[Layer], shapes: &[Shape]) -> u16 {
+        let newest = self.made(layer);
+        let mut oldest = newest;
+        for (reader, l) in layers.iter().enumerate().skip(layer + 1) {
+            let Some(shape) = shapes.get(reader) else { continue };
+            let reads = inputs(l).any(|s| s == Source::Layer(layer as u8));
+            if reads && self.made(reader) < shape.h {
+                let input = shapes.get(layer).copied().unwrap_or_default();
+                oldest = oldest.min(needs(l, input, self.made(reader)).0);
+            }
+        }
+        newest - oldest + 1
+    }
+}
+
+/// Rows that each layer's ring holds, found by walking through one picture.
+pub(crate) fn ring_rows(layers: &[Layer], shapes: &[Shape]) -> [u16; MAX_LAYERS] {
+    let mut rows = [0; MAX_LAYERS];
+    let mut schedule = Schedule::new();
+    while let Some(at) = schedule.next(layers, shapes) {
+        let alive = schedule.alive(at, layers, shapes);
+        if let Some(most) = rows.get_mut(at) {
+            *most = alive.max(*most);
+        }
+        schedule.advance(at);
+    }
+    rows
+}
+
+/// Bytes of a ring in a kernel family; the picture's row is always one byte a value.
+pub(crate) fn ring_bytes(family: usize, shape: Shape, rows: u16, is_picture: bool) -> u64 {
+    let row = match family {
+        1 if !is_picture => u64::from(shape.w).div_ceil(2) * 4 * u64::from(shape.c),
+        _ => u64::from(shape.w) * u64::from(shape.c),
+    };
+    (row * u64::from(rows)).next_multiple_of(4)
+}
+
+/// Bytes at the start of the arena that hold the latent vector.
+pub(crate) fn latent_bytes(latent: u16) -> u64 {
+    u64::from(latent).next_multiple_of(4)
+}
+
+/// Bytes of the whole arena in every kernel family.
+pub(crate) fn arenas(latent: u16, shapes: &[Shape], rows: &[u16]) -> [u64; FAMILIES] {
+    core::array::from_fn(|family| {
+        let last = shapes.len().saturating_sub(1);
+        let rings = shapes.iter().zip(rows).enumerate();
+        latent_bytes(latent) + rings.map(|(i, (&s, &r))| ring_bytes(family, s, r, i == last)).sum::<u64>()
+    })
+}

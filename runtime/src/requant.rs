@@ -1,0 +1,41 @@
+//! From a 32-bit accumulator to an 8-bit activation: the arithmetic that `docs/FORMAT.md` freezes.
+
+/// `acc * m / 2^32`, rounded to nearest, halves up; `m` is below 2^31.
+pub(crate) fn requantise(acc: i32, m: u32) -> i32 {
+    ((i64::from(acc) * i64::from(m) + (1 << 31)) >> 32) as i32
+}
+
+/// Adds the zero point and saturates.
+pub(crate) fn clamp(scaled: i32, zero_point: i8) -> i8 {
+    (scaled + i32::from(zero_point)).clamp(-128, 127) as i8
+}
+
+/// Saturates to i16 and interpolates in a table of 257 little-endian i16 with 8 fraction bits.
+pub(crate) fn look_up(scaled: i32, table: &[u8]) -> i8 {
+    let u = (scaled.clamp(-32768, 32767) + 32768) as usize;
+    let entry =
+        |i: usize| table.get(2 * i..).and_then(|t| t.first_chunk()).map_or(0, |b| i32::from(i16::from_le_bytes(*b)));
+    let (low, high, fraction) = (entry(u >> 8), entry((u >> 8) + 1), (u & 255) as i32);
+    ((low * 256 + (high - low) * fraction + (1 << 15)) >> 16).clamp(-128, 127) as i8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_round_up() {
+        assert_eq!(requantise(3, 1 << 31 >> 1), 1); // 0.75
+        assert_eq!(requantise(2, 1 << 30), 1); // 0.5
+        assert_eq!(requantise(-2, 1 << 30), 0); // -0.5
+        assert_eq!(requantise(-6, 1 << 30), -1); // -1.5
+        assert_eq!(requantise(i32::MIN, (1 << 31) - 1), -(1 << 30) + 1);
+    }
+
+    #[test]
+    fn saturation_reaches_both_ends() {
+        assert_eq!(clamp(1 << 30, 127), 127);
+        assert_eq!(clamp(-(1 << 30), -128), -128);
+        assert_eq!(clamp(-5, -128), -128);
+    }
+}

@@ -1,0 +1,61 @@
+//! The networks behind the golden model files: fixed numbers from short formulas.
+use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source, TABLE_LEN};
+
+/// The layers of `tiny-v1.model`: a dense and a transposed layer, grey, 4x4.
+pub fn tiny() -> Vec<LayerSpec> {
+    let dense = Op::Dense { shape: Shape { h: 2, w: 2, c: 2 } };
+    let transpose = Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 };
+    vec![
+        layer(dense, Source::Latent, 4 * 8, 2, -128, 1 << 26),
+        layer(transpose, Source::Layer(0), 16 * 2, 1, 0, 1 << 25),
+    ]
+}
+
+/// The layers of `kinds-v1.model`: every kind of layer and of activation, three channels, 6x10.
+pub fn kinds() -> Vec<LayerSpec> {
+    let tabled = |mut layer: LayerSpec, entry: fn(i32) -> i32| {
+        layer.table = Some(std::array::from_fn::<_, TABLE_LEN, _>(|i| entry(i as i32 - 128) as i16));
+        layer
+    };
+    let dense = Op::Dense { shape: Shape { h: 3, w: 5, c: 3 } };
+    let conv = |k, c| Op::Conv { k, s: 1, p: k / 2, c };
+    let mut sum = layer(Op::Add { other: Source::Layer(0) }, Source::Layer(1), 0, 1, -20, 1 << 11);
+    sum.wide = [1 << 20, 3 << 19];
+    vec![
+        // Leaky: the negative half is an eighth as steep.
+        tabled(layer(dense, Source::Latent, 6 * 45, 45, 0, 1 << 30), |i| {
+            if i < 0 { i * 512 } else { (i * 4096).min(32512) }
+        }),
+        layer(conv(3, 3), Source::Layer(0), 9 * 3 * 3, 3, 5, 1 << 23),
+        sum,
+        LayerSpec { bias: vec![], scale: vec![], ..layer(Op::Upsample { factor: 2 }, Source::Layer(2), 0, 0, -20, 0) },
+        // A straight line that saturates at both ends.
+        tabled(layer(conv(5, 3), Source::Layer(3), 25 * 3 * 3, 3, 0, 1 << 29), |i| (i * 1600).clamp(-32768, 32512)),
+    ]
+}
+
+/// The file of `layers`, which take a latent of `latent` values.
+pub fn file(name: &str, latent: u16, output: Shape, layers: &[LayerSpec]) -> Vec<u8> {
+    let mut builder = Builder::new(name, latent, output);
+    for layer in layers {
+        builder.push(layer);
+    }
+    builder.finish().unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn layer(op: Op, input: Source, weights: usize, biases: usize, zero_point: i8, m: u32) -> LayerSpec {
+    let scales = match op {
+        Op::Dense { shape } => usize::from(shape.c),
+        _ => biases,
+    };
+    LayerSpec {
+        op,
+        input,
+        zero_point,
+        table: None,
+        weights: (0..weights).map(|i| ((i * 89 + 40) % 255) as i16 - 127).map(|w| w as i8).collect(),
+        wide: [0; 2],
+        bias: (0..biases).map(|i| 500 - 300 * i as i32 % 2000).collect(),
+        scale: (0..scales).map(|i| m + i as u32 * (m >> 3)).collect(),
+    }
+}

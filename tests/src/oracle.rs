@@ -1,0 +1,130 @@
+//! The naive whole-tensor version of the integer runtime: every tensor in full, one loop for each sum.
+//!
+//! Written from `docs/FORMAT.md`, in training order of the weights, with nothing shared with the runtime
+//! but the types that describe a layer.
+use ganlet_runtime::format::{LayerSpec, Op, Shape, Source};
+
+/// A whole tensor, rows outermost, channels innermost.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Its shape.
+    pub shape: Shape,
+    /// The i8 that means 0.
+    pub zero_point: i8,
+    /// Its values.
+    pub values: Vec<i8>,
+}
+
+impl Tensor {
+    /// The value at (y, x, c); the zero point outside of the picture.
+    fn at(&self, y: i64, x: i64, c: usize) -> i64 {
+        let (h, w) = (i64::from(self.shape.h), i64::from(self.shape.w));
+        if y < 0 || x < 0 || y >= h || x >= w {
+            return self.zero_point.into();
+        }
+        self.values[(y * w + x) as usize * usize::from(self.shape.c) + c].into()
+    }
+}
+
+/// The picture of `latent`, as pixels 0..=255.
+pub fn picture(layers: &[LayerSpec], latent: &[i8]) -> Vec<u8> {
+    let mut tensors: Vec<Tensor> = Vec::new();
+    let first = Tensor { shape: Shape { h: 1, w: 1, c: latent.len() as u16 }, zero_point: 0, values: latent.to_vec() };
+    for layer in layers {
+        let read = |source: Source| match source {
+            Source::Latent => &first,
+            Source::Layer(i) => &tensors[usize::from(i)],
+        };
+        let tensor = apply(layer, read(layer.input), |source| read(source).clone());
+        tensors.push(tensor);
+    }
+    tensors.last().unwrap().values.iter().map(|&v| (i16::from(v) + 128) as u8).collect()
+}
+
+/// The shape that a layer makes of `input`.
+pub fn output_shape(op: Op, input: Shape) -> Shape {
+    let conv = |n: u16, k: u8, s: u8, p: u8| (n + 2 * u16::from(p) - u16::from(k)) / u16::from(s) + 1;
+    let transpose = |n: u16, k: u8, s: u8, p: u8| (n - 1) * u16::from(s) + u16::from(k) - 2 * u16::from(p);
+    match op {
+        Op::Dense { shape } => shape,
+        Op::Add { .. } => input,
+        Op::Upsample { factor: f } => Shape { h: input.h * u16::from(f), w: input.w * u16::from(f), c: input.c },
+        Op::Conv { k, s, p, c } => Shape { h: conv(input.h, k, s, p), w: conv(input.w, k, s, p), c },
+        Op::ConvTranspose { k, s, p, c } => Shape { h: transpose(input.h, k, s, p), w: transpose(input.w, k, s, p), c },
+    }
+}
+
+fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> Tensor {
+    let shape = output_shape(layer.op, input.shape);
+    let (c_in, c_out) = (usize::from(input.shape.c), usize::from(shape.c));
+    let mut values = Vec::new();
+    for y in 0..i64::from(shape.h) {
+        for x in 0..i64::from(shape.w) {
+            for o in 0..c_out {
+                let index = values.len();
+                let mut acc = 0i64;
+                match layer.op {
+                    Op::Dense { .. } => {
+                        let units = shape.len() as usize;
+                        for (i, &v) in input.values.iter().enumerate() {
+                            acc += i64::from(v) * i64::from(layer.weights[i * units + index]);
+                        }
+                    }
+                    Op::Conv { k, s, p, .. } => {
+                        for (ky, kx, i) in taps(k, c_in) {
+                            let (iy, ix) = (y * i64::from(s) + ky - i64::from(p), x * i64::from(s) + kx - i64::from(p));
+                            let weight = layer.weights[((ky * i64::from(k) + kx) as usize * c_in + i) * c_out + o];
+                            acc += input.at(iy, ix, i) * i64::from(weight);
+                        }
+                    }
+                    Op::ConvTranspose { k, s, p, .. } => {
+                        for (ky, kx, i) in taps(k, c_in) {
+                            let (ny, nx) = (y + i64::from(p) - ky, x + i64::from(p) - kx);
+                            let s = i64::from(s);
+                            // Between the input's pixels there is nothing; beyond them lies padding.
+                            if ny.rem_euclid(s) == 0 && nx.rem_euclid(s) == 0 {
+                                let weight = layer.weights[((ky * i64::from(k) + kx) as usize * c_out + o) * c_in + i];
+                                acc += input.at(ny.div_euclid(s), nx.div_euclid(s), i) * i64::from(weight);
+                            }
+                        }
+                    }
+                    Op::Upsample { factor } => {
+                        let f = i64::from(factor);
+                        values.push(input.at(y / f, x / f, o) as i8);
+                        continue;
+                    }
+                    Op::Add { other } => {
+                        let other = read(other);
+                        acc +=
+                            input.at(y, x, o) * i64::from(layer.wide[0]) + other.at(y, x, o) * i64::from(layer.wide[1]);
+                    }
+                }
+                let channel = if matches!(layer.op, Op::Add { .. }) { 0 } else { o };
+                let bias = if layer.bias.len() > c_out { layer.bias[index] } else { layer.bias[channel] };
+                acc += i64::from(bias);
+                assert!(i32::try_from(acc).is_ok(), "the accumulator leaves i32");
+                values.push(finish(layer, acc, layer.scale[channel]));
+            }
+        }
+    }
+    Tensor { shape, zero_point: layer.zero_point, values }
+}
+
+fn taps(k: u8, c_in: usize) -> impl Iterator<Item = (i64, i64, usize)> {
+    let k = i64::from(k);
+    (0..k).flat_map(move |ky| (0..k).flat_map(move |kx| (0..c_in).map(move |i| (ky, kx, i))))
+}
+
+fn finish(layer: &LayerSpec, acc: i64, m: u32) -> i8 {
+    let scaled = (acc * i64::from(m) + (1 << 31)).div_euclid(1 << 32);
+    match &layer.table {
+        None => (scaled + i64::from(layer.zero_point)).clamp(-128, 127) as i8,
+        Some(table) => {
+            let u = scaled.clamp(-32768, 32767) + 32768;
+            let (i, fraction) = ((u / 256) as usize, u % 256);
+            let (low, high) = (i64::from(table[i]), i64::from(table[i + 1]));
+            let exact = low * 256 + (high - low) * fraction;
+            (exact + 32768).div_euclid(65536).clamp(-128, 127) as i8
+        }
+    }
+}

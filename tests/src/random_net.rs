@@ -1,0 +1,184 @@
+//! Random networks of every layer kind, for claims that must hold for all of them.
+use crate::oracle::output_shape;
+use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
+
+/// A small, stated random generator (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// The next number.
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number in `0..n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.roll() % n
+    }
+
+    /// A weight: mostly any, sometimes an extreme.
+    fn weight(&mut self) -> i8 {
+        match self.below(8) {
+            0 => 127,
+            1 => -127,
+            _ => (self.below(255) as i16 - 127) as i8,
+        }
+    }
+}
+
+/// A network as layers, and as the file made of them.
+#[derive(Clone, Debug)]
+pub struct RandomNet {
+    /// The layers, weights in training order.
+    pub layers: Vec<LayerSpec>,
+    /// The length of its latent vector.
+    pub latent: u16,
+    /// The shape of its picture.
+    pub output: Shape,
+    /// The model file.
+    pub file: Vec<u8>,
+}
+
+impl RandomNet {
+    /// The network of number `seed`.
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let latent = 1 + dice.below(20) as u16;
+        let mut net = Growing { dice, latent, layers: Vec::new(), shapes: Vec::new() };
+        net.grow();
+        let Growing { layers, shapes, .. } = net;
+        let output = *shapes.last().unwrap();
+        let mut builder = Builder::new("random", latent, output);
+        for layer in &layers {
+            builder.push(layer);
+        }
+        let file = builder.finish().unwrap_or_else(|e| panic!("net {seed}: {e}: {layers:#?}"));
+        Self { layers, latent, output, file }
+    }
+}
+
+struct Growing {
+    dice: Dice,
+    latent: u16,
+    layers: Vec<LayerSpec>,
+    shapes: Vec<Shape>,
+}
+
+impl Growing {
+    fn grow(&mut self) {
+        let side = |d: &mut Dice, n| 1 + d.below(n) as u16;
+        let d = &mut self.dice;
+        let shape = Shape { h: side(d, 5), w: side(d, 6), c: side(d, 9) };
+        self.push(Op::Dense { shape }, Source::Latent);
+        for _ in 0..self.dice.below(5) {
+            let before = self.last();
+            let op = self.any_op(before);
+            self.push(op, self.end());
+            // Now and then a residual: the tensor before a shape-keeping convolution, added behind it.
+            if self.dice.below(3) == 0 && self.last().h < 40 {
+                let skip = self.end();
+                let c = self.last().c;
+                let k = 1 + 2 * self.dice.below(3) as u8;
+                self.push(Op::Conv { k, s: 1, p: k / 2, c }, skip);
+                self.push(Op::Add { other: skip }, self.end());
+            }
+        }
+        let c = if self.dice.below(2) == 0 { 1 } else { 3 };
+        let op = match self.dice.below(3) {
+            0 => Op::ConvTranspose { k: 4, s: 2, p: 1, c },
+            1 => Op::Conv { k: 3, s: 1, p: 1, c },
+            _ => Op::Dense { shape: Shape { h: 1 + self.dice.below(6) as u16, w: 7, c } },
+        };
+        self.push(op, self.end());
+    }
+
+    fn last(&self) -> Shape {
+        *self.shapes.last().unwrap()
+    }
+
+    fn end(&self) -> Source {
+        Source::Layer((self.layers.len() - 1) as u8)
+    }
+
+    fn any_op(&mut self, input: Shape) -> Op {
+        let d = &mut self.dice;
+        let c = 1 + d.below(9) as u16;
+        let small = input.h.max(input.w) < 24;
+        let (k, s) = (1 + d.below(5) as u8, 1 + d.below(3) as u8);
+        let p = d.below(k.into()) as u8;
+        match d.below(6) {
+            0 | 1 if small => Op::ConvTranspose { k: 4, s: 2, p: 1, c },
+            2 if small && k >= s && (input.h.min(input.w) - 1) * u16::from(s) + u16::from(k) > 2 * u16::from(p) => {
+                Op::ConvTranspose { k, s, p, c }
+            }
+            3 if small => Op::Upsample { factor: 1 + d.below(3) as u8 },
+            4 if input.h.min(input.w) + 2 * u16::from(p) >= u16::from(k) => Op::Conv { k, s, p, c },
+            _ => Op::Conv { k: 3, s: 1, p: 1, c },
+        }
+    }
+
+    fn push(&mut self, op: Op, input: Source) {
+        let from = match input {
+            Source::Latent => Shape { h: 1, w: 1, c: self.latent },
+            Source::Layer(i) => self.shapes[usize::from(i)],
+        };
+        let shape = output_shape(op, from);
+        let d = &mut self.dice;
+        let (c_in, c) = (usize::from(from.c), usize::from(shape.c));
+        let (count, fan_in) = match op {
+            Op::Dense { shape } => ((from.len() * shape.len()) as usize, from.len()),
+            Op::Conv { k, .. } => (usize::from(k).pow(2) * c_in * c, u64::from(k).pow(2) * c_in as u64),
+            Op::ConvTranspose { k, s, .. } => {
+                (usize::from(k).pow(2) * c_in * c, u64::from(k.div_ceil(s)).pow(2) * c_in as u64)
+            }
+            Op::Upsample { .. } | Op::Add { .. } => (0, 1 << 14),
+        };
+        let mut layer = LayerSpec {
+            op,
+            input,
+            zero_point: d.roll() as i8,
+            table: None,
+            weights: (0..count).map(|_| d.weight()).collect(),
+            wide: [0; 2],
+            bias: Vec::new(),
+            scale: Vec::new(),
+        };
+        let per_value = matches!(op, Op::Dense { .. }) && d.below(2) == 0;
+        let (biases, scales) = match op {
+            Op::Upsample { .. } => (0, 0),
+            Op::Add { .. } => (1, 1),
+            _ => (if per_value { shape.len() as usize } else { c }, c),
+        };
+        match op {
+            Op::Upsample { .. } => {
+                layer.zero_point = match input {
+                    Source::Latent => 0,
+                    Source::Layer(i) => self.layers[usize::from(i)].zero_point,
+                }
+            }
+            Op::Add { .. } => layer.wide = [d.below(1 << 21) as i32, -(d.below(1 << 21) as i32)],
+            _ => {}
+        }
+        layer.bias = (0..biases).map(|_| d.below(40_000) as i32 - 20_000).collect();
+        let table = scales > 0 && d.below(3) == 0;
+        if table {
+            let slope = 1 + d.below(300) as i64;
+            layer.table = Some(std::array::from_fn(|i| {
+                ((i as i64 - 128) * slope + d.below(200) as i64).clamp(-32768, 32767) as i16
+            }));
+        }
+        // So that the typical accumulator fills the output's range, and the untypical leaves it.
+        let typical = (fan_in as f64).sqrt() * 5000.0;
+        let range = if table { 16000.0 } else { 90.0 };
+        let m = (range / typical).min(0.49) * 4_294_967_296.0;
+        layer.scale =
+            (0..scales).map(|_| (m * (0.5 + d.below(1000) as f64 / 1000.0)).min(2_147_483_647.0) as u32).collect();
+        self.layers.push(layer);
+        self.shapes.push(shape);
+    }
+}

@@ -1,0 +1,87 @@
+//! Version 1 of the format stays what it is: golden files, their pictures, their arenas, their page.
+use ganlet_runtime::{
+    Aligned, Generator, Model, arena_len,
+    format::{LayerSpec, Shape},
+    include_model,
+    latent::normal_i8,
+};
+use ganlet_tests::{golden, oracle};
+use std::path::Path;
+
+const TINY: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v1.model");
+const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v1.model");
+
+/// Bytes equal the committed file; else the new one is left where the message says.
+fn frozen(name: &str, made: &[u8], golden: &[u8]) {
+    if made != golden {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, made).unwrap();
+        panic!("{name} changed: the format is frozen. What is written now: {}", path.display());
+    }
+}
+
+/// FNV-1a of the pictures of seeds 0..16.
+fn fingerprint(bytes: &[u8], layers: &[LayerSpec]) -> u64 {
+    let model = Model::from_bytes(bytes).unwrap();
+    let mut arena = vec![0; model.arena_len()];
+    let mut generator = Generator::new(&model, &mut arena).unwrap();
+    let mut levels = std::collections::HashSet::new();
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for seed in 0..16 {
+        let z = model.latent(seed);
+        let mut picture = Vec::new();
+        let mut rows = generator.rows(&z);
+        while let Some(row) = rows.next_row() {
+            picture.extend_from_slice(row);
+        }
+        assert_eq!(picture, oracle::picture(layers, z.values()));
+        for byte in picture {
+            levels.insert(byte);
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    assert!(levels.len() > 50, "a flat picture proves nothing: {} levels", levels.len());
+    hash
+}
+
+#[test]
+fn the_tiny_model_is_frozen() {
+    let layers = golden::tiny();
+    frozen("tiny-v1.model", &golden::file("tiny", 4, Shape { h: 4, w: 4, c: 1 }, &layers), TINY);
+    const ARENA: usize = arena_len(TINY);
+    assert_eq!(ARENA, 16);
+    assert_eq!(fingerprint(TINY, &layers), 8505626295479444112, "pictures of seeds 0..16");
+}
+
+#[test]
+fn the_model_of_every_kind_is_frozen() {
+    let layers = golden::kinds();
+    frozen("kinds-v1.model", &golden::file("kinds", 6, Shape { h: 6, w: 10, c: 3 }, &layers), KINDS);
+    assert_eq!(arena_len(KINDS), 272);
+    assert_eq!(fingerprint(KINDS, &layers), 10533434046878659139, "pictures of seeds 0..16");
+}
+
+#[test]
+fn the_sampler_is_frozen() {
+    let mut z = [0; 8];
+    normal_i8(0, &mut z);
+    assert_eq!(z, [32, 12, 55, 17, 42, -18, 44, 2]);
+    normal_i8(u32::MAX, &mut z);
+    assert_eq!(z, [11, 5, -31, 49, -27, 59, -36, -14]);
+}
+
+/// The hexadecimal listing of `docs/FORMAT.md` is the tiny model, byte by byte.
+#[test]
+fn the_page_shows_the_tiny_model() {
+    let page = include_str!("../../../docs/FORMAT.md");
+    let listing = page.split("```hex\n").nth(1).unwrap().split("```").next().unwrap();
+    let bytes: Vec<u8> = listing
+        .lines()
+        .flat_map(|line| line.split('|').next().unwrap().split_whitespace().skip(1))
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect();
+    assert_eq!(bytes, TINY);
+    let mut copy = Aligned([0u8; 512]);
+    copy.0[..bytes.len()].copy_from_slice(&bytes);
+    assert_eq!(Model::from_bytes(&copy.0[..bytes.len()]).unwrap().name(), "tiny");
+}

@@ -1,0 +1,75 @@
+//! Streamed rows equal the whole-tensor oracle, bit for bit, within the arena that the file states.
+use ganlet_runtime::{Generator, Model};
+use ganlet_tests::{oracle, random_net::RandomNet};
+
+fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8> {
+    let mut rows = generator.rows(z);
+    let mut picture = Vec::new();
+    while let Some(row) = rows.next_row() {
+        picture.extend_from_slice(row);
+    }
+    assert_eq!(rows.next_row(), None, "a picture that is over stays over");
+    picture
+}
+
+#[test]
+fn rows_equal_the_oracle_on_random_nets() {
+    let mut distinct = std::collections::HashSet::new();
+    let mut kinds = std::collections::HashSet::new();
+    for seed in 0..400 {
+        let net = RandomNet::new(seed);
+        let model = Model::from_bytes(&net.file).unwrap();
+        // Rubbish in the arena must not show.
+        let mut arena = vec![0xA5; model.arena_len()];
+        let mut generator = Generator::new(&model, &mut arena).unwrap();
+        for z in [model.latent(seed as u32), model.latent_of(&vec![-128; model.latent_len()]).unwrap()] {
+            let picture = streamed(&mut generator, &z);
+            assert_eq!(picture, oracle::picture(&net.layers, z.values()), "net {seed}: {:#?}", net.layers);
+            assert_eq!(picture, streamed(&mut generator, &z), "net {seed} drawn again");
+            distinct.extend(picture);
+        }
+        kinds.extend(model.layers().map(|l| l.kind));
+    }
+    assert_eq!(kinds.len(), 5, "every layer kind occurs: {kinds:?}");
+    assert!(distinct.len() > 200, "pictures are not flat");
+}
+
+#[test]
+fn a_picture_left_half_way_does_not_disturb_the_next() {
+    for seed in 400..440 {
+        let net = RandomNet::new(seed);
+        let model = Model::from_bytes(&net.file).unwrap();
+        let mut arena = vec![0; model.arena_len()];
+        let mut generator = Generator::new(&model, &mut arena).unwrap();
+        generator.rows(&model.latent(1)).next_row();
+        let z = model.latent(2);
+        assert_eq!(streamed(&mut generator, &z), oracle::picture(&net.layers, z.values()));
+    }
+}
+
+#[test]
+fn pixels_are_the_rows_with_grey_repeated() {
+    for seed in 0..40 {
+        let net = RandomNet::new(seed);
+        let model = Model::from_bytes(&net.file).unwrap();
+        let mut arena = vec![0; model.arena_len()];
+        let mut generator = Generator::new(&model, &mut arena).unwrap();
+        let z = model.latent(3);
+        let rows = streamed(&mut generator, &z);
+        let pixels: Vec<u8> = match model.channels() {
+            1 => generator.pixels(&z).flat_map(|[r, g, b]| (r == g && g == b).then_some(r)).collect(),
+            _ => generator.pixels(&z).flatten().collect(),
+        };
+        assert_eq!(pixels, rows);
+    }
+}
+
+#[test]
+fn an_arena_one_byte_short_is_refused_with_both_sizes() {
+    let net = RandomNet::new(5);
+    let model = Model::from_bytes(&net.file).unwrap();
+    let needed = model.arena_len();
+    let mut arena = vec![0; needed - 1];
+    let refused = Generator::new(&model, &mut arena).unwrap_err();
+    assert_eq!((refused.needed, refused.given), (needed, needed - 1));
+}
