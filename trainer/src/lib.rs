@@ -8,3 +8,6 @@ pub mod optim;
 pub mod philox;
 pub mod plan;
 pub mod regularise;
+pub mod nets;
+pub mod recipe;
+pub mod train;

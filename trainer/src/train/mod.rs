@@ -1,0 +1,293 @@
+//! Training: one step at a time, from a recipe, a data set and a seed.
+mod programs;
+
+use crate::data::Dataset;
+use crate::exec::cpu::Cpu;
+use crate::exec::{Clock, Executor, NotFinite, Program, Store};
+use crate::nets::Impossible;
+use crate::nn::Network;
+use crate::philox::Key;
+use crate::recipe::Recipe;
+use programs::{CRITIC, CRITIC_OUTPUTS, CRITIC_PENALISED, GENERATOR, Params, Parts, SAMPLE, SETTLE};
+use serde::{Deserialize, Serialize};
+
+/// Streams of random numbers.
+const REAL_STREAM: u32 = 0x5245_414C;
+const LATENT_STREAM: u32 = 0x4C41_5445;
+const SETTLE_STREAM: u32 = 0x5345_5454;
+
+/// Batches over which the statistics of batch normalisation are averaged for the averaged generator.
+const SETTLE_BATCHES: usize = 50;
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The step's number, from 1.
+    pub step: u64,
+    /// The critic's loss without penalty.
+    pub critic_loss: f32,
+    /// The generator's loss.
+    pub generator_loss: f32,
+    /// How real the real examples look to the critic, 0 to 1; with a relativistic loss, beside generated ones.
+    pub judged_real: f32,
+    /// How real the generated examples look.
+    pub judged_fake: f32,
+    /// Length of the critic's gradient.
+    pub critic_gradient: f32,
+    /// Length of the generator's gradient.
+    pub generator_gradient: f32,
+    /// The penalty of the last penalised critic update.
+    pub penalty: f32,
+}
+
+/// A run in memory: networks, executor, step count. Files are the business of [`crate::run`].
+pub struct Trainer {
+    recipe: Recipe,
+    seed: u64,
+    steps: u64,
+    step: u64,
+    data: Box<dyn Dataset>,
+    generator: Network,
+    critic: Network,
+    params: Params,
+    cpu: Cpu,
+    real: Vec<f32>,
+    latents: Vec<f32>,
+    bytes: Vec<i8>,
+    last: Report,
+    settled: u64,
+}
+
+impl Trainer {
+    /// Plans a run of `steps` steps on `threads` threads (0: one for each core).
+    pub fn new(
+        recipe: Recipe,
+        data: Box<dyn Dataset>,
+        seed: u64,
+        steps: u64,
+        threads: usize,
+    ) -> Result<Self, Impossible> {
+        let generator = recipe.generator.network(data.shape())?;
+        let critic = recipe.critic.network(data.shape())?;
+        let (params, store) = Params::start(&generator, &critic, seed);
+        let sample_batch = if data.shape().len() == 3 { 64 } else { 500 };
+        let parts = Parts { recipe: &recipe, generator: &generator, critic: &critic, params, sample_batch };
+        let mut cpu = Cpu::new(threads);
+        cpu.load(parts.build(), store);
+        let (item, latent) = (data.shape().iter().product::<usize>(), generator.input[0]);
+        Ok(Self {
+            real: vec![0.0; recipe.train.batch * item],
+            latents: vec![0.0; recipe.train.batch.max(sample_batch) * latent],
+            bytes: vec![0; latent],
+            recipe,
+            seed,
+            steps,
+            step: 0,
+            data,
+            generator,
+            critic,
+            params,
+            cpu,
+            last: Report::default(),
+            settled: u64::MAX,
+        })
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps of the whole run; schedules follow it.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The generator's layers and layout.
+    pub fn generator(&self) -> &Network {
+        &self.generator
+    }
+
+    /// The critic's layers and layout.
+    pub fn critic(&self) -> &Network {
+        &self.critic
+    }
+
+    /// The data set.
+    pub fn data(&self) -> &dyn Dataset {
+        &*self.data
+    }
+
+    /// Weights and optimiser state.
+    pub fn store(&self) -> &Store {
+        self.cpu.store()
+    }
+
+    /// The programs of the run.
+    pub fn programs(&self) -> &[Program] {
+        self.cpu.programs()
+    }
+
+    /// Bytes of working memory and store.
+    pub fn bytes(&self) -> usize {
+        self.cpu.bytes() + self.cpu.store().bytes()
+    }
+
+    /// Threads that share the work.
+    pub fn threads(&self) -> usize {
+        self.cpu.threads()
+    }
+
+    /// Floating-point operations of the products of one whole step, lazy penalties averaged in.
+    pub fn flops(&self) -> f64 {
+        let flops = |p: usize| self.cpu.programs()[p].plan.flops();
+        let every = f64::from(self.recipe.objective.regulariser.every());
+        let share = if every > 0.0 { 1.0 / every } else { 0.0 };
+        let critic = flops(CRITIC) * (1.0 - share) + flops(CRITIC_PENALISED) * share;
+        critic * f64::from(self.recipe.train.critic_steps) + flops(GENERATOR)
+    }
+
+    /// Continues from a store and a step count, as a checkpoint holds them.
+    pub fn restore(&mut self, store: Store, step: u64) {
+        *self.cpu.store_mut() = store;
+        self.step = step;
+        self.settled = u64::MAX;
+    }
+
+    /// Critic updates, then one generator update. On an error nothing of the failing update is kept.
+    pub fn advance(&mut self) -> Result<Report, NotFinite> {
+        let train = &self.recipe.train;
+        let (critic_steps, ema) = (u64::from(train.critic_steps), train.ema);
+        let every = u64::from(self.recipe.objective.regulariser.every());
+        let factor = self.recipe.schedule.factor(self.step, self.steps);
+        let adam = self.recipe.optimiser;
+        let mut report = Report { step: self.step + 1, ..self.last };
+        for i in 0..critic_steps {
+            let update = self.step * critic_steps + i;
+            self.draw(update, 0);
+            let s = adam.scalars(update + 1, factor);
+            let penalised = every > 0 && update.is_multiple_of(every);
+            let program = if penalised { CRITIC_PENALISED } else { CRITIC };
+            let clock = Clock { seed: self.seed, step: update };
+            let latents = &self.latents[..self.recipe.train.batch * self.generator.input[0]];
+            let scalars = [[s.rate], [s.mean_correction], [s.square_correction]];
+            self.cpu.run(program, &[&self.real, latents, &scalars[0], &scalars[1], &scalars[2]], clock)?;
+            let mut outputs = [0.0; CRITIC_OUTPUTS.len()];
+            outputs.iter_mut().enumerate().for_each(|(k, v)| *v = self.cpu.output(program, k)[0]);
+            [report.critic_loss, report.judged_real, report.judged_fake, report.critic_gradient, _] = outputs;
+            if penalised {
+                report.penalty = outputs[4];
+            }
+        }
+        self.draw(self.step, 1);
+        let s = adam.scalars(self.step + 1, factor);
+        let t = self.step as f32;
+        // A young average forgets faster, or it would keep the random start.
+        let share = 1.0 - ema.min((1.0 + t) / (10.0 + t));
+        let clock = Clock { seed: self.seed, step: self.step };
+        let latents = &self.latents[..self.recipe.train.batch * self.generator.input[0]];
+        let scalars = [[s.rate], [s.mean_correction], [s.square_correction], [share]];
+        let inputs: [&[f32]; 6] = [&self.real, latents, &scalars[0], &scalars[1], &scalars[2], &scalars[3]];
+        self.cpu.run(GENERATOR, &inputs, clock)?;
+        report.generator_loss = self.cpu.output(GENERATOR, 0)[0];
+        report.generator_gradient = self.cpu.output(GENERATOR, 1)[0];
+        self.step += 1;
+        self.last = report;
+        Ok(report)
+    }
+
+    /// Real examples and latents of update `update` of one of the networks.
+    fn draw(&mut self, update: u64, network: u32) {
+        self.data.batch(Key { seed: self.seed, stream: REAL_STREAM + network, step: update }, &mut self.real);
+        let scale = self.recipe.data.scale;
+        if scale != 1.0 {
+            self.real.iter_mut().for_each(|v| *v *= scale);
+        }
+        let n = self.recipe.train.batch;
+        self.draw_latents(Key { seed: self.seed, stream: LATENT_STREAM + network, step: update }, n);
+    }
+
+    /// Latents as the device draws them for pictures, standard normal for points.
+    fn draw_latents(&mut self, key: Key, n: usize) {
+        let latent = self.generator.input[0];
+        let out = &mut self.latents[..n * latent];
+        if self.data.shape().len() != 3 {
+            return key.normal(out);
+        }
+        for (i, z) in out.chunks_exact_mut(latent).enumerate() {
+            ganlet_runtime::latent::normal_i8(key.words(i as u32)[0], &mut self.bytes);
+            z.iter_mut().zip(&self.bytes).for_each(|(v, b)| *v = f32::from(*b) / 32.0);
+        }
+    }
+
+    /// Examples that the averaged generator makes of device seeds `first..first + n` (points: of normal numbers).
+    ///
+    /// Pictures come in the recipe's data range, points undone of the data's scale.
+    pub fn samples(&mut self, first: u32, n: usize) -> Vec<f32> {
+        let latent = self.generator.input[0];
+        let mut z = vec![0.0; n * latent];
+        if self.data.shape().len() == 3 {
+            for (i, z) in z.chunks_exact_mut(latent).enumerate() {
+                ganlet_runtime::latent::normal_i8(first.wrapping_add(i as u32), &mut self.bytes);
+                z.iter_mut().zip(&self.bytes).for_each(|(v, b)| *v = f32::from(*b) / 32.0);
+            }
+        } else {
+            Key { seed: self.seed, stream: LATENT_STREAM + 2, step: u64::from(first) }.normal(&mut z);
+        }
+        self.samples_of(&z)
+    }
+
+    /// Examples that the averaged generator makes of the latents `z`, one after the other.
+    pub fn samples_of(&mut self, z: &[f32]) -> Vec<f32> {
+        self.settle();
+        let latent = self.generator.input[0];
+        let batch = self.cpu.programs()[SAMPLE].plan.inputs[0].1;
+        let mut out = Vec::with_capacity(z.len() / latent * self.generator.output().iter().product::<usize>());
+        let item: usize = self.generator.output().iter().product();
+        let mut feed = vec![0.0; batch];
+        for part in z.chunks(batch) {
+            feed[..part.len()].copy_from_slice(part);
+            feed[part.len()..].fill(0.0);
+            let clock = Clock { seed: self.seed, step: self.step };
+            self.cpu.run(SAMPLE, &[&feed], clock).expect("a program without guards does not fail");
+            out.extend_from_slice(&self.cpu.output(SAMPLE, 0)[..part.len() / latent * item]);
+        }
+        if self.recipe.data.scale != 1.0 {
+            out.iter_mut().for_each(|v| *v /= self.recipe.data.scale);
+        }
+        out
+    }
+
+    /// Measures the statistics of batch normalisation for the averaged generator, once a step at most.
+    pub fn settle(&mut self) {
+        if self.params.statistics.is_none() || self.settled == self.step {
+            return;
+        }
+        for i in 0..SETTLE_BATCHES {
+            let n = self.recipe.train.batch;
+            self.draw_latents(Key { seed: self.seed, stream: SETTLE_STREAM, step: i as u64 }, n);
+            let clock = Clock { seed: self.seed, step: self.step };
+            let latents = &self.latents[..n * self.generator.input[0]];
+            let share = [1.0 / (i + 1) as f32];
+            self.cpu.run(SETTLE, &[latents, &share], clock).expect("a program without guards does not fail");
+        }
+        self.settled = self.step;
+    }
+
+    /// The averaged generator's weights, and its batch statistics if it has any.
+    pub fn averaged(&mut self) -> (&[f32], &[f32]) {
+        self.settle();
+        let store = self.cpu.store();
+        (store.values(self.params.average), self.params.statistics.map_or(&[], |p| store.values(p)))
+    }
+}
