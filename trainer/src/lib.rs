@@ -1,3 +1,4 @@
 //! Trains GANs on the CPU and shrinks their generators to integers.
 pub mod data;
+pub mod metrics;
 pub mod philox;

@@ -21,6 +21,7 @@ pub use synthetic::blobs;
 use crate::philox::Key;
 
 /// Something to draw training batches from.
+#[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
 pub trait Dataset: Send + Sync {
     /// The name as messages and reports show it.
     fn name(&self) -> &str;
@@ -29,7 +30,6 @@ pub trait Dataset: Send + Sync {
     fn shape(&self) -> &[usize];
 
     /// How many items there are; `None` for an endless distribution.
-    #[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
     fn len(&self) -> Option<usize>;
 
     /// The class of each item.
