@@ -13,6 +13,7 @@ mod synthetic;
 
 pub use builtin::{BUILTIN, Builtin, Source, builtin};
 pub use error::DataError;
+pub(crate) use error::grouped;
 pub use mixture::Mixture;
 pub use open::{Opened, Options, open};
 pub use pictures::Pictures;
