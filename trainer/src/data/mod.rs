@@ -27,7 +27,7 @@ pub trait Dataset: Send + Sync {
     /// The name as messages and reports show it.
     fn name(&self) -> &str;
 
-    /// [height, width, channels] of pictures, [dimensions] of points.
+    /// `[height, width, channels]` of pictures, `[dimensions]` of points.
     fn shape(&self) -> &[usize];
 
     /// How many items there are; `None` for an endless distribution.

@@ -8,7 +8,7 @@ use super::Image;
 
 /// An endlessly repeating GIF that shows each of `frames` for `milliseconds` and the last one four times as long.
 ///
-/// Up to 256 colours a frame are kept exactly, more are reduced. Frames must be of one size; none gives an empty file.
+/// Up to 256 colours a frame are kept exactly, more are reduced. Frames must be of one size, below 65,536 pixels a side; none gives an empty file.
 #[track_caller]
 pub fn animation(frames: &[Image], milliseconds: u64) -> Vec<u8> {
     let mut file = Vec::new();

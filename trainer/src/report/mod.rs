@@ -1,6 +1,6 @@
 //! What a run leaves for people to look at: picture grids, animations, plots and a page of HTML.
 //!
-//! Everything takes plain data and gives bytes or text; [`write`] puts them on disk, whole or not at all.
+//! Everything takes plain data and gives bytes or text; [`write()`] puts them on disk, whole or not at all.
 
 mod animation;
 mod axis;
