@@ -16,6 +16,7 @@ pub enum Regulariser {
         #[serde(default = "one")]
         every: u32,
     },
+    #[serde(rename = "r1r2")]
     /// R1 on real and on generated examples (Huang et al. 2024).
     R1R2 {
         /// γ.

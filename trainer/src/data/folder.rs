@@ -22,10 +22,16 @@ struct Decoded {
     transparent: bool,
 }
 
+/// The picture files with their classes, and the names of the classes.
+struct Found {
+    files: Vec<(PathBuf, u8)>,
+    classes: Vec<String>,
+}
+
 /// Reads every picture of a folder, or of its subfolders as classes.
 pub(crate) fn pictures(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
     let place = path.display().to_string();
-    let (files, classes) = find(path, notes)?;
+    let Found { files, classes } = find(path, notes)?;
     if files.is_empty() {
         return Err(DataError::new(
             place,
@@ -83,8 +89,8 @@ pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// The picture files with their classes, and the names of the classes.
-fn find(path: &Path, notes: &mut Vec<String>) -> Result<(Vec<(PathBuf, u8)>, Vec<String>), DataError> {
+/// Finds the picture files, in the folder itself or in its subfolders.
+fn find(path: &Path, notes: &mut Vec<String>) -> Result<Found, DataError> {
     let is_picture = |p: &PathBuf| {
         let kind = p.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         p.is_file() && matches!(&kind[..], "png" | "jpg" | "jpeg")
@@ -118,7 +124,7 @@ fn find(path: &Path, notes: &mut Vec<String>) -> Result<(Vec<(PathBuf, u8)>, Vec
         let text = format!("{} other entries left out, the first is {}", grouped(others.len()), first.display());
         notes.push(text);
     }
-    Ok((found, classes))
+    Ok(Found { files: found, classes })
 }
 
 /// The size that most pictures have; the larger one of two equally common ones.

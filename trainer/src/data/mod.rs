@@ -13,6 +13,7 @@ mod synthetic;
 
 pub use builtin::{BUILTIN, Builtin, Source, builtin};
 pub use error::DataError;
+pub(crate) use error::grouped;
 pub use mixture::Mixture;
 pub use open::{Opened, Options, open};
 pub use pictures::Pictures;
@@ -21,15 +22,15 @@ pub use synthetic::blobs;
 use crate::philox::Key;
 
 /// Something to draw training batches from.
+#[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
 pub trait Dataset: Send + Sync {
     /// The name as messages and reports show it.
     fn name(&self) -> &str;
 
-    /// [height, width, channels] of pictures, [dimensions] of points.
+    /// `[height, width, channels]` of pictures, `[dimensions]` of points.
     fn shape(&self) -> &[usize];
 
     /// How many items there are; `None` for an endless distribution.
-    #[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
     fn len(&self) -> Option<usize>;
 
     /// The class of each item.

@@ -97,12 +97,21 @@ fn inside(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pic
     let idx_files = named(&["idx3", "idx4"]);
     let archives = named(&[".npz", ".npy"]);
     let candidates = if idx_files.is_empty() { archives } else { idx_files };
-    let is_train = |p: &&&PathBuf| p.to_string_lossy().contains("train");
-    let Some(chosen) = candidates.iter().find(is_train).or(candidates.first()) else {
-        return folder::pictures(path, options, notes);
+    let names = |of: &[&PathBuf]| -> String {
+        let names = of.iter().take(6).map(|p| p.file_name().unwrap_or_default().to_string_lossy());
+        names.collect::<Vec<_>>().join(", ")
     };
-    for other in candidates.iter().filter(|other| *other != chosen) {
-        notes.push(format!("{} read, {} left out: name a file to choose it", chosen.display(), other.display()));
+    let chosen = match candidates[..] {
+        [] => return folder::pictures(path, options, notes),
+        [only] => only,
+        _ => candidates.iter().find(|p| names(&[p]).contains("train")).ok_or_else(|| {
+            let found = format!("several: {}", names(&candidates));
+            DataError::new(path.display().to_string(), "one data set in the folder", found, "name one of these files")
+        })?,
+    };
+    let others: Vec<&PathBuf> = candidates.iter().filter(|other| **other != chosen).copied().collect();
+    if !others.is_empty() {
+        notes.push(format!("{} read, {} left out: name a file to choose it", names(&[chosen]), names(&others)));
     }
     file(chosen, options, notes)
 }
@@ -208,6 +217,15 @@ mod tests {
         assert!(message(Path::new("ring")).contains("built-in"));
         let small = Options { max_bytes: 3, ..Options::default() };
         assert!(open(&path, &small).unwrap_err().to_string().contains("at most"));
+    }
+
+    #[test]
+    fn several_data_sets_in_a_folder_are_not_guessed_among() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["cats.npz", "dogs.npz"] {
+            fs::write(dir.path().join(name), "PK").unwrap();
+        }
+        assert!(message(dir.path()).contains("several: cats.npz, dogs.npz"));
     }
 
     #[test]

@@ -1,0 +1,56 @@
+//! How samples spread over the classes that a classifier sees.
+
+use super::kl;
+
+/// The histogram of classes and what follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classes {
+    /// Share of each class, 0 to 1.
+    pub shares: Vec<f64>,
+    /// KL of these shares to the wanted ones, in nats.
+    pub kl: f64,
+    /// Classes with at least one sample.
+    pub present: usize,
+}
+
+impl Classes {
+    /// Counts `predicted` classes; `wanted` holds the weight of each class in the real data (all ones: uniform).
+    #[track_caller]
+    pub fn of(predicted: &[u8], wanted: &[f64]) -> Self {
+        let mut counts = vec![0.0; wanted.len()];
+        for &class in predicted {
+            assert!(usize::from(class) < counts.len(), "class {class} of {} classes", counts.len());
+            counts[usize::from(class)] += 1.0;
+        }
+        let n = predicted.len() as f64;
+        Self {
+            kl: kl(&counts, wanted),
+            present: counts.iter().filter(|&&c| c > 0.0).count(),
+            shares: counts.into_iter().map(|c| c / n).collect(),
+        }
+    }
+
+    /// The smallest share: the rarest class.
+    pub fn rarest(&self) -> f64 {
+        self.shares.iter().copied().fold(f64::NAN, f64::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_computed() {
+        let classes = Classes::of(&[0, 0, 2, 0], &[1.0, 1.0, 1.0, 1.0]);
+        assert_eq!((classes.shares.as_slice(), classes.present), ([0.75, 0.0, 0.25, 0.0].as_slice(), 2));
+        assert!((classes.kl - (0.75 * 3.0_f64.ln())).abs() < 1e-12); // 0.75 ln 3 + 0.25 ln 1
+        assert_eq!(classes.rarest(), 0.0);
+    }
+
+    #[test]
+    fn shares_like_the_data_have_no_divergence() {
+        let classes = Classes::of(&[0, 1, 1, 1], &[10.0, 30.0]);
+        assert!(classes.kl < 1e-12 && classes.rarest() == 0.25);
+    }
+}

@@ -1,0 +1,69 @@
+//! Peak signal-to-noise ratio of 8-bit pictures.
+
+/// What equal pictures count as, in dB, so that means stay finite.
+pub const PSNR_CAP: f64 = 99.0;
+
+/// PSNR over a set of picture pairs, in dB.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Psnr {
+    /// The mean of the pairs' dB.
+    pub mean: f64,
+    /// The worst pair.
+    pub min: f64,
+}
+
+/// `10 log10(255² / mean squared difference)`, at most [`PSNR_CAP`], in dB.
+///
+/// ```
+/// use ganlet_trainer::metrics::psnr;
+/// assert_eq!(psnr(&[1, 2, 3], &[1, 2, 3]), 99.0);
+/// assert_eq!(psnr(&[0, 0], &[255, 255]), 0.0);
+/// ```
+#[track_caller]
+pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len(), "both pictures need the same size");
+    let square: u64 = a.iter().zip(b).map(|(&x, &y)| u64::from(x.abs_diff(y)).pow(2)).sum();
+    if square == 0 {
+        return PSNR_CAP;
+    }
+    let mean = square as f64 / a.len() as f64;
+    (10.0 * (255.0_f64.powi(2) / mean).log10()).min(PSNR_CAP)
+}
+
+/// Mean and worst PSNR of pictures of `size` bytes that lie one after the other in `a` and `b`; NaN of nothing.
+#[track_caller]
+pub fn psnr_of_set(a: &[u8], b: &[u8], size: usize) -> Psnr {
+    assert_eq!(a.len(), b.len(), "both sets need the same number of pictures");
+    assert!(size > 0 && a.len().is_multiple_of(size), "{} bytes are no whole pictures of {size}", a.len());
+    let (mut sum, mut min, mut n) = (0.0, f64::NAN, 0.0);
+    for (a, b) in a.chunks_exact(size).zip(b.chunks_exact(size)) {
+        let db = psnr(a, b);
+        sum += db;
+        min = f64::min(db, min);
+        n += 1.0;
+    }
+    Psnr { mean: sum / n, min }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_computed() {
+        // Every value off by one: 20 log10(255) = 48.1308 dB.
+        assert!((psnr(&[10, 20], &[11, 19]) - 48.130_803_608_679_1).abs() < 1e-9);
+        // One of a million values off by one would be 108 dB: capped.
+        let a = vec![7; 1_000_000];
+        let mut b = a.clone();
+        b[5] = 8;
+        assert_eq!(psnr(&a, &b), PSNR_CAP);
+    }
+
+    #[test]
+    fn a_set_has_a_mean_and_a_worst() {
+        let set = psnr_of_set(&[0, 0, 9, 9], &[255, 255, 9, 9], 2);
+        assert_eq!(set, Psnr { mean: 49.5, min: 0.0 });
+        assert!(psnr_of_set(&[], &[], 3).mean.is_nan());
+    }
+}

@@ -1,0 +1,173 @@
+//! A picture in memory: RGB bytes that embedded-graphics can draw into and that become a PNG.
+
+use std::convert::Infallible;
+
+use embedded_graphics::Pixel;
+use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
+use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+/// An RGB picture, row by row, three bytes a pixel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Image {
+    /// A picture of one colour; sides are at least one pixel.
+    pub fn new(width: usize, height: usize, colour: [u8; 3]) -> Self {
+        let (width, height) = (width.max(1), height.max(1));
+        Self { width, height, pixels: colour.repeat(width * height) }
+    }
+
+    /// Takes RGB bytes, or grey bytes where `channels` is 1.
+    #[track_caller]
+    pub fn from_bytes(bytes: &[u8], (width, height, channels): (usize, usize, usize)) -> Self {
+        assert!(width > 0 && height > 0 && matches!(channels, 1 | 3), "no picture is {width}x{height}x{channels}");
+        assert_eq!(bytes.len(), width * height * channels, "a picture of {width}x{height}x{channels}");
+        let pixels = if channels == 1 { bytes.iter().flat_map(|&v| [v; 3]).collect() } else { bytes.to_vec() };
+        Self { width, height, pixels }
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The RGB bytes, row by row.
+    pub fn bytes(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// Every pixel as a square of `factor` x `factor` pixels.
+    pub fn enlarged(&self, factor: usize) -> Self {
+        let mut large = Self::new(self.width * factor.max(1), self.height * factor.max(1), [0; 3]);
+        large.place(self, (0, 0), factor);
+        large
+    }
+
+    /// Copies `other` to (x, y), every pixel as a square of `factor` x `factor`; what does not fit is cut off.
+    pub fn place(&mut self, other: &Self, (x, y): (usize, usize), factor: usize) {
+        let factor = factor.max(1);
+        for row in y..self.height.min(y + other.height * factor) {
+            for column in x..self.width.min(x + other.width * factor) {
+                let from = ((row - y) / factor * other.width + (column - x) / factor) * 3;
+                let to = (row * self.width + column) * 3;
+                self.pixels[to..to + 3].copy_from_slice(&other.pixels[from..from + 3]);
+            }
+        }
+    }
+
+    /// The mean of every `factor` x `factor` pixels as one: smooths what was drawn large.
+    pub(crate) fn reduced(&self, factor: usize) -> Self {
+        let mut small = Self::new(self.width / factor, self.height / factor, [0; 3]);
+        let area = (factor * factor) as u32;
+        for y in 0..small.height {
+            for x in 0..small.width {
+                for channel in 0..3 {
+                    let sum: u32 = (0..factor * factor)
+                        .map(|i| (y * factor + i / factor) * self.width + x * factor + i % factor)
+                        .map(|pixel| u32::from(self.pixels[pixel * 3 + channel]))
+                        .sum();
+                    small.pixels[(y * small.width + x) * 3 + channel] = ((sum + area / 2) / area) as u8;
+                }
+            }
+        }
+        small
+    }
+
+    /// The picture as a PNG file.
+    pub fn png(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
+            .write_image(&self.pixels, self.width as u32, self.height as u32, ExtendedColorType::Rgb8)
+            .expect("memory takes any PNG of matching size");
+        file
+    }
+
+    fn pixel_mut(&mut self, x: i32, y: i32) -> Option<&mut [u8]> {
+        let (x, y) = (usize::try_from(x).ok()?, usize::try_from(y).ok()?);
+        if x >= self.width || y >= self.height {
+            return None;
+        }
+        self.pixels.get_mut((y * self.width + x) * 3..)?.get_mut(..3)
+    }
+}
+
+impl OriginDimensions for Image {
+    fn size(&self) -> Size {
+        Size::new(self.width as u32, self.height as u32)
+    }
+}
+
+impl DrawTarget for Image {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        for Pixel(at, colour) in pixels {
+            if let Some(pixel) = self.pixel_mut(at.x, at.y) {
+                pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Draws like ink on paper: each channel keeps the darker value, so that overlapping tints stay visible.
+pub(crate) struct Ink<'a>(pub(crate) &'a mut Image);
+
+impl OriginDimensions for Ink<'_> {
+    fn size(&self) -> Size {
+        self.0.size()
+    }
+}
+
+impl DrawTarget for Ink<'_> {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        for Pixel(at, colour) in pixels {
+            if let Some(pixel) = self.0.pixel_mut(at.x, at.y) {
+                for (v, ink) in pixel.iter_mut().zip([colour.r(), colour.g(), colour.b()]) {
+                    *v = (*v).min(ink);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_png_gives_the_pixels_back() {
+        let picture = Image::from_bytes(&[0, 100, 200, 255, 7, 9], (3, 2, 1)).enlarged(2);
+        let read = image::load_from_memory(&picture.png()).unwrap().into_rgb8();
+        assert_eq!((read.width(), read.height()), (6, 4));
+        assert_eq!(read.as_raw(), picture.bytes());
+        assert_eq!(picture.reduced(2), Image::from_bytes(&[0, 100, 200, 255, 7, 9], (3, 2, 1)));
+    }
+
+    #[test]
+    fn what_lies_outside_is_cut_off() {
+        let mut paper = Image::new(3, 2, [255; 3]);
+        paper.place(&Image::new(1, 1, [9; 3]), (2, 1), 5);
+        assert_eq!(paper.bytes()[..15], [255; 15]);
+        assert_eq!(paper.bytes()[15..], [9; 3]);
+        let outside = [(-1, 0), (0, -1), (3, 0), (0, 2)].map(|p| Pixel(p.into(), Rgb888::RED));
+        paper.draw_iter(outside).unwrap();
+        assert_eq!(paper.bytes()[..15], [255; 15]);
+    }
+}

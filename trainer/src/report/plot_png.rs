@@ -1,0 +1,191 @@
+//! Draws a plot as PNG: lines threefold large and then averaged, so that they are smooth; text at its own size.
+
+use embedded_graphics::Drawable;
+use embedded_graphics::geometry::Point;
+use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
+use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
+use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
+use embedded_graphics::prelude::{Primitive, Size};
+use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
+use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
+
+use super::Image;
+use super::image::Ink;
+use super::plot::{COLOURS, Column, Frame, Plot};
+
+/// Lines are drawn this many times larger.
+pub(crate) const FINE: usize = 3;
+
+pub(crate) const PAPER: [u8; 3] = [252, 252, 251];
+pub(crate) const GRID: [u8; 3] = [228, 230, 234];
+pub(crate) const AXIS: [u8; 3] = [140, 146, 156];
+pub(crate) const DARK: [u8; 3] = [28, 32, 40];
+pub(crate) const SOFT: [u8; 3] = [92, 98, 110];
+
+impl Plot {
+    /// The plot as a PNG file of 900 x 420 pixels.
+    pub fn png(&self) -> Vec<u8> {
+        self.image(900, 420).png()
+    }
+
+    /// The plot as a picture; sensible from 320 x 240 pixels on.
+    pub fn image(&self, width: usize, height: usize) -> Image {
+        let frame = Frame::new(self, width, height);
+        let mut fine = Image::new(width * FINE, height * FINE, PAPER);
+        rules(&mut fine, &frame);
+        for (i, columns) in frame.columns.iter().enumerate() {
+            band(&mut fine, &frame, columns, tint(COLOURS[i % COLOURS.len()]));
+        }
+        for (i, columns) in frame.columns.iter().enumerate() {
+            curve(&mut fine, &frame, columns, COLOURS[i % COLOURS.len()]);
+        }
+        for (i, &(x, y)) in frame.legend.iter().enumerate() {
+            line(&mut fine, (x, y + 7.0), (x + 18.0, y + 7.0), COLOURS[i % COLOURS.len()], 3.0);
+        }
+        let mut paper = fine.reduced(FINE);
+        self.print_words(&mut paper, &frame);
+        paper
+    }
+
+    fn print_words(&self, paper: &mut Image, frame: &Frame) {
+        text(paper, &self.title, (frame.left, 14.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
+        for (series, &(x, y)) in self.series.iter().zip(&frame.legend) {
+            text(paper, &series.name, (x + 26.0, y), &FONT_7X13, DARK, Alignment::Left);
+        }
+        text(paper, &self.y_label, (frame.left, frame.y_label), &FONT_7X13, SOFT, Alignment::Left);
+        text(paper, &self.x_label, (frame.right, frame.bottom + 27.0), &FONT_7X13, SOFT, Alignment::Right);
+        for (value, label) in &frame.y.ticks {
+            let y = frame.at(0.0, *value).1;
+            text(paper, label, (frame.left - 8.0, y - 6.0), &FONT_7X13, SOFT, Alignment::Right);
+        }
+        for (value, label) in &frame.x.ticks {
+            let x = frame.at(*value, 0.0).0;
+            text(paper, label, (x, frame.bottom + 9.0), &FONT_7X13, SOFT, Alignment::Center);
+        }
+        if frame.is_empty() {
+            let middle = ((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0 - 7.0);
+            text(paper, "nothing recorded yet", middle, &FONT_7X13, SOFT, Alignment::Center);
+        }
+    }
+}
+
+fn rules(fine: &mut Image, frame: &Frame) {
+    for (value, _) in &frame.y.ticks {
+        let y = frame.at(0.0, *value).1.round() + 0.5;
+        line(fine, (frame.left, y), (frame.right, y), GRID, 1.0);
+    }
+    let y = frame.bottom.round() + 0.5;
+    line(fine, (frame.left, y), (frame.right, y), AXIS, 1.0);
+    for (value, _) in &frame.x.ticks {
+        let x = frame.at(*value, 0.0).0.round() + 0.5;
+        line(fine, (x, y), (x, y + 5.0), AXIS, 1.0);
+    }
+}
+
+/// A straight line in pixels of the finished picture.
+pub(crate) fn line(fine: &mut Image, from: (f64, f64), to: (f64, f64), colour: [u8; 3], width: f64) {
+    let style = PrimitiveStyle::with_stroke(rgb(colour), (width * FINE as f64).round() as u32);
+    let Ok(()) = Line::new(point(from), point(to)).into_styled(style).draw(fine);
+}
+
+/// A curve of round dabs along its pieces: joints are smooth at any angle.
+fn curve(fine: &mut Image, frame: &Frame, columns: &[Column], colour: [u8; 3]) {
+    let at: Vec<(f64, f64)> = columns.iter().map(|c| frame.at(c.x, c.mean)).collect();
+    let pen = |fine: &mut Image, (x, y): (f64, f64)| disc(fine, (x, y), 1.0, colour);
+    if let Some(&first) = at.first() {
+        if at.len() == 1 { disc(fine, first, 3.0, colour) } else { pen(fine, first) }
+    }
+    for ends in at.windows(2) {
+        let (dx, dy) = (ends[1].0 - ends[0].0, ends[1].1 - ends[0].1);
+        let dabs = (dx.hypot(dy) * FINE as f64).ceil().max(1.0);
+        for i in 1..=dabs as usize {
+            let t = i as f64 / dabs;
+            pen(fine, (ends[0].0 + t * dx, ends[0].1 + t * dy));
+        }
+    }
+}
+
+/// A filled disc, in pixels of the finished picture.
+pub(crate) fn disc(fine: &mut Image, (x, y): (f64, f64), radius: f64, colour: [u8; 3]) {
+    let (x, y, radius) = (x * FINE as f64, y * FINE as f64, radius * FINE as f64);
+    for row in (y - radius).floor() as i32..=(y + radius).ceil() as i32 {
+        let half = (radius * radius - (f64::from(row) + 0.5 - y).powi(2)).max(0.0).sqrt();
+        let (from, to) = ((x - half).round() as i32, (x + half).round() as i32);
+        if to > from {
+            let part = Rectangle::new(Point::new(from, row), Size::new((to - from) as u32, 1));
+            let Ok(()) = part.into_styled(PrimitiveStyle::with_fill(rgb(colour))).draw(fine);
+        }
+    }
+}
+
+fn band(fine: &mut Image, frame: &Frame, columns: &[Column], colour: [u8; 3]) {
+    for ends in columns.windows(2) {
+        if ends.iter().all(|c| c.low == c.high) {
+            continue;
+        }
+        let corners = ends.iter().map(|c| (frame.at(c.x, c.high), frame.at(c.x, c.low).1)).collect::<Vec<_>>();
+        let ((x0, high0), low0) = corners[0];
+        let ((x1, high1), low1) = corners[1];
+        for column in (x0 * FINE as f64).round() as i32..(x1 * FINE as f64).round() as i32 {
+            let t = ((f64::from(column) / FINE as f64 - x0) / (x1 - x0)).clamp(0.0, 1.0);
+            let scaled = |a: f64, b: f64| ((a + t * (b - a)) * FINE as f64).round() as i32;
+            let (top, bottom) = (scaled(high0, high1), scaled(low0, low1));
+            let part = Rectangle::new(Point::new(column, top), Size::new(1, (bottom - top).max(0) as u32));
+            let Ok(()) = part.into_styled(PrimitiveStyle::with_fill(rgb(colour))).draw(&mut Ink(fine));
+        }
+    }
+}
+
+/// Text with its top at `at`.
+pub(crate) fn text(
+    paper: &mut Image,
+    words: &str,
+    at: (f64, f64),
+    font: &MonoFont<'_>,
+    colour: [u8; 3],
+    alignment: Alignment,
+) {
+    let style = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Top).build();
+    let at = Point::new(at.0.round() as i32, at.1.round() as i32);
+    let Ok(_) = Text::with_text_style(words, at, MonoTextStyle::new(font, rgb(colour)), style).draw(paper);
+}
+
+fn point((x, y): (f64, f64)) -> Point {
+    Point::new((x * FINE as f64).round() as i32, (y * FINE as f64).round() as i32)
+}
+
+pub(crate) fn rgb([r, g, b]: [u8; 3]) -> Rgb888 {
+    Rgb888::new(r, g, b)
+}
+
+/// A fifth of the colour on paper.
+fn tint(colour: [u8; 3]) -> [u8; 3] {
+    let ink = rgb(colour);
+    let mix = |c: u8, paper: u8| (u32::from(paper) * 4 / 5 + u32::from(c) / 5) as u8;
+    [mix(ink.r(), PAPER[0]), mix(ink.g(), PAPER[1]), mix(ink.b(), PAPER[2])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plot::tests::losses;
+    use super::*;
+
+    #[test]
+    fn every_series_leaves_its_colour() {
+        let picture = losses(3000).image(900, 420);
+        for colour in &COLOURS[..2] {
+            assert!(picture.bytes().chunks(3).filter(|p| p == colour).count() > 200, "{colour:?}");
+        }
+    }
+
+    #[test]
+    fn empty_constant_and_lone_values_are_drawn_without_complaint() {
+        for points in [vec![], vec![(0.0, 5.0)], vec![(0.0, 0.0), (1.0, 0.0)], vec![(f64::NAN, f64::INFINITY)]] {
+            let mut plot = losses(1);
+            plot.series.truncate(1);
+            plot.series[0].points = points;
+            assert!(plot.image(320, 240).bytes().iter().any(|&b| b < 100));
+        }
+        assert_eq!(losses(10).image(1, 1).width(), 1);
+    }
+}

@@ -1,0 +1,122 @@
+//! Writes a plot as SVG: the same layout as the PNG, sharp at any size, readable in light and dark.
+
+use std::fmt::Write;
+
+use super::page::escape;
+use super::plot::{COLOURS, Column, Frame, Plot};
+
+/// Text and lines follow the reader's theme; the series keep their colours.
+const STYLE: &str = "<style>.gp{font:13px system-ui,sans-serif}.gp text{fill:#5c626e}.gp .d{fill:#1c2028}\
+.gp .g{stroke:#e4e6ea}.gp .a{stroke:#8c929c}@media(prefers-color-scheme:dark){.gp text{fill:#a3abb8}\
+.gp .d{fill:#eceef2}.gp .g{stroke:#343a44}.gp .a{stroke:#717987}}</style>";
+
+impl Plot {
+    /// The plot as an `<svg>` element of 900 x 420 units, to stand alone or within a page.
+    pub fn svg(&self) -> String {
+        self.svg_sized(900, 420)
+    }
+
+    /// The plot as an `<svg>` element of another size: narrow ones get fewer ticks.
+    pub fn svg_sized(&self, width: usize, height: usize) -> String {
+        let frame = Frame::new(self, width, height);
+        let mut out = format!(
+            "<svg class=\"gp\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+             aria-label=\"{}\">{STYLE}",
+            escape(&self.title)
+        );
+        rules(&mut out, &frame);
+        for (i, columns) in frame.columns.iter().enumerate() {
+            series(&mut out, &frame, columns, hex(i));
+        }
+        self.write_words(&mut out, &frame);
+        out.push_str("</svg>");
+        out
+    }
+
+    fn write_words(&self, out: &mut String, frame: &Frame) {
+        let left = frame.left;
+        put(out, &self.title, (left, 29.0), "class=\"d\" font-size=\"17\" font-weight=\"600\"");
+        for (i, (series, &(x, y))) in self.series.iter().zip(&frame.legend).enumerate() {
+            let y = y + 7.0;
+            let _ = write!(out, "<path d=\"M{x} {y:.1}h18\" stroke=\"{}\" stroke-width=\"3\"/>", hex(i));
+            put(out, &series.name, (x + 26.0, y + 4.5), "class=\"d\"");
+        }
+        put(out, &self.y_label, (left, frame.y_label + 11.0), "");
+        put(out, &self.x_label, (frame.right, frame.bottom + 38.0), "text-anchor=\"end\"");
+        for (value, label) in &frame.y.ticks {
+            put(out, label, (left - 8.0, frame.at(0.0, *value).1 + 4.5), "text-anchor=\"end\"");
+        }
+        for (value, label) in &frame.x.ticks {
+            put(out, label, (frame.at(*value, 0.0).0, frame.bottom + 20.0), "text-anchor=\"middle\"");
+        }
+        if frame.is_empty() {
+            let middle = ((left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0);
+            put(out, "nothing recorded yet", middle, "text-anchor=\"middle\"");
+        }
+    }
+}
+
+fn rules(out: &mut String, frame: &Frame) {
+    let (left, right) = (frame.left, frame.right);
+    for (value, _) in &frame.y.ticks {
+        let y = frame.at(0.0, *value).1.round() + 0.5;
+        let _ = write!(out, "<path class=\"g\" d=\"M{left} {y}H{right}\"/>");
+    }
+    let y = frame.bottom.round() + 0.5;
+    let _ = write!(out, "<path class=\"a\" d=\"M{left} {y}H{right}");
+    for (value, _) in &frame.x.ticks {
+        let _ = write!(out, "M{:.1} {y}v5", frame.at(*value, 0.0).0);
+    }
+    out.push_str("\"/>");
+}
+
+fn series(out: &mut String, frame: &Frame, columns: &[Column], colour: String) {
+    let path = |points: &mut dyn Iterator<Item = (f64, f64)>| {
+        let text: Vec<String> = points.map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+        text.join("L")
+    };
+    if columns.iter().any(|c| c.low < c.high) {
+        let above = columns.iter().map(|c| frame.at(c.x, c.high));
+        let below = columns.iter().rev().map(|c| frame.at(c.x, c.low));
+        let outline = path(&mut above.chain(below));
+        let _ = write!(out, "<path d=\"M{outline}Z\" fill=\"{colour}\" opacity=\".18\"/>");
+    }
+    match columns {
+        [] => {}
+        [only] => {
+            let (x, y) = frame.at(only.x, only.mean);
+            let _ = write!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
+        }
+        _ => {
+            let line = path(&mut columns.iter().map(|c| frame.at(c.x, c.mean)));
+            let _ = write!(
+                out,
+                "<path d=\"M{line}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-linejoin=\"round\"/>"
+            );
+        }
+    }
+}
+
+fn put(out: &mut String, words: &str, (x, y): (f64, f64), attributes: &str) {
+    let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {attributes}>{}</text>", escape(words));
+}
+
+fn hex(series: usize) -> String {
+    let [r, g, b] = COLOURS[series % COLOURS.len()];
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plot::tests::losses;
+
+    #[test]
+    fn an_svg_holds_every_series_and_escapes_names() {
+        let mut plot = losses(3000);
+        plot.series[0].name = "D(x) < D(G(z)) & more".into();
+        let svg = plot.svg();
+        assert!(svg.contains("D(x) &lt; D(G(z)) &amp; more") && !svg.contains("NaN"));
+        assert_eq!(svg.matches("stroke-linejoin").count(), 2);
+        assert!(svg.len() < 40_000, "{}", svg.len());
+    }
+}
