@@ -72,7 +72,7 @@ impl Row<'_> {
     fn conv(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
         let window = Window::new(&self.input, plan::conv_taps(k, s, p, self.y), k.into());
         let columns = Columns { first: 0, step: 1, left: -i32::from(p), stride: s.into() };
-        self.channels(&window, &columns, self.weights(), out);
+        self.channels(&window, &columns, self.weights(), 0, out);
     }
 
     fn conv_transpose(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
@@ -89,17 +89,18 @@ impl Row<'_> {
             let left = plan::transpose_taps(k, s, p, first).start;
             let window = Window::new(&self.input, taps, count);
             let columns = Columns { first: first.into(), step: s.into(), left, stride: 1 };
-            self.channels(&window, &columns, self.weights().get(at..).unwrap_or_default(), out);
+            let bias = (usize::from(phase(self.y)) * usize::from(s) + usize::from(rx)) * usize::from(self.shape.c);
+            self.channels(&window, &columns, self.weights().get(at..).unwrap_or_default(), bias, out);
             at += taps.count * count * c;
         }
     }
 
     /// All channels of the given columns; `weights` holds one window of them for each channel.
-    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], out: &mut [u8]) {
+    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], first_bias: usize, out: &mut [u8]) {
         let c = usize::from(self.shape.c).max(1);
         let blocks = weights.chunks_exact(window.len().max(1));
         for (channel, block) in blocks.take(c).enumerate() {
-            let bias = read_i32(self.blob, self.layer.bias, channel);
+            let bias = read_i32(self.blob, self.layer.bias, first_bias + channel);
             let finish = self.finish(channel);
             let values = out.iter_mut().skip(columns.first * c + channel).step_by(columns.step.max(1) * c);
             let mut left = columns.left;
