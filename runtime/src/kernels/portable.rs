@@ -187,17 +187,21 @@ impl<'a> Window<'a> {
         let outside_left = usize::try_from(-left).unwrap_or(0).min(self.width);
         let begin = usize::try_from(left).unwrap_or(0);
         let inside = usize::from(self.input.w).saturating_sub(begin).min(self.width - outside_left);
-        let (mut products, mut padding) = (0, 0);
-        let taps = weights.chunks_exact((self.width * c).max(1));
-        for (row, taps) in self.rows.iter().take(self.height).zip(taps) {
-            let Some(row) = row else {
-                padding += sum(taps);
-                continue;
-            };
-            let (before, rest) = taps.split_at((outside_left * c).min(taps.len()));
-            let (under, after) = rest.split_at((inside * c).min(rest.len()));
-            products += dot(row.get(begin * c..).unwrap_or_default(), under);
-            padding += sum(before) + sum(after);
+        let whole = inside == self.width;
+        let (mut products, mut padding, mut rest) = (0, 0, weights);
+        for row in self.rows.iter().take(self.height) {
+            let (taps, after) = rest.split_at((self.width * c).min(rest.len()));
+            rest = after;
+            match row {
+                None => padding += sum(taps),
+                Some(row) if whole => products += dot(row.get(begin * c..).unwrap_or_default(), taps),
+                Some(row) => {
+                    let (before, seen) = taps.split_at((outside_left * c).min(taps.len()));
+                    let (under, after) = seen.split_at((inside * c).min(seen.len()));
+                    products += dot(row.get(begin * c..).unwrap_or_default(), under);
+                    padding += sum(before) + sum(after);
+                }
+            }
         }
         products + self.zero_point * padding
     }

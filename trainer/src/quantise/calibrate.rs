@@ -82,15 +82,15 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
     let empty: Vec<Stats> = net.shapes().into_iter().flatten().map(|d| Stats::empty(d.len())).collect();
     let pieces = count.div_ceil(PIECE) as usize;
     let seeds = |piece: usize| piece as u32 * PIECE..count.min((piece as u32 + 1) * PIECE);
-    let run = |seed: u32, see: &mut dyn FnMut(usize, &[f32], &[f32])| {
+    let latent = |seed: u32| {
         let mut z = vec![0; net.latent];
         normal_i8(seed, &mut z);
-        forward.run(&z, see);
+        z
     };
     let ranges = parallel(pieces, |piece| {
         let mut stats = empty.clone();
         for seed in seeds(piece) {
-            run(seed, &mut |layer, before, after| {
+            forward.run(&latent(seed), |layer, before, after| {
                 let s = &mut stats[layer];
                 s.before = before.iter().fold(s.before, |m, v| m.max(v.abs()));
                 for (mean, &v) in s.mean.iter_mut().zip(after) {
@@ -111,7 +111,7 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
     let histograms = parallel(pieces, |piece| {
         let mut bins = vec![vec![0u64; BINS]; stats.len()];
         for seed in seeds(piece) {
-            run(seed, &mut |layer, _, after| {
+            forward.run(&latent(seed), |layer, _, after| {
                 let (s, bins) = (&stats[layer], &mut bins[layer]);
                 let per_unit = BINS as f32 / (s.hi - s.lo).max(f32::MIN_POSITIVE);
                 for v in after {
