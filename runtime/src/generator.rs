@@ -67,7 +67,8 @@ impl<'a> Generator<'a> {
         let len = self.model.latent_len();
         let values = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
         self.arena.iter_mut().take(len).zip(values).for_each(|(to, v)| *to = v);
-        Rows { model: self.model, arena: &mut *self.arena, schedule: Schedule::new() }
+        let picture = ring_start(self.model, self.model.shapes().len().saturating_sub(1));
+        Rows { model: self.model, arena: &mut *self.arena, schedule: Schedule::new(), picture }
     }
 
     /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; grey is repeated.
@@ -82,6 +83,8 @@ pub struct Rows<'g> {
     model: &'g Model<'g>,
     arena: &'g mut [u8],
     schedule: Schedule,
+    /// Where the picture's row lies in the arena.
+    picture: usize,
 }
 
 impl Rows<'_> {
@@ -102,8 +105,8 @@ impl Rows<'_> {
 
     /// The picture's row that was made last.
     fn shown(&self) -> Option<&[u8]> {
-        let picture = self.model.shapes().len().checked_sub(1)?;
-        self.arena.get(ring_start(self.model, picture)..)?.get(..self.model.shapes().get(picture)?.row_len())
+        let (w, c) = (self.model.size().0, self.model.channels());
+        self.arena.get(self.picture..)?.get(..usize::from(w) * usize::from(c))
     }
 
     fn make_row(&mut self, index: usize) {

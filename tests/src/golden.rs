@@ -7,7 +7,7 @@ pub fn tiny() -> Vec<LayerSpec> {
     let transpose = Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 };
     vec![
         layer(dense, Source::Latent, 4 * 8, 2, -128, 1 << 26),
-        layer(transpose, Source::Layer(0), 16 * 2, 1, 0, 1 << 25),
+        layer(transpose, Source::Layer(0), 16 * 2, 4, 0, 1 << 25),
     ]
 }
 
@@ -46,6 +46,7 @@ pub fn file(name: &str, latent: u16, output: Shape, layers: &[LayerSpec]) -> Vec
 fn layer(op: Op, input: Source, weights: usize, biases: usize, zero_point: i8, m: u32) -> LayerSpec {
     let scales = match op {
         Op::Dense { shape } => usize::from(shape.c),
+        Op::ConvTranspose { c, .. } => c.into(),
         _ => biases,
     };
     LayerSpec {

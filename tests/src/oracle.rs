@@ -100,7 +100,14 @@ fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> 
                     }
                 }
                 let channel = if matches!(layer.op, Op::Add { .. }) { 0 } else { o };
-                let bias = if layer.bias.len() > c_out { layer.bias[index] } else { layer.bias[channel] };
+                let bias = match layer.op {
+                    Op::Dense { .. } if layer.bias.len() > c_out => layer.bias[index],
+                    Op::ConvTranspose { s, p, .. } => {
+                        let phase = |n: i64| (n + i64::from(p)) as usize % usize::from(s);
+                        layer.bias[(phase(y) * usize::from(s) + phase(x)) * c_out + o]
+                    }
+                    _ => layer.bias[channel],
+                };
                 acc += i64::from(bias);
                 assert!(i32::try_from(acc).is_ok(), "the accumulator leaves i32");
                 values.push(finish(layer, acc, layer.scale[channel]));

@@ -152,6 +152,7 @@ impl Growing {
         let (biases, scales) = match op {
             Op::Upsample { .. } => (0, 0),
             Op::Add { .. } => (1, 1),
+            Op::ConvTranspose { s, .. } => (usize::from(s).pow(2) * c, c),
             _ => (if per_value { shape.len() as usize } else { c }, c),
         };
         match op {

@@ -9,6 +9,7 @@ pub mod nn;
 pub mod optim;
 pub mod philox;
 pub mod plan;
+pub mod quantise;
 pub mod recipe;
 pub mod regularise;
 pub mod report;

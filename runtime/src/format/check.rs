@@ -94,10 +94,10 @@ impl LayerCheck<'_> {
     fn run(&self) -> Result<Shape, FormatError> {
         let mut input = Shape::default();
         for source in plan::inputs(self.layer) {
-            if let super::Source::Layer(i) = source {
-                if i >= self.index {
-                    return self.fail("layer it reads, below", i.into(), self.index.into());
-                }
+            if let super::Source::Layer(i) = source
+                && i >= self.index
+            {
+                return self.fail("layer it reads, below", i.into(), self.index.into());
             }
             let shape = plan::shape_of(source, self.header.latent, self.shapes).unwrap_or_default();
             if input != Shape::default() && shape != input {
@@ -162,8 +162,11 @@ impl LayerCheck<'_> {
         };
         self.bytes("bytes of weights", weights, outputs.saturating_mul(each))?;
         let channels = if matches!(op, Op::Add { .. }) { 1 } else { c_out };
-        let biases =
-            if matches!(op, Op::Dense { .. }) && u64::from(bias.len) != 4 * c_out { outputs } else { channels };
+        let biases = match op {
+            Op::Dense { .. } if u64::from(bias.len) != 4 * c_out => outputs,
+            Op::ConvTranspose { s, .. } => u64::from(s) * u64::from(s) * c_out,
+            _ => channels,
+        };
         self.bytes("bytes of biases", bias, 4 * biases)?;
         for m in self.bytes("bytes of multipliers", scale, 4 * channels)?.chunks_exact(4) {
             let m = m.first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
@@ -215,29 +218,23 @@ impl LayerCheck<'_> {
         }
         let biases = (bias.len / 4).max(1) as usize;
         match op {
-            // The kernel of one output channel is spread over the phases.
             Op::ConvTranspose { k, s, c, .. } => {
-                let sums = |channel: usize| {
-                    let mut rest = bytes;
-                    let mut worst = 0;
-                    for ry in 0..s {
-                        for rx in 0..s {
-                            let block = plan::phase_taps(k, s, ry) * plan::phase_taps(k, s, rx) * usize::from(c_in);
-                            let (phase, after) = rest.split_at(rest.len().min(block * usize::from(c)));
-                            let taps = phase.get(channel * block..).and_then(|t| t.get(..block)).unwrap_or_default();
-                            worst = worst.max(magnitude(taps));
-                            rest = after;
-                        }
+                let (mut rest, mut output) = (bytes, 0);
+                for (ry, rx) in (0..s).flat_map(|ry| (0..s).map(move |rx| (ry, rx))) {
+                    let window = plan::phase_taps(k, s, ry) * plan::phase_taps(k, s, rx) * usize::from(c_in);
+                    let (phase, after) = rest.split_at(rest.len().min(window * usize::from(c)));
+                    for taps in phase.chunks_exact(window.max(1)) {
+                        self.check_sum(magnitude(taps), read_i32(self.blob, bias, output))?;
+                        output += 1;
                     }
-                    worst
-                };
-                (0..usize::from(c)).try_for_each(|o| self.check_sum(sums(o), read_i32(self.blob, bias, o)))
+                    rest = after;
+                }
+                Ok(())
             }
             _ => {
                 let each = bytes.len() / (outputs.max(1) as usize);
-                let rows = bytes.chunks_exact(each.max(1)).enumerate();
-                rows.into_iter()
-                    .try_for_each(|(o, row)| self.check_sum(magnitude(row), read_i32(self.blob, bias, o % biases)))
+                let mut rows = bytes.chunks_exact(each.max(1)).enumerate();
+                rows.try_for_each(|(o, row)| self.check_sum(magnitude(row), read_i32(self.blob, bias, o % biases)))
             }
         }
     }

@@ -23,7 +23,8 @@ pub struct LayerSpec {
     pub weights: Vec<i8>,
     /// The weights of an `Add`'s two tensors; not used by other layers.
     pub wide: [i32; 2],
-    /// Biases: one a channel, or (dense only) one a value.
+    /// Biases: one a channel; for a transposed convolution `[s, s, c_out]`, by row and column phase; a dense
+    /// layer may have one a value.
     pub bias: Vec<i32>,
     /// Multipliers below 2^31: one a channel; one in all for an `Add`.
     pub scale: Vec<u32>,

@@ -138,7 +138,7 @@ pub struct Layer {
     pub activation: Activation,
     /// Weights, i8; of an `Add`, two i32.
     pub weights: Span,
-    /// Biases, i32: one a channel, or (dense only) one a value.
+    /// Biases, i32: one a channel; for each phase of a transposed convolution; or (dense only) one a value.
     pub bias: Span,
     /// Multipliers, u32 below 2^31: one a channel; one in all for an `Add`.
     pub scale: Span,

@@ -72,7 +72,7 @@ impl Row<'_> {
     fn conv(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
         let window = Window::new(&self.input, plan::conv_taps(k, s, p, self.y), k.into());
         let columns = Columns { first: 0, step: 1, left: -i32::from(p), stride: s.into() };
-        self.channels(&window, &columns, self.weights(), out);
+        self.channels(&window, &columns, self.weights(), 0, out);
     }
 
     fn conv_transpose(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
@@ -89,17 +89,18 @@ impl Row<'_> {
             let left = plan::transpose_taps(k, s, p, first).start;
             let window = Window::new(&self.input, taps, count);
             let columns = Columns { first: first.into(), step: s.into(), left, stride: 1 };
-            self.channels(&window, &columns, self.weights().get(at..).unwrap_or_default(), out);
+            let bias = (usize::from(phase(self.y)) * usize::from(s) + usize::from(rx)) * usize::from(self.shape.c);
+            self.channels(&window, &columns, self.weights().get(at..).unwrap_or_default(), bias, out);
             at += taps.count * count * c;
         }
     }
 
     /// All channels of the given columns; `weights` holds one window of them for each channel.
-    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], out: &mut [u8]) {
+    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], first_bias: usize, out: &mut [u8]) {
         let c = usize::from(self.shape.c).max(1);
         let blocks = weights.chunks_exact(window.len().max(1));
         for (channel, block) in blocks.take(c).enumerate() {
-            let bias = read_i32(self.blob, self.layer.bias, channel);
+            let bias = read_i32(self.blob, self.layer.bias, first_bias + channel);
             let finish = self.finish(channel);
             let values = out.iter_mut().skip(columns.first * c + channel).step_by(columns.step.max(1) * c);
             let mut left = columns.left;
@@ -186,17 +187,21 @@ impl<'a> Window<'a> {
         let outside_left = usize::try_from(-left).unwrap_or(0).min(self.width);
         let begin = usize::try_from(left).unwrap_or(0);
         let inside = usize::from(self.input.w).saturating_sub(begin).min(self.width - outside_left);
-        let (mut products, mut padding) = (0, 0);
-        let taps = weights.chunks_exact((self.width * c).max(1));
-        for (row, taps) in self.rows.iter().take(self.height).zip(taps) {
-            let Some(row) = row else {
-                padding += sum(taps);
-                continue;
-            };
-            let (before, rest) = taps.split_at((outside_left * c).min(taps.len()));
-            let (under, after) = rest.split_at((inside * c).min(rest.len()));
-            products += dot(row.get(begin * c..).unwrap_or_default(), under);
-            padding += sum(before) + sum(after);
+        let whole = inside == self.width;
+        let (mut products, mut padding, mut rest) = (0, 0, weights);
+        for row in self.rows.iter().take(self.height) {
+            let (taps, after) = rest.split_at((self.width * c).min(rest.len()));
+            rest = after;
+            match row {
+                None => padding += sum(taps),
+                Some(row) if whole => products += dot(row.get(begin * c..).unwrap_or_default(), taps),
+                Some(row) => {
+                    let (before, seen) = taps.split_at((outside_left * c).min(taps.len()));
+                    let (under, after) = seen.split_at((inside * c).min(seen.len()));
+                    products += dot(row.get(begin * c..).unwrap_or_default(), under);
+                    padding += sum(before) + sum(after);
+                }
+            }
         }
         products + self.zero_point * padding
     }

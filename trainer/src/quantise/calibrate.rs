@@ -1,0 +1,157 @@
+//! Which range of values each activation tensor takes, seen over many latents.
+use super::{float::Forward, net::FloatNet};
+use ganlet_runtime::latent::normal_i8;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bins of a histogram.
+const BINS: usize = 4096;
+/// Latents of one piece of work; fixed, so that sums do not depend on the number of threads.
+const PIECE: u32 = 16;
+
+/// What one layer's tensor was seen to hold.
+#[derive(Clone, Debug)]
+pub(super) struct Stats {
+    /// Least and greatest value, 0 included.
+    pub(super) lo: f32,
+    pub(super) hi: f32,
+    /// Greatest magnitude before the activation.
+    pub(super) before: f32,
+    /// Mean of every value.
+    pub(super) mean: Vec<f64>,
+    histogram: Vec<u64>,
+}
+
+/// How to choose a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clip {
+    /// All that was seen.
+    Whole,
+    /// Where rounding and clipping together err least, in the mean square.
+    MeanSquare,
+    /// Half-way between the two.
+    Between,
+}
+
+impl Clip {
+    pub(super) const ALL: [Self; 3] = [Self::Whole, Self::MeanSquare, Self::Between];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole range",
+            Self::MeanSquare => "least mean square",
+            Self::Between => "between whole range and least mean square",
+        }
+    }
+}
+
+impl Stats {
+    fn empty(values: usize) -> Self {
+        Self { lo: 0.0, hi: 0.0, before: 0.0, mean: vec![0.0; values], histogram: Vec::new() }
+    }
+
+    /// The range to spread over 256 levels.
+    pub(super) fn range(&self, clip: Clip) -> (f32, f32) {
+        let shrink = match clip {
+            Clip::Whole => 1.0,
+            Clip::MeanSquare => self.best_shrink(),
+            Clip::Between => (1.0 + self.best_shrink()) / 2.0,
+        };
+        (self.lo * shrink, self.hi * shrink)
+    }
+
+    fn best_shrink(&self) -> f32 {
+        let error = |shrink: f64| {
+            let (lo, hi) = (f64::from(self.lo) * shrink, f64::from(self.hi) * shrink);
+            let rounding = ((hi - lo) / 255.0).powi(2) / 12.0;
+            let width = f64::from(self.hi - self.lo) / BINS as f64;
+            let middle = |bin: usize| f64::from(self.lo) + (bin as f64 + 0.5) * width;
+            let of = |(bin, &count): (usize, &u64)| {
+                let outside = (lo - middle(bin)).max(middle(bin) - hi).max(0.0);
+                count as f64 * (rounding + outside * outside)
+            };
+            self.histogram.iter().enumerate().map(of).sum::<f64>()
+        };
+        let candidates = (20..=100).map(|percent| f64::from(percent) / 100.0);
+        candidates.min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap_or(1.0) as f32
+    }
+}
+
+/// Runs the network over the latents of seeds `0..count`.
+pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
+    let forward = Forward::new(net);
+    let empty: Vec<Stats> = net.shapes().into_iter().flatten().map(|d| Stats::empty(d.len())).collect();
+    let pieces = count.div_ceil(PIECE) as usize;
+    let seeds = |piece: usize| piece as u32 * PIECE..count.min((piece as u32 + 1) * PIECE);
+    let latent = |seed: u32| {
+        let mut z = vec![0; net.latent];
+        normal_i8(seed, &mut z);
+        z
+    };
+    let ranges = parallel(pieces, |piece| {
+        let mut stats = empty.clone();
+        for seed in seeds(piece) {
+            forward.run(&latent(seed), |layer, before, after| {
+                let s = &mut stats[layer];
+                s.before = before.iter().fold(s.before, |m, v| m.max(v.abs()));
+                for (mean, &v) in s.mean.iter_mut().zip(after) {
+                    (s.lo, s.hi) = (s.lo.min(v), s.hi.max(v));
+                    *mean += f64::from(v) / f64::from(count);
+                }
+            });
+        }
+        stats
+    });
+    let mut stats = empty.clone();
+    for piece in ranges {
+        for (s, part) in stats.iter_mut().zip(piece) {
+            (s.lo, s.hi, s.before) = (s.lo.min(part.lo), s.hi.max(part.hi), s.before.max(part.before));
+            s.mean.iter_mut().zip(part.mean).for_each(|(to, from)| *to += from);
+        }
+    }
+    let histograms = parallel(pieces, |piece| {
+        let mut bins = vec![vec![0u64; BINS]; stats.len()];
+        for seed in seeds(piece) {
+            forward.run(&latent(seed), |layer, _, after| {
+                let (s, bins) = (&stats[layer], &mut bins[layer]);
+                let per_unit = BINS as f32 / (s.hi - s.lo).max(f32::MIN_POSITIVE);
+                for v in after {
+                    bins[(((v - s.lo) * per_unit) as usize).min(BINS - 1)] += 1;
+                }
+            });
+        }
+        bins
+    });
+    for (layer, s) in stats.iter_mut().enumerate() {
+        s.histogram = (0..BINS).map(|bin| histograms.iter().map(|piece| piece[layer][bin]).sum()).collect();
+    }
+    stats
+}
+
+/// The results of `work` on `0..count`, in order, on all cores.
+pub(super) fn parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return done;
+            }
+            done.push((at, work(at)));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
+    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let mut all = take();
+        for helper in helpers {
+            match helper.join() {
+                Ok(done) => all.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, result)| result).collect()
+}

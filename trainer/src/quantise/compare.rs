@@ -1,0 +1,68 @@
+//! How far the integer pictures are from the float pictures, by the runtime that ships.
+use super::{QuantiseError, calibrate::parallel, float::Forward, net::FloatNet};
+use ganlet_runtime::{Generator, Model, latent::normal_i8};
+use std::ops::Range;
+
+/// Peak signal-to-noise ratio of 8-bit pixels, peak 255, in dB, at most 99 a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Psnr {
+    /// Mean over the pictures of their dB.
+    pub mean_db: f64,
+    /// The worst picture.
+    pub min_db: f64,
+    /// Pictures compared.
+    pub pictures: u32,
+}
+
+/// The float pictures of a range of seeds.
+pub(super) struct References {
+    seeds: Range<u32>,
+    pictures: Vec<Vec<u8>>,
+}
+
+/// Pictures of one piece of work.
+const PIECE: usize = 16;
+
+impl References {
+    pub(super) fn new(net: &FloatNet, seeds: Range<u32>) -> Self {
+        let forward = Forward::new(net);
+        let pictures = parallel(seeds.len(), |i| {
+            let mut z = vec![0; net.latent];
+            normal_i8(seeds.start + i as u32, &mut z);
+            net.pixels(&forward.run(&z, |_, _, _| {}))
+        });
+        Self { seeds, pictures }
+    }
+
+    /// Draws the same latents with the model in `file`.
+    pub(super) fn compare(&self, file: &[u8]) -> Result<Psnr, QuantiseError> {
+        let model = Model::from_bytes(file)?;
+        let pieces = parallel(self.pictures.len().div_ceil(PIECE), |piece| {
+            let mut arena = vec![0; model.arena_len()];
+            let Ok(mut generator) = Generator::new(&model, &mut arena) else { return Vec::new() };
+            let first = piece * PIECE;
+            let references = self.pictures.iter().enumerate().skip(first).take(PIECE);
+            references
+                .map(|(i, reference)| {
+                    let mut rows = generator.rows(&model.latent(self.seeds.start + i as u32));
+                    let mut rest = reference.as_slice();
+                    let mut squares = 0u64;
+                    while let Some(row) = rows.next_row() {
+                        let (wanted, after) = rest.split_at(row.len().min(rest.len()));
+                        squares += wanted.iter().zip(row).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>();
+                        rest = after;
+                    }
+                    decibels(squares as f64 / reference.len() as f64)
+                })
+                .collect::<Vec<f64>>()
+        });
+        let all: Vec<f64> = pieces.into_iter().flatten().collect();
+        let pictures = all.len() as u32;
+        let mean_db = all.iter().sum::<f64>() / f64::from(pictures.max(1));
+        Ok(Psnr { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), pictures })
+    }
+}
+
+fn decibels(mean_square: f64) -> f64 {
+    if mean_square > 0.0 { (10.0 * (255.0 * 255.0 / mean_square).log10()).min(99.0) } else { 99.0 }
+}

@@ -1,0 +1,138 @@
+//! Why a network cannot become an integer model, found before any work is done.
+use super::net::{Dims, FloatLayer, FloatNet, FloatOp};
+use ganlet_runtime::{
+    FormatError,
+    format::{MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE},
+};
+use std::fmt;
+
+/// Why a network cannot become an integer model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QuantiseError {
+    /// The network as a whole does not fit.
+    Net {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A layer does not fit.
+    Layer {
+        /// The layer, counted from 0.
+        layer: usize,
+        /// Its operation.
+        kind: &'static str,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The model format refuses the result.
+    Format(FormatError),
+}
+
+impl QuantiseError {
+    pub(super) fn no_layers() -> Self {
+        Self::Net { problem: "it has no layers".into(), remedy: "export a generator" }
+    }
+}
+
+impl From<FormatError> for QuantiseError {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl fmt::Display for QuantiseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net { problem, remedy } => write!(f, "the network cannot be exported: {problem}; {remedy}"),
+            Self::Layer { layer, kind, problem, remedy } => {
+                write!(f, "layer {layer} ({kind}) cannot be exported: {problem}; {remedy}")
+            }
+            Self::Format(error) => write!(f, "the model format does not hold this network: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for QuantiseError {}
+
+/// Checks everything that does not need a calibration.
+pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
+    let refuse = |problem: String, remedy| Err(QuantiseError::Net { problem, remedy });
+    let (black, white) = net.range;
+    if !(black.is_finite() && white.is_finite() && black < white) {
+        return refuse(format!("its range {black} to {white} is not one"), "give the values of black and white");
+    }
+    if net.latent == 0 || net.latent > MAX_LATENT {
+        return refuse(format!("its latent has {} values", net.latent), "use 1 to 256 latent values");
+    }
+    if net.layers.is_empty() {
+        return Err(QuantiseError::no_layers());
+    }
+    if net.layers.len() > MAX_LAYERS {
+        return refuse(format!("it has {} layers", net.layers.len()), "use at most 24 layers");
+    }
+    let mut input = Dims { h: 1, w: 1, c: net.latent };
+    for (index, layer) in net.layers.iter().enumerate() {
+        input = check_layer(layer, input).map_err(|(problem, remedy)| QuantiseError::Layer {
+            layer: index,
+            kind: layer.op.kind(),
+            problem,
+            remedy,
+        })?;
+    }
+    let Dims { h, w, c } = input;
+    if h * w == 1 {
+        let problem = format!("it makes {c} numbers, not a picture");
+        return refuse(problem, "export networks whose last layer gives height × width × 1 or 3 channels");
+    }
+    if c != 1 && c != 3 {
+        let (layer, kind) = (net.layers.len() - 1, net.layers[net.layers.len() - 1].op.kind());
+        let problem = format!("the picture has {c} channels");
+        return Err(QuantiseError::Layer { layer, kind, problem, remedy: "end with 1 channel (grey) or 3 (RGB)" });
+    }
+    Ok(())
+}
+
+type Problem = (String, &'static str);
+
+fn check_layer(layer: &FloatLayer, input: Dims) -> Result<Dims, Problem> {
+    if let FloatOp::Conv { k, s, p, .. } | FloatOp::ConvTranspose { k, s, p, .. } = layer.op {
+        let most = usize::from(MAX_KERNEL);
+        if k == 0 || s == 0 || k > most || s > most || p >= k {
+            let problem = format!("kernel {k}, stride {s}, padding {p}");
+            return Err((problem, "use kernels and strides of 1 to 16, and padding below the kernel"));
+        }
+        if matches!(layer.op, FloatOp::ConvTranspose { .. }) && k < s {
+            return Err((format!("kernel {k} leaves holes at stride {s}"), "use a kernel no smaller than the stride"));
+        }
+    }
+    let Some(output) = layer.op.output(input).filter(|d| d.len() > 0) else {
+        let Dims { h, w, c } = input;
+        return Err((format!("{:?} does not take {h}×{w}×{c}", layer.op), "match it with the layer before"));
+    };
+    let (side, channels) = (usize::from(MAX_SIDE), usize::from(MAX_CHANNELS));
+    if output.h > side || output.w > side || output.c > channels {
+        let problem = format!("its output is {}×{}×{}", output.h, output.w, output.c);
+        return Err((problem, "stay within 1024 pixels a side and 4096 channels"));
+    }
+    if layer.weight.len() != layer.op.weights() {
+        let problem = format!("it has {} weights where {} belong", layer.weight.len(), layer.op.weights());
+        return Err((problem, "check the layout of the weights"));
+    }
+    let dense = matches!(layer.op, FloatOp::Dense { .. });
+    let upsample = matches!(layer.op, FloatOp::Upsample { .. });
+    let biases = layer.bias.len();
+    if biases != 0 && (upsample || (biases != output.c && !(dense && biases == output.len()))) {
+        return Err((format!("it has {biases} biases for {} channels", output.c), "give one bias a channel"));
+    }
+    if let Some(bad) = layer.weight.iter().chain(&layer.bias).find(|v| !v.is_finite()) {
+        return Err((format!("it holds the number {bad}"), "train again from the last good checkpoint"));
+    }
+    if upsample && layer.activation != super::Activation::Linear {
+        return Err(("it has an activation".into(), "put the activation behind the layer before the upsampling"));
+    }
+    Ok(output)
+}

@@ -1,0 +1,120 @@
+//! The float network run one picture at a time: the reference of every comparison.
+use super::net::{Dims, FloatNet, FloatOp};
+
+/// A network with its weights laid out for running: for each output, the weights of its inputs in a row.
+pub(super) struct Forward<'a> {
+    net: &'a FloatNet,
+    shapes: Vec<Dims>,
+    weights: Vec<Vec<f32>>,
+}
+
+impl<'a> Forward<'a> {
+    /// # Panics
+    /// When the layers do not fit together.
+    pub(super) fn new(net: &'a FloatNet) -> Self {
+        let shapes = net.shapes().expect("the layers fit together");
+        let arrange = |layer: &super::FloatLayer| match layer.op {
+            FloatOp::Dense { h, w, c, .. } => transpose(&layer.weight, h * w * c),
+            FloatOp::Conv { c_out, .. } => transpose(&layer.weight, c_out),
+            // [k, k, c_out, c_in] to [c_out, k, k, c_in].
+            FloatOp::ConvTranspose { k, c_in, c_out, .. } => (0..c_out)
+                .flat_map(|o| (0..k * k).map(move |tap| (tap * c_out + o) * c_in))
+                .flat_map(|at| layer.weight[at..at + c_in].iter().copied())
+                .collect(),
+            FloatOp::Upsample { .. } => Vec::new(),
+        };
+        let weights = net.layers.iter().map(arrange).collect();
+        Self { net, shapes, weights }
+    }
+
+    /// Runs latent `z`; `see` gets every layer's number, values before and after its activation.
+    pub(super) fn run(&self, z: &[i8], mut see: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
+        let mut values: Vec<f32> = z.iter().map(|&v| f32::from(v) / 32.0).collect();
+        let mut shape = Dims { h: 1, w: 1, c: z.len() };
+        for (index, layer) in self.net.layers.iter().enumerate() {
+            let sums = self.sums(index, &values, shape);
+            shape = self.shapes[index];
+            values = sums.iter().map(|&x| layer.activation.apply(x)).collect();
+            see(index, &sums, &values);
+        }
+        values
+    }
+
+    fn sums(&self, index: usize, input: &[f32], from: Dims) -> Vec<f32> {
+        let (layer, to, weights) = (&self.net.layers[index], self.shapes[index], &self.weights[index]);
+        let mut out = vec![0.0; to.len()];
+        for (i, value) in out.iter_mut().enumerate() {
+            *value = match layer.bias.len() {
+                0 => 0.0,
+                n => layer.bias[i % n],
+            };
+        }
+        match layer.op {
+            FloatOp::Dense { inputs, .. } => {
+                out.iter_mut().zip(weights.chunks_exact(inputs)).for_each(|(v, row)| *v += dot(row, input));
+            }
+            FloatOp::Upsample { factor } => {
+                for (pixel, (y, x)) in out.chunks_exact_mut(to.c).zip(places(to)) {
+                    let at = ((y / factor) * from.w + x / factor) * from.c;
+                    pixel.copy_from_slice(&input[at..at + from.c]);
+                }
+            }
+            FloatOp::Conv { k, s, p, .. } => {
+                // The input position under tap t of output o.
+                let under = |o: usize, t: usize| (o * s + t).checked_sub(p);
+                windows(&mut out, to, input, from, k, weights, under);
+            }
+            FloatOp::ConvTranspose { k, s, p, .. } => {
+                let under = |o: usize, t: usize| (o + p).checked_sub(t).filter(|n| n % s == 0).map(|n| n / s);
+                windows(&mut out, to, input, from, k, weights, under);
+            }
+        }
+        out
+    }
+}
+
+/// Adds the products of all taps that `under` puts on the picture.
+fn windows(
+    out: &mut [f32],
+    to: Dims,
+    input: &[f32],
+    from: Dims,
+    k: usize,
+    weights: &[f32],
+    under: impl Fn(usize, usize) -> Option<usize>,
+) {
+    for (pixel, (y, x)) in out.chunks_exact_mut(to.c).zip(places(to)) {
+        for ky in 0..k {
+            let Some(iy) = under(y, ky).filter(|&iy| iy < from.h) else { continue };
+            for kx in 0..k {
+                let Some(ix) = under(x, kx).filter(|&ix| ix < from.w) else { continue };
+                let seen = &input[(iy * from.w + ix) * from.c..][..from.c];
+                for (o, value) in pixel.iter_mut().enumerate() {
+                    *value += dot(&weights[((o * k + ky) * k + kx) * from.c..][..from.c], seen);
+                }
+            }
+        }
+    }
+}
+
+fn places(dims: Dims) -> impl Iterator<Item = (usize, usize)> {
+    (0..dims.h).flat_map(move |y| (0..dims.w).map(move |x| (y, x)))
+}
+
+/// Columns of a matrix of `columns` columns, one behind the other.
+fn transpose(matrix: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|column| matrix.iter().skip(column).step_by(columns).copied()).collect()
+}
+
+/// Eight sums side by side: the order is fixed, and a compiler may use vectors.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
+    let mut lanes = [0.0; 8];
+    for (x, y) in a8.zip(b8) {
+        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+            *lane += x * y;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}

@@ -1,0 +1,89 @@
+//! From a float generator to an integer model file, with the proof of how little the picture changed.
+//!
+//! Calibrates activation ranges on latents of the device's own sampler, quantises weights per output channel, folds
+//! zero points into biases, and writes the file through the runtime's encoder; the comparison runs the runtime itself.
+mod calibrate;
+mod compare;
+mod error;
+mod float;
+mod lower;
+mod net;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use compare::Psnr;
+pub use error::QuantiseError;
+pub use net::{Activation, FloatLayer, FloatNet, FloatOp};
+pub use report::{LayerReport, Report};
+
+use calibrate::Clip;
+use ganlet_runtime::format::{Builder, Shape};
+
+/// Seeds from here on are for comparison; calibration never sees them.
+pub const COMPARISON_SEEDS: u32 = 1 << 30;
+/// Pictures that decide between ways to clip.
+const TRIALS: u32 = 64;
+
+/// How much work to spend, and which rewritings to allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Latents that calibrate the activation ranges.
+    pub calibration: u32,
+    /// Latents over which integers are compared with floats.
+    pub comparison: u32,
+    /// Turn "upsample, then convolve" into one transposed convolution: less than half of the products and less
+    /// RAM, for more flash.
+    pub fuse_upsampling: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { calibration: 512, comparison: 1000, fuse_upsampling: true }
+    }
+}
+
+/// An integer model and what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantised {
+    /// The model file.
+    pub file: Vec<u8>,
+    /// What it holds, costs and loses.
+    pub report: Report,
+}
+
+/// Shrinks `net` to integers.
+///
+/// # Errors
+/// When the network is no picture generator or has something that a device cannot run: the message names the layer
+/// and the remedy.
+pub fn quantise(net: &FloatNet, options: &Options) -> Result<Quantised, QuantiseError> {
+    error::check(net)?;
+    let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
+    let stats = calibrate::calibrate(&fused, options.calibration.max(1));
+    let trials = compare::References::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
+    let mut best: Option<(f64, Clip, Vec<u8>)> = None;
+    for clip in Clip::ALL {
+        let file = write(&fused, &stats, clip)?;
+        let psnr = trials.compare(&file)?.mean_db;
+        if best.as_ref().is_none_or(|(db, ..)| psnr > *db) {
+            best = Some((psnr, clip, file));
+        }
+    }
+    let Some((_, clip, file)) = best else { unreachable!("there are ways to clip") };
+    let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
+    let psnr = compare::References::new(net, seeds).compare(&file)?;
+    let report = Report::new(&file, psnr, clip.name())?;
+    Ok(Quantised { file, report })
+}
+
+fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip) -> Result<Vec<u8>, QuantiseError> {
+    let picture = net.shapes().ok().and_then(|s| s.last().copied()).ok_or_else(QuantiseError::no_layers)?;
+    let side = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    let output = Shape { h: side(picture.h), w: side(picture.w), c: side(picture.c) };
+    let mut builder = Builder::new(&net.name, side(net.latent), output);
+    for spec in lower::lower(net, stats, clip) {
+        builder.push(&spec);
+    }
+    Ok(builder.finish()?)
+}

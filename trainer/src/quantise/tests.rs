@@ -1,0 +1,146 @@
+//! Random generators keep their pictures when they become integers; what cannot run is refused by name.
+use super::*;
+use crate::philox::Key;
+
+fn random(count: usize, scale: f32, stream: u32) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    Key { seed: 7, stream, step: 0 }.normal(&mut values);
+    values.iter_mut().for_each(|v| *v *= scale);
+    values
+}
+
+/// He-scaled random weights, small random biases.
+fn layer(op: FloatOp, activation: Activation, stream: u32) -> FloatLayer {
+    let (fan_in, biases) = match op {
+        FloatOp::Dense { inputs, c, .. } => (inputs, c),
+        FloatOp::Conv { k, c_in, c_out, .. } => (k * k * c_in, c_out),
+        FloatOp::ConvTranspose { k, s, c_in, c_out, .. } => (k.div_ceil(s).pow(2) * c_in, c_out),
+        FloatOp::Upsample { .. } => (1, 0),
+    };
+    let scale = (if activation == Activation::Tanh { 0.5 } else { 2.0 } / fan_in as f32).sqrt();
+    let weight = random(op.weights(), scale, stream);
+    FloatLayer { op, weight, bias: random(biases, 0.1, stream + 1000), activation }
+}
+
+fn net(latent: usize, layers: &[(FloatOp, Activation)]) -> FloatNet {
+    let layers = layers.iter().enumerate().map(|(i, (op, activation))| layer(*op, *activation, i as u32)).collect();
+    FloatNet { name: "random".into(), latent, layers, range: (-1.0, 1.0) }
+}
+
+fn up(c_in: usize, c_out: usize) -> FloatOp {
+    FloatOp::ConvTranspose { k: 4, s: 2, p: 1, c_in, c_out }
+}
+
+fn conv3(c_in: usize, c_out: usize) -> FloatOp {
+    FloatOp::Conv { k: 3, s: 1, p: 1, c_in, c_out }
+}
+
+fn check(net: &FloatNet, least_db: f64) -> Report {
+    let report = quantise(net, &Options { calibration: 128, comparison: 100, fuse_upsampling: true }).unwrap().report;
+    println!("{report}");
+    assert!(report.psnr.mean_db >= least_db, "{report}");
+    report
+}
+
+#[test]
+fn a_dcgan_with_relu_keeps_its_pictures() {
+    let dense = FloatOp::Dense { inputs: 64, h: 4, w: 4, c: 48 };
+    let relu = Activation::Relu;
+    let report = check(&net(64, &[(dense, relu), (up(48, 32), relu), (up(32, 3), Activation::Tanh)]), 40.0);
+    assert_eq!(report.macs, 64 * 768 + 64 * 4 * 48 * 32 + 256 * 4 * 32 * 3);
+    assert!(report.arena_bytes < 1200);
+}
+
+#[test]
+fn leaky_upsampling_and_sigmoid_keep_their_pictures() {
+    let dense = FloatOp::Dense { inputs: 32, h: 7, w: 5, c: 24 };
+    let (leaky, linear) = (Activation::LeakyRelu(0.2), Activation::Linear);
+    let twice = FloatOp::Upsample { factor: 2 };
+    let mut net = net(
+        32,
+        &[
+            (dense, leaky),
+            (twice, linear),
+            (conv3(24, 16), leaky),
+            (twice, linear),
+            (conv3(16, 1), Activation::Sigmoid),
+        ],
+    );
+    net.range = (0.0, 1.0);
+    let fused = check(&net, 40.0);
+    let apart = quantise(&net, &Options { fuse_upsampling: false, calibration: 64, comparison: 50 }).unwrap().report;
+    assert!(apart.psnr.mean_db > 40.0, "{apart}");
+    assert!(fused.macs * 2 < apart.macs && fused.arena_bytes < apart.arena_bytes, "{fused}\n{apart}");
+}
+
+#[test]
+fn a_perceptron_and_a_linear_end_keep_their_pictures() {
+    let dense = |inputs, h, w, c| FloatOp::Dense { inputs, h, w, c };
+    let linear = Activation::Linear;
+    check(&net(16, &[(dense(16, 1, 1, 64), Activation::Relu), (dense(64, 8, 6, 1), Activation::Tanh)]), 40.0);
+    let mut wide = net(16, &[(dense(16, 4, 4, 8), linear), (conv3(8, 3), linear)]);
+    wide.range = (-3.0, 5.0);
+    check(&wide, 38.0);
+    wide.layers[1].activation = Activation::Relu;
+    check(&wide, 38.0);
+    wide.range = (0.0, 4.0);
+    check(&wide, 38.0);
+}
+
+#[test]
+fn fusing_an_upsampling_changes_nothing_in_floats() {
+    let dense = FloatOp::Dense { inputs: 8, h: 3, w: 4, c: 5 };
+    for (factor, k, p) in [(2, 3, 1), (3, 3, 0), (2, 5, 2), (4, 1, 0)] {
+        let conv = FloatOp::Conv { k, s: 1, p, c_in: 5, c_out: 3 };
+        let up = FloatOp::Upsample { factor };
+        let net = net(8, &[(dense, Activation::Relu), (up, Activation::Linear), (conv, Activation::Tanh)]);
+        let fused = net.fuse_upsampling();
+        assert_eq!(fused.layers.len(), 2);
+        let z = [5, -60, 31, 0, 7, 90, -127, 12];
+        let (a, b) = (net.forward(&z), fused.forward(&z));
+        assert_eq!(a.len(), b.len());
+        assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn dead_channels_and_dominant_biases_survive() {
+    let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 8 };
+    let mut net = net(16, &[(dense, Activation::Relu), (up(8, 1), Activation::Tanh)]);
+    for (i, w) in net.layers[0].weight.iter_mut().enumerate() {
+        match i % 8 {
+            0 => *w = 0.0,
+            1 => *w *= 1e-12,
+            _ => {}
+        }
+    }
+    net.layers[0].bias = vec![0.0, 3.0, 0.1, -0.1, 0.0, 0.2, -9.0, 0.0];
+    check(&net, 38.0);
+}
+
+#[test]
+fn what_cannot_run_is_refused_by_name() {
+    let dense = |inputs, h, w, c| FloatOp::Dense { inputs, h, w, c };
+    let message = |net: &FloatNet| quantise(net, &Options::default()).unwrap_err().to_string();
+    let toy = net(2, &[(dense(2, 1, 1, 128), Activation::Relu), (dense(128, 1, 1, 2), Activation::Linear)]);
+    assert!(message(&toy).contains("it makes 2 numbers, not a picture"), "{}", message(&toy));
+
+    let good = net(8, &[(dense(8, 2, 2, 4), Activation::Relu), (up(4, 3), Activation::Tanh)]);
+    let mut bad = good.clone();
+    bad.layers[1].weight[7] = f32::NAN;
+    assert!(message(&bad).starts_with("layer 1 (conv-transpose) cannot be exported: it holds the number NaN"));
+    let mut bad = good.clone();
+    bad.layers[1].op = up(4, 2);
+    bad.layers[1].weight.truncate(16 * 8);
+    bad.layers[1].bias.truncate(2);
+    assert!(message(&bad).contains("2 channels"), "{}", message(&bad));
+    let mut bad = good.clone();
+    bad.layers[1].op = FloatOp::ConvTranspose { k: 2, s: 3, p: 0, c_in: 4, c_out: 3 };
+    assert!(message(&bad).contains("leaves holes"));
+    let mut bad = good.clone();
+    bad.layers[0].weight.pop();
+    assert!(message(&bad).contains("31") || message(&bad).contains("weights where"), "{}", message(&bad));
+    let mut bad = good;
+    bad.range = (1.0, 1.0);
+    assert!(message(&bad).contains("range"));
+}
