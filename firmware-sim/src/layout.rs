@@ -52,6 +52,17 @@ pub(crate) fn font_for(columns: u32, lines: u32, room: Size) -> Option<&'static 
     })
 }
 
+/// What a picture that is averaged down leaves to the words: columns on wide panels, rows on square ones of some size.
+const fn reserved(panel: Size) -> Option<Size> {
+    if panel.width > panel.height && panel.width >= 120 {
+        Some(Size::new(SIDE_COLUMNS * 5 + 2 * GAP, 0))
+    } else if panel.width >= 104 && panel.height >= 96 {
+        Some(Size::new(0, 16))
+    } else {
+        None
+    }
+}
+
 impl Layout {
     /// Divides `panel` for pictures of the size `picture`.
     ///
@@ -62,11 +73,10 @@ impl Layout {
         let full = Placement::within(picture, panel);
         let factor = full.factor();
         let smaller = match factor {
-            0 if panel.size.width.min(panel.size.height) >= 96 => {
-                let room = Size::new(panel.size.width, panel.size.height - 16);
-                Some(Placement::within(picture, Rectangle::new(panel.top_left, room)))
-            }
-            0..4 => None,
+            0 => reserved(panel.size).map(|words| {
+                Placement::within(picture, Rectangle::new(panel.top_left, panel.size.saturating_sub(words)))
+            }),
+            1..4 => None,
             _ => Some(Placement::scaled(picture, panel, factor - 1)),
         };
         let plain = Self { picture: full, caption: Caption::None };
@@ -154,6 +164,12 @@ mod tests {
         );
         assert!(
             matches!(layout((240, 240), (64, 64)), Layout { caption: Caption::Strip(..), picture } if picture.factor() == 3)
+        );
+        assert!(
+            matches!(layout((128, 64), (128, 96)), Layout { caption: Caption::Side(..), picture } if picture.factor() == 0)
+        );
+        assert!(
+            matches!(layout((200, 200), (100, 256)), Layout { caption: Caption::Side(..), picture } if picture.factor() == 0)
         );
         assert_eq!(layout((5, 5), (16, 16)).caption, Caption::None);
     }
