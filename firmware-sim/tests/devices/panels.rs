@@ -127,7 +127,8 @@ fn what_was_drawn_piece_by_piece_equals_a_panel_drawn_from_scratch() {
     let file = picture_model(16, 16, 3);
     for device in Device::all() {
         let mut simulator = Simulator::new(file.bytes(), *device).unwrap();
-        for step in "right,down,down,up,select,wait:40,left,select,right,right,down,up,up,left,select,select".split(',')
+        for step in
+            "right,down,down,up,up,select,wait:40,left,select,right,right,down,up,up,left,select,select".split(',')
         {
             let script: Script = step.parse().unwrap();
             let Ok(()) = simulator.play(&script, |_| Ok::<_, std::convert::Infallible>(()));
