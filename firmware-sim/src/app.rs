@@ -288,7 +288,7 @@ impl App {
 
     /// What the about page says: the name, the picture, and what the model takes of the chip.
     fn about(&self, model: &Model<'_>) -> [Line; 6] {
-        let kind = if self.channels == 1 { "grey" } else { "color" };
+        let kind = if self.channels == 1 { "grey" } else { "colour" };
         [
             line(format_args!("{}", model.name())),
             line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
