@@ -12,13 +12,26 @@ fn main() {
     };
     let mut t = Trainer::new(recipe, boxed, 1, steps, threads).unwrap();
     println!("G {} D {} bytes {} gflop {}", t.generator().len(), t.critic().len(), t.bytes(), t.flops() / 1e9);
-    for p in t.programs() { println!("{} nodes {} steps {} {} KB", p.name, p.graph.len(), p.plan.steps(), p.plan.bytes() / 1024); }
+    for p in t.programs() {
+        println!("{} nodes {} steps {} {} KB", p.name, p.graph.len(), p.plan.steps(), p.plan.bytes() / 1024);
+    }
     let start = std::time::Instant::now();
     for i in 0..steps {
-        let r = match t.advance() { Ok(r) => r, Err(e) => { println!("{e}"); break } };
+        let r = match t.advance() {
+            Ok(r) => r,
+            Err(e) => {
+                println!("{e}");
+                break;
+            }
+        };
         if i % (steps / 20).max(1) == 0 || i + 1 == steps {
             let s = start.elapsed().as_secs_f64();
-            println!("{:.1}s {:.2} ms/step {:.1} GFLOP/s {r:?}", s, 1e3 * s / (i + 1) as f64, t.flops() * (i + 1) as f64 / s / 1e9);
+            println!(
+                "{:.1}s {:.2} ms/step {:.1} GFLOP/s {r:?}",
+                s,
+                1e3 * s / (i + 1) as f64,
+                t.flops() * (i + 1) as f64 / s / 1e9
+            );
         }
     }
     let shape = t.data().shape().to_vec();
@@ -27,11 +40,17 @@ fn main() {
     if let [h, w, c] = shape[..] {
         let mut img = image::RgbImage::new((8 * (w + 1) * 3) as u32, (8 * (h + 1) * 3) as u32);
         for (k, p) in x.chunks(h * w * c).enumerate() {
-            for y in 0..h * 3 { for xx in 0..w * 3 {
-                let at = ((y / 3) * w + xx / 3) * c;
-                let px = [0, 1, 2].map(|ch| ((p[at + ch.min(c - 1)] + 1.0) * 127.5) as u8);
-                img.put_pixel(((k % 8) * (w + 1) * 3 + xx) as u32, ((k / 8) * (h + 1) * 3 + y) as u32, image::Rgb(px));
-            } }
+            for y in 0..h * 3 {
+                for xx in 0..w * 3 {
+                    let at = ((y / 3) * w + xx / 3) * c;
+                    let px = [0, 1, 2].map(|ch| ((p[at + ch.min(c - 1)] + 1.0) * 127.5) as u8);
+                    img.put_pixel(
+                        ((k % 8) * (w + 1) * 3 + xx) as u32,
+                        ((k / 8) * (h + 1) * 3 + y) as u32,
+                        image::Rgb(px),
+                    );
+                }
+            }
         }
         img.save(format!("/tmp/try-{}.png", args[1])).unwrap();
     } else {
@@ -39,8 +58,17 @@ fn main() {
         let mut counts = vec![0; m.means().len()];
         let mut hq = 0;
         for p in x.chunks(shape[0]) {
-            let (j, d) = m.means().iter().map(|c| c.iter().zip(p).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-            if d < 3.0 * m.sigma() { hq += 1; counts[j] += 1; }
+            let (j, d) = m
+                .means()
+                .iter()
+                .map(|c| c.iter().zip(p).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt())
+                .enumerate()
+                .min_by(|a, b| a.1.total_cmp(&b.1))
+                .unwrap();
+            if d < 3.0 * m.sigma() {
+                hq += 1;
+                counts[j] += 1;
+            }
         }
         println!("hq {} counts {counts:?}", hq as f32 / 2500.0);
     }

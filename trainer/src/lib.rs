@@ -13,4 +13,5 @@ pub mod quantise;
 pub mod recipe;
 pub mod regularise;
 pub mod report;
+pub mod run;
 pub mod train;

@@ -133,7 +133,10 @@ impl Generator {
             (Self::Dcgan { widths, doubling, refine, batch_norm, .. }, &[h, w, c]) => {
                 widths_ok(what, widths)?;
                 let Some((&first, rest)) = widths.split_first() else {
-                    return Err(Impossible { what, why: "`widths` is empty: expected channels, at least one number".into() });
+                    return Err(Impossible {
+                        what,
+                        why: "`widths` is empty: expected channels, at least one number".into(),
+                    });
                 };
                 let doublings = widths.len() - usize::from(*refine);
                 let by = 1 << doublings.min(12);
@@ -177,7 +180,8 @@ impl Generator {
 }
 
 fn no_picture(what: &'static str, shape: &[usize]) -> Impossible {
-    let why = format!("the dcgan family makes pictures, the data are points of {} numbers: use family = \"mlp\"", shape[0]);
+    let why =
+        format!("the dcgan family makes pictures, the data are points of {} numbers: use family = \"mlp\"", shape[0]);
     Impossible { what, why }
 }
 

@@ -150,7 +150,10 @@ impl Recipe {
         let file = || {
             std::fs::read_to_string(name).map_err(|e| {
                 let names: Vec<_> = NAMED.iter().map(|r| r.0).collect();
-                RecipeError(format!("no recipe is called {name} and no file either ({e}); recipes: {}", names.join(", ")))
+                RecipeError(format!(
+                    "no recipe is called {name} and no file either ({e}); recipes: {}",
+                    names.join(", ")
+                ))
             })
         };
         let text = NAMED.iter().find(|r| r.0 == name).map_or_else(file, |r| Ok(r.1.to_owned()))?;
@@ -205,7 +208,8 @@ impl Recipe {
                 return Err(format!("{key} = {value}: expected {least} up to, but below, {below}"));
             }
         }
-        let positive = [("optimiser.rate", adam.rate), ("optimiser.epsilon", adam.epsilon), ("data.scale", self.data.scale)];
+        let positive =
+            [("optimiser.rate", adam.rate), ("optimiser.epsilon", adam.epsilon), ("data.scale", self.data.scale)];
         for (key, value) in positive {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(format!("{key} = {value}: expected a positive number"));
@@ -218,19 +222,25 @@ impl Recipe {
         match self.objective.regulariser {
             Regulariser::R1 { gamma, every } | Regulariser::R1R2 { gamma, every } => {
                 if !(gamma >= 0.0 && gamma.is_finite()) || every == 0 {
-                    return Err(format!("objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"));
+                    return Err(format!(
+                        "objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
+                    ));
                 }
             }
             Regulariser::GradientPenalty { lambda, target } if !(lambda >= 0.0 && target >= 0.0) => {
-                return Err(format!("objective.regulariser: lambda {lambda}, target {target}: expected numbers from 0"));
+                return Err(format!(
+                    "objective.regulariser: lambda {lambda}, target {target}: expected numbers from 0"
+                ));
             }
             _ => {}
         }
         let norm = matches!(self.critic, Critic::Dcgan { batch_norm: true, .. });
         if norm && self.objective.regulariser != Regulariser::None {
-            return Err("batch normalisation in a critic whose slope is penalised: the slope of one example would depend \
+            return Err(
+                "batch normalisation in a critic whose slope is penalised: the slope of one example would depend \
                         on the others; set critic.batch_norm = false or objective.regulariser.kind = \"none\""
-                .into());
+                    .into(),
+            );
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Row<'_> {
         for (channel, block) in blocks.take(c).enumerate() {
             let bias = read_i32(self.blob, self.layer.bias, first_bias + channel);
             let finish = self.finish(channel);
-            let values = out.iter_mut().skip(columns.first * c + channel).step_by(columns.step.max(1) * c);
+            let values = out.iter_mut().skip(columns.first * c + channel).step_by((columns.step * c).max(1));
             let mut left = columns.left;
             for value in values {
                 *value = finish.apply(bias + window.sum(left, block)) as u8;
@@ -114,7 +114,7 @@ impl Row<'_> {
     fn upsample(&self, factor: u8, out: &mut [u8]) {
         let c = usize::from(self.shape.c).max(1);
         let row = self.input.row(usize::from(self.y / u16::from(factor.max(1))));
-        for (copies, pixel) in out.chunks_mut(c * usize::from(factor)).zip(row.chunks_exact(c)) {
+        for (copies, pixel) in out.chunks_mut((c * usize::from(factor)).max(1)).zip(row.chunks_exact(c)) {
             for copy in copies.chunks_exact_mut(c) {
                 copy.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
             }

@@ -115,8 +115,11 @@ impl Latent {
         let norm: u64 = all().map(|m| i64::from(m).pow(2) as u64).sum();
         // Thirteen fraction bits; opposite ends have no arc, their middle stays near the origin.
         let factor = (wanted << 40).checked_div(norm).map_or(0, |r| r.min(1 << 40)).isqrt() as i64;
-        let values = all().map(|m| ((i64::from(m) * factor + (1 << 19)) >> 20).clamp(-127, 127) as i8).collect();
-        Self { values, class: a.class }
+        let mut between = a.clone();
+        for (value, m) in between.values.iter_mut().zip(all()) {
+            *value = ((i64::from(m) * factor + (1 << 19)) >> 20).clamp(-127, 127) as i8;
+        }
+        between
     }
 }
 

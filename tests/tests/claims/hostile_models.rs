@@ -1,6 +1,15 @@
 //! Bytes that are no sound model are refused without a panic, and what is accepted draws without one.
-use ganlet_runtime::{Aligned, FormatError, Generator, Model, format::restamp};
-use ganlet_tests::random_net::{Dice, RandomNet};
+use ganlet_runtime::{
+    Aligned, FormatError, Generator, Model,
+    format::{Builder, LayerSpec, Shape, Source, restamp},
+};
+use ganlet_tests::{
+    golden,
+    random_net::{Dice, RandomNet},
+};
+
+/// The picture of the tiny model.
+const PICTURE: Shape = Shape { h: 4, w: 4, c: 1 };
 
 /// Loads and, if that succeeds, draws.
 fn try_all(bytes: &[u8]) -> Result<usize, FormatError> {
@@ -39,7 +48,7 @@ fn every_flipped_bit_is_noticed() {
 fn damage_under_a_right_checksum_never_panics() {
     let mut dice = Dice(99);
     let (mut refused, mut accepted) = (0, 0);
-    for seed in 0..60 {
+    for seed in 0..30 {
         let file = RandomNet::new(seed).file;
         let header_end = 48 + u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
         for _ in 0..200 {
@@ -74,4 +83,49 @@ fn a_model_at_an_odd_address_is_refused() {
 fn messages_name_the_layer_and_both_values() {
     let error = FormatError::Layer { layer: 3, what: "bytes of weights", found: 12, expected: 48 };
     assert_eq!(error.to_string(), "layer 3: bytes of weights: found 12, expected 48");
+}
+
+#[test]
+fn lies_are_refused_with_what_was_found_and_expected() {
+    let file = golden::file("tiny", 4, PICTURE, &golden::tiny());
+    let edited = |at: usize, bytes: &[u8]| {
+        let mut edited = file.clone();
+        edited[at..at + bytes.len()].copy_from_slice(bytes);
+        restamp(&mut edited);
+        Model::from_bytes(&edited).unwrap_err()
+    };
+    assert_eq!(edited(0, b"ELF"), FormatError::Magic);
+    assert_eq!(edited(4, &[2]), FormatError::Version { found: 2 });
+    assert_eq!(edited(24, &[12]), FormatError::Arena { family: 0, found: 12, expected: 16 });
+    assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 24 });
+    assert_eq!(edited(40, &[1]), FormatError::Prelude);
+    let wider = edited(56, &[5]);
+    assert_eq!(wider, FormatError::Model { what: "width of the picture", found: 4, expected: 5 });
+}
+
+#[test]
+fn numbers_without_a_proof_are_refused() {
+    let refusal = |edit: fn(&mut Vec<LayerSpec>)| {
+        let mut layers = golden::tiny();
+        edit(&mut layers);
+        let mut builder = Builder::new("edited", 4, PICTURE);
+        layers.iter().for_each(|layer| _ = builder.push(layer));
+        builder.finish().unwrap_err().to_string()
+    };
+    let overflow = refusal(|layers| layers[1].bias[3] = i32::MAX);
+    assert!(overflow.starts_with("layer 1: largest accumulator, at most: found 21"), "{overflow}");
+    let weight = refusal(|layers| layers[0].weights[9] = -128);
+    assert!(weight.starts_with("layer 0: weights of -128"), "{weight}");
+    let multiplier = refusal(|layers| layers[0].scale[1] = 1 << 31);
+    assert_eq!(multiplier, "layer 0: multiplier, at most: found 2147483648, expected 2147483647");
+    let weights = refusal(|layers| _ = layers[1].weights.pop());
+    assert_eq!(weights, "layer 1: bytes of weights: found 31, expected 32");
+    let forward = refusal(|layers| layers[0].input = Source::Layer(1));
+    assert_eq!(forward, "layer 0: layer it reads, below: found 1, expected 0");
+    let unread = refusal(|layers| layers[1].input = Source::Latent);
+    assert!(unread.starts_with("layer "), "{unread}");
+    let many = refusal(|layers| *layers = vec![layers[0].clone(); 25]);
+    assert_eq!(many, "model: layers, at most: found 25, expected 24");
+    let none = refusal(Vec::clear);
+    assert_eq!(none, "model: layers, at least: found 0, expected 1");
 }

@@ -1,6 +1,6 @@
 //! Claims about the whole project, one module each subject.
 mod executor;
-mod gradients;
 mod golden_models;
+mod gradients;
 mod hostile_models;
 mod streaming;

@@ -58,6 +58,11 @@ pub struct Trainer {
     settled: u64,
 }
 
+/// Where everything lies in a run's store, and a store that starts from `seed`.
+pub(crate) fn start(generator: &Network, critic: &Network, seed: u64) -> (Params, Store) {
+    Params::start(generator, critic, seed)
+}
+
 impl Trainer {
     /// Plans a run of `steps` steps on `threads` threads (0: one for each core).
     pub fn new(
@@ -69,7 +74,7 @@ impl Trainer {
     ) -> Result<Self, Impossible> {
         let generator = recipe.generator.network(data.shape())?;
         let critic = recipe.critic.network(data.shape())?;
-        let (params, store) = Params::start(&generator, &critic, seed);
+        let (params, store) = start(&generator, &critic, seed);
         let sample_batch = if data.shape().len() == 3 { 64 } else { 500 };
         let parts = Parts { recipe: &recipe, generator: &generator, critic: &critic, params, sample_batch };
         let mut cpu = Cpu::new(threads);
@@ -157,11 +162,17 @@ impl Trainer {
         critic * f64::from(self.recipe.train.critic_steps) + flops(GENERATOR)
     }
 
+    /// Sets the length of the run, before its first step.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
     /// Continues from a store and a step count, as a checkpoint holds them.
     pub fn restore(&mut self, store: Store, step: u64) {
         *self.cpu.store_mut() = store;
         self.step = step;
         self.settled = u64::MAX;
+        self.last = Report::default();
     }
 
     /// Critic updates, then one generator update. On an error nothing of the failing update is kept.

@@ -1,0 +1,124 @@
+//! Everything a run needs to go on, in one safetensors file.
+//!
+//! Every weight is a tensor under its own name (`generator.weights/0.weight`), beside both optimisers' moments, the
+//! averaged generator and its batch statistics. Random numbers need no state: they are keyed by seed and step,
+//! which stand in the metadata with the recipe.
+use super::RunError;
+use crate::exec::Store;
+use crate::nets::Impossible;
+use crate::nn::{Network, Tensor};
+use crate::recipe::Recipe;
+use crate::report;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The meaning of the file; other numbers are refused.
+const VERSION: &str = "1";
+
+/// A run at one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// What the run does.
+    pub recipe: Recipe,
+    /// Its seed.
+    pub seed: u64,
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Shape of one example of the data.
+    pub shape: Vec<usize>,
+    /// Weights and optimiser state.
+    pub store: Store,
+}
+
+impl Checkpoint {
+    /// The networks that the weights belong to.
+    pub fn networks(&self) -> Result<(Network, Network), Impossible> {
+        Ok((self.recipe.generator.network(&self.shape)?, self.recipe.critic.network(&self.shape)?))
+    }
+
+    /// The averaged generator's weights, and its batch statistics if it has any.
+    pub fn averaged(&self) -> (&[f32], &[f32]) {
+        let values = |name| self.store.find(name).map_or(&[][..], |id| self.store.values(id));
+        (values("generator.average"), values("generator.statistics"))
+    }
+
+    /// Writes the file atomically.
+    pub fn save(&self, path: &Path) -> Result<(), RunError> {
+        let (generator, critic) = self.networks().map_err(|e| RunError::new(path, e))?;
+        let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+        for entry in self.store.entries() {
+            for tensor in layout(&entry.name, &generator, &critic) {
+                let run = &entry.values[tensor.at..][..tensor.len()];
+                let raw = run.iter().flat_map(|v| v.to_le_bytes()).collect();
+                bytes.push((format!("{}/{}", entry.name, tensor.name), tensor.dims.clone(), raw));
+            }
+        }
+        let views = bytes
+            .iter()
+            .map(|(name, dims, raw)| TensorView::new(Dtype::F32, dims.clone(), raw).map(|view| (name.as_str(), view)));
+        let views: Vec<_> = views.collect::<Result<_, _>>().map_err(|e| RunError::new(path, e))?;
+        let shape: Vec<_> = self.shape.iter().map(usize::to_string).collect();
+        let metadata = HashMap::from([
+            ("version".to_owned(), VERSION.to_owned()),
+            ("recipe".to_owned(), self.recipe.to_toml()),
+            ("seed".to_owned(), self.seed.to_string()),
+            ("step".to_owned(), self.step.to_string()),
+            ("steps".to_owned(), self.steps.to_string()),
+            ("shape".to_owned(), shape.join("x")),
+        ]);
+        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| RunError::new(path, e))?;
+        report::write(path, file).map_err(|e| RunError::io(path, &e))
+    }
+
+    /// Reads a file that [`Checkpoint::save`] wrote.
+    pub fn load(path: &Path) -> Result<Self, RunError> {
+        let file = std::fs::read(path).map_err(|e| RunError::io(path, &e))?;
+        let wrong = |what: String| RunError::new(path, format!("this is no checkpoint of this version: {what}"));
+        let (_, head) = SafeTensors::read_metadata(&file).map_err(|e| wrong(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(&file).map_err(|e| wrong(e.to_string()))?;
+        let metadata = head.metadata().clone().unwrap_or_default();
+        let text = |key: &str| metadata.get(key).cloned().ok_or_else(|| wrong(format!("`{key}` is missing")));
+        let number = |key: &str| text(key)?.parse::<u64>().map_err(|e| wrong(format!("`{key}`: {e}")));
+        if text("version")? != VERSION {
+            return Err(wrong(format!("it is version {}, expected {VERSION}", text("version")?)));
+        }
+        let recipe = Recipe::parse("in the checkpoint", &text("recipe")?, &[]).map_err(|e| wrong(e.to_string()))?;
+        let shape = text("shape")?.split('x').map(str::parse).collect::<Result<Vec<usize>, _>>();
+        let shape = shape.map_err(|e| wrong(format!("`shape`: {e}")))?;
+        if !matches!(shape.len(), 1 | 3) || shape.iter().any(|&n| n == 0 || n > 4096) {
+            return Err(wrong(format!("`shape` {shape:?} is neither a picture's nor a point's")));
+        }
+        let (seed, step, steps) = (number("seed")?, number("step")?, number("steps")?);
+        let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };
+        let (generator, critic) = checkpoint.networks().map_err(|e| wrong(e.to_string()))?;
+        let (_, template) = crate::train::start(&generator, &critic, 0);
+        for entry in template.entries() {
+            let mut values = vec![0.0; entry.values.len()];
+            for tensor in layout(&entry.name, &generator, &critic) {
+                let name = format!("{}/{}", entry.name, tensor.name);
+                let view = tensors.tensor(&name).map_err(|e| wrong(format!("{name}: {e}")))?;
+                if view.dtype() != Dtype::F32 || view.shape() != tensor.dims {
+                    let found = format!("{:?} {:?}", view.dtype(), view.shape());
+                    return Err(wrong(format!("{name}: found {found}, expected F32 {:?}", tensor.dims)));
+                }
+                for (v, raw) in values[tensor.at..].iter_mut().zip(view.data().chunks_exact(4)) {
+                    *v = f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]);
+                }
+            }
+            checkpoint.store.add(entry.name.clone(), values);
+        }
+        Ok(checkpoint)
+    }
+}
+
+/// The tensors that make up the store's entry `name`.
+fn layout<'n>(name: &str, generator: &'n Network, critic: &'n Network) -> &'n [Tensor] {
+    match name {
+        "generator.statistics" => &generator.statistics,
+        _ if name.starts_with("generator.") => &generator.tensors,
+        _ => &critic.tensors,
+    }
+}

@@ -1,0 +1,206 @@
+//! A run's folder: where its recipe, log, pictures and checkpoints lie, and which checkpoints are kept.
+use super::{Checkpoint, RunError};
+use crate::recipe::Recipe;
+use crate::report;
+use crate::train::Report;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Checkpoints kept besides the best.
+const KEPT: usize = 2;
+
+/// A number that judges a generator; lower is better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What was measured.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// In words, for the log: the other numbers of the same measurement.
+    #[serde(default)]
+    pub also: String,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The step's losses and gradients.
+    #[serde(flatten)]
+    pub report: Report,
+    /// Examples that both networks saw, a second, since the line before.
+    pub samples_per_s: f64,
+    /// Seconds of training so far, all sessions together.
+    pub seconds: f64,
+    /// What was measured after the step, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measure>,
+}
+
+/// The best checkpoint so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Its step.
+    pub step: u64,
+    /// Why it is the best.
+    pub measure: Measure,
+}
+
+/// A run's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the next free numbered folder for `recipe` below `root`, or exactly `exact` if given, which must not hold a run.
+    pub fn create(root: &Path, exact: Option<&Path>, recipe: &Recipe) -> Result<Self, RunError> {
+        let path = match exact {
+            Some(path) if path.join("recipe.toml").exists() => {
+                let what = "there is a run here already: nothing was overwritten; choose another --out, or --resume it";
+                return Err(RunError::new(path, what));
+            }
+            Some(path) => path.to_owned(),
+            None => root.join(format!("{:05}-{}", last_number(root) + 1, safe(&recipe.name))),
+        };
+        for part in [path.clone(), path.join("samples"), path.join("checkpoints")] {
+            fs::create_dir_all(&part).map_err(|e| RunError::io(&part, &e))?;
+        }
+        let folder = Self { path };
+        folder.write("recipe.toml", recipe.to_toml())?;
+        Ok(folder)
+    }
+
+    /// The run at `path`; "latest" is the one below `root` with the highest number.
+    pub fn open(root: &Path, path: &str) -> Result<Self, RunError> {
+        let path = if path == "latest" {
+            let newest = numbered(root).into_iter().max_by_key(|(n, _)| *n);
+            newest.map(|(_, path)| path).ok_or_else(|| {
+                RunError::new(root, "there is no run here to go on with; start one with `cargo xtask train`")
+            })?
+        } else {
+            PathBuf::from(path)
+        };
+        if !path.join("recipe.toml").is_file() {
+            return Err(RunError::new(
+                &path,
+                "this is no run folder (no recipe.toml); `cargo xtask train` makes them, in runs/",
+            ));
+        }
+        Ok(Self { path })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file of the folder atomically.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<(), RunError> {
+        let path = self.path.join(name);
+        report::write(&path, bytes).map_err(|e| RunError::io(&path, &e))
+    }
+
+    fn checkpoint_path(&self, step: u64) -> PathBuf {
+        self.path.join("checkpoints").join(format!("step-{step:07}.safetensors"))
+    }
+
+    /// Steps of the checkpoints, rising.
+    pub fn checkpoints(&self) -> Vec<u64> {
+        let entries = fs::read_dir(self.path.join("checkpoints")).into_iter().flatten().flatten();
+        let step = |name: &str| name.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok();
+        let mut steps: Vec<u64> = entries.filter_map(|e| step(e.file_name().to_str()?)).collect();
+        steps.sort_unstable();
+        steps
+    }
+
+    /// The best checkpoint so far, if any was measured.
+    pub fn best(&self) -> Option<Best> {
+        serde_json::from_slice(&fs::read(self.path.join("best.json")).ok()?).ok()
+    }
+
+    /// Saves a checkpoint; keeps it, the one before, and the best.
+    pub fn save(&self, checkpoint: &Checkpoint, measure: Option<&Measure>) -> Result<(), RunError> {
+        checkpoint.save(&self.checkpoint_path(checkpoint.step))?;
+        if let Some(measure) = measure.filter(|m| m.value.is_finite()) {
+            let better = self.best().is_none_or(|b| b.step > checkpoint.step || measure.value < b.measure.value);
+            if better {
+                let best = Best { step: checkpoint.step, measure: measure.clone() };
+                self.write("best.json", serde_json::to_vec_pretty(&best).unwrap_or_default())?;
+            }
+        }
+        let best = self.best().map(|b| b.step);
+        let steps = self.checkpoints();
+        for &step in steps.iter().rev().skip(KEPT).filter(|s| Some(**s) != best) {
+            let path = self.checkpoint_path(step);
+            fs::remove_file(&path).map_err(|e| RunError::io(&path, &e))?;
+        }
+        Ok(())
+    }
+
+    /// The newest checkpoint that can be read; says in the notes which ones could not.
+    pub fn latest(&self) -> Result<(Checkpoint, Vec<String>), RunError> {
+        let mut notes = Vec::new();
+        for &step in self.checkpoints().iter().rev() {
+            match Checkpoint::load(&self.checkpoint_path(step)) {
+                Ok(checkpoint) => return Ok((checkpoint, notes)),
+                Err(e) => notes.push(format!("left out: {e}")),
+            }
+        }
+        notes.push("the run has no checkpoint that can be read: start again with `cargo xtask train`".into());
+        Err(RunError::new(&self.path.join("checkpoints"), notes.join("\n")))
+    }
+
+    /// The checkpoint to show and export: the best measured one, else the newest.
+    pub fn chosen(&self) -> Result<Checkpoint, RunError> {
+        match self.best() {
+            Some(best) => Checkpoint::load(&self.checkpoint_path(best.step)),
+            None => self.latest().map(|l| l.0),
+        }
+    }
+
+    /// Appends a line to the log.
+    pub fn log(&self, line: &Line) -> Result<(), RunError> {
+        let path = self.path.join("log.jsonl");
+        let mut text = serde_json::to_string(line).unwrap_or_default();
+        text.push('\n');
+        let file = fs::OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(|e| RunError::io(&path, &e))
+    }
+
+    /// The log's lines; a torn last line is left out.
+    pub fn lines(&self) -> Vec<Line> {
+        let text = fs::read_to_string(self.path.join("log.jsonl")).unwrap_or_default();
+        text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
+    }
+
+    /// Drops lines after `step`, which a resumed run will write again.
+    pub fn rewind(&self, step: u64) -> Result<(), RunError> {
+        let mut text = String::new();
+        for line in self.lines().iter().filter(|l| l.report.step <= step) {
+            text += &serde_json::to_string(line).unwrap_or_default();
+            text.push('\n');
+        }
+        self.write("log.jsonl", text)
+    }
+}
+
+/// The numbered runs below `root`.
+fn numbered(root: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let number = |e: fs::DirEntry| {
+        let name = e.file_name();
+        Some((name.to_str()?.split('-').next()?.parse().ok()?, e.path()))
+    };
+    entries.filter_map(number).filter(|(_, p)| p.join("recipe.toml").is_file()).collect()
+}
+
+fn last_number(root: &Path) -> u64 {
+    numbered(root).iter().map(|r| r.0).max().unwrap_or(0)
+}
+
+/// A name without characters that folders dislike.
+fn safe(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).take(40).collect()
+}

@@ -1,0 +1,206 @@
+//! A run on disk: its folder, its checkpoints, and the loop that trains, logs, shows, measures and saves.
+mod checkpoint;
+mod error;
+mod folder;
+pub mod pictures;
+
+use crate::exec::NotFinite;
+use crate::report::{Image, animation};
+use crate::train::{Report, Trainer};
+pub use checkpoint::Checkpoint;
+pub use error::RunError;
+pub use folder::{Best, Folder, Line, Measure};
+use std::fmt;
+use std::time::Instant;
+
+/// Most frames of the animation of samples; longer runs keep every other one, again and again.
+const MAX_FRAMES: usize = 60;
+
+/// What a run tells while it goes on.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A step was done.
+    Step(&'a Report),
+    /// A line was logged.
+    Line(&'a Line),
+    /// Something takes a while: a measurement, a checkpoint.
+    Doing(&'a str),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All steps are done.
+    Done,
+    /// It was asked to stop, and saved.
+    Stopped,
+}
+
+/// Why a run ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// A value was not finite; the folder's checkpoints are untouched.
+    NotFinite(NotFinite),
+    /// A file could not be written.
+    Run(RunError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite(e) => write!(
+                f,
+                "{e}\nTraining stopped before anything was spoilt: the checkpoints are good. A smaller optimiser.rate, or a \
+                 regulariser on the critic, usually helps."
+            ),
+            Self::Run(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<RunError> for Failure {
+    fn from(e: RunError) -> Self {
+        Self::Run(e)
+    }
+}
+
+/// A trainer with a folder.
+pub struct Run<'j> {
+    /// The run in memory.
+    pub trainer: Trainer,
+    /// The run on disk.
+    pub folder: Folder,
+    /// Judges the generator when a checkpoint is saved.
+    pub judge: Option<Box<dyn FnMut(&mut Trainer) -> Measure + 'j>>,
+    frames: Vec<(u64, Image)>,
+    frame_every: u64,
+    seconds: f64,
+}
+
+impl<'j> Run<'j> {
+    /// A run of `trainer` in `folder`; lines of the log after the trainer's step are dropped.
+    pub fn new(trainer: Trainer, folder: Folder) -> Result<Self, RunError> {
+        let every = trainer.recipe().train.sample_every;
+        let seconds = folder.lines().iter().rfind(|l| l.report.step <= trainer.step()).map_or(0.0, |l| l.seconds);
+        folder.rewind(trainer.step())?;
+        Ok(Self { trainer, folder, judge: None, frames: Vec::new(), frame_every: every, seconds })
+    }
+
+    /// The state as a checkpoint.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        self.trainer.settle();
+        let t = &self.trainer;
+        Checkpoint {
+            recipe: t.recipe().clone(),
+            seed: t.seed(),
+            step: t.step(),
+            steps: t.steps(),
+            shape: t.data().shape().to_vec(),
+            store: t.store().clone(),
+        }
+    }
+
+    /// Trains to the end, or until `stop` says so between two steps.
+    pub fn go(&mut self, stop: &dyn Fn() -> bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<End, Failure> {
+        let train = self.trainer.recipe().train.clone();
+        let per_step = train.batch as f64 * (f64::from(train.critic_steps) + 1.0);
+        let (mut since, mut logged) = (Instant::now(), self.trainer.step());
+        if self.trainer.step() == 0 {
+            self.show()?;
+        }
+        while self.trainer.step() < self.trainer.steps() {
+            let report = self.trainer.advance().map_err(Failure::NotFinite)?;
+            tell(Event::Step(&report));
+            let step = report.step;
+            let stopping = stop();
+            let last = step == self.trainer.steps() || stopping;
+            let due = |every: u64| step.is_multiple_of(every) || last;
+            let save = due(train.save_every);
+            let line_due = due(train.log_every) || save;
+            let mut line = None;
+            if line_due {
+                let passed = since.elapsed().as_secs_f64();
+                self.seconds += passed;
+                let samples_per_s = (step - logged) as f64 * per_step / passed.max(1e-9);
+                line = Some(Line { report, samples_per_s, seconds: self.seconds, measure: None });
+                since = Instant::now();
+                logged = step;
+            }
+            if due(train.sample_every) {
+                self.show()?;
+            }
+            if save {
+                let measure = match &mut self.judge {
+                    Some(judge) if !stopping => {
+                        tell(Event::Doing("measuring"));
+                        Some(judge(&mut self.trainer))
+                    }
+                    _ => None,
+                };
+                tell(Event::Doing("saving"));
+                let checkpoint = self.checkpoint();
+                self.folder.save(&checkpoint, measure.as_ref())?;
+                if let Some(line) = &mut line {
+                    line.measure = measure;
+                }
+            }
+            if let Some(line) = line {
+                self.folder.log(&line)?;
+                tell(Event::Line(&line));
+                let aside = since.elapsed().as_secs_f64();
+                self.seconds += aside;
+                since = Instant::now();
+            }
+            if stopping && step < self.trainer.steps() {
+                self.finish()?;
+                return Ok(End::Stopped);
+            }
+        }
+        self.finish()?;
+        Ok(End::Done)
+    }
+
+    /// Writes a sample grid, and keeps it for the animation.
+    fn show(&mut self) -> Result<(), RunError> {
+        let image = pictures::samples(&mut self.trainer);
+        let step = self.trainer.step();
+        self.folder.write(&format!("samples/step-{step:07}.png"), image.png())?;
+        if step.is_multiple_of(self.frame_every) || step == self.trainer.steps() {
+            self.frames.push((step, image));
+        }
+        if self.frames.len() > MAX_FRAMES {
+            self.frame_every *= 2;
+            let every = self.frame_every;
+            self.frames.retain(|(step, _)| step.is_multiple_of(every));
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<(), RunError> {
+        let lines = self.folder.lines();
+        let plot = pictures::losses(&self.trainer.recipe().name, &lines);
+        self.folder.write("losses.png", plot.png())?;
+        self.folder.write("losses.svg", plot.svg())?;
+        let mut frames: Vec<_> = self.frames.iter().map(|f| f.1.clone()).collect();
+        // The end stays on the screen for a second.
+        frames.extend(frames.last().cloned().into_iter().cycle().take(4));
+        self.folder.write("timeline.gif", animation(&frames, 200))
+    }
+}
+
+/// Seconds that one step of `trainer` takes, measured on a few steps that are undone.
+pub fn seconds_per_step(trainer: &mut Trainer) -> Result<f64, NotFinite> {
+    let (store, step) = (trainer.store().clone(), trainer.step());
+    // The first step fills caches and starts threads.
+    trainer.advance()?;
+    let (start, mut n) = (Instant::now(), 0u32);
+    while n < 8 || (start.elapsed().as_secs_f64() < 2.0 && n < 10_000) {
+        trainer.advance()?;
+        n += 1;
+    }
+    let seconds = start.elapsed().as_secs_f64() / f64::from(n);
+    trainer.restore(store, step);
+    Ok(seconds)
+}

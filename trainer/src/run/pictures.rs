@@ -1,0 +1,76 @@
+//! What a run shows of itself: sample grids of fixed latents, an animation of them, the plot of its losses.
+use super::Line;
+use crate::philox::Key;
+use crate::report::{Image, Plot, Scatter, Series, grid};
+use crate::train::Trainer;
+
+/// Pictures of a sample grid.
+const PICTURES: usize = 64;
+/// Points of a sample plot.
+const POINTS: usize = 1000;
+/// Bars of a histogram of numbers.
+const BARS: usize = 60;
+
+/// 8-bit pixels of `values`, whose `range` is spread over 0..=255, rounded, saturated.
+pub fn to_bytes(values: &[f32], [black, white]: [f32; 2]) -> Vec<u8> {
+    let scale = 255.0 / (white - black);
+    values.iter().map(|v| ((v - black) * scale).round().clamp(0.0, 255.0) as u8).collect()
+}
+
+/// A grid of `bytes`, pictures of `shape` [height, width, channels], enlarged so that small ones are seen.
+pub fn sheet(bytes: &[u8], shape: &[usize], columns: usize) -> Image {
+    let &[h, w, c] = shape else { return Image::new(1, 1, [255; 3]) };
+    let pictures: Vec<_> = bytes.chunks_exact(h * w * c).collect();
+    grid(&pictures, (w, h, c), columns, (64 / w.max(h)).clamp(1, 8))
+}
+
+/// The averaged generator's examples of fixed latents: a grid of pictures, or points among those of the data.
+pub fn samples(trainer: &mut Trainer) -> Image {
+    let shape = trainer.data().shape().to_vec();
+    let title = format!("{}, step {}", trainer.recipe().name, trainer.step());
+    match shape.len() {
+        3 => {
+            let values = trainer.samples(1, PICTURES);
+            sheet(&to_bytes(&values, trainer.recipe().data.range), &shape, 8)
+        }
+        _ => {
+            let generated = trainer.samples(1, POINTS);
+            let mut real = vec![0.0; POINTS * shape[0]];
+            trainer.data().batch(Key { seed: 0, stream: 0, step: 0 }, &mut real);
+            if shape[0] == 2 {
+                let pairs =
+                    |v: &[f32]| v.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1]))).collect::<Vec<_>>();
+                Scatter { title, real: &pairs(&real), generated: &pairs(&generated) }.image()
+            } else {
+                let series = vec![histogram("data", &real), histogram("generated", &generated)];
+                Plot { title, x_label: "x".into(), y_label: "density".into(), series }.image(900, 420)
+            }
+        }
+    }
+}
+
+/// How dense numbers lie between -3 and 3.
+fn histogram(name: &str, values: &[f32]) -> Series {
+    let mut bars = vec![0.0; BARS];
+    for v in values {
+        let at = ((f64::from(*v) + 3.0) / 6.0 * BARS as f64).floor();
+        if at >= 0.0 && at < BARS as f64 {
+            bars[at as usize] += BARS as f64 / (6.0 * values.len() as f64);
+        }
+    }
+    let middle = |i: usize| (i as f64 + 0.5) / BARS as f64 * 6.0 - 3.0;
+    Series::new(name, bars.iter().enumerate().map(|(i, b)| (middle(i), *b)).collect())
+}
+
+/// The losses of a log as a plot.
+pub fn losses(name: &str, lines: &[Line]) -> Plot {
+    let series = |name: &str, value: fn(&Line) -> f32| {
+        Series::new(name, lines.iter().map(|l| (l.report.step as f64, f64::from(value(l)))).collect())
+    };
+    Plot {
+        title: format!("{name}: losses"),
+        x_label: "step".into(),
+        y_label: "loss".into(),
+        series: vec![series("critic", |l| l.report.critic_loss), series("generator", |l| l.report.generator_loss)],
+    }
+}
