@@ -1,0 +1,383 @@
+//! The app: which screen is shown, what the buttons do, and what has to be drawn again.
+
+use embedded_graphics::prelude::{DrawTarget, Size};
+use embedded_graphics::primitives::Rectangle;
+use ganlet_runtime::{Generator, Latent, Model};
+
+use crate::color::PanelColor;
+use crate::input::Button;
+use crate::layout::Layout;
+use crate::screens::{self, Bar, Line, Theme, Words, line};
+use crate::stream::RowStream;
+
+/// A screen of the app, in the order in which `Select` goes through them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// A picture per seed.
+    Gallery,
+    /// An endless walk from one seed's latent to the next one's.
+    Walk,
+    /// One dimension of a seed's latent turned, the others kept.
+    Knobs,
+    /// The model's name and what it takes of the chip.
+    About,
+}
+
+impl Screen {
+    /// Every screen, in order.
+    pub const ALL: [Self; 4] = [Self::Gallery, Self::Walk, Self::Knobs, Self::About];
+
+    /// The title, padded on the left for a title bar.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Gallery => " GALLERY",
+            Self::Walk => " WALK",
+            Self::Knobs => " KNOBS",
+            Self::About => " ABOUT",
+        }
+    }
+
+    /// The screen after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self::ALL[(self as usize + 1) % Self::ALL.len()]
+    }
+}
+
+/// How much of the panel is out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stale {
+    Nothing,
+    Picture,
+    Everything,
+}
+
+/// The state of the app: a few words of memory, no picture and no latent.
+///
+/// A board makes one, passes its buttons to [`press`](Self::press), calls [`tick`](Self::tick) once per frame and
+/// [`draw`](Self::draw) after that.
+#[derive(Clone, Debug)]
+pub struct App {
+    screen: Screen,
+    theme: Theme,
+    panel: Size,
+    picture: Size,
+    channels: usize,
+    knobs: usize,
+    seed: u32,
+    /// The walk's place between `seed + leg` and the seed after it, in `0..LEG`.
+    leg: u32,
+    step: u32,
+    speed: u32,
+    paused: bool,
+    knob: usize,
+    /// The turned knob's value, or none while it is still the seed's own.
+    turned: Option<i8>,
+    /// Ticks since the screen was entered.
+    age: u32,
+    stale: Stale,
+}
+
+impl App {
+    /// Steps from one seed to the next at speed 1.
+    pub const LEG: u32 = 64;
+    /// The fastest walk, in steps per tick.
+    pub const TOP_SPEED: u32 = 16;
+    /// How far one press turns a knob, in latent units: a quarter of a standard deviation.
+    pub const TURN: i8 = 8;
+    /// The end of a knob on either side: three standard deviations.
+    pub const KNOB_END: i8 = 96;
+    /// How many ticks a panel that is too small for words shows a screen's initial.
+    pub const INITIAL_TICKS: u32 = 12;
+
+    /// An app that starts in the gallery at `seed`, for a panel of the given size.
+    #[must_use]
+    pub fn new(model: &Model<'_>, panel: Size, theme: Theme, seed: u32) -> Self {
+        Self {
+            screen: Screen::Gallery,
+            theme,
+            panel,
+            picture: Size::new(model.size().0.into(), model.size().1.into()),
+            channels: model.channels().into(),
+            knobs: model.latent_len(),
+            seed,
+            leg: 0,
+            step: 0,
+            speed: 2,
+            paused: false,
+            knob: 0,
+            turned: None,
+            // The first picture comes at once, without an initial before it.
+            age: Self::INITIAL_TICKS,
+            stale: Stale::Everything,
+        }
+    }
+
+    /// The screen that is shown.
+    #[must_use]
+    pub const fn screen(&self) -> Screen {
+        self.screen
+    }
+
+    /// The seed of the gallery's picture, where the walk sets out and whose knobs are turned.
+    #[must_use]
+    pub const fn seed(&self) -> u32 {
+        self.seed
+    }
+
+    /// Where the picture and the words lie on this panel.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        Layout::of(Rectangle::new(Default::default(), self.panel), self.picture)
+    }
+
+    /// Whether the panel is too small for any words, as a matrix of 5x5 LEDs is.
+    const fn tiny(&self) -> bool {
+        self.panel.width < 60 || self.panel.height < 24
+    }
+
+    /// Takes a button; `model` is the one on show.
+    pub fn press(&mut self, model: &Model<'_>, button: Button) {
+        if button == Button::Select {
+            self.enter(self.screen.next());
+            return;
+        }
+        match self.screen {
+            Screen::Gallery => {
+                self.seed = match button {
+                    Button::Right => self.seed.wrapping_add(1),
+                    Button::Left => self.seed.wrapping_sub(1),
+                    Button::Down => self.seed.wrapping_add(10),
+                    _ => self.seed.wrapping_sub(10),
+                };
+            }
+            Screen::Walk => match button {
+                Button::Right => self.speed = (self.speed * 2).min(Self::TOP_SPEED),
+                Button::Left => self.speed = (self.speed / 2).max(1),
+                _ => self.paused = !self.paused,
+            },
+            Screen::Knobs => match button {
+                Button::Right => self.turn(model, Self::TURN),
+                Button::Left => self.turn(model, -Self::TURN),
+                Button::Down => self.choose((self.knob + 1) % self.knobs.max(1)),
+                _ => self.choose(self.knob.checked_sub(1).unwrap_or(self.knobs.saturating_sub(1))),
+            },
+            Screen::About => return,
+        }
+        self.age = Self::INITIAL_TICKS;
+        if self.stale == Stale::Nothing {
+            self.stale = Stale::Picture;
+        }
+    }
+
+    /// Shows the gallery at `seed`.
+    pub fn show(&mut self, seed: u32) {
+        self.seed = seed;
+        self.enter(Screen::Gallery);
+        self.age = Self::INITIAL_TICKS;
+    }
+
+    /// Shows `screen` from its start.
+    pub fn enter(&mut self, screen: Screen) {
+        (self.screen, self.age, self.stale) = (screen, 0, Stale::Everything);
+        (self.leg, self.step, self.paused) = (0, 0, false);
+        self.turned = None;
+    }
+
+    /// The value of the chosen knob.
+    fn knob_value(&self, model: &Model<'_>) -> i8 {
+        self.turned.unwrap_or_else(|| self.own_value(model))
+    }
+
+    /// What the chosen knob is in the seed's own latent.
+    fn own_value(&self, model: &Model<'_>) -> i8 {
+        model.latent(self.seed).values().get(self.knob).copied().unwrap_or(0)
+    }
+
+    fn turn(&mut self, model: &Model<'_>, by: i8) {
+        self.turned = Some(self.knob_value(model).saturating_add(by).clamp(-Self::KNOB_END, Self::KNOB_END));
+    }
+
+    fn choose(&mut self, knob: usize) {
+        (self.knob, self.turned) = (knob, None);
+    }
+
+    /// Lets one frame's time pass: the walk walks, the running text runs.
+    pub fn tick(&mut self) {
+        self.age = self.age.saturating_add(1);
+        let moved = match self.screen {
+            Screen::Walk if !self.paused => {
+                self.step += self.speed;
+                self.leg = self.leg.wrapping_add(self.step / Self::LEG);
+                self.step %= Self::LEG;
+                true
+            }
+            Screen::About => self.tiny(),
+            _ => false,
+        };
+        let initial_goes = self.tiny() && self.age == Self::INITIAL_TICKS;
+        if self.stale == Stale::Nothing && (moved || initial_goes) {
+            self.stale = Stale::Picture;
+        }
+    }
+
+    /// Has everything drawn again, as after the panel was reset.
+    pub fn refresh(&mut self) {
+        self.stale = Stale::Everything;
+    }
+
+    /// The latent of the picture on show.
+    #[must_use]
+    pub fn latent(&self, model: &Model<'_>) -> Latent {
+        let mut own = model.latent(self.seed);
+        match (self.screen, self.turned) {
+            (Screen::Walk, _) => {
+                let start = self.seed.wrapping_add(self.leg);
+                let (from, to) = (model.latent(start), model.latent(start.wrapping_add(1)));
+                Latent::slerp(&from, &to, self.step, Self::LEG)
+            }
+            (Screen::Knobs, Some(value)) => {
+                if let Some(knob) = own.values_mut().get_mut(self.knob) {
+                    *knob = value;
+                }
+                own
+            }
+            _ => own,
+        }
+    }
+
+    fn words(&self, model: &Model<'_>) -> Words {
+        let title = self.screen.title();
+        match self.screen {
+            Screen::Gallery | Screen::About => Words {
+                title,
+                short: line(format_args!("seed {}", self.seed)),
+                lines: [line(format_args!("seed")), line(format_args!("{}", self.seed)), Line::new()],
+                bar: None,
+                hint: "<> seed",
+            },
+            Screen::Walk => {
+                let from = self.seed.wrapping_add(self.leg);
+                let to = from.wrapping_add(1);
+
+                Words {
+                    title,
+                    short: line(format_args!("{from} > {to}")),
+                    lines: [line(format_args!("{from}")), line(format_args!("> {to}")), Line::new()],
+                    bar: Some(Bar { at: self.step, from: 0, of: Self::LEG }),
+                    hint: if self.paused { "paused" } else { SPEEDS[self.speed.ilog2() as usize % SPEEDS.len()] },
+                }
+            }
+            Screen::Knobs => {
+                let (value, own) = (self.knob_value(model), self.own_value(model));
+                let place = |value: i8| (i32::from(value) + i32::from(Self::KNOB_END)).max(0) as u32;
+                Words {
+                    title,
+                    short: line(format_args!("z{} {value:+}", self.knob)),
+                    lines: [
+                        line(format_args!("z{} of {}", self.knob, self.knobs)),
+                        line(format_args!("{value:+}")),
+                        Line::new(),
+                    ],
+                    bar: Some(Bar { at: place(value), from: place(own), of: 2 * Self::KNOB_END as u32 }),
+                    hint: "<> turn",
+                }
+            }
+        }
+    }
+
+    /// What the about page says: the name, the picture, and what the model takes of the chip.
+    fn about(&self, model: &Model<'_>) -> [Line; 6] {
+        let kind = if self.channels == 1 { "grey" } else { "colour" };
+        [
+            line(format_args!("{}", model.name())),
+            line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
+            line(format_args!("latent {}", self.knobs)),
+            line(format_args!("flash {} B", model.flash_bytes())),
+            line(format_args!("RAM {} B", model.arena_len())),
+            line(format_args!("by ganlet {}", env!("CARGO_PKG_VERSION"))),
+        ]
+    }
+
+    /// Draws what changed since the last call; says whether anything did.
+    ///
+    /// # Errors
+    /// What the display's driver returns.
+    pub fn draw<D>(
+        &mut self,
+        model: &Model<'_>,
+        generator: &mut Generator<'_>,
+        target: &mut D,
+    ) -> Result<bool, D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        self.draw_between(model, generator, target, || {})
+    }
+
+    /// As [`draw`](Self::draw), with code of the board's own run after every row: polling buttons, scanning a matrix of LEDs.
+    ///
+    /// # Errors
+    /// What the display's driver returns.
+    pub fn draw_between<D>(
+        &mut self,
+        model: &Model<'_>,
+        generator: &mut Generator<'_>,
+        target: &mut D,
+        mut between: impl FnMut(),
+    ) -> Result<bool, D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let stale = core::mem::replace(&mut self.stale, Stale::Nothing);
+        if stale == Stale::Nothing {
+            return Ok(false);
+        }
+        let inks = self.theme.inks();
+        if self.tiny() && self.age < Self::INITIAL_TICKS {
+            screens::tiny(target, self.screen.title().trim().get(..1).unwrap_or(""), 1, inks)?;
+            return Ok(true);
+        }
+        if self.screen == Screen::About {
+            return self.draw_about(model, target).map(|()| true);
+        }
+        let layout = self.layout();
+        if stale == Stale::Everything || self.tiny() {
+            target.clear(inks.paper)?;
+        }
+        let latent = self.latent(model);
+        let mut stream = RowStream::new(layout.picture, self.channels);
+        let mut rows = generator.rows(&latent);
+        while let Some(row) = rows.next_row() {
+            stream.push(row, target)?;
+            between();
+        }
+        screens::caption(target, layout.caption, &self.words(model), inks)?;
+        Ok(true)
+    }
+
+    fn draw_about<D>(&self, model: &Model<'_>, target: &mut D) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let (about, inks) = (self.about(model), self.theme.inks());
+        if !self.tiny() {
+            target.clear(inks.paper)?;
+            return screens::page(target, &about, inks);
+        }
+        // Too small for a page: the lines run through from right to left, one pixel per tick.
+        let whole: u32 = about.iter().map(|text| screens::marquee_width(text) + self.panel.width).sum();
+        let mut x = ((self.age - Self::INITIAL_TICKS) % whole.max(1)) as i32;
+        for text in &about {
+            let width = (screens::marquee_width(text) + self.panel.width) as i32;
+            if x < width {
+                return screens::tiny(target, text, self.panel.width as i32 - x, inks);
+            }
+            x -= width;
+        }
+        Ok(())
+    }
+}
+
+/// The walk's speeds as words.
+const SPEEDS: [&str; 5] = ["speed 1", "speed 2", "speed 3", "speed 4", "speed 5"];

@@ -1,0 +1,266 @@
+//! The emulated devices: panel, colour depth, and how much of the chip is left for a model.
+//!
+//! | device             | panel               | colours      | chip, core             | flash   | firmware | RAM    | firmware |
+//! |--------------------|---------------------|--------------|------------------------|---------|----------|--------|----------|
+//! | `oled-128x64`      | SSD0323, 128x64     | 16 greys     | LM3S6965, Cortex-M3    | 256 KiB | 32 KiB   | 64 KiB | 12 KiB   |
+//! | `oled-mono-128x64` | SSD1306, 128x64     | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 48 KiB   | 256 KiB| 16 KiB   |
+//! | `st7789-240`       | ST7789, 240x240     | 65,536       | RP2040, Cortex-M0+     | 2 MiB   | 64 KiB   | 264 KiB| 16 KiB   |
+//! | `tft-320x240`      | ILI9341, 320x240    | 65,536       | STM32F405, Cortex-M4F  | 1 MiB   | 64 KiB   | 128 KiB| 16 KiB   |
+//! | `badge-160x80`     | ST7735S, 160x80     | 65,536       | ESP32-C3, RISC-V       | 4 MiB   | 512 KiB  | 400 KiB| 128 KiB  |
+//! | `led-5x5`          | micro:bit, 5x5 LEDs | 10 levels    | nRF51822, Cortex-M0    | 256 KiB | 24 KiB   | 16 KiB | 6 KiB    |
+//! | `epaper-200`       | SSD1681, 200x200    | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 48 KiB   | 256 KiB| 24 KiB   |
+//!
+//! Assumptions. Flash for the firmware: the app with its fonts and the formatting of numbers (about 24 KiB in release builds of this
+//! kind), the hardware layer and the display driver; the ESP32-C3 adds its boot loader, partition table and ROM glue. RAM for
+//! the firmware: 4 KiB of stack, the app's own state and the sums of a picture that is averaged down (under 2 KiB), statics and
+//! DMA buffers, and for drivers that keep a frame of their own that frame (1 KiB for the SSD1306, 5,000 bytes for e-paper, none
+//! where the panel itself is the frame). The STM32F405 has 192 KiB of RAM, of which 64 KiB are core-coupled and out of the reach of
+//! DMA: the model gets the main 128 KiB.
+
+use std::fmt;
+
+use super::error::SimError;
+
+/// What colours a panel can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// On and off.
+    Mono,
+    /// On and off, dark on white.
+    Paper,
+    /// Sixteen greys.
+    Grey16,
+    /// Single LEDs of ten brightnesses.
+    Led10,
+    /// 5 bits of red, 6 of green, 5 of blue.
+    Rgb565,
+}
+
+impl Depth {
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::Mono => "mono",
+            Self::Paper => "mono, paper",
+            Self::Grey16 => "16 greys",
+            Self::Led10 => "10 levels",
+            Self::Rgb565 => "65,536 colours",
+        }
+    }
+}
+
+/// The microcontroller behind the panel, and what its firmware takes before there is a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chip {
+    /// The name on the chip.
+    pub name: &'static str,
+    /// Bytes of flash.
+    pub flash: usize,
+    /// Bytes of flash that the firmware takes.
+    pub firmware_flash: usize,
+    /// Bytes of RAM.
+    pub ram: usize,
+    /// Bytes of RAM that stack, statics and buffers take.
+    pub firmware_ram: usize,
+}
+
+/// A panel and its chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The name for `--device`.
+    pub name: &'static str,
+    /// The panel's controller.
+    pub panel: &'static str,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Colours.
+    pub depth: Depth,
+    /// What drives it.
+    pub chip: Chip,
+}
+
+const KIB: usize = 1024;
+
+const fn chip(name: &'static str, flash: [usize; 2], ram: [usize; 2]) -> Chip {
+    Chip { name, flash: flash[0] * KIB, firmware_flash: flash[1] * KIB, ram: ram[0] * KIB, firmware_ram: ram[1] * KIB }
+}
+
+const DEVICES: [Device; 7] = [
+    Device {
+        name: "oled-128x64",
+        panel: "SSD0323",
+        width: 128,
+        height: 64,
+        depth: Depth::Grey16,
+        chip: chip("LM3S6965", [256, 32], [64, 12]),
+    },
+    Device {
+        name: "oled-mono-128x64",
+        panel: "SSD1306",
+        width: 128,
+        height: 64,
+        depth: Depth::Mono,
+        chip: chip("nRF52840", [1024, 48], [256, 16]),
+    },
+    Device {
+        name: "st7789-240",
+        panel: "ST7789",
+        width: 240,
+        height: 240,
+        depth: Depth::Rgb565,
+        chip: chip("RP2040", [2048, 64], [264, 16]),
+    },
+    Device {
+        name: "tft-320x240",
+        panel: "ILI9341",
+        width: 320,
+        height: 240,
+        depth: Depth::Rgb565,
+        chip: chip("STM32F405", [1024, 64], [128, 16]),
+    },
+    Device {
+        name: "badge-160x80",
+        panel: "ST7735S",
+        width: 160,
+        height: 80,
+        depth: Depth::Rgb565,
+        chip: chip("ESP32-C3", [4096, 512], [400, 128]),
+    },
+    Device {
+        name: "led-5x5",
+        panel: "LED matrix",
+        width: 5,
+        height: 5,
+        depth: Depth::Led10,
+        chip: chip("nRF51822", [256, 24], [16, 6]),
+    },
+    Device {
+        name: "epaper-200",
+        panel: "SSD1681",
+        width: 200,
+        height: 200,
+        depth: Depth::Paper,
+        chip: chip("nRF52840", [1024, 48], [256, 24]),
+    },
+];
+
+impl Device {
+    /// The device that is used when none is named.
+    pub const DEFAULT: &'static str = "st7789-240";
+
+    /// Every device.
+    #[must_use]
+    pub const fn all() -> &'static [Self] {
+        &DEVICES
+    }
+
+    /// The device of the given name, upper or lower case.
+    ///
+    /// # Errors
+    /// [`SimError::UnknownDevice`], whose message lists the names.
+    pub fn named(name: &str) -> Result<Self, SimError> {
+        let same = |device: &&Self| device.name.eq_ignore_ascii_case(name);
+        DEVICES.iter().find(same).copied().ok_or_else(|| SimError::UnknownDevice { name: name.to_owned() })
+    }
+
+    /// Panel, colours and chip in a line.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let size = format!("{}x{}", self.width, self.height);
+        format!("{size:<9}{:<16}{:<12}on {}", self.depth.describe(), self.panel, self.chip.name)
+    }
+
+    /// How a model of `flash` bytes that needs `ram` bytes of arena fits this device.
+    #[must_use]
+    pub const fn fit(&self, flash: usize, ram: usize) -> Fit {
+        Fit { device: *self, flash, ram }
+    }
+}
+
+/// A model's needs beside a device's limits; prints as the sums of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// The device.
+    pub device: Device,
+    /// Bytes of flash that the model takes.
+    pub flash: usize,
+    /// Bytes of RAM that its arena takes.
+    pub ram: usize,
+}
+
+impl Fit {
+    /// Whether both flash and RAM suffice.
+    #[must_use]
+    pub const fn fits(&self) -> bool {
+        let chip = &self.device.chip;
+        self.flash <= chip.flash - chip.firmware_flash && self.ram <= chip.ram - chip.firmware_ram
+    }
+}
+
+/// A number with commas between groups of three digits.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Device { name, chip, .. } = &self.device;
+        let verdict = if self.fits() { "fits" } else { "does not fit" };
+        writeln!(f, "the model {verdict} {name} ({})", chip.name)?;
+        let rows =
+            [("flash", self.flash, chip.firmware_flash, chip.flash), ("RAM", self.ram, chip.firmware_ram, chip.ram)];
+        for (i, (kind, model, firmware, limit)) in rows.into_iter().enumerate() {
+            let sum = model.saturating_add(firmware);
+            let [m, w, s, l] = [model, firmware, sum, limit].map(grouped);
+            let verdict = if sum > limit { format!(": {} too many", grouped(sum - limit)) } else { String::new() };
+            let end = if i == 0 { "\n" } else { "" };
+            write!(f, "  {kind:<6} needs {m} + firmware {w} = {s} of {l} bytes{verdict}{end}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case_and_unknown_ones_list_all() {
+        assert_eq!(Device::named("OLED-128x64").unwrap().width, 128);
+        assert!(Device::named(Device::DEFAULT).is_ok());
+        let message = Device::named("oled").unwrap_err().to_string();
+        for device in Device::all() {
+            assert!(message.contains(device.name), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_last_byte_fits_and_one_more_is_refused_with_the_sums() {
+        let device = Device::named("led-5x5").unwrap();
+        assert!(device.fit(232 * KIB, 10 * KIB).fits());
+        assert!(!device.fit(232 * KIB, 10 * KIB + 1).fits());
+        let refusal = device.fit(232 * KIB + 1, 7).to_string();
+        assert!(refusal.contains("does not fit led-5x5 (nRF51822)"), "{refusal}");
+        assert!(
+            refusal.contains("flash  needs 237,569 + firmware 24,576 = 262,145 of 262,144 bytes: 1 too many"),
+            "{refusal}"
+        );
+        assert!(refusal.contains("RAM    needs 7 + firmware 6,144 = 6,151 of 16,384 bytes"), "{refusal}");
+    }
+
+    #[test]
+    fn every_chip_has_room_for_its_firmware() {
+        for Device { chip, .. } in Device::all() {
+            assert!(chip.firmware_flash < chip.flash && chip.firmware_ram < chip.ram, "{}", chip.name);
+        }
+    }
+}

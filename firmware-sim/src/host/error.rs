@@ -1,0 +1,91 @@
+//! What can go wrong on the host, each message with what to do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use ganlet_runtime::FormatError;
+
+use super::device::{Device, Fit};
+
+/// Why the simulator refused or failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SimError {
+    /// No device has this name.
+    UnknownDevice {
+        /// The name as it was given.
+        name: String,
+    },
+    /// The bytes are no model.
+    Model(FormatError),
+    /// The model needs more flash or RAM than the device has.
+    TooLarge(Fit),
+    /// A file could not be read or written.
+    File {
+        /// What was tried, as in "write".
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        cause: io::Error,
+    },
+    /// A word of a script is neither a button nor a wait.
+    Script {
+        /// The word.
+        word: String,
+    },
+    /// The terminal could not be drawn on.
+    Terminal(io::Error),
+    /// No window could be opened.
+    Window {
+        /// What the window system said.
+        cause: String,
+    },
+}
+
+impl fmt::Display for SimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownDevice { name } => {
+                writeln!(f, "no device is named \"{name}\"; there are:")?;
+                for (i, device) in Device::all().iter().enumerate() {
+                    let end = if i + 1 < Device::all().len() { "\n" } else { "" };
+                    write!(f, "  {:<18}{}{end}", device.name, device.describe())?;
+                }
+                Ok(())
+            }
+            Self::Model(cause) => cause.fmt(f),
+            Self::TooLarge(fit) => fit.fmt(f),
+            Self::File { verb, path, cause } => write!(f, "cannot {verb} {}: {cause}", path.display()),
+            Self::Script { word } => write!(
+                f,
+                "a script cannot contain \"{word}\": it is a list such as right,right,wait:20,select of left, right, up, \
+                 down, select and wait:FRAMES"
+            ),
+            Self::Terminal(cause) => {
+                write!(f, "cannot draw on the terminal: {cause}; --png FILE writes a picture instead")
+            }
+            Self::Window { cause } => write!(
+                f,
+                "cannot open a window: {cause}; --png FILE or --gif FILE writes a picture instead, --terminal draws here"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SimError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { cause, .. } | Self::Terminal(cause) => Some(cause),
+            Self::Model(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+impl From<FormatError> for SimError {
+    fn from(cause: FormatError) -> Self {
+        Self::Model(cause)
+    }
+}

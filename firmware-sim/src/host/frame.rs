@@ -1,0 +1,106 @@
+//! A picture of 8-bit colours on the host, and how it becomes a PNG.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::SimError;
+
+/// Rows of red, green and blue bytes, from the top left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Three bytes a pixel.
+    pub rgb: Vec<u8>,
+}
+
+impl Frame {
+    /// A black picture.
+    #[must_use]
+    pub fn new(width: u32, height: u32) -> Self {
+        Self { width, height, rgb: vec![0; width as usize * height as usize * 3] }
+    }
+
+    /// The colour at a place inside.
+    ///
+    /// # Panics
+    /// When the place is outside.
+    #[must_use]
+    #[track_caller]
+    pub fn at(&self, x: u32, y: u32) -> [u8; 3] {
+        assert!(x < self.width && y < self.height, "({x}, {y}) in a picture of {}x{}", self.width, self.height);
+        let i = (y as usize * self.width as usize + x as usize) * 3;
+        [self.rgb[i], self.rgb[i + 1], self.rgb[i + 2]]
+    }
+
+    /// Sets the colour at a place; nothing happens outside.
+    pub(crate) fn set(&mut self, x: i32, y: i32, color: [u8; 3]) {
+        if (0..self.width as i32).contains(&x) && (0..self.height as i32).contains(&y) {
+            let i = (y as usize * self.width as usize + x as usize) * 3;
+            self.rgb[i..i + 3].copy_from_slice(&color);
+        }
+    }
+
+    /// The same picture with every pixel repeated `factor` times in both directions.
+    #[must_use]
+    pub fn enlarged(&self, factor: u32) -> Self {
+        let mut out = Self::new(self.width * factor, self.height * factor);
+        for y in 0..out.height {
+            for x in 0..out.width {
+                out.set(x as i32, y as i32, self.at(x / factor, y / factor));
+            }
+        }
+        out
+    }
+
+    /// The first row that differs from `other`'s and how many rows there are up to the last such; nothing when none does.
+    pub(crate) fn changed_rows(&self, other: &Self) -> Option<(u32, u32)> {
+        let rows = self.rgb.chunks_exact(self.width as usize * 3).zip(other.rgb.chunks_exact(other.width as usize * 3));
+        let mut changed = (0..).zip(rows).filter(|(_, (a, b))| a != b).map(|(row, _)| row);
+        let first = changed.next()?;
+        Some((first, changed.last().unwrap_or(first) + 1 - first))
+    }
+
+    /// So many rows from `top` on, which must be inside.
+    pub(crate) fn band(&self, top: u32, rows: u32) -> Self {
+        let line = self.width as usize * 3;
+        let rgb = self.rgb[top as usize * line..(top + rows) as usize * line].to_vec();
+        Self { width: self.width, height: rows, rgb }
+    }
+
+    /// Writes a PNG, first under a temporary name beside `path`.
+    ///
+    /// # Errors
+    /// [`SimError::File`] with the path and the cause.
+    pub fn save_png(&self, path: &Path) -> Result<(), SimError> {
+        write_whole(path, |out| {
+            let mut encoder = png::Encoder::new(out, self.width, self.height);
+            encoder.set_color(png::ColorType::Rgb);
+            encoder.set_depth(png::BitDepth::Eight);
+            let mut writer = encoder.write_header()?;
+            writer.write_image_data(&self.rgb)?;
+            Ok(writer.finish()?)
+        })
+    }
+}
+
+/// Writes a file that is either complete or not there: under a temporary name in the same folder, then renamed.
+pub(crate) fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), SimError> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    let written = fs::File::create(&temporary).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        content(&mut out)?;
+        out.into_inner()?.sync_all()?;
+        fs::rename(&temporary, path)
+    });
+    written.map_err(|cause| {
+        // What is left of the attempt is of no use to anyone; whether it can be removed changes nothing.
+        let _ = fs::remove_file(&temporary);
+        SimError::File { verb: "write", path: path.to_owned(), cause }
+    })
+}

@@ -1,0 +1,42 @@
+//! Emulated devices on a desktop machine: the same app, with pictures, animations, a terminal or a window for a panel.
+//!
+//! ```no_run
+//! use ganlet_sim::{Button, host};
+//!
+//! # fn main() -> Result<(), host::SimError> {
+//! let model = host::ModelFile::read("generator.model".as_ref())?;
+//! let device = host::Device::named("st7789-240")?;
+//! let mut simulator = host::Simulator::new(model.bytes(), device)?.with_seed(42);
+//! simulator.press(Button::Right);
+//! simulator.save_png("device.png".as_ref())?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod bezel;
+mod device;
+mod error;
+mod frame;
+mod gif;
+mod model;
+mod panel;
+mod script;
+mod simulator;
+mod terminal;
+#[cfg(feature = "window")]
+mod window;
+
+pub use bezel::Look;
+pub use device::{Chip, Depth, Device, Fit};
+pub use error::SimError;
+pub use frame::Frame;
+pub use gif::save_gif;
+pub use model::ModelFile;
+pub use script::{Script, Step};
+pub use simulator::Simulator;
+pub use terminal::{print_frame, run_terminal};
+#[cfg(feature = "window")]
+pub use window::run_window;
+
+/// Frames per second of the window, the terminal and the animations.
+pub const FRAMES_PER_SECOND: u32 = 25;

@@ -1,0 +1,104 @@
+//! The emulated panel: a frame of the panel's own colours, which keeps count of what was drawn outside.
+
+use std::convert::Infallible;
+
+use embedded_graphics::Pixel;
+use embedded_graphics::geometry::OriginDimensions;
+use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Gray8, GrayColor, Rgb565, Rgb888, RgbColor};
+use embedded_graphics::prelude::{DrawTarget, Point, Size};
+
+use super::device::{Depth, Device};
+use super::frame::Frame;
+use crate::color::PanelColor;
+
+/// Pixels of one colour type.
+#[derive(Clone, Debug)]
+pub(crate) struct Pixels<C> {
+    size: Size,
+    colors: Vec<C>,
+    strays: usize,
+}
+
+impl<C: PanelColor> Pixels<C> {
+    fn new(size: Size) -> Self {
+        Self { size, colors: vec![C::BLACK; (size.width * size.height) as usize], strays: 0 }
+    }
+}
+
+impl<C> OriginDimensions for Pixels<C> {
+    fn size(&self) -> Size {
+        self.size
+    }
+}
+
+impl<C: PanelColor> DrawTarget for Pixels<C> {
+    type Color = C;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<C>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        for Pixel(Point { x, y }, color) in pixels {
+            let column = u32::try_from(x).ok().filter(|&x| x < self.size.width);
+            let row = u32::try_from(y).ok().filter(|&y| y < self.size.height);
+            match column.zip(row) {
+                Some((x, y)) => self.colors[(y * self.size.width + x) as usize] = color,
+                None => self.strays += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A panel of one of the emulated depths.
+#[derive(Clone, Debug)]
+pub(crate) enum Panel {
+    Mono(Pixels<BinaryColor>),
+    Grey16(Pixels<Gray4>),
+    Led10(Pixels<Gray8>),
+    Rgb565(Pixels<Rgb565>),
+}
+
+impl Panel {
+    pub(crate) fn new(device: &Device) -> Self {
+        let size = Size::new(device.width, device.height);
+        match device.depth {
+            Depth::Mono | Depth::Paper => Self::Mono(Pixels::new(size)),
+            Depth::Grey16 => Self::Grey16(Pixels::new(size)),
+            Depth::Led10 => Self::Led10(Pixels::new(size)),
+            Depth::Rgb565 => Self::Rgb565(Pixels::new(size)),
+        }
+    }
+
+    /// How many pixels were drawn outside the panel so far.
+    pub(crate) fn strays(&self) -> usize {
+        match self {
+            Self::Mono(pixels) => pixels.strays,
+            Self::Grey16(pixels) => pixels.strays,
+            Self::Led10(pixels) => pixels.strays,
+            Self::Rgb565(pixels) => pixels.strays,
+        }
+    }
+
+    /// What the panel shows, each of its colours as the nearest of the screen's.
+    pub(crate) fn frame(&self) -> Frame {
+        fn collect<C: Copy>(pixels: &Pixels<C>, rgb: impl Fn(C) -> Rgb888) -> Frame {
+            let mut frame = Frame::new(pixels.size.width, pixels.size.height);
+            for (out, &color) in frame.rgb.chunks_exact_mut(3).zip(&pixels.colors) {
+                let color = rgb(color);
+                out.copy_from_slice(&[color.r(), color.g(), color.b()]);
+            }
+            frame
+        }
+        match self {
+            Self::Mono(pixels) => collect(pixels, Rgb888::from),
+            Self::Grey16(pixels) => collect(pixels, Rgb888::from),
+            Self::Led10(pixels) => collect(pixels, |color| Rgb888::from(Gray8::new(ten_levels(color.luma())))),
+            Self::Rgb565(pixels) => collect(pixels, Rgb888::from),
+        }
+    }
+}
+
+/// The nearest of ten evenly spaced brightnesses.
+fn ten_levels(luma: u8) -> u8 {
+    let level = (u32::from(luma) * 9 + 127) / 255;
+    (level * 255 / 9) as u8
+}

@@ -1,0 +1,162 @@
+//! A simulated device: the app, a generator and an emulated panel, with buttons to press and time that passes.
+
+use std::path::Path;
+
+use embedded_graphics::prelude::Size;
+use ganlet_runtime::{Generator, Model};
+
+use super::bezel::Look;
+use super::device::{Depth, Device, Fit};
+use super::error::SimError;
+use super::frame::Frame;
+use super::panel::Panel;
+use super::script::{Script, Step};
+use crate::app::App;
+use crate::input::Button;
+use crate::screens::Theme;
+
+/// A device that runs a model.
+#[derive(Debug)]
+pub struct Simulator<'m> {
+    model: Model<'m>,
+    arena: Vec<u8>,
+    device: Device,
+    app: App,
+    panel: Panel,
+}
+
+impl<'m> Simulator<'m> {
+    /// Checks the model and that it fits the device, and shows the gallery at seed 1.
+    ///
+    /// The bytes are borrowed, as a board borrows them from flash; [`ModelFile`](super::ModelFile) aligns them.
+    ///
+    /// # Errors
+    /// [`SimError::Model`] when the bytes are no model, [`SimError::TooLarge`] with the sums when it does not fit.
+    pub fn new(model: &'m [u8], device: Device) -> Result<Self, SimError> {
+        let model = Model::from_bytes(model)?;
+        let fit = device.fit(model.flash_bytes(), model.arena_len());
+        if !fit.fits() {
+            return Err(SimError::TooLarge(fit));
+        }
+        let theme = if device.depth == Depth::Paper { Theme::Light } else { Theme::Dark };
+        let app = App::new(&model, Size::new(device.width, device.height), theme, 1);
+        let arena = vec![0; model.arena_len()];
+        let mut simulator = Self { model, arena, device, app, panel: Panel::new(&device) };
+        simulator.draw();
+        Ok(simulator)
+    }
+
+    /// Shows the gallery at `seed`.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u32) -> Self {
+        self.app.show(seed);
+        self.draw();
+        self
+    }
+
+    /// The device.
+    #[must_use]
+    pub const fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The model that runs.
+    #[must_use]
+    pub const fn model(&self) -> &Model<'m> {
+        &self.model
+    }
+
+    /// The app and its state.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// What the model takes of the chip.
+    #[must_use]
+    pub fn fit(&self) -> Fit {
+        self.device.fit(self.model.flash_bytes(), self.model.arena_len())
+    }
+
+    /// How many pixels the app drew outside the panel so far; anything but 0 is a defect.
+    #[must_use]
+    pub fn strays(&self) -> usize {
+        self.panel.strays()
+    }
+
+    /// Presses a button; the panel shows what it does.
+    pub fn press(&mut self, button: Button) {
+        self.app.press(&self.model, button);
+        self.draw();
+    }
+
+    /// Lets the time of one frame pass; says whether the panel changed.
+    pub fn tick(&mut self) -> bool {
+        self.app.tick();
+        self.draw()
+    }
+
+    /// Draws everything again, as after the panel was switched on.
+    pub fn redraw(&mut self) {
+        self.app.refresh();
+        self.panel = Panel::new(&self.device);
+        self.draw();
+    }
+
+    /// Plays a script and hands every frame to `shown`, the first before anything is pressed.
+    ///
+    /// # Errors
+    /// Those of `shown`, which end the session.
+    pub fn play<E>(&mut self, script: &Script, mut shown: impl FnMut(&Self) -> Result<(), E>) -> Result<(), E> {
+        shown(self)?;
+        for step in &script.0 {
+            match *step {
+                Step::Press(button) => {
+                    self.press(button);
+                    shown(self)?;
+                }
+                Step::Wait(frames) => {
+                    for _ in 0..frames {
+                        self.tick();
+                        shown(self)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the panel shows, pixel for pixel.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        self.panel.frame()
+    }
+
+    /// The device with its panel as one would see it on a desk.
+    #[must_use]
+    pub fn portrait(&self) -> Frame {
+        Look::of(&self.device).portrait(&self.frame())
+    }
+
+    /// Writes the [`portrait`](Self::portrait) as a PNG.
+    ///
+    /// # Errors
+    /// [`SimError::File`] with the path and the cause; an earlier file of that name is then untouched.
+    pub fn save_png(&self, path: &Path) -> Result<(), SimError> {
+        self.portrait().save_png(path)
+    }
+
+    fn draw(&mut self) -> bool {
+        let Self { model, arena, app, panel, .. } = self;
+        // The arena has the length that the model asked for.
+        let Ok(mut generator) = Generator::new(model, arena) else { return false };
+        let drawn = match panel {
+            Panel::Mono(pixels) => app.draw(model, &mut generator, pixels),
+            Panel::Grey16(pixels) => app.draw(model, &mut generator, pixels),
+            Panel::Led10(pixels) => app.draw(model, &mut generator, pixels),
+            Panel::Rgb565(pixels) => app.draw(model, &mut generator, pixels),
+        };
+        let Ok(drawn) = drawn;
+        drawn
+    }
+}

@@ -1,0 +1,189 @@
+//! The panel in a terminal: two pixels a character, as half blocks in 24-bit colour.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::{cursor, execute, terminal};
+
+use super::FRAMES_PER_SECOND;
+use super::error::SimError;
+use super::frame::Frame;
+use super::simulator::Simulator;
+use crate::color::luma;
+use crate::input::Button;
+
+/// Characters from dark to bright, for a terminal without colours.
+const RAMP: &[u8; 10] = b" .:-=+*#%@";
+
+/// The panel as text of at most `columns` by `rows` characters; without `color`, as plain characters from dark to bright.
+///
+/// Small panels are enlarged by a whole factor; of larger ones whole squares of pixels are averaged.
+#[must_use]
+pub fn print_frame(frame: &Frame, columns: u32, rows: u32, color: bool) -> String {
+    let (columns, rows) = (columns.max(1), rows.max(1));
+    // A half block is about as wide as high; a plain character stands for two rows likewise.
+    let shrink = frame.width.div_ceil(columns).max(frame.height.div_ceil(2 * rows)).max(1);
+    let grow = if shrink > 1 { 1 } else { (columns / frame.width).min(2 * rows / frame.height).clamp(1, 8) };
+    let picture = averaged(frame, shrink).enlarged(grow);
+    let below = |x, y: u32| if y + 1 < picture.height { picture.at(x, y + 1) } else { [0; 3] };
+    let mut out = String::new();
+    for y in (0..picture.height).step_by(2) {
+        let mut last = None;
+        for x in 0..picture.width {
+            let (upper, lower) = (picture.at(x, y), below(x, y));
+            if color {
+                if last != Some((upper, lower)) {
+                    let ([r, g, b], [s, h, c]) = (upper, lower);
+                    let _ = write!(out, "\x1b[38;2;{r};{g};{b};48;2;{s};{h};{c}m");
+                    last = Some((upper, lower));
+                }
+                out.push('▀');
+            } else {
+                let mean = (usize::from(luma(upper)) + usize::from(luma(lower))) / 2;
+                out.push(char::from(RAMP[(mean * RAMP.len() / 256).min(RAMP.len() - 1)]));
+            }
+        }
+        out.push_str(if color { "\x1b[0m\n" } else { "\n" });
+    }
+    out
+}
+
+fn averaged(frame: &Frame, by: u32) -> Frame {
+    let mut out = Frame::new(frame.width.div_ceil(by), frame.height.div_ceil(by));
+    for y in 0..out.height {
+        for x in 0..out.width {
+            let (right, bottom) = (((x + 1) * by).min(frame.width), ((y + 1) * by).min(frame.height));
+            let mut sums = [0u32; 3];
+            for at in (y * by..bottom).flat_map(|y| (x * by..right).map(move |x| (x, y))) {
+                for (sum, value) in sums.iter_mut().zip(frame.at(at.0, at.1)) {
+                    *sum += u32::from(value);
+                }
+            }
+            let count = (right - x * by) * (bottom - y * by);
+            out.set(x as i32, y as i32, sums.map(|sum| ((sum + count / 2) / count) as u8));
+        }
+    }
+    out
+}
+
+/// Runs the device in the terminal until Esc, `q` or Ctrl-C; where output or input is no terminal, prints one frame.
+///
+/// The arrow keys are the buttons, Enter and the space bar select. `NO_COLOR` in the environment gives plain characters.
+///
+/// # Errors
+/// [`SimError::Terminal`] when the terminal cannot be written or read.
+pub fn run_terminal(simulator: &mut Simulator<'_>) -> Result<(), SimError> {
+    let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if io::stdout().is_terminal() && io::stdin().is_terminal() {
+        let screen = Screen::open().map_err(SimError::Terminal)?;
+        let end = interact(simulator, color);
+        drop(screen);
+        return end.map_err(SimError::Terminal);
+    }
+    let (columns, rows) = if io::stdout().is_terminal() { terminal::size().unwrap_or((80, 24)) } else { (128, 64) };
+    let text = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(2), color);
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // A reader such as head has seen enough.
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(SimError::Terminal),
+    }
+}
+
+/// The terminal's second screen in raw mode; leaves both when dropped, whatever happened in between.
+struct Screen;
+
+impl Screen {
+    fn open() -> io::Result<Self> {
+        terminal::enable_raw_mode()?;
+        let screen = Self;
+        execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
+        Ok(screen)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // There is nobody left to tell if this fails.
+        let _ = execute!(io::stdout(), cursor::Show, terminal::LeaveAlternateScreen);
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+fn interact(simulator: &mut Simulator<'_>, color: bool) -> io::Result<()> {
+    let frame_time = Duration::from_secs(1) / FRAMES_PER_SECOND;
+    let mut shown = String::new();
+    loop {
+        let until = Instant::now() + frame_time;
+        let (columns, rows) = terminal::size()?;
+        let picture = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(2), color);
+        let help = "arrows: buttons   Enter: next screen   Esc: quit";
+        let help: String = help.chars().take(columns.into()).collect();
+        let text = format!("{}\r\n{help}", picture.trim_end_matches('\n').replace('\n', "\r\n"));
+        if text != shown {
+            execute!(io::stdout(), cursor::MoveTo(0, 0))?;
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+            shown = text;
+        }
+        while event::poll(until.saturating_duration_since(Instant::now()))? {
+            match event::read()? {
+                Event::Resize(..) => {
+                    execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
+                    shown.clear();
+                }
+                Event::Key(key) if key.kind != KeyEventKind::Release => match key.code {
+                    KeyCode::Esc | KeyCode::Char('q') => return Ok(()),
+                    KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(()),
+                    code => {
+                        if let Some(button) = button(code) {
+                            simulator.press(button);
+                        }
+                    }
+                },
+                _ => {}
+            }
+        }
+        simulator.tick();
+    }
+}
+
+const fn button(code: KeyCode) -> Option<Button> {
+    Some(match code {
+        KeyCode::Left => Button::Left,
+        KeyCode::Right => Button::Right,
+        KeyCode::Up => Button::Up,
+        KeyCode::Down => Button::Down,
+        KeyCode::Enter | KeyCode::Char(' ') => Button::Select,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_blocks_hold_two_pixels_each() {
+        let mut frame = Frame::new(2, 2);
+        frame.rgb = vec![1, 2, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+        let text = print_frame(&frame, 3, 1, true);
+        assert_eq!(text, "\x1b[38;2;1;2;3;48;2;4;5;6m▀\x1b[38;2;1;2;3;48;2;7;8;9m▀\x1b[0m\n");
+    }
+
+    #[test]
+    fn text_never_leaves_the_room_it_has() {
+        for (width, height) in [(5, 5), (128, 64), (240, 240), (320, 240), (7, 3)] {
+            for (columns, rows) in [(80, 24), (1, 1), (320, 100), (20, 5)] {
+                let text = print_frame(&Frame::new(width, height), columns, rows, false);
+                assert!(text.lines().count() <= rows as usize, "{width}x{height} in {columns}x{rows}");
+                assert!(
+                    text.lines().all(|line| line.len() <= columns as usize),
+                    "{width}x{height} in {columns}x{rows}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! How the rows of a picture reach the panel, one at a time: repeated by a whole factor, or averaged down where the panel is smaller.
+
+use embedded_graphics::prelude::{DrawTarget, Point, Size};
+use embedded_graphics::primitives::Rectangle;
+
+use crate::color::PanelColor;
+
+/// The most columns that a picture is averaged down to; the sums of one row of them are all the memory it takes.
+pub const MAX_AVERAGED: u32 = 128;
+
+/// Where a picture lies on the panel and how large its pixels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    picture: Size,
+    area: Rectangle,
+    factor: u32,
+}
+
+impl Placement {
+    /// The largest placement of a `picture` that fits `room`, centred in it.
+    ///
+    /// A factor of 0 stands for a picture that is averaged down.
+    #[must_use]
+    pub fn within(picture: Size, room: Rectangle) -> Self {
+        Self::scaled(picture, room, (room.size.width / picture.width).min(room.size.height / picture.height))
+    }
+
+    /// A placement by the given `factor`, centred in `room`.
+    pub(crate) fn scaled(picture: Size, room: Rectangle, factor: u32) -> Self {
+        let size = if factor > 0 {
+            picture * factor
+        } else {
+            let (width, height) = (room.size.width.min(MAX_AVERAGED), room.size.height);
+            // The tighter side decides, and the other keeps the proportions.
+            if width * picture.height <= height * picture.width {
+                Size::new(width, (width * picture.height / picture.width).max(1))
+            } else {
+                Size::new((height * picture.width / picture.height).max(1), height)
+            }
+        };
+        let size = size.component_min(room.size);
+        let margin = (room.size - size) / 2;
+        let area = Rectangle::new(room.top_left + Point::new(margin.width as i32, margin.height as i32), size);
+        Self { picture, area, factor }
+    }
+
+    /// The pixels of the panel that the picture covers.
+    #[must_use]
+    pub const fn area(&self) -> Rectangle {
+        self.area
+    }
+
+    /// How many panel pixels a picture pixel measures, or 0 where several picture pixels share one.
+    #[must_use]
+    pub const fn factor(&self) -> u32 {
+        self.factor
+    }
+}
+
+/// Draws rows as they come, top to bottom.
+pub(crate) struct RowStream {
+    place: Placement,
+    channels: usize,
+    row: u32,
+    line: u32,
+    sums: [u32; 3 * MAX_AVERAGED as usize],
+    rows_summed: u32,
+}
+
+/// Where part `index` starts when `length` whole pixels are dealt out to `of` parts.
+const fn edge(index: u32, length: u32, of: u32) -> u32 {
+    index * length / of
+}
+
+fn rgb(pixel: &[u8]) -> [u8; 3] {
+    match *pixel {
+        [r, g, b] => [r, g, b],
+        [grey, ..] => [grey; 3],
+        [] => [0; 3],
+    }
+}
+
+impl RowStream {
+    pub(crate) const fn new(place: Placement, channels: usize) -> Self {
+        Self { place, channels, row: 0, line: 0, sums: [0; 3 * MAX_AVERAGED as usize], rows_summed: 0 }
+    }
+
+    /// Takes the next row, one or three bytes a pixel, and draws what it completes.
+    pub(crate) fn push<D>(&mut self, row: &[u8], target: &mut D) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        if self.place.factor > 0 { self.repeat(row, target) } else { self.average(row, target) }
+    }
+
+    fn repeat<D>(&mut self, row: &[u8], target: &mut D) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let (factor, channels) = (self.place.factor, self.channels);
+        let corner = self.place.area.top_left + Point::new(0, (self.row * factor) as i32);
+        self.row += 1;
+        let band = Rectangle::new(corner, Size::new(self.place.area.size.width, factor));
+        let colors = (0..factor as i32).flat_map(|dy| {
+            let mut at = corner + Point::new(0, dy);
+            row.chunks_exact(channels).flat_map(move |pixel| {
+                let start = at;
+                at.x += factor as i32;
+                (0..factor as i32).map(move |dx| D::Color::shade(rgb(pixel), start + Point::new(dx, 0)))
+            })
+        });
+        target.fill_contiguous(&band, colors)
+    }
+
+    fn average<D>(&mut self, row: &[u8], target: &mut D) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let Placement { picture, area, .. } = self.place;
+        let columns = |x: u32| edge(x, picture.width, area.size.width)..edge(x + 1, picture.width, area.size.width);
+        for (x, cell) in (0..area.size.width).zip(self.sums.chunks_exact_mut(3)) {
+            for pixel in columns(x).filter_map(|i| row.chunks_exact(self.channels).nth(i as usize)) {
+                for (sum, value) in cell.iter_mut().zip(rgb(pixel)) {
+                    *sum += u32::from(value);
+                }
+            }
+        }
+        self.row += 1;
+        self.rows_summed += 1;
+        if edge(self.line + 1, picture.height, area.size.height) != self.row {
+            return Ok(());
+        }
+        let corner = area.top_left + Point::new(0, self.line as i32);
+        let rows = self.rows_summed;
+        let colors = (0..area.size.width).zip(self.sums.chunks_exact(3)).map(|(x, cell)| {
+            let count = (columns(x).len() as u32 * rows).max(1);
+            let mean = |c: usize| ((cell[c] + count / 2) / count) as u8;
+            D::Color::shade([mean(0), mean(1), mean(2)], corner + Point::new(x as i32, 0))
+        });
+        let drawn = target.fill_contiguous(&Rectangle::new(corner, Size::new(area.size.width, 1)), colors);
+        self.sums = [0; 3 * MAX_AVERAGED as usize];
+        self.rows_summed = 0;
+        self.line += 1;
+        drawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use embedded_graphics::mock_display::MockDisplay;
+    use embedded_graphics::pixelcolor::{Gray8, GrayColor};
+    use embedded_graphics::primitives::PointsIter;
+
+    fn drawn(picture: Size, room: Size, pixel: impl Fn(u32, u32) -> u8) -> (Placement, MockDisplay<Gray8>) {
+        // The mock panics on a pixel drawn twice or outside, so every case also shows that neither happens.
+        let mut display = MockDisplay::new();
+        let place = Placement::within(picture, Rectangle::new(Point::zero(), room));
+        let mut stream = RowStream::new(place, 1);
+        for y in 0..picture.height {
+            let row: Vec<u8> = (0..picture.width).map(|x| pixel(x, y)).collect();
+            stream.push(&row, &mut display).unwrap();
+        }
+        assert_eq!(display.affected_area(), place.area());
+        (place, display)
+    }
+
+    #[test]
+    fn whole_factors_repeat_every_pixel() {
+        let shade = |x: u32, y: u32| (x * 50 + y * 7) as u8;
+        let (place, display) = drawn(Size::new(3, 4), Size::new(20, 18), shade);
+        assert_eq!((place.factor(), place.area()), (4, Rectangle::new(Point::new(4, 1), Size::new(12, 16))));
+        for at in place.area().points() {
+            let from = (at - place.area().top_left) / 4;
+            assert_eq!(display.get_pixel(at).unwrap().luma(), shade(from.x as u32, from.y as u32), "{at}");
+        }
+    }
+
+    #[test]
+    fn smaller_panels_get_the_mean_of_the_pixels_that_share_one() {
+        let shade = |x: u32, y: u32| (x * 11 + y * 5) as u8;
+        for (picture, room) in [((16, 16), (5, 5)), ((13, 7), (12, 6)), ((20, 60), (32, 30)), ((64, 9), (3, 3))] {
+            let (picture, room) = (Size::new(picture.0, picture.1), Size::new(room.0, room.1));
+            let (place, display) = drawn(picture, room, shade);
+            let out = place.area().size;
+            for at in place.area().points() {
+                let cell = at - place.area().top_left;
+                let part = |i: i32, length: u32, of: u32| (i as u32 * length / of)..((i as u32 + 1) * length / of);
+                let values: Vec<u32> = part(cell.y, picture.height, out.height)
+                    .flat_map(|y| part(cell.x, picture.width, out.width).map(move |x| u32::from(shade(x, y))))
+                    .collect();
+                let mean = values.iter().sum::<u32>() as f64 / values.len() as f64;
+                let shown = f64::from(display.get_pixel(at).unwrap().luma());
+                assert!((shown - mean).abs() <= 0.5, "{picture} on {room} at {at}: {shown}, not {mean}");
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Claims about the app on every emulated device.
+#![forbid(unsafe_code)]
+
+mod models;
+mod outputs;
+mod panels;
+mod refusals;
+mod walkthrough;

@@ -1,0 +1,118 @@
+//! What the buttons do, screen by screen.
+
+use ganlet_sim::host::{Device, Simulator};
+use ganlet_sim::{App, Button, Screen};
+
+use crate::models::{LATENT, picture_model};
+
+fn on_oled(claim: impl FnOnce(Simulator<'_>)) {
+    let file = picture_model(16, 16, 1);
+    claim(Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap());
+}
+
+fn latent(simulator: &Simulator<'_>) -> Vec<i8> {
+    simulator.app().latent(simulator.model()).values().to_vec()
+}
+
+#[test]
+fn select_goes_through_all_screens_and_back() {
+    on_oled(|mut simulator| {
+        for screen in [Screen::Walk, Screen::Knobs, Screen::About, Screen::Gallery] {
+            simulator.press(Button::Select);
+            assert_eq!(simulator.app().screen(), screen);
+        }
+    });
+}
+
+#[test]
+fn the_gallery_shows_a_new_picture_per_press_and_left_brings_the_last_one_back() {
+    on_oled(|mut simulator| {
+        let first = simulator.frame();
+        simulator.press(Button::Right);
+        assert_eq!(simulator.app().seed(), 2);
+        assert_ne!(simulator.frame(), first);
+        simulator.press(Button::Left);
+        assert_eq!(simulator.frame(), first);
+        simulator.press(Button::Down);
+        assert_eq!(simulator.app().seed(), 11);
+        simulator.press(Button::Up);
+        simulator.press(Button::Left);
+        simulator.press(Button::Left);
+        assert_eq!(simulator.app().seed(), u32::MAX);
+        simulator.press(Button::Right);
+        assert!(!simulator.tick(), "a gallery at rest is not drawn again");
+    });
+}
+
+#[test]
+fn the_walk_sets_out_from_the_seed_and_passes_exactly_through_the_next_one() {
+    on_oled(|simulator| {
+        let mut simulator = simulator.with_seed(40);
+        simulator.press(Button::Select);
+        let seed = |simulator: &Simulator<'_>, seed| simulator.model().latent(seed).values().to_vec();
+        assert_eq!(latent(&simulator), seed(&simulator, 40));
+        // Speed 2 takes half as many ticks as a leg has steps.
+        for next in [41, 42] {
+            let mut before = latent(&simulator);
+            for _ in 0..App::LEG / 2 {
+                assert!(simulator.tick());
+                let now = latent(&simulator);
+                let jump = before.iter().zip(&now).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+                assert!(jump <= 24, "a jump of {jump}");
+                before = now;
+            }
+            assert_eq!(latent(&simulator), seed(&simulator, next));
+        }
+        simulator.press(Button::Down);
+        assert!(!simulator.tick(), "paused");
+        simulator.press(Button::Up);
+        for _ in 0..9 {
+            simulator.press(Button::Right);
+        }
+        for _ in 0..App::LEG / App::TOP_SPEED {
+            simulator.tick();
+        }
+        assert_eq!(latent(&simulator), seed(&simulator, 43));
+    });
+}
+
+#[test]
+fn a_knob_turns_one_value_and_leaves_the_others() {
+    on_oled(|mut simulator| {
+        simulator.press(Button::Select);
+        simulator.press(Button::Select);
+        let own = latent(&simulator);
+        for knob in 0..usize::from(LATENT) {
+            simulator.press(Button::Right);
+            let turned = latent(&simulator);
+            let wanted = own[knob].saturating_add(App::TURN).clamp(-App::KNOB_END, App::KNOB_END);
+            assert_eq!(turned[knob], wanted, "knob {knob}");
+            assert!((0..own.len()).all(|i| i == knob || turned[i] == own[i]), "knob {knob}");
+            simulator.press(Button::Down);
+            assert_eq!(latent(&simulator), own, "the next knob starts from the same picture");
+        }
+        // The last press wrapped around to the first knob; up goes to the last one.
+        simulator.press(Button::Up);
+        for _ in 0..99 {
+            simulator.press(Button::Left);
+        }
+        assert_eq!(latent(&simulator)[usize::from(LATENT) - 1], -App::KNOB_END);
+    });
+}
+
+#[test]
+fn tiny_panels_show_the_screen_s_initial_and_then_the_picture() {
+    let file = picture_model(16, 16, 3);
+    let mut simulator = Simulator::new(file.bytes(), Device::named("led-5x5").unwrap()).unwrap();
+    let gallery = simulator.frame();
+    for _ in 0..Screen::ALL.len() {
+        simulator.press(Button::Select);
+        let lit = simulator.frame().rgb.as_chunks::<3>().0.iter().filter(|&&pixel| pixel == [255; 3]).count();
+        assert!((6..=13).contains(&lit), "{lit} LEDs of a letter");
+    }
+    for _ in 0..App::INITIAL_TICKS {
+        assert_ne!(simulator.frame(), gallery);
+        simulator.tick();
+    }
+    assert_eq!(simulator.frame(), gallery);
+}

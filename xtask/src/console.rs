@@ -1,0 +1,54 @@
+//! Standard output and standard error: what is printed, and when in colour.
+
+use crate::failure::Failure;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+/// Colours that words can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tint {
+    Bold,
+    Red,
+}
+
+/// Prints text to standard output; a reader that has gone away, as `head` does, is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write to standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line to standard error.
+pub(crate) fn note(line: &str) {
+    // Where standard error is closed, nobody can be told.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Prints an error message to standard error.
+pub(crate) fn complain(message: &str) {
+    note(&format!("{} {message}", on_stderr(Tint::Red, "error:")));
+}
+
+/// Words for standard error: coloured if that is a terminal and `NO_COLOR` is not set.
+pub(crate) fn on_stderr(tint: Tint, words: &str) -> String {
+    tinted(tint, words, io::stderr().is_terminal())
+}
+
+/// Words for standard output: coloured if that is a terminal and `NO_COLOR` is not set.
+pub(crate) fn on_stdout(tint: Tint, words: &str) -> String {
+    tinted(tint, words, io::stdout().is_terminal())
+}
+
+fn tinted(tint: Tint, words: &str, terminal: bool) -> String {
+    if !terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return words.to_owned();
+    }
+    let code = match tint {
+        Tint::Bold => 1,
+        Tint::Red => 31,
+    };
+    format!("\x1b[{code}m{words}\x1b[0m")
+}

@@ -1,0 +1,162 @@
+//! `inspect`: what a model file holds, what each layer costs, and which devices it fits.
+
+use crate::console::{self, Tint};
+use crate::failure::Failure;
+use crate::table::{Table, grouped};
+use clap::Args as ClapArgs;
+use ganlet_runtime::format::{FAMILIES, FAMILY, Shape};
+use ganlet_runtime::{LayerFacts, Model};
+use ganlet_sim::host::{Device, Fit, ModelFile};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Names of the kernel families, in the format's order.
+const FAMILY_NAMES: [&str; FAMILIES] = ["portable", "packed"];
+
+/// Show a model's layers, multiply-accumulates, flash and RAM, and the devices it fits.
+///
+/// RAM is what the device needs to draw a picture row by row: each layer keeps only the rows that the layer behind it still reads.
+/// Beside it stands what whole tensors would take.
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  cargo xtask inspect out/generator.model
+  cargo xtask inspect out/generator.model --json")]
+pub(crate) struct Args {
+    /// The model file
+    #[arg(value_name = "FILE.model")]
+    file: PathBuf,
+    /// Print JSON on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let file = ModelFile::read(&args.file).map_err(|e| Failure::unusable(e.to_string()))?;
+    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
+    console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &args.file) })
+}
+
+fn fits(model: &Model<'_>) -> impl Iterator<Item = Fit> {
+    let (flash, ram) = (model.flash_bytes(), model.arena_len());
+    Device::all().iter().map(move |device| device.fit(flash, ram))
+}
+
+fn as_json(model: &Model<'_>) -> Value {
+    let (width, height) = model.size();
+    let layer = |l: LayerFacts| {
+        let rings = FAMILY_NAMES.iter().zip(l.ring_bytes).map(|(name, bytes)| ((*name).to_owned(), json!(bytes)));
+        json!({
+            "kind": l.kind,
+            "shape": [l.shape.h, l.shape.w, l.shape.c],
+            "macs": l.macs,
+            "weight_bytes": l.weight_bytes,
+            "layout": l.layout,
+            "ring_rows": l.ring_rows,
+            "ring_bytes": Value::Object(rings.collect()),
+        })
+    };
+    let board = |fit: Fit| {
+        let chip = fit.device.chip;
+        json!({
+            "name": fit.device.name,
+            "fits": fit.fits(),
+            "chip": chip.name,
+            "flash_for_model": chip.flash - chip.firmware_flash,
+            "ram_for_model": chip.ram - chip.firmware_ram,
+        })
+    };
+    json!({
+        "name": model.name(),
+        "width": width,
+        "height": height,
+        "channels": model.channels(),
+        "latent": model.latent_len(),
+        "classes": model.classes(),
+        "flash_bytes": model.flash_bytes(),
+        "arena_bytes": model.arena_len(),
+        "whole_tensor_bytes": model.whole_tensor_bytes(),
+        "macs": model.macs(),
+        "kernels": FAMILY_NAMES[FAMILY],
+        "layers": model.layers().map(layer).collect::<Vec<_>>(),
+        "boards": fits(model).map(board).collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(model: &Model<'_>, path: &Path) -> String {
+    let bold = |words: &str| console::on_stdout(Tint::Bold, words);
+    let (width, height) = model.size();
+    let colours = if model.channels() == 1 { "grey" } else { "RGB" };
+    let (flash, ram, whole) = (model.flash_bytes() as u64, model.arena_len() as u64, model.whole_tensor_bytes());
+    let weights: u64 = model.layers().map(|l| u64::from(l.weight_bytes)).sum();
+    let percent = (100 * ram).checked_div(whole).unwrap_or(0);
+    format!(
+        "{}  {width}x{height} {colours}, latent of {}, {} multiply-accumulates a picture, {}\n\n{}\n\
+         {}  {} bytes of flash: {} of weights, {} of biases, scales, tables and structure\n\
+         {}    {} bytes drawn row by row, {percent} % of the {} that whole tensors would take\n\n{}\n{}",
+        bold(model.name()),
+        model.latent_len(),
+        grouped(model.macs()),
+        path.display(),
+        layers(model).lines(),
+        bold("file"),
+        grouped(flash),
+        grouped(weights),
+        grouped(flash.saturating_sub(weights)),
+        bold("RAM"),
+        grouped(ram),
+        grouped(whole),
+        devices(model).lines(),
+        "free: what firmware, stack and buffers leave of the chip; `cargo xtask sim --list-devices` shows the panels\n",
+    )
+}
+
+fn layers(model: &Model<'_>) -> Table {
+    let mut table = Table::new(&[">layer", "kind", "output", "layout", ">MACs", ">weights", ">rows", ">RAM"]);
+    let bytes = model.latent_len().next_multiple_of(4) as u64;
+    let none = String::new;
+    table.row([
+        none(),
+        "latent".into(),
+        model.latent_len().to_string(),
+        none(),
+        none(),
+        none(),
+        none(),
+        grouped(bytes),
+    ]);
+    for (i, l) in model.layers().enumerate() {
+        let Shape { h, w, c } = l.shape;
+        table.row([
+            i.to_string(),
+            l.kind.into(),
+            format!("{w}x{h}x{c}"),
+            l.layout.into(),
+            grouped(l.macs),
+            grouped(l.weight_bytes.into()),
+            format!("{} of {h}", l.ring_rows),
+            grouped(l.ring_bytes[FAMILY].into()),
+        ]);
+    }
+    let weights = model.layers().map(|l| u64::from(l.weight_bytes)).sum();
+    let (macs, ram) = (grouped(model.macs()), grouped(model.arena_len() as u64));
+    table.row([none(), "total".into(), none(), none(), macs, grouped(weights), none(), ram]);
+    table
+}
+
+fn devices(model: &Model<'_>) -> Table {
+    let mut table = Table::new(&["device", "chip", ">flash needed", ">free", ">RAM needed", ">free", "verdict"]);
+    for fit in fits(model) {
+        let Device { name, chip, .. } = fit.device;
+        let (flash, ram) = (chip.flash - chip.firmware_flash, chip.ram - chip.firmware_ram);
+        let lacks = |kind: &str, needed: usize, free: usize| {
+            (needed > free).then(|| format!("{} bytes of {kind} too many", grouped((needed - free) as u64)))
+        };
+        let lacking: Vec<_> =
+            [lacks("flash", fit.flash, flash), lacks("RAM", fit.ram, ram)].into_iter().flatten().collect();
+        let [a, b, c, d] = [fit.flash, flash, fit.ram, ram].map(|n| grouped(n as u64));
+        let verdict = if lacking.is_empty() { "fits".to_owned() } else { lacking.join(", ") };
+        table.row([name.into(), chip.name.into(), a, b, c, d, verdict]);
+    }
+    table
+}

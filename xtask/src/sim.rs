@@ -1,0 +1,129 @@
+//! `sim`: a model on an emulated device, in a window, in the terminal or as a file.
+
+use crate::console;
+use crate::failure::Failure;
+use clap::{ArgGroup, Args as ClapArgs};
+use ganlet_sim::host::{self, Device, ModelFile, Script, SimError, Simulator};
+use std::convert::Infallible;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// Run a model on an emulated device: a gallery of seeds, walks between them, one knob at a time.
+///
+/// The app is the one that boards run. Arrow keys are the device's buttons, Enter is select, Esc ends. Without an output option it
+/// opens a window if there is a display, else draws in the terminal. A model that does not fit the device is refused with the sums.
+#[derive(ClapArgs)]
+#[command(group(ArgGroup::new("output").args(["png", "gif", "terminal", "window"])), after_help = "Examples:
+  cargo xtask sim out/generator.model
+  cargo xtask sim out/generator.model --device oled-128x64 --terminal
+  cargo xtask sim out/generator.model --seed 7 --press right,select,wait:20 --png walk.png
+  cargo xtask sim out/generator.model --device badge-160x80 --gif tour.gif
+  cargo xtask sim --list-devices")]
+pub(crate) struct Args {
+    /// The model file
+    #[arg(value_name = "FILE.model", required_unless_present = "list_devices")]
+    file: Option<PathBuf>,
+    /// The device, by name
+    #[arg(long, value_name = "D", default_value = Device::DEFAULT)]
+    device: String,
+    /// The picture to begin with; a seed means the same picture on every machine
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u32,
+    /// Buttons pressed first: a list of left, right, up, down, select and wait:FRAMES
+    #[arg(long, value_name = "SCRIPT")]
+    press: Option<String>,
+    /// Write a picture of the device
+    #[arg(long, value_name = "F")]
+    png: Option<PathBuf>,
+    /// Write an animation of the script, or of a tour of the app
+    #[arg(long, value_name = "F")]
+    gif: Option<PathBuf>,
+    /// Draw in this terminal
+    #[arg(long)]
+    terminal: bool,
+    /// Open a window
+    #[arg(long)]
+    window: bool,
+    /// List the devices and stop
+    #[arg(long)]
+    list_devices: bool,
+}
+
+enum Output {
+    Png(PathBuf),
+    Gif(PathBuf),
+    Terminal,
+    Window,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    if args.list_devices {
+        return console::print(&devices());
+    }
+    let Some(path) = &args.file else { return Err(Failure::unusable("no model given")) };
+    let device = Device::named(&args.device).map_err(unusable)?;
+    let script = args.press.as_deref().map(str::parse::<Script>).transpose().map_err(unusable)?;
+    let file = ModelFile::read(path).map_err(unusable)?;
+    let simulator = Simulator::new(file.bytes(), device).map_err(|e| match e {
+        SimError::TooLarge(_) => Failure::failed(format!("{}: {e}", path.display())),
+        _ => Failure::file(path, e),
+    })?;
+    let mut simulator = simulator.with_seed(args.seed);
+    let output = output(&args)?;
+    if let Output::Gif(path) = &output {
+        let frames = host::save_gif(path, &mut simulator, &script.unwrap_or_else(Script::tour))?;
+        told(path, &format!("{frames} frames on {}", device.name));
+        return Ok(());
+    }
+    if let Some(script) = script {
+        let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
+    }
+    match &output {
+        Output::Png(path) => {
+            simulator.save_png(path)?;
+            told(path, device.name);
+        }
+        Output::Window => host::run_window(&mut simulator)?,
+        _ => host::run_terminal(&mut simulator)?,
+    }
+    Ok(())
+}
+
+/// Where to draw: what was asked for, else what there is.
+fn output(args: &Args) -> Result<Output, Failure> {
+    if let Some(path) = &args.png {
+        return Ok(Output::Png(path.clone()));
+    }
+    if let Some(path) = &args.gif {
+        return Ok(Output::Gif(path.clone()));
+    }
+    if args.window || (!args.terminal && has_display()) {
+        return Ok(Output::Window);
+    }
+    if args.terminal || io::stdout().is_terminal() {
+        return Ok(Output::Terminal);
+    }
+    Err(Failure::unusable(
+        "there is neither a display (DISPLAY is not set) nor a terminal to draw on\n\
+         --png FILE writes a picture of the device, --gif FILE an animation",
+    ))
+}
+
+/// Whether a window can be expected to open.
+pub(crate) fn has_display() -> bool {
+    !cfg!(all(unix, not(target_os = "macos"))) || std::env::var_os("DISPLAY").is_some_and(|name| !name.is_empty())
+}
+
+fn devices() -> String {
+    let line = |d: &Device| format!("  {:<18}{}\n", d.name, d.describe());
+    Device::all().iter().map(line).collect()
+}
+
+fn told(path: &Path, what: &str) {
+    console::note(&format!("wrote {} ({what})", path.display()));
+}
+
+fn unusable(error: SimError) -> Failure {
+    Failure::unusable(error.to_string())
+}
