@@ -1,8 +1,20 @@
 //! `demo`: the main job from pictures to an emulated device, in one command.
 
+use crate::console::{self, Tint};
+use crate::exporting::{self, Chosen};
 use crate::failure::Failure;
+use crate::training::{self, RUNS};
 use clap::Args as ClapArgs;
-use std::path::PathBuf;
+use ganlet_sim::host::{self, Device, ModelFile, Script, Simulator};
+use ganlet_trainer::evaluate;
+use ganlet_trainer::quantise::Quantised;
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::report::{self, Figure, Report, Table, html};
+use ganlet_trainer::run::{self, End, Folder, Run, pictures};
+use ganlet_trainer::train::Trainer;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Train, export, check, simulate and report on the faces that come with the project.
 ///
@@ -21,8 +33,125 @@ pub(crate) struct Args {
     pub(crate) out: PathBuf,
 }
 
+/// Pictures of each kind that the distances are measured on.
+const PICTURES: usize = 2000;
+/// Pictures of samples.png.
+const SAMPLES: usize = 64;
+
+/// What `summary.json` holds.
+#[derive(Serialize)]
+struct Summary {
+    minutes: f64,
+    frechet_float: f64,
+    frechet_int8: f64,
+    frechet_floor: f64,
+    psnr_mean_db: f64,
+    psnr_min_db: f64,
+    model_bytes: usize,
+    ram_bytes: usize,
+    bit_exact: bool,
+    steps: u64,
+    parameters: usize,
+    macs: u64,
+    device: &'static str,
+    recall: f64,
+    precision: f64,
+}
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let Args { minutes: _, out: _ } = args;
-    Err(Failure::failed("demo: not built in this branch"))
+    let start = Instant::now();
+    std::fs::create_dir_all(&args.out).map_err(|e| Failure::file(&args.out, e))?;
+    let recipe = Recipe::open("faces", &[])?;
+    let loaded = run::load(&recipe)?;
+    let mut trainer = Trainer::new(recipe.clone(), run::load(&recipe)?.train, 1, recipe.train.steps, 0)?;
+    if let Some(minutes) = args.minutes {
+        let steps = training::steps_in(&mut trainer, minutes)?;
+        trainer.set_steps(steps);
+    }
+    let folder = Folder::create(Path::new(RUNS), None, &recipe)?;
+    console::note(&console::on_stderr(Tint::Bold, "1/4 train"));
+    training::introduce(&trainer, &loaded.notes);
+    let (run, end) = training::go(trainer, folder, &loaded)?;
+    if end == End::Stopped {
+        console::note(&format!("stopped; what was trained is in {}", run.folder.path().display()));
+        return Err(Failure::failed("the demo was stopped before it was complete"));
+    }
+    console::note(&console::on_stderr(Tint::Bold, "2/4 export"));
+    let mut chosen = Chosen::open(run.folder.path())?;
+    let quantised = chosen.quantise()?;
+    let write = |name: &str, bytes: &[u8]| report::write(args.out.join(name), bytes);
+    write("generator.model", &quantised.file)?;
+    console::note(&format!("{}", quantised.report));
+    console::note(&console::on_stderr(Tint::Bold, "3/4 check"));
+    let bit_exact = exporting::bit_exact(&quantised)?;
+    let evaluation = chosen.evaluate(PICTURES, Some(&quantised))?;
+    console::note(&exporting::words(&evaluation));
+    console::note(&console::on_stderr(Tint::Bold, "4/4 simulate"));
+    let bytes = evaluate::int8_pictures(&quantised.file, 1, SAMPLES, |_, _| {})?;
+    let samples = pictures::sheet(&bytes, &chosen.checkpoint.shape, 8).png();
+    write("samples.png", &samples)?;
+    let (device, walk) = simulate(&quantised.file, &args.out)?;
+    let (float, int8) = (evaluation.float.as_ref(), evaluation.int8.as_ref());
+    let summary = Summary {
+        minutes: start.elapsed().as_secs_f64() / 60.0,
+        frechet_float: float.map_or(f64::NAN, |q| q.frechet),
+        frechet_int8: int8.map_or(f64::NAN, |q| q.frechet),
+        frechet_floor: evaluation.floor,
+        psnr_mean_db: quantised.report.psnr.mean_db,
+        psnr_min_db: quantised.report.psnr.min_db,
+        model_bytes: quantised.report.flash_bytes,
+        ram_bytes: quantised.report.arena_bytes,
+        bit_exact,
+        steps: chosen.checkpoint.step,
+        parameters: chosen.trainer.generator().len(),
+        macs: quantised.report.macs,
+        device: Device::DEFAULT,
+        recall: int8.map_or(f64::NAN, |q| q.recall),
+        precision: int8.map_or(f64::NAN, |q| q.precision),
+    };
+    let json = serde_json::to_value(&summary)?;
+    write("summary.json", format!("{}\n", serde_json::to_string_pretty(&json)?).as_bytes())?;
+    let page = page(&quantised, &run, json, [samples, device, walk]);
+    write("report.html", page.as_bytes())?;
+    let out = args.out.display();
+    console::note(&format!("{:.1} minutes; the run is in {}", summary.minutes, run.folder.path().display()));
+    console::note(&format!("open {out}/report.html, or play: cargo xtask sim {out}/generator.model"));
+    if !bit_exact {
+        return Err(Failure::failed("streamed rows differ from the whole-tensor computation: see summary.json"));
+    }
+    Ok(())
+}
+
+/// Writes the device's picture and the tour of its app; gives both files.
+fn simulate(model: &[u8], out: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let file = ModelFile::of(model);
+    let device = || Device::named(Device::DEFAULT);
+    let (png, gif) = (out.join("device.png"), out.join("walk.gif"));
+    Simulator::new(file.bytes(), device()?)?.save_png(&png)?;
+    host::save_gif(&gif, &mut Simulator::new(file.bytes(), device()?)?, &Script::tour())?;
+    let read = |path: &Path| std::fs::read(path).map_err(|e| Failure::file(path, e));
+    Ok((read(&png)?, read(&gif)?))
+}
+
+fn page(quantised: &Quantised, run: &Run<'_>, json: serde_json::Value, [samples, device, walk]: [Vec<u8>; 3]) -> String {
+    let figure = |caption: &str, file| Some(Figure { caption: caption.into(), file });
+    let layers = quantised.report.layers.iter().map(|l| {
+        let (h, w, c) = l.shape;
+        let cells = [l.weight_bytes.to_string(), l.macs.to_string(), l.ring_bytes.to_string()];
+        [vec![l.kind.to_owned(), format!("{h}x{w}x{c}")], cells.to_vec()].concat()
+    });
+    let header = ["layer", "output", "weights, bytes", "multiply-accumulates", "RAM, bytes"];
+    html(&Report {
+        title: "Faces from a microcontroller".into(),
+        lead: "A GAN was trained on pixel-art faces, its generator shrunk to 8-bit integers, and every picture on this page \
+               was drawn by the runtime that a device runs, row by row."
+            .into(),
+        samples: figure("Samples of the integer generator: seeds 1 to 64, not chosen", samples),
+        device: figure("The app on an emulated 240x240 panel", device),
+        walk: figure("A tour of the app: gallery, latent walk, knobs", walk),
+        losses: Some(pictures::losses(&run.trainer.recipe().name, &run.folder.lines())),
+        numbers: json.as_object().cloned().unwrap_or_default(),
+        layers: Table { header: header.map(str::to_owned).to_vec(), rows: layers.collect() },
+    })
 }

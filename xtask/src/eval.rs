@@ -1,13 +1,21 @@
 //! `eval`: how good a generator is, as a float network and in integers.
 
+use crate::console;
+use crate::exporting::{self, Chosen};
 use crate::failure::Failure;
+use crate::judge::{FIRST_SEED, POINTS};
 use clap::Args as ClapArgs;
+use ganlet_runtime::Model;
+use ganlet_sim::host::ModelFile;
+use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run;
 use std::path::PathBuf;
 
 /// Measure a trained generator: distances to held-out real data, and what 8-bit integers change.
 ///
-/// The distances are Fréchet distances over the features of a fixed network; the floor is the distance between two halves of the
-/// real data, which no generator can be expected to beat. A run folder is measured in float and in int8, a model file in int8 alone.
+/// The distances are Fréchet distances over the features of a fixed network; the floor is the distance of as many real training
+/// pictures, which no generator can be expected to beat. A run folder is measured in float and in int8, a model file in int8 alone.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask eval runs/00001-faces
@@ -19,13 +27,77 @@ pub(crate) struct Args {
     /// Pictures to generate
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<usize>,
+    /// The data to measure a model file against [default: that of the recipe it is named after]
+    #[arg(long, value_name = "D")]
+    pub(crate) data: Option<String>,
     /// Print JSON on standard output, and nothing else there
     #[arg(long)]
     pub(crate) json: bool,
 }
 
+/// Pictures that are judged unless told otherwise.
+const PICTURES: usize = 2000;
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let Args { what: _, samples: _, json: _ } = args;
-    Err(Failure::failed("eval: not built in this branch"))
+    if args.what.is_file() {
+        return model(&args);
+    }
+    let mut chosen = Chosen::open(&args.what)?;
+    if let Some(mixture) = &chosen.loaded.mixture {
+        let values = chosen.trainer.samples(0, args.samples.unwrap_or(POINTS));
+        let quality = evaluate::points(&values, mixture).map_err(|e| Failure::unusable(e.to_string()))?;
+        if args.json {
+            return console::print(&format!("{}\n", serde_json::to_string_pretty(&quality)?));
+        }
+        let kl = quality.reverse_kl.map_or("none".into(), |kl| format!("{kl:.4}"));
+        return console::print(&format!(
+            "  {} of {} modes, {:.1} % within 3 sigma of one (98.9 % of a true Gaussian in the plane), reverse KL {kl}\n",
+            quality.modes,
+            quality.of,
+            100.0 * quality.high_quality
+        ));
+    }
+    let quantised = chosen.quantise()?;
+    let evaluation = chosen.evaluate(args.samples.unwrap_or(PICTURES), Some(&quantised))?;
+    show(&evaluation, args.json)
+}
+
+/// Measures a model file alone, against the data of the recipe that it is named after, or against `--data`.
+fn model(args: &Args) -> Result<(), Failure> {
+    let file = ModelFile::read(&args.what).map_err(|e| Failure::unusable(e.to_string()))?;
+    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.what, e))?;
+    let mut recipe = Recipe::open(model.name(), &[]).map_err(|_| {
+        let message = format!("{}: made by no named recipe; measure its run folder instead", args.what.display());
+        Failure::unusable(message)
+    })?;
+    if let Some(data) = &args.data {
+        recipe.data.source = data.clone();
+    }
+    let loaded = run::load(&recipe).map_err(|e| Failure::unusable(e.to_string()))?;
+    let Some((train, held_out)) = &loaded.pictures else { return Err(Failure::unusable("points cannot be measured here")) };
+    let mut evaluator = Evaluator::new(held_out, train, 0).map_err(|e| Failure::unusable(e.to_string()))?;
+    let n = args.samples.unwrap_or(PICTURES);
+    console::note(&format!("drawing and judging {n} pictures of the integer model"));
+    let bytes = evaluate::int8_pictures(file.bytes(), FIRST_SEED, n, |_, _| {})?;
+    let int8 = evaluator.measure(&bytes, |_, _| {}).map_err(|e| Failure::unusable(e.to_string()))?;
+    let evaluation = Evaluation {
+        samples: n,
+        references: evaluator.references(),
+        floor: evaluator.floor(n).map_err(|e| Failure::unusable(e.to_string()))?,
+        float: None,
+        int8: Some(int8),
+        psnr_mean_db: None,
+        psnr_min_db: None,
+        features: evaluator.identity().clone(),
+        class_names: evaluator.class_names().to_vec(),
+    };
+    show(&evaluation, args.json)
+}
+
+fn show(evaluation: &Evaluation, json: bool) -> Result<(), Failure> {
+    if json {
+        return console::print(&format!("{}\n", serde_json::to_string_pretty(evaluation)?));
+    }
+    console::print(&exporting::words(evaluation))
 }

@@ -1,7 +1,10 @@
 //! `export`: the generator of a run as one file of integers for a microcontroller.
 
+use crate::console;
+use crate::exporting::{self, Chosen};
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, ValueEnum};
+use ganlet_trainer::report;
 use std::path::PathBuf;
 
 /// Shrink the generator of a run to 8-bit integers and write it as one .model file.
@@ -37,8 +40,24 @@ pub(crate) enum Bits {
     Four,
 }
 
+/// Pictures of each kind that the distance is measured on.
+const PICTURES: usize = 1000;
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let Args { run: _, bits: _, out: _ } = args;
-    Err(Failure::failed("export: not built in this branch"))
+    if args.bits != Bits::Eight {
+        return Err(Failure::unusable("--bits: this version exports 8-bit weights alone; leave the option away"));
+    }
+    let mut chosen = Chosen::open(&args.run)?;
+    let quantised = chosen.quantise()?;
+    let out = args.out.unwrap_or_else(|| args.run.join("generator.model"));
+    report::write(&out, &quantised.file)?;
+    console::print(&format!("{}\n", quantised.report))?;
+    match chosen.evaluate(PICTURES, Some(&quantised)) {
+        Ok(evaluation) => console::print(&exporting::words(&evaluation))?,
+        Err(e) => console::note(&format!("not measured: {}", e.message)),
+    }
+    console::note(&format!("wrote {}", out.display()));
+    console::note(&format!("next: cargo xtask sim {0}   or: cargo xtask inspect {0}", out.display()));
+    Ok(())
 }

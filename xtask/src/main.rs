@@ -6,13 +6,16 @@ mod demo;
 mod doctor;
 mod eval;
 mod export;
+mod exporting;
 mod failure;
 mod inspect;
+mod judge;
 mod sim;
 mod table;
 mod test;
 mod toolchain;
 mod train;
+mod training;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;

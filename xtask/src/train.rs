@@ -1,8 +1,14 @@
 //! `train`: a GAN from a recipe and pictures, in a run folder that can be resumed.
 
+use crate::console;
 use crate::failure::Failure;
+use crate::table::Table;
+use crate::training::{self, RUNS};
 use clap::{Args as ClapArgs, ValueEnum};
-use std::path::PathBuf;
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run::{self, End, Folder, Run};
+use ganlet_trainer::train::Trainer;
+use std::path::{Path, PathBuf};
 
 /// Train a GAN as a recipe says; leaves a run folder with checkpoints, logs, plots and samples.
 ///
@@ -17,9 +23,9 @@ use std::path::PathBuf;
   cargo xtask train ring --seeds 5                      the same recipe with seeds 1 to 5
   cargo xtask train --resume latest --steps 20000       longer than it was meant to be")]
 pub(crate) struct Args {
-    /// Name of a recipe, or a TOML file
-    #[arg(value_name = "RECIPE", default_value = "faces")]
-    pub(crate) recipe: String,
+    /// Name of a recipe, or a TOML file [default: faces]
+    #[arg(value_name = "RECIPE")]
+    pub(crate) recipe: Option<String>,
     /// What to imitate: a folder of pictures, an IDX, IDX.gz or NPZ file, or the name of a built-in set
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
@@ -47,6 +53,9 @@ pub(crate) struct Args {
     /// What computes
     #[arg(long, value_enum, default_value = "cpu")]
     pub(crate) backend: Backend,
+    /// Threads that share the work; any number trains the same [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
     /// Say what would be done and how much memory it takes, and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -63,7 +72,127 @@ pub(crate) enum Backend {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let Args { recipe: _, data: _, set: _, steps: _, minutes: _, seed: _, seeds: _, out: _, resume: _, .. } = args;
-    let _ = (args.backend, args.dry_run);
-    Err(Failure::failed("train: not built in this branch"))
+    if args.backend == Backend::Gpu {
+        return Err(Failure::unusable("--backend gpu: this version trains on the CPU alone; leave the option away"));
+    }
+    if args.threads == Some(0) {
+        return Err(Failure::unusable("--threads 0: expected at least 1; leave the option away for one a core"));
+    }
+    if let Some(wanted) = &args.resume {
+        return resume(&args, wanted);
+    }
+    let mut recipe = Recipe::open(args.recipe.as_deref().unwrap_or("faces"), &args.set).map_err(unusable)?;
+    if let Some(data) = &args.data {
+        recipe.data.source = data.clone();
+    }
+    if args.seeds == Some(0) {
+        return Err(Failure::unusable("--seeds 0: expected at least 1"));
+    }
+    let seeds = match args.seeds {
+        Some(n) => 1..=n,
+        None => args.seed.unwrap_or(1)..=args.seed.unwrap_or(1),
+    };
+    if args.out.is_some() && args.seeds.is_some_and(|n| n > 1) {
+        return Err(Failure::unusable("--out names one folder, --seeds makes several: leave --out away"));
+    }
+    let loaded = run::load(&recipe).map_err(unusable)?;
+    let mut table = Table::new(&["run", ">seed", ">steps", "measured"]);
+    let several = seeds.clone().count() > 1;
+    for seed in seeds {
+        let data = run::load(&recipe).map_err(unusable)?.train;
+        let steps = args.steps.unwrap_or(recipe.train.steps);
+        if steps == 0 {
+            return Err(Failure::unusable("--steps 0: expected at least 1"));
+        }
+        let mut trainer = Trainer::new(recipe.clone(), data, seed, steps, args.threads.unwrap_or(0))
+            .map_err(|e| Failure::unusable(format!("recipe {}: {e}", recipe.name)))?;
+        if args.dry_run {
+            training::introduce(&trainer, &loaded.notes);
+            let seconds = run::seconds_per_step(&mut trainer)?;
+            let minutes = seconds * steps as f64 / 60.0;
+            console::note(&format!("  time       {:.2} ms a step, {minutes:.1} minutes in all", 1e3 * seconds));
+            return console::print(&recipe.to_toml());
+        }
+        if let Some(minutes) = args.minutes {
+            let steps = training::steps_in(&mut trainer, minutes)?;
+            trainer.set_steps(steps);
+        }
+        let folder = Folder::create(Path::new(RUNS), args.out.as_deref(), &recipe)?;
+        training::introduce(&trainer, &loaded.notes);
+        let (run, end) = training::go(trainer, folder, &loaded)?;
+        let measured = closing(&run, end);
+        let step = run.trainer.step().to_string();
+        table.row([run.folder.path().display().to_string(), seed.to_string(), step, measured]);
+        if end == End::Stopped {
+            break;
+        }
+    }
+    if several { console::print(&table.lines()) } else { Ok(()) }
+}
+
+/// Goes on with a run where its newest checkpoint left it.
+fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
+    if args.data.is_some() || !args.set.is_empty() || args.seed.is_some() || args.out.is_some() || args.minutes.is_some() {
+        let message = "--resume goes on with the run's own recipe, data, seed and folder: of the other options it takes \
+                       --steps and --threads alone";
+        return Err(Failure::unusable(message));
+    }
+    let folder = Folder::open(Path::new(RUNS), wanted).map_err(unusable)?;
+    let (saved, notes) = folder.latest().map_err(unusable)?;
+    notes.iter().for_each(|n| console::note(n));
+    if let Some(name) = &args.recipe {
+        let named = Recipe::open(name, &[]).map_err(unusable)?;
+        if named.name != saved.recipe.name {
+            return Err(Failure::unusable(format!(
+                "{} is a run of recipe {}, not of {name}: leave the recipe away to go on with it, or start a new run without --resume",
+                folder.path().display(),
+                saved.recipe.name
+            )));
+        }
+    }
+    let steps = args.steps.unwrap_or(saved.steps);
+    if steps <= saved.step {
+        console::note(&format!(
+            "{} has done all of its {} steps; --steps N with a larger number trains on",
+            folder.path().display(),
+            saved.step
+        ));
+        return Ok(());
+    }
+    let loaded = run::load(&saved.recipe).map_err(unusable)?;
+    if loaded.train.shape() != saved.shape {
+        let (found, made) = (loaded.train.shape(), &saved.shape);
+        return Err(Failure::unusable(format!(
+            "{}: the data is now of shape {found:?}, the run was made with {made:?}",
+            saved.recipe.data.source
+        )));
+    }
+    let data = run::load(&saved.recipe).map_err(unusable)?.train;
+    let mut trainer = Trainer::new(saved.recipe, data, saved.seed, steps, args.threads.unwrap_or(0))?;
+    trainer.restore(saved.store, saved.step);
+    training::introduce(&trainer, &loaded.notes);
+    console::note(&format!("  going on   from step {}", saved.step));
+    let (run, end) = training::go(trainer, folder, &loaded)?;
+    closing(&run, end);
+    Ok(())
+}
+
+/// Says where the run lies and what can be done with it; gives its last measurement.
+fn closing(run: &Run<'_>, end: End) -> String {
+    let path = run.folder.path().display();
+    match end {
+        End::Stopped => console::note(&format!("stopped and saved; go on with: cargo xtask train --resume {path}")),
+        End::Done => console::note(&format!("done: {path} (samples/, timeline.gif, losses.png)")),
+    }
+    if run.trainer.data().shape().len() == 3 && end == End::Done {
+        console::note(&format!("next: cargo xtask export {path}"));
+    }
+    let lines = run.folder.lines();
+    let last = lines.iter().rev().find_map(|l| l.measure.as_ref());
+    last.map_or_else(String::new, |m| format!("{} {:.3} {}", m.name, m.value, m.also))
+}
+
+/// An error in what was asked for.
+fn unusable(error: impl std::fmt::Display) -> Failure {
+    Failure::unusable(error.to_string())
 }

@@ -3,6 +3,7 @@ mod executor;
 mod golden_models;
 mod gradients;
 mod hostile_models;
+mod objectives;
 mod recipes;
 mod streaming;
 mod training;

@@ -20,7 +20,7 @@ pub use net::{Activation, FloatLayer, FloatNet, FloatOp};
 pub use report::{LayerReport, Report};
 
 use calibrate::Clip;
-use ganlet_runtime::format::{Builder, Shape};
+use ganlet_runtime::format::{Builder, LayerSpec, Shape};
 
 /// Seeds from here on are for comparison; calibration never sees them.
 pub const COMPARISON_SEEDS: u32 = 1 << 30;
@@ -52,6 +52,8 @@ pub struct Quantised {
     pub file: Vec<u8>,
     /// What it holds, costs and loses.
     pub report: Report,
+    /// The integer layers as they were encoded, in training order: what an independent computation starts from.
+    pub layers: Vec<LayerSpec>,
 }
 
 /// Shrinks `net` to integers.
@@ -76,7 +78,7 @@ pub fn quantise(net: &FloatNet, options: &Options) -> Result<Quantised, Quantise
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::References::new(net, seeds).compare(&file)?;
     let report = Report::new(&file, psnr, clip.name())?;
-    Ok(Quantised { file, report })
+    Ok(Quantised { file, report, layers: lower::lower(&fused, &stats, clip) })
 }
 
 fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip) -> Result<Vec<u8>, QuantiseError> {

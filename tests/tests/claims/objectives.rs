@@ -1,0 +1,74 @@
+//! Losses against their definitions, on scores where everything is known.
+use ganlet_trainer::graph::{Feeds, Graph, NodeId, interpret};
+use ganlet_trainer::loss::Loss;
+
+const REAL: [f64; 3] = [0.5, -1.0, 2.0];
+const FAKE: [f64; 3] = [-0.3, 1.2, 0.1];
+
+/// Critic's and generator's losses, and the generator's gradient by the fake scores.
+fn losses(loss: Loss, fake: [f64; 3]) -> (f64, f64, Vec<f64>) {
+    let mut g = Graph::default();
+    let (r, f) = (g.input("real", &[3, 1]), g.input("fake", &[3, 1]));
+    let (critic, generator) = (loss.critic(&mut g, r, f), loss.generator(&mut g, r, f));
+    let slope = g.grad(generator, &[f])[0];
+    let mut feeds = Feeds::default();
+    feeds.values.insert(r, REAL.to_vec());
+    feeds.values.insert(f, fake.to_vec());
+    let all = interpret(&g, &feeds);
+    let value = |id: NodeId| all[id.index()].clone();
+    (value(critic)[0], value(generator)[0], value(slope))
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    values.sum::<f64>() / 3.0
+}
+
+#[test]
+fn minimax_is_the_value_of_the_game() {
+    // V(D, G) = E log D(x) + E log(1 - D(G(z))); the critic minimises -V, the binary cross-entropy.
+    let v = mean(REAL.iter().map(|r| sigmoid(*r).ln())) + mean(FAKE.iter().map(|f| (1.0 - sigmoid(*f)).ln()));
+    assert!((losses(Loss::Minimax, FAKE).0 + v).abs() < 1e-6);
+}
+
+#[test]
+fn minimax_is_zero_sum() {
+    // What the generator minimises is V's part that it can change, so losses add up to the part that it cannot.
+    let (critic, generator, _) = losses(Loss::Minimax, FAKE);
+    let fixed = mean(REAL.iter().map(|r| -sigmoid(*r).ln()));
+    assert!((critic + generator - fixed).abs() < 1e-6);
+}
+
+#[test]
+fn the_non_saturating_gradient_does_not_vanish() {
+    // At D(G(z)) = 0.01 the minimax gradient is 0.01, the other 0.99 (Goodfellow et al. 2014, section 3).
+    let score = (0.01f64 / 0.99).ln();
+    let (_, _, minimax) = losses(Loss::Minimax, [score; 3]);
+    let (_, _, other) = losses(Loss::NonSaturating, [score; 3]);
+    assert!((3.0 * minimax[0] + 0.01).abs() < 1e-6 && (3.0 * other[0] + 0.99).abs() < 1e-6);
+}
+
+#[test]
+fn wasserstein_is_a_difference_of_means() {
+    let (critic, generator, _) = losses(Loss::Wasserstein, FAKE);
+    let (real, fake) = (mean(REAL.into_iter()), mean(FAKE.into_iter()));
+    assert!((critic - (fake - real)).abs() < 1e-6 && (generator + fake).abs() < 1e-6);
+}
+
+#[test]
+fn losses_are_what_their_papers_say() {
+    let softplus = |x: f64| (1.0 + x.exp()).ln();
+    let pairs = || REAL.iter().zip(FAKE);
+    let (critic, generator, _) = losses(Loss::Relativistic, FAKE);
+    assert!((critic - mean(pairs().map(|(r, f)| softplus(f - r)))).abs() < 1e-6);
+    assert!((generator - mean(pairs().map(|(r, f)| softplus(r - f)))).abs() < 1e-6);
+    let (critic, generator, _) = losses(Loss::LeastSquares, FAKE);
+    assert!((critic - 0.5 * mean(pairs().map(|(r, f)| (r - 1.0).powi(2) + f * f))).abs() < 1e-6);
+    assert!((generator - 0.5 * mean(FAKE.iter().map(|f| (f - 1.0).powi(2)))).abs() < 1e-6);
+    let (critic, generator, _) = losses(Loss::Hinge, FAKE);
+    assert!((critic - mean(pairs().map(|(r, f)| (1.0 - r).max(0.0) + (1.0 + f).max(0.0)))).abs() < 1e-6);
+    assert!((generator + mean(FAKE.into_iter())).abs() < 1e-6);
+}

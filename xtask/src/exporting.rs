@@ -1,0 +1,149 @@
+//! From a run's checkpoint to a model file, and what the integers changed.
+
+use crate::console;
+use crate::failure::Failure;
+use crate::judge::FIRST_SEED;
+use ganlet_runtime::{Generator, Model};
+use ganlet_sim::host::ModelFile;
+use ganlet_tests::oracle;
+use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
+use ganlet_trainer::quantise::{self, Options, Quantised};
+use ganlet_trainer::run::{self, Checkpoint, Folder, Loaded};
+use ganlet_trainer::train::Trainer;
+use std::path::Path;
+
+/// Seeds whose streamed rows are compared with a whole-tensor computation.
+const EXACT_SEEDS: u32 = 256;
+
+/// A run, ready to make pictures: its chosen checkpoint, its data, its generator.
+pub(crate) struct Chosen {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) loaded: Loaded,
+    pub(crate) trainer: Trainer,
+}
+
+impl Chosen {
+    /// Opens the run at `path`; the checkpoint is the best measured one, else the newest.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
+        let folder = Folder::open(Path::new(crate::training::RUNS), &path.display().to_string()).map_err(|e| unusable(&e))?;
+        let checkpoint = folder.chosen().map_err(|e| unusable(&e))?;
+        let which = folder.best().map_or_else(
+            || "the newest".to_owned(),
+            |b| format!("the best by {} ({:.3})", b.measure.name, b.measure.value),
+        );
+        console::note(&format!("{}: checkpoint of step {}, {which}", folder.path().display(), checkpoint.step));
+        Self::of(checkpoint)
+    }
+
+    /// Prepares a checkpoint.
+    pub(crate) fn of(checkpoint: Checkpoint) -> Result<Self, Failure> {
+        let loaded = run::load(&checkpoint.recipe).map_err(|e| Failure::unusable(e.to_string()))?;
+        let data = run::load(&checkpoint.recipe).map_err(|e| Failure::unusable(e.to_string()))?.train;
+        let mut trainer = Trainer::new(checkpoint.recipe.clone(), data, checkpoint.seed, checkpoint.steps, 0)?;
+        if trainer.data().shape() != checkpoint.shape {
+            return Err(Failure::unusable(format!(
+                "{}: the data is now of shape {:?}, the run was made with {:?}",
+                checkpoint.recipe.data.source,
+                trainer.data().shape(),
+                checkpoint.shape
+            )));
+        }
+        trainer.restore(checkpoint.store.clone(), checkpoint.step);
+        Ok(Self { checkpoint, loaded, trainer })
+    }
+
+    /// Shrinks the generator to 8-bit integers.
+    pub(crate) fn quantise(&self) -> Result<Quantised, Failure> {
+        let recipe = &self.checkpoint.recipe;
+        if self.checkpoint.shape.len() != 3 {
+            return Err(Failure::unusable(format!(
+                "recipe {} makes points of {} numbers, not pictures: only pictures can be drawn by a device yet",
+                recipe.name, self.checkpoint.shape[0]
+            )));
+        }
+        let (weights, statistics) = self.checkpoint.averaged();
+        let net = quantise::fold(&recipe.name, self.trainer.generator(), weights, statistics, recipe.data.range);
+        console::note("calibrating and quantising; comparing with the float network over 1,000 latents");
+        quantise::quantise(&net, &Options::default()).map_err(|e| Failure::unusable(e.to_string()))
+    }
+
+    /// Judges float pictures and, if given, those of the integer model, of the same seeds; `n` of each.
+    pub(crate) fn evaluate(&mut self, n: usize, model: Option<&Quantised>) -> Result<Evaluation, Failure> {
+        let Some((train, held_out)) = &self.loaded.pictures else {
+            return Err(Failure::unusable("these are points, not pictures"));
+        };
+        let mut evaluator = Evaluator::new(held_out, train, 0).map_err(|e| Failure::unusable(e.to_string()))?;
+        let range = self.checkpoint.recipe.data.range;
+        console::note(&format!("drawing and judging {n} pictures of the float network"));
+        let values = self.trainer.samples(FIRST_SEED, n);
+        let bytes = evaluate::to_bytes(&values, (range[0], range[1]));
+        let judge = |e: &mut Evaluator, bytes: &[u8]| {
+            e.measure(bytes, |_, _| {}).map_err(|e| Failure::unusable(e.to_string()))
+        };
+        let float = judge(&mut evaluator, &bytes)?;
+        let int8 = match model {
+            None => None,
+            Some(model) => {
+                console::note(&format!("drawing and judging {n} pictures of the integer model"));
+                let bytes = evaluate::int8_pictures(&model.file, FIRST_SEED, n, |_, _| {})?;
+                Some(judge(&mut evaluator, &bytes)?)
+            }
+        };
+        Ok(Evaluation {
+            samples: n,
+            references: evaluator.references(),
+            floor: evaluator.floor(n).map_err(|e| Failure::unusable(e.to_string()))?,
+            float: Some(float),
+            int8,
+            psnr_mean_db: model.map(|m| m.report.psnr.mean_db),
+            psnr_min_db: model.map(|m| m.report.psnr.min_db),
+            features: evaluator.identity().clone(),
+            class_names: evaluator.class_names().to_vec(),
+        })
+    }
+}
+
+/// Whether the rows that the runtime streams equal a whole-tensor computation of the same integers, bit for bit.
+pub(crate) fn bit_exact(quantised: &Quantised) -> Result<bool, Failure> {
+    let file = ModelFile::of(&quantised.file);
+    let model = Model::from_bytes(file.bytes())?;
+    let mut arena = vec![0; model.arena_len()];
+    let mut generator = Generator::new(&model, &mut arena)?;
+    for seed in 0..EXACT_SEEDS {
+        let latent = model.latent(seed);
+        let whole = oracle::picture(&quantised.layers, latent.values());
+        let mut streamed = Vec::with_capacity(whole.len());
+        let mut rows = generator.rows(&latent);
+        while let Some(row) = rows.next_row() {
+            streamed.extend_from_slice(row);
+        }
+        if streamed != whole {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The measurements as a table for people.
+pub(crate) fn words(evaluation: &Evaluation) -> String {
+    let Evaluation { samples, references, floor, float, int8, psnr_mean_db, psnr_min_db, features, class_names } = evaluation;
+    let mut table = crate::table::Table::new(&["", ">float", ">int8", "meaning"]);
+    let mut row = |name: &str, value: &dyn Fn(&evaluate::Quality) -> f64, meaning: &str| {
+        let cell = |q: &Option<evaluate::Quality>| q.as_ref().map_or(String::new(), |q| format!("{:.3}", value(q)));
+        table.row([name.into(), cell(float), cell(int8), meaning.into()]);
+    };
+    row("Fréchet distance", &|q| q.frechet, &format!("as many real pictures get {floor:.3}; smaller is better"));
+    row("precision", &|q| q.precision, "share of the pictures that lie among real ones");
+    row("recall", &|q| q.recall, "share of the real ones that lie among these");
+    row("density", &|q| q.density, "real neighbourhoods around a picture, on average");
+    row("coverage", &|q| q.coverage, "share of real neighbourhoods that hold a picture");
+    for (i, name) in class_names.iter().enumerate() {
+        row(&format!("class {name}"), &|q| q.classes.get(i).copied().unwrap_or(f64::NAN), "share, as a classifier sees it");
+    }
+    let mut out = table.lines();
+    if let (Some(mean), Some(min)) = (psnr_mean_db, psnr_min_db) {
+        out += &format!("  PSNR of int8 against float: {mean:.1} dB mean, {min:.1} dB worst\n");
+    }
+    out + &format!("  {samples} pictures against {references} held-out real ones; features: {}\n", features.name)
+}
