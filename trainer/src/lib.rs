@@ -1,5 +1,6 @@
 //! Trains GANs on the CPU and shrinks their generators to integers.
 pub mod data;
+pub mod evaluate;
 pub mod exec;
 pub mod graph;
 pub mod loss;

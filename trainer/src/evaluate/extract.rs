@@ -1,0 +1,86 @@
+//! Runs a feature network over 8-bit pictures.
+use super::network::FeatureNetwork;
+use crate::exec::cpu::Cpu;
+use crate::exec::{Clock, Executor, Program, Store};
+use crate::graph::Graph;
+use crate::nn::Mode;
+use ndarray::Array2;
+
+/// Pictures of one run of the network.
+const BATCH: usize = 100;
+
+/// What a network sees in pictures.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// [pictures, features].
+    pub(super) features: Array2<f64>,
+    /// The likeliest class of each picture; empty for a random network.
+    pub(super) classes: Vec<u8>,
+}
+
+/// A planned feature network.
+pub(super) struct Extractor {
+    cpu: Cpu,
+    size: usize,
+    features: usize,
+    classes: usize,
+}
+
+impl Extractor {
+    pub(super) fn new(network: &FeatureNetwork, threads: usize) -> Self {
+        let (net, classes) = (&network.network, network.classes);
+        let mut store = Store::default();
+        let weights = store.add("features.weights", network.weights.clone());
+        let mut g = Graph::default();
+        let dims: Vec<_> = std::iter::once(BATCH).chain(net.input.iter().copied()).collect();
+        let x = g.input("pictures", &dims);
+        let bound = net.bind(&mut g, weights);
+        let trace = net.trace(&mut g, &bound, x, Mode::Evaluate(None));
+        let last = trace.values.len() - 1;
+        let outputs = if classes > 0 { vec![trace.values[last - 1], trace.output()] } else { vec![trace.output()] };
+        let mut cpu = Cpu::new(threads);
+        cpu.load(vec![Program::new("features", &g, &outputs)], store);
+        Self { cpu, size: net.input.iter().product(), features: network.identity.features, classes }
+    }
+
+    pub(super) fn threads(&self) -> usize {
+        self.cpu.threads()
+    }
+
+    /// What the network sees in `n` pictures, `picture(i)` being the bytes of one.
+    pub(super) fn see<'a>(
+        &mut self,
+        n: usize,
+        picture: impl Fn(usize) -> &'a [u8],
+        mut progress: impl FnMut(usize, usize),
+    ) -> Seen {
+        let mut values = Vec::with_capacity(n * self.features);
+        let mut classes = Vec::with_capacity(if self.classes > 0 { n } else { 0 });
+        let mut feed = vec![0.0; BATCH * self.size];
+        for start in (0..n).step_by(BATCH) {
+            let count = BATCH.min(n - start);
+            for (i, feed) in feed.chunks_exact_mut(self.size).enumerate().take(count) {
+                scale(picture(start + i), feed);
+            }
+            self.cpu.run(0, &[&feed], Clock { seed: 0, step: 0 }).expect("a program without guards does not fail");
+            values.extend(self.cpu.output(0, 0)[..count * self.features].iter().copied().map(f64::from));
+            if self.classes > 0 {
+                let scores = self.cpu.output(0, 1).chunks_exact(self.classes).take(count);
+                classes.extend(scores.map(likeliest));
+            }
+            progress(start + count, n);
+        }
+        let features = Array2::from_shape_vec((n, self.features), values).expect("every picture has its features");
+        Seen { features, classes }
+    }
+}
+
+/// Bytes to -1..=1.
+pub(super) fn scale(bytes: &[u8], out: &mut [f32]) {
+    out.iter_mut().zip(bytes).for_each(|(v, &b)| *v = f32::from(b) / 127.5 - 1.0);
+}
+
+fn likeliest(scores: &[f32]) -> u8 {
+    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    best.map_or(0, |(class, _)| class as u8)
+}

@@ -1,0 +1,17 @@
+//! How good a generator is: distances between its samples and held-out real data, beside what real data gets.
+mod device;
+mod error;
+mod extract;
+mod network;
+mod pictures;
+mod points;
+mod teach;
+#[cfg(test)]
+mod tests;
+
+pub use device::{int8_pictures, to_bytes};
+pub use error::EvaluateError;
+pub use network::{FEATURES, FeatureNetwork, Identity, RANDOM_SEED};
+pub use pictures::{Evaluation, Evaluator, Quality};
+pub use points::{PointsQuality, points};
+pub use teach::{Lesson, Taught, Variation, teach};

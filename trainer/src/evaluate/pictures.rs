@@ -1,0 +1,248 @@
+//! Judges 8-bit pictures against held-out real ones.
+use super::EvaluateError;
+use super::extract::{Extractor, Seen};
+use super::network::{FeatureNetwork, Identity};
+use crate::data::{Dataset, Pictures};
+use crate::metrics::{Classes, Memorisation, Moments, kernel_distance, memorisation, neighbourhoods};
+use ndarray::{ArrayView2, s};
+use serde::{Deserialize, Serialize};
+
+/// Neighbours that make a neighbourhood (Kynkäänniemi et al. 2019).
+const NEIGHBOURS: usize = 3;
+/// Most pictures of each side that are compared one by one: the work grows with the square.
+const COMPARED: usize = 2000;
+/// Most sets of real pictures that a floor is averaged over.
+const FLOOR_SETS: usize = 8;
+
+/// What is known of a set of pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Pictures judged.
+    pub samples: usize,
+    /// Fréchet distance of their features to those of the held-out real pictures. Not a FID: see [`Identity`].
+    pub frechet: f64,
+    /// Unbiased kernel distance of the features, over `compared` pictures of each side.
+    pub kernel: f64,
+    /// Share of the pictures that lie among real ones.
+    pub precision: f64,
+    /// Share of the real pictures that lie among these.
+    pub recall: f64,
+    /// Real neighbourhoods around a picture, on average, over 3.
+    pub density: f64,
+    /// Share of real neighbourhoods that hold a picture.
+    pub coverage: f64,
+    /// Pictures of each side that `kernel` to `coverage` come from.
+    pub compared: usize,
+    /// Share of each class as the classifier sees it; empty without a classifier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<f64>,
+    /// KL of these shares to the real ones, in nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_kl: Option<f64>,
+}
+
+/// A generator before and after it became integers; the JSON of `eval --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Pictures judged of each kind.
+    pub samples: usize,
+    /// Real pictures that they were judged against.
+    pub references: usize,
+    /// What sets of as many real training pictures get as Fréchet distance, on average.
+    pub floor: f64,
+    /// Pictures of the float network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub float: Option<Quality>,
+    /// Pictures of the integer model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Quality>,
+    /// Mean PSNR of int8 against float, in dB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psnr_mean_db: Option<f64>,
+    /// The worst picture's PSNR, in dB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psnr_min_db: Option<f64>,
+    /// What the distances were measured with.
+    pub features: Identity,
+    /// Names of the classes; empty without a classifier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
+}
+
+/// Judges pictures against held-out real ones, whose features it computes once.
+pub struct Evaluator {
+    extractor: Extractor,
+    identity: Identity,
+    train: Pictures,
+    reference: Seen,
+    moments: Moments,
+    /// Real pictures of each class, for a classifier.
+    wanted: Vec<f64>,
+}
+
+impl Evaluator {
+    /// Prepares to judge against `reference`, the held-out split; `train` is the other one. 0 threads: one a core.
+    ///
+    /// # Errors
+    /// When the splits are of different shapes or too small for any feature network.
+    pub fn new(reference: &Pictures, train: &Pictures, threads: usize) -> Result<Self, EvaluateError> {
+        if reference.shape() != train.shape() {
+            return Err(EvaluateError {
+                what: "pictures against held-out ones",
+                found: format!("training pictures of {:?} [height, width, channels]", train.shape()),
+                expected: format!("{:?}, as the held-out ones", reference.shape()),
+                remedy: "split one data set",
+            });
+        }
+        let Some(network) = FeatureNetwork::of(reference).filter(|f| reference.count() >= 2 * f.identity.features)
+        else {
+            return Err(EvaluateError::too_few(
+                "pictures against held-out ones",
+                reference.count(),
+                16,
+                "for 8 features",
+                "add pictures: a fifth of a small data set is held out",
+            ));
+        };
+        let mut extractor = Extractor::new(&network, threads);
+        let seen = extractor.see(reference.count(), |i| reference.bytes(i), |_, _| {});
+        let mut wanted = vec![0.0; network.classes];
+        if network.classes > 0 {
+            (0..reference.count())
+                .filter_map(|i| reference.label(i))
+                .for_each(|label| wanted[usize::from(label)] += 1.0);
+        }
+        Ok(Self {
+            extractor,
+            identity: network.identity,
+            train: train.clone(),
+            moments: Moments::of(seen.features.view()),
+            reference: seen,
+            wanted,
+        })
+    }
+
+    /// The network that judges.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Held-out real pictures.
+    pub fn references(&self) -> usize {
+        self.reference.features.nrows()
+    }
+
+    /// Fewest pictures that can be judged: twice the features, or a covariance would say little.
+    pub fn least(&self) -> usize {
+        2 * self.identity.features
+    }
+
+    /// Names of the classes that [`Quality::classes`] counts; empty without a classifier.
+    pub fn class_names(&self) -> &[String] {
+        if self.wanted.is_empty() { &[] } else { self.train.label_names() }
+    }
+
+    /// The Fréchet distance that `n` real training pictures get: no honest generator does better with `n` samples.
+    ///
+    /// The mean over up to 8 disjoint sets of `n`, since one set's distance varies by a third. A training set of fewer
+    /// pictures gives them all.
+    ///
+    /// # Errors
+    /// With too few pictures.
+    pub fn floor(&mut self, n: usize) -> Result<f64, EvaluateError> {
+        let n = n.min(self.train.count());
+        self.enough("real training pictures", n)?;
+        let sets = (self.train.count() / n).clamp(1, FLOOR_SETS);
+        let train = &self.train;
+        let seen = self.extractor.see(sets * n, |i| train.bytes(i), |_, _| {});
+        let distance = |set: usize| {
+            let part = seen.features.slice(s![set * n..(set + 1) * n, ..]);
+            Moments::of(part).distance(&self.moments)
+        };
+        Ok((0..sets).map(distance).sum::<f64>() / sets as f64)
+    }
+
+    /// What the first `n` real training pictures get in every number.
+    ///
+    /// # Errors
+    /// With too few pictures.
+    pub fn measure_real(&mut self, n: usize) -> Result<Quality, EvaluateError> {
+        let n = n.min(self.train.count());
+        self.enough("real training pictures", n)?;
+        let train = &self.train;
+        let seen = self.extractor.see(n, |i| train.bytes(i), |_, _| {});
+        Ok(self.judge(&seen))
+    }
+
+    /// Judges `pictures`, [n, height, width, channels]; `progress` gets pictures seen and n.
+    ///
+    /// # Errors
+    /// When there are too few, or their bytes are no whole pictures.
+    pub fn measure(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Quality, EvaluateError> {
+        let seen = self.see(pictures, progress)?;
+        Ok(self.judge(&seen))
+    }
+
+    /// How much nearer to training pictures `pictures` lie than held-out real ones do, by features.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn memorisation(
+        &mut self,
+        pictures: &[u8],
+        progress: impl FnMut(usize, usize),
+    ) -> Result<Memorisation, EvaluateError> {
+        let seen = self.see(pictures, |_, _| {})?;
+        let train = &self.train;
+        let known = self.extractor.see(train.count(), |i| train.bytes(i), progress);
+        Ok(memorisation(known.features.view(), seen.features.view(), self.reference.features.view()))
+    }
+
+    fn see(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Seen, EvaluateError> {
+        let size: usize = self.train.shape().iter().product();
+        if !pictures.len().is_multiple_of(size) {
+            return Err(EvaluateError {
+                what: "generated pictures",
+                found: format!("{} bytes", pictures.len()),
+                expected: format!("whole pictures of {:?} bytes [height, width, channels]", self.train.shape()),
+                remedy: "evaluate a generator on the data that it was trained on",
+            });
+        }
+        let n = pictures.len() / size;
+        self.enough("generated pictures", n)?;
+        Ok(self.extractor.see(n, |i| &pictures[i * size..][..size], progress))
+    }
+
+    fn enough(&self, what: &'static str, n: usize) -> Result<(), EvaluateError> {
+        if n >= self.least() {
+            return Ok(());
+        }
+        let why = format!("two for each of {} features", self.identity.features);
+        Err(EvaluateError::too_few(what, n, self.least(), &why, "ask for more samples (2,000 are usual)"))
+    }
+
+    fn judge(&self, seen: &Seen) -> Quality {
+        let compared = COMPARED.min(seen.features.nrows()).min(self.references());
+        let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
+        let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| neighbourhoods(real, made, NEIGHBOURS);
+        let far = || (kernel_distance(real, made), Moments::of(seen.features.view()).distance(&self.moments));
+        let (near, (kernel, frechet)) = if self.extractor.threads() > 1 {
+            rayon::join(|| near(real, made), far)
+        } else {
+            (near(real, made), far())
+        };
+        let classes = (!self.wanted.is_empty()).then(|| Classes::of(&seen.classes, &self.wanted));
+        Quality {
+            samples: seen.features.nrows(),
+            frechet,
+            kernel,
+            precision: near.precision,
+            recall: near.recall,
+            density: near.density,
+            coverage: near.coverage,
+            compared,
+            class_kl: classes.as_ref().map(|c| c.kl).filter(|kl| kl.is_finite()),
+            classes: classes.map_or_else(Vec::new, |c| c.shares),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Trains the classifiers whose features pictures are compared by, with the project's own graph and optimiser.
+use super::extract::{Extractor, scale};
+use super::network::{FEATURES, FeatureNetwork, encode, layers};
+use crate::data::{Dataset, Pictures};
+use crate::exec::cpu::Cpu;
+use crate::exec::{Clock, Executor, Program, Store};
+use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
+use crate::nn::{Mode, Network};
+use crate::optim::{Adam, Schedule};
+use crate::philox::Key;
+
+const BATCH: usize = 64;
+const ADAM: Adam = Adam { rate: 2e-3, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
+const SCHEDULE: Schedule = Schedule::Cosine { to: 0.01 };
+/// Pull of every weight towards zero.
+const DECAY: f32 = 3e-4;
+/// Share of features hidden in each step (dropout: Srivastava et al. 2014).
+const HIDDEN: f32 = 0.3;
+
+/// How a training picture varies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Variation {
+    /// It does not.
+    None,
+    /// Mirrored every other time.
+    Mirror,
+    /// Turned, enlarged and moved a little, each way, as handwriting is.
+    Jitter {
+        /// Largest angle, in radians.
+        turn: f32,
+        /// Largest relative enlargement.
+        size: f32,
+        /// Largest shift, in pixels.
+        shift: f32,
+    },
+}
+
+/// How to train a classifier.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lesson {
+    /// Starting weights, order of pictures and variations follow from it.
+    pub seed: u64,
+    /// Optimiser steps of 64 pictures.
+    pub steps: u64,
+    /// How pictures vary.
+    pub variation: Variation,
+}
+
+/// A classifier's file and how well it does.
+#[derive(Clone, Debug)]
+pub struct Taught {
+    /// safetensors, bf16.
+    pub file: Vec<u8>,
+    /// CRC-32 of the file.
+    pub hash: String,
+    /// Share of the pictures to train on that the classifier in the file gets right.
+    pub train_accuracy: f64,
+    /// The same for pictures that it never saw.
+    pub held_out_accuracy: f64,
+}
+
+/// Trains a classifier on `train`; the outcome depends on the arguments alone. `progress` gets the step and the loss.
+///
+/// # Errors
+/// When the pictures have no labels.
+pub fn teach(
+    train: &Pictures,
+    held_out: &Pictures,
+    lesson: Lesson,
+    mut progress: impl FnMut(u64, f32),
+) -> Result<Taught, String> {
+    let classes = train.label_names().len();
+    if classes < 2 {
+        return Err(format!("{}: a classifier needs pictures of two classes or more, found {classes}", train.name()));
+    }
+    let shape = [train.height(), train.width(), train.channels()];
+    let network = layers(shape, FEATURES, classes);
+    let mut store = Store::default();
+    let program = program(&network, classes, &mut store, network.start(lesson.seed, 0));
+    let weights = store.find("features.weights").ok_or("the store holds the weights")?;
+    let mut cpu = Cpu::new(0);
+    cpu.load(vec![program], store);
+    let size: usize = shape.iter().product();
+    let (mut pictures, mut wanted) = (vec![0.0; BATCH * size], vec![0.0; BATCH * classes]);
+    let mut plain = vec![0.0; size];
+    for step in 0..lesson.steps {
+        let key = Key { seed: lesson.seed, stream: 1, step };
+        wanted.fill(0.0);
+        for (i, picture) in pictures.chunks_exact_mut(size).enumerate() {
+            let index = key.below(i as u32, train.count());
+            wanted[i * classes + usize::from(train.label(index).unwrap_or(0))] = 1.0;
+            scale(train.bytes(index), &mut plain);
+            vary(&plain, shape, lesson.variation, Key { stream: 2 + i as u32, ..key }, picture);
+        }
+        let s = ADAM.scalars(step + 1, SCHEDULE.factor(step, lesson.steps));
+        let inputs: [&[f32]; 5] = [&pictures, &wanted, &[s.rate], &[s.mean_correction], &[s.square_correction]];
+        cpu.run(0, &inputs, Clock { seed: lesson.seed, step }).map_err(|e| e.to_string())?;
+        progress(step + 1, cpu.output(0, 0)[0]);
+    }
+    let file = encode(&network, cpu.store().values(weights))?;
+    let learnt = FeatureNetwork::trained(train.name(), shape, classes, &file)?;
+    let mut extractor = Extractor::new(&learnt, 0);
+    let mut accuracy = |set: &Pictures| {
+        let seen = extractor.see(set.count(), |i| set.bytes(i), |_, _| {});
+        let right = seen.classes.iter().enumerate().filter(|&(i, &class)| set.label(i) == Some(class)).count();
+        right as f64 / set.count() as f64
+    };
+    let (train_accuracy, held_out_accuracy) = (accuracy(train), accuracy(held_out));
+    Ok(Taught { file, hash: learnt.identity.hash, train_accuracy, held_out_accuracy })
+}
+
+/// One step of Adam on the cross-entropy.
+fn program(network: &Network, classes: usize, store: &mut Store, start: Vec<f32>) -> Program {
+    let n = start.len();
+    let weights = store.add("features.weights", start);
+    let moments = (store.add("features.mean", vec![0.0; n]), store.add("features.square", vec![0.0; n]));
+    let mut g = Graph::default();
+    let dims: Vec<_> = std::iter::once(BATCH).chain(network.input.iter().copied()).collect();
+    let x = g.input("pictures", &dims);
+    let wanted = g.input("wanted", &[BATCH, classes]);
+    let scalars = ["rate", "mean correction", "square correction"].map(|name| g.input(name, &[]));
+    let bound = network.bind(&mut g, weights);
+    let body = Network { layers: network.layers[..network.layers.len() - 1].to_vec(), ..network.clone() };
+    let features = body.trace(&mut g, &bound, x, Mode::Train).output();
+    g.enter("hidden features");
+    let dice = g.random(0, Distribution::Uniform, &[BATCH, FEATURES]);
+    let above = g.affine(dice, 1.0, -HIDDEN);
+    let shown = g.affine(features, 1.0 / (1.0 - HIDDEN), 0.0);
+    let zero = g.full(0.0, Shape::new(&[BATCH, FEATURES]));
+    let shown = g.select(above, shown, zero);
+    g.enter("scores");
+    let [.., w, b] = bound.tensors[..] else { unreachable!("a classifier ends in a dense layer") };
+    let product = g.matmul(shown, w);
+    let scores = g.add(product, b);
+    let loss = cross_entropy(&mut g, scores, wanted);
+    g.guard("loss", loss);
+    let gradient = bound.grad(&mut g, loss);
+    let pull = g.affine(bound.flat, DECAY, 0.0);
+    let gradient = g.add(gradient, pull);
+    ADAM.update(&mut g, (weights, bound.flat), gradient, moments, scalars);
+    Program::new("classifier step", &g, &[loss])
+}
+
+/// Mean of log Σ exp(score - wanted score): the negative log of the softmax at the wanted class.
+fn cross_entropy(g: &mut Graph, scores: NodeId, wanted: NodeId) -> NodeId {
+    let column = Shape::new(&[g.shape(scores).dims()[0], 1]);
+    let chosen = g.mul(scores, wanted);
+    let chosen = g.sum_to(chosen, column);
+    let lead = g.sub(scores, chosen);
+    let exp = g.unary(Unary::Exp, lead);
+    let sum = g.sum_to(exp, column);
+    let log = g.unary(Unary::Log, sum);
+    g.mean(log)
+}
+
+/// A varied copy of a picture, by bilinear interpolation; beyond its border lies black.
+fn vary(picture: &[f32], [h, w, c]: [usize; 3], variation: Variation, key: Key, out: &mut [f32]) {
+    let (turn, size, shift) = match variation {
+        Variation::Jitter { turn, size, shift } => (turn, size, shift),
+        Variation::Mirror if key.below(0, 2) == 1 => {
+            for (i, pixel) in out.chunks_exact_mut(c).enumerate() {
+                let from = (i / w * w + w - 1 - i % w) * c;
+                pixel.copy_from_slice(&picture[from..][..c]);
+            }
+            return;
+        }
+        Variation::None | Variation::Mirror => return out.copy_from_slice(picture),
+    };
+    let mut random = [0.0; 4];
+    key.uniform(&mut random);
+    let [a, s, dx, dy] = random.map(|v| 2.0 * v - 1.0);
+    let (sin, cos) = (turn * a).sin_cos();
+    let zoom = 1.0 + size * s;
+    let middle = ((w - 1) as f32 / 2.0, (h - 1) as f32 / 2.0);
+    let at = |x: i64, y: i64, k: usize| {
+        let inside = (0..w as i64).contains(&x) && (0..h as i64).contains(&y);
+        if inside { picture[(y as usize * w + x as usize) * c + k] } else { -1.0 }
+    };
+    for (i, pixel) in out.chunks_exact_mut(c).enumerate() {
+        let (x, y) = ((i % w) as f32 - middle.0, (i / w) as f32 - middle.1);
+        let from_x = (cos * x - sin * y) / zoom + middle.0 + shift * dx;
+        let from_y = (sin * x + cos * y) / zoom + middle.1 + shift * dy;
+        let (x0, y0) = (from_x.floor(), from_y.floor());
+        let (fx, fy) = (from_x - x0, from_y - y0);
+        let (x0, y0) = (x0 as i64, y0 as i64);
+        for (k, v) in pixel.iter_mut().enumerate() {
+            let top = at(x0, y0, k) * (1.0 - fx) + at(x0 + 1, y0, k) * fx;
+            let low = at(x0, y0 + 1, k) * (1.0 - fx) + at(x0 + 1, y0 + 1, k) * fx;
+            *v = top * (1.0 - fy) + low * fy;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::blobs;
+
+    #[test]
+    fn a_classifier_of_coloured_discs_is_learnt_and_the_same_twice() {
+        let (train, held_out) = blobs(8, 8, 3, 600, 1).split(400, 200).unwrap();
+        let lesson = Lesson { seed: 3, steps: 60, variation: Variation::None };
+        let (mut first, mut last) = (0.0, 0.0);
+        let taught =
+            teach(&train, &held_out, lesson, |step, loss| *(if step == 1 { &mut first } else { &mut last }) = loss);
+        let taught = taught.unwrap();
+        assert!(taught.held_out_accuracy > 0.98 && last < 0.2 * first, "{} {first} {last}", taught.held_out_accuracy);
+        assert_eq!(teach(&train, &held_out, lesson, |_, _| {}).unwrap().file, taught.file);
+    }
+
+    #[test]
+    fn variations_mirror_and_turn_but_keep_what_they_should() {
+        let picture = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let varied = |variation, step| {
+            let mut out = [0.0; 6];
+            vary(&picture, [2, 3, 1], variation, Key { seed: 1, stream: 0, step }, &mut out);
+            out
+        };
+        let mirrored: Vec<_> = (0..20).map(|step| varied(Variation::Mirror, step)).collect();
+        assert!(mirrored.contains(&picture) && mirrored.contains(&[3.0, 2.0, 1.0, 6.0, 5.0, 4.0]));
+        assert_eq!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 0.0 }, 3), picture);
+        assert_ne!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 1.0 }, 3), picture);
+    }
+
+    #[test]
+    fn pictures_without_classes_teach_nothing() {
+        let grey = blobs(8, 8, 1, 20, 1);
+        let lesson = Lesson { seed: 3, steps: 1, variation: Variation::None };
+        assert!(teach(&grey, &grey, lesson, |_, _| {}).unwrap_err().contains("two classes"));
+    }
+
+    #[test]
+    fn cross_entropy_of_even_scores_is_the_log_of_the_classes() {
+        let mut g = Graph::default();
+        let scores = g.full(2.5, Shape::new(&[3, 7]));
+        let wanted = g.input("wanted", &[3, 7]);
+        let loss = cross_entropy(&mut g, scores, wanted);
+        let mut cpu = Cpu::new(1);
+        cpu.load(vec![Program::new("loss", &g, &[loss])], Store::default());
+        let one_hot: Vec<f32> = (0..21).map(|i| f32::from(u8::from(i % 7 == 2))).collect();
+        cpu.run(0, &[&one_hot], Clock { seed: 0, step: 0 }).unwrap();
+        assert!((cpu.output(0, 0)[0] - 7f32.ln()).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,179 @@
+//! Real pictures score well, spoilt ones badly, and every number is the same on any number of threads.
+use super::network::crc32;
+use super::*;
+use crate::data::{self, Pictures, Source, blobs};
+use crate::quantise::{Activation, FloatLayer, FloatNet, FloatOp, Options, quantise};
+
+fn split(name: &str) -> (Pictures, Pictures) {
+    let Source::Pictures(pictures) = data::builtin(name).unwrap() else { panic!("{name} are pictures") };
+    pictures.usual_split().unwrap()
+}
+
+fn bytes(set: &Pictures, which: impl Iterator<Item = usize>) -> Vec<u8> {
+    which.flat_map(|i| set.bytes(i).to_vec()).collect()
+}
+
+/// Each pixel becomes the mean of 3x3.
+fn blur(pictures: &[u8], side: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(pictures.len());
+    for picture in pictures.chunks_exact(side * side) {
+        for i in 0..side * side {
+            let (x, y) = (i % side, i / side);
+            let rows = y.saturating_sub(1)..=(y + 1).min(side - 1);
+            let around = rows.flat_map(|y| (x.saturating_sub(1)..=(x + 1).min(side - 1)).map(move |x| y * side + x));
+            let (sum, n) = around.fold((0, 0), |(sum, n), at| (sum + u32::from(picture[at]), n + 1));
+            out.push((sum / n) as u8);
+        }
+    }
+    out
+}
+
+#[test]
+fn real_digits_are_near_the_floor_and_spoilt_ones_far_above() {
+    let (train, held_out) = split("digits");
+    let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
+    assert_eq!(evaluator.identity().network, "digits classifier");
+    let floor = evaluator.floor(2000).unwrap();
+    let real = evaluator.measure_real(2000).unwrap();
+    assert!((0.5..2.0).contains(&(real.frechet / floor)), "{floor} {real:?}");
+    assert!(real.precision > 0.7 && real.recall > 0.7 && real.coverage > 0.8, "{real:?}");
+    assert!(real.classes.iter().all(|share| (0.07..0.14).contains(share)), "{real:?}");
+    assert!(real.class_kl.unwrap() < 0.01, "{real:?}");
+
+    let sharp = bytes(&train, 0..2000);
+    let blurred = evaluator.measure(&blur(&blur(&sharp, 28), 28), |_, _| {}).unwrap();
+    assert!(blurred.frechet > 4.0 * floor && blurred.recall < 0.5 * real.recall, "{floor} {blurred:?}");
+    let ones = (0..train.count()).filter(|&i| train.label(i) == Some(1)).cycle().take(2000);
+    let collapsed = evaluator.measure(&bytes(&train, ones), |_, _| {}).unwrap();
+    assert!(collapsed.frechet > 20.0 * floor && collapsed.recall < 0.3, "{floor} {collapsed:?}");
+    assert!(collapsed.classes[1] > 0.95 && collapsed.class_kl.unwrap() > 1.5, "{collapsed:?}");
+    let noise: Vec<u8> = (0..200 * 784u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise = evaluator.measure(&noise, |_, _| {}).unwrap();
+    assert!(noise.frechet > 20.0 * floor && noise.recall < 0.1 && noise.coverage < 0.1, "{noise:?}");
+}
+
+#[test]
+fn held_out_digits_and_faces_are_classified() {
+    for (name, least) in [("digits", 0.985), ("faces", 0.975)] {
+        let (train, held_out) = split(name);
+        let network = FeatureNetwork::of(&held_out).unwrap();
+        let mut extractor = extract::Extractor::new(&network, 0);
+        let seen = extractor.see(held_out.count(), |i| held_out.bytes(i), |_, _| {});
+        let right = seen.classes.iter().enumerate().filter(|&(i, &c)| held_out.label(i) == Some(c)).count();
+        let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
+        let floors = [1000, 2000].map(|n| evaluator.floor(n).unwrap());
+        println!("{name}: {right} of {} right; floors of 1000 and 2000: {floors:?}", held_out.count());
+        assert!(floors[1] < floors[0], "{floors:?}");
+        assert!(right as f64 >= least * held_out.count() as f64, "{name}: {right} of {}", held_out.count());
+    }
+}
+
+#[test]
+fn one_thread_and_two_agree_bitwise_and_progress_is_told() {
+    let (train, held_out) = split("faces");
+    let measured = [1, 2].map(|threads| {
+        let mut evaluator = Evaluator::new(&held_out, &train, threads).unwrap();
+        let mut steps = vec![];
+        let quality = evaluator.measure(&bytes(&train, 500..750), |done, total| steps.push((done, total))).unwrap();
+        assert_eq!(steps, [(100, 250), (200, 250), (250, 250)]);
+        quality
+    });
+    assert_eq!(measured[0], measured[1]);
+}
+
+#[test]
+fn any_other_data_is_judged_by_a_random_network() {
+    let (train, held_out) = blobs(20, 12, 3, 1000, 4).split(700, 300).unwrap();
+    let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
+    let (a, b) = (bytes(&held_out, 0..300), bytes(&train, 0..300));
+    let itself = evaluator.measure(&a, |_, _| {}).unwrap();
+    assert!(itself.frechet.abs() < 1e-8 && itself.precision == 1.0 && itself.recall == 1.0, "{itself:?}");
+    assert!(itself.classes.is_empty() && itself.class_kl.is_none());
+    let there = evaluator.measure(&b, |_, _| {}).unwrap().frechet;
+    let first = train.select(&(0..300).collect::<Vec<_>>());
+    let back = Evaluator::new(&first, &held_out, 1).unwrap().measure(&a, |_, _| {}).unwrap().frechet;
+    assert!((there - back).abs() < 1e-8 * there && there > 0.0, "{there} {back}");
+    let same_name_other_size = split("digits").1.resized(14, 14).unwrap();
+    assert_eq!(FeatureNetwork::of(&same_name_other_size).unwrap().classes(), 0);
+}
+
+#[test]
+fn copies_of_the_training_set_are_found_out() {
+    let (train, held_out) = blobs(8, 8, 3, 1000, 4).split(700, 300).unwrap();
+    let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
+    assert!(evaluator.memorisation(&bytes(&train, 0..200), |_, _| {}).unwrap().ratio < 0.01);
+    let honest = evaluator.memorisation(&bytes(&held_out, 0..200), |_, _| {}).unwrap().ratio;
+    assert!((0.8..1.2).contains(&honest), "{honest}");
+}
+
+#[test]
+fn too_few_pictures_are_refused_with_the_sums() {
+    let (train, held_out) = blobs(8, 8, 3, 1000, 4).split(700, 300).unwrap();
+    let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
+    let text = evaluator.measure(&bytes(&train, 0..127), |_, _| {}).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "cannot judge the generated pictures\n  expected: 128 or more, two for each of 64 features\n  \
+         found:    127\n  to do:    ask for more samples (2,000 are usual)"
+    );
+    assert!(evaluator.floor(5).unwrap_err().to_string().contains("real training pictures"));
+    assert!(evaluator.measure(&[0; 100], |_, _| {}).unwrap_err().to_string().contains("100 bytes"));
+    let (few, most) = held_out.split(15, 200).unwrap();
+    assert!(Evaluator::new(&few, &most, 1).err().unwrap().to_string().contains("found:    15"));
+    assert!(Evaluator::new(&held_out, &split("digits").0, 1).err().unwrap().to_string().contains("28, 28, 1"));
+}
+
+#[test]
+fn quality_keeps_the_keys_that_other_tools_parse() {
+    let (train, held_out) = split("digits");
+    let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
+    let quality = evaluator.measure_real(200).unwrap();
+    let evaluation = Evaluation {
+        samples: 200,
+        references: evaluator.references(),
+        floor: evaluator.floor(200).unwrap(),
+        float: Some(quality.clone()),
+        int8: Some(quality),
+        psnr_mean_db: Some(43.5),
+        psnr_min_db: Some(30.0),
+        features: evaluator.identity().clone(),
+        class_names: evaluator.class_names().to_vec(),
+    };
+    let json = serde_json::to_value(&evaluation).unwrap();
+    for path in
+        ["/samples", "/floor", "/float/frechet", "/int8/frechet", "/int8/precision", "/int8/recall", "/int8/classes/9"]
+    {
+        assert!(json.pointer(path).is_some_and(|v| v.is_number()), "{path}: {json}");
+    }
+    assert!(json["psnr_mean_db"] == 43.5 && json["psnr_min_db"] == 30.0);
+    assert_eq!(serde_json::from_value::<Evaluation>(json).unwrap(), evaluation);
+}
+
+#[test]
+fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
+    let (latent, h, w) = (4, 4, 6);
+    let mut weight = vec![0.0; latent * h * w];
+    crate::philox::Key { seed: 2, stream: 0, step: 0 }.normal(&mut weight);
+    let op = FloatOp::Dense { inputs: latent, h, w, c: 1 };
+    let layer = FloatLayer { op, weight, bias: vec![0.0; h * w], activation: Activation::Tanh };
+    let net = FloatNet { name: "tiny".into(), latent, layers: vec![layer], range: (-1.0, 1.0) };
+    let options = Options { calibration: 64, comparison: 64, ..Options::default() };
+    let file = quantise(&net, &options).unwrap().file;
+    let mut told = vec![];
+    let all = int8_pictures(&file, 7, 300, |done, total| told.push((done, total))).unwrap();
+    assert_eq!((all.len(), told), (300 * h * w, vec![(256, 300), (300, 300)]));
+    assert_eq!(int8_pictures(&file, 107, 3, |_, _| {}).unwrap(), all[100 * h * w..103 * h * w]);
+    let shifted = [&[0], &file[..]].concat();
+    assert_eq!(int8_pictures(&shifted[1..], 7, 1, |_, _| {}).unwrap(), all[..h * w]);
+    let mut z = [0; 4];
+    ganlet_runtime::latent::normal_i8(7, &mut z);
+    let floats = to_bytes(&net.forward(&z), net.range);
+    assert_eq!(floats, net.pixels(&net.forward(&z)));
+    assert!(crate::metrics::psnr(&floats, &all[..h * w]) > 35.0);
+    assert!(int8_pictures(&file[..20], 0, 1, |_, _| {}).is_err());
+}
+
+#[test]
+fn the_checksum_is_the_common_crc32() {
+    assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+}
