@@ -15,7 +15,7 @@ const LEAKY: Layer = Layer::Activation(Activation::Leaky(0.2));
 /// Channels after each halving convolution.
 const WIDTHS: [usize; 5] = [16, 32, 32, 32, 32];
 /// Fewer features than this say too little about pictures.
-const FEWEST_FEATURES: usize = 8;
+pub(super) const FEWEST_FEATURES: usize = 8;
 
 /// A classifier that is part of the crate.
 struct Embedded {
@@ -80,7 +80,7 @@ impl FeatureNetwork {
         })
     }
 
-    /// A network of He-initialised weights (random features keep distances: Saxe et al. 2011).
+    /// A network of He-initialised weights; even untrained convolutions see structure (Saxe et al. 2011).
     pub fn random(shape: [usize; 3], features: usize) -> Self {
         let network = layers(shape, features, 0);
         let weights = network.start(RANDOM_SEED, 0);
@@ -93,7 +93,7 @@ impl FeatureNetwork {
         Self { network, weights, classes: 0, identity }
     }
 
-    /// A classifier from the layout of [`classifier`] and trained weights.
+    /// A classifier from trained weights in the layout of [`layers`].
     pub(super) fn trained(name: &str, shape: [usize; 3], classes: usize, file: &[u8]) -> Result<Self, String> {
         let network = layers(shape, FEATURES, classes);
         let weights = decode(&network, file)?;

@@ -1,7 +1,7 @@
 //! Judges 8-bit pictures against held-out real ones.
 use super::EvaluateError;
 use super::extract::{Extractor, Seen};
-use super::network::{FeatureNetwork, Identity};
+use super::network::{FEWEST_FEATURES, FeatureNetwork, Identity};
 use crate::data::{Dataset, Pictures};
 use crate::metrics::{Classes, Memorisation, Moments, kernel_distance, memorisation, neighbourhoods};
 use ndarray::{ArrayView2, s};
@@ -94,13 +94,14 @@ impl Evaluator {
                 remedy: "split one data set",
             });
         }
-        let Some(network) = FeatureNetwork::of(reference).filter(|f| reference.count() >= 2 * f.identity.features)
-        else {
+        let network = FeatureNetwork::of(reference);
+        let features = network.as_ref().map_or(FEWEST_FEATURES, |n| n.identity.features);
+        let Some(network) = network.filter(|_| reference.count() >= 2 * features) else {
             return Err(EvaluateError::too_few(
                 "pictures against held-out ones",
                 reference.count(),
-                16,
-                "for 8 features",
+                2 * features,
+                &format!("two for each of {features} features"),
                 "add pictures: a fifth of a small data set is held out",
             ));
         };

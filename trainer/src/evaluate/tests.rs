@@ -120,6 +120,9 @@ fn too_few_pictures_are_refused_with_the_sums() {
     assert!(evaluator.measure(&[0; 100], |_, _| {}).unwrap_err().to_string().contains("100 bytes"));
     let (few, most) = held_out.split(15, 200).unwrap();
     assert!(Evaluator::new(&few, &most, 1).err().unwrap().to_string().contains("found:    15"));
+    let (digits, others) = split("digits").1.split(100, 1000).unwrap();
+    let text = Evaluator::new(&digits, &others, 1).err().unwrap().to_string();
+    assert!(text.contains("128 or more, two for each of 64 features") && text.contains("found:    100"), "{text}");
     assert!(Evaluator::new(&held_out, &split("digits").0, 1).err().unwrap().to_string().contains("28, 28, 1"));
 }
 
