@@ -134,7 +134,12 @@ fn simulate(model: &[u8], out: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     Ok((read(&png)?, read(&gif)?))
 }
 
-fn page(quantised: &Quantised, run: &Run<'_>, json: serde_json::Value, [samples, device, walk]: [Vec<u8>; 3]) -> String {
+fn page(
+    quantised: &Quantised,
+    run: &Run<'_>,
+    json: serde_json::Value,
+    [samples, device, walk]: [Vec<u8>; 3],
+) -> String {
     let figure = |caption: &str, file| Some(Figure { caption: caption.into(), file });
     let layers = quantised.report.layers.iter().map(|l| {
         let (h, w, c) = l.shape;

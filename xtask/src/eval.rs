@@ -75,7 +75,9 @@ fn model(args: &Args) -> Result<(), Failure> {
         recipe.data.source = data.clone();
     }
     let loaded = run::load(&recipe).map_err(|e| Failure::unusable(e.to_string()))?;
-    let Some((train, held_out)) = &loaded.pictures else { return Err(Failure::unusable("points cannot be measured here")) };
+    let Some((train, held_out)) = &loaded.pictures else {
+        return Err(Failure::unusable("points cannot be measured here"));
+    };
     let mut evaluator = Evaluator::new(held_out, train, 0).map_err(|e| Failure::unusable(e.to_string()))?;
     let n = args.samples.unwrap_or(PICTURES);
     console::note(&format!("drawing and judging {n} pictures of the integer model"));

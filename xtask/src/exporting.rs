@@ -26,7 +26,8 @@ impl Chosen {
     /// Opens the run at `path`; the checkpoint is the best measured one, else the newest.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
-        let folder = Folder::open(Path::new(crate::training::RUNS), &path.display().to_string()).map_err(|e| unusable(&e))?;
+        let folder =
+            Folder::open(Path::new(crate::training::RUNS), &path.display().to_string()).map_err(|e| unusable(&e))?;
         let checkpoint = folder.chosen().map_err(|e| unusable(&e))?;
         let which = folder.best().map_or_else(
             || "the newest".to_owned(),
@@ -78,9 +79,8 @@ impl Chosen {
         console::note(&format!("drawing and judging {n} pictures of the float network"));
         let values = self.trainer.samples(FIRST_SEED, n);
         let bytes = evaluate::to_bytes(&values, (range[0], range[1]));
-        let judge = |e: &mut Evaluator, bytes: &[u8]| {
-            e.measure(bytes, |_, _| {}).map_err(|e| Failure::unusable(e.to_string()))
-        };
+        let judge =
+            |e: &mut Evaluator, bytes: &[u8]| e.measure(bytes, |_, _| {}).map_err(|e| Failure::unusable(e.to_string()));
         let float = judge(&mut evaluator, &bytes)?;
         let int8 = match model {
             None => None,
@@ -127,7 +127,8 @@ pub(crate) fn bit_exact(quantised: &Quantised) -> Result<bool, Failure> {
 
 /// The measurements as a table for people.
 pub(crate) fn words(evaluation: &Evaluation) -> String {
-    let Evaluation { samples, references, floor, float, int8, psnr_mean_db, psnr_min_db, features, class_names } = evaluation;
+    let Evaluation { samples, references, floor, float, int8, psnr_mean_db, psnr_min_db, features, class_names } =
+        evaluation;
     let mut table = crate::table::Table::new(&["", ">float", ">int8", "meaning"]);
     let mut row = |name: &str, value: &dyn Fn(&evaluate::Quality) -> f64, meaning: &str| {
         let cell = |q: &Option<evaluate::Quality>| q.as_ref().map_or(String::new(), |q| format!("{:.3}", value(q)));
@@ -139,11 +140,18 @@ pub(crate) fn words(evaluation: &Evaluation) -> String {
     row("density", &|q| q.density, "real neighbourhoods around a picture, on average");
     row("coverage", &|q| q.coverage, "share of real neighbourhoods that hold a picture");
     for (i, name) in class_names.iter().enumerate() {
-        row(&format!("class {name}"), &|q| q.classes.get(i).copied().unwrap_or(f64::NAN), "share, as a classifier sees it");
+        row(
+            &format!("class {name}"),
+            &|q| q.classes.get(i).copied().unwrap_or(f64::NAN),
+            "share, as a classifier sees it",
+        );
     }
     let mut out = table.lines();
     if let (Some(mean), Some(min)) = (psnr_mean_db, psnr_min_db) {
         out += &format!("  PSNR of int8 against float: {mean:.1} dB mean, {min:.1} dB worst\n");
     }
-    out + &format!("  {samples} pictures against {references} held-out real ones; features: {}\n", features.name)
+    out + &format!(
+        "  {samples} pictures against {references} held-out real ones; features: {} {}\n",
+        features.network, features.hash
+    )
 }

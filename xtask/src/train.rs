@@ -132,7 +132,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 
 /// Goes on with a run where its newest checkpoint left it.
 fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
-    if args.data.is_some() || !args.set.is_empty() || args.seed.is_some() || args.out.is_some() || args.minutes.is_some() {
+    if args.data.is_some()
+        || !args.set.is_empty()
+        || args.seed.is_some()
+        || args.out.is_some()
+        || args.minutes.is_some()
+    {
         let message = "--resume goes on with the run's own recipe, data, seed and folder: of the other options it takes \
                        --steps and --threads alone";
         return Err(Failure::unusable(message));
