@@ -15,6 +15,8 @@ fn main() {
     for p in t.programs() {
         println!("{} nodes {} steps {} {} KB", p.name, p.graph.len(), p.plan.steps(), p.plan.bytes() / 1024);
     }
+    let profile = std::env::var("PROFILE").is_ok();
+    if profile { t.advance().unwrap(); t.executor().start_profile(); }
     let start = std::time::Instant::now();
     for i in 0..steps {
         let r = match t.advance() {
@@ -33,6 +35,16 @@ fn main() {
                 t.flops() * (i + 1) as f64 / s / 1e9
             );
         }
+    }
+    if profile {
+        let mut rows = t.executor().profile();
+        let total: f64 = rows.iter().map(|r| r.3).sum();
+        rows.sort_by(|a, b| b.3.total_cmp(&a.3));
+        let mut kinds = std::collections::BTreeMap::new();
+        for r in &rows { *kinds.entry(r.1.clone()).or_insert(0.0) += r.3; }
+        println!("{kinds:?} {total}");
+        for r in rows.iter().take(40) { println!("{:5.1}% {:.3} ms {} {} {}", r.3 / total * 100.0, r.3 / steps as f64 * 1e3, r.0, r.1, r.2); }
+        return;
     }
     let shape = t.data().shape().to_vec();
     let n = if shape.len() == 3 { 64 } else { 2500 };

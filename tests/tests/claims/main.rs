@@ -3,4 +3,6 @@ mod executor;
 mod golden_models;
 mod gradients;
 mod hostile_models;
+mod recipes;
 mod streaming;
+mod training;

@@ -86,6 +86,29 @@ pub(crate) enum Kind {
     Guard,
 }
 
+impl Kind {
+    /// A word for tables.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fused(_) => "fused",
+            Self::MatMul { .. } => "matmul",
+            Self::Conv(..) => "conv",
+            Self::ConvInput(..) => "conv-input",
+            Self::ConvWeight(..) => "conv-weight",
+            Self::Upsample(..) => "upsample",
+            Self::SumPool(..) => "sum-pool",
+            Self::Slice { .. } => "slice",
+            Self::Pad { .. } => "pad",
+            Self::Concat { .. } => "concat",
+            Self::Broadcast(..) => "broadcast",
+            Self::SumTo(..) => "sum-to",
+            Self::Random(..) => "random",
+            Self::Copy => "copy",
+            Self::Guard => "guard",
+        }
+    }
+}
+
 /// Sizes of a convolution: picture side x and output side y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConvShape {
@@ -137,7 +160,7 @@ impl Plan {
         let line = |s: &Step| {
             let kind = match &s.kind {
                 Kind::Fused(f) => format!("fused x{}", f.instructions.len()),
-                other => format!("{other:?}").split([' ', '(']).next().unwrap_or_default().to_lowercase(),
+                other => other.name().into(),
             };
             let slots = |views: &[View]| views.iter().map(|v| format!("{:?}", v.base)).collect::<Vec<_>>().join(" ");
             format!(

@@ -6,6 +6,7 @@ mod calibrate;
 mod compare;
 mod error;
 mod float;
+mod fold;
 mod lower;
 mod net;
 mod report;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use compare::Psnr;
 pub use error::QuantiseError;
+pub use fold::fold;
 pub use net::{Activation, FloatLayer, FloatNet, FloatOp};
 pub use report::{LayerReport, Report};
 

@@ -3,6 +3,7 @@ mod checkpoint;
 mod error;
 mod folder;
 pub mod pictures;
+mod source;
 
 use crate::exec::NotFinite;
 use crate::report::{Image, animation};
@@ -10,6 +11,7 @@ use crate::train::{Report, Trainer};
 pub use checkpoint::Checkpoint;
 pub use error::RunError;
 pub use folder::{Best, Folder, Line, Measure};
+pub use source::{Loaded, load};
 use std::fmt;
 use std::time::Instant;
 

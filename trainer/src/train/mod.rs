@@ -143,6 +143,11 @@ impl Trainer {
         self.cpu.programs()
     }
 
+    /// The executor, for its profile.
+    pub fn executor(&mut self) -> &mut Cpu {
+        &mut self.cpu
+    }
+
     /// Bytes of working memory and store.
     pub fn bytes(&self) -> usize {
         self.cpu.bytes() + self.cpu.store().bytes()

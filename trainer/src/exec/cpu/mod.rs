@@ -17,6 +17,7 @@ use arrayvec::ArrayVec;
 pub use gemm::{MatMut, MatRef, sgemm};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use split::MAX_PARTS;
+use std::time::Instant;
 
 /// Programs whose products need fewer operations than this run on the calling thread alone.
 const WORTH_THREADS: f64 = 2e6;
@@ -26,6 +27,7 @@ pub struct Cpu {
     pool: Option<ThreadPool>,
     programs: Vec<Program>,
     memory: Memory,
+    profile: Option<Vec<Vec<f64>>>,
 }
 
 /// All numbers: slots, the store, and sums of tasks before they are added up.
@@ -42,7 +44,7 @@ impl Cpu {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
         let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build().ok()).flatten();
-        Self { pool, programs: Vec::new(), memory: Memory::default() }
+        Self { pool, programs: Vec::new(), memory: Memory::default(), profile: None }
     }
 
     /// Count of threads that share the work.
@@ -53,6 +55,23 @@ impl Cpu {
     /// Bytes of working memory, the store not counted.
     pub fn bytes(&self) -> usize {
         4 * (self.memory.slots.iter().map(Vec::len).sum::<usize>() + self.memory.partials.len())
+    }
+
+    /// Starts to add up the time of every kernel call.
+    pub fn start_profile(&mut self) {
+        self.profile = Some(self.programs.iter().map(|p| vec![0.0; p.plan.steps()]).collect());
+    }
+
+    /// Seconds by kernel call since [`Cpu::start_profile`], with the program's name, the call's kind and its nodes.
+    pub fn profile(&self) -> Vec<(String, String, String, f64)> {
+        let profile = self.profile.iter().flatten().zip(&self.programs);
+        let rows = profile.flat_map(|(times, program)| {
+            program.plan.steps.iter().zip(times).map(|(step, &seconds)| {
+                let last = step.nodes[step.nodes.len() - 1];
+                (program.name.clone(), step.kind.name().to_owned(), program.graph.describe(last), seconds)
+            })
+        });
+        rows.collect()
     }
 
     /// Runs `program` step by step and names the first node with a value that is not finite.
@@ -100,7 +119,16 @@ impl Executor for Cpu {
             assert_eq!(given.len(), *len, "length of input {name}");
         }
         let memory = &mut self.memory;
-        let mut all = || plan.steps.iter().try_for_each(|step| memory.checked_step(step, inputs, clock));
+        let profile = &mut self.profile;
+        let mut all = || match profile {
+            None => plan.steps.iter().try_for_each(|step| memory.checked_step(step, inputs, clock)),
+            Some(times) => plan.steps.iter().zip(&mut times[program]).try_for_each(|(step, seconds)| {
+                let start = Instant::now();
+                let done = memory.checked_step(step, inputs, clock);
+                *seconds += start.elapsed().as_secs_f64();
+                done
+            }),
+        };
         let done = match &self.pool {
             Some(pool) if plan.flops() >= WORTH_THREADS => pool.install(all),
             _ => all(),

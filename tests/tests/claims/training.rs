@@ -1,0 +1,153 @@
+//! Training: resuming is exact, threads do not matter, failures spoil nothing.
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run::{self, Checkpoint, End, Failure, Folder, Run};
+use ganlet_trainer::train::Trainer;
+use std::path::Path;
+
+fn recipe(name: &str, settings: &[&str]) -> Recipe {
+    let settings: Vec<_> = settings.iter().map(|s| s.to_string()).collect();
+    Recipe::open(name, &settings).unwrap()
+}
+
+fn trainer(recipe: &Recipe, steps: u64, threads: usize) -> Trainer {
+    let loaded = run::load(recipe).unwrap();
+    Trainer::new(recipe.clone(), loaded.train, 3, steps, threads).unwrap()
+}
+
+/// A small run of each kind of network.
+fn small() -> Vec<Recipe> {
+    vec![
+        recipe("ring", &["train.batch=32"]),
+        recipe("faces", &["train.batch=4", "generator.widths=[8, 8]", "critic.widths=[8, 8]", "critic.stem=4"]),
+        recipe("digits-dcgan", &["train.batch=4", "generator.widths=[8, 8]", "critic.widths=[8, 8]"]),
+        recipe(
+            "digits",
+            &[
+                "train.batch=4",
+                "critic.widths=[8, 8]",
+                "objective.loss=\"wasserstein\"",
+                "objective.regulariser={kind=\"gradient-penalty\", lambda=10.0}",
+                "train.critic_steps=3",
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn a_hundred_steps_equal_fifty_a_checkpoint_and_fifty() {
+    let folder = tempfile::tempdir().unwrap();
+    for recipe in small() {
+        let mut whole = trainer(&recipe, 100, 1);
+        (0..100).for_each(|_| _ = whole.advance().unwrap());
+        let mut half = trainer(&recipe, 100, 1);
+        (0..50).for_each(|_| _ = half.advance().unwrap());
+        let path = folder.path().join("half.safetensors");
+        // Looking at samples in between must not change anything.
+        half.samples(1, 10);
+        let fresh = Folder::create(folder.path(), None, &recipe).unwrap();
+        Run::new(half, fresh).unwrap().checkpoint().save(&path).unwrap();
+        let saved = Checkpoint::load(&path).unwrap();
+        assert_eq!((saved.step, saved.steps, &saved.recipe), (50, 100, &recipe));
+        let mut rest = trainer(&saved.recipe, saved.steps, 1);
+        rest.restore(saved.store, saved.step);
+        (0..50).for_each(|_| _ = rest.advance().unwrap());
+        // Batch statistics are measured for looking, not trained.
+        whole.settle();
+        rest.settle();
+        assert_eq!(whole.store(), rest.store(), "{}", recipe.name);
+    }
+}
+
+#[test]
+fn any_number_of_threads_trains_the_same() {
+    for recipe in small() {
+        let run = |threads| {
+            let mut trainer = trainer(&recipe, 5, threads);
+            (0..5).for_each(|_| _ = trainer.advance().unwrap());
+            (trainer.store().clone(), trainer.samples(1, 70))
+        };
+        let one = run(1);
+        assert!(one == run(2) && one == run(3), "{}", recipe.name);
+    }
+}
+
+#[test]
+fn a_run_stops_resumes_and_keeps_what_it_should() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = ["train.batch=16", "train.save_every=4", "train.log_every=2", "train.sample_every=4"];
+    let recipe = recipe("bimodal-1d", &settings);
+    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    assert!(folder.path().ends_with("00001-bimodal-1d"));
+    let mut run = Run::new(trainer(&recipe, 22, 1), folder.clone()).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let stop = || {
+        asked.set(asked.get() + 1);
+        asked.get() == 10
+    };
+    assert_eq!(run.go(&stop, &mut |_| {}).unwrap(), End::Stopped);
+    let found = Folder::open(root.path(), "latest").unwrap();
+    assert_eq!(found, folder);
+    let (saved, notes) = found.latest().unwrap();
+    assert_eq!((saved.step, notes.len()), (10, 0));
+    let mut trainer = trainer(&saved.recipe, saved.steps, 1);
+    trainer.restore(saved.store, saved.step);
+    let mut run = Run::new(trainer, found).unwrap();
+    assert_eq!(run.go(&|| false, &mut |_| {}).unwrap(), End::Done);
+    assert_eq!(folder.checkpoints(), [20, 22]);
+    let steps: Vec<_> = folder.lines().iter().map(|l| l.report.step).collect();
+    assert_eq!(steps, (1..=11).map(|i| 2 * i).collect::<Vec<_>>());
+    for file in ["recipe.toml", "losses.png", "timeline.gif", "samples/step-0000000.png", "samples/step-0000020.png"] {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn a_broken_checkpoint_falls_back_to_the_one_before() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = recipe("bimodal-1d", &["train.batch=8", "train.save_every=3"]);
+    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
+    let newest = folder.path().join("checkpoints/step-0000006.safetensors");
+    let bytes = std::fs::read(&newest).unwrap();
+    for len in [0, 5, 100, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&newest, &bytes[..len]).unwrap();
+        let (found, notes) = folder.latest().unwrap();
+        assert_eq!((found.step, notes.len()), (3, 1), "{len} bytes");
+    }
+}
+
+#[test]
+fn places_that_cannot_hold_a_run_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = recipe("bimodal-1d", &[]);
+    let message = |e: run::RunError| e.to_string();
+    assert!(message(Folder::open(root.path(), "latest").unwrap_err()).contains("no run here"));
+    assert!(message(Folder::open(root.path(), "nowhere").unwrap_err()).contains("nowhere"));
+    let file = root.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    assert!(message(Folder::create(&file, None, &recipe).unwrap_err()).contains("file"));
+    let taken = Folder::create(root.path(), None, &recipe).unwrap();
+    assert!(
+        message(Folder::create(root.path(), Some(taken.path()), &recipe).unwrap_err())
+            .contains("nothing was overwritten")
+    );
+    assert!(Path::new("/dev/full").exists(), "this test writes to /dev/full");
+    std::os::unix::fs::symlink("/dev/full", taken.path().join("log.jsonl")).unwrap();
+    let line = run::Line { report: Default::default(), samples_per_s: 0.0, seconds: 0.0, measure: None };
+    assert!(message(taken.log(&line).unwrap_err()).contains("make room"));
+}
+
+#[test]
+fn a_step_too_large_stops_the_run_and_keeps_the_last_good_checkpoint() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = ["train.batch=16", "train.save_every=1", "optimiser.rate=1e30", "objective.regulariser.gamma=1e30"];
+    let recipe = recipe("ring", &settings);
+    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    let mut run = Run::new(trainer(&recipe, 100, 1), folder.clone()).unwrap();
+    let Err(Failure::NotFinite(error)) = run.go(&|| false, &mut |_| {}) else { panic!("no failure") };
+    assert!(error.to_string().contains("step") && error.node.contains("node"), "{error}");
+    let (saved, _) = folder.latest().map_or((None, ()), |l| (Some(l.0), ()));
+    if let Some(saved) = saved {
+        assert!(saved.store.entries().iter().all(|e| e.values.iter().all(|v| v.is_finite())));
+    }
+}

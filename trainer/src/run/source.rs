@@ -1,0 +1,54 @@
+//! The data that a recipe names, split into what is trained on and what is held out for measuring.
+use crate::data::{self, BUILTIN, DataError, Dataset, Mixture, Options, Pictures, Source};
+use crate::recipe::Recipe;
+use std::path::Path;
+
+/// Data, ready to train on.
+pub struct Loaded {
+    /// What training draws from.
+    pub train: Box<dyn Dataset>,
+    /// The same pictures again, and those held out, for measuring; none for points.
+    pub pictures: Option<(Pictures, Pictures)>,
+    /// The law of points.
+    pub mixture: Option<Mixture>,
+    /// What the user should know about how the data was read.
+    pub notes: Vec<String>,
+}
+
+/// Opens what `recipe.data` names.
+pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
+    let wanted = &recipe.data;
+    let range = (wanted.range[0], wanted.range[1]);
+    let size = wanted.size.map(|[w, h]| (w, h));
+    let named = BUILTIN.iter().any(|b| b.name == wanted.source);
+    let (source, notes) = if named {
+        (data::builtin(&wanted.source)?, Vec::new())
+    } else if Path::new(&wanted.source).exists() {
+        let options = Options { size, flip: wanted.flip, range, ..Options::default() };
+        let opened = data::open(&wanted.source, &options)?;
+        (Source::Pictures(opened.pictures), opened.notes)
+    } else {
+        let names: Vec<_> = BUILTIN.iter().map(|b| b.name).collect();
+        return Err(DataError::new(
+            format!("the data of recipe {}", recipe.name),
+            format!("a file or folder, or one of {}", names.join(", ")),
+            format!("`{}`, which is neither", wanted.source),
+            "name your pictures with --data PATH",
+        ));
+    };
+    match source {
+        Source::Mixture(mixture) => {
+            // Points are scaled by the trainer, so that measures see the data's own units.
+            Ok(Loaded { train: Box::new(mixture.clone()), pictures: None, mixture: Some(mixture), notes })
+        }
+        Source::Pictures(pictures) => {
+            let pictures = match size {
+                Some((w, h)) => pictures.resized(w, h)?,
+                None => pictures,
+            };
+            let pictures = pictures.with_range(range.0, range.1).with_flip(wanted.flip);
+            let (train, held_out) = pictures.usual_split()?;
+            Ok(Loaded { train: Box::new(train.clone()), pictures: Some((train, held_out)), mixture: None, notes })
+        }
+    }
+}
