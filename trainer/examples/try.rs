@@ -16,7 +16,10 @@ fn main() {
         println!("{} nodes {} steps {} {} KB", p.name, p.graph.len(), p.plan.steps(), p.plan.bytes() / 1024);
     }
     let profile = std::env::var("PROFILE").is_ok();
-    if profile { t.advance().unwrap(); t.executor().start_profile(); }
+    if profile {
+        t.advance().unwrap();
+        t.executor().start_profile();
+    }
     let start = std::time::Instant::now();
     for i in 0..steps {
         let r = match t.advance() {
@@ -41,9 +44,13 @@ fn main() {
         let total: f64 = rows.iter().map(|r| r.3).sum();
         rows.sort_by(|a, b| b.3.total_cmp(&a.3));
         let mut kinds = std::collections::BTreeMap::new();
-        for r in &rows { *kinds.entry(r.1.clone()).or_insert(0.0) += r.3; }
+        for r in &rows {
+            *kinds.entry(r.1.clone()).or_insert(0.0) += r.3;
+        }
         println!("{kinds:?} {total}");
-        for r in rows.iter().take(40) { println!("{:5.1}% {:.3} ms {} {} {}", r.3 / total * 100.0, r.3 / steps as f64 * 1e3, r.0, r.1, r.2); }
+        for r in rows.iter().take(40) {
+            println!("{:5.1}% {:.3} ms {} {} {}", r.3 / total * 100.0, r.3 / steps as f64 * 1e3, r.0, r.1, r.2);
+        }
         return;
     }
     let shape = t.data().shape().to_vec();

@@ -1,8 +1,10 @@
 //! Claims about the whole project, one module each subject.
+mod documents;
 mod executor;
 mod golden_models;
 mod gradients;
 mod hostile_models;
 mod recipes;
 mod streaming;
+mod tidy;
 mod training;
