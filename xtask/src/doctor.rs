@@ -80,10 +80,9 @@ fn host() -> Vec<Finding> {
 
 fn checks() -> Vec<Finding> {
     let program = Finding::program;
-    let remedy = "rustup component add";
     vec![
-        program("cargo-clippy", &["--version"], "cargo xtask test", &format!("{remedy} clippy")),
-        program("cargo-fmt", &["--version"], "cargo xtask test", &format!("{remedy} rustfmt")),
+        program("cargo-clippy", &["--version"], "cargo xtask test", "rustup component add clippy"),
+        program("cargo-fmt", &["--version"], "cargo xtask test", "rustup component add rustfmt"),
     ]
 }
 

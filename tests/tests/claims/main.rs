@@ -1,4 +1,5 @@
 //! Claims about the whole project, one module each subject.
+mod documents;
 mod executor;
 mod golden_models;
 mod gradients;
@@ -6,4 +7,5 @@ mod hostile_models;
 mod objectives;
 mod recipes;
 mod streaming;
+mod tidy;
 mod training;

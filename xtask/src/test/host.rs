@@ -10,9 +10,13 @@ use std::process::{Command, Stdio};
 /// Runs all of them, the quick ones first.
 pub(super) fn parts() -> Vec<Part> {
     vec![
-        Part::timed("format", || component("rustfmt", &["fmt", "--all", "--check"])),
+        Part::timed("format", || component("rustfmt", "rustfmt-web", &["fmt", "--all", "--check"])),
         Part::timed("lints", || {
-            component("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+            component(
+                "clippy",
+                "rust-web-clippy",
+                &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+            )
         }),
         Part::timed("documentation", || {
             let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
@@ -29,14 +33,21 @@ fn cargo(words: &[&str]) -> Command {
     command
 }
 
-/// A check by a component of the compiler, which rustup is asked for where it is missing.
-fn component(name: &str, words: &[&str]) -> Verdict {
+/// A check by a component of the compiler, which is installed first where it is missing and that needs no questions.
+fn component(name: &str, package: &str, words: &[&str]) -> Verdict {
     let works = || {
-        cargo(&[words[0], "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+        let mut command = cargo(&[words[0], "--version"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     };
-    if !works() && toolchain::which("rustup").is_some() {
-        console::note(&format!("rustup component add {name}"));
-        let _ = Command::new("rustup").args(["component", "add", name]).stdin(Stdio::null()).status();
+    if !works() {
+        let told = |what: &str| console::note(&format!("installing: {what}"));
+        if toolchain::which("rustup").is_some() {
+            told(&format!("rustup component add {name}"));
+            let mut command = Command::new("rustup");
+            let _ = command.args(["component", "add", name]).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        } else if let Err(refused) = toolchain::install(&[package], &told) {
+            return failed(format!("{name} is missing: rustup component add {name} ({refused})"));
+        }
     }
     if works() { check(cargo(words)) } else { failed(format!("{name} is missing: rustup component add {name}")) }
 }

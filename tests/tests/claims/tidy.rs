@@ -1,0 +1,140 @@
+//! The house rules that a program can check.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const MOST_LINES: usize = 600;
+const MEDIAN_LINES: usize = 250;
+
+/// The files that may hold unsafe blocks, each block explained.
+const AUDITED: [&str; 2] = ["trainer/src/exec/cpu/elementwise.rs", "trainer/src/exec/cpu/gemm.rs"];
+
+/// Where the project's text lies; beside it, a working copy may hold runs, data and whatever else its owner likes.
+const FOLDERS: [&str; 8] = [".cargo", ".ci", "docs", "firmware-sim", "runtime", "tests", "trainer", "xtask"];
+
+/// Words that must not stand in code; spelt in halves, so that they do not stand here.
+const FORBIDDEN: [&str; 6] = [
+    concat!("to", "do!("),
+    concat!("unimple", "mented!("),
+    concat!("db", "g!("),
+    concat!("#[ig", "nore"),
+    concat!("#[should_", "panic"),
+    concat!("FIX", "ME"),
+];
+
+/// First parts of paths that exist on one machine only.
+const MACHINE_PATHS: [&str; 4] =
+    [concat!("/wo", "rk"), concat!("/ro", "ot"), concat!("/tm", "p"), concat!("/ho", "me")];
+
+struct Text {
+    /// From the root of the project, with `/`.
+    name: String,
+    lines: Vec<String>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every text file of the project.
+fn texts() -> Vec<Text> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let last = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                let ours = if folder == root() { FOLDERS.contains(&last.as_str()) } else { last != "target" };
+                folders.extend(ours.then_some(path));
+            } else if last != ".git"
+                && let Ok(text) = fs::read_to_string(&path)
+            {
+                let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+                found.push(Text { name, lines: text.lines().map(str::to_owned).collect() });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn sources() -> Vec<Text> {
+    let sources: Vec<Text> = texts().into_iter().filter(|text| text.name.ends_with(".rs")).collect();
+    assert!(sources.len() > 50, "only {} sources found", sources.len());
+    sources
+}
+
+/// Fails with all offenders at once.
+#[track_caller]
+fn none(rule: &str, offenders: Vec<String>) {
+    assert!(offenders.is_empty(), "{rule}:\n  {}", offenders.join("\n  "));
+}
+
+/// Places where `wrong` holds, as `file:line: text`.
+fn places(texts: &[Text], wrong: impl Fn(&Text, &str) -> bool) -> Vec<String> {
+    let of = |text: &Text| {
+        let lines = text.lines.iter().enumerate().filter(|(_, line)| wrong(text, line));
+        lines.map(|(i, line)| format!("{}:{}: {}", text.name, i + 1, line.trim())).collect::<Vec<_>>()
+    };
+    texts.iter().flat_map(of).collect()
+}
+
+#[test]
+fn sources_are_short_enough_to_read() {
+    let sources = sources();
+    let mut lengths: Vec<usize> = sources.iter().map(|text| text.lines.len()).collect();
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(median <= MEDIAN_LINES, "the median source has {median} lines, more than {MEDIAN_LINES}");
+    let long = sources.iter().filter(|text| text.lines.len() > MOST_LINES);
+    none("longer than 600 lines", long.map(|text| format!("{}: {}", text.name, text.lines.len())).collect());
+}
+
+#[test]
+fn every_source_begins_by_saying_what_it_answers() {
+    let silent = |text: &&Text| {
+        let first = text.lines.first().map(String::as_str).unwrap_or_default();
+        !(first.starts_with("//! ") && first.len() > 12)
+    };
+    none("the first line is no //! sentence", sources().iter().filter(silent).map(|text| text.name.clone()).collect());
+}
+
+#[test]
+fn nothing_is_left_unfinished_or_switched_off() {
+    let found = places(&sources(), |_, line| FORBIDDEN.iter().any(|word| line.contains(word)));
+    none("unfinished, switched off or left from debugging", found);
+}
+
+#[test]
+fn unsafe_code_stands_only_in_audited_files_under_its_reason() {
+    let keyword = concat!("uns", "afe");
+    let opens = |line: &str| {
+        let code = line.split("//").next().unwrap_or_default();
+        ["{", "fn", "impl", "trait", "extern"].iter().any(|next| code.contains(&format!("{keyword} {next}")))
+    };
+    let sources = sources();
+    let found = places(&sources, |text, line| opens(line) && !AUDITED.contains(&text.name.as_str()));
+    none("not a file that was audited", found);
+    for name in AUDITED {
+        let text = sources.iter().find(|text| text.name == name).unwrap_or_else(|| panic!("{name} is gone"));
+        let blocks: Vec<usize> = (0..text.lines.len()).filter(|&i| opens(&text.lines[i])).collect();
+        assert!(!blocks.is_empty(), "{name} needs no audit any more");
+        for block in blocks {
+            let above = &text.lines[block.saturating_sub(5)..block];
+            assert!(above.iter().any(|line| line.contains("// SAFETY: ")), "{name}:{}: no SAFETY comment", block + 1);
+        }
+    }
+}
+
+#[test]
+fn no_path_of_one_machine_stands_in_any_text() {
+    let part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}');
+    let names = |line: &str, path: &str| {
+        line.match_indices(path).any(|(at, _)| {
+            let (before, behind) = (line[..at].chars().next_back(), line[at + path.len()..].chars().next());
+            !before.is_some_and(part_of_word) && !behind.is_some_and(part_of_word)
+        })
+    };
+    let found = places(&texts(), |_, line| MACHINE_PATHS.iter().any(|path| names(line, path)));
+    none("a path that exists on one machine only", found);
+}

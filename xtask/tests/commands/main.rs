@@ -1,0 +1,130 @@
+//! Claims about the command line: help teaches, JSON stands alone, bad input is told on one screen.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const COMMANDS: [&str; 8] = ["demo", "train", "eval", "export", "inspect", "sim", "test", "doctor"];
+
+fn xtask(words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(words).current_dir(root()).env_remove("DISPLAY").output().unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A fresh file name of this test's own.
+fn scratch(name: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_file(&path);
+    path.to_str().unwrap().to_owned()
+}
+
+/// The command fails with this exit code, says why on at most 24 lines, and prints nothing else.
+#[track_caller]
+fn refused(words: &[&str], code: i32, why: &str) {
+    let output = xtask(words);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {message}");
+    assert!(message.contains(why) && message.lines().count() <= 24, "{words:?}: {message}");
+    assert!(!message.contains("panicked") && !message.contains("RUST_BACKTRACE"), "{words:?}: {message}");
+    assert!(output.stdout.is_empty(), "{words:?}: {}", text(&output.stdout));
+}
+
+const MODEL: &str = "runtime/tests/golden/kinds-v1.model";
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let overview = text(&xtask(&["--help"]).stdout);
+    for command in COMMANDS {
+        assert!(overview.contains(command), "{overview}");
+        let output = xtask(&[command, "--help"]);
+        let help = text(&output.stdout);
+        assert!(output.status.success() && output.stderr.is_empty());
+        assert!(help.contains("Example") && help.contains(&format!("cargo xtask {command}")), "{help}");
+    }
+}
+
+#[test]
+fn inspect_prints_json_alone_with_the_keys_that_other_tools_parse() {
+    let output = xtask(&["inspect", MODEL, "--json"]);
+    assert!(output.status.success() && output.stderr.is_empty());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let bytes = fs::metadata(root().join(MODEL)).unwrap().len();
+    assert_eq!(json["flash_bytes"].as_u64(), Some(bytes));
+    assert!(json["arena_bytes"].as_u64() < json["whole_tensor_bytes"].as_u64());
+    let layers = json["layers"].as_array().unwrap();
+    assert_eq!(layers.iter().map(|l| l["macs"].as_u64().unwrap()).sum::<u64>(), json["macs"].as_u64().unwrap());
+    assert!(layers.iter().all(|l| l["kind"].is_string() && l["layout"].is_string() && l["weight_bytes"].is_u64()));
+    let boards = json["boards"].as_array().unwrap();
+    assert!(boards.len() >= 7 && boards.iter().all(|b| b["name"].is_string() && b["fits"].is_boolean()));
+}
+
+#[test]
+fn inspect_shows_the_same_sums_to_people() {
+    let shown = text(&xtask(&["inspect", MODEL]).stdout);
+    for part in ["dense", "upsample", "14,985", "272 bytes drawn row by row", "led-5x5", "fits"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
+fn files_that_are_no_model_are_refused_by_name() {
+    let whole = fs::read(root().join(MODEL)).unwrap();
+    for (name, bytes) in [("empty.model", &[][..]), ("short.model", &whole[..700]), ("text.model", &[b'x'; 4000][..])] {
+        let path = scratch(name);
+        fs::write(&path, bytes).unwrap();
+        refused(&["inspect", &path, "--json"], 2, name);
+        refused(&["sim", &path, "--png", "never.png"], 2, name);
+    }
+    refused(&["inspect", "no-such.model"], 2, "no-such.model");
+    refused(&["inspect", "docs"], 2, "docs");
+}
+
+#[test]
+fn sim_writes_pictures_of_the_device_that_was_named() {
+    let (png, gif) = (scratch("device.png"), scratch("session.gif"));
+    let output = xtask(&["sim", MODEL, "--device", "led-5x5", "--seed", "7", "--png", &png]);
+    assert!(output.status.success() && text(&output.stderr).contains("led-5x5"));
+    assert!(fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+    assert!(xtask(&["sim", MODEL, "--press", "right,wait:3", "--gif", &gif]).status.success());
+    assert!(fs::read(&gif).unwrap().starts_with(b"GIF89a"));
+}
+
+#[test]
+fn sim_lists_its_devices_and_says_what_is_wrong_with_a_word() {
+    let devices = text(&xtask(&["sim", "--list-devices"]).stdout);
+    assert!(devices.contains("oled-128x64") && devices.lines().count() >= 7, "{devices}");
+    refused(&["sim", MODEL, "--device", "toaster", "--terminal"], 2, "toaster");
+    refused(&["sim", MODEL, "--press", "jump", "--png", "never.png"], 2, "jump");
+    refused(&["sim", MODEL, "--png", "a.png", "--gif", "b.gif"], 2, "--gif");
+    refused(&["sim", MODEL, "--seed", "-1"], 2, "-1");
+    refused(&["sim", MODEL], 2, "--png FILE");
+    refused(&["sim", MODEL, "--png", "no-such-folder/a.png"], 1, "no-such-folder");
+}
+
+#[test]
+fn the_command_line_is_checked_before_any_work() {
+    refused(&["paint"], 2, "paint");
+    refused(&["train", "--steps", "many"], 2, "many");
+    refused(&["train", "--steps", "10", "--minutes", "1"], 2, "--minutes");
+    refused(&["export", "runs/1", "--bits", "7"], 2, "7");
+    refused(&["eval"], 2, "RUN|MODEL");
+}
+
+#[test]
+fn doctor_names_what_each_thing_is_for() {
+    let output = xtask(&["doctor"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    for part in ["rustc", "thumbv6m-none-eabi", "qemu-system-arm", "probe-rs", "display"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
