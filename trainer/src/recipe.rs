@@ -220,12 +220,12 @@ impl Recipe {
             return Err(format!("data.range = [{low}, {high}]: expected two rising numbers within -1 and 1"));
         }
         match self.objective.regulariser {
-            Regulariser::R1 { gamma, every } | Regulariser::R1R2 { gamma, every } => {
-                if !(gamma >= 0.0 && gamma.is_finite()) || every == 0 {
-                    return Err(format!(
-                        "objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
-                    ));
-                }
+            Regulariser::R1 { gamma, every } | Regulariser::R1R2 { gamma, every }
+                if (!(gamma >= 0.0 && gamma.is_finite()) || every == 0) =>
+            {
+                return Err(format!(
+                    "objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
+                ));
             }
             Regulariser::GradientPenalty { lambda, target } if !(lambda >= 0.0 && target >= 0.0) => {
                 return Err(format!(

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use ganlet_trainer::evaluate::{self, Evaluator};
-use ganlet_trainer::run::{Loaded, Measure};
+use ganlet_trainer::run::{Judge, Loaded, Measure};
 use ganlet_trainer::train::Trainer;
 
 /// Points of a measurement: the protocol's number.
@@ -11,9 +11,6 @@ pub(crate) const POINTS: usize = 2500;
 const PICTURES: usize = 1000;
 /// Seeds of measured pictures start here: not those of the sample grids.
 pub(crate) const FIRST_SEED: u32 = 1 << 20;
-
-/// A measurement on a trainer; lower is better.
-pub(crate) type Judge<'j> = Box<dyn FnMut(&mut Trainer) -> Measure + 'j>;
 
 /// The judge for this data, if it can be judged.
 pub(crate) fn of(loaded: &Loaded, threads: usize) -> Result<Option<Judge<'_>>, Failure> {

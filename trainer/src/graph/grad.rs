@@ -53,10 +53,10 @@ impl Graph {
         let mut parts = Vec::new();
         let op = node.op;
         for (k, &arg) in node.args.iter().enumerate() {
-            if wanted[arg.index()] {
-                if let Some(part) = self.partial(op, id, g, &node.args, k) {
-                    parts.push((arg, part));
-                }
+            if wanted[arg.index()]
+                && let Some(part) = self.partial(op, id, g, &node.args, k)
+            {
+                parts.push((arg, part));
             }
         }
         parts

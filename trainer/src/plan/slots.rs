@@ -342,10 +342,11 @@ impl Build {
         if let Some(i) = self.uses.iter().position(|u| *u == id) {
             self.uses.swap_remove(i);
         }
-        if !self.uses.contains(&id) && !self.held.contains(&id) {
-            if let Some(r) = self.at.get(&id).copied().filter(|r| !self.spare.contains(r)) {
-                self.spare.push(r);
-            }
+        if !self.uses.contains(&id)
+            && !self.held.contains(&id)
+            && let Some(r) = self.at.get(&id).copied().filter(|r| !self.spare.contains(r))
+        {
+            self.spare.push(r);
         }
     }
 
@@ -362,10 +363,10 @@ impl Build {
         let stores = self.fused.stores.len();
         let alias: Vec<_> = self.inputs.iter().map(|i| outputs[..stores].iter().position(|o| o == i)).collect();
         let swap = |operand: &mut Operand| {
-            if let Operand::Input(i) = *operand {
-                if let Some(o) = alias[i] {
-                    *operand = Operand::Output(o);
-                }
+            if let Operand::Input(i) = *operand
+                && let Some(o) = alias[i]
+            {
+                *operand = Operand::Output(o);
             }
         };
         self.fused.instructions.iter_mut().for_each(|i| i.from.iter_mut().for_each(swap));

@@ -68,6 +68,9 @@ impl From<RunError> for Failure {
     }
 }
 
+/// Measures a trainer's generator; lower is better.
+pub type Judge<'j> = Box<dyn FnMut(&mut Trainer) -> Measure + 'j>;
+
 /// A trainer with a folder.
 pub struct Run<'j> {
     /// The run in memory.
@@ -75,7 +78,7 @@ pub struct Run<'j> {
     /// The run on disk.
     pub folder: Folder,
     /// Judges the generator when a checkpoint is saved.
-    pub judge: Option<Box<dyn FnMut(&mut Trainer) -> Measure + 'j>>,
+    pub judge: Option<Judge<'j>>,
     frames: Vec<(u64, Image)>,
     frame_every: u64,
     seconds: f64,
