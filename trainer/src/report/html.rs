@@ -46,7 +46,7 @@ pub struct Report {
 }
 
 /// The keys that the page explains, in the order in which it shows them: key, name, unit, meaning.
-const KNOWN: [(&str, &str, &str, &str); 11] = [
+const KNOWN: [(&str, &str, &str, &str); 15] = [
     ("minutes", "Time", "min", "for the whole run"),
     ("frechet_float", "Fréchet distance, float", "", "generated against held-out real pictures; smaller is better"),
     ("frechet_int8", "Fréchet distance, int8", "", "the same for the generator that runs on the device"),
@@ -58,6 +58,10 @@ const KNOWN: [(&str, &str, &str, &str); 11] = [
     ("bit_exact", "Bit-exact", "", "streamed rows equal a whole-picture computation, bit for bit"),
     ("steps", "Steps", "", "updates of the generator"),
     ("parameters", "Parameters", "", "weights and biases of the generator"),
+    ("macs", "Multiply-accumulates", "", "of one picture"),
+    ("precision", "Precision", "", "share of int8 pictures that lie among real ones"),
+    ("recall", "Recall", "", "share of real pictures that lie among int8 ones"),
+    ("device", "Device", "", "the emulated panel of the pictures"),
 ];
 
 /// Writes the page: self-contained, light or dark as the reader prefers, readable on a phone.

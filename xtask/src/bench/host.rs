@@ -1,0 +1,240 @@
+//! `bench host`: how fast training runs here, beside the rate of the plain matrix product.
+
+use crate::console;
+use crate::failure::Failure;
+use crate::table::Table;
+use clap::Args as ClapArgs;
+use cpu_time::ProcessTime;
+use ganlet_trainer::exec::cpu::{MatMut, MatRef, sgemm};
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run;
+use ganlet_trainer::train::Trainer;
+use serde::{Deserialize, Serialize};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// The configurations: name, recipe, settings.
+///
+/// They are those that the literature's frameworks were timed on: both networks, both updates, Adam.
+const CONFIGS: [(&str, &str, &[&str]); 6] = [
+    (
+        "bimodal1d",
+        "bimodal-1d",
+        &["objective.loss=\"non-saturating\"", "objective.regulariser={kind=\"none\"}", "optimiser.beta1=0.5"],
+    ),
+    (
+        "ring2d",
+        "ring",
+        &["train.batch=512", "objective.loss=\"non-saturating\"", "objective.regulariser={kind=\"none\"}"],
+    ),
+    ("dcgan28", "digits-dcgan", &[]),
+    (
+        "dcgan64",
+        "digits-dcgan",
+        &[
+            "data.source=\"blobs\"",
+            "data.size=[64, 64]",
+            "generator.latent=128",
+            "generator.widths=[512, 256, 128, 64]",
+            "critic.widths=[64, 128, 256, 512]",
+            "train.batch=16",
+        ],
+    ),
+    (
+        "wgangp28",
+        "digits-dcgan",
+        &[
+            "objective.loss=\"wasserstein\"",
+            "objective.regulariser={kind=\"gradient-penalty\", lambda=10.0}",
+            "critic.batch_norm=false",
+            "train.critic_steps=5",
+        ],
+    ),
+    ("faces", "faces", &[]),
+];
+
+/// Seconds that a configuration is timed for, at least.
+const SECONDS: f64 = 3.0;
+/// Timings whose median is reported.
+const ROUNDS: usize = 7;
+
+/// Time training steps, and the matrix product that bounds them.
+///
+/// Each configuration runs in a process of its own, so that its memory is its own. CPU milliseconds count all threads; the share is
+/// of the rate that one thread's matrix product of 512x512x512 reaches in the same process.
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  cargo xtask bench host
+  cargo xtask bench host --threads 1 --config dcgan28 --json")]
+pub(crate) struct Args {
+    /// Threads [default: 1, then one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// One configuration alone: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28 or faces
+    #[arg(long, value_name = "NAME")]
+    config: Option<String>,
+    /// Print JSON on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Measure in this process
+    #[arg(long, hide = true)]
+    here: bool,
+}
+
+/// One configuration on one number of threads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Row {
+    config: String,
+    threads: usize,
+    /// Median over rounds, of one step.
+    cpu_ms: f64,
+    wall_ms: f64,
+    /// Slowest round over fastest.
+    spread: f64,
+    samples_per_s: f64,
+    /// Operations of one step's products.
+    gflop: f64,
+    gflops_per_core: f64,
+    /// Part of the matrix product's rate in the same process.
+    share: f64,
+    sgemm_gflops: f64,
+    rss_bytes: u64,
+    planned_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Report {
+    sgemm_gflops: f64,
+    rows: Vec<Row>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let names: Vec<_> = CONFIGS.iter().map(|c| c.0).collect();
+    if let Some(name) = args.config.as_ref().filter(|n| !names.contains(&n.as_str())) {
+        return Err(Failure::unusable(format!("--config {name}: expected one of {}", names.join(", "))));
+    }
+    if args.threads == Some(0) {
+        return Err(Failure::unusable("--threads 0: expected at least 1"));
+    }
+    if args.here {
+        let row = measure(args.config.as_deref().unwrap_or("faces"), args.threads.unwrap_or(1))?;
+        return console::print(&format!("{}\n", serde_json::to_string(&row)?));
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.map_or_else(|| if cores > 1 { vec![1, cores] } else { vec![1] }, |n| vec![n]);
+    if threads.iter().any(|&n| n > cores) {
+        console::note(&format!("there are {cores} cores: more threads than that wait for each other"));
+    }
+    let mut rows = Vec::new();
+    for name in names.iter().filter(|n| args.config.as_ref().is_none_or(|c| c == *n)) {
+        for &threads in &threads {
+            console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
+            rows.push(apart(name, threads)?);
+        }
+    }
+    let sgemm_gflops = rows.iter().map(|r| r.sgemm_gflops).fold(0.0, f64::max);
+    if args.json {
+        return console::print(&format!("{}\n", serde_json::to_string_pretty(&Report { sgemm_gflops, rows })?));
+    }
+    let headings =
+        ["config", ">threads", ">CPU ms", ">wall ms", ">spread", ">samples/s", ">GFLOP", ">GFLOP/s/core", ">of sgemm", ">RSS MB"];
+    let mut table = Table::new(&headings);
+    for r in &rows {
+        table.row([
+            r.config.clone(),
+            r.threads.to_string(),
+            format!("{:.3}", r.cpu_ms),
+            format!("{:.3}", r.wall_ms),
+            format!("{:.2}", r.spread),
+            format!("{:.0}", r.samples_per_s),
+            format!("{:.4}", r.gflop),
+            format!("{:.1}", r.gflops_per_core),
+            format!("{:.0} %", 100.0 * r.share),
+            format!("{:.0}", r.rss_bytes as f64 / 1e6),
+        ]);
+    }
+    console::print(&format!("{}  matrix product: {sgemm_gflops:.0} GFLOP/s on one core\n", table.lines()))
+}
+
+/// Measures in a process of its own.
+fn apart(config: &str, threads: usize) -> Result<Row, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["bench", "host", "--here", "--config", config, "--threads", &threads.to_string()]);
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(Failure::failed(format!("the measurement of {config} failed")));
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn measure(config: &str, threads: usize) -> Result<Row, Failure> {
+    let Some((name, recipe, settings)) = CONFIGS.iter().find(|c| c.0 == config) else {
+        return Err(Failure::unusable(format!("no configuration {config}")));
+    };
+    let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
+    let recipe = Recipe::open(recipe, &settings)?;
+    let batch = recipe.train.batch;
+    let updates = f64::from(recipe.train.critic_steps) + 1.0;
+    let mut trainer = Trainer::new(recipe.clone(), run::load(&recipe)?.train, 1, 1 << 40, threads)?;
+    // Two steps warm caches and pass a penalised critic update, lazy or not.
+    trainer.advance()?;
+    trainer.advance()?;
+    let start = Instant::now();
+    trainer.advance()?;
+    let one = start.elapsed().as_secs_f64();
+    // Whole periods of lazy penalties, so that every round holds the same work.
+    let period = u64::from(recipe.objective.regulariser.every().max(1));
+    let steps = ((SECONDS / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(period);
+    let (mut cpu, mut wall) = (Vec::new(), Vec::new());
+    let mut gemm = sgemm_rate();
+    for _ in 0..ROUNDS {
+        let (start, started) = (Instant::now(), ProcessTime::now());
+        for _ in 0..steps {
+            trainer.advance()?;
+        }
+        wall.push(1e3 * start.elapsed().as_secs_f64() / steps as f64);
+        cpu.push(1e3 * started.elapsed().as_secs_f64() / steps as f64);
+        gemm = gemm.max(sgemm_rate());
+    }
+    wall.sort_by(f64::total_cmp);
+    cpu.sort_by(f64::total_cmp);
+    let (cpu_ms, wall_ms) = (cpu[ROUNDS / 2], wall[ROUNDS / 2]);
+    let gflop = trainer.flops() / 1e9;
+    let gflops_per_core = gflop / cpu_ms * 1e3;
+    Ok(Row {
+        config: (*name).into(),
+        threads,
+        cpu_ms,
+        wall_ms,
+        spread: wall[ROUNDS - 1] / wall[0],
+        samples_per_s: batch as f64 * updates / wall_ms * 1e3,
+        gflop,
+        gflops_per_core,
+        share: gflops_per_core / gemm,
+        sgemm_gflops: gemm,
+        rss_bytes: peak_rss(),
+        planned_bytes: trainer.bytes(),
+    })
+}
+
+/// GFLOP/s of one thread's product of 512 x 512 x 512, the best of a few.
+fn sgemm_rate() -> f64 {
+    const N: usize = 512;
+    let (a, b, mut c) = (vec![0.5; N * N], vec![0.25; N * N], vec![0.0; N * N]);
+    let mut best = f64::MAX;
+    for _ in 0..8 {
+        let start = Instant::now();
+        let (left, right) = (MatRef { data: &a, rows: N, cols: 1 }, MatRef { data: &b, rows: N, cols: 1 });
+        sgemm((N, N, N), left, right, 0.0, MatMut { data: &mut c, rows: N, cols: 1 });
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    2.0 * (N * N * N) as f64 / best / 1e9
+}
+
+/// Most memory that this process held at once; 0 where the system does not tell.
+fn peak_rss() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).map_or(0, |kb| kb * 1024)
+}
