@@ -1,4 +1,5 @@
 //! Claims about the whole project, one module each subject.
+mod allocation;
 mod documents;
 mod executor;
 mod golden_models;

@@ -17,7 +17,7 @@ impl RunError {
 
     pub(crate) fn io(path: &Path, error: &io::Error) -> Self {
         let remedy = match error.kind() {
-            io::ErrorKind::NotFound => "; check the path, or start a run first",
+            io::ErrorKind::NotFound => "; check the path",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; choose a folder that you may write to with --out"
             }

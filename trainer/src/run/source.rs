@@ -30,7 +30,7 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
     } else {
         let names: Vec<_> = BUILTIN.iter().map(|b| b.name).collect();
         return Err(DataError::new(
-            format!("the data of recipe {}", recipe.name),
+            format!("recipe {}", recipe.name),
             format!("a file or folder, or one of {}", names.join(", ")),
             format!("`{}`, which is neither", wanted.source),
             "name your pictures with --data PATH",
