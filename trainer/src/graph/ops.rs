@@ -138,11 +138,11 @@ pub enum Op {
         /// Read the right side transposed.
         tb: bool,
     },
-    /// (x [b,h,w,i], weight [k,k,i,o]) to [b,h',w',o].
+    /// (x `[b,h,w,i]`, weight `[k,k,i,o]`) to `[b,h',w',o]`.
     Conv(Window),
-    /// (y [b,h',w',o], weight [k,k,i,o]) to [b,h,w,i]: gradient of `Conv` by its input, a transposed convolution.
+    /// (y `[b,h',w',o]`, weight `[k,k,i,o]`) to `[b,h,w,i]`: gradient of `Conv` by its input, a transposed convolution.
     ConvInput(Window),
-    /// (x, y) to [k,k,i,o]: gradient of `Conv` by its weight.
+    /// (x, y) to `[k,k,i,o]`: gradient of `Conv` by its weight.
     ConvWeight(Window),
     /// Each pixel repeated `factor` times in both directions.
     Upsample(usize),
@@ -289,7 +289,7 @@ impl Graph {
         self.matmul_t(a, b, false, false)
     }
 
-    /// Convolution of `x` [b,h,w,i] with `weight` [k,k,i,o].
+    /// Convolution of `x` `[b,h,w,i]` with `weight` `[k,k,i,o]`.
     #[track_caller]
     pub fn conv(&mut self, x: NodeId, weight: NodeId, window: Window) -> NodeId {
         let (sx, sw) = (self.shape(x), self.shape(weight));
@@ -303,7 +303,7 @@ impl Graph {
         self.push(Op::Conv(window), &[x, weight], Shape::new(&[b, oh, ow, o]))
     }
 
-    /// Transposed convolution of `y` [b,h',w',o] with `weight` [k,k,i,o] to a picture of `h` x `w`.
+    /// Transposed convolution of `y` `[b,h',w',o]` with `weight` `[k,k,i,o]` to a picture of `h` x `w`.
     #[track_caller]
     pub fn conv_input(&mut self, y: NodeId, weight: NodeId, window: Window, (h, w): (usize, usize)) -> NodeId {
         let (sy, sw) = (self.shape(y), self.shape(weight));

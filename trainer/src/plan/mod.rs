@@ -1,7 +1,7 @@
 //! Decides once, before the first step, what a program does: order, fusion, lifetimes and buffers.
 //!
 //! Shapes are static, so nothing is left to decide while training. Elementwise nodes of one shape become one
-//! fused step (see [`fuse`]); reshapes and outer slices become views that cost nothing; every other value
+//! fused step (see `fuse`); reshapes and outer slices become views that cost nothing; every other value
 //! gets a slot, and a slot is given to the next value as soon as its last reader has run.
 pub(crate) mod fuse;
 mod schedule;

@@ -76,9 +76,9 @@ pub(crate) fn tanh(x: f32) -> f32 {
 /// ln(1+e^x), stable for large |x|.
 #[inline(always)]
 pub(crate) fn softplus(x: f32) -> f32 {
-    // ln(1+t) = 2 atanh(t/(2+t)) keeps its precision for small t.
+    // ln(1+t) = 2 atanh(t/(2+t)) keeps the digits of a small t, of which 1+t would lose the last.
     let t = exp(-x.abs());
-    let log = if t < 0.1 {
+    let log = if t < 0.25 {
         let u = t / (2.0 + t);
         let z = u * u;
         2.0 * u * (1.0 + z * (1.0 / 3.0 + z * (0.2 + z * (1.0 / 7.0))))
