@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::copy("machines/bare.ld", out.join("bare.ld"))?;
     println!("cargo:rustc-link-search={}", out.display());
     let riscv = env::var("CARGO_CFG_TARGET_ARCH")? == "riscv32";
-    for bin in ["bench"] {
+    for bin in ["bench", "peer"] {
         if riscv {
             println!("cargo:rustc-link-arg-bin={bin}=-Tmemory.x");
         }

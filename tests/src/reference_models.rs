@@ -85,8 +85,8 @@ fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> L
     let weights: Vec<i8> = normal.iter().enumerate().map(quantised).collect();
 
     let (input_zero, input_rms) = if input == Source::Latent { (0, LATENT) } else { (-128, HIDDEN) };
-    // Half of a normal number's square lies above 0; the table of the last layer takes 8192 for 1.
-    let wanted = if last { 8192.0 } else { HIDDEN * 2f64.sqrt() };
+    // Half of a normal number's square lies above 0; the table of the last layer takes 4096 for 1.
+    let wanted = if last { 4096.0 } else { HIDDEN * 2f64.sqrt() };
     let multiplier = |most: &i32| {
         let weight_rms = 127.0 * UNIT / f64::from(*most);
         (wanted / (weight_rms * input_rms * (fan_in as f64).sqrt()) * 4_294_967_296.0) as u32
@@ -123,10 +123,10 @@ fn normal(dice: &mut Dice) -> i32 {
     a.iter().chain(&b[..4]).map(|&v| 2 * i32::from(v) - 255).sum::<i32>() / 2
 }
 
-/// tanh over -4..4, to display levels with eight fraction bits.
+/// tanh over -8..8, to display levels with eight fraction bits.
 fn tanh() -> [i16; TABLE_LEN] {
     std::array::from_fn(|i| {
-        let x = (i as f64 - 128.0) / 32.0;
+        let x = (i as f64 - 128.0) / 16.0;
         ((x.tanh() * 127.5 - 0.5) * 256.0).round() as i16
     })
 }

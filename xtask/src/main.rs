@@ -12,6 +12,7 @@ mod failure;
 mod inspect;
 mod judge;
 mod sim;
+mod size;
 mod table;
 mod test;
 mod toolchain;
@@ -51,6 +52,7 @@ enum Command {
     Inspect(inspect::Args),
     Sim(sim::Args),
     Bench(bench::Args),
+    Size(size::Args),
     Test(test::Args),
     Doctor(doctor::Args),
 }
@@ -64,6 +66,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Inspect(args) => inspect::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Size(args) => size::run(args),
         Command::Test(args) => test::run(args),
         Command::Doctor(args) => doctor::run(args),
     }

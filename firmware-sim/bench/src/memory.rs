@@ -1,6 +1,10 @@
 //! The machine's memory: a model that the emulator loaded, the RAM behind the program's own data, the stack.
-use core::{ptr, slice};
+use core::{
+    ptr, slice,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
+// SAFETY: the linker places all three; only their addresses are used.
 unsafe extern "C" {
     /// Where the emulator loads the model: `machines/*.x`.
     static _model: u8;
@@ -23,6 +27,15 @@ pub fn model() -> &'static [u8] {
     unsafe { slice::from_raw_parts(ptr::with_exposed_provenance(start.expose_provenance()), length) }
 }
 
+/// The same bytes as signed numbers, for programs that read weights and no structure.
+pub fn numbers() -> &'static [i8] {
+    let bytes = model();
+    // SAFETY: the same memory; every byte is an i8.
+    unsafe { slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// The RAM between the program's data and its stack.
 #[derive(Debug)]
 pub struct Free {
@@ -30,11 +43,13 @@ pub struct Free {
 }
 
 impl Free {
-    /// All of it.
+    /// All of it; to be called once.
     ///
-    /// # Safety
-    /// Call it once: what is taken from two of them would overlap.
-    pub unsafe fn new() -> Self {
+    /// # Panics
+    /// The second time: what is taken from two of them would overlap.
+    pub fn take_all() -> Self {
+        assert!(!TAKEN.load(Relaxed), "the free memory is taken already");
+        TAKEN.store(true, Relaxed);
         let start = &raw mut __sheap;
         Self { start: start.wrapping_add(start.addr().next_multiple_of(16) - start.addr()) }
     }
@@ -55,6 +70,16 @@ impl Free {
         }
     }
 
+    /// The next `len` signed numbers, zero, from a multiple of 16.
+    ///
+    /// # Panics
+    /// When they reach into the stack.
+    pub fn take_numbers(&mut self, len: usize) -> &'static mut [i8] {
+        let start = self.take(len).as_mut_ptr().cast();
+        // SAFETY: at least `len` bytes that were just handed out, read as i8 from here on.
+        unsafe { slice::from_raw_parts_mut(start, len) }
+    }
+
     /// Fills everything up to the stack's present end with a pattern.
     pub fn paint(&self) {
         let here = 0u8;
@@ -72,7 +97,8 @@ impl Free {
         let top = (&raw const _stack_start).addr();
         let mut word = self.start.cast::<u32>();
         // SAFETY: RAM up to the stack's start.
-        while word.addr() < top && unsafe { word.read_volatile() } == PAINT {
+        let read = |word: *mut u32| unsafe { word.read_volatile() };
+        while word.addr() < top && read(word) == PAINT {
             word = word.wrapping_add(1);
         }
         top - word.addr()

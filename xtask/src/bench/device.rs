@@ -1,11 +1,10 @@
 //! `bench device`: the reference generators on emulated cores.
 
 use super::cores::Core;
-use super::measure::{Cost, Subject, measure};
+use super::measure::{Cost, PeerCost, Subject, measure, measure_peer};
 use super::{emulator, firmware, report};
 use crate::console;
 use crate::failure::Failure;
-use crate::toolchain::Way;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_tests::reference_models::REFERENCES;
 use std::fs;
@@ -36,6 +35,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// The generators that the program `peer` knows; the largest one's whole tensors do not fit into its RAM.
+const PEER_MODELS: [&str; 2] = ["digits28", "dcgan64-16"];
+
 /// A way for weights to lie in flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Layout {
@@ -59,8 +61,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let cores = if args.core.is_empty() { Core::ALL.to_vec() } else { args.core };
     let layouts = if args.layout.is_empty() { Layout::ALL.to_vec() } else { args.layout };
     let subjects = subjects(&args.model, &layouts)?;
-    let costs = all(&cores, &subjects)?;
-    let text = if args.json { report::json(&costs) } else { report::text(&costs) };
+    let (costs, peers) = all(&cores, &subjects, true)?;
+    let text = if args.json { report::json(&costs, &peers) } else { report::text(&costs, &peers) };
     console::print(&text)
 }
 
@@ -88,23 +90,29 @@ pub(crate) fn subjects(names: &[String], layouts: &[Layout]) -> Result<Vec<Subje
     Ok(subjects)
 }
 
-/// Measures every subject on every core.
-pub(crate) fn all(cores: &[Core], subjects: &[Subject]) -> Result<Vec<Cost>, Failure> {
+/// Measures every subject on every core; with `peers`, the same layers by `embedded-nn` too.
+pub(crate) fn all(cores: &[Core], subjects: &[Subject], peers: bool) -> Result<(Vec<Cost>, Vec<PeerCost>), Failure> {
     let told = |what: &str| console::note(&format!("installing: {what}"));
-    let mut costs = Vec::new();
+    let folder = firmware::folder()?;
+    let (mut costs, mut by_peer) = (Vec::new(), Vec::<PeerCost>::new());
     for &core in cores {
-        let way = Way::find(core.target(), told)
-            .map_err(|missing| Failure::failed(format!("no compiler for {}: {}", core.target(), missing.remedy)))?;
+        let way = firmware::way(core, told).map_err(Failure::failed)?;
         for subject in subjects {
             let machine = core.machine(subject.bytes.len());
             emulator::find(machine.emulator, &told).map_err(Failure::failed)?;
             console::note(&format!("{}: {} {} on {}", core.name(), subject.name, subject.layout, machine.name));
             let program = firmware::build(&way, core, machine.name, "bench")?;
-            let model =
-                firmware::folder()?.join(format!("{}-{}.model", subject.name, subject.layout.replace(' ', "-")));
+            let model = folder.join(format!("{}-{}.model", subject.name, subject.layout.replace(' ', "-")));
             fs::write(&model, &subject.bytes).map_err(|e| Failure::file(&model, e))?;
             costs.push(measure(core, machine, &program, &model, subject)?);
+            let known = PEER_MODELS.contains(&subject.name.as_str());
+            if peers && known && by_peer.iter().all(|p| p.core != core || p.model != subject.name) {
+                // Whole tensors need more than a micro:bit has.
+                let machine = core.machine(usize::MAX);
+                let program = firmware::build(&way, core, machine.name, "peer")?;
+                by_peer.push(measure_peer(core, machine, &program, &model, subject)?);
+            }
         }
     }
-    Ok(costs)
+    Ok((costs, by_peer))
 }

@@ -19,6 +19,15 @@ pub(crate) fn folder() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+/// A compiler for a core: the one that is there, else one that can be installed without asking; else the remedy.
+pub(crate) fn way(core: Core, told: impl Fn(&str)) -> Result<Way, String> {
+    let target = core.target();
+    let present = Way::present(target);
+    present
+        .map_or_else(|| Way::find(target, told), Ok)
+        .map_err(|missing| format!("no compiler for {target}: {}", missing.remedy))
+}
+
 /// Builds `program` (a binary of `firmware-sim/bench`) for a core's `machine`; gives the linked file.
 pub(crate) fn build(way: &Way, core: Core, machine: &str, program: &str) -> Result<PathBuf, Failure> {
     let package = root().join("firmware-sim/bench");

@@ -1,8 +1,9 @@
 //! From the counts of the picture's rows to the counts of the layers.
 //!
 //! A row of the picture makes the runtime make known numbers of rows of every layer (`docs/FORMAT.md`, section 5), so the
-//! counts of all rows are many equations for a few unknowns: what a row of each layer costs. Solved by least squares, and
-//! scaled so that the layers' counts add up to the picture's, which is counted exactly.
+//! counts of all rows are many equations for a few unknowns: what a row of each layer costs, and how much less (or more) its
+//! first and last row do, which see padding. Solved by least squares, and scaled so that the layers' counts add up to the
+//! picture's, which is counted exactly.
 
 use ganlet_runtime::{LayerFacts, Model};
 
@@ -26,8 +27,12 @@ pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     if !chain {
         return Vec::new();
     }
-    let Some(per_row) = least_squares(&made(&heights), rows) else { return Vec::new() };
-    let raw: Vec<f64> = per_row.iter().zip(&heights).map(|(cost, &h)| cost.max(0.0) * h as f64).collect();
+    let Some(costs) = least_squares(&made(&heights), rows) else { return Vec::new() };
+    let (inner, edge) = costs.split_at(heights.len());
+    // The dense layer sees no padding.
+    let edges = std::iter::once(&0.0).chain(edge);
+    let total = |((inner, edge), &h): ((&f64, &f64), &usize)| (inner * h as f64 + 2.0 * edge).max(0.0);
+    let raw: Vec<f64> = inner.iter().zip(edges).zip(&heights).map(total).collect();
     let scale = rows.iter().sum::<u64>() as f64 / raw.iter().sum::<f64>();
     let cost = |(layer, raw): (&LayerFacts, &f64)| LayerCost {
         kind: layer.kind,
@@ -38,21 +43,26 @@ pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     layers.iter().zip(&raw).map(cost).collect()
 }
 
-/// For each row of the picture, how many rows of each layer are made for it.
+/// For each row of the picture, how many rows of each layer are made for it; then, for each layer but the first, how many
+/// of these are its first or its last.
 fn made(heights: &[usize]) -> Vec<Vec<f64>> {
     let mut done = vec![0; heights.len()];
     let rows = heights.last().copied().unwrap_or(0);
     let step = |row: usize| {
         let before = done.clone();
         let mut needed = row + 1;
-        for (layer, &height) in heights.iter().enumerate().rev() {
+        for layer in (0..heights.len()).rev() {
             done[layer] = needed.max(done[layer]);
             // Kernels of 4 with stride 2 and padding 1: output row y sees input rows up to (y + 1) / 2.
             let below = if layer == 0 { 0 } else { heights[layer - 1] };
             needed = (done[layer] / 2 + 1).min(below);
-            debug_assert!(done[layer] <= height);
         }
-        done.iter().zip(before).map(|(now, then)| (now - then) as f64).collect()
+        let steps = || done.iter().zip(&before).zip(heights);
+        let all = steps().map(|((now, then), _)| (now - then) as f64);
+        let edge = |((now, then), height): ((&usize, &usize), &usize)| {
+            f64::from(u8::from(*then == 0 && *now > 0) + u8::from(then < height && now == height))
+        };
+        all.chain(steps().skip(1).map(edge)).collect()
     };
     (0..rows).map(step).collect()
 }
@@ -75,9 +85,8 @@ fn least_squares(a: &[Vec<f64>], b: &[u64]) -> Option<Vec<f64>> {
             return None;
         }
         let row = m[i].clone();
-        for (j, other) in m.iter_mut().enumerate().filter(|&(j, _)| j != i) {
+        for (_, other) in m.iter_mut().enumerate().filter(|&(j, _)| j != i) {
             let factor = other[i] / row[i];
-            debug_assert!(j != i);
             other.iter_mut().zip(&row).for_each(|(v, r)| *v -= factor * r);
         }
     }
@@ -91,11 +100,11 @@ mod tests {
     #[test]
     fn rows_of_the_picture_tell_what_rows_of_the_layers_cost() {
         let heights = [4, 8, 16, 32];
-        let costs = [70_000.0, 9_000.0, 31_000.0, 12_345.0];
+        let costs = [70_000.0, 9_000.0, 31_000.0, 12_345.0, -4_000.0, -15_000.0, 500.0];
         let steps = made(&heights);
         let sums: Vec<f64> = (0..4).map(|l| steps.iter().map(|s| s[l]).sum()).collect();
         assert_eq!(sums, heights.map(|h| h as f64), "every row is made once");
-        assert_eq!(steps[0], [2.0, 2.0, 2.0, 1.0].map(|v: f64| v.min(2.0)));
+        assert_eq!(steps[0], [1.0; 7]);
         let rows: Vec<u64> =
             steps.iter().map(|s| s.iter().zip(costs).map(|(n, c)| n * c).sum::<f64>() as u64).collect();
         let found = least_squares(&steps, &rows).unwrap();

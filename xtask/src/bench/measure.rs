@@ -52,6 +52,43 @@ pub(crate) fn checksum(model: &Model<'_>) -> Result<String, Failure> {
     Ok(format!("{hash:016x}"))
 }
 
+/// What a firmware printed: lines of a key and a value.
+struct Printed {
+    who: String,
+    text: String,
+}
+
+impl Printed {
+    fn values(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.text.lines().filter_map(move |line| line.strip_prefix(key)?.strip_prefix(' '))
+    }
+
+    fn text(&self, key: &str) -> Result<&str, Failure> {
+        self.values(key).next().ok_or_else(|| self.odd(&format!("the firmware printed no {key}")))
+    }
+
+    fn number(&self, key: &str) -> Result<u64, Failure> {
+        self.text(key)?.parse().map_err(|e| self.odd(&format!("{key}: {e}")))
+    }
+
+    fn numbers(&self, key: &str) -> Result<Vec<u64>, Failure> {
+        self.values(key).map(|v| v.parse().map_err(|e| self.odd(&format!("{key}: {e}")))).collect()
+    }
+
+    fn odd(&self, what: &str) -> Failure {
+        Failure::failed(format!("{}: {what}\n{}", self.who, self.text))
+    }
+}
+
+/// Runs `firmware` in `machine` with the model in the file `model`.
+fn run(machine: Machine, firmware: &Path, model: &Path, subject: &Subject, macs: u64) -> Result<Printed, Failure> {
+    let arguments = machine.arguments(&firmware.to_string_lossy(), &model.to_string_lossy());
+    // An emulator makes some hundred million instructions a second; a busy machine, a tenth of that.
+    let limit = Duration::from_secs(60 + macs / 1_000_000);
+    let text = emulator::run(machine.emulator, &arguments, limit)?;
+    Ok(Printed { who: format!("{} on {}", subject.name, machine.name), text })
+}
+
 /// Draws `subject`, which lies in the file `model`, by `firmware` in `machine`.
 pub(crate) fn measure(
     core: Core,
@@ -61,24 +98,14 @@ pub(crate) fn measure(
     subject: &Subject,
 ) -> Result<Cost, Failure> {
     let checked = Model::from_bytes(&subject.bytes).map_err(|e| Failure::file(model, e))?;
-    let arguments = machine.arguments(&firmware.to_string_lossy(), &model.to_string_lossy());
-    // Emulators make more than 50 million instructions a second, busy machines included.
-    let limit = Duration::from_secs(60 + checked.macs() / 2_000_000);
-    let out = emulator::run(machine.emulator, &arguments, limit)?;
-    let odd = |what: &str| Failure::failed(format!("{} on {}: {what}\n{out}", subject.name, machine.name));
-    let values = |key: &str| {
-        let words = out.lines().filter_map(|line| line.split_once(' '));
-        words.filter(|(k, _)| *k == key).map(|(_, v)| v.to_owned()).collect::<Vec<_>>()
-    };
-    let text = |key: &str| values(key).into_iter().next().ok_or_else(|| odd(&format!("the firmware printed no {key}")));
-    let number = |key: &str| text(key)?.parse().map_err(|e| odd(&format!("{key}: {e}")));
-    let rows: Vec<u64> = values("row").iter().filter_map(|v| v.parse().ok()).collect();
+    let printed = run(machine, firmware, model, subject, checked.macs())?;
+    let rows = printed.numbers("row")?;
     if rows.len() != usize::from(checked.size().1) {
-        return Err(odd("another number of rows than the picture has"));
+        return Err(printed.odd("another number of rows than the picture has"));
     }
-    let (found, expected) = (text("checksum")?, checksum(&checked)?);
+    let (found, expected) = (printed.text("checksum")?, checksum(&checked)?);
     if found != expected {
-        return Err(odd(&format!("the picture's checksum is {found}, on this machine it is {expected}")));
+        return Err(printed.odd(&format!("the picture's checksum is {found}, on this machine it is {expected}")));
     }
     Ok(Cost {
         core,
@@ -87,11 +114,48 @@ pub(crate) fn measure(
         layout: subject.layout,
         macs: checked.macs(),
         instructions: rows.iter().sum(),
-        load_instructions: number("load")?,
+        load_instructions: printed.number("load")?,
         layers: layers::split(&checked, &rows),
-        arena_bytes: number("arena")?,
-        stack_bytes: number("stack")?,
+        arena_bytes: printed.number("arena")?,
+        stack_bytes: printed.number("stack")?,
         flash_bytes: subject.bytes.len() as u64,
-        checksum: found,
+        checksum: found.to_owned(),
     })
+}
+
+/// What the same layers cost by `embedded-nn`.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerCost {
+    pub(crate) core: Core,
+    pub(crate) model: String,
+    /// Multiply-accumulates and instructions of each layer.
+    pub(crate) layers: Vec<(u64, u64)>,
+    /// Bytes of the two largest tensors that exist together.
+    pub(crate) ram_bytes: u64,
+}
+
+impl PeerCost {
+    /// Instructions of all layers.
+    pub(crate) fn instructions(&self) -> u64 {
+        self.layers.iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// Runs the layers of `subject`, one of the generators that the program `peer` knows.
+pub(crate) fn measure_peer(
+    core: Core,
+    machine: Machine,
+    firmware: &Path,
+    model: &Path,
+    subject: &Subject,
+) -> Result<PeerCost, Failure> {
+    let checked = Model::from_bytes(&subject.bytes).map_err(|e| Failure::file(model, e))?;
+    // It needs about ten times as long.
+    let printed = run(machine, firmware, model, subject, 10 * checked.macs())?;
+    let instructions = printed.numbers("layer")?;
+    let layers: Vec<(u64, u64)> = checked.layers().map(|l| l.macs).zip(instructions).collect();
+    if layers.len() != checked.layers().count() {
+        return Err(printed.odd("another number of layers than the model has"));
+    }
+    Ok(PeerCost { core, model: subject.name.clone(), layers, ram_bytes: printed.number("ram")? })
 }

@@ -1,12 +1,12 @@
 //! `bench`: what the project costs, measured.
 
 mod anchors;
-mod cores;
-mod device;
-mod emulator;
-mod firmware;
+pub(crate) mod cores;
+pub(crate) mod device;
+pub(crate) mod emulator;
+pub(crate) mod firmware;
 mod layers;
-mod measure;
+pub(crate) mod measure;
 mod report;
 
 use crate::failure::Failure;

@@ -1,12 +1,15 @@
 //! The measurements as a table for people and as JSON for tools.
 
 use super::anchors::{ANCHORS, anchor};
-use super::measure::Cost;
+use super::measure::{Cost, PeerCost};
 use crate::table::{Table, grouped};
 use serde_json::{Value, json};
 
+/// The other runtime that is measured in the same run.
+const PEER: &str = "embedded-nn 0.2.3";
+
 /// Everything as JSON; a row with `layer` null is a whole picture.
-pub(crate) fn json(costs: &[Cost]) -> String {
+pub(crate) fn json(costs: &[Cost], peers: &[PeerCost]) -> String {
     let rows: Vec<Value> = costs.iter().flat_map(rows).collect();
     let anchors: Vec<Value> = ANCHORS
         .iter()
@@ -15,7 +18,13 @@ pub(crate) fn json(costs: &[Cost]) -> String {
                 "instructions": a.instructions, "ram_bytes": a.ram_bytes})
         })
         .collect();
-    format!("{:#}\n", json!({"rows": rows, "anchors": anchors}))
+    let peer = |p: &PeerCost| {
+        let layers: Vec<Value> = p.layers.iter().map(|(macs, n)| json!({"macs": macs, "instructions": n})).collect();
+        json!({"name": PEER, "model": p.model, "core": p.core.name(), "instructions": p.instructions(),
+            "ram_bytes": p.ram_bytes, "layers": layers})
+    };
+    let peers: Vec<Value> = peers.iter().map(peer).collect();
+    format!("{:#}\n", json!({"rows": rows, "anchors": anchors, "peers": peers}))
 }
 
 fn rows(cost: &Cost) -> Vec<Value> {
@@ -37,7 +46,7 @@ fn per(instructions: u64, macs: u64) -> f64 {
 }
 
 /// Everything as tables.
-pub(crate) fn text(costs: &[Cost]) -> String {
+pub(crate) fn text(costs: &[Cost], peers: &[PeerCost]) -> String {
     let mut pictures = Table::new(&[
         "core",
         "machine",
@@ -51,15 +60,16 @@ pub(crate) fn text(costs: &[Cost]) -> String {
         ">flash",
         ">CMSIS-NN wrapper",
         ">direct",
+        ">embedded-nn",
     ]);
     let mut layers = Table::new(&["core", "model", "layout", ">layer", "kind", ">MACs", ">instructions", ">per MAC"]);
     for cost in costs {
-        let against = |call| match anchor(&cost.model, cost.core, call) {
-            Some(a) => {
-                format!("{} ({:.1}x)", grouped(a.instructions), a.instructions as f64 / cost.instructions as f64)
-            }
+        let times = |instructions: Option<u64>| match instructions {
+            Some(n) => format!("{} ({:.1}x)", grouped(n), n as f64 / cost.instructions as f64),
             None => "-".to_owned(),
         };
+        let against = |call| times(anchor(&cost.model, cost.core, call).map(|a| a.instructions));
+        let peer = peers.iter().find(|p| p.core == cost.core && p.model == cost.model);
         pictures.row([
             cost.core.name().into(),
             cost.machine.into(),
@@ -73,6 +83,7 @@ pub(crate) fn text(costs: &[Cost]) -> String {
             grouped(cost.flash_bytes),
             against("wrapper"),
             against("direct"),
+            times(peer.map(PeerCost::instructions)),
         ]);
         for (i, l) in cost.layers.iter().enumerate() {
             layers.row([
@@ -88,7 +99,8 @@ pub(crate) fn text(costs: &[Cost]) -> String {
         }
     }
     format!(
-        "A picture, in executed instructions (not cycles) and bytes; CMSIS-NN's figures are committed, not measured here:\n\n{}\n\
+        "A picture, in executed instructions (not cycles) and bytes.\n\
+         CMSIS-NN's figures are committed, not measured here; {PEER} runs in the same machines:\n\n{}\n\
          Its layers, from the counts of the picture's rows:\n\n{}",
         pictures.lines(),
         layers.lines()

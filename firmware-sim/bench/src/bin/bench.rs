@@ -16,8 +16,7 @@ static ROWS: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
 fn main() -> ! {
     let clock = Clock::new();
     let bytes = memory::model();
-    // SAFETY: called once.
-    let mut free = unsafe { memory::Free::new() };
+    let mut free = memory::Free::take_all();
     let arena = free.take(arena_len(bytes));
     let arena_bytes = arena.len();
     free.paint();
