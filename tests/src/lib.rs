@@ -3,3 +3,4 @@ pub mod check;
 pub mod golden;
 pub mod oracle;
 pub mod random_net;
+pub mod reference_models;

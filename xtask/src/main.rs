@@ -1,6 +1,7 @@
 //! `cargo xtask`: one command for each thing that people do with the project.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod console;
 mod demo;
 mod doctor;
@@ -11,6 +12,7 @@ mod failure;
 mod inspect;
 mod judge;
 mod sim;
+mod size;
 mod table;
 mod test;
 mod toolchain;
@@ -49,6 +51,8 @@ enum Command {
     Export(export::Args),
     Inspect(inspect::Args),
     Sim(sim::Args),
+    Bench(bench::Args),
+    Size(size::Args),
     Test(test::Args),
     Doctor(doctor::Args),
 }
@@ -61,6 +65,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Export(args) => export::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Sim(args) => sim::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Size(args) => size::run(args),
         Command::Test(args) => test::run(args),
         Command::Doctor(args) => doctor::run(args),
     }

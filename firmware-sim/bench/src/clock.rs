@@ -1,0 +1,108 @@
+//! Instructions, counted by a clock that the emulator advances by a fixed time with each of them.
+//!
+//! Ticks become instructions by a loop of known length, so no machine's frequency is written down.
+use core::arch::asm;
+
+/// Turns of the loop that calibrates, two instructions each.
+const TURNS: u32 = 1 << 20;
+
+/// A running clock.
+#[derive(Debug)]
+pub struct Clock {
+    /// Ticks of a measured nothing.
+    empty: u32,
+    /// Ticks of the calibrating loop.
+    loop_ticks: u32,
+}
+
+impl Clock {
+    /// Starts the machine's clock and calibrates it.
+    pub fn new() -> Self {
+        start();
+        let mut clock = Self { empty: 0, loop_ticks: 1 };
+        clock.empty = clock.ticks(|| {});
+        clock.loop_ticks = clock.ticks(known_loop);
+        clock
+    }
+
+    /// Ticks that `work` takes.
+    ///
+    /// # Panics
+    /// When the clock wrapped around more than once.
+    pub fn ticks(&self, work: impl FnOnce()) -> u32 {
+        let before = now();
+        work();
+        since(before).saturating_sub(self.empty)
+    }
+
+    /// The instructions that took `ticks`.
+    pub fn instructions(&self, ticks: u64) -> u64 {
+        let loop_ticks = u64::from(self.loop_ticks);
+        (ticks * u64::from(2 * TURNS) + loop_ticks / 2) / loop_ticks
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[inline(never)]
+fn known_loop() {
+    // SAFETY: counts a register down.
+    unsafe {
+        #[cfg(target_arch = "arm")]
+        asm!("2: subs {n}, #1", "bne 2b", n = inout(reg) TURNS => _, options(nomem, nostack));
+        #[cfg(target_arch = "riscv32")]
+        asm!("2: addi {n}, {n}, -1", "bnez {n}, 2b", n = inout(reg) TURNS => _, options(nomem, nostack));
+    }
+}
+
+#[cfg(target_arch = "arm")]
+mod machine {
+    use cortex_m::{
+        Peripherals,
+        peripheral::{SYST, syst::SystClkSource},
+    };
+
+    const LARGEST: u32 = 0x00FF_FFFF;
+
+    pub(super) fn start() {
+        let Some(mut peripherals) = Peripherals::take() else { panic!("the clock runs already") };
+        peripherals.SYST.set_clock_source(SystClkSource::Core);
+        peripherals.SYST.set_reload(LARGEST);
+        peripherals.SYST.clear_current();
+        peripherals.SYST.enable_counter();
+    }
+
+    #[inline(always)]
+    pub(super) fn now() -> u32 {
+        SYST::get_current()
+    }
+
+    /// Counts down, in 24 bits.
+    #[inline(always)]
+    pub(super) fn since(before: u32) -> u32 {
+        before.wrapping_sub(SYST::get_current()) & LARGEST
+    }
+}
+
+#[cfg(target_arch = "riscv32")]
+mod machine {
+    use riscv::register::minstret;
+
+    pub(super) fn start() {}
+
+    #[inline(always)]
+    pub(super) fn now() -> u32 {
+        minstret::read() as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn since(before: u32) -> u32 {
+        (minstret::read() as u32).wrapping_sub(before)
+    }
+}
+
+use machine::{now, since, start};

@@ -1,0 +1,132 @@
+//! The generators by which devices are compared: fixed shapes, random weights from a stated seed.
+//!
+//! Weights are normal numbers, quantised per output channel as the exporter does, and scaled by He's rule so that
+//! every layer's values fill their range. Nothing is trained: costs do not depend on what a picture shows.
+use crate::random_net::Dice;
+use ganlet_runtime::format::{Builder, FormatError, LayerSpec, Op, Shape, Source, TABLE_LEN};
+
+/// Root mean square of a hidden layer's values, in steps above its zero point.
+const HIDDEN: f64 = 60.0;
+/// The same of a latent vector: standard normal, in steps of 1/32.
+const LATENT: f64 = 32.0;
+
+/// A dense layer, then transposed convolutions with k4 s2 p1; ReLU between, tanh at the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference {
+    /// Its name in tables.
+    pub name: &'static str,
+    latent: u16,
+    /// The dense layer's output.
+    first: Shape,
+    /// Output channels of the transposed convolutions.
+    channels: &'static [u16],
+}
+
+/// A grey 28x28 picture, such as a digit.
+pub const DIGITS28: Reference =
+    Reference { name: "digits28", latent: 64, first: Shape { h: 7, w: 7, c: 32 }, channels: &[16, 1] };
+/// A 64x64 picture by a DCGAN of a quarter of the usual width.
+pub const DCGAN64_16: Reference =
+    Reference { name: "dcgan64-16", latent: 128, first: Shape { h: 4, w: 4, c: 128 }, channels: &[64, 32, 16, 3] };
+/// A 64x64 picture by the classic DCGAN.
+pub const DCGAN64_64: Reference =
+    Reference { name: "dcgan64-64", latent: 128, first: Shape { h: 4, w: 4, c: 512 }, channels: &[256, 128, 64, 3] };
+/// All of them, smallest first.
+pub const REFERENCES: [Reference; 3] = [DIGITS28, DCGAN64_16, DCGAN64_64];
+
+impl Reference {
+    /// The model file.
+    ///
+    /// # Errors
+    /// None, as long as the format admits these shapes.
+    pub fn file(&self) -> Result<Vec<u8>, FormatError> {
+        self.builder().finish()
+    }
+
+    /// The layers, ready to be written.
+    pub fn builder(&self) -> Builder {
+        let scale = 1 << self.channels.len();
+        let last = self.channels.last().copied().unwrap_or(self.first.c);
+        let output = Shape { h: self.first.h * scale, w: self.first.w * scale, c: last };
+        let mut builder = Builder::new(self.name, self.latent, output);
+        let mut dice = Dice(self.name.bytes().fold(0, |seed, b| seed << 8 | u64::from(b)));
+
+        let dense = Op::Dense { shape: self.first };
+        let mut at = builder.push(&layer(&mut dice, dense, Source::Latent, self.latent.into(), false));
+        let mut inputs = self.first.c;
+        for (i, &c) in self.channels.iter().enumerate() {
+            let op = Op::ConvTranspose { k: 4, s: 2, p: 1, c };
+            at = builder.push(&layer(&mut dice, op, at, inputs.into(), i + 1 == self.channels.len()));
+            inputs = c;
+        }
+        builder
+    }
+}
+
+fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> LayerSpec {
+    // In training order a dense layer's units lie innermost, a transposed convolution's inputs do.
+    let (channels, taps, fan_in) = match op {
+        Op::Dense { shape } => (usize::from(shape.c), usize::from(shape.h) * usize::from(shape.w), inputs),
+        Op::ConvTranspose { k, s, c, .. } => (c.into(), usize::from(k).pow(2), inputs * usize::from(k / s).pow(2)),
+        _ => (0, 0, 1),
+    };
+    let dense = matches!(op, Op::Dense { .. });
+    let channel_of = |i: usize| if dense { i % channels } else { i / inputs % channels };
+    let normal: Vec<i32> = (0..taps * channels * inputs).map(|_| normal(dice)).collect();
+    let mut largest = vec![1; channels];
+    for (i, &v) in normal.iter().enumerate() {
+        let most = &mut largest[channel_of(i)];
+        *most = v.abs().max(*most);
+    }
+    let quantised = |(i, &v): (usize, &i32)| {
+        let most = largest[channel_of(i)];
+        ((v * 127 * 2 + v.signum() * most) / (2 * most)) as i8
+    };
+    let weights: Vec<i8> = normal.iter().enumerate().map(quantised).collect();
+
+    let (input_zero, input_rms) = if input == Source::Latent { (0, LATENT) } else { (-128, HIDDEN) };
+    // Half of a normal number's square lies above 0; the table of the last layer takes 4096 for 1.
+    let wanted = if last { 4096.0 } else { HIDDEN * 2f64.sqrt() };
+    let multiplier = |most: &i32| {
+        let weight_rms = 127.0 * UNIT / f64::from(*most);
+        (wanted / (weight_rms * input_rms * (fan_in as f64).sqrt()) * 4_294_967_296.0) as u32
+    };
+    LayerSpec {
+        op,
+        input,
+        zero_point: if last { 0 } else { -128 },
+        table: last.then(tanh),
+        bias: folded(op, &weights, channels, inputs, input_zero),
+        scale: largest.iter().map(multiplier).collect(),
+        wide: [0; 2],
+        weights,
+    }
+}
+
+/// The biases of a layer without a bias of its own: `-zero · Σ weights`, over each phase's window.
+fn folded(op: Op, weights: &[i8], channels: usize, inputs: usize, zero: i32) -> Vec<i32> {
+    let Op::ConvTranspose { k, s, .. } = op else { return vec![0; channels] };
+    let (k, s) = (usize::from(k), usize::from(s));
+    let mut biases = vec![0; s * s * channels];
+    for (i, &w) in weights.iter().enumerate() {
+        let (channel, tap) = (i / inputs % channels, i / inputs / channels);
+        biases[((tap / k % s) * s + tap % k % s) * channels + channel] -= zero * i32::from(w);
+    }
+    biases
+}
+
+/// Standard deviation of [`normal`]: a sum of twelve uniform numbers of 8 bits.
+const UNIT: f64 = 256.0;
+
+fn normal(dice: &mut Dice) -> i32 {
+    let (a, b) = (dice.roll().to_le_bytes(), dice.roll().to_le_bytes());
+    a.iter().chain(&b[..4]).map(|&v| 2 * i32::from(v) - 255).sum::<i32>() / 2
+}
+
+/// tanh over -8..8, to display levels with eight fraction bits.
+fn tanh() -> [i16; TABLE_LEN] {
+    std::array::from_fn(|i| {
+        let x = (i as f64 - 128.0) / 16.0;
+        ((x.tanh() * 127.5 - 0.5) * 256.0).round() as i16
+    })
+}

@@ -1,0 +1,48 @@
+//! ARM's CMSIS-NN on the same generators, measured once elsewhere and committed: what to compare with.
+//!
+//! CMSIS-NN of July 2026, gcc 12 -O3, instructions executed in QEMU 7.2, outputs equal to a naive reference. "wrapper" is
+//! the function that TensorFlow Lite Micro and ExecuTorch call, "direct" CMSIS-NN's best call, which neither uses.
+
+use super::cores::Core;
+
+/// What CMSIS-NN takes for a picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) model: &'static str,
+    pub(crate) core: Core,
+    pub(crate) call: &'static str,
+    pub(crate) instructions: u64,
+    pub(crate) ram_bytes: u64,
+}
+
+const fn row(model: &'static str, core: Core, call: &'static str, instructions: u64, ram_bytes: u64) -> Anchor {
+    Anchor { model, core, call, instructions, ram_bytes }
+}
+
+/// Every committed figure.
+pub(crate) const ANCHORS: [Anchor; 18] = [
+    row("digits28", Core::M3, "wrapper", 5_490_000, 14_900),
+    row("digits28", Core::M3, "direct", 2_610_000, 8_800),
+    row("digits28", Core::M4, "wrapper", 3_640_000, 14_900),
+    row("digits28", Core::M4, "direct", 1_750_000, 8_800),
+    row("digits28", Core::M55, "wrapper", 600_000, 14_900),
+    row("digits28", Core::M55, "direct", 710_000, 8_800),
+    row("dcgan64-16", Core::M3, "wrapper", 75_100_000, 145_000),
+    row("dcgan64-16", Core::M3, "direct", 30_100_000, 33_300),
+    row("dcgan64-16", Core::M4, "wrapper", 49_400_000, 145_000),
+    row("dcgan64-16", Core::M4, "direct", 21_400_000, 33_300),
+    row("dcgan64-16", Core::M55, "wrapper", 6_860_000, 145_000),
+    row("dcgan64-16", Core::M55, "direct", 6_420_000, 33_300),
+    row("dcgan64-64", Core::M3, "wrapper", 1_099_000_000, 2_154_000),
+    row("dcgan64-64", Core::M3, "direct", 379_000_000, 133_000),
+    row("dcgan64-64", Core::M4, "wrapper", 711_000_000, 2_154_000),
+    row("dcgan64-64", Core::M4, "direct", 259_000_000, 133_000),
+    row("dcgan64-64", Core::M55, "wrapper", 77_100_000, 2_154_000),
+    row("dcgan64-64", Core::M55, "direct", 55_300_000, 133_000),
+];
+
+/// The figure to compare a core with: M7 and M33 are within 1 % of M4.
+pub(crate) fn anchor(model: &str, core: Core, call: &str) -> Option<&'static Anchor> {
+    let core = if matches!(core, Core::M7 | Core::M33) { Core::M4 } else { core };
+    ANCHORS.iter().find(|a| a.model == model && a.core == core && a.call == call)
+}

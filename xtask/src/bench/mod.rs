@@ -1,0 +1,32 @@
+//! `bench`: what the project costs, measured.
+
+mod anchors;
+pub(crate) mod cores;
+pub(crate) mod device;
+pub(crate) mod emulator;
+pub(crate) mod firmware;
+mod layers;
+pub(crate) mod measure;
+mod report;
+
+use crate::failure::Failure;
+use clap::{Args as ClapArgs, Subcommand};
+
+/// Measure what the project costs.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Device(device::Args),
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    match args.what {
+        What::Device(args) => device::run(args),
+    }
+}

@@ -1,0 +1,108 @@
+//! The measurements as a table for people and as JSON for tools.
+
+use super::anchors::{ANCHORS, anchor};
+use super::measure::{Cost, PeerCost};
+use crate::table::{Table, grouped};
+use serde_json::{Value, json};
+
+/// The other runtime that is measured in the same run.
+const PEER: &str = "embedded-nn 0.2.3";
+
+/// Everything as JSON; a row with `layer` null is a whole picture.
+pub(crate) fn json(costs: &[Cost], peers: &[PeerCost]) -> String {
+    let rows: Vec<Value> = costs.iter().flat_map(rows).collect();
+    let anchors: Vec<Value> = ANCHORS
+        .iter()
+        .map(|a| {
+            json!({"name": format!("CMSIS-NN {}, committed", a.call), "model": a.model, "core": a.core.name(),
+                "instructions": a.instructions, "ram_bytes": a.ram_bytes})
+        })
+        .collect();
+    let peer = |p: &PeerCost| {
+        let layers: Vec<Value> = p.layers.iter().map(|(macs, n)| json!({"macs": macs, "instructions": n})).collect();
+        json!({"name": PEER, "model": p.model, "core": p.core.name(), "instructions": p.instructions(),
+            "ram_bytes": p.ram_bytes, "layers": layers})
+    };
+    let peers: Vec<Value> = peers.iter().map(peer).collect();
+    format!("{:#}\n", json!({"rows": rows, "anchors": anchors, "peers": peers}))
+}
+
+fn rows(cost: &Cost) -> Vec<Value> {
+    let row = |layer: Value, kind: &str, macs: u64, instructions: u64, ram: u64| {
+        json!({"core": cost.core.name(), "machine": cost.machine, "model": cost.model, "layout": cost.layout,
+            "layer": layer, "kind": kind, "macs": macs, "instructions": instructions,
+            "per_mac": per(instructions, macs), "ram_bytes": ram, "stack_bytes": cost.stack_bytes,
+            "load_instructions": cost.load_instructions, "flash_bytes": cost.flash_bytes, "checksum": cost.checksum})
+    };
+    let layers = cost.layers.iter().enumerate();
+    std::iter::once(row(Value::Null, "picture", cost.macs, cost.instructions, cost.arena_bytes))
+        .chain(layers.map(|(i, l)| row(json!(i), l.kind, l.macs, l.instructions, l.ring_bytes.into())))
+        .collect()
+}
+
+/// A quotient with three digits behind the point.
+fn per(instructions: u64, macs: u64) -> f64 {
+    if macs == 0 { 0.0 } else { (instructions as f64 / macs as f64 * 1000.0).round() / 1000.0 }
+}
+
+/// Everything as tables.
+pub(crate) fn text(costs: &[Cost], peers: &[PeerCost]) -> String {
+    let mut pictures = Table::new(&[
+        "core",
+        "machine",
+        "model",
+        "layout",
+        ">instructions",
+        ">per MAC",
+        ">loading",
+        ">arena",
+        ">stack",
+        ">flash",
+        ">CMSIS-NN wrapper",
+        ">direct",
+        ">embedded-nn",
+    ]);
+    let mut layers = Table::new(&["core", "model", "layout", ">layer", "kind", ">MACs", ">instructions", ">per MAC"]);
+    for cost in costs {
+        let times = |instructions: Option<u64>| match instructions {
+            Some(n) => format!("{} ({:.1}x)", grouped(n), n as f64 / cost.instructions as f64),
+            None => "-".to_owned(),
+        };
+        let against = |call| times(anchor(&cost.model, cost.core, call).map(|a| a.instructions));
+        let peer = peers.iter().find(|p| p.core == cost.core && p.model == cost.model);
+        pictures.row([
+            cost.core.name().into(),
+            cost.machine.into(),
+            cost.model.clone(),
+            cost.layout.into(),
+            grouped(cost.instructions),
+            format!("{:.3}", per(cost.instructions, cost.macs)),
+            grouped(cost.load_instructions),
+            grouped(cost.arena_bytes),
+            grouped(cost.stack_bytes),
+            grouped(cost.flash_bytes),
+            against("wrapper"),
+            against("direct"),
+            times(peer.map(PeerCost::instructions)),
+        ]);
+        for (i, l) in cost.layers.iter().enumerate() {
+            layers.row([
+                cost.core.name().into(),
+                cost.model.clone(),
+                cost.layout.into(),
+                i.to_string(),
+                l.kind.into(),
+                grouped(l.macs),
+                grouped(l.instructions),
+                format!("{:.3}", per(l.instructions, l.macs)),
+            ]);
+        }
+    }
+    format!(
+        "A picture, in executed instructions (not cycles) and bytes.\n\
+         CMSIS-NN's figures are committed, not measured here; {PEER} runs in the same machines:\n\n{}\n\
+         Its layers, from the counts of the picture's rows:\n\n{}",
+        pictures.lines(),
+        layers.lines()
+    )
+}

@@ -1,0 +1,65 @@
+//! Finding floating-point instructions in Thumb code.
+
+/// What a stretch of code holds, from an address on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Code,
+    Data,
+}
+
+/// The mapping symbols of the Arm ABI, `$t` before code and `$d` before data, by address.
+pub(crate) fn marks<'a>(symbols: impl Iterator<Item = (&'a str, u64)>) -> Vec<(u64, Holds)> {
+    let holds = |name: &str| match name.split('.').next() {
+        Some("$t") => Some(Holds::Code),
+        Some("$d") => Some(Holds::Data),
+        _ => None,
+    };
+    let mut marks: Vec<(u64, Holds)> = symbols.filter_map(|(name, at)| Some((at, holds(name)?))).collect();
+    marks.sort_by_key(|&(at, _)| at);
+    marks
+}
+
+/// Instructions of `text` that use the floating-point registers.
+pub(crate) fn count(text: &[u8], start: u64, marks: &[(u64, Holds)]) -> usize {
+    let half = |at: usize| text.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    let (mut found, mut at, mut mark, mut holds) = (0, 0, 0, Holds::Code);
+    while let Some(first) = half(at) {
+        while let Some(&(address, next)) = marks.get(mark)
+            && address <= start + at as u64
+        {
+            (mark, holds) = (mark + 1, next);
+        }
+        // First halfwords from 0b11101 up start an instruction of 32 bits.
+        let wide = holds == Holds::Code && first >> 11 >= 0b11101;
+        if wide && is_float(first, half(at + 2).unwrap_or(0)) {
+            found += 1;
+        }
+        at += if wide { 4 } else { 2 };
+    }
+    found
+}
+
+/// Coprocessors 10 and 11 are the floating-point unit: 111x 11xx xxxx xxxx, xxxx 101x xxxx xxxx.
+fn is_float(first: u16, second: u16) -> bool {
+    first & 0xEC00 == 0xEC00 && second & 0x0E00 == 0x0A00
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float_instructions_are_found_and_literals_are_not() {
+        let halves: [u16; 9] = [
+            0x4770, // bx lr
+            0xEE30, 0x0A01, // vadd.f32 s0, s0, s2
+            0xED2D, 0x8B02, // vpush {d8}
+            0xFBC2, 0x0103, // smlal r0, r1, r2, r3
+            0xEE30, 0x0A01, // a literal
+        ];
+        let text: Vec<u8> = halves.iter().flat_map(|h| h.to_le_bytes()).collect();
+        let symbols = [("$d.7", 0x100E), ("$t.0", 0x1000), ("probe", 0x1001)];
+        assert_eq!(count(&text, 0x1000, &marks(symbols.into_iter())), 2);
+        assert_eq!(count(&text, 0x1000, &[]), 3);
+    }
+}
