@@ -137,8 +137,18 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&Report { sgemm_gflops, rows })?));
     }
-    let headings =
-        ["config", ">threads", ">CPU ms", ">wall ms", ">spread", ">samples/s", ">GFLOP", ">GFLOP/s/core", ">of sgemm", ">RSS MB"];
+    let headings = [
+        "config",
+        ">threads",
+        ">CPU ms",
+        ">wall ms",
+        ">spread",
+        ">samples/s",
+        ">GFLOP",
+        ">GFLOP/s/core",
+        ">of sgemm",
+        ">RSS MB",
+    ];
     let mut table = Table::new(&headings);
     for r in &rows {
         table.row([

@@ -5,6 +5,7 @@ pub(crate) mod cores;
 pub(crate) mod device;
 pub(crate) mod emulator;
 pub(crate) mod firmware;
+mod host;
 mod layers;
 pub(crate) mod measure;
 mod report;
@@ -22,11 +23,13 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     Device(device::Args),
+    Host(host::Args),
 }
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Device(args) => device::run(args),
+        What::Host(args) => host::run(args),
     }
 }
