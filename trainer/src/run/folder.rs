@@ -1,7 +1,7 @@
 //! A run's folder: where its recipe, log, pictures and checkpoints lie, and which checkpoints are kept.
 use super::{Checkpoint, RunError};
 use crate::recipe::Recipe;
-use crate::report;
+use crate::report::{self, Image};
 use crate::train::Report;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -173,6 +173,21 @@ impl Folder {
     pub fn lines(&self) -> Vec<Line> {
         let text = fs::read_to_string(self.path.join("log.jsonl")).unwrap_or_default();
         text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
+    }
+
+    /// The sample grids up to `step`, which a resumed run's animation begins with; unreadable ones are left out.
+    pub fn frames(&self, step: u64) -> Vec<(u64, Image)> {
+        let entries = fs::read_dir(self.path.join("samples")).into_iter().flatten().flatten();
+        let frame = |entry: fs::DirEntry| {
+            let name = entry.file_name();
+            let step: u64 = name.to_str()?.strip_prefix("step-")?.strip_suffix(".png")?.parse().ok()?;
+            let picture = image::open(entry.path()).ok()?.into_rgb8();
+            let (width, height) = (picture.width() as usize, picture.height() as usize);
+            Some((step, Image::from_bytes(&picture.into_raw(), (width, height, 3))))
+        };
+        let mut frames: Vec<_> = entries.filter_map(frame).filter(|f| f.0 <= step).collect();
+        frames.sort_by_key(|f| f.0);
+        frames
     }
 
     /// Drops lines after `step`, which a resumed run will write again.

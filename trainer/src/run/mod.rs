@@ -90,7 +90,10 @@ impl<'j> Run<'j> {
         let every = trainer.recipe().train.sample_every;
         let seconds = folder.lines().iter().rfind(|l| l.report.step <= trainer.step()).map_or(0.0, |l| l.seconds);
         folder.rewind(trainer.step())?;
-        Ok(Self { trainer, folder, judge: None, frames: Vec::new(), frame_every: every, seconds })
+        let frames = folder.frames(trainer.step());
+        let mut run = Self { trainer, folder, judge: None, frames, frame_every: every, seconds };
+        run.thin();
+        Ok(run)
     }
 
     /// The state as a checkpoint.
@@ -175,12 +178,17 @@ impl<'j> Run<'j> {
         if step.is_multiple_of(self.frame_every) || step == self.trainer.steps() {
             self.frames.push((step, image));
         }
-        if self.frames.len() > MAX_FRAMES {
+        self.thin();
+        Ok(())
+    }
+
+    /// Keeps every other frame, again and again, until there are few enough.
+    fn thin(&mut self) {
+        while self.frames.len() > MAX_FRAMES {
             self.frame_every *= 2;
             let every = self.frame_every;
             self.frames.retain(|(step, _)| step.is_multiple_of(every));
         }
-        Ok(())
     }
 
     fn finish(&self) -> Result<(), RunError> {
