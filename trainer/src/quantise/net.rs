@@ -167,8 +167,7 @@ impl FloatNet {
 
     /// The 8-bit pixels of output values: [`FloatNet::range`] spread over 0..=255, rounded, saturated.
     pub fn pixels(&self, values: &[f32]) -> Vec<u8> {
-        let (black, white) = self.range;
-        values.iter().map(|v| ((v - black) / (white - black) * 255.0).round().clamp(0.0, 255.0) as u8).collect()
+        crate::evaluate::to_bytes(values, self.range)
     }
 
     /// The shape behind each layer, or the first layer that does not fit.

@@ -1,5 +1,6 @@
 //! What a run shows of itself: sample grids of fixed latents, an animation of them, the plot of its losses.
 use super::Line;
+use crate::evaluate::to_bytes;
 use crate::philox::Key;
 use crate::report::{Image, Plot, Scatter, Series, grid};
 use crate::train::Trainer;
@@ -10,12 +11,6 @@ const PICTURES: usize = 64;
 const POINTS: usize = 1000;
 /// Bars of a histogram of numbers.
 const BARS: usize = 60;
-
-/// 8-bit pixels of `values`, whose `range` is spread over 0..=255, rounded, saturated.
-pub fn to_bytes(values: &[f32], [black, white]: [f32; 2]) -> Vec<u8> {
-    let scale = 255.0 / (white - black);
-    values.iter().map(|v| ((v - black) * scale).round().clamp(0.0, 255.0) as u8).collect()
-}
 
 /// A grid of `bytes`, pictures of `shape` [height, width, channels], enlarged so that small ones are seen.
 pub fn sheet(bytes: &[u8], shape: &[usize], columns: usize) -> Image {
@@ -31,7 +26,8 @@ pub fn samples(trainer: &mut Trainer) -> Image {
     match shape.len() {
         3 => {
             let values = trainer.samples(1, PICTURES);
-            sheet(&to_bytes(&values, trainer.recipe().data.range), &shape, 8)
+            let [black, white] = trainer.recipe().data.range;
+            sheet(&to_bytes(&values, (black, white)), &shape, 8)
         }
         _ => {
             let generated = trainer.samples(1, POINTS);
