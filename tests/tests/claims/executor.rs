@@ -55,6 +55,19 @@ fn large_products_and_convolutions() {
 }
 
 #[test]
+fn narrow_convolutions_turned_around() {
+    for (kernel, pad, co) in [(3, 1, 3), (3, 1, 1), (1, 0, 2), (5, 0, 3), (5, 4, 2), (4, 1, 3)] {
+        let mut g = Graph::default();
+        let window = Window { kernel, stride: 1, pad };
+        let (x, k) = (g.input("x", &[5, 9, 7, 12]), g.input("k", &[kernel, kernel, 12, co]));
+        let y = g.conv(x, k, window);
+        let back = g.conv_input(y, k, window, (9, 7));
+        let dk = g.conv_weight(x, y, window);
+        executor(&g, &[y, back, dk], &Store::default(), 1e-5);
+    }
+}
+
+#[test]
 fn assignments_take_effect_after_every_reading() {
     let mut store = Store::default();
     let (p, q) = (store.add("p", noise(1, 5000)), store.add("q", noise(2, 5000)));

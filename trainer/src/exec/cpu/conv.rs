@@ -16,7 +16,11 @@ const MAX_TASKS: usize = 16;
 /// Numbers that the weight gradients of all tasks may take before they are added up.
 const MAX_PARTIALS: usize = 1 << 22;
 
+/// Channels out up to which a stride-1 convolution is turned around: so narrow a product wastes most of a vector.
+const NARROW: usize = 8;
+
 thread_local! {
+    static FLIPPED: RefCell<Vec<f32>> = RefCell::default();
     static GATHERED: RefCell<Vec<f32>> = RefCell::default();
 }
 
@@ -56,8 +60,36 @@ fn with_gathered(len: usize, work: impl FnOnce(&mut [f32])) {
     });
 }
 
+/// The transposed convolution that a stride-1 convolution equals, with the kernel turned by half a turn.
+///
+/// Its product is k·k times as wide, so a narrow output fills whole vectors.
+fn turned(w: Window, s: &ConvShape) -> Option<(Window, ConvShape)> {
+    let back = Window { pad: w.kernel.checked_sub(w.pad + 1)?, ..w };
+    let (h, width, oh, ow) = (s.oh, s.ow, s.h, s.w);
+    (w.stride == 1 && s.co <= NARROW && s.ci > s.co)
+        .then_some((back, ConvShape { batch: s.batch, h, w: width, ci: s.co, oh, ow, co: s.ci }))
+}
+
+/// `weight` [k,k,a,b] as [k,k,b,a], turned by half a turn.
+fn flip(kernel: usize, (a, b): (usize, usize), weight: &[f32], to: &mut [f32]) {
+    for (t, block) in weight.chunks_exact(a * b).enumerate() {
+        let to = &mut to[(kernel * kernel - 1 - t) * a * b..][..a * b];
+        for (i, row) in block.chunks_exact(b).enumerate() {
+            row.iter().enumerate().for_each(|(o, v)| to[o * a + i] = *v);
+        }
+    }
+}
+
 /// y = conv(x, weight).
 pub(crate) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+    if let Some((back, shape)) = turned(w, s) {
+        return FLIPPED.with_borrow_mut(|flipped| {
+            flipped.resize(weight.len().max(flipped.len()), 0.0);
+            flip(w.kernel, (s.ci, s.co), weight, flipped);
+            // The gradient's kernel is [k,k,in,out] of the turned convolution: its input side is this one's output.
+            input(back, &shape, x, &flipped[..weight.len()], y);
+        });
+    }
     let (per_task, tasks) = s.tasks(MAX_TASKS);
     let (taps, block) = (s.taps(w), s.block(w));
     each(0..tasks, Parts::one(y, per_task * s.y()), &|task, mut parts| {
@@ -106,6 +138,13 @@ pub(crate) fn partial_len(w: Window, s: &ConvShape) -> usize {
 
 /// dw = gradient of a convolution by its weight, from its input x and the gradient y of its output.
 pub(crate) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], dw: &mut [f32], partials: &mut [f32]) {
+    if let Some((back, shape)) = turned(w, s) {
+        return FLIPPED.with_borrow_mut(|flipped| {
+            flipped.resize(dw.len().max(flipped.len()), 0.0);
+            weight(back, &shape, y, x, &mut flipped[..dw.len()], partials);
+            flip(w.kernel, (s.co, s.ci), &flipped[..dw.len()], dw);
+        });
+    }
     let (per_task, tasks) = weight_tasks(w, s);
     let (taps, block) = (s.taps(w), s.block(w));
     let partials = &mut partials[..tasks * dw.len()];

@@ -5,6 +5,8 @@ use super::split::{Parts, each};
 const TASK_FLOPS: usize = 1 << 21;
 /// Most tasks of one product.
 const MAX_TASKS: usize = 16;
+/// Fewest rows of a task: each packs the right side again.
+const TASK_ROWS: usize = 32;
 
 /// A strided matrix to read.
 #[derive(Clone, Copy)]
@@ -68,7 +70,7 @@ pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (&
     let strides = |transposed: bool, rows: usize, cols: usize| if transposed { (1, rows) } else { (cols, 1) };
     let (ars, acs) = strides(a.1, m, k);
     let (brs, bcs) = strides(b.1, k, n);
-    let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(8));
+    let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(TASK_ROWS));
     let rows = m.div_ceil(tasks).next_multiple_of(8);
     each(0..m.div_ceil(rows), Parts::one(out, rows * n), &|task, mut parts| {
         let (out, _) = &mut parts.slices[0];
