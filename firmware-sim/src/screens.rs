@@ -164,7 +164,7 @@ where
     }
     let dim = (inks.dim, inks.paper);
     let last = room.top_left + Point::new(0, (room.size.height - cell.height) as i32);
-    put(target, last, font, columns, "OK: next", dim)?;
+    put(target, last, font, columns, "OK next", dim)?;
     if rows >= 6 {
         put(target, last - Point::new(0, cell.height as i32), font, columns, words.hint, dim)?;
     }

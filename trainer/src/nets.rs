@@ -89,6 +89,12 @@ impl fmt::Display for Impossible {
 
 impl std::error::Error for Impossible {}
 
+impl Impossible {
+    pub(crate) fn new(what: &'static str, why: String) -> Self {
+        Self { what, why }
+    }
+}
+
 /// Widest layer that a recipe may ask for.
 const MAX_WIDTH: usize = 16_384;
 
@@ -139,8 +145,8 @@ impl Generator {
                     });
                 };
                 let doublings = widths.len() - usize::from(*refine);
-                let by = 1 << doublings.min(12);
-                if h % by != 0 || w % by != 0 {
+                let by = 1 << doublings.min(13);
+                if doublings > 12 || h % by != 0 || w % by != 0 {
                     let why = format!(
                         "{} widths double the sides {doublings} times, but pictures of {w}x{h} cannot be halved so often: \
                          use fewer widths, or set data.size to a multiple of {by}",

@@ -269,6 +269,13 @@ impl Network {
         trace
     }
 
+    /// Numbers that the layers make of one example, all together.
+    pub fn values(&self) -> f64 {
+        let prefix =
+            |n: usize| Self { layers: self.layers[..n].to_vec(), tensors: vec![], statistics: vec![], ..self.clone() };
+        (1..=self.layers.len()).map(|n| prefix(n).output().iter().map(|d| *d as f64).product::<f64>()).sum()
+    }
+
     /// Shape of one example of the output.
     pub fn output(&self) -> Vec<usize> {
         let mut dims = self.input.clone();

@@ -147,6 +147,9 @@ impl std::error::Error for RecipeError {}
 impl Recipe {
     /// The recipe called `name`, or the one in the file of that path, with `settings` ("key=value") applied.
     pub fn open(name: &str, settings: &[String]) -> Result<Self, RecipeError> {
+        if std::path::Path::new(name).is_dir() {
+            return Err(RecipeError(format!("{name} is a folder, not a recipe; name pictures with --data {name}")));
+        }
         let file = || {
             std::fs::read_to_string(name).map_err(|e| {
                 let names: Vec<_> = NAMED.iter().map(|r| r.0).collect();
@@ -182,6 +185,24 @@ impl Recipe {
         toml::to_string(self).unwrap_or_else(|e| format!("# {e}\n"))
     }
 
+    /// The first key in which `other` differs, with both values; where the data lies does not count.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let flat = |recipe: &Self| {
+            let table = recipe.to_toml().parse::<toml::Table>().unwrap_or_default();
+            let mut all = Vec::new();
+            flatten("", &toml::Value::Table(table), &mut all);
+            all.retain(|(key, _)| key != "data.source");
+            all
+        };
+        let (a, b) = (flat(self), flat(other));
+        let value = |list: &[(String, String)], key: &str| {
+            list.iter().find(|e| e.0 == key).map_or_else(|| "nothing".to_owned(), |e| e.1.clone())
+        };
+        let keys = a.iter().chain(&b).map(|e| &e.0);
+        let differs = |key: &&String| value(&a, key) != value(&b, key);
+        keys.into_iter().find(differs).map(|key| format!("{key}: {} against {}", value(&a, key), value(&b, key)))
+    }
+
     fn check(&self) -> Result<(), String> {
         let t = &self.train;
         let counts = [
@@ -215,6 +236,12 @@ impl Recipe {
                 return Err(format!("{key} = {value}: expected a positive number"));
             }
         }
+        if self.name.trim().is_empty() {
+            return Err("name is empty: expected a word that run folders can carry".into());
+        }
+        if let Some(size) = self.data.size.filter(|s| s.iter().any(|n| *n == 0 || *n > 4096)) {
+            return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
+        }
         let [low, high] = self.data.range;
         if !(low < high && low >= -1.0 && high <= 1.0) {
             return Err(format!("data.range = [{low}, {high}]: expected two rising numbers within -1 and 1"));
@@ -243,6 +270,19 @@ impl Recipe {
             );
         }
         Ok(())
+    }
+}
+
+/// Every leaf of `value` with its dotted key.
+fn flatten(key: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (name, value) in table {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flatten(&key, value, out);
+            }
+        }
+        leaf => out.push((key.to_owned(), leaf.to_string())),
     }
 }
 

@@ -77,17 +77,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         console::note(&format!("stopped; what was trained is in {}", run.folder.path().display()));
         return Err(Failure::failed("the demo was stopped before it was complete"));
     }
-    console::note(&console::on_stderr(Tint::Bold, "2/4 export"));
+    phase("2/4 export")?;
     let mut chosen = Chosen::open(run.folder.path())?;
     let quantised = chosen.quantise()?;
     let write = |name: &str, bytes: &[u8]| report::write(args.out.join(name), bytes);
     write("generator.model", &quantised.file)?;
     console::note(&format!("{}", quantised.report));
-    console::note(&console::on_stderr(Tint::Bold, "3/4 check"));
+    phase("3/4 check")?;
     let bit_exact = exporting::bit_exact(&quantised)?;
     let evaluation = chosen.evaluate(PICTURES, Some(&quantised))?;
     console::note(&exporting::words(&evaluation));
-    console::note(&console::on_stderr(Tint::Bold, "4/4 simulate"));
+    phase("4/4 simulate")?;
     let bytes = evaluate::int8_pictures(&quantised.file, 1, SAMPLES, |_, _| {})?;
     let samples = pictures::sheet(&bytes, &chosen.checkpoint.shape, 8).png();
     write("samples.png", &samples)?;
@@ -120,6 +120,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !bit_exact {
         return Err(Failure::failed("streamed rows differ from the whole-tensor computation: see summary.json"));
     }
+    Ok(())
+}
+
+/// Announces the next part, unless Ctrl-C was pressed.
+fn phase(name: &str) -> Result<(), Failure> {
+    if training::interrupted() {
+        return Err(Failure::failed("the demo was stopped before it was complete"));
+    }
+    console::note(&console::on_stderr(Tint::Bold, name));
     Ok(())
 }
 

@@ -7,8 +7,9 @@ use crate::judge::{FIRST_SEED, POINTS};
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
 use ganlet_sim::host::ModelFile;
+use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
-use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run;
 use std::path::PathBuf;
 
@@ -37,9 +38,17 @@ pub(crate) struct Args {
 
 /// Pictures that are judged unless told otherwise.
 const PICTURES: usize = 2000;
+/// Most pictures that may be asked for.
+const MOST: usize = 1_000_000;
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    if let Some(n) = args.samples.filter(|n| !(32..=MOST).contains(n)) {
+        return Err(Failure::unusable(format!("--samples {n}: expected 32 to {MOST}")));
+    }
+    if !args.what.exists() {
+        return Err(Failure::unusable(format!("{}: there is no such run folder or model file", args.what.display())));
+    }
     if args.what.is_file() {
         return model(&args);
     }
@@ -51,8 +60,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             return console::print(&format!("{}\n", serde_json::to_string_pretty(&quality)?));
         }
         let kl = quality.reverse_kl.map_or("none".into(), |kl| format!("{kl:.4}"));
+        let ceiling = if mixture.shape()[0] == 1 { 99.7 } else { 98.9 };
         return console::print(&format!(
-            "  {} of {} modes, {:.1} % within 3 sigma of one (98.9 % of a true Gaussian in the plane), reverse KL {kl}\n",
+            "  {} of {} modes, {:.1} % within 3 sigma of one ({ceiling} % of a true Gaussian), reverse KL {kl}\n",
             quality.modes,
             quality.of,
             100.0 * quality.high_quality
@@ -67,7 +77,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 fn model(args: &Args) -> Result<(), Failure> {
     let file = ModelFile::read(&args.what).map_err(|e| Failure::unusable(e.to_string()))?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.what, e))?;
-    let mut recipe = Recipe::open(model.name(), &[]).map_err(|_| {
+    let named = NAMED.iter().find(|n| n.0 == model.name()).and_then(|n| Recipe::open(n.0, &[]).ok());
+    let mut recipe = named.ok_or_else(|| {
         let message = format!("{}: made by no named recipe; measure its run folder instead", args.what.display());
         Failure::unusable(message)
     })?;
@@ -78,6 +89,17 @@ fn model(args: &Args) -> Result<(), Failure> {
     let Some((train, held_out)) = &loaded.pictures else {
         return Err(Failure::unusable("points cannot be measured here"));
     };
+    let (w, h) = model.size();
+    let made = [usize::from(h), usize::from(w), usize::from(model.channels())];
+    if held_out.shape() != made {
+        return Err(Failure::unusable(format!(
+            "{}: makes pictures of {made:?} [height, width, channels], the data of {} are {:?}: name its own data with --data, \
+             or measure its run folder",
+            args.what.display(),
+            recipe.name,
+            held_out.shape()
+        )));
+    }
     let mut evaluator = Evaluator::new(held_out, train, 0).map_err(|e| Failure::unusable(e.to_string()))?;
     let n = args.samples.unwrap_or(PICTURES);
     console::note(&format!("drawing and judging {n} pictures of the integer model"));

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   cargo xtask train                                     the built-in 16x16 faces
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
-  cargo xtask train faces --data photos/                your own folder of PNG and JPEG pictures, resized
+  cargo xtask train faces --data photos/                your own folder of PNG and JPEG pictures, at 16x16
   cargo xtask train --set optimiser.rate=0.0005         one setting changed; --dry-run shows them all
   cargo xtask train ring --seeds 5                      the same recipe with seeds 1 to 5
   cargo xtask train --resume latest --steps 20000       longer than it was meant to be")]
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "latest|DIR", num_args = 0..=1, default_missing_value = "latest")]
     pub(crate) resume: Option<String>,
     /// What computes
-    #[arg(long, value_enum, default_value = "cpu")]
+    #[arg(long, value_enum, default_value = "cpu", hide = true)]
     pub(crate) backend: Backend,
     /// Threads that share the work; any number trains the same [default: one for each core]
     #[arg(long, value_name = "N")]
@@ -70,13 +70,17 @@ pub(crate) enum Backend {
     Gpu,
 }
 
+/// Most threads that a run may ask for.
+const MAX_THREADS: usize = 256;
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.backend == Backend::Gpu {
         return Err(Failure::unusable("--backend gpu: this version trains on the CPU alone; leave the option away"));
     }
-    if args.threads == Some(0) {
-        return Err(Failure::unusable("--threads 0: expected at least 1; leave the option away for one a core"));
+    if let Some(n) = args.threads.filter(|n| !(1..=MAX_THREADS).contains(n)) {
+        let message = format!("--threads {n}: expected 1 to {MAX_THREADS}; leave the option away for one a core");
+        return Err(Failure::unusable(message));
     }
     if let Some(wanted) = &args.resume {
         return resume(&args, wanted);
@@ -106,18 +110,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
         let mut trainer = Trainer::new(recipe.clone(), data, seed, steps, args.threads.unwrap_or(0))
             .map_err(|e| Failure::unusable(format!("recipe {}: {e}", recipe.name)))?;
-        if args.dry_run {
-            training::introduce(&trainer, &loaded.notes);
-            let seconds = run::seconds_per_step(&mut trainer)?;
-            let minutes = seconds * steps as f64 / 60.0;
-            console::note(&format!("  time       {:.2} ms a step, {minutes:.1} minutes in all", 1e3 * seconds));
-            return console::print(&recipe.to_toml());
-        }
         if let Some(minutes) = args.minutes {
             let steps = training::steps_in(&mut trainer, minutes)?;
             trainer.set_steps(steps);
         }
-        let folder = Folder::create(Path::new(RUNS), args.out.as_deref(), &recipe)?;
+        if args.dry_run {
+            return dry_run(&mut trainer, &loaded.notes);
+        }
+        let folder = Folder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(unusable)?;
         training::introduce(&trainer, &loaded.notes);
         let (run, end) = training::go(trainer, folder, &loaded)?;
         let measured = closing(&run, end);
@@ -128,6 +128,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
     }
     if several { console::print(&table.lines()) } else { Ok(()) }
+}
+
+/// Says what a run would do and take.
+fn dry_run(trainer: &mut Trainer, notes: &[String]) -> Result<(), Failure> {
+    training::introduce(trainer, notes);
+    let seconds = run::seconds_per_step(trainer)?;
+    let minutes = seconds * (trainer.steps() - trainer.step()) as f64 / 60.0;
+    console::note(&format!("  time       {:.2} ms a step, {minutes:.1} minutes in all", 1e3 * seconds));
+    console::print(&trainer.recipe().to_toml())
 }
 
 /// Goes on with a run where its newest checkpoint left it.
@@ -147,11 +156,11 @@ fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
     notes.iter().for_each(|n| console::note(n));
     if let Some(name) = &args.recipe {
         let named = Recipe::open(name, &[]).map_err(unusable)?;
-        if named.name != saved.recipe.name {
+        if let Some(difference) = saved.recipe.difference(&named) {
             return Err(Failure::unusable(format!(
-                "{} is a run of recipe {}, not of {name}: leave the recipe away to go on with it, or start a new run without --resume",
-                folder.path().display(),
-                saved.recipe.name
+                "{} is a run of another recipe than {name} ({difference}): leave the recipe away to go on with it, or start a \
+                 new run without --resume",
+                folder.path().display()
             )));
         }
     }
@@ -175,6 +184,9 @@ fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
     let data = run::load(&saved.recipe).map_err(unusable)?.train;
     let mut trainer = Trainer::new(saved.recipe, data, saved.seed, steps, args.threads.unwrap_or(0))?;
     trainer.restore(saved.store, saved.step);
+    if args.dry_run {
+        return dry_run(&mut trainer, &loaded.notes);
+    }
     training::introduce(&trainer, &loaded.notes);
     console::note(&format!("  going on   from step {}", saved.step));
     let (run, end) = training::go(trainer, folder, &loaded)?;

@@ -2,6 +2,7 @@
 
 use crate::console;
 use crate::failure::Failure;
+use ganlet_runtime::format::MAX_LATENT;
 use ganlet_trainer::run::{self, Event, Folder, Line, Loaded, Run};
 use ganlet_trainer::train::{Report, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -69,6 +70,11 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
         trainer.flops() / 1e9,
         recipe.train.batch
     ));
+    if data.shape().len() == 3 && trainer.generator().input[0] > MAX_LATENT {
+        console::note(&format!(
+            "             a device takes at most {MAX_LATENT} latent numbers: this generator cannot be exported"
+        ));
+    }
     let threads = trainer.threads();
     console::note(&format!(
         "  run        {} steps, seed {}, {threads} thread{}, {:.1} MB planned",

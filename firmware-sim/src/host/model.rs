@@ -33,7 +33,11 @@ impl ModelFile {
     /// # Errors
     /// [`SimError::File`] with the path and the cause.
     pub fn read(path: &Path) -> Result<Self, SimError> {
-        let bytes = fs::read(path).map_err(|cause| SimError::File { verb: "read", path: path.to_owned(), cause })?;
+        let failed = |cause| SimError::File { verb: "read", path: path.to_owned(), cause };
+        if !fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(failed(std::io::Error::other("not a file of a known length")));
+        }
+        let bytes = fs::read(path).map_err(failed)?;
         Ok(Self::of(&bytes))
     }
 

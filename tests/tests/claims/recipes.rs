@@ -57,11 +57,26 @@ fn settings_change_a_copy() {
         ("optimiser.rate=-1", "optimiser.rate"),
         ("data.range=[1, -1]", "data.range"),
         ("critic.batch_norm=true", "batch normalisation"),
+        ("data.size=[5000, 16]", "data.size"),
+        ("name=", "name is empty"),
     ] {
         let message = set(setting).expect_err(setting).to_string();
         assert!(message.contains(word) && message.contains("faces"), "{setting}: {message}");
     }
     assert!(Recipe::open("no-such", &[]).unwrap_err().to_string().contains("digits-dcgan"));
+}
+
+#[test]
+fn recipes_that_differ_say_where() {
+    let (a, b) = (Recipe::open("ring", &[]).unwrap(), Recipe::open("ring", &["train.batch=7".into()]).unwrap());
+    assert_eq!(a.difference(&a), None);
+    assert_eq!(a.difference(&b).unwrap(), "train.batch: 256 against 7");
+}
+
+#[test]
+fn pictures_have_no_scale() {
+    let recipe = Recipe::open("faces", &["data.scale=5".into()]).unwrap();
+    assert!(run::load(&recipe).err().unwrap().to_string().contains("data.range"));
 }
 
 #[test]
@@ -72,6 +87,9 @@ fn shapes_that_cannot_be_made_are_refused() {
         ("generator.latent=0", "width of 0"),
         ("critic.widths=[8, 8, 8, 8, 8, 8, 8, 8]", "fewer widths"),
         ("data.source=\"ring\"", "mlp"),
+        ("train.batch=65536", "GB"),
+        ("generator.widths=[16384, 16384]", "GB"),
+        ("generator.widths=[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "cannot be halved"),
     ] {
         let recipe = Recipe::open("faces", &[setting.to_owned()]).unwrap();
         let loaded = run::load(&recipe).unwrap();

@@ -85,6 +85,7 @@ fn a_run_stops_resumes_and_keeps_what_it_should() {
         asked.get() == 10
     };
     assert_eq!(run.go(&stop, &mut |_| {}).unwrap(), End::Stopped);
+    drop(run);
     let found = Folder::open(root.path(), "latest").unwrap();
     assert_eq!(found, folder);
     let (saved, notes) = found.latest().unwrap();
@@ -93,7 +94,7 @@ fn a_run_stops_resumes_and_keeps_what_it_should() {
     trainer.restore(saved.store, saved.step);
     let mut run = Run::new(trainer, found).unwrap();
     assert_eq!(run.go(&|| false, &mut |_| {}).unwrap(), End::Done);
-    assert_eq!(folder.checkpoints(), [20, 22]);
+    assert_eq!(folder.checkpoints(), [20, 22], "the two newest are kept");
     let steps: Vec<_> = folder.lines().iter().map(|l| l.report.step).collect();
     assert_eq!(steps, (1..=11).map(|i| 2 * i).collect::<Vec<_>>());
     for file in ["recipe.toml", "losses.png", "timeline.gif", "samples/step-0000000.png", "samples/step-0000020.png"] {
@@ -114,6 +115,48 @@ fn a_broken_checkpoint_falls_back_to_the_one_before() {
         let (found, notes) = folder.latest().unwrap();
         assert_eq!((found.step, notes.len()), (3, 1), "{len} bytes");
     }
+}
+
+#[test]
+fn a_resumed_run_never_deletes_what_it_just_saved() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = recipe("bimodal-1d", &["train.batch=8", "train.save_every=3"]);
+    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
+    for later in [500, 900] {
+        std::fs::write(folder.path().join(format!("checkpoints/step-{later:07}.safetensors")), "torn").unwrap();
+    }
+    let (saved, notes) = folder.latest().unwrap();
+    assert_eq!((saved.step, notes.len()), (6, 2));
+    let mut rest = trainer(&saved.recipe, 8, 1);
+    rest.restore(saved.store, saved.step);
+    Run::new(rest, folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
+    assert_eq!(folder.checkpoints(), [6, 8]);
+}
+
+#[test]
+fn two_runs_share_neither_a_folder_nor_a_step() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = recipe("bimodal-1d", &[]);
+    let first = Folder::create(root.path(), None, &recipe).unwrap();
+    assert_ne!(first, Folder::create(root.path(), None, &recipe).unwrap());
+    let running = Run::new(trainer(&recipe, 5, 1), first.clone()).unwrap();
+    let refused = Run::new(trainer(&recipe, 5, 1), first.clone()).err().expect("the run is locked");
+    assert!(refused.to_string().contains("another process"), "{refused}");
+    drop(running);
+    assert!(Run::new(trainer(&recipe, 5, 1), first).is_ok());
+}
+
+#[test]
+fn latest_is_the_newest_run_that_has_something_to_go_on_with() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = recipe("bimodal-1d", &["train.batch=8"]);
+    let good = Folder::create(root.path(), None, &recipe).unwrap();
+    Run::new(trainer(&recipe, 2, 1), good.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
+    Folder::create(root.path(), None, &recipe).unwrap();
+    assert_eq!(Folder::open(root.path(), "latest").unwrap(), good);
+    std::fs::write(good.path().join("best.json"), r#"{"step":77,"measure":{"name":"x","value":0.0}}"#).unwrap();
+    assert_eq!(good.chosen().unwrap().step, 2);
 }
 
 #[test]
@@ -146,8 +189,8 @@ fn a_step_too_large_stops_the_run_and_keeps_the_last_good_checkpoint() {
     let mut run = Run::new(trainer(&recipe, 100, 1), folder.clone()).unwrap();
     let Err(Failure::NotFinite(error)) = run.go(&|| false, &mut |_| {}) else { panic!("no failure") };
     assert!(error.to_string().contains("step") && error.node.contains("node"), "{error}");
-    let (saved, _) = folder.latest().map_or((None, ()), |l| (Some(l.0), ()));
-    if let Some(saved) = saved {
-        assert!(saved.store.entries().iter().all(|e| e.values.iter().all(|v| v.is_finite())));
-    }
+    assert!(!error.node.contains(" or "), "one node is named: {}", error.node);
+    let (saved, _) = folder.latest().unwrap();
+    assert!(saved.step < error.step && folder.path().join("losses.png").is_file());
+    assert!(saved.store.entries().iter().all(|e| e.values.iter().all(|v| v.is_finite())));
 }

@@ -96,7 +96,7 @@ fn role(graph: &Graph, id: NodeId) -> Role {
 }
 
 /// Forms the groups of `graph`: fused ones, and one for each other computed node.
-pub(crate) fn group(graph: &Graph, outputs: &[NodeId]) -> Groups {
+pub(crate) fn group(graph: &Graph, outputs: &[NodeId], most: usize) -> Groups {
     let mut live = vec![false; graph.len()];
     let mut roots: Vec<_> = outputs.to_vec();
     roots.extend(graph.guards().iter().map(|g| g.1));
@@ -121,7 +121,7 @@ pub(crate) fn group(graph: &Graph, outputs: &[NodeId]) -> Groups {
         if groups.role[id.index()] != Role::Computed || matches!(graph.node(id).op, Op::Input | Op::Param(_)) {
             continue;
         }
-        let home = home(graph, &groups, id).unwrap_or_else(|| {
+        let home = home(graph, &groups, id, most).unwrap_or_else(|| {
             groups.members.push(Vec::new());
             groups.members.len() - 1
         });
@@ -152,7 +152,7 @@ fn materialise_read_constants(graph: &Graph, roots: &[NodeId], groups: &mut Grou
 }
 
 /// The fused group that `id` can join without making groups wait for each other in a circle.
-fn home(graph: &Graph, groups: &Groups, id: NodeId) -> Option<usize> {
+fn home(graph: &Graph, groups: &Groups, id: NodeId, most: usize) -> Option<usize> {
     let node = graph.node(id);
     let sum = sums_on_the_way(graph, id);
     if !elementwise(node.op) && !sum {
@@ -165,7 +165,7 @@ fn home(graph: &Graph, groups: &Groups, id: NodeId) -> Option<usize> {
         if g == usize::MAX
             || !elementwise(graph.node(arg).op)
             || graph.shape(arg) != shape
-            || groups.members[g].len() >= MAX_MEMBERS
+            || groups.members[g].len() >= most
         {
             continue;
         }

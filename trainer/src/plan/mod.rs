@@ -135,7 +135,16 @@ pub struct Plan {
 impl Plan {
     /// Plans `graph`, which should be simplified, for reading `outputs` after each run.
     pub fn new(graph: &Graph, outputs: &[NodeId]) -> Self {
-        let groups = fuse::group(graph, outputs);
+        Self::with_members(graph, outputs, fuse::MAX_MEMBERS)
+    }
+
+    /// The same with every node a step of its own: slower, but each value can be looked at.
+    pub(crate) fn unfused(graph: &Graph) -> Self {
+        Self::with_members(graph, &[], 1)
+    }
+
+    fn with_members(graph: &Graph, outputs: &[NodeId], most: usize) -> Self {
+        let groups = fuse::group(graph, outputs, most);
         let order = schedule::order(graph, &groups);
         slots::assign(graph, outputs, &groups, &order)
     }

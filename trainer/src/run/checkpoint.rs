@@ -70,7 +70,7 @@ impl Checkpoint {
             ("shape".to_owned(), shape.join("x")),
         ]);
         let file = safetensors::serialize(views, Some(metadata)).map_err(|e| RunError::new(path, e))?;
-        report::write(path, file).map_err(|e| RunError::io(path, &e))
+        report::write(path, file).map_err(|e| RunError::told(&e))
     }
 
     /// Reads a file that [`Checkpoint::save`] wrote.
@@ -94,6 +94,7 @@ impl Checkpoint {
         let (seed, step, steps) = (number("seed")?, number("step")?, number("steps")?);
         let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };
         let (generator, critic) = checkpoint.networks().map_err(|e| wrong(e.to_string()))?;
+        crate::train::affordable(&checkpoint.recipe, &generator, &critic).map_err(|e| wrong(e.to_string()))?;
         let (_, template) = crate::train::start(&generator, &critic, 0);
         for entry in template.entries() {
             let mut values = vec![0.0; entry.values.len()];

@@ -15,14 +15,20 @@ impl RunError {
         Self { path: path.into(), what: what.to_string() }
     }
 
+    /// An error whose text names the file and the remedy already.
+    pub(crate) fn told(error: &io::Error) -> Self {
+        Self::new(Path::new(""), error)
+    }
+
     pub(crate) fn io(path: &Path, error: &io::Error) -> Self {
         let remedy = match error.kind() {
             io::ErrorKind::NotFound => "; check the path",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "; choose a folder that you may write to with --out"
+                "; make it writable, or choose another folder"
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "; make room, then go on with --resume: earlier checkpoints are untouched"
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, then go on with --resume",
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                "; there is a file of that name: choose another"
             }
             _ => "",
         };
@@ -32,6 +38,9 @@ impl RunError {
 
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.as_os_str().is_empty() {
+            return f.write_str(&self.what);
+        }
         write!(f, "{}: {}", self.path.display(), self.what)
     }
 }

@@ -8,6 +8,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// What a folder with a run in it holds.
+const PARTS: [&str; 4] = ["recipe.toml", "log.jsonl", "samples", "checkpoints"];
+/// Folders with larger numbers are not counted on.
+const MOST_RUNS: u64 = 1_000_000_000;
 /// Checkpoints kept besides the best.
 const KEPT: usize = 2;
 
@@ -57,14 +61,17 @@ impl Folder {
     /// Makes the next free numbered folder for `recipe` below `root`, or exactly `exact` if given, which must not hold a run.
     pub fn create(root: &Path, exact: Option<&Path>, recipe: &Recipe) -> Result<Self, RunError> {
         let path = match exact {
-            Some(path) if path.join("recipe.toml").exists() => {
+            Some(path) if PARTS.iter().any(|part| path.join(part).exists()) => {
                 let what = "there is a run here already: nothing was overwritten; choose another --out, or --resume it";
                 return Err(RunError::new(path, what));
             }
-            Some(path) => path.to_owned(),
-            None => root.join(format!("{:05}-{}", last_number(root) + 1, safe(&recipe.name))),
+            Some(path) => {
+                fs::create_dir_all(path).map_err(|e| RunError::io(path, &e))?;
+                path.to_owned()
+            }
+            None => next_folder(root, &safe(&recipe.name))?,
         };
-        for part in [path.clone(), path.join("samples"), path.join("checkpoints")] {
+        for part in [path.join("samples"), path.join("checkpoints")] {
             fs::create_dir_all(&part).map_err(|e| RunError::io(&part, &e))?;
         }
         let folder = Self { path };
@@ -75,8 +82,10 @@ impl Folder {
     /// The run at `path`; "latest" is the one below `root` with the highest number.
     pub fn open(root: &Path, path: &str) -> Result<Self, RunError> {
         let path = if path == "latest" {
-            let newest = numbered(root).into_iter().max_by_key(|(n, _)| *n);
-            newest.map(|(_, path)| path).ok_or_else(|| {
+            // A run that failed before its first checkpoint is nothing to go on with.
+            let mut runs = numbered(root);
+            runs.retain(|(_, path)| !Self { path: path.clone() }.checkpoints().is_empty());
+            runs.into_iter().max_by_key(|(n, _)| *n).map(|(_, path)| path).ok_or_else(|| {
                 RunError::new(root, "there is no run here to go on with; start one with `cargo xtask train`")
             })?
         } else {
@@ -99,7 +108,29 @@ impl Folder {
     /// Writes a file of the folder atomically.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<(), RunError> {
         let path = self.path.join(name);
-        report::write(&path, bytes).map_err(|e| RunError::io(&path, &e))
+        report::write(&path, bytes).map_err(|e| RunError::told(&e))
+    }
+
+    /// Keeps other processes from training this run for as long as the file that is given lives.
+    pub fn lock(&self) -> Result<fs::File, RunError> {
+        let path = self.path.join("run.lock");
+        let file = fs::File::create(&path).map_err(|e| RunError::io(&path, &e))?;
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => {
+                Err(RunError::new(&self.path, "another process is training this run; wait for it, or stop it"))
+            }
+            // Where locks do not work, a run goes on without.
+            _ => Ok(file),
+        }
+    }
+
+    /// Renames checkpoints after `step`, which could not be read, so that they are not taken for newer ones again.
+    pub fn set_aside(&self, step: u64) -> Result<(), RunError> {
+        for later in self.checkpoints().into_iter().filter(|s| *s > step) {
+            let path = self.checkpoint_path(later);
+            fs::rename(&path, path.with_extension("unreadable")).map_err(|e| RunError::io(&path, &e))?;
+        }
+        Ok(())
     }
 
     fn checkpoint_path(&self, step: u64) -> PathBuf {
@@ -131,8 +162,8 @@ impl Folder {
             }
         }
         let best = self.best().map(|b| b.step);
-        let steps = self.checkpoints();
-        for &step in steps.iter().rev().skip(KEPT).filter(|s| Some(**s) != best) {
+        let older: Vec<_> = self.checkpoints().into_iter().filter(|s| *s < checkpoint.step).collect();
+        for &step in older.iter().rev().skip(KEPT - 1).filter(|s| Some(**s) != best) {
             let path = self.checkpoint_path(step);
             fs::remove_file(&path).map_err(|e| RunError::io(&path, &e))?;
         }
@@ -154,10 +185,8 @@ impl Folder {
 
     /// The checkpoint to show and export: the best measured one, else the newest.
     pub fn chosen(&self) -> Result<Checkpoint, RunError> {
-        match self.best() {
-            Some(best) => Checkpoint::load(&self.checkpoint_path(best.step)),
-            None => self.latest().map(|l| l.0),
-        }
+        let best = self.best().and_then(|best| Checkpoint::load(&self.checkpoint_path(best.step)).ok());
+        best.map_or_else(|| self.latest().map(|l| l.0), Ok)
     }
 
     /// Appends a line to the log.
@@ -187,6 +216,9 @@ impl Folder {
         };
         let mut frames: Vec<_> = entries.filter_map(frame).filter(|f| f.0 <= step).collect();
         frames.sort_by_key(|f| f.0);
+        // Pictures of another size are not this run's.
+        let size = frames.last().map(|f| (f.1.width(), f.1.height()));
+        frames.retain(|f| Some((f.1.width(), f.1.height())) == size);
         frames
     }
 
@@ -211,8 +243,21 @@ fn numbered(root: &Path) -> Vec<(u64, PathBuf)> {
     entries.filter_map(number).filter(|(_, p)| p.join("recipe.toml").is_file()).collect()
 }
 
-fn last_number(root: &Path) -> u64 {
-    numbered(root).iter().map(|r| r.0).max().unwrap_or(0)
+/// Makes the next numbered folder; two processes never get the same.
+fn next_folder(root: &Path, name: &str) -> Result<PathBuf, RunError> {
+    fs::create_dir_all(root).map_err(|e| RunError::io(root, &e))?;
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let number = |e: fs::DirEntry| e.file_name().to_str()?.split('-').next()?.parse::<u64>().ok();
+    let mut next = entries.filter_map(number).filter(|n| *n < MOST_RUNS).max().unwrap_or(0) + 1;
+    loop {
+        let path = root.join(format!("{next:05}-{name}"));
+        match fs::create_dir(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && next < MOST_RUNS => next += 1,
+            Err(e) => return Err(RunError::io(&path, &e)),
+            // A folder of the same number and another name may have come in between.
+            Ok(()) => return Ok(path),
+        }
+    }
 }
 
 /// A name without characters that folders dislike.

@@ -52,8 +52,8 @@ impl fmt::Display for Failure {
         match self {
             Self::NotFinite(e) => write!(
                 f,
-                "{e}\nTraining stopped before anything was spoilt: the checkpoints are good. A smaller optimiser.rate, or a \
-                 regulariser on the critic, usually helps."
+                "{e}\nTraining stopped before that update was applied, and the last checkpoint is good. A smaller \
+                 optimiser.rate usually helps, and so does a regulariser on the critic where there is none."
             ),
             Self::Run(e) => e.fmt(f),
         }
@@ -82,6 +82,8 @@ pub struct Run<'j> {
     frames: Vec<(u64, Image)>,
     frame_every: u64,
     seconds: f64,
+    /// Other processes cannot train this run while it lives.
+    _lock: std::fs::File,
 }
 
 impl<'j> Run<'j> {
@@ -89,9 +91,11 @@ impl<'j> Run<'j> {
     pub fn new(trainer: Trainer, folder: Folder) -> Result<Self, RunError> {
         let every = trainer.recipe().train.sample_every;
         let seconds = folder.lines().iter().rfind(|l| l.report.step <= trainer.step()).map_or(0.0, |l| l.seconds);
+        let lock = folder.lock()?;
+        folder.set_aside(trainer.step())?;
         folder.rewind(trainer.step())?;
-        let frames = folder.frames(trainer.step());
-        let mut run = Self { trainer, folder, judge: None, frames, frame_every: every, seconds };
+        let frames = if trainer.step() > 0 { folder.frames(trainer.step()) } else { Vec::new() };
+        let mut run = Self { trainer, folder, judge: None, frames, frame_every: every, seconds, _lock: lock };
         run.thin();
         Ok(run)
     }
@@ -117,9 +121,18 @@ impl<'j> Run<'j> {
         let (mut since, mut logged) = (Instant::now(), self.trainer.step());
         if self.trainer.step() == 0 {
             self.show()?;
+            // From here on there is always a good checkpoint.
+            let start = self.checkpoint();
+            self.folder.save(&start, None)?;
         }
         while self.trainer.step() < self.trainer.steps() {
-            let report = self.trainer.advance().map_err(Failure::NotFinite)?;
+            let report = match self.trainer.advance() {
+                Ok(report) => report,
+                Err(e) => {
+                    self.finish()?;
+                    return Err(Failure::NotFinite(e));
+                }
+            };
             tell(Event::Step(&report));
             let step = report.step;
             let stopping = stop();
@@ -196,9 +209,7 @@ impl<'j> Run<'j> {
         let plot = pictures::losses(&self.trainer.recipe().name, &lines);
         self.folder.write("losses.png", plot.png())?;
         self.folder.write("losses.svg", plot.svg())?;
-        let mut frames: Vec<_> = self.frames.iter().map(|f| f.1.clone()).collect();
-        // The end stays on the screen for a second.
-        frames.extend(frames.last().cloned().into_iter().cycle().take(4));
+        let frames: Vec<_> = self.frames.iter().map(|f| f.1.clone()).collect();
         self.folder.write("timeline.gif", animation(&frames, 200))
     }
 }

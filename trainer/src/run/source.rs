@@ -30,9 +30,9 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
     } else {
         let names: Vec<_> = BUILTIN.iter().map(|b| b.name).collect();
         return Err(DataError::new(
-            format!("recipe {}", recipe.name),
+            format!("`{}`, for recipe {}", wanted.source, recipe.name),
             format!("a file or folder, or one of {}", names.join(", ")),
-            format!("`{}`, which is neither", wanted.source),
+            "neither",
             "name your pictures with --data PATH",
         ));
     };
@@ -42,6 +42,22 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
             Ok(Loaded { train: Box::new(mixture.clone()), pictures: None, mixture: Some(mixture), notes })
         }
         Source::Pictures(pictures) => {
+            if wanted.scale != 1.0 {
+                return Err(DataError::new(
+                    format!("recipe {}", recipe.name),
+                    "data.scale = 1 for pictures",
+                    format!("data.scale = {}", wanted.scale),
+                    "leave it away; data.range says what black and white become",
+                ));
+            }
+            if pictures.count() < 2 {
+                return Err(DataError::new(
+                    &wanted.source,
+                    "at least 2 pictures, one to train on and one to hold out",
+                    format!("{}", pictures.count()),
+                    "add pictures",
+                ));
+            }
             let pictures = match size {
                 Some((w, h)) => pictures.resized(w, h)?,
                 None => pictures,

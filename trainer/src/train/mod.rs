@@ -63,6 +63,36 @@ pub(crate) fn start(generator: &Network, critic: &Network, seed: u64) -> (Params
     Params::start(generator, critic, seed)
 }
 
+/// Refuses a run that would take more memory than this machine has, before any is taken.
+pub(crate) fn affordable(recipe: &Recipe, generator: &Network, critic: &Network) -> Result<(), Impossible> {
+    // Weights, average and two moments; values, their gradients and those of penalties: a rough lower bound.
+    let weights = 4.0 * 4.0 * (generator.len() as f64 + critic.len() as f64);
+    let values = 4.0 * 3.0 * recipe.train.batch as f64 * (generator.values() + critic.values());
+    let (needed, limit) = (weights + values, memory());
+    if needed <= limit {
+        return Ok(());
+    }
+    let gb = |bytes: f64| bytes / 1e9;
+    let why = format!(
+        "the run would take at least {:.1} GB ({:.1} GB of weights and moments, {:.1} GB of values at batch {}), this machine has \
+         {:.1} GB free: use a smaller train.batch, data.size or widths",
+        gb(needed),
+        gb(weights),
+        gb(values),
+        recipe.train.batch,
+        gb(limit)
+    );
+    Err(Impossible::new("train", why))
+}
+
+/// Bytes of memory that are free; 16 GB where the system does not tell.
+fn memory() -> f64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
+    let kb = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    kb.map_or(16e9, |kb| kb * 1024.0)
+}
+
 impl Trainer {
     /// Plans a run of `steps` steps on `threads` threads (0: one for each core).
     pub fn new(
@@ -74,6 +104,7 @@ impl Trainer {
     ) -> Result<Self, Impossible> {
         let generator = recipe.generator.network(data.shape())?;
         let critic = recipe.critic.network(data.shape())?;
+        affordable(&recipe, &generator, &critic)?;
         let (params, store) = start(&generator, &critic, seed);
         let sample_batch = if data.shape().len() == 3 { 64 } else { 500 };
         let parts = Parts { recipe: &recipe, generator: &generator, critic: &critic, params, sample_batch };
@@ -182,6 +213,11 @@ impl Trainer {
 
     /// Critic updates, then one generator update. On an error nothing of the failing update is kept.
     pub fn advance(&mut self) -> Result<Report, NotFinite> {
+        let step = self.step + 1;
+        self.updates().map_err(|e| NotFinite { step, ..e })
+    }
+
+    fn updates(&mut self) -> Result<Report, NotFinite> {
         let train = &self.recipe.train;
         let (critic_steps, ema) = (u64::from(train.critic_steps), train.ema);
         let every = u64::from(self.recipe.objective.regulariser.every());

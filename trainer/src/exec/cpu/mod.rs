@@ -12,7 +12,7 @@ mod split;
 
 use super::{Clock, Executor, NotFinite, Program, Store};
 use crate::philox::Key;
-use crate::plan::{Base, Kind, Step, View};
+use crate::plan::{Base, Kind, Plan, Step, View};
 use arrayvec::ArrayVec;
 pub use gemm::{MatMut, MatRef, sgemm};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -74,25 +74,26 @@ impl Cpu {
         rows.collect()
     }
 
-    /// Runs `program` step by step and names the first node with a value that is not finite.
+    /// Runs `program` again, node by node and up to its guards, and names the first node that is not finite.
     fn diagnose(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> String {
-        let Self { programs, memory, .. } = self;
-        let program = &programs[program];
+        let program = &self.programs[program];
         for (name, values) in program.plan.inputs.iter().zip(inputs) {
             if values.iter().any(|v| !v.is_finite()) {
                 return format!("input {}", name.0);
             }
         }
-        for step in program.plan.steps.iter().take_while(|s| !matches!(s.kind, Kind::Guard)) {
+        let plan = Plan::unfused(&program.graph);
+        let mut memory = Memory {
+            slots: plan.slots.iter().map(|n| vec![0.0; *n]).collect(),
+            store: std::mem::take(&mut self.memory.store),
+            partials: vec![0.0; plan.steps.iter().map(|s| partial_len(&s.kind)).max().unwrap_or(0)],
+        };
+        let first = plan.steps.iter().take_while(|s| !matches!(s.kind, Kind::Guard)).find(|step| {
             memory.step(step, inputs, clock);
-            for &output in &step.outputs {
-                if memory.view(output, inputs).iter().any(|v| !v.is_finite()) {
-                    let names: Vec<_> = step.nodes.iter().map(|&n| program.graph.describe(n)).collect();
-                    return names.join(" or ");
-                }
-            }
-        }
-        "no step (the guard itself)".into()
+            step.outputs.iter().any(|o| memory.view(*o, inputs).iter().any(|v| !v.is_finite()))
+        });
+        self.memory.store = memory.store;
+        first.map_or_else(|| "no node alone".into(), |step| program.graph.describe(step.nodes[step.nodes.len() - 1]))
     }
 }
 
