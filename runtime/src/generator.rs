@@ -1,10 +1,10 @@
 //! Drawing: pictures made row by row in a lent arena.
 use crate::{
     format::{FAMILY, Op, Source},
-    kernels::portable::{Ring, Row},
+    kernels::{Out, Ring, Row},
     latent::Latent,
     model::Model,
-    plan::{self, Schedule},
+    plan::{self, Form, Schedule},
 };
 use core::fmt;
 
@@ -42,17 +42,38 @@ impl core::error::Error for ArenaTooSmall {}
 #[derive(Debug)]
 pub struct Generator<'a> {
     model: &'a Model<'a>,
+    /// Starts at a multiple of four.
     arena: &'a mut [u8],
+    family: usize,
 }
 
 impl<'a> Generator<'a> {
     /// Binds `model` to `arena`, which must have [`Model::arena_len`] bytes or more.
     ///
+    /// An arena that does not start at a multiple of four, as [`crate::Arena`] does, loses up to three bytes.
+    ///
     /// # Errors
     /// [`ArenaTooSmall`], with both sizes.
     pub fn new(model: &'a Model<'a>, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
-        let (needed, given) = (model.arena_len(), arena.len());
-        if given < needed { Err(ArenaTooSmall { needed, given }) } else { Ok(Self { model, arena }) }
+        Self::bind(model, arena, FAMILY)
+    }
+
+    /// Draws as a target of another kernel family does, in [`Model::arena_len_of`] bytes.
+    ///
+    /// # Errors
+    /// As [`Generator::new`].
+    #[cfg(feature = "encode")]
+    pub fn of_family(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
+        Self::bind(model, arena, family)
+    }
+
+    fn bind(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
+        let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
+        let needed = model.arena_len_of(family) + skip;
+        match arena.get_mut(skip..needed) {
+            Some(arena) => Ok(Self { model, arena, family }),
+            None => Err(ArenaTooSmall { needed, given }),
+        }
     }
 
     /// The model that draws.
@@ -67,8 +88,8 @@ impl<'a> Generator<'a> {
         let len = self.model.latent_len();
         let values = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
         self.arena.iter_mut().take(len).zip(values).for_each(|(to, v)| *to = v);
-        let picture = ring_start(self.model, self.model.shapes().len().saturating_sub(1));
-        Rows { model: self.model, arena: &mut *self.arena, schedule: Schedule::new(), picture }
+        let picture = ring_start(self.model, self.family, self.model.shapes().len().saturating_sub(1));
+        Rows { model: self.model, arena: &mut *self.arena, family: self.family, schedule: Schedule::new(), picture }
     }
 
     /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; grey is repeated.
@@ -82,6 +103,7 @@ impl<'a> Generator<'a> {
 pub struct Rows<'g> {
     model: &'g Model<'g>,
     arena: &'g mut [u8],
+    family: usize,
     schedule: Schedule,
     /// Where the picture's row lies in the arena.
     picture: usize,
@@ -110,46 +132,60 @@ impl Rows<'_> {
     }
 
     fn make_row(&mut self, index: usize) {
-        let model = self.model;
+        let (model, family) = (self.model, self.family);
         let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };
-        let Some((before, own)) = self.arena.split_at_mut_checked(ring_start(model, index)) else { return };
+        let Some((before, own)) = self.arena.split_at_mut_checked(ring_start(model, family, index)) else { return };
         let ring = |source| Ring {
-            bytes: ring_bytes(model, source, before),
+            bytes: ring_of(model, family, source, before),
             rows: match source {
                 Source::Latent => 1,
                 Source::Layer(i) => model.ring_rows(i.into()).into(),
             },
             shape: model.input_shape(source),
+            form: form_of(model, family, source),
             zero_point: model.zero_point(source),
         };
         let other = if let Op::Add { other } = layer.op { Some(ring(other)) } else { None };
         let y = self.schedule.made(index);
-        let row = Row { layer, blob: model.blob(), input: ring(layer.input), other, shape, y };
-        let slot = usize::from(y.checked_rem(model.ring_rows(index)).unwrap_or(0));
-        let Some(out) = own.get_mut(slot * shape.row_len()..).and_then(|o| o.get_mut(..shape.row_len())) else {
-            return;
-        };
-        row.write(out);
+        let row = Row { layer, blob: model.blob(), input: ring(layer.input), other, shape, y, family };
+        let form = Form::of(family, model.layer_list(), index);
+        let rows = model.ring_rows(index);
+        let (len, slot) = (form.row_bytes(shape), usize::from(y.checked_rem(rows).unwrap_or(0)));
+        let Some((own, rest)) = own.split_at_mut_checked(plan::ring_bytes(form, shape, rows) as usize) else { return };
+        let scratch = plan::scratch_bytes(family, model.layer_list(), model.shapes()) as usize;
+        let scratch = rest.len().checked_sub(scratch).and_then(|at| rest.get_mut(at..)).unwrap_or_default();
+        let Some(bytes) = own.get_mut(slot * len..).and_then(|o| o.get_mut(..len)) else { return };
+        let mut out = Out { bytes, form, c: shape.c.into() };
+        row.write(&mut out, scratch);
         if index + 1 == model.shapes().len() {
             // The i8 -128..=127 of the picture are the pixels 0..=255.
-            out.iter_mut().for_each(|v| *v ^= 0x80);
+            out.bytes.iter_mut().for_each(|v| *v ^= 0x80);
         }
     }
 }
 
+fn form_of(model: &Model<'_>, family: usize, source: Source) -> Form {
+    match source {
+        Source::Latent => Form::Plain,
+        Source::Layer(i) => Form::of(family, model.layer_list(), i.into()),
+    }
+}
+
 /// Where the ring of a layer starts in the arena.
-fn ring_start(model: &Model<'_>, layer: usize) -> usize {
+fn ring_start(model: &Model<'_>, family: usize, layer: usize) -> usize {
     let rings = model.shapes().iter().enumerate().take(layer);
-    let before: u64 = rings.map(|(i, &s)| plan::ring_bytes(FAMILY, s, model.ring_rows(i), false)).sum();
+    let form = |i| Form::of(family, model.layer_list(), i);
+    let before: u64 = rings.map(|(i, &s)| plan::ring_bytes(form(i), s, model.ring_rows(i))).sum();
     (plan::latent_bytes(model.latent_len() as u16) + before) as usize
 }
 
-fn ring_bytes<'r>(model: &Model<'_>, source: Source, arena: &'r [u8]) -> &'r [u8] {
+fn ring_of<'r>(model: &Model<'_>, family: usize, source: Source, arena: &'r [u8]) -> &'r [u8] {
     match source {
         Source::Latent => arena.get(..model.latent_len()),
         Source::Layer(i) => {
-            let len = model.input_shape(source).row_len() * usize::from(model.ring_rows(i.into()));
-            arena.get(ring_start(model, i.into())..).and_then(|a| a.get(..len))
+            let row = form_of(model, family, source).row_bytes(model.input_shape(source));
+            let len = row * usize::from(model.ring_rows(i.into()));
+            arena.get(ring_start(model, family, i.into())..).and_then(|a| a.get(..len))
         }
     }
     .unwrap_or_default()

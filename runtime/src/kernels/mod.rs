@@ -1,2 +1,35 @@
 //! The arithmetic of one output row, by kernel family; all families agree bit for bit.
-pub(crate) mod portable;
+#[cfg(kernels = "lanes-asm")]
+#[allow(unsafe_code)]
+mod arm;
+mod doubling;
+#[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
+mod lanes;
+mod portable;
+mod row;
+
+#[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
+use crate::format::{Layout, Op};
+use crate::plan::Form;
+pub(crate) use row::{Out, Ring, Row};
+
+impl Row<'_> {
+    /// Computes the row into `out`; `scratch` is the end of the arena.
+    pub(crate) fn write(&self, out: &mut Out<'_>, scratch: &mut [u8]) {
+        if out.form == Form::Packed {
+            out.bytes.fill(0);
+        }
+        #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
+        if self.family == 1 {
+            if self.input.form == Form::Packed {
+                // Only doubling layers read packed rows.
+                return lanes::double(self, out, scratch);
+            }
+            if matches!(self.layer.op, Op::Dense { .. }) && self.layer.layout == Layout::Fast {
+                return lanes::dense_row(self, out);
+            }
+        }
+        _ = scratch;
+        self.write_portably(out);
+    }
+}

@@ -1,81 +1,72 @@
 //! The portable kernels: contiguous products over the channels, which compilers vectorise on hosts.
+use super::row::{Out, Ring, Row};
 use crate::{
-    format::{Layer, MAX_KERNEL, Op, Shape, read_i32, table_at},
+    format::{Layout, MAX_KERNEL, Op, Shape, read_i32},
     plan::{self, Taps},
-    requant,
+    weights::{self, DENSE_GROUP, DENSE_LANE},
 };
 
-/// The rows of a tensor that still exist, row `y` at slot `y mod rows`.
-#[derive(Clone, Copy)]
-pub(crate) struct Ring<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) rows: usize,
-    pub(crate) shape: Shape,
-    pub(crate) zero_point: i8,
-}
-
-impl<'a> Ring<'a> {
-    fn row(&self, y: usize) -> &'a [u8] {
-        let (len, slot) = (self.shape.row_len(), y.checked_rem(self.rows).unwrap_or(0));
-        self.bytes.get(slot * len..).and_then(|b| b.get(..len)).unwrap_or_default()
-    }
-}
-
-/// One layer about to make one row of its output.
-pub(crate) struct Row<'a> {
-    pub(crate) layer: &'a Layer,
-    pub(crate) blob: &'a [u8],
-    pub(crate) input: Ring<'a>,
-    pub(crate) other: Option<Ring<'a>>,
-    pub(crate) shape: Shape,
-    pub(crate) y: u16,
-}
-
 impl Row<'_> {
-    /// Computes the row into `out`.
-    pub(crate) fn write(&self, out: &mut [u8]) {
+    /// Computes the row into `out`, whatever the operation.
+    pub(super) fn write_portably(&self, out: &mut Out<'_>) {
         match self.layer.op {
             Op::Dense { .. } => self.dense(out),
             Op::Conv { k, s, p, .. } => self.conv(k, s, p, out),
+            op if weights::doubles(op) => self.double(out),
             Op::ConvTranspose { k, s, p, .. } => self.conv_transpose(k, s, p, out),
             Op::Upsample { factor } => self.upsample(factor, out),
             Op::Add { .. } => self.add(out),
         }
     }
 
-    fn weights(&self) -> &[u8] {
-        self.blob.get(self.layer.weights.at as usize..).unwrap_or_default()
-    }
-
-    fn finish(&self, channel: usize) -> Finish<'_> {
-        Finish {
-            m: read_i32(self.blob, self.layer.scale, channel) as u32,
-            zero_point: self.layer.zero_point,
-            table: table_at(self.blob, self.layer.activation),
+    fn dense(&self, out: &mut Out<'_>) {
+        if self.layer.layout == Layout::Fast {
+            return self.dense_words(out, |input, words| {
+                let mut sums = [0; DENSE_GROUP];
+                for (&a, words) in input.iter().zip(words.chunks_exact(2 * DENSE_GROUP)) {
+                    for (pair, word) in sums.chunks_exact_mut(2).zip(words.chunks_exact(4)) {
+                        let (a, word) = (i32::from(a as i8), weights::word(word));
+                        if let [even, odd] = pair {
+                            *even += a * i32::from(weights::low(word));
+                            *odd += a * weights::high(word, DENSE_LANE);
+                        }
+                    }
+                }
+                sums
+            });
         }
-    }
-
-    fn dense(&self, out: &mut [u8]) {
         let (len, each) = (self.shape.row_len(), self.input.shape.len() as usize);
-        let channels = usize::from(self.shape.c).max(1);
         let first = usize::from(self.y) * len;
-        let per_value = self.layer.bias.len as usize != 4 * channels;
         let rows = self.weights().get(first * each..).unwrap_or_default().chunks_exact(each.max(1));
-        for (i, (value, row)) in out.iter_mut().zip(rows).enumerate() {
-            let channel = i % channels;
-            let bias = read_i32(self.blob, self.layer.bias, if per_value { first + i } else { channel });
+        let mut place = Place::new(self);
+        for row in rows.take(len) {
             // The ring of a dense layer's input holds all its rows, in order.
-            *value = self.finish(channel).apply(bias + dot(self.input.bytes, row)) as u8;
+            place.put(dot(self.input.bytes, row), out);
         }
     }
 
-    fn conv(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
+    /// Dense in fast words: `sums` multiplies the input with the words of a group of outputs.
+    pub(super) fn dense_words(&self, out: &mut Out<'_>, sums: impl Fn(&[u8], &[u8]) -> [i32; DENSE_GROUP]) {
+        let inputs = self.input.shape.len();
+        let each = weights::dense_row(inputs, self.shape) as usize;
+        let words = self.weights().get(usize::from(self.y) * each..).and_then(|w| w.get(..each)).unwrap_or_default();
+        let mut place = Place::new(self);
+        let mut left = self.shape.row_len();
+        for group in words.chunks_exact((inputs as usize * 2 * DENSE_GROUP).max(1)) {
+            for sum in sums(self.input.bytes, group).into_iter().take(left) {
+                place.put(sum, out);
+            }
+            left = left.saturating_sub(DENSE_GROUP);
+        }
+    }
+
+    fn conv(&self, k: u8, s: u8, p: u8, out: &mut Out<'_>) {
         let window = Window::new(&self.input, plan::conv_taps(k, s, p, self.y), k.into());
         let columns = Columns { first: 0, step: 1, left: -i32::from(p), stride: s.into() };
         self.channels(&window, &columns, self.weights(), 0, out);
     }
 
-    fn conv_transpose(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
+    fn conv_transpose(&self, k: u8, s: u8, p: u8, out: &mut Out<'_>) {
         let c = usize::from(self.input.shape.c) * usize::from(self.shape.c);
         let phase = |o: u16| ((u32::from(o) + u32::from(p)) % u32::from(s.max(1))) as u8;
         let taps = plan::transpose_taps(k, s, p, self.y);
@@ -96,55 +87,72 @@ impl Row<'_> {
     }
 
     /// All channels of the given columns; `weights` holds one window of them for each channel.
-    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], first_bias: usize, out: &mut [u8]) {
+    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], first_bias: usize, out: &mut Out<'_>) {
         let c = usize::from(self.shape.c).max(1);
         let blocks = weights.chunks_exact(window.len().max(1));
         for (channel, block) in blocks.take(c).enumerate() {
             let bias = read_i32(self.blob, self.layer.bias, first_bias + channel);
             let finish = self.finish(channel);
-            let values = out.iter_mut().skip(columns.first * c + channel).step_by((columns.step * c).max(1));
             let mut left = columns.left;
-            for value in values {
-                *value = finish.apply(bias + window.sum(left, block)) as u8;
+            for x in (columns.first..usize::from(self.shape.w)).step_by(columns.step.max(1)) {
+                out.put(x, channel, finish.apply(bias + window.sum(left, block)));
                 left += columns.stride;
             }
         }
     }
 
-    fn upsample(&self, factor: u8, out: &mut [u8]) {
-        let c = usize::from(self.shape.c).max(1);
-        let row = self.input.row(usize::from(self.y / u16::from(factor.max(1))));
-        for (copies, pixel) in out.chunks_mut((c * usize::from(factor)).max(1)).zip(row.chunks_exact(c)) {
-            for copy in copies.chunks_exact_mut(c) {
-                copy.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
+    fn upsample(&self, factor: u8, out: &mut Out<'_>) {
+        let (c, factor) = (usize::from(self.shape.c).max(1), usize::from(factor.max(1)));
+        let row = self.input.row(usize::from(self.y) / factor);
+        for (x, pixel) in row.chunks_exact(c).enumerate() {
+            for copy in x * factor..(x + 1) * factor {
+                pixel.iter().enumerate().for_each(|(channel, &v)| out.put(copy, channel, v as i8));
             }
         }
     }
 
-    fn add(&self, out: &mut [u8]) {
+    fn add(&self, out: &mut Out<'_>) {
         let (Some(other), y) = (self.other, usize::from(self.y)) else { return };
         let weight = |i| read_i32(self.blob, self.layer.weights, i);
         let (wa, wb, bias) = (weight(0), weight(1), read_i32(self.blob, self.layer.bias, 0));
-        let finish = self.finish(0);
-        for ((value, &a), &b) in out.iter_mut().zip(self.input.row(y)).zip(other.row(y)) {
-            *value = finish.apply(bias + wa * i32::from(a as i8) + wb * i32::from(b as i8)) as u8;
+        let (finish, c) = (self.finish(0), usize::from(self.shape.c).max(1));
+        let pixels = self.input.row(y).chunks_exact(c).zip(other.row(y).chunks_exact(c));
+        for (x, (a, b)) in pixels.enumerate() {
+            for (channel, (&a, &b)) in a.iter().zip(b).enumerate() {
+                let acc = bias + wa * i32::from(a as i8) + wb * i32::from(b as i8);
+                out.put(x, channel, finish.apply(acc));
+            }
         }
     }
 }
 
-/// How the accumulators of one channel become i8.
-struct Finish<'a> {
-    m: u32,
-    zero_point: i8,
-    table: Option<&'a [u8]>,
+/// Where the outputs of a dense layer go, in the order in which they are made.
+struct Place<'a> {
+    row: &'a Row<'a>,
+    /// The number that the next output's bias has.
+    bias: usize,
+    x: usize,
+    channel: usize,
 }
 
-impl Finish<'_> {
-    fn apply(&self, acc: i32) -> i8 {
-        let scaled = requant::requantise(acc, self.m);
-        match self.table {
-            None => requant::clamp(scaled, self.zero_point),
-            Some(table) => requant::look_up(scaled, table),
+impl<'a> Place<'a> {
+    fn new(row: &'a Row<'a>) -> Self {
+        let per_value = row.layer.bias.len as usize != 4 * usize::from(row.shape.c);
+        let bias = if per_value { usize::from(row.y) * row.shape.row_len() } else { 0 };
+        Self { row, bias, x: 0, channel: 0 }
+    }
+
+    fn put(&mut self, sum: i32, out: &mut Out<'_>) {
+        let Row { blob, layer, shape, .. } = self.row;
+        let acc = sum + read_i32(blob, layer.bias, self.bias);
+        out.put(self.x, self.channel, self.row.finish(self.channel).apply(acc));
+        self.bias += 1;
+        self.channel += 1;
+        if self.channel == usize::from(shape.c) {
+            (self.x, self.channel) = (self.x + 1, 0);
+            if layer.bias.len as usize == 4 * usize::from(shape.c) {
+                self.bias = 0;
+            }
         }
     }
 }
@@ -208,7 +216,7 @@ impl<'a> Window<'a> {
 }
 
 /// Σ a·b over the shorter length, both read as i8.
-fn dot(a: &[u8], b: &[u8]) -> i32 {
+pub(super) fn dot(a: &[u8], b: &[u8]) -> i32 {
     a.iter().zip(b).map(|(&a, &b)| i32::from(a as i8) * i32::from(b as i8)).sum()
 }
 
