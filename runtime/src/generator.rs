@@ -1,6 +1,6 @@
 //! Drawing: pictures made row by row in a lent arena.
 use crate::{
-    format::{FAMILY, Op, Source},
+    format::{FAMILY, MAX_LAYERS, Op, Source},
     kernels::{Out, Ring, Row},
     latent::Latent,
     model::Model,
@@ -45,6 +45,22 @@ pub struct Generator<'a> {
     /// Starts at a multiple of four.
     arena: &'a mut [u8],
     family: usize,
+    rings: Rings,
+}
+
+/// The rings in the arena: behind the latent vector, one after the other.
+#[derive(Clone, Debug)]
+struct Rings {
+    places: [Place; MAX_LAYERS],
+    /// Where the last one ends and scratch begins.
+    end: usize,
+}
+
+/// Where the ring of a layer lies in the arena, and how its rows do.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: usize,
+    form: Form,
 }
 
 impl<'a> Generator<'a> {
@@ -71,7 +87,7 @@ impl<'a> Generator<'a> {
         let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
         let needed = model.arena_len_of(family) + skip;
         match arena.get_mut(skip..needed) {
-            Some(arena) => Ok(Self { model, arena, family }),
+            Some(arena) => Ok(Self { model, arena, family, rings: Rings::new(model, family) }),
             None => Err(ArenaTooSmall { needed, given }),
         }
     }
@@ -88,8 +104,8 @@ impl<'a> Generator<'a> {
         let len = self.model.latent_len();
         let values = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
         self.arena.iter_mut().take(len).zip(values).for_each(|(to, v)| *to = v);
-        let picture = ring_start(self.model, self.family, self.model.shapes().len().saturating_sub(1));
-        Rows { model: self.model, arena: &mut *self.arena, family: self.family, schedule: Schedule::new(), picture }
+        let rings = &self.rings;
+        Rows { model: self.model, arena: &mut *self.arena, family: self.family, rings, schedule: Schedule::new() }
     }
 
     /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; grey is repeated.
@@ -104,9 +120,8 @@ pub struct Rows<'g> {
     model: &'g Model<'g>,
     arena: &'g mut [u8],
     family: usize,
+    rings: &'g Rings,
     schedule: Schedule,
-    /// Where the picture's row lies in the arena.
-    picture: usize,
 }
 
 impl Rows<'_> {
@@ -128,32 +143,35 @@ impl Rows<'_> {
     /// The picture's row that was made last.
     fn shown(&self) -> Option<&[u8]> {
         let (w, c) = (self.model.size().0, self.model.channels());
-        self.arena.get(self.picture..)?.get(..usize::from(w) * usize::from(c))
+        let picture = self.rings.places.get(self.model.shapes().len().checked_sub(1)?)?.start;
+        self.arena.get(picture..)?.get(..usize::from(w) * usize::from(c))
     }
 
     fn make_row(&mut self, index: usize) {
         let (model, family) = (self.model, self.family);
         let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };
-        let Some((before, own)) = self.arena.split_at_mut_checked(ring_start(model, family, index)) else { return };
-        let ring = |source| Ring {
-            bytes: ring_of(model, family, source, before),
-            rows: match source {
-                Source::Latent => 1,
-                Source::Layer(i) => model.ring_rows(i.into()).into(),
-            },
-            shape: model.input_shape(source),
-            form: form_of(model, family, source),
-            zero_point: model.zero_point(source),
+        let Some(&Place { start, form }) = self.rings.places.get(index) else { return };
+        let Some((before, own)) = self.arena.split_at_mut_checked(start) else { return };
+        let rings = self.rings;
+        let ring = |source| {
+            let shape = model.input_shape(source);
+            // The latent vector is a row of one pixel at the arena's start.
+            let (Place { start, form }, rows) = match source {
+                Source::Latent => (LATENT, 1),
+                Source::Layer(i) => {
+                    (rings.places.get(usize::from(i)).copied().unwrap_or(LATENT), model.ring_rows(i.into()).into())
+                }
+            };
+            let bytes = before.get(start..).and_then(|b| b.get(..form.row_bytes(shape) * rows)).unwrap_or_default();
+            Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
         };
         let other = if let Op::Add { other } = layer.op { Some(ring(other)) } else { None };
         let y = self.schedule.made(index);
         let row = Row { layer, blob: model.blob(), input: ring(layer.input), other, shape, y, family };
-        let form = Form::of(family, model.layer_list(), index);
         let rows = model.ring_rows(index);
         let (len, slot) = (form.row_bytes(shape), usize::from(y.checked_rem(rows).unwrap_or(0)));
         let Some((own, rest)) = own.split_at_mut_checked(plan::ring_bytes(form, shape, rows) as usize) else { return };
-        let scratch = plan::scratch_bytes(family, model.layer_list(), model.shapes()) as usize;
-        let scratch = rest.len().checked_sub(scratch).and_then(|at| rest.get_mut(at..)).unwrap_or_default();
+        let scratch = rest.get_mut(rings.end.saturating_sub(start + own.len())..).unwrap_or_default();
         let Some(bytes) = own.get_mut(slot * len..).and_then(|o| o.get_mut(..len)) else { return };
         let mut out = Out { bytes, form, c: shape.c.into() };
         row.write(&mut out, scratch);
@@ -164,31 +182,20 @@ impl Rows<'_> {
     }
 }
 
-fn form_of(model: &Model<'_>, family: usize, source: Source) -> Form {
-    match source {
-        Source::Latent => Form::Plain,
-        Source::Layer(i) => Form::of(family, model.layer_list(), i.into()),
-    }
-}
+/// Where the latent vector lies.
+const LATENT: Place = Place { start: 0, form: Form::Plain };
 
-/// Where the ring of a layer starts in the arena.
-fn ring_start(model: &Model<'_>, family: usize, layer: usize) -> usize {
-    let rings = model.shapes().iter().enumerate().take(layer);
-    let form = |i| Form::of(family, model.layer_list(), i);
-    let before: u64 = rings.map(|(i, &s)| plan::ring_bytes(form(i), s, model.ring_rows(i))).sum();
-    (plan::latent_bytes(model.latent_len() as u16) + before) as usize
-}
-
-fn ring_of<'r>(model: &Model<'_>, family: usize, source: Source, arena: &'r [u8]) -> &'r [u8] {
-    match source {
-        Source::Latent => arena.get(..model.latent_len()),
-        Source::Layer(i) => {
-            let row = form_of(model, family, source).row_bytes(model.input_shape(source));
-            let len = row * usize::from(model.ring_rows(i.into()));
-            arena.get(ring_start(model, family, i.into())..).and_then(|a| a.get(..len))
+impl Rings {
+    fn new(model: &Model<'_>, family: usize) -> Self {
+        let mut end = plan::latent_bytes(model.latent_len() as u16) as usize;
+        let mut places = [LATENT; MAX_LAYERS];
+        for (index, (place, &shape)) in places.iter_mut().zip(model.shapes()).enumerate() {
+            let form = Form::of(family, model.layer_list(), index);
+            *place = Place { start: end, form };
+            end += plan::ring_bytes(form, shape, model.ring_rows(index)) as usize;
         }
+        Self { places, end }
     }
-    .unwrap_or_default()
 }
 
 /// The pixels of one picture, left to right, top to bottom; grey is repeated into all three channels.

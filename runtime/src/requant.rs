@@ -1,18 +1,24 @@
 //! From a 32-bit accumulator to an 8-bit activation: the arithmetic that `docs/FORMAT.md` freezes.
+use crate::format::TABLE_LEN;
+
+/// The bytes of an activation table.
+pub(crate) type Table = [u8; 2 * TABLE_LEN];
 
 /// `acc * m / 2^32 + offset`, rounded to nearest, halves up; `m` is in 0..2^31.
+#[inline(always)]
 pub(crate) fn requantise(acc: i32, m: i32, offset: i32) -> i32 {
     // The offset in the high word costs nothing where a multiplication accumulates.
     ((i64::from(acc) * i64::from(m) + (1 << 31) + (i64::from(offset) << 32)) >> 32) as i32
 }
 
 /// Saturates to i8.
+#[inline(always)]
 pub(crate) fn saturate(scaled: i32) -> i8 {
     scaled.clamp(-128, 127) as i8
 }
 
 /// Saturates to i16 and interpolates in a table of 257 little-endian i16 with 8 fraction bits.
-pub(crate) fn look_up(scaled: i32, table: &[u8]) -> i8 {
+pub(crate) fn look_up(scaled: i32, table: &Table) -> i8 {
     let u = (scaled.clamp(-32768, 32767) + 32768) as usize;
     let entry =
         |i: usize| table.get(2 * i..).and_then(|t| t.first_chunk()).map_or(0, |b| i32::from(i16::from_le_bytes(*b)));

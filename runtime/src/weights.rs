@@ -75,15 +75,29 @@ pub(crate) enum Taps<'a> {
 impl<'a> Taps<'a> {
     /// The weights of output channel `o` in rows of phase `ry`: 1 for even rows, 0 for odd ones.
     pub(crate) fn new(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize, o: usize) -> Self {
+        Self::of_phase(blob, layer, c_in, c_out, ry).channel(o, c_in)
+    }
+
+    /// Those of all output channels.
+    pub(crate) fn of_phase(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize) -> Self {
         let span = |at: usize, len: usize| {
             blob.get((layer.weights.at as usize).saturating_add(at)..).and_then(|b| b.get(..len)).unwrap_or_default()
         };
         match layer.layout {
             Layout::Compact => {
-                let each = 4 * c_in;
-                Self::Compact([1, 0].map(|rx| span(((2 * ry + rx) * c_out + o) * each, each)))
+                let each = 4 * c_in * c_out;
+                Self::Compact([1, 0].map(|rx| span((2 * ry + rx) * each, each)))
             }
-            Layout::Fast => Self::Fast(span((ry * c_out + o) * 16 * c_in, 16 * c_in)),
+            Layout::Fast => Self::Fast(span(ry * 16 * c_in * c_out, 16 * c_in * c_out)),
+        }
+    }
+
+    /// Those of one of all output channels.
+    pub(crate) fn channel(self, o: usize, c_in: usize) -> Self {
+        let part = |all: &'a [u8], each: usize| all.get(o * each..).and_then(|b| b.get(..each)).unwrap_or_default();
+        match self {
+            Self::Compact(columns) => Self::Compact(columns.map(|all| part(all, 4 * c_in))),
+            Self::Fast(words) => Self::Fast(part(words, 16 * c_in)),
         }
     }
 

@@ -4,6 +4,7 @@ use super::{
 };
 use crate::{
     plan,
+    requant::Table,
     weights::{self, DENSE_GROUP, DENSE_LANE},
 };
 use heapless::Vec;
@@ -17,10 +18,10 @@ pub(crate) fn read_i32(blob: &[u8], span: Span, index: usize) -> i32 {
 }
 
 /// The bytes of a table, none for `Clamp`.
-pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&[u8]> {
+pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
     match activation {
         Activation::Clamp => None,
-        Activation::Table(span) => bytes_of(blob, span),
+        Activation::Table(span) => blob.get(span.at as usize..)?.first_chunk(),
     }
 }
 

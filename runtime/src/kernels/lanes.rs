@@ -5,150 +5,258 @@
 //! output, and the outer lanes are the halves that the neighbouring pairs of pixels complete.
 use super::row::{Finish, Out, Row};
 use crate::{
+    format::{read_i32, table_at},
     plan::Form,
-    weights::{self, DENSE_GROUP, DENSE_LANE, LANE, Taps},
+    weights::{self, LANE, Taps},
 };
 
 #[cfg(kernels = "lanes-asm")]
-pub(super) use super::arm::{dense, quad, unpack};
+pub(super) use super::arm::{Pixels, Products, dense, dots, packed, unpack};
 #[cfg(not(kernels = "lanes-asm"))]
-pub(super) use twin::{dense, quad, unpack};
+pub(super) use super::dense::dots;
+#[cfg(not(kernels = "lanes-asm"))]
+pub(super) use twin::{Pixels, Products, dense, packed, unpack};
 
 /// Sums of the lanes of two pairs of pixels: for each pair the even, then the odd columns' low, middle and high lane.
 pub(super) type Lanes = [i32; 12];
 
 /// Makes a row of a doubling layer from packed rows; `scratch` takes the unpacked weights of one channel.
+#[inline(never)]
 pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     let (c_in, c_out) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
     let (w, rows) = (usize::from(row.input.shape.w), row.tap_rows());
-    let interval = row.layer.interval.into();
     // A tap row beyond the picture is left out: the bias has its part.
     let skipped = if rows.rows[0].is_none() { 8 * c_in } else { 0 };
     let [above, below] = rows.rows.map(Option::unwrap_or_default);
+    let seen = if above.is_empty() { [below, above] } else { [above, below] };
+    let pixels = Pixels::new(seen, c_in, row.layer.interval.into());
+    let (form, c) = (out.form, out.c);
+    let table = table_at(row.blob, row.layer.activation);
+    let zero_point = row.layer.zero_point.into();
+    let weights = Taps::of_phase(row.blob, row.layer, c_in, c_out, rows.phase);
     for o in 0..c_out {
-        let words = match Taps::new(row.blob, row.layer, c_in, c_out, rows.phase, o) {
+        let words = match weights.channel(o, c_in) {
             Taps::Fast(words) => words,
             Taps::Compact(columns) => unpack(columns, c_in, scratch),
         };
         let words = words.get(skipped..).unwrap_or_default();
-        let biases = row.border_biases(o).0;
-        let first = if out.form == Form::Packed { 8 * o } else { o };
-        let mut columns = Columns::new(biases, row.finish(o), w, first);
-        let each = (8 * c_in).max(1);
-        if above.is_empty() || below.is_empty() {
-            let rest = if above.is_empty() { below } else { above };
-            rest.chunks_exact(each).for_each(|a| columns.put(&quad([a, &[]], words, interval), out));
-        } else {
-            let quads = above.chunks_exact(each).zip(below.chunks_exact(each));
-            quads.for_each(|(a, b)| columns.put(&quad([a, b], words, interval), out));
+        let columns = Columns { biases: row.border_biases(o).0, w };
+        let finish = Finish { m: read_i32(row.blob, row.layer.scale, o), zero_point, table };
+        // One loop for each way to finish: nothing is decided between the values.
+        match (form, table) {
+            (Form::Packed, None) => packed(&pixels, words, &columns, finish, out.bytes, c, o),
+            (Form::Packed, Some(table)) => {
+                columns.run(
+                    &mut pixels.times(words),
+                    |acc| finish.looked_up(acc, table),
+                    &mut Packed::new(out.bytes, c, o),
+                );
+            }
+            (Form::Plain, None) => {
+                columns.run(&mut pixels.times(words), |acc| finish.saturated(acc), &mut Plain::new(out.bytes, c, o))
+            }
+            (Form::Plain, Some(table)) => {
+                columns.run(
+                    &mut pixels.times(words),
+                    |acc| finish.looked_up(acc, table),
+                    &mut Plain::new(out.bytes, c, o),
+                );
+            }
         }
-        columns.end(w, out);
     }
 }
 
-/// From lanes to the values of one channel of a row, eight columns at a time.
-struct Columns<'a> {
-    finish: Finish<'a>,
-    /// Biases of even, odd and the last column.
-    even: i32,
-    odd: i32,
-    last: i32,
-    /// What the pairs so far add to the next even and the next odd column.
-    carry: [i32; 2],
-    /// Input pixels that are left.
-    left: usize,
+/// From lanes to the values of one channel of a row.
+pub(super) struct Columns {
+    /// Biases of even, the first, odd and the last column.
+    pub(super) biases: [i32; 4],
+    /// Input pixels.
+    pub(super) w: usize,
+}
+
+impl Columns {
+    /// Takes pixels by fours: each time the eight columns from one before the first pixel's to one before the last's.
+    #[inline(always)]
+    fn run(&self, products: &mut Products<'_>, finish: impl Fn(i32) -> i8, to: &mut impl Eight) {
+        let [even, first, odd, last] = self.biases;
+        // What the pixels so far add to the next odd and the next even column, biases included.
+        let (mut carry_odd, mut carry_even) = (odd, first);
+        let mut left = self.w;
+        while let Some(lanes) = products.next() {
+            let &[e0, e1, e2, o0, o1, o2, e3, e4, e5, o3, o4, o5] = lanes;
+            // The last column has a bias of its own; behind it is none that the other bias would be wrong for.
+            let bias = |pixels| if left == pixels { last } else { odd };
+            let v0 = finish(carry_odd.wrapping_add(o0));
+            let v1 = finish(carry_even.wrapping_add(e0));
+            let v2 = finish(bias(1).wrapping_add(o1));
+            let v3 = finish(even.wrapping_add(e1));
+            let v4 = finish(bias(2).wrapping_add(o2).wrapping_add(o3));
+            let v5 = finish(even.wrapping_add(e2).wrapping_add(e3));
+            let v6 = finish(bias(3).wrapping_add(o4));
+            let v7 = finish(even.wrapping_add(e4));
+            carry_odd = bias(4).wrapping_add(o5);
+            carry_even = even.wrapping_add(e5);
+            to.put([v0, v1, v2, v3, v4, v5, v6, v7], left);
+            left = left.saturating_sub(4);
+        }
+        to.end(finish(carry_odd), self.w.is_multiple_of(4));
+    }
+}
+
+/// Takes the values of one channel, eight columns at a time.
+trait Eight {
+    /// The columns from `8n - 1` to `8n + 6` of the n-th call, of which those of `left` input pixels exist.
+    fn put(&mut self, values: [i8; 8], left: usize);
+    /// The column behind those, if it exists.
+    fn end(&mut self, value: i8, exists: bool);
+}
+
+/// A packed row.
+struct Packed<'a> {
+    bytes: &'a mut [u8],
+    /// Bytes of a channel's words of four pixels, all channels.
+    each: usize,
+    /// Where the pairs from column 8n on lie.
+    at: usize,
     /// The last value, which waits for its neighbour.
     held: i8,
-    /// Where the next eight columns lie in the output row.
+}
+
+impl<'a> Packed<'a> {
+    fn new(bytes: &'a mut [u8], c: usize, o: usize) -> Self {
+        Self { bytes, each: 8 * c, at: 8 * o, held: 0 }
+    }
+
+    #[inline(always)]
+    fn pair(&mut self, at: usize, low: i8, high: i8) {
+        if let Some(to) = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()) {
+            *to = weights::join(low, high, LANE).to_le_bytes();
+        }
+    }
+}
+
+impl Eight for Packed<'_> {
+    #[inline(always)]
+    fn put(&mut self, [v0, v1, v2, v3, v4, v5, v6, v7]: [i8; 8], left: usize) {
+        let (at, each, held) = (self.at, self.each, self.held);
+        // The first time this lies before the row.
+        self.pair((at + 4).wrapping_sub(each), held, v0);
+        self.pair(at, v1, v2);
+        if left > 1 {
+            self.pair(at + 4, v3, v4);
+        }
+        if left > 2 {
+            self.pair(at + each, v5, v6);
+        }
+        self.held = v7;
+        self.at += 2 * each;
+    }
+
+    fn end(&mut self, value: i8, exists: bool) {
+        if exists {
+            self.pair((self.at + 4).wrapping_sub(self.each), self.held, value);
+        }
+    }
+}
+
+/// A row of bytes, pixel by pixel.
+struct Plain<'a> {
+    bytes: &'a mut [u8],
+    c: usize,
+    /// Where column 8n - 1 lies.
     at: usize,
 }
 
-impl<'a> Columns<'a> {
-    fn new([even, first, odd, last]: [i32; 4], finish: Finish<'a>, w: usize, at: usize) -> Self {
-        Self { finish, even, odd, last, carry: [first.wrapping_sub(even), 0], left: w, held: 0, at }
+impl<'a> Plain<'a> {
+    fn new(bytes: &'a mut [u8], c: usize, o: usize) -> Self {
+        Self { bytes, c, at: o.wrapping_sub(c) }
     }
+}
 
-    /// Takes the lanes of four pixels: the columns from one before the first pixel's to one before the last one's.
+impl Eight for Plain<'_> {
     #[inline(always)]
-    fn put(&mut self, lanes: &Lanes, out: &mut Out<'_>) {
-        let &[e0, e1, e2, o0, o1, o2, e3, e4, e5, o3, o4, o5] = lanes;
-        let (even, odd) = (self.even, self.odd);
-        let [carry_even, carry_odd] = self.carry;
-        let mut accs = [
-            carry_odd + o0 + odd,
-            carry_even + e0 + even,
-            o1 + odd,
-            e1 + even,
-            o2 + o3 + odd,
-            e2 + e3 + even,
-            o4 + odd,
-            e4 + even,
-        ];
-        self.carry = [e5, o5];
-        let left = self.left;
-        if left < 4
-            && let Some(acc) = accs.get_mut(2 * left)
-        {
-            *acc += self.last - odd;
-        }
-        let [v0, v1, v2, v3, v4, v5, v6, v7] = accs.map(|acc| self.finish.apply(acc));
-        let before = self.held;
-        self.held = v7;
-        self.left = left.saturating_sub(4);
-        let (at, c) = (self.at, out.c);
-        match out.form {
-            Form::Packed => {
-                self.at += 16 * c;
-                out.pair((at + 4).wrapping_sub(8 * c), before, v0);
-                out.pair(at, v1, v2);
-                if left > 1 {
-                    out.pair(at + 4, v3, v4);
-                }
-                if left > 2 {
-                    out.pair(at + 8 * c, v5, v6);
-                }
+    fn put(&mut self, values: [i8; 8], left: usize) {
+        // The first time the first value lies before the row.
+        for value in values.into_iter().take(2 * left + 1) {
+            if let Some(to) = self.bytes.get_mut(self.at) {
+                *to = value as u8;
             }
-            Form::Plain => {
-                self.at += 8 * c;
-                // The column before these eight is not there in the first four pixels.
-                let values = [v0, v1, v2, v3, v4, v5, v6, v7];
-                let mut at = at.wrapping_sub(c);
-                for value in values.into_iter().take(2 * left + 1) {
-                    if let Some(to) = out.bytes.get_mut(at) {
-                        *to = value as u8;
-                    }
-                    at = at.wrapping_add(c);
-                }
-            }
+            self.at = self.at.wrapping_add(self.c);
         }
     }
 
-    /// Writes the last column, if the pixels came in whole fours.
-    fn end(&mut self, w: usize, out: &mut Out<'_>) {
-        if w.is_multiple_of(4) {
-            let [_, carry_odd] = self.carry;
-            let (value, at, c) = (self.finish.apply(carry_odd + self.last), self.at, out.c);
-            match out.form {
-                Form::Packed => out.pair((at + 4).wrapping_sub(8 * c), self.held, value),
-                Form::Plain => {
-                    if let Some(to) = out.bytes.get_mut(at.wrapping_sub(c)) {
-                        *to = value as u8;
-                    }
-                }
-            }
+    fn end(&mut self, value: i8, exists: bool) {
+        if exists && let Some(to) = self.bytes.get_mut(self.at) {
+            *to = value as u8;
         }
     }
 }
 
-/// Dense in fast words, of which each holds the weights of two outputs.
+/// Makes a row of a dense layer.
+#[inline(never)]
 pub(super) fn dense_row(row: &Row<'_>, out: &mut Out<'_>) {
-    row.dense_words(out, dense);
+    row.dense(out, dots, dense);
 }
 
 /// The kernels in portable form: the oracle of the assembly, and what cores with a wide multiplication run.
-#[cfg_attr(kernels = "lanes-asm", allow(dead_code))]
+#[cfg(not(kernels = "lanes-asm"))]
 pub(super) mod twin {
     use super::*;
+    use crate::weights::{DENSE_GROUP, DENSE_LANE};
+
+    /// The packed pixels of up to two rows, four by four.
+    pub(in crate::kernels) struct Pixels<'a> {
+        rows: [&'a [u8]; 2],
+        /// Bytes of four pixels.
+        each: usize,
+        interval: usize,
+    }
+
+    impl<'a> Pixels<'a> {
+        /// The first row must not be empty.
+        pub(in crate::kernels) fn new(rows: [&'a [u8]; 2], c_in: usize, interval: usize) -> Self {
+            Self { rows, each: 8 * c_in, interval }
+        }
+
+        /// Multiplies them with the words of one output channel.
+        pub(in crate::kernels) fn times<'p>(&'p self, words: &'p [u8]) -> Products<'p> {
+            Products { pixels: self, words, at: 0, lanes: [0; 12] }
+        }
+    }
+
+    /// A packed row of one channel, without a table.
+    pub(in crate::kernels) fn packed(
+        pixels: &Pixels<'_>,
+        words: &[u8],
+        columns: &Columns,
+        finish: Finish<'_>,
+        bytes: &mut [u8],
+        c: usize,
+        o: usize,
+    ) {
+        columns.run(&mut pixels.times(words), |acc| finish.saturated(acc), &mut Packed::new(bytes, c, o));
+    }
+
+    /// The lanes of pixels and the words of one channel.
+    pub(in crate::kernels) struct Products<'p> {
+        pixels: &'p Pixels<'p>,
+        words: &'p [u8],
+        /// Where the next four pixels lie.
+        at: usize,
+        lanes: Lanes,
+    }
+
+    impl Products<'_> {
+        /// The lanes of the next four pixels.
+        pub(in crate::kernels) fn next(&mut self) -> Option<&Lanes> {
+            let Pixels { rows: [first, second], each, interval } = *self.pixels;
+            let first = first.get(self.at..)?.get(..each)?;
+            let second = second.get(self.at..).and_then(|b| b.get(..each)).unwrap_or_default();
+            self.lanes = quad([first, second], self.words, interval);
+            self.at += each;
+            Some(&self.lanes)
+        }
+    }
 
     /// Multiplies four packed pixels of up to two rows, every channel, with the words of one output channel.
     ///
@@ -233,6 +341,7 @@ pub(super) mod twin {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::weights::{DENSE_GROUP, DENSE_LANE};
     use std::{vec, vec::Vec};
 
     /// Bytes of any size and sign: all least, all greatest, alternating, or random.

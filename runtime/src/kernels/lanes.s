@@ -243,3 +243,140 @@ ganlet_dense:
     GANLET_SPLIT r10, r11
     pop {r2-r11, pc}
     .size ganlet_dense, . - ganlet_dense
+
+@ A packed row of one output channel: products, then values, eight columns at a time.
+@
+@ void ganlet_packed(Channel *channel)
+@ struct Channel { Run run; i32 *held_at; i32 *at; u32 each; i32 m; i32 zero_point; i32 even; i32 odd; i32 last;
+@                  i32 carry_odd; i32 carry_even; i32 held; u32 left; }
+@
+@ r4 channel, r5 m, r6 zero point, r7 and r8 biases of even and odd columns, r9 and r10 what the pixels so far add to
+@ the next odd and even column, r11 the value that waits for its neighbour.
+
+    .section .text.ganlet_packed, "ax", %progbits
+    .global ganlet_packed
+    .type ganlet_packed, %function
+    .thumb_func
+    .p2align 2
+ganlet_packed:
+    push {r4-r11, lr}
+    mov r4, r0
+    add r12, r4, #84
+    ldm r12!, {r5-r8}
+    ldr r9, [r4, #104]
+    ldr r10, [r4, #108]
+1:
+    mov r0, r4
+    bl ganlet_quad
+    ldrd r0, r1, [r4]
+    ldr r2, [r4, #8]
+    add r0, r0, r1, lsl #3
+    add r2, r2, r1, lsl #3
+    str r0, [r4]
+    str r2, [r4, #8]
+    ldr r2, [r4, #116]
+    cmp r2, #4
+    blo 3f
+2:
+    add r12, r4, #24
+    ldm r12!, {r0-r3}
+    add r10, r0
+    add r9, r3
+    add r1, r7
+    add r2, r7
+    GANLET_FINISH r9
+    GANLET_FINISH r10
+    GANLET_FINISH r1
+    ldr r0, [r4, #72]
+    add r9, r11, r9, lsl #21
+    str r9, [r0]
+    ldm r12!, {r0, r3, r9, r11}
+    add r0, r8
+    GANLET_FINISH r0
+    add r2, r9
+    add r0, r10, r0, lsl #21
+    ldr r10, [r4, #76]
+    str r0, [r10]
+    GANLET_FINISH r2
+    add r11, r7
+    GANLET_FINISH r11
+    add r3, r8
+    ldm r12, {r0, r9, r12, lr}
+    add r3, r9
+    add r9, lr, r8
+    GANLET_FINISH r3
+    add r12, r8
+    GANLET_FINISH r12
+    add r3, r1, r3, lsl #21
+    ldr r1, [r4, #80]
+    add r12, r2, r12, lsl #21
+    ldr r2, [r4, #116]
+    cmp r2, #1
+    it hi
+    strhi r3, [r10, #4]
+    cmp r2, #2
+    it hi
+    strhi r12, [r10, r1]
+    add r3, r10, r1
+    adds r3, #4
+    add r10, r10, r1, lsl #1
+    strd r3, r10, [r4, #72]
+    add r10, r0, r7
+    subs r2, #4
+    str r2, [r4, #116]
+    bhi 1b
+    str r9, [r4, #104]
+    str r11, [r4, #112]
+    pop {r4-r11, pc}
+@ One to three pixels are left: the last column's bias differs. Behind it nothing is written.
+3:
+    ldr r0, [r4, #100]
+    sub r0, r8
+    cmp r2, #2
+    add r12, r4, #40
+    it eq
+    addeq r12, #4
+    it hi
+    addhi r12, #24
+    ldr r1, [r12]
+    add r1, r0
+    str r1, [r12]
+    b 2b
+    .size ganlet_packed, . - ganlet_packed
+
+@ Values times four rows of compact weights. Counts are multiples of four and addresses too.
+@
+@ void ganlet_dots(const i8 *values, const i8 *rows, u32 fours, u32 stride, i32 *sums)
+
+    .section .text.ganlet_dots, "ax", %progbits
+    .global ganlet_dots
+    .type ganlet_dots, %function
+    .thumb_func
+    .p2align 2
+ganlet_dots:
+    push {r4-r11, lr}
+    add r8, r3, r3, lsl #1
+    movs r4, #0
+    movs r5, #0
+    movs r6, #0
+    movs r7, #0
+    ands lr, r2, #3
+    beq 2f
+1:
+    GANLET_DOT
+    subs lr, #1
+    bne 1b
+2:
+    lsrs lr, r2, #2
+    beq 4f
+3:
+    .rept 4
+    GANLET_DOT
+    .endr
+    subs lr, #1
+    bne.w 3b
+4:
+    ldr r0, [sp, #36]
+    stm r0, {r4-r7}
+    pop {r4-r11, pc}
+    .size ganlet_dots, . - ganlet_dots

@@ -2,6 +2,7 @@
 #[cfg(kernels = "lanes-asm")]
 #[allow(unsafe_code)]
 mod arm;
+mod dense;
 mod doubling;
 #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
 mod lanes;
@@ -9,7 +10,7 @@ mod portable;
 mod row;
 
 #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
-use crate::format::{Layout, Op};
+use crate::format::Op;
 use crate::plan::Form;
 pub(crate) use row::{Out, Ring, Row};
 
@@ -17,7 +18,10 @@ impl Row<'_> {
     /// Computes the row into `out`; `scratch` is the end of the arena.
     pub(crate) fn write(&self, out: &mut Out<'_>, scratch: &mut [u8]) {
         if out.form == Form::Packed {
-            out.bytes.fill(0);
+            // Packed rows make packed ones word by word; what lies beyond an odd width nobody writes.
+            let whole = self.input.form == Form::Plain;
+            let rest = if whole { 0 } else { out.bytes.len().saturating_sub(8 * out.c) };
+            out.bytes.get_mut(rest..).unwrap_or_default().fill(0);
         }
         #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
         if self.family == 1 {
@@ -25,7 +29,7 @@ impl Row<'_> {
                 // Only doubling layers read packed rows.
                 return lanes::double(self, out, scratch);
             }
-            if matches!(self.layer.op, Op::Dense { .. }) && self.layer.layout == Layout::Fast {
+            if let Op::Dense { .. } = self.layer.op {
                 return lanes::dense_row(self, out);
             }
         }

@@ -1,62 +1,25 @@
 //! The portable kernels: contiguous products over the channels, which compilers vectorise on hosts.
-use super::row::{Out, Ring, Row};
+use super::{
+    dense,
+    row::{Out, Ring, Row},
+};
 use crate::{
-    format::{Layout, MAX_KERNEL, Op, Shape, read_i32},
+    format::{MAX_KERNEL, Op, Shape, read_i32},
     plan::{self, Taps},
-    weights::{self, DENSE_GROUP, DENSE_LANE},
+    weights,
 };
 
 impl Row<'_> {
     /// Computes the row into `out`, whatever the operation.
+    #[inline(never)]
     pub(super) fn write_portably(&self, out: &mut Out<'_>) {
         match self.layer.op {
-            Op::Dense { .. } => self.dense(out),
+            Op::Dense { .. } => self.dense(out, dense::dots, dense::words),
             Op::Conv { k, s, p, .. } => self.conv(k, s, p, out),
             op if weights::doubles(op) => self.double(out),
             Op::ConvTranspose { k, s, p, .. } => self.conv_transpose(k, s, p, out),
             Op::Upsample { factor } => self.upsample(factor, out),
             Op::Add { .. } => self.add(out),
-        }
-    }
-
-    fn dense(&self, out: &mut Out<'_>) {
-        if self.layer.layout == Layout::Fast {
-            return self.dense_words(out, |input, words| {
-                let mut sums = [0; DENSE_GROUP];
-                for (&a, words) in input.iter().zip(words.chunks_exact(2 * DENSE_GROUP)) {
-                    for (pair, word) in sums.chunks_exact_mut(2).zip(words.chunks_exact(4)) {
-                        let (a, word) = (i32::from(a as i8), weights::word(word));
-                        if let [even, odd] = pair {
-                            *even += a * i32::from(weights::low(word));
-                            *odd += a * weights::high(word, DENSE_LANE);
-                        }
-                    }
-                }
-                sums
-            });
-        }
-        let (len, each) = (self.shape.row_len(), self.input.shape.len() as usize);
-        let first = usize::from(self.y) * len;
-        let rows = self.weights().get(first * each..).unwrap_or_default().chunks_exact(each.max(1));
-        let mut place = Place::new(self);
-        for row in rows.take(len) {
-            // The ring of a dense layer's input holds all its rows, in order.
-            place.put(dot(self.input.bytes, row), out);
-        }
-    }
-
-    /// Dense in fast words: `sums` multiplies the input with the words of a group of outputs.
-    pub(super) fn dense_words(&self, out: &mut Out<'_>, sums: impl Fn(&[u8], &[u8]) -> [i32; DENSE_GROUP]) {
-        let inputs = self.input.shape.len();
-        let each = weights::dense_row(inputs, self.shape) as usize;
-        let words = self.weights().get(usize::from(self.y) * each..).and_then(|w| w.get(..each)).unwrap_or_default();
-        let mut place = Place::new(self);
-        let mut left = self.shape.row_len();
-        for group in words.chunks_exact((inputs as usize * 2 * DENSE_GROUP).max(1)) {
-            for sum in sums(self.input.bytes, group).into_iter().take(left) {
-                place.put(sum, out);
-            }
-            left = left.saturating_sub(DENSE_GROUP);
         }
     }
 
@@ -121,37 +84,6 @@ impl Row<'_> {
             for (channel, (&a, &b)) in a.iter().zip(b).enumerate() {
                 let acc = bias + wa * i32::from(a as i8) + wb * i32::from(b as i8);
                 out.put(x, channel, finish.apply(acc));
-            }
-        }
-    }
-}
-
-/// Where the outputs of a dense layer go, in the order in which they are made.
-struct Place<'a> {
-    row: &'a Row<'a>,
-    /// The number that the next output's bias has.
-    bias: usize,
-    x: usize,
-    channel: usize,
-}
-
-impl<'a> Place<'a> {
-    fn new(row: &'a Row<'a>) -> Self {
-        let per_value = row.layer.bias.len as usize != 4 * usize::from(row.shape.c);
-        let bias = if per_value { usize::from(row.y) * row.shape.row_len() } else { 0 };
-        Self { row, bias, x: 0, channel: 0 }
-    }
-
-    fn put(&mut self, sum: i32, out: &mut Out<'_>) {
-        let Row { blob, layer, shape, .. } = self.row;
-        let acc = sum + read_i32(blob, layer.bias, self.bias);
-        out.put(self.x, self.channel, self.row.finish(self.channel).apply(acc));
-        self.bias += 1;
-        self.channel += 1;
-        if self.channel == usize::from(shape.c) {
-            (self.x, self.channel) = (self.x + 1, 0);
-            if layer.bias.len as usize == 4 * usize::from(shape.c) {
-                self.bias = 0;
             }
         }
     }

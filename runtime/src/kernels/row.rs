@@ -2,7 +2,8 @@
 use crate::{
     format::{Layer, Shape, read_i32, table_at},
     plan::Form,
-    requant, weights,
+    requant::{self, Table},
+    weights,
 };
 
 /// The rows of a tensor that still exist, row `y` at slot `y mod rows`.
@@ -43,7 +44,7 @@ impl<'a> Row<'a> {
     pub(super) fn finish(&self, channel: usize) -> Finish<'a> {
         Finish {
             m: read_i32(self.blob, self.layer.scale, channel),
-            zero_point: self.layer.zero_point,
+            zero_point: self.layer.zero_point.into(),
             table: table_at(self.blob, self.layer.activation),
         }
     }
@@ -59,8 +60,10 @@ impl<'a> Row<'a> {
     /// The biases of channel `o` of a doubling layer in this row.
     pub(super) fn border_biases(&self, o: usize) -> BorderBiases {
         let (odd, border) = (usize::from(self.y % 2), self.y == 0 || self.y + 1 == self.shape.h);
-        let first = 16 * o + 8 * odd + 4 * usize::from(border);
-        BorderBiases(core::array::from_fn(|i| read_i32(self.blob, self.layer.bias, first + i)))
+        let first = self.layer.bias.at as usize + 4 * (16 * o + 8 * odd + 4 * usize::from(border));
+        let bytes = self.blob.get(first..).and_then(|b| b.first_chunk::<16>()).unwrap_or(&[0; 16]);
+        let word = |at: usize| weights::word(bytes.get(at..).unwrap_or_default());
+        BorderBiases([word(0), word(4), word(8), word(12)])
     }
 }
 
@@ -88,17 +91,28 @@ impl BorderBiases {
 /// How the accumulators of one channel become i8.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
-    m: i32,
-    zero_point: i8,
-    table: Option<&'a [u8]>,
+    pub(super) m: i32,
+    pub(super) zero_point: i32,
+    /// The activation table; none saturates.
+    pub(super) table: Option<&'a Table>,
 }
 
 impl Finish<'_> {
     pub(super) fn apply(&self, acc: i32) -> i8 {
         match self.table {
-            None => requant::saturate(requant::requantise(acc, self.m, self.zero_point.into())),
-            Some(table) => requant::look_up(requant::requantise(acc, self.m, 0), table),
+            None => self.saturated(acc),
+            Some(table) => self.looked_up(acc, table),
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn saturated(&self, acc: i32) -> i8 {
+        requant::saturate(requant::requantise(acc, self.m, self.zero_point))
+    }
+
+    #[inline(always)]
+    pub(super) fn looked_up(&self, acc: i32, table: &Table) -> i8 {
+        requant::look_up(requant::requantise(acc, self.m, 0), table)
     }
 }
 
@@ -111,14 +125,6 @@ pub(crate) struct Out<'a> {
 }
 
 impl Out<'_> {
-    /// Writes two neighbouring values into the word at byte `at` of a packed row.
-    #[inline(always)]
-    pub(super) fn pair(&mut self, at: usize, low: i8, high: i8) {
-        if let Some(to) = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()) {
-            *to = weights::join(low, high, weights::LANE).to_le_bytes();
-        }
-    }
-
     /// Writes one value. In a packed row, which starts as zeros, every value is written once.
     pub(super) fn put(&mut self, x: usize, channel: usize, value: i8) {
         match self.form {
