@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[cfg(kernels = "lanes-asm")]
-pub(super) use super::arm::{Pixels, Products, dense, dots, packed, unpack};
+pub(super) use super::armv7m::{Pixels, Products, dense, dots, packed, unpack};
 #[cfg(not(kernels = "lanes-asm"))]
 pub(super) use super::dense::dots;
 #[cfg(not(kernels = "lanes-asm"))]

@@ -1,7 +1,10 @@
 //! The arithmetic of one output row, by kernel family; all families agree bit for bit.
 #[cfg(kernels = "lanes-asm")]
 #[allow(unsafe_code)]
-mod arm;
+mod armv7m;
+#[cfg(kernels = "mve")]
+#[allow(unsafe_code)]
+mod armv81;
 mod dense;
 mod doubling;
 #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
@@ -9,7 +12,7 @@ mod lanes;
 mod portable;
 mod row;
 
-#[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
+#[cfg(any(kernels = "lanes", kernels = "lanes-asm", kernels = "mve", feature = "encode"))]
 use crate::format::Op;
 use crate::plan::Form;
 pub(crate) use row::{Out, Ring, Row};
@@ -32,6 +35,12 @@ impl Row<'_> {
             if let Op::Dense { .. } = self.layer.op {
                 return lanes::dense_row(self, out);
             }
+        }
+        #[cfg(kernels = "mve")]
+        match self.layer.op {
+            Op::Dense { .. } => return self.dense(out, armv81::dots, dense::words),
+            op if crate::weights::doubles(op) && armv81::double(self, out) => return,
+            _ => {}
         }
         _ = scratch;
         self.write_portably(out);

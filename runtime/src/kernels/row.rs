@@ -31,7 +31,8 @@ pub(crate) struct Row<'a> {
     pub(crate) other: Option<Ring<'a>>,
     pub(crate) shape: Shape,
     pub(crate) y: u16,
-    /// The kernel family.
+    /// The kernel family; builds that have only one do not ask.
+    #[cfg_attr(not(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode")), allow(dead_code))]
     pub(crate) family: usize,
 }
 
