@@ -44,6 +44,7 @@ struct Channel {
     left: usize,
 }
 
+// SAFETY: defined in lanes.s with these arguments; each says there what it reads and writes.
 unsafe extern "C" {
     fn ganlet_quad(run: *mut Run);
     fn ganlet_packed(channel: *mut Channel);

@@ -37,6 +37,7 @@ struct Columns {
     places: [usize; 4],
 }
 
+// SAFETY: defined in mve.s with these arguments; each says there what it reads and writes.
 unsafe extern "C" {
     fn ganlet_columns(columns: *mut Columns);
     fn ganlet_edges(taps: *const [[*const u8; 4]; 3], c: usize, sums: *mut [i32; 2]);

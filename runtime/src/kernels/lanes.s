@@ -157,17 +157,17 @@ ganlet_unpack:
     push {r4-r8, lr}
     movs r8, #2
 1:
-    ands r12, r2, #3
+    ands r12, r2, #7
     beq 3f
 2:
     GANLET_UNPACK
     subs r12, #1
     bne 2b
 3:
-    lsrs r12, r2, #2
+    lsrs r12, r2, #3
     beq 5f
 4:
-    .rept 4
+    .rept 8
     GANLET_UNPACK
     .endr
     subs r12, #1
