@@ -250,7 +250,7 @@ impl LayerCheck<'_> {
             }
             _ => {
                 let outputs = if matches!(op, Op::Dense { .. }) { out.len() } else { out.c.into() };
-                let each = bytes.len() / (outputs.max(1) as usize);
+                let each = bytes.len() / (outputs as usize).max(1);
                 let mut rows = bytes.chunks_exact(each.max(1)).enumerate();
                 rows.try_for_each(|(o, row)| self.check_sum(magnitude(row), read_i32(self.blob, bias, o % biases)))
             }
