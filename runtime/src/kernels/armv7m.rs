@@ -197,8 +197,8 @@ pub(super) fn dots(input: &[u8], rows: &[u8]) -> Sums {
         return dense::dots(input, rows);
     }
     let mut sums = [0; DENSE_GROUP];
-    let (first, second) = sums.split_at_mut(DENSE_GROUP / 2);
-    for (sums, rows) in [first, second].into_iter().zip(rows.chunks_exact((n * DENSE_GROUP / 2).max(1))) {
+    for (half, sums) in sums.chunks_exact_mut(DENSE_GROUP / 2).enumerate() {
+        let Some(rows) = rows.get(half * n * DENSE_GROUP / 2..) else { break };
         // SAFETY: the kernel reads n values, n weights of each of four rows, and writes four sums.
         unsafe { ganlet_dots(input.as_ptr(), rows.as_ptr(), n / 4, n, sums.as_mut_ptr()) }
     }
