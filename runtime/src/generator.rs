@@ -1,10 +1,10 @@
 //! Drawing: pictures made row by row in a lent arena.
 use crate::{
-    format::{FAMILY, Op, Source},
-    kernels::portable::{Ring, Row},
+    format::{FAMILY, MAX_LAYERS, Op, Source},
+    kernels::{Out, Ring, Row},
     latent::Latent,
     model::Model,
-    plan::{self, Schedule},
+    plan::{self, Form, Schedule},
 };
 use core::fmt;
 
@@ -42,17 +42,54 @@ impl core::error::Error for ArenaTooSmall {}
 #[derive(Debug)]
 pub struct Generator<'a> {
     model: &'a Model<'a>,
+    /// Starts at a multiple of four.
     arena: &'a mut [u8],
+    family: usize,
+    rings: Rings,
+}
+
+/// The rings in the arena: behind the latent vector, one after the other.
+#[derive(Clone, Debug)]
+struct Rings {
+    places: [Place; MAX_LAYERS],
+    /// Where the last one ends and scratch begins.
+    end: usize,
+}
+
+/// Where the ring of a layer lies in the arena, and how its rows do.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: usize,
+    form: Form,
 }
 
 impl<'a> Generator<'a> {
     /// Binds `model` to `arena`, which must have [`Model::arena_len`] bytes or more.
     ///
+    /// An arena that does not start at a multiple of four, as [`crate::Arena`] does, loses up to three bytes.
+    ///
     /// # Errors
     /// [`ArenaTooSmall`], with both sizes.
     pub fn new(model: &'a Model<'a>, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
-        let (needed, given) = (model.arena_len(), arena.len());
-        if given < needed { Err(ArenaTooSmall { needed, given }) } else { Ok(Self { model, arena }) }
+        Self::bind(model, arena, FAMILY)
+    }
+
+    /// Draws as a target of another kernel family does, in [`Model::arena_len_of`] bytes.
+    ///
+    /// # Errors
+    /// As [`Generator::new`].
+    #[cfg(feature = "encode")]
+    pub fn of_family(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
+        Self::bind(model, arena, family)
+    }
+
+    fn bind(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
+        let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
+        let needed = model.arena_len_of(family) + skip;
+        match arena.get_mut(skip..needed) {
+            Some(arena) => Ok(Self { model, arena, family, rings: Rings::new(model, family) }),
+            None => Err(ArenaTooSmall { needed, given }),
+        }
     }
 
     /// The model that draws.
@@ -67,8 +104,8 @@ impl<'a> Generator<'a> {
         let len = self.model.latent_len();
         let values = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
         self.arena.iter_mut().take(len).zip(values).for_each(|(to, v)| *to = v);
-        let picture = ring_start(self.model, self.model.shapes().len().saturating_sub(1));
-        Rows { model: self.model, arena: &mut *self.arena, schedule: Schedule::new(), picture }
+        let rings = &self.rings;
+        Rows { model: self.model, arena: &mut *self.arena, family: self.family, rings, schedule: Schedule::new() }
     }
 
     /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; grey is repeated.
@@ -82,9 +119,9 @@ impl<'a> Generator<'a> {
 pub struct Rows<'g> {
     model: &'g Model<'g>,
     arena: &'g mut [u8],
+    family: usize,
+    rings: &'g Rings,
     schedule: Schedule,
-    /// Where the picture's row lies in the arena.
-    picture: usize,
 }
 
 impl Rows<'_> {
@@ -106,53 +143,59 @@ impl Rows<'_> {
     /// The picture's row that was made last.
     fn shown(&self) -> Option<&[u8]> {
         let (w, c) = (self.model.size().0, self.model.channels());
-        self.arena.get(self.picture..)?.get(..usize::from(w) * usize::from(c))
+        let picture = self.rings.places.get(self.model.shapes().len().checked_sub(1)?)?.start;
+        self.arena.get(picture..)?.get(..usize::from(w) * usize::from(c))
     }
 
     fn make_row(&mut self, index: usize) {
-        let model = self.model;
+        let (model, family) = (self.model, self.family);
         let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };
-        let Some((before, own)) = self.arena.split_at_mut_checked(ring_start(model, index)) else { return };
-        let ring = |source| Ring {
-            bytes: ring_bytes(model, source, before),
-            rows: match source {
-                Source::Latent => 1,
-                Source::Layer(i) => model.ring_rows(i.into()).into(),
-            },
-            shape: model.input_shape(source),
-            zero_point: model.zero_point(source),
+        let Some(&Place { start, form }) = self.rings.places.get(index) else { return };
+        let Some((before, own)) = self.arena.split_at_mut_checked(start) else { return };
+        let rings = self.rings;
+        let ring = |source| {
+            let shape = model.input_shape(source);
+            // The latent vector is a row of one pixel at the arena's start.
+            let (Place { start, form }, rows) = match source {
+                Source::Latent => (LATENT, 1),
+                Source::Layer(i) => {
+                    (rings.places.get(usize::from(i)).copied().unwrap_or(LATENT), model.ring_rows(i.into()).into())
+                }
+            };
+            let bytes = before.get(start..).and_then(|b| b.get(..form.row_bytes(shape) * rows)).unwrap_or_default();
+            Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
         };
         let other = if let Op::Add { other } = layer.op { Some(ring(other)) } else { None };
         let y = self.schedule.made(index);
-        let row = Row { layer, blob: model.blob(), input: ring(layer.input), other, shape, y };
-        let slot = usize::from(y.checked_rem(model.ring_rows(index)).unwrap_or(0));
-        let Some(out) = own.get_mut(slot * shape.row_len()..).and_then(|o| o.get_mut(..shape.row_len())) else {
-            return;
-        };
-        row.write(out);
+        let row = Row { layer, blob: model.blob(), input: ring(layer.input), other, shape, y, family };
+        let rows = model.ring_rows(index);
+        let (len, slot) = (form.row_bytes(shape), usize::from(y.checked_rem(rows).unwrap_or(0)));
+        let Some((own, rest)) = own.split_at_mut_checked(plan::ring_bytes(form, shape, rows) as usize) else { return };
+        let scratch = rest.get_mut(rings.end.saturating_sub(start + own.len())..).unwrap_or_default();
+        let Some(bytes) = own.get_mut(slot * len..).and_then(|o| o.get_mut(..len)) else { return };
+        let mut out = Out { bytes, form, c: shape.c.into() };
+        row.write(&mut out, scratch);
         if index + 1 == model.shapes().len() {
             // The i8 -128..=127 of the picture are the pixels 0..=255.
-            out.iter_mut().for_each(|v| *v ^= 0x80);
+            out.bytes.iter_mut().for_each(|v| *v ^= 0x80);
         }
     }
 }
 
-/// Where the ring of a layer starts in the arena.
-fn ring_start(model: &Model<'_>, layer: usize) -> usize {
-    let rings = model.shapes().iter().enumerate().take(layer);
-    let before: u64 = rings.map(|(i, &s)| plan::ring_bytes(FAMILY, s, model.ring_rows(i), false)).sum();
-    (plan::latent_bytes(model.latent_len() as u16) + before) as usize
-}
+/// Where the latent vector lies.
+const LATENT: Place = Place { start: 0, form: Form::Plain };
 
-fn ring_bytes<'r>(model: &Model<'_>, source: Source, arena: &'r [u8]) -> &'r [u8] {
-    match source {
-        Source::Latent => arena.get(..model.latent_len()),
-        Source::Layer(i) => {
-            let len = model.input_shape(source).row_len() * usize::from(model.ring_rows(i.into()));
-            arena.get(ring_start(model, i.into())..).and_then(|a| a.get(..len))
+impl Rings {
+    fn new(model: &Model<'_>, family: usize) -> Self {
+        let mut end = plan::latent_bytes(model.latent_len() as u16) as usize;
+        let mut places = [LATENT; MAX_LAYERS];
+        for (index, (place, &shape)) in places.iter_mut().zip(model.shapes()).enumerate() {
+            let form = Form::of(family, model.layer_list(), index);
+            *place = Place { start: end, form };
+            end += plan::ring_bytes(form, shape, model.ring_rows(index)) as usize;
         }
+        Self { places, end }
     }
-    .unwrap_or_default()
 }
 
 /// The pixels of one picture, left to right, top to bottom; grey is repeated into all three channels.

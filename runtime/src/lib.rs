@@ -1,10 +1,10 @@
 //! Int8 generator inference: a model in flash, one arena in RAM, rows of pixels out.
 //!
-//! No heap, no floats, no unsafe code. [`Model::from_bytes`] checks a file once; after it nothing fails:
+//! No heap, no floats, no unsafe code but for the assembly kernels. [`Model::from_bytes`] checks a file once; after it nothing fails:
 //! [`Generator`] draws any picture in the [`arena_len`] bytes that are known when the program is compiled,
 //! and [`Rows::next_row`] returns to the caller after every row.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #[cfg(feature = "encode")]
 extern crate alloc;
 
@@ -18,6 +18,7 @@ mod memory;
 mod model;
 mod plan;
 mod requant;
+mod weights;
 
 pub use format::{FormatError, arena_len};
 pub use generator::{ArenaTooSmall, Generator, Pixels, Rows};

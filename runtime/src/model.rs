@@ -2,7 +2,7 @@
 use crate::{
     format::{self, FAMILIES, FAMILY, FormatError, Header, Layer, MAX_LAYERS, Op, Shape, Source},
     latent::{Latent, LatentError},
-    plan,
+    plan::{self, Form},
 };
 use heapless::Vec;
 
@@ -14,7 +14,7 @@ pub struct Model<'a> {
     bytes: usize,
     shapes: Vec<Shape, MAX_LAYERS>,
     rows: [u16; MAX_LAYERS],
-    arena: usize,
+    arenas: [u32; FAMILIES],
 }
 
 impl<'a> Model<'a> {
@@ -31,15 +31,14 @@ impl<'a> Model<'a> {
         }
         let shapes = format::check(&header, parts.blob)?;
         let rows = plan::ring_rows(&header.layers, &shapes);
-        let needed = plan::arenas(header.latent, &shapes, &rows);
+        let needed = plan::arenas(header.latent, &header.layers, &shapes, &rows);
         for (family, (stated, needed)) in parts.arenas.into_iter().zip(needed).enumerate() {
             if u64::from(stated) != needed {
                 let expected = u32::try_from(needed).unwrap_or(u32::MAX);
                 return Err(FormatError::Arena { family: family as u8, found: stated, expected });
             }
         }
-        let arena = parts.arenas.get(FAMILY).map_or(0, |&a| a as usize);
-        Ok(Self { header, blob: parts.blob, bytes: bytes.len(), shapes, rows, arena })
+        Ok(Self { header, blob: parts.blob, bytes: bytes.len(), shapes, rows, arenas: parts.arenas })
     }
 
     /// The name that the exporter gave.
@@ -69,7 +68,12 @@ impl<'a> Model<'a> {
 
     /// Bytes of working memory that drawing a picture takes.
     pub fn arena_len(&self) -> usize {
-        self.arena
+        self.arena_len_of(FAMILY)
+    }
+
+    /// Bytes of working memory on targets of the given kernel family.
+    pub fn arena_len_of(&self, family: usize) -> usize {
+        self.arenas.get(family).map_or(0, |&a| a as usize)
     }
 
     /// Bytes of the model file.
@@ -110,16 +114,17 @@ impl<'a> Model<'a> {
 
     /// What each layer is and costs, first to last.
     pub fn layers(&self) -> impl Iterator<Item = LayerFacts> + '_ {
-        let last = self.header.layers.len().saturating_sub(1);
         self.header.layers.iter().zip(&self.shapes).zip(self.rows).enumerate().map(
             move |(i, ((layer, &shape), rows))| LayerFacts {
                 kind: layer.op.kind(),
-                layout: "compact",
+                layout: layer.layout.name(),
                 shape,
                 macs: macs(layer, self.input_shape(layer.input), shape),
                 weight_bytes: layer.weights.len,
                 ring_rows: rows,
-                ring_bytes: core::array::from_fn(|f| plan::ring_bytes(f, shape, rows, i == last) as u32),
+                ring_bytes: core::array::from_fn(|family| {
+                    plan::ring_bytes(Form::of(family, &self.header.layers, i), shape, rows) as u32
+                }),
             },
         )
     }

@@ -1,5 +1,8 @@
 //! Which rows a layer needs, in which order rows are made, and how many of them each ring holds.
-use crate::format::{FAMILIES, Layer, MAX_LAYERS, Op, Shape, Source};
+use crate::{
+    format::{FAMILIES, Layer, Layout, MAX_LAYERS, Op, Shape, Source},
+    weights,
+};
 
 /// One axis of a window: `count` input positions from `start`, which may lie in the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,13 +140,37 @@ pub(crate) fn ring_rows(layers: &[Layer], shapes: &[Shape]) -> [u16; MAX_LAYERS]
     rows
 }
 
-/// Bytes of a ring in a kernel family; the picture's row is always one byte a value.
-pub(crate) fn ring_bytes(family: usize, shape: Shape, rows: u16, is_picture: bool) -> u64 {
-    let row = match family {
-        1 if !is_picture => u64::from(shape.w).div_ceil(2) * 4 * u64::from(shape.c),
-        _ => u64::from(shape.w) * u64::from(shape.c),
-    };
-    (row * u64::from(rows)).next_multiple_of(4)
+/// How the rows of a tensor lie in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Pixel by pixel, one byte a value.
+    Plain,
+    /// Four pixels by four, channel by channel, two words of two pixels each.
+    Packed,
+}
+
+impl Form {
+    /// The form of layer `index` in a kernel family: packed for readers that all multiply words.
+    pub(crate) fn of(family: usize, layers: &[Layer], index: usize) -> Self {
+        let reads = |l: &&Layer| inputs(l).any(|s| s == Source::Layer(index as u8));
+        let mut readers = layers.iter().skip(index + 1).filter(reads);
+        // The picture has no readers.
+        let packed = family == 1 && readers.next().is_some_and(|l| weights::doubles(l.op));
+        if packed && readers.all(|l| weights::doubles(l.op)) { Self::Packed } else { Self::Plain }
+    }
+
+    /// Bytes of a row.
+    pub(crate) fn row_bytes(self, shape: Shape) -> usize {
+        match self {
+            Self::Plain => shape.row_len(),
+            Self::Packed => usize::from(shape.w).div_ceil(4) * 8 * usize::from(shape.c),
+        }
+    }
+}
+
+/// Bytes of a ring.
+pub(crate) fn ring_bytes(form: Form, shape: Shape, rows: u16) -> u64 {
+    (form.row_bytes(shape) as u64 * u64::from(rows)).next_multiple_of(4)
 }
 
 /// Bytes at the start of the arena that hold the latent vector.
@@ -151,11 +178,23 @@ pub(crate) fn latent_bytes(latent: u16) -> u64 {
     u64::from(latent).next_multiple_of(4)
 }
 
+/// Bytes at the end of the arena into which packed kernels unpack the weights of one channel.
+pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -> u64 {
+    let each = layers.iter().map(|l| match l.input {
+        Source::Layer(i) if l.layout == Layout::Compact && weights::doubles(l.op) => {
+            let packed = Form::of(family, layers, i.into()) == Form::Packed;
+            if packed { shapes.get(usize::from(i)).map_or(0, |s| 16 * u64::from(s.c)) } else { 0 }
+        }
+        _ => 0,
+    });
+    each.max().unwrap_or(0)
+}
+
 /// Bytes of the whole arena in every kernel family.
-pub(crate) fn arenas(latent: u16, shapes: &[Shape], rows: &[u16]) -> [u64; FAMILIES] {
+pub(crate) fn arenas(latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> [u64; FAMILIES] {
     core::array::from_fn(|family| {
-        let last = shapes.len().saturating_sub(1);
         let rings = shapes.iter().zip(rows).enumerate();
-        latent_bytes(latent) + rings.map(|(i, (&s, &r))| ring_bytes(family, s, r, i == last)).sum::<u64>()
+        let rings = rings.map(|(i, (&s, &r))| ring_bytes(Form::of(family, layers, i), s, r)).sum::<u64>();
+        latent_bytes(latent) + rings + scratch_bytes(family, layers, shapes)
     })
 }

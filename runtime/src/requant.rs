@@ -1,17 +1,24 @@
 //! From a 32-bit accumulator to an 8-bit activation: the arithmetic that `docs/FORMAT.md` freezes.
+use crate::format::TABLE_LEN;
 
-/// `acc * m / 2^32`, rounded to nearest, halves up; `m` is below 2^31.
-pub(crate) fn requantise(acc: i32, m: u32) -> i32 {
-    ((i64::from(acc) * i64::from(m) + (1 << 31)) >> 32) as i32
+/// The bytes of an activation table.
+pub(crate) type Table = [u8; 2 * TABLE_LEN];
+
+/// `acc * m / 2^32 + offset`, rounded to nearest, halves up; `m` is in 0..2^31.
+#[inline(always)]
+pub(crate) fn requantise(acc: i32, m: i32, offset: i32) -> i32 {
+    // The offset in the high word costs nothing where a multiplication accumulates.
+    ((i64::from(acc) * i64::from(m) + (1 << 31) + (i64::from(offset) << 32)) >> 32) as i32
 }
 
-/// Adds the zero point and saturates.
-pub(crate) fn clamp(scaled: i32, zero_point: i8) -> i8 {
-    (scaled + i32::from(zero_point)).clamp(-128, 127) as i8
+/// Saturates to i8.
+#[inline(always)]
+pub(crate) fn saturate(scaled: i32) -> i8 {
+    scaled.clamp(-128, 127) as i8
 }
 
 /// Saturates to i16 and interpolates in a table of 257 little-endian i16 with 8 fraction bits.
-pub(crate) fn look_up(scaled: i32, table: &[u8]) -> i8 {
+pub(crate) fn look_up(scaled: i32, table: &Table) -> i8 {
     let u = (scaled.clamp(-32768, 32767) + 32768) as usize;
     let entry =
         |i: usize| table.get(2 * i..).and_then(|t| t.first_chunk()).map_or(0, |b| i32::from(i16::from_le_bytes(*b)));
@@ -25,17 +32,17 @@ mod tests {
 
     #[test]
     fn halves_round_up() {
-        assert_eq!(requantise(3, 1 << 31 >> 1), 1); // 0.75
-        assert_eq!(requantise(2, 1 << 30), 1); // 0.5
-        assert_eq!(requantise(-2, 1 << 30), 0); // -0.5
-        assert_eq!(requantise(-6, 1 << 30), -1); // -1.5
-        assert_eq!(requantise(i32::MIN, (1 << 31) - 1), -(1 << 30) + 1);
+        assert_eq!(requantise(3, (1u32 << 31 >> 1) as i32, 0), 1); // 0.75
+        assert_eq!(requantise(2, 1 << 30, 0), 1); // 0.5
+        assert_eq!(requantise(-2, 1 << 30, 0), 0); // -0.5
+        assert_eq!(requantise(-6, 1 << 30, 5), 4); // -1.5 + 5
+        assert_eq!(requantise(i32::MIN, i32::MAX, -128), -(1 << 30) + 1 - 128);
     }
 
     #[test]
     fn saturation_reaches_both_ends() {
-        assert_eq!(clamp(1 << 30, 127), 127);
-        assert_eq!(clamp(-(1 << 30), -128), -128);
-        assert_eq!(clamp(-5, -128), -128);
+        assert_eq!(saturate(requantise(i32::MAX, i32::MAX, 127)), 127);
+        assert_eq!(saturate(requantise(i32::MIN, i32::MAX, -128)), -128);
+        assert_eq!(saturate(-133), -128);
     }
 }

@@ -36,11 +36,16 @@ pub fn kinds() -> Vec<LayerSpec> {
 
 /// The file of `layers`, which take a latent of `latent` values.
 pub fn file(name: &str, latent: u16, output: Shape, layers: &[LayerSpec]) -> Vec<u8> {
+    builder(name, latent, output, layers).finish().unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// The layers of a file, for a choice of layouts.
+pub fn builder(name: &str, latent: u16, output: Shape, layers: &[LayerSpec]) -> Builder {
     let mut builder = Builder::new(name, latent, output);
     for layer in layers {
         builder.push(layer);
     }
-    builder.finish().unwrap_or_else(|e| panic!("{name}: {e}"))
+    builder
 }
 
 fn layer(op: Op, input: Source, weights: usize, biases: usize, zero_point: i8, m: u32) -> LayerSpec {

@@ -1,6 +1,6 @@
 //! Random networks of every layer kind, for claims that must hold for all of them.
 use crate::oracle::output_shape;
-use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
+use ganlet_runtime::format::{Builder, LayerSpec, Layouts, Op, Shape, Source};
 
 /// A small, stated random generator (SplitMix64).
 #[derive(Clone, Debug)]
@@ -40,8 +40,10 @@ pub struct RandomNet {
     pub latent: u16,
     /// The shape of its picture.
     pub output: Shape,
-    /// The model file.
+    /// The model file, every layer compact.
     pub file: Vec<u8>,
+    /// The model file, every layer fast that can be.
+    pub fast: Vec<u8>,
 }
 
 impl RandomNet {
@@ -57,8 +59,10 @@ impl RandomNet {
         for layer in &layers {
             builder.push(layer);
         }
-        let file = builder.finish().unwrap_or_else(|e| panic!("net {seed}: {e}: {layers:#?}"));
-        Self { layers, latent, output, file }
+        let mut file =
+            |layouts| builder.layouts(layouts).finish().unwrap_or_else(|e| panic!("net {seed}: {e}: {layers:#?}"));
+        let (file, fast) = (file(Layouts::Compact), file(Layouts::Fast));
+        Self { layers, latent, output, file, fast }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::training::{self, RUNS};
 use clap::Args as ClapArgs;
 use ganlet_sim::host::{self, Device, ModelFile, Script, Simulator};
 use ganlet_trainer::evaluate;
+use ganlet_trainer::quantise::Layouts;
 use ganlet_trainer::quantise::Quantised;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::report::{self, Figure, Report, Table, html};
@@ -79,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     phase("2/4 export")?;
     let mut chosen = Chosen::open(run.folder.path())?;
-    let quantised = chosen.quantise()?;
+    let quantised = chosen.quantise(Layouts::Compact)?;
     let write = |name: &str, bytes: &[u8]| report::write(args.out.join(name), bytes);
     write("generator.model", &quantised.file)?;
     console::note(&format!("{}", quantised.report));

@@ -9,6 +9,7 @@ use ganlet_runtime::Model;
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
+use ganlet_trainer::quantise::Layouts;
 use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run;
 use std::path::PathBuf;
@@ -68,7 +69,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             100.0 * quality.high_quality
         ));
     }
-    let quantised = chosen.quantise()?;
+    let quantised = chosen.quantise(Layouts::Compact)?;
     let evaluation = chosen.evaluate(args.samples.unwrap_or(PICTURES), Some(&quantised))?;
     show(&evaluation, args.json)
 }

@@ -5,7 +5,7 @@ use crate::exporting::{self, Chosen};
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::format::MAGIC;
-use ganlet_trainer::report;
+use ganlet_trainer::{quantise::Layouts, report};
 use std::path::PathBuf;
 
 /// Shrink the generator of a run to 8-bit integers and write it as one .model file.
@@ -15,7 +15,8 @@ use std::path::PathBuf;
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask export runs/00001-faces                    writes generator.model into the run folder
-  cargo xtask export runs/00001-faces --out faces.model")]
+  cargo xtask export runs/00001-faces --out faces.model
+  cargo xtask export runs/00001-faces --layout auto --flash-budget 200000")]
 pub(crate) struct Args {
     /// The run folder
     #[arg(value_name = "RUN")]
@@ -23,6 +24,12 @@ pub(crate) struct Args {
     /// Bits of a weight
     #[arg(long, value_enum, default_value = "8")]
     pub(crate) bits: Bits,
+    /// How weights lie in flash
+    #[arg(long, value_enum, default_value = "compact")]
+    pub(crate) layout: Layout,
+    /// Most bytes of the file, for `--layout auto`
+    #[arg(long, value_name = "BYTES", required_if_eq("layout", "auto"))]
+    pub(crate) flash_budget: Option<u64>,
     /// The file to write [default: generator.model in the run folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -43,6 +50,17 @@ pub(crate) enum Bits {
     Four,
 }
 
+/// How weights lie in flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layout {
+    /// One byte a weight
+    Compact,
+    /// Ready words at twice the flash, for fewer instructions
+    Fast,
+    /// As many layers fast, small ones first, as the flash budget allows
+    Auto,
+}
+
 /// Pictures of each kind that the distance is measured on.
 const PICTURES: usize = 1000;
 
@@ -58,8 +76,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             out.display()
         )));
     }
+    let layouts = match (args.layout, args.flash_budget) {
+        (Layout::Auto, Some(flash_bytes)) => Layouts::Auto { flash_bytes },
+        (Layout::Auto, None) | (_, Some(_)) => {
+            return Err(Failure::unusable("--flash-budget: give it with --layout auto, and only there"));
+        }
+        (Layout::Compact, None) => Layouts::Compact,
+        (Layout::Fast, None) => Layouts::Fast,
+    };
     let mut chosen = Chosen::open(&args.run)?;
-    let quantised = chosen.quantise()?;
+    let quantised = chosen.quantise(layouts)?;
     report::write(&out, &quantised.file)?;
     console::print(&format!("{}\n", quantised.report))?;
     match chosen.evaluate(PICTURES, Some(&quantised)) {

@@ -7,7 +7,7 @@ use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::ModelFile;
 use ganlet_tests::oracle;
 use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
-use ganlet_trainer::quantise::{self, Options, Quantised};
+use ganlet_trainer::quantise::{self, Layouts, Options, Quantised};
 use ganlet_trainer::run::{self, Checkpoint, Folder, Loaded};
 use ganlet_trainer::train::Trainer;
 use std::path::Path;
@@ -54,8 +54,8 @@ impl Chosen {
         Ok(Self { checkpoint, loaded, trainer })
     }
 
-    /// Shrinks the generator to 8-bit integers.
-    pub(crate) fn quantise(&self) -> Result<Quantised, Failure> {
+    /// Shrinks the generator to 8-bit integers, whose weights lie in flash as `layouts` says.
+    pub(crate) fn quantise(&self, layouts: Layouts) -> Result<Quantised, Failure> {
         let recipe = &self.checkpoint.recipe;
         if self.checkpoint.shape.len() != 3 {
             return Err(Failure::unusable(format!(
@@ -66,7 +66,8 @@ impl Chosen {
         let (weights, statistics) = self.checkpoint.averaged();
         let net = quantise::fold(&recipe.name, self.trainer.generator(), weights, statistics, recipe.data.range);
         console::note("calibrating and quantising; comparing with the float network over 1,000 latents");
-        quantise::quantise(&net, &Options::default()).map_err(|e| Failure::unusable(e.to_string()))
+        quantise::quantise(&net, &Options { layouts, ..Options::default() })
+            .map_err(|e| Failure::unusable(e.to_string()))
     }
 
     /// Judges float pictures and, if given, those of the integer model, of the same seeds; `n` of each.

@@ -1,6 +1,12 @@
 //! The walk over a decoded header that proves a model safe to run: shapes, spans, multipliers, accumulators.
-use super::{Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_SIDE, Op, Shape, Span};
-use crate::plan;
+use super::{
+    Activation, FormatError, Header, Layer, Layout, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_SIDE, Op, Shape, Span,
+};
+use crate::{
+    plan,
+    requant::Table,
+    weights::{self, DENSE_GROUP, DENSE_LANE},
+};
 use heapless::Vec;
 
 type Shapes = Vec<Shape, { super::MAX_LAYERS }>;
@@ -12,10 +18,10 @@ pub(crate) fn read_i32(blob: &[u8], span: Span, index: usize) -> i32 {
 }
 
 /// The bytes of a table, none for `Clamp`.
-pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&[u8]> {
+pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
     match activation {
         Activation::Clamp => None,
-        Activation::Table(span) => bytes_of(blob, span),
+        Activation::Table(span) => blob.get(span.at as usize..)?.first_chunk(),
     }
 }
 
@@ -151,19 +157,19 @@ impl LayerCheck<'_> {
     }
 
     fn check_numbers(&self, input: Shape, out: Shape) -> Result<(), FormatError> {
-        let Layer { op, weights, bias, scale, activation, .. } = *self.layer;
-        let (c_in, c_out) = (u64::from(input.c), u64::from(out.c));
-        // Rows of weights, one for each output value (dense) or channel, and the bytes of such a row.
-        let (outputs, each) = match op {
-            Op::Dense { .. } => (out.len(), input.len()),
-            Op::Conv { k, .. } | Op::ConvTranspose { k, .. } => (c_out, u64::from(k) * u64::from(k) * c_in),
-            Op::Upsample { .. } => return self.check_upsample(),
-            Op::Add { .. } => (1, 8),
-        };
-        self.bytes("bytes of weights", weights, outputs.saturating_mul(each))?;
+        let Layer { op, weights, bias, scale, activation, layout, .. } = *self.layer;
+        if layout == Layout::Fast && !weights::has_fast(op) {
+            return self.fail("layout, where only 0 (compact) is possible,", 1, 0);
+        }
+        if let Op::Upsample { .. } = op {
+            return self.check_upsample();
+        }
+        self.bytes("bytes of weights", weights, weights::bytes(op, layout, input, out))?;
+        let c_out = u64::from(out.c);
         let channels = if matches!(op, Op::Add { .. }) { 1 } else { c_out };
         let biases = match op {
-            Op::Dense { .. } if u64::from(bias.len) != 4 * c_out => outputs,
+            Op::Dense { .. } if u64::from(bias.len) != 4 * c_out => out.len(),
+            _ if weights::doubles(op) => 16 * c_out,
             Op::ConvTranspose { s, .. } => u64::from(s) * u64::from(s) * c_out,
             _ => channels,
         };
@@ -175,13 +181,14 @@ impl LayerCheck<'_> {
         if let Activation::Table(span) = activation {
             self.bytes("bytes of the activation table", span, 2 * super::TABLE_LEN as u64)?;
         }
-        self.check_accumulators(outputs, input.c)
+        self.check_accumulators(input, out)
     }
 
     /// An upsampling layer has no numbers and passes its input's zero point on.
     fn check_upsample(&self) -> Result<(), FormatError> {
-        let Layer { weights, bias, scale, activation, zero_point, input, .. } = *self.layer;
+        let Layer { weights, bias, scale, activation, zero_point, input, interval, .. } = *self.layer;
         self.equal("bytes of numbers", u64::from(weights.len) + u64::from(bias.len) + u64::from(scale.len), 0)?;
+        self.equal("lane interval", interval.into(), 0)?;
         self.equal("activations", u64::from(activation != Activation::Clamp), 0)?;
         let before = match input {
             super::Source::Latent => 0,
@@ -205,23 +212,33 @@ impl LayerCheck<'_> {
         }
     }
 
-    /// |bias| + 128 Σ|w| of every output must fit an i32; no weight may be -128.
-    fn check_accumulators(&self, outputs: u64, c_in: u16) -> Result<(), FormatError> {
-        let Layer { op, weights, bias, .. } = *self.layer;
+    /// |bias| + 128 Σ|w| of every output must fit an i32; no weight may be -128; no lane may overflow.
+    fn check_accumulators(&self, input: Shape, out: Shape) -> Result<(), FormatError> {
+        let Layer { op, weights, bias, layout, interval, .. } = *self.layer;
         let bytes = bytes_of(self.blob, weights).unwrap_or_default();
+        if !weights::doubles(op) {
+            self.equal("lane interval", interval.into(), 0)?;
+        }
         if let Op::Add { .. } = op {
             let wide = |i| u64::from(read_i32(self.blob, weights, i).unsigned_abs());
             return self.check_sum(wide(0) + wide(1), read_i32(self.blob, bias, 0));
         }
-        if let Some(at) = bytes.iter().position(|&w| w == 0x80) {
-            return self.fail("weights of -128, the first at byte", at as u64, 0);
+        match layout {
+            Layout::Compact => {
+                if let Some(at) = bytes.iter().position(|&w| w == 0x80) {
+                    return self.fail("weights of -128, the first at byte", at as u64, 0);
+                }
+            }
+            Layout::Fast => self.check_words(bytes, if weights::doubles(op) { weights::LANE } else { DENSE_LANE })?,
         }
         let biases = (bias.len / 4).max(1) as usize;
         match op {
+            _ if weights::doubles(op) => self.check_doubling(input.c.into(), out.c.into()),
+            Op::Dense { .. } if layout == Layout::Fast => self.check_dense_words(bytes, input, out, biases),
             Op::ConvTranspose { k, s, c, .. } => {
                 let (mut rest, mut output) = (bytes, 0);
                 for (ry, rx) in (0..s).flat_map(|ry| (0..s).map(move |rx| (ry, rx))) {
-                    let window = plan::phase_taps(k, s, ry) * plan::phase_taps(k, s, rx) * usize::from(c_in);
+                    let window = plan::phase_taps(k, s, ry) * plan::phase_taps(k, s, rx) * usize::from(input.c);
                     let (phase, after) = rest.split_at(rest.len().min(window * usize::from(c)));
                     for taps in phase.chunks_exact(window.max(1)) {
                         self.check_sum(magnitude(taps), read_i32(self.blob, bias, output))?;
@@ -232,11 +249,68 @@ impl LayerCheck<'_> {
                 Ok(())
             }
             _ => {
-                let each = bytes.len() / (outputs.max(1) as usize);
+                let outputs = if matches!(op, Op::Dense { .. }) { out.len() } else { out.c.into() };
+                let each = bytes.len() / (outputs as usize).max(1);
                 let mut rows = bytes.chunks_exact(each.max(1)).enumerate();
                 rows.try_for_each(|(o, row)| self.check_sum(magnitude(row), read_i32(self.blob, bias, o % biases)))
             }
         }
+    }
+
+    /// Every word must be two weights and nothing else.
+    fn check_words(&self, bytes: &[u8], lane: u32) -> Result<(), FormatError> {
+        let sound = |word: i32| {
+            let (low, high) = (weights::low(word), weights::high(word, lane));
+            low != -128 && (-127..=127).contains(&high) && weights::join(low, high as i8, lane) == word
+        };
+        match bytes.chunks_exact(4).position(|b| !sound(weights::word(b))) {
+            Some(at) => self.fail("words that are no pair of weights, the first at byte", 4 * at as u64, 0),
+            None => Ok(()),
+        }
+    }
+
+    /// Accumulators, and the proof that lanes may be emptied as seldom as the interval says.
+    fn check_doubling(&self, c_in: usize, c_out: usize) -> Result<(), FormatError> {
+        let Layer { bias, interval, .. } = *self.layer;
+        self.at_least("lane interval, at least", interval.into(), 1)?;
+        for (ry, o) in [1, 0].into_iter().flat_map(|ry| (0..c_out).map(move |o| (ry, o))) {
+            let taps = weights::Taps::new(self.blob, self.layer, c_in, c_out, ry, o);
+            for column in 0..2 {
+                let sum: u64 = (0..2 * c_in).map(|step| u64::from(taps.magnitude(column, step, c_in))).sum();
+                // Inner rows and the border row, each with inner columns and the border column.
+                for case in [0, 1, 4, 5] {
+                    let at = 16 * o + 8 * (1 - ry) + 2 * column + case;
+                    self.check_sum(sum, read_i32(self.blob, bias, at))?;
+                }
+                // So many weights of any size always fit.
+                let always = (weights::LANE_BUDGET / 254) as u16;
+                if interval > always && sum > weights::LANE_BUDGET.into() {
+                    let most = taps.busiest(column, interval.into(), c_in);
+                    let what = "largest sum of weights in a lane interval, at most";
+                    self.at_most(what, most.into(), weights::LANE_BUDGET.into())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_dense_words(&self, bytes: &[u8], input: Shape, out: Shape, biases: usize) -> Result<(), FormatError> {
+        let each = (input.len() as usize).saturating_mul(2 * DENSE_GROUP).max(1);
+        let groups = out.row_len().div_ceil(DENSE_GROUP);
+        for (index, group) in bytes.chunks_exact(each).enumerate() {
+            let (y, first) = (index.checked_div(groups).unwrap_or(0), index.checked_rem(groups).unwrap_or(0));
+            for unit in 0..DENSE_GROUP {
+                let words = group.chunks_exact(4).skip(unit / 2).step_by(DENSE_GROUP / 2).map(weights::word);
+                let weight = |w| if unit % 2 == 0 { weights::low(w).into() } else { weights::high(w, DENSE_LANE) };
+                let sum = words.map(|w| u64::from(weight(w).unsigned_abs())).sum();
+                let x = first * DENSE_GROUP + unit;
+                if x < out.row_len() {
+                    let at = (y * out.row_len() + x).checked_rem(biases).unwrap_or(0);
+                    self.check_sum(sum, read_i32(self.blob, self.layer.bias, at))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_sum(&self, weights: u64, bias: i32) -> Result<(), FormatError> {

@@ -1,10 +1,12 @@
 //! Writing model files: weights in training order go in, a checked file comes out.
 use super::{
-    Activation, FAMILIES, FormatError, Header, Layer, MAGIC, MAX_LAYERS, Op, PRELUDE_LEN, Shape, Source, Span,
-    TABLE_LEN, VERSION, check,
+    Activation, FAMILIES, FormatError, Header, Layer, Layout, MAGIC, MAX_LAYERS, Op, PRELUDE_LEN, Shape, Source, Span,
+    TABLE_LEN, VERSION,
+    arrange::{Doubling, arrange, dense_words},
+    check,
     prelude::{at, checksum},
 };
-use crate::plan;
+use crate::{plan, weights};
 use alloc::{string::String, vec, vec::Vec};
 
 /// One layer as an exporter sees it.
@@ -30,67 +32,98 @@ pub struct LayerSpec {
     pub scale: Vec<u32>,
 }
 
+/// Which layouts the layers of a file get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layouts {
+    /// Every layer compact: the smallest file.
+    #[default]
+    Compact,
+    /// Every layer fast that has a fast layout.
+    Fast,
+    /// As many layers fast, small ones first, as fit a file of so many bytes.
+    Auto {
+        /// Most bytes of the file.
+        flash_bytes: u64,
+    },
+}
+
 /// Collects layers and writes the file.
 #[derive(Clone, Debug)]
 pub struct Builder {
     name: String,
     latent: u16,
     output: Shape,
-    layers: Vec<Layer>,
-    blob: Vec<u8>,
+    specs: Vec<LayerSpec>,
+    layouts: Layouts,
 }
 
 impl Builder {
     /// A model without layers, of the given latent length and picture shape.
     pub fn new(name: &str, latent: u16, output: Shape) -> Self {
-        Self { name: name.into(), latent, output, layers: Vec::new(), blob: Vec::new() }
+        Self { name: name.into(), latent, output, specs: Vec::new(), layouts: Layouts::Compact }
+    }
+
+    /// Chooses how weights lie in the file; compact if never called.
+    pub fn layouts(&mut self, layouts: Layouts) -> &mut Self {
+        self.layouts = layouts;
+        self
     }
 
     /// Appends a layer; gives the name by which later layers read it.
     pub fn push(&mut self, spec: &LayerSpec) -> Source {
-        let words = |values: &[i32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-        let weights = match spec.op {
-            Op::Add { .. } => words(&spec.wide),
-            op => arrange(op, &spec.weights),
-        };
-        let scale: Vec<u8> = spec.scale.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let activation = match &spec.table {
-            None => Activation::Clamp,
-            Some(table) => {
-                Activation::Table(self.append(&table.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()))
-            }
-        };
-        let layer = Layer {
-            op: spec.op,
-            input: spec.input,
-            zero_point: spec.zero_point,
-            activation,
-            weights: self.append(&weights),
-            bias: self.append(&words(&spec.bias)),
-            scale: self.append(&scale),
-        };
-        self.layers.push(layer);
-        Source::Layer((self.layers.len() - 1) as u8)
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Span {
-        self.blob.resize(self.blob.len().next_multiple_of(4), 0);
-        let at = self.blob.len() as u32;
-        self.blob.extend_from_slice(bytes);
-        Span { at, len: bytes.len() as u32 }
+        self.specs.push(spec.clone());
+        Source::Layer((self.specs.len() - 1) as u8)
     }
 
     /// Writes the file.
     ///
     /// # Errors
-    /// Whatever [`crate::Model::from_bytes`] would say of it.
+    /// Whatever [`crate::Model::from_bytes`] would say of it, and a flash budget below the compact file.
     pub fn finish(&self) -> Result<Vec<u8>, FormatError> {
-        let found = self.layers.len() as u32;
-        let too_many = FormatError::Model { what: "layers, at most", found, expected: MAX_LAYERS as u32 };
-        let layers = heapless::Vec::from_slice(&self.layers).map_err(|_| too_many)?;
+        let found = self.specs.len() as u32;
+        if self.specs.len() > MAX_LAYERS {
+            return Err(FormatError::Model { what: "layers, at most", found, expected: MAX_LAYERS as u32 });
+        }
+        match self.layouts {
+            Layouts::Compact => self.write(&[]),
+            Layouts::Fast => self.write(&(0..self.specs.len()).collect::<Vec<_>>()),
+            Layouts::Auto { flash_bytes } => {
+                let mut file = self.write(&[])?;
+                if file.len() as u64 > flash_bytes {
+                    let (found, expected) = (file.len() as u32, flash_bytes as u32);
+                    return Err(FormatError::Model { what: "bytes of the compact file, at most", found, expected });
+                }
+                let mut by_size: Vec<usize> = (0..self.specs.len()).collect();
+                by_size.retain(|&i| weights::has_fast(self.specs[i].op));
+                by_size.sort_by_key(|&i| self.specs[i].weights.len());
+                let mut fast = Vec::new();
+                for index in by_size {
+                    fast.push(index);
+                    let larger = self.write(&fast)?;
+                    if larger.len() as u64 > flash_bytes {
+                        fast.pop();
+                    } else {
+                        file = larger;
+                    }
+                }
+                Ok(file)
+            }
+        }
+    }
+
+    /// The file whose layers `fast` have the fast layout, where there is one.
+    fn write(&self, fast: &[usize]) -> Result<Vec<u8>, FormatError> {
+        let mut blob = Vec::new();
+        let mut layers = heapless::Vec::new();
+        for (index, spec) in self.specs.iter().enumerate() {
+            let is_fast = fast.contains(&index) && weights::has_fast(spec.op);
+            let layer = self.layer(spec, if is_fast { Layout::Fast } else { Layout::Compact }, &mut blob);
+            // `finish` counted the layers.
+            _ = layers.push(layer);
+        }
         let header = Header { name: &self.name, latent: self.latent, classes: 0, output: self.output, layers };
-        let shapes = check(&header, &self.blob)?;
-        let arenas = plan::arenas(self.latent, &shapes, &plan::ring_rows(&header.layers, &shapes));
+        let shapes = check(&header, &blob)?;
+        let arenas = plan::arenas(self.latent, &header.layers, &shapes, &plan::ring_rows(&header.layers, &shapes));
         let encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);
 
@@ -98,7 +131,7 @@ impl Builder {
         let mut put = |at: usize, bytes: &[u8]| file[at..][..bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
         put(at::VERSION, &VERSION.to_le_bytes());
-        put(at::TOTAL, &fit("bytes of the file, at most", (blob_at + self.blob.len()) as u64)?);
+        put(at::TOTAL, &fit("bytes of the file, at most", (blob_at + blob.len()) as u64)?);
         put(at::HEADER_LEN, &(encoded.len() as u32).to_le_bytes());
         put(at::BLOB, &(blob_at as u32).to_le_bytes());
         for (family, bytes) in arenas.into_iter().enumerate().take(FAMILIES) {
@@ -106,10 +139,62 @@ impl Builder {
         }
         file.extend_from_slice(&encoded);
         file.resize(blob_at, 0);
-        file.extend_from_slice(&self.blob);
+        file.extend_from_slice(&blob);
         restamp(&mut file);
         Ok(file)
     }
+
+    /// Appends the numbers of a layer to `blob`.
+    fn layer(&self, spec: &LayerSpec, layout: Layout, blob: &mut Vec<u8>) -> Layer {
+        let words = |values: &[i32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let activation = match &spec.table {
+            None => Activation::Clamp,
+            Some(table) => {
+                Activation::Table(append(blob, &table.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()))
+            }
+        };
+        let compact = match spec.op {
+            Op::Add { .. } => words(&spec.wide),
+            op => arrange(op, &spec.weights),
+        };
+        let (mut bias, mut interval) = (spec.bias.clone(), 0);
+        if let Op::ConvTranspose { c, .. } = spec.op
+            && weights::doubles(spec.op)
+        {
+            let zero_point = match spec.input {
+                Source::Latent => 0,
+                Source::Layer(i) => self.specs.get(usize::from(i)).map_or(0, |s| s.zero_point),
+            };
+            let layer = Doubling::of(&compact, c);
+            bias = layer.biases(&spec.bias, zero_point);
+            interval = layer.interval();
+        }
+        let bytes = match (layout, spec.op) {
+            (Layout::Compact, _) => compact,
+            (Layout::Fast, Op::Dense { shape }) => dense_words(&compact, shape),
+            (Layout::Fast, Op::ConvTranspose { c, .. }) => Doubling::of(&compact, c).words(),
+            (Layout::Fast, _) => compact,
+        };
+        let scale: Vec<u8> = spec.scale.iter().flat_map(|v| v.to_le_bytes()).collect();
+        Layer {
+            op: spec.op,
+            input: spec.input,
+            zero_point: spec.zero_point,
+            activation,
+            layout,
+            interval,
+            weights: append(blob, &bytes),
+            bias: append(blob, &words(&bias)),
+            scale: append(blob, &scale),
+        }
+    }
+}
+
+fn append(blob: &mut Vec<u8>, bytes: &[u8]) -> Span {
+    blob.resize(blob.len().next_multiple_of(4), 0);
+    let at = blob.len() as u32;
+    blob.extend_from_slice(bytes);
+    Span { at, len: bytes.len() as u32 }
 }
 
 fn fit(what: &'static str, n: u64) -> Result<[u8; 4], FormatError> {
@@ -125,44 +210,4 @@ pub fn restamp(file: &mut [u8]) {
     if let Some(field) = file.get_mut(at::CHECKSUM..at::CHECKSUM + 4) {
         field.copy_from_slice(&sum);
     }
-}
-
-/// Weights in the order in which kernels read them: output channel by channel, each a contiguous window.
-///
-/// A wrong count of weights is passed on in its own order: the check then names it.
-fn arrange(op: Op, weights: &[i8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(weights.len());
-    let per = |n: usize| weights.len().checked_div(n).unwrap_or(0);
-    match op {
-        Op::Dense { shape } => {
-            let units = shape.len() as usize;
-            let inputs = per(units);
-            for unit in 0..units {
-                out.extend((0..inputs).map(|i| weights[i * units + unit] as u8));
-            }
-        }
-        Op::Conv { k, c, .. } => {
-            let (k, c) = (usize::from(k), usize::from(c));
-            let inputs = per(k * k * c);
-            for o in 0..c {
-                out.extend((0..k * k * inputs).map(|tap| weights[tap * c + o] as u8));
-            }
-        }
-        Op::ConvTranspose { k, s, c, .. } => {
-            let inputs = per(usize::from(k) * usize::from(k) * usize::from(c));
-            for (ry, rx) in (0..s).flat_map(|ry| (0..s).map(move |rx| (ry, rx))) {
-                let taps = |phase| {
-                    (0..plan::phase_taps(k, s, phase)).rev().map(move |t| usize::from(phase) + t * usize::from(s))
-                };
-                for o in 0..usize::from(c) {
-                    for (ky, kx) in taps(ry).flat_map(|ky| taps(rx).map(move |kx| (ky, kx))) {
-                        let at = ((ky * usize::from(k) + kx) * usize::from(c) + o) * inputs;
-                        out.extend(weights[at..at + inputs].iter().map(|&w| w as u8));
-                    }
-                }
-            }
-        }
-        Op::Upsample { .. } | Op::Add { .. } => {}
-    }
-    if out.len() == weights.len() { out } else { weights.iter().map(|&w| w as u8).collect() }
 }

@@ -125,6 +125,26 @@ pub enum Activation {
     Table(Span),
 }
 
+/// How the weights of a layer lie in flash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layout {
+    /// One byte a weight.
+    #[default]
+    Compact,
+    /// Pairs of weights in words that multiply without unpacking: twice the flash, fewer instructions.
+    Fast,
+}
+
+impl Layout {
+    /// The layout's name in tables and options.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compact => "compact",
+            Self::Fast => "fast",
+        }
+    }
+}
+
 /// One step of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
@@ -136,9 +156,14 @@ pub struct Layer {
     pub zero_point: i8,
     /// How accumulators become output.
     pub activation: Activation,
-    /// Weights, i8; of an `Add`, two i32.
+    /// How the weights lie in flash.
+    pub layout: Layout,
+    /// Products that a lane may add up before it is emptied; 0 where no lanes are used.
+    pub interval: u16,
+    /// Weights, i8 or packed words; of an `Add`, two i32.
     pub weights: Span,
-    /// Biases, i32: one a channel; for each phase of a transposed convolution; or (dense only) one a value.
+    /// Biases, i32: one a channel; for each phase of a transposed convolution, of a doubling one for each border
+    /// case too; or (dense only) one a value.
     pub bias: Span,
     /// Multipliers, u32 below 2^31: one a channel; one in all for an `Add`.
     pub scale: Span,

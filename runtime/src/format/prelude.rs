@@ -10,7 +10,7 @@ pub const PRELUDE_LEN: usize = 48;
 /// Kernel families for which a file states an arena size: 0 portable (one byte a value), 1 packed (two).
 pub const FAMILIES: usize = 2;
 /// The kernel family that this build of the runtime uses.
-pub const FAMILY: usize = 0;
+pub const FAMILY: usize = if cfg!(any(kernels = "lanes", kernels = "lanes-asm")) { 1 } else { 0 };
 
 /// Byte positions of the prelude's fields.
 pub(super) mod at {

@@ -1,81 +1,35 @@
 //! The portable kernels: contiguous products over the channels, which compilers vectorise on hosts.
+use super::{
+    dense,
+    row::{Out, Ring, Row},
+};
 use crate::{
-    format::{Layer, MAX_KERNEL, Op, Shape, read_i32, table_at},
+    format::{MAX_KERNEL, Op, Shape, read_i32},
     plan::{self, Taps},
-    requant,
+    weights,
 };
 
-/// The rows of a tensor that still exist, row `y` at slot `y mod rows`.
-#[derive(Clone, Copy)]
-pub(crate) struct Ring<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) rows: usize,
-    pub(crate) shape: Shape,
-    pub(crate) zero_point: i8,
-}
-
-impl<'a> Ring<'a> {
-    fn row(&self, y: usize) -> &'a [u8] {
-        let (len, slot) = (self.shape.row_len(), y.checked_rem(self.rows).unwrap_or(0));
-        self.bytes.get(slot * len..).and_then(|b| b.get(..len)).unwrap_or_default()
-    }
-}
-
-/// One layer about to make one row of its output.
-pub(crate) struct Row<'a> {
-    pub(crate) layer: &'a Layer,
-    pub(crate) blob: &'a [u8],
-    pub(crate) input: Ring<'a>,
-    pub(crate) other: Option<Ring<'a>>,
-    pub(crate) shape: Shape,
-    pub(crate) y: u16,
-}
-
 impl Row<'_> {
-    /// Computes the row into `out`.
-    pub(crate) fn write(&self, out: &mut [u8]) {
+    /// Computes the row into `out`, whatever the operation.
+    #[inline(never)]
+    pub(super) fn write_portably(&self, out: &mut Out<'_>) {
         match self.layer.op {
-            Op::Dense { .. } => self.dense(out),
+            Op::Dense { .. } => self.dense(out, dense::dots, dense::words),
             Op::Conv { k, s, p, .. } => self.conv(k, s, p, out),
+            op if weights::doubles(op) => self.double(out),
             Op::ConvTranspose { k, s, p, .. } => self.conv_transpose(k, s, p, out),
             Op::Upsample { factor } => self.upsample(factor, out),
             Op::Add { .. } => self.add(out),
         }
     }
 
-    fn weights(&self) -> &[u8] {
-        self.blob.get(self.layer.weights.at as usize..).unwrap_or_default()
-    }
-
-    fn finish(&self, channel: usize) -> Finish<'_> {
-        Finish {
-            m: read_i32(self.blob, self.layer.scale, channel) as u32,
-            zero_point: self.layer.zero_point,
-            table: table_at(self.blob, self.layer.activation),
-        }
-    }
-
-    fn dense(&self, out: &mut [u8]) {
-        let (len, each) = (self.shape.row_len(), self.input.shape.len() as usize);
-        let channels = usize::from(self.shape.c).max(1);
-        let first = usize::from(self.y) * len;
-        let per_value = self.layer.bias.len as usize != 4 * channels;
-        let rows = self.weights().get(first * each..).unwrap_or_default().chunks_exact(each.max(1));
-        for (i, (value, row)) in out.iter_mut().zip(rows).enumerate() {
-            let channel = i % channels;
-            let bias = read_i32(self.blob, self.layer.bias, if per_value { first + i } else { channel });
-            // The ring of a dense layer's input holds all its rows, in order.
-            *value = self.finish(channel).apply(bias + dot(self.input.bytes, row)) as u8;
-        }
-    }
-
-    fn conv(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
+    fn conv(&self, k: u8, s: u8, p: u8, out: &mut Out<'_>) {
         let window = Window::new(&self.input, plan::conv_taps(k, s, p, self.y), k.into());
         let columns = Columns { first: 0, step: 1, left: -i32::from(p), stride: s.into() };
         self.channels(&window, &columns, self.weights(), 0, out);
     }
 
-    fn conv_transpose(&self, k: u8, s: u8, p: u8, out: &mut [u8]) {
+    fn conv_transpose(&self, k: u8, s: u8, p: u8, out: &mut Out<'_>) {
         let c = usize::from(self.input.shape.c) * usize::from(self.shape.c);
         let phase = |o: u16| ((u32::from(o) + u32::from(p)) % u32::from(s.max(1))) as u8;
         let taps = plan::transpose_taps(k, s, p, self.y);
@@ -96,55 +50,41 @@ impl Row<'_> {
     }
 
     /// All channels of the given columns; `weights` holds one window of them for each channel.
-    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], first_bias: usize, out: &mut [u8]) {
+    fn channels(&self, window: &Window<'_>, columns: &Columns, weights: &[u8], first_bias: usize, out: &mut Out<'_>) {
         let c = usize::from(self.shape.c).max(1);
         let blocks = weights.chunks_exact(window.len().max(1));
         for (channel, block) in blocks.take(c).enumerate() {
             let bias = read_i32(self.blob, self.layer.bias, first_bias + channel);
             let finish = self.finish(channel);
-            let values = out.iter_mut().skip(columns.first * c + channel).step_by((columns.step * c).max(1));
             let mut left = columns.left;
-            for value in values {
-                *value = finish.apply(bias + window.sum(left, block)) as u8;
+            for x in (columns.first..usize::from(self.shape.w)).step_by(columns.step.max(1)) {
+                out.put(x, channel, finish.apply(bias + window.sum(left, block)));
                 left += columns.stride;
             }
         }
     }
 
-    fn upsample(&self, factor: u8, out: &mut [u8]) {
-        let c = usize::from(self.shape.c).max(1);
-        let row = self.input.row(usize::from(self.y / u16::from(factor.max(1))));
-        for (copies, pixel) in out.chunks_mut((c * usize::from(factor)).max(1)).zip(row.chunks_exact(c)) {
-            for copy in copies.chunks_exact_mut(c) {
-                copy.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
+    fn upsample(&self, factor: u8, out: &mut Out<'_>) {
+        let (c, factor) = (usize::from(self.shape.c).max(1), usize::from(factor.max(1)));
+        let row = self.input.row(usize::from(self.y) / factor);
+        for (x, pixel) in row.chunks_exact(c).enumerate() {
+            for copy in x * factor..(x + 1) * factor {
+                pixel.iter().enumerate().for_each(|(channel, &v)| out.put(copy, channel, v as i8));
             }
         }
     }
 
-    fn add(&self, out: &mut [u8]) {
+    fn add(&self, out: &mut Out<'_>) {
         let (Some(other), y) = (self.other, usize::from(self.y)) else { return };
         let weight = |i| read_i32(self.blob, self.layer.weights, i);
         let (wa, wb, bias) = (weight(0), weight(1), read_i32(self.blob, self.layer.bias, 0));
-        let finish = self.finish(0);
-        for ((value, &a), &b) in out.iter_mut().zip(self.input.row(y)).zip(other.row(y)) {
-            *value = finish.apply(bias + wa * i32::from(a as i8) + wb * i32::from(b as i8)) as u8;
-        }
-    }
-}
-
-/// How the accumulators of one channel become i8.
-struct Finish<'a> {
-    m: u32,
-    zero_point: i8,
-    table: Option<&'a [u8]>,
-}
-
-impl Finish<'_> {
-    fn apply(&self, acc: i32) -> i8 {
-        let scaled = requant::requantise(acc, self.m);
-        match self.table {
-            None => requant::clamp(scaled, self.zero_point),
-            Some(table) => requant::look_up(scaled, table),
+        let (finish, c) = (self.finish(0), usize::from(self.shape.c).max(1));
+        let pixels = self.input.row(y).chunks_exact(c).zip(other.row(y).chunks_exact(c));
+        for (x, (a, b)) in pixels.enumerate() {
+            for (channel, (&a, &b)) in a.iter().zip(b).enumerate() {
+                let acc = bias + wa * i32::from(a as i8) + wb * i32::from(b as i8);
+                out.put(x, channel, finish.apply(acc));
+            }
         }
     }
 }
@@ -208,7 +148,7 @@ impl<'a> Window<'a> {
 }
 
 /// Σ a·b over the shorter length, both read as i8.
-fn dot(a: &[u8], b: &[u8]) -> i32 {
+pub(super) fn dot(a: &[u8], b: &[u8]) -> i32 {
     a.iter().zip(b).map(|(&a, &b)| i32::from(a as i8) * i32::from(b as i8)).sum()
 }
 

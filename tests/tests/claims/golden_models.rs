@@ -1,7 +1,7 @@
 //! Version 1 of the format stays what it is: golden files, their pictures, their arenas, their page.
 use ganlet_runtime::{
     Aligned, Generator, Model, arena_len,
-    format::{LayerSpec, Shape},
+    format::{LayerSpec, Layouts, Shape},
     include_model,
     latent::normal_i8,
 };
@@ -9,6 +9,7 @@ use ganlet_tests::{golden, oracle};
 use std::path::Path;
 
 const TINY: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v1.model");
+const FAST: &[u8] = include_model!("../../../runtime/tests/golden/tiny-fast-v1.model");
 const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v1.model");
 
 /// Bytes equal the committed file; else the new one is left where the message says.
@@ -51,6 +52,14 @@ fn the_tiny_model_is_frozen() {
     const ARENA: usize = arena_len(TINY);
     assert_eq!(ARENA, 16);
     assert_eq!(fingerprint(TINY, &layers), 12249691742804612487, "pictures of seeds 0..16");
+}
+
+#[test]
+fn the_fast_layout_is_frozen_and_draws_the_same() {
+    let layers = golden::tiny();
+    let mut builder = golden::builder("tiny", 4, Shape { h: 4, w: 4, c: 1 }, &layers);
+    frozen("tiny-fast-v1.model", &builder.layouts(Layouts::Fast).finish().unwrap(), FAST);
+    assert_eq!(fingerprint(FAST, &layers), fingerprint(TINY, &layers));
 }
 
 #[test]

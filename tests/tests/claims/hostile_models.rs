@@ -1,7 +1,7 @@
 //! Bytes that are no sound model are refused without a panic, and what is accepted draws without one.
 use ganlet_runtime::{
     Aligned, FormatError, Generator, Model,
-    format::{Builder, LayerSpec, Shape, Source, restamp},
+    format::{Builder, LayerSpec, Layouts, Op, Shape, Source, restamp},
 };
 use ganlet_tests::{
     golden,
@@ -80,6 +80,90 @@ fn a_model_at_an_odd_address_is_refused() {
 }
 
 #[test]
+fn a_false_proof_of_a_lane_interval_is_refused() {
+    // 48 channels of extreme weights: two tap rows of 48 steps, of which 32 fit a lane.
+    let doubling = |weight: fn(usize) -> i8| {
+        let dense = Op::Dense { shape: Shape { h: 1, w: 2, c: 48 } };
+        let layer = |op, input, weights, biases, scales| LayerSpec {
+            op,
+            input,
+            zero_point: 0,
+            table: None,
+            weights,
+            wide: [0; 2],
+            bias: vec![0; biases],
+            scale: vec![1 << 20; scales],
+        };
+        let up = Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 };
+        let layers = [
+            layer(dense, Source::Latent, vec![1; 96], 48, 48),
+            layer(up, Source::Layer(0), (0..16 * 48).map(weight).collect(), 4, 1),
+        ];
+        golden::file("lanes", 1, Shape { h: 2, w: 4, c: 1 }, &layers)
+    };
+    let extreme = doubling(|i| if i % 2 == 0 { 127 } else { -127 });
+    // The interval is the header's only 32; ahead of it stands the layout, behind it a span.
+    let at = |file: &[u8], interval: u8| {
+        let header = &file[48..48 + usize::from(file[12])];
+        48 + header.windows(2).rposition(|b| b == [0, interval]).expect("an interval") + 1
+    };
+    let mut stretched = extreme.clone();
+    let at_interval = at(&extreme, 32);
+    stretched[at_interval] = 33;
+    restamp(&mut stretched);
+    let what = "largest sum of weights in a lane interval, at most";
+    let refused = FormatError::Layer { layer: 1, what, found: 33 * 254, expected: 8191 };
+    assert_eq!(try_all(&stretched), Err(refused));
+    // Small weights prove the whole window; a shorter interval is true as well, none at all is not.
+    let mut small = doubling(|i| (i % 50) as i8);
+    let at_interval = at(&small, 96);
+    small[at_interval] = 5;
+    restamp(&mut small);
+    assert_eq!(try_all(&small), Ok(8));
+    small[at_interval] = 0;
+    restamp(&mut small);
+    assert!(try_all(&small).unwrap_err().to_string().starts_with("layer 1: lane interval, at least: found 0"));
+}
+
+#[test]
+fn words_that_are_no_pair_of_weights_are_refused() {
+    let mut builder = golden::builder("tiny", 4, PICTURE, &golden::tiny());
+    let file = builder.layouts(Layouts::Fast).finish().unwrap();
+    let blob = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
+    let refusal = |at: usize, byte: u8| {
+        let mut edited = file.clone();
+        edited[blob + at] = byte;
+        restamp(&mut edited);
+        try_all(&edited).map_err(|e| e.to_string())
+    };
+    let what = "words that are no pair of weights, the first at byte: found 4, expected 0";
+    assert_eq!(refusal(5, 1), Err(format!("layer 0: {what}")), "bits between the lanes");
+    assert_eq!(refusal(4, 0x80), Err(format!("layer 0: {what}")), "a weight of -128");
+}
+
+#[test]
+fn a_flash_budget_makes_small_layers_fast_first_or_is_refused() {
+    let net = golden::tiny();
+    let mut builder = golden::builder("tiny", 4, PICTURE, &net);
+    let mut layouts = |flash_bytes| -> Result<Vec<&'static str>, FormatError> {
+        let file = builder.layouts(Layouts::Auto { flash_bytes }).finish()?;
+        assert!(file.len() as u64 <= flash_bytes);
+        Ok(Model::from_bytes(&file).unwrap().layers().map(|l| l.layout).collect())
+    };
+    let compact = golden::file("tiny", 4, PICTURE, &net).len() as u64;
+    assert_eq!(layouts(compact), Ok(vec!["compact", "compact"]));
+    // Rows of four outputs fill half of a group of eight in the dense layer.
+    assert_eq!(layouts(compact + 32), Ok(vec!["compact", "fast"]));
+    assert_eq!(layouts(compact + 112), Ok(vec!["fast", "compact"]));
+    assert_eq!(layouts(compact + 144), Ok(vec!["fast", "fast"]));
+    let refused = layouts(compact - 1).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        format!("model: bytes of the compact file, at most: found {compact}, expected {}", compact - 1)
+    );
+}
+
+#[test]
 fn messages_name_the_layer_and_both_values() {
     let error = FormatError::Layer { layer: 3, what: "bytes of weights", found: 12, expected: 48 };
     assert_eq!(error.to_string(), "layer 3: bytes of weights: found 12, expected 48");
@@ -97,7 +181,7 @@ fn lies_are_refused_with_what_was_found_and_expected() {
     assert_eq!(edited(0, b"ELF"), FormatError::Magic);
     assert_eq!(edited(4, &[2]), FormatError::Version { found: 2 });
     assert_eq!(edited(24, &[12]), FormatError::Arena { family: 0, found: 12, expected: 16 });
-    assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 24 });
+    assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
     assert_eq!(edited(40, &[1]), FormatError::Prelude);
     let wider = edited(56, &[5]);
     assert_eq!(wider, FormatError::Model { what: "width of the picture", found: 4, expected: 5 });

@@ -1,5 +1,5 @@
 //! Streamed rows equal the whole-tensor oracle, bit for bit, within the arena that the file states.
-use ganlet_runtime::{Generator, Model};
+use ganlet_runtime::{Generator, Model, format::FAMILIES};
 use ganlet_tests::{oracle, random_net::RandomNet};
 
 fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8> {
@@ -18,19 +18,23 @@ fn rows_equal_the_oracle_on_random_nets() {
     let mut kinds = std::collections::HashSet::new();
     for seed in 0..400 {
         let net = RandomNet::new(seed);
-        let model = Model::from_bytes(&net.file).unwrap();
-        // Rubbish in the arena must not show.
-        let mut arena = vec![0xA5; model.arena_len()];
-        let mut generator = Generator::new(&model, &mut arena).unwrap();
-        for z in [model.latent(seed as u32), model.latent_of(&vec![-128; model.latent_len()]).unwrap()] {
-            let picture = streamed(&mut generator, &z);
-            assert_eq!(picture, oracle::picture(&net.layers, z.values()), "net {seed}: {:#?}", net.layers);
-            assert_eq!(picture, streamed(&mut generator, &z), "net {seed} drawn again");
-            distinct.extend(picture);
+        for (file, family) in [&net.file, &net.fast].into_iter().flat_map(|file| (0..FAMILIES).map(move |f| (file, f)))
+        {
+            let model = Model::from_bytes(file).unwrap();
+            // Rubbish in the arena must not show.
+            let mut arena = vec![0xA5; model.arena_len_of(family)];
+            let mut generator = Generator::of_family(&model, &mut arena, family).unwrap();
+            for z in [model.latent(seed as u32), model.latent_of(&vec![-128; model.latent_len()]).unwrap()] {
+                let picture = streamed(&mut generator, &z);
+                let net = &net.layers;
+                assert_eq!(picture, oracle::picture(net, z.values()), "net {seed}, family {family}: {net:#?}");
+                assert_eq!(picture, streamed(&mut generator, &z), "net {seed} drawn again");
+                distinct.extend(picture);
+            }
+            kinds.extend(model.layers().map(|l| (l.kind, l.layout)));
         }
-        kinds.extend(model.layers().map(|l| l.kind));
     }
-    assert_eq!(kinds.len(), 5, "every layer kind occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 7, "every layer kind and layout occurs: {kinds:?}");
     assert!(distinct.len() > 200, "pictures are not flat");
 }
 

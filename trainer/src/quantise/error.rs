@@ -33,6 +33,16 @@ pub enum QuantiseError {
 }
 
 impl QuantiseError {
+    /// Even the smallest file is larger than the budget; names the layer that weighs most.
+    pub(super) fn over_budget(net: &FloatNet, compact: u64, budget: u64) -> Self {
+        let largest = net.layers.iter().enumerate().max_by_key(|(_, l)| l.weight.len());
+        let (layer, kind, weights) = largest.map_or((0, "", 0), |(i, l)| (i, l.op.kind(), l.weight.len()));
+        let problem = format!(
+            "the model takes {compact} bytes with every layer compact, {weights} of them here, and the flash budget is {budget}"
+        );
+        Self::Layer { layer, kind, problem, remedy: "give the budget that it takes, or train with fewer channels" }
+    }
+
     pub(super) fn no_layers() -> Self {
         Self::Net { problem: "it has no layers".into(), remedy: "export a generator" }
     }

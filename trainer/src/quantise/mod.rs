@@ -20,6 +20,7 @@ pub use net::{Activation, FloatLayer, FloatNet, FloatOp};
 pub use report::{LayerReport, Report};
 
 use calibrate::Clip;
+pub use ganlet_runtime::format::Layouts;
 use ganlet_runtime::format::{Builder, LayerSpec, Shape};
 
 /// Seeds from here on are for comparison; calibration never sees them.
@@ -37,11 +38,13 @@ pub struct Options {
     /// Turn "upsample, then convolve" into one transposed convolution: less than half of the products and less
     /// RAM, for more flash.
     pub fuse_upsampling: bool,
+    /// How weights lie in flash: compact, fast, or as fast as a flash budget allows.
+    pub layouts: Layouts,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { calibration: 512, comparison: 1000, fuse_upsampling: true }
+        Self { calibration: 512, comparison: 1000, fuse_upsampling: true, layouts: Layouts::Compact }
     }
 }
 
@@ -66,22 +69,24 @@ pub fn quantise(net: &FloatNet, options: &Options) -> Result<Quantised, Quantise
     let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
     let stats = calibrate::calibrate(&fused, options.calibration.max(1));
     let trials = compare::References::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
-    let mut best: Option<(f64, Clip, Vec<u8>)> = None;
+    let mut best: Option<(f64, Clip)> = None;
     for clip in Clip::ALL {
-        let file = write(&fused, &stats, clip)?;
+        // Pictures do not depend on the layouts.
+        let file = write(&fused, &stats, clip, Layouts::Compact)?;
         let psnr = trials.compare(&file)?.mean_db;
         if best.as_ref().is_none_or(|(db, ..)| psnr > *db) {
-            best = Some((psnr, clip, file));
+            best = Some((psnr, clip));
         }
     }
-    let Some((_, clip, file)) = best else { unreachable!("there are ways to clip") };
+    let Some((_, clip)) = best else { unreachable!("there are ways to clip") };
+    let file = write(&fused, &stats, clip, options.layouts)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::References::new(net, seeds).compare(&file)?;
     let report = Report::new(&file, psnr, clip.name())?;
     Ok(Quantised { file, report, layers: lower::lower(&fused, &stats, clip) })
 }
 
-fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip) -> Result<Vec<u8>, QuantiseError> {
+fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layouts) -> Result<Vec<u8>, QuantiseError> {
     let picture = net.shapes().ok().and_then(|s| s.last().copied()).ok_or_else(QuantiseError::no_layers)?;
     let side = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let output = Shape { h: side(picture.h), w: side(picture.w), c: side(picture.c) };
@@ -89,5 +94,11 @@ fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip) -> Result<Vec<u
     for spec in lower::lower(net, stats, clip) {
         builder.push(&spec);
     }
-    Ok(builder.finish()?)
+    if let Layouts::Auto { flash_bytes } = layouts {
+        let compact = builder.finish()?.len() as u64;
+        if compact > flash_bytes {
+            return Err(QuantiseError::over_budget(net, compact, flash_bytes));
+        }
+    }
+    Ok(builder.layouts(layouts).finish()?)
 }

@@ -36,7 +36,7 @@ fn conv3(c_in: usize, c_out: usize) -> FloatOp {
 }
 
 fn check(net: &FloatNet, least_db: f64) -> Report {
-    let report = quantise(net, &Options { calibration: 128, comparison: 100, fuse_upsampling: true }).unwrap().report;
+    let report = quantise(net, &Options { calibration: 128, comparison: 100, ..Options::default() }).unwrap().report;
     println!("{report}");
     assert!(report.psnr.mean_db >= least_db, "{report}");
     report
@@ -68,7 +68,10 @@ fn leaky_upsampling_and_sigmoid_keep_their_pictures() {
     );
     net.range = (0.0, 1.0);
     let fused = check(&net, 40.0);
-    let apart = quantise(&net, &Options { fuse_upsampling: false, calibration: 64, comparison: 50 }).unwrap().report;
+    let apart =
+        quantise(&net, &Options { fuse_upsampling: false, calibration: 64, comparison: 50, ..Options::default() })
+            .unwrap()
+            .report;
     assert!(apart.psnr.mean_db > 40.0, "{apart}");
     assert!(fused.macs * 2 < apart.macs && fused.arena_bytes < apart.arena_bytes, "{fused}\n{apart}");
 }
@@ -116,6 +119,31 @@ fn dead_channels_and_dominant_biases_survive() {
     }
     net.layers[0].bias = vec![0.0, 3.0, 0.1, -0.1, 0.0, 0.2, -9.0, 0.0];
     check(&net, 38.0);
+}
+
+#[test]
+fn a_flash_budget_buys_speed_and_changes_no_picture() {
+    let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
+    let relu = Activation::Relu;
+    let net = net(16, &[(dense, relu), (up(24, 16), relu), (up(16, 1), Activation::Tanh)]);
+    let with = |layouts| quantise(&net, &Options { calibration: 32, comparison: 8, layouts, ..Options::default() });
+    let of = |layouts| {
+        let Quantised { report, .. } = with(layouts).unwrap();
+        (report.flash_bytes, report.psnr, report.layers.iter().map(|l| l.layout).collect::<Vec<_>>())
+    };
+    let (compact, psnr, layouts) = of(Layouts::Compact);
+    assert_eq!(layouts, ["compact"; 3]);
+    let (fast, same, layouts) = of(Layouts::Fast);
+    assert_eq!((same, layouts), (psnr, vec!["fast"; 3]));
+    let (auto, same, layouts) = of(Layouts::Auto { flash_bytes: compact as u64 + 1000 });
+    assert_eq!((same, layouts), (psnr, vec!["compact", "compact", "fast"]));
+    assert!(compact < auto && auto < fast);
+    let refused = with(Layouts::Auto { flash_bytes: 9000 }).unwrap_err().to_string();
+    let expected = format!("the model takes {compact} bytes with every layer compact, 6144 of them here");
+    assert!(
+        refused.starts_with("layer 1 (conv-transpose) cannot be exported") && refused.contains(&expected),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{emulator, firmware, report};
 use crate::console;
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, ValueEnum};
+use ganlet_runtime::format::Layouts;
 use ganlet_tests::reference_models::REFERENCES;
 use std::fs;
 use std::path::PathBuf;
@@ -43,15 +44,18 @@ const PEER_MODELS: [&str; 2] = ["digits28", "dcgan64-16"];
 pub(crate) enum Layout {
     /// One byte a weight
     Compact,
+    /// Ready words at twice the flash
+    Fast,
 }
 
 impl Layout {
     /// All that the runtime knows.
-    const ALL: [Self; 1] = [Self::Compact];
+    const ALL: [Self; 2] = [Self::Compact, Self::Fast];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Compact => "compact",
+            Self::Fast => "fast",
         }
     }
 }
@@ -74,6 +78,7 @@ pub(crate) fn subjects(names: &[String], layouts: &[Layout]) -> Result<Vec<Subje
         for layout in layouts {
             let bytes = match layout {
                 Layout::Compact => reference.file()?,
+                Layout::Fast => reference.builder().layouts(Layouts::Fast).finish()?,
             };
             subjects.push(Subject { name: reference.name.to_owned(), layout: layout.name(), bytes });
         }

@@ -1,0 +1,153 @@
+//! Weights and biases from training order into the orders in which kernels read them.
+use super::{Op, Shape};
+use crate::{
+    plan,
+    weights::{DENSE_GROUP, DENSE_LANE, LANE, LANE_BUDGET, Taps, join},
+};
+use alloc::{vec, vec::Vec};
+
+/// Weights in the order in which kernels read them: output channel by channel, each a contiguous window.
+///
+/// A wrong count of weights is passed on in its own order: the check then names it.
+pub(super) fn arrange(op: Op, weights: &[i8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(weights.len());
+    let per = |n: usize| weights.len().checked_div(n).unwrap_or(0);
+    match op {
+        Op::Dense { shape } => {
+            let units = shape.len() as usize;
+            let inputs = per(units);
+            for unit in 0..units {
+                out.extend((0..inputs).map(|i| weights[i * units + unit] as u8));
+            }
+        }
+        Op::Conv { k, c, .. } => {
+            let (k, c) = (usize::from(k), usize::from(c));
+            let inputs = per(k * k * c);
+            for o in 0..c {
+                out.extend((0..k * k * inputs).map(|tap| weights[tap * c + o] as u8));
+            }
+        }
+        Op::ConvTranspose { k, s, c, .. } => {
+            let inputs = per(usize::from(k) * usize::from(k) * usize::from(c));
+            for (ry, rx) in (0..s).flat_map(|ry| (0..s).map(move |rx| (ry, rx))) {
+                let taps = |phase| {
+                    (0..plan::phase_taps(k, s, phase)).rev().map(move |t| usize::from(phase) + t * usize::from(s))
+                };
+                for o in 0..usize::from(c) {
+                    for (ky, kx) in taps(ry).flat_map(|ky| taps(rx).map(move |kx| (ky, kx))) {
+                        let at = ((ky * usize::from(k) + kx) * usize::from(c) + o) * inputs;
+                        out.extend(weights[at..at + inputs].iter().map(|&w| w as u8));
+                    }
+                }
+            }
+        }
+        Op::Upsample { .. } | Op::Add { .. } => {}
+    }
+    if out.len() == weights.len() { out } else { weights.iter().map(|&w| w as u8).collect() }
+}
+
+/// Groups of outputs of a row, two outputs a word, input value by input value.
+pub(super) fn dense_words(compact: &[u8], shape: Shape) -> Vec<u8> {
+    let (units, row) = (shape.len() as usize, shape.row_len());
+    let inputs = compact.len().checked_div(units).unwrap_or(0);
+    let weight = |y: usize, x: usize, i: usize| if x < row { compact[(y * row + x) * inputs + i] as i8 } else { 0 };
+    let mut out = Vec::new();
+    for (y, group) in (0..usize::from(shape.h)).flat_map(|y| (0..row.div_ceil(DENSE_GROUP)).map(move |g| (y, g))) {
+        for (i, pair) in (0..inputs).flat_map(|i| (0..DENSE_GROUP / 2).map(move |p| (i, p))) {
+            let x = group * DENSE_GROUP + 2 * pair;
+            out.extend(join(weight(y, x, i), weight(y, x + 1, i), DENSE_LANE).to_le_bytes());
+        }
+    }
+    out
+}
+
+/// The compact weights of a doubling layer, from which the rest follows.
+pub(super) struct Doubling<'a> {
+    compact: &'a [u8],
+    c_in: usize,
+    c_out: usize,
+}
+
+impl<'a> Doubling<'a> {
+    pub(super) fn of(compact: &'a [u8], c_out: u16) -> Self {
+        let c_out = usize::from(c_out);
+        Self { compact, c_in: compact.len().checked_div(16 * c_out).unwrap_or(0), c_out }
+    }
+
+    fn taps(&self, ry: usize, o: usize) -> Taps<'a> {
+        let each = 4 * self.c_in;
+        Taps::Compact([1, 0].map(|rx| &self.compact[((2 * ry + rx) * self.c_out + o) * each..][..each]))
+    }
+
+    /// All channels of the even rows, then of the odd ones.
+    fn channels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let c_out = self.c_out;
+        [1, 0].into_iter().flat_map(move |ry| (0..c_out).map(move |o| (ry, o)))
+    }
+
+    /// One bias for each border case, what the missing taps would have added folded in.
+    ///
+    /// `biases` are by row phase, column phase and channel.
+    pub(super) fn biases(&self, biases: &[i32], zero_point: i8) -> Vec<i32> {
+        if biases.len() != 4 * self.c_out {
+            return biases.to_vec();
+        }
+        let mut out = vec![0; 16 * self.c_out];
+        for (ry, o) in self.channels() {
+            let taps = self.taps(ry, o);
+            for (case, column) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 0), (5, 0), (6, 1), (7, 1)] {
+                let border_row = case >= 4;
+                let mut missing = 0i64;
+                for step in 0..2 * self.c_in {
+                    let (low, high) = taps.pair(column, step, self.c_in);
+                    // The first row misses the upper tap row, the last one the lower; columns likewise.
+                    let row_is_missing = border_row && (step < self.c_in) == (ry == 1);
+                    let column_is_missing = case % 2 == 1;
+                    missing += match (row_is_missing, column_is_missing) {
+                        (true, _) => i64::from(low) + i64::from(high),
+                        (false, true) if column == 0 => high.into(),
+                        (false, true) => low.into(),
+                        (false, false) => 0,
+                    };
+                }
+                let bias = i64::from(biases[(2 * ry + 1 - column) * self.c_out + o]) + missing * i64::from(zero_point);
+                let at = 16 * o + 8 * (1 - ry) + case;
+                out[at] = bias.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+            }
+        }
+        out
+    }
+
+    /// Steps that always fit a lane, whatever the activations: one less than the shortest run that may not.
+    pub(super) fn interval(&self) -> u16 {
+        let steps = 2 * self.c_in;
+        let mut shortest = steps + 1;
+        for ((ry, o), column) in self.channels().flat_map(|channel| [(channel, 0), (channel, 1)]) {
+            let taps = self.taps(ry, o);
+            let (mut sum, mut first) = (0, 0);
+            for step in 0..steps {
+                sum += taps.magnitude(column, step, self.c_in);
+                while sum > LANE_BUDGET {
+                    shortest = shortest.min(step - first + 1);
+                    sum -= taps.magnitude(column, first, self.c_in);
+                    first += 1;
+                }
+            }
+        }
+        (shortest - 1).clamp(1, u16::MAX.into()) as u16
+    }
+
+    /// The fast layout: for each step a word for the even and a word for the odd columns.
+    pub(super) fn words(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // The odd rows' phase is 0 and comes first.
+        for (ry, o) in (0..2).flat_map(|ry| (0..self.c_out).map(move |o| (ry, o))) {
+            let taps = self.taps(ry, o);
+            for (step, column) in (0..2 * self.c_in).flat_map(|step| [(step, 0), (step, 1)]) {
+                let (low, high) = taps.pair(column, step, self.c_in);
+                out.extend(join(low, high as i8, LANE).to_le_bytes());
+            }
+        }
+        out
+    }
+}

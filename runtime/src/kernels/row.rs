@@ -1,0 +1,147 @@
+//! What every kernel sees: the rows it reads, the row it makes, the way from an accumulator to a value.
+use crate::{
+    format::{Layer, Shape, read_i32, table_at},
+    plan::Form,
+    requant::{self, Table},
+    weights,
+};
+
+/// The rows of a tensor that still exist, row `y` at slot `y mod rows`.
+#[derive(Clone, Copy)]
+pub(crate) struct Ring<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) rows: usize,
+    pub(crate) shape: Shape,
+    pub(crate) form: Form,
+    pub(crate) zero_point: i8,
+}
+
+impl<'a> Ring<'a> {
+    pub(super) fn row(&self, y: usize) -> &'a [u8] {
+        let (len, slot) = (self.form.row_bytes(self.shape), y.checked_rem(self.rows).unwrap_or(0));
+        self.bytes.get(slot * len..).and_then(|b| b.get(..len)).unwrap_or_default()
+    }
+}
+
+/// One layer about to make one row of its output.
+pub(crate) struct Row<'a> {
+    pub(crate) layer: &'a Layer,
+    pub(crate) blob: &'a [u8],
+    pub(crate) input: Ring<'a>,
+    pub(crate) other: Option<Ring<'a>>,
+    pub(crate) shape: Shape,
+    pub(crate) y: u16,
+    /// The kernel family; builds that have only one do not ask.
+    #[cfg_attr(not(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode")), allow(dead_code))]
+    pub(crate) family: usize,
+}
+
+impl<'a> Row<'a> {
+    /// The layer's weights and what follows them.
+    pub(super) fn weights(&self) -> &'a [u8] {
+        self.blob.get(self.layer.weights.at as usize..).unwrap_or_default()
+    }
+
+    pub(super) fn finish(&self, channel: usize) -> Finish<'a> {
+        Finish {
+            m: read_i32(self.blob, self.layer.scale, channel),
+            zero_point: self.layer.zero_point.into(),
+            table: table_at(self.blob, self.layer.activation),
+        }
+    }
+
+    /// The two input rows that a row of a doubling layer sees.
+    pub(super) fn tap_rows(&self) -> TapRows<'a> {
+        let odd = usize::from(self.y % 2);
+        let (lower, h) = (usize::from(self.y / 2) + odd, usize::from(self.input.shape.h));
+        let upper = lower.checked_sub(1).map(|y| self.input.row(y));
+        TapRows { rows: [upper, (lower < h).then(|| self.input.row(lower))], phase: 1 - odd }
+    }
+
+    /// The biases of channel `o` of a doubling layer in this row.
+    pub(super) fn border_biases(&self, o: usize) -> BorderBiases {
+        let (odd, border) = (usize::from(self.y % 2), self.y == 0 || self.y + 1 == self.shape.h);
+        let first = self.layer.bias.at as usize + 4 * (16 * o + 8 * odd + 4 * usize::from(border));
+        let bytes = self.blob.get(first..).and_then(|b| b.first_chunk::<16>()).unwrap_or(&[0; 16]);
+        let word = |at: usize| weights::word(bytes.get(at..).unwrap_or_default());
+        BorderBiases([word(0), word(4), word(8), word(12)])
+    }
+}
+
+/// The input rows above and below a row of a doubling layer, `None` beyond the picture, and the row's phase.
+pub(super) struct TapRows<'a> {
+    pub(super) rows: [Option<&'a [u8]>; 2],
+    pub(super) phase: usize,
+}
+
+/// The biases of even columns, the first column, odd columns and the last column.
+pub(super) struct BorderBiases(pub(super) [i32; 4]);
+
+impl BorderBiases {
+    pub(super) fn of_column(&self, x: usize, width: usize) -> i32 {
+        let [even, first, odd, last] = self.0;
+        match (x % 2, x) {
+            (0, 0) => first,
+            (0, _) => even,
+            _ if x + 1 == width => last,
+            _ => odd,
+        }
+    }
+}
+
+/// How the accumulators of one channel become i8.
+#[derive(Clone, Copy)]
+pub(super) struct Finish<'a> {
+    pub(super) m: i32,
+    pub(super) zero_point: i32,
+    /// The activation table; none saturates.
+    pub(super) table: Option<&'a Table>,
+}
+
+impl Finish<'_> {
+    pub(super) fn apply(&self, acc: i32) -> i8 {
+        match self.table {
+            None => self.saturated(acc),
+            Some(table) => self.looked_up(acc, table),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn saturated(&self, acc: i32) -> i8 {
+        requant::saturate(requant::requantise(acc, self.m, self.zero_point))
+    }
+
+    #[inline(always)]
+    pub(super) fn looked_up(&self, acc: i32, table: &Table) -> i8 {
+        requant::look_up(requant::requantise(acc, self.m, 0), table)
+    }
+}
+
+/// The row that is being made.
+pub(crate) struct Out<'a> {
+    pub(crate) bytes: &'a mut [u8],
+    pub(crate) form: Form,
+    /// Channels of a pixel.
+    pub(crate) c: usize,
+}
+
+impl Out<'_> {
+    /// Writes one value. In a packed row, which starts as zeros, every value is written once.
+    pub(super) fn put(&mut self, x: usize, channel: usize, value: i8) {
+        match self.form {
+            Form::Plain => {
+                if let Some(to) = self.bytes.get_mut(x * self.c + channel) {
+                    *to = value as u8;
+                }
+            }
+            Form::Packed => {
+                let at = ((x / 4 * self.c + channel) * 2 + x % 4 / 2) * 4;
+                if let Some(to) = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()) {
+                    let word =
+                        i32::from_le_bytes(*to).wrapping_add(i32::from(value) << (weights::LANE * (x as u32 % 2)));
+                    *to = word.to_le_bytes();
+                }
+            }
+        }
+    }
+}
