@@ -104,6 +104,13 @@ impl Way {
         command
     }
 
+    /// The compiler's name and version, such as `rustc 1.95.0`.
+    pub(crate) fn compiler(&self) -> String {
+        let rustc = if *self == Self::Debian { DEBIAN_RUSTC } else { "rustc" };
+        let line = says(Path::new(rustc), &["--version"]).unwrap_or_default();
+        line.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    }
+
     /// A few words on the way.
     pub(crate) const fn describe(&self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! `bench device`: the reference generators on emulated cores.
 
 use super::cores::Core;
+use super::gate::Committed;
 use super::measure::{Cost, PeerCost, Subject, measure, measure_peer};
 use super::{emulator, firmware, report};
 use crate::console;
@@ -34,10 +35,16 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write the counts of the reference generators to tests/device-counts.json, which the tests compare with
+    #[arg(long)]
+    record: bool,
 }
 
 /// The generators that the program `peer` knows; the largest one's whole tensors do not fit into its RAM.
 const PEER_MODELS: [&str; 2] = ["digits28", "dcgan64-16"];
+
+/// The layout of a model of the user's own.
+const AS_EXPORTED: &str = "as exported";
 
 /// A way for weights to lie in flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,7 +57,7 @@ pub(crate) enum Layout {
 
 impl Layout {
     /// All that the runtime knows.
-    const ALL: [Self; 2] = [Self::Compact, Self::Fast];
+    pub(crate) const ALL: [Self; 2] = [Self::Compact, Self::Fast];
 
     const fn name(self) -> &'static str {
         match self {
@@ -66,6 +73,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let layouts = if args.layout.is_empty() { Layout::ALL.to_vec() } else { args.layout };
     let subjects = subjects(&args.model, &layouts)?;
     let (costs, peers) = all(&cores, &subjects, true)?;
+    if args.record {
+        let references: Vec<Cost> = costs.iter().filter(|c| c.layout != AS_EXPORTED).cloned().collect();
+        let path = Committed::record(&references)?;
+        console::note(&format!("written: {}", path.display()));
+    }
     let text = if args.json { report::json(&costs, &peers) } else { report::text(&costs, &peers) };
     console::print(&text)
 }
@@ -90,7 +102,7 @@ pub(crate) fn subjects(names: &[String], layouts: &[Layout]) -> Result<Vec<Subje
             Failure::file(&path, format!("{e}; a model is a file, or one of {known}"))
         })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        subjects.push(Subject { name, layout: "as exported", bytes });
+        subjects.push(Subject { name, layout: AS_EXPORTED, bytes });
     }
     Ok(subjects)
 }
@@ -109,7 +121,8 @@ pub(crate) fn all(cores: &[Core], subjects: &[Subject], peers: bool) -> Result<(
             let program = firmware::build(&way, core, machine.name, "bench")?;
             let model = folder.join(format!("{}-{}.model", subject.name, subject.layout.replace(' ', "-")));
             fs::write(&model, &subject.bytes).map_err(|e| Failure::file(&model, e))?;
-            costs.push(measure(core, machine, &program, &model, subject)?);
+            let cost = measure(core, machine, &program, &model, subject)?;
+            costs.push(Cost { compiler: way.compiler(), ..cost });
             let known = PEER_MODELS.contains(&subject.name.as_str());
             if peers && known && by_peer.iter().all(|p| p.core != core || p.model != subject.name) {
                 // Whole tensors need more than a micro:bit has.

@@ -36,6 +36,8 @@ pub(crate) struct Cost {
     pub(crate) stack_bytes: u64,
     pub(crate) flash_bytes: u64,
     pub(crate) checksum: String,
+    /// Which compiler built the firmware.
+    pub(crate) compiler: String,
 }
 
 /// FNV-1a of the rows that this machine's runtime makes.
@@ -120,6 +122,7 @@ pub(crate) fn measure(
         stack_bytes: printed.number("stack")?,
         flash_bytes: subject.bytes.len() as u64,
         checksum: found.to_owned(),
+        compiler: String::new(),
     })
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod cores;
 pub(crate) mod device;
 pub(crate) mod emulator;
 pub(crate) mod firmware;
+pub(crate) mod gate;
 mod host;
 mod layers;
 pub(crate) mod measure;

@@ -32,7 +32,7 @@ fn rows(cost: &Cost) -> Vec<Value> {
         json!({"core": cost.core.name(), "machine": cost.machine, "model": cost.model, "layout": cost.layout,
             "layer": layer, "kind": kind, "macs": macs, "instructions": instructions,
             "per_mac": per(instructions, macs), "ram_bytes": ram, "stack_bytes": cost.stack_bytes,
-            "load_instructions": cost.load_instructions, "flash_bytes": cost.flash_bytes, "checksum": cost.checksum})
+            "load_instructions": cost.load_instructions, "flash_bytes": cost.flash_bytes, "checksum": cost.checksum, "compiler": cost.compiler})
     };
     let layers = cost.layers.iter().enumerate();
     std::iter::once(row(Value::Null, "picture", cost.macs, cost.instructions, cost.arena_bytes))

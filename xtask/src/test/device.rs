@@ -1,7 +1,10 @@
-//! The device part: what runs on microcontrollers builds for their cores.
+//! The device part: what runs on microcontrollers builds for their cores, draws in emulated ones, and stays within its budgets.
 
 use super::{Part, Verdict, host};
+use crate::bench::cores::Core;
+use crate::bench::gate::{self, Outcome};
 use crate::console;
+use crate::failure::Failure;
 use crate::toolchain::Way;
 
 /// The cores, from the smallest instruction set to the largest.
@@ -11,7 +14,7 @@ const TARGETS: [(&str, &str); 2] = [("thumbv6m-none-eabi", "Cortex-M0"), ("thumb
 const BUILDS: [(&str, &[&str]); 3] =
     [("ganlet-runtime", &[]), ("ganlet-runtime", &["--features", "graphics"]), ("ganlet-sim", &[])];
 
-/// Builds for all cores, one part for each build; without a compiler for a core, one part that says so.
+/// Builds for cores, weighs the runtime, draws on emulated machines; what lacks a compiler or an emulator says so.
 pub(super) fn parts() -> Vec<Part> {
     let mut parts = Vec::new();
     for (target, core) in TARGETS {
@@ -31,5 +34,35 @@ pub(super) fn parts() -> Vec<Part> {
             }));
         }
     }
+    for core in [Core::M0, Core::M4] {
+        parts.push(Part::timed(format!("{}: code", core.name()), || verdict(core, gate::prepare_code, gate::code)));
+    }
+    for core in Core::ALL {
+        parts.push(Part::timed(format!("{}: pictures", core.name()), || {
+            verdict(core, gate::prepare_pictures, gate::pictures)
+        }));
+    }
     parts
+}
+
+/// Sets up what checks on a core need, telling what is installed; else gives the remedy.
+type Prepare = fn(Core, &dyn Fn(&str)) -> Result<(), String>;
+
+/// Runs checks on a core, if what they need is here or can be installed without asking.
+fn verdict(core: Core, prepare: Prepare, checks: fn(Core) -> Result<Outcome, Failure>) -> Verdict {
+    if let Err(remedy) = prepare(core, &|what| console::note(&format!("installing: {what}"))) {
+        return Verdict::NotRun(remedy);
+    }
+    match checks(core) {
+        Ok(Outcome { held, broken }) if broken.is_empty() => Verdict::Passed(held),
+        Ok(Outcome { held, broken }) => {
+            broken.iter().for_each(|line| console::note(line));
+            Verdict::Failed { passed: held, failed: broken.len(), why: broken.join("; ") }
+        }
+        Err(failure) => {
+            console::note(&failure.message);
+            let first = failure.message.lines().next().unwrap_or_default().to_owned();
+            Verdict::Failed { passed: 0, failed: 1, why: first }
+        }
+    }
 }

@@ -17,11 +17,15 @@ use std::time::{Duration, Instant};
 #[command(after_help = "Examples:
   cargo xtask test                   everything
   cargo xtask test --host-only       without the device part: nothing is installed
+  cargo xtask test --device-only     microcontrollers alone: builds, code size, pictures and instruction counts
   CI=true cargo xtask test           a part that cannot run has failed")]
 pub(crate) struct Args {
     /// Leave the device part out
     #[arg(long, conflicts_with = "require_device")]
     host_only: bool,
+    /// The device part alone
+    #[arg(long, conflicts_with = "host_only")]
+    device_only: bool,
     /// A device part that cannot run has failed
     #[arg(long)]
     require_device: bool,
@@ -60,7 +64,7 @@ impl Part {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let required = args.require_device || std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    let mut parts = host::parts();
+    let mut parts = if args.device_only { Vec::new() } else { host::parts() };
     if !args.host_only {
         parts.extend(device::parts());
     }
