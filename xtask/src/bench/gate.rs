@@ -3,7 +3,7 @@
 use super::cores::Core;
 use super::device::{self, Layout};
 use super::measure::Cost;
-use super::{emulator, firmware};
+use super::{emulator, firmware, page};
 use crate::failure::Failure;
 use crate::size::{self, Weight};
 use serde::{Deserialize, Serialize};
@@ -24,22 +24,23 @@ const RAM_BUDGET: u64 = 64 << 10;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Committed {
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// The counts of a picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
-    core: String,
-    model: String,
-    layout: String,
-    compiler: String,
-    instructions: u64,
-    load_instructions: u64,
-    ram_bytes: u64,
-    stack_bytes: u64,
-    checksum: String,
+pub(crate) struct Row {
+    pub(crate) core: String,
+    pub(crate) model: String,
+    pub(crate) layout: String,
+    pub(crate) compiler: String,
+    pub(crate) macs: u64,
+    pub(crate) instructions: u64,
+    pub(crate) load_instructions: u64,
+    pub(crate) ram_bytes: u64,
+    pub(crate) stack_bytes: u64,
+    pub(crate) checksum: String,
 }
 
 impl Row {
@@ -49,6 +50,7 @@ impl Row {
             model: cost.model.clone(),
             layout: cost.layout.to_owned(),
             compiler: cost.compiler.clone(),
+            macs: cost.macs,
             instructions: cost.instructions,
             load_instructions: cost.load_instructions,
             ram_bytes: cost.arena_bytes,
@@ -67,13 +69,13 @@ fn path() -> PathBuf {
 }
 
 impl Committed {
-    fn read() -> Result<Self, Failure> {
+    pub(crate) fn read() -> Result<Self, Failure> {
         let path = path();
         let text = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
         serde_json::from_str(&text).map_err(|e| Failure::file(&path, e))
     }
 
-    /// Puts measured counts in the place of committed ones, and writes the file.
+    /// Puts measured counts in the place of committed ones; writes the file, and the page that shows it.
     pub(crate) fn record(costs: &[Cost]) -> Result<PathBuf, Failure> {
         let path = path();
         let mut committed = if path.exists() { Self::read()? } else { Self::default() };
@@ -91,6 +93,7 @@ impl Committed {
         // A line for each row, so that a change is read row by row.
         let rows = committed.rows.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
         fs::write(&path, format!("{{\"rows\": [\n{}\n]}}\n", rows.join(",\n"))).map_err(|e| Failure::file(&path, e))?;
+        page::write(&committed.rows)?;
         Ok(path)
     }
 }
@@ -198,6 +201,7 @@ mod tests {
             model: "digits28".into(),
             layout: "compact".into(),
             compiler: "rustc 1.95.0".into(),
+            macs: 50_000,
             instructions,
             load_instructions: 500,
             ram_bytes: 4000,

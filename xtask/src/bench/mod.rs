@@ -9,6 +9,7 @@ pub(crate) mod gate;
 mod host;
 mod layers;
 pub(crate) mod measure;
+mod page;
 mod report;
 
 use crate::failure::Failure;
