@@ -111,6 +111,20 @@ impl Way {
         line.split(' ').take(2).collect::<Vec<_>>().join(" ")
     }
 
+    /// The flag that names a linker to the compiler, where it has none of its own: Debian's, installed if that needs no questions.
+    pub(crate) fn linker_flag(told: &impl Fn(&str)) -> Result<Option<&'static str>, Missing> {
+        if folder_of_linker().is_some() {
+            return Ok(None);
+        }
+        let refused = if which("ld.lld").is_none() { install(&["lld"], told).err() } else { None };
+        match (which("ld.lld"), refused) {
+            (Some(_), _) => Ok(Some("-Clinker=ld.lld")),
+            (None, why) => Err(Missing {
+                remedy: format!("apt-get install lld, the linker ({})", why.unwrap_or_else(|| "not found".to_owned())),
+            }),
+        }
+    }
+
     /// A few words on the way.
     pub(crate) const fn describe(&self) -> &'static str {
         match self {
@@ -184,10 +198,14 @@ fn debian_is_ready() -> bool {
 /// The path with a folder in front that holds `rust-lld`, which the targets link with.
 fn path_with_linker() -> std::ffi::OsString {
     let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(folder_of_linker().into_iter().chain(env::split_paths(&path))).unwrap_or(path)
+}
+
+/// The folder of `rust-lld`, which the compilers of rustup bring along.
+fn folder_of_linker() -> Option<PathBuf> {
     let rustlib = sysroot(Path::new("rustc")).map(|root| root.join("lib/rustlib"));
     let hosts = rustlib.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    let linker = hosts.map(|host| host.path().join("bin")).find(|bin| bin.join("rust-lld").is_file());
-    env::join_paths(linker.into_iter().chain(env::split_paths(&path))).unwrap_or(path)
+    hosts.map(|host| host.path().join("bin")).find(|bin| bin.join("rust-lld").is_file())
 }
 
 fn add_with_rustup(target: &str, told: &impl Fn(&str)) -> bool {

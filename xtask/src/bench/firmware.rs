@@ -1,6 +1,7 @@
 //! Building the programs that run in emulated machines.
 
 use super::cores::Core;
+use crate::console;
 use crate::failure::Failure;
 use crate::toolchain::Way;
 use std::fs;
@@ -36,7 +37,11 @@ pub(crate) fn build(way: &Way, core: Core, machine: &str, program: &str) -> Resu
     let kept = root().join("target/cross").join(core.cpu().unwrap_or("bench"));
     let mut command = way.cargo("build", target);
     command.current_dir(&package).env("CARGO_TARGET_DIR", &kept).env("MACHINE", machine);
-    command.env("RUSTFLAGS", core.cpu().map(|cpu| format!("-Ctarget-cpu={cpu}")).unwrap_or_default());
+    let linker = Way::linker_flag(&|what: &str| console::note(&format!("installing: {what}")));
+    let linker = linker.map_err(|missing| Failure::failed(format!("no linker for {target}: {}", missing.remedy)))?;
+    let cpu = core.cpu().map(|cpu| format!("-Ctarget-cpu={cpu}"));
+    let flags: Vec<&str> = cpu.as_deref().into_iter().chain(linker).collect();
+    command.env("RUSTFLAGS", flags.join(" "));
     // The rows of a table come from this process: what it was built with is no concern of the firmware.
     command.env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.args(["--release", "--locked", "--quiet", "--bin", program]);
