@@ -83,6 +83,7 @@ impl<'a> Generator<'a> {
         Self::bind(model, arena, family)
     }
 
+    #[inline(never)]
     fn bind(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
         let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
         let needed = model.arena_len_of(family) + skip;
@@ -100,6 +101,7 @@ impl<'a> Generator<'a> {
     /// Starts the picture of `z`; nothing is computed before the first row is asked for.
     ///
     /// A latent of another model is cut or filled with zeros to this one's length.
+    #[inline(never)]
     pub fn rows(&mut self, z: &Latent) -> Rows<'_> {
         let len = self.model.latent_len();
         let values = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
@@ -126,6 +128,7 @@ pub struct Rows<'g> {
 
 impl Rows<'_> {
     /// The next row, channels interleaved, black 0 to white 255; `None` after the last.
+    #[inline(never)]
     pub fn next_row(&mut self) -> Option<&[u8]> {
         let model = self.model;
         let picture = model.shapes().len().checked_sub(1)?;
@@ -147,6 +150,7 @@ impl Rows<'_> {
         self.arena.get(picture..)?.get(..usize::from(w) * usize::from(c))
     }
 
+    #[inline(never)]
     fn make_row(&mut self, index: usize) {
         let (model, family) = (self.model, self.family);
         let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };

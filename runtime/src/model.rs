@@ -6,6 +6,9 @@ use crate::{
 };
 use heapless::Vec;
 
+/// Most bytes of an arena: what every machine can address, alignment added.
+const MAX_ARENA: u32 = i32::MAX as u32;
+
 /// A model that has been checked from end to end and borrows its numbers; running it cannot fail.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
@@ -22,28 +25,25 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// Tells the first thing that is wrong. After success nothing that is done with the model fails.
+    #[inline(never)]
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let parts = format::split(bytes)?;
-        let (header, rest): (Header<'a>, _) =
-            postcard::take_from_bytes(parts.header).map_err(|_| FormatError::Header)?;
-        if !rest.is_empty() {
-            return Err(FormatError::Header);
-        }
-        let shapes = format::check(&header, parts.blob)?;
+        let header = Header::decode(parts.header).ok_or(FormatError::Header)?;
+        let mut shapes = Vec::new();
+        format::check(&header, parts.blob, &mut shapes)?;
         let rows = plan::ring_rows(&header.layers, &shapes);
         let needed = plan::arenas(header.latent, &header.layers, &shapes, &rows);
-        for (family, (stated, needed)) in parts.arenas.into_iter().zip(needed).enumerate() {
-            if u64::from(stated) != needed {
-                let expected = u32::try_from(needed).unwrap_or(u32::MAX);
-                return Err(FormatError::Arena { family: family as u8, found: stated, expected });
+        for (family, (found, expected)) in parts.arenas.into_iter().zip(needed).enumerate() {
+            if found != expected || expected > MAX_ARENA {
+                return Err(FormatError::Arena { family: family as u8, found, expected });
             }
         }
         Ok(Self { header, blob: parts.blob, bytes: bytes.len(), shapes, rows, arenas: parts.arenas })
     }
 
-    /// The name that the exporter gave.
+    /// The name that the exporter gave; empty if it is no UTF-8.
     pub fn name(&self) -> &'a str {
-        self.header.name
+        core::str::from_utf8(self.header.name).unwrap_or_default()
     }
 
     /// Width and height of the picture.
@@ -123,7 +123,7 @@ impl<'a> Model<'a> {
                 weight_bytes: layer.weights.len,
                 ring_rows: rows,
                 ring_bytes: core::array::from_fn(|family| {
-                    plan::ring_bytes(Form::of(family, &self.header.layers, i), shape, rows) as u32
+                    plan::ring_bytes(Form::of(family, &self.header.layers, i), shape, rows)
                 }),
             },
         )
@@ -150,10 +150,7 @@ impl<'a> Model<'a> {
     }
 
     pub(crate) fn zero_point(&self, source: Source) -> i8 {
-        match source {
-            Source::Latent => 0,
-            Source::Layer(i) => self.header.layers.get(usize::from(i)).map_or(0, |l| l.zero_point),
-        }
+        plan::zero_point(source, &self.header.layers)
     }
 }
 

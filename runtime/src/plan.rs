@@ -53,6 +53,19 @@ pub(crate) fn inputs(layer: &Layer) -> impl Iterator<Item = Source> {
     core::iter::once(layer.input).chain(other)
 }
 
+/// Whether `layer` reads the output of layer `index`.
+pub(crate) fn reads(layer: &Layer, index: usize) -> bool {
+    inputs(layer).any(|source| source == Source::Layer(index as u8))
+}
+
+/// The value that stands for 0 in a tensor; in the latent vector that is 0.
+pub(crate) fn zero_point(source: Source, layers: &[Layer]) -> i8 {
+    match source {
+        Source::Latent => 0,
+        Source::Layer(i) => layers.get(usize::from(i)).map_or(0, |l| l.zero_point),
+    }
+}
+
 /// The shape of a layer's input; the latent vector is one pixel.
 pub(crate) fn shape_of(source: Source, latent: u16, shapes: &[Shape]) -> Option<Shape> {
     match source {
@@ -111,13 +124,13 @@ impl Schedule {
     }
 
     /// Rows of `layer` that must exist together when its next row is written.
+    #[inline(never)]
     fn alive(&self, layer: usize, layers: &[Layer], shapes: &[Shape]) -> u16 {
         let newest = self.made(layer);
         let mut oldest = newest;
         for (reader, l) in layers.iter().enumerate().skip(layer + 1) {
             let Some(shape) = shapes.get(reader) else { continue };
-            let reads = inputs(l).any(|s| s == Source::Layer(layer as u8));
-            if reads && self.made(reader) < shape.h {
+            if reads(l, layer) && self.made(reader) < shape.h {
                 let input = shapes.get(layer).copied().unwrap_or_default();
                 oldest = oldest.min(needs(l, input, self.made(reader)).0);
             }
@@ -127,6 +140,7 @@ impl Schedule {
 }
 
 /// Rows that each layer's ring holds, found by walking through one picture.
+#[inline(never)]
 pub(crate) fn ring_rows(layers: &[Layer], shapes: &[Shape]) -> [u16; MAX_LAYERS] {
     let mut rows = [0; MAX_LAYERS];
     let mut schedule = Schedule::new();
@@ -152,11 +166,13 @@ pub(crate) enum Form {
 impl Form {
     /// The form of layer `index` in a kernel family: packed for readers that all multiply words.
     pub(crate) fn of(family: usize, layers: &[Layer], index: usize) -> Self {
-        let reads = |l: &&Layer| inputs(l).any(|s| s == Source::Layer(index as u8));
-        let mut readers = layers.iter().skip(index + 1).filter(reads);
+        let (mut any, mut all) = (false, true);
+        for layer in layers.iter().skip(index + 1).filter(|l| reads(l, index)) {
+            any = true;
+            all &= weights::doubles(layer.op);
+        }
         // The picture has no readers.
-        let packed = family == 1 && readers.next().is_some_and(|l| weights::doubles(l.op));
-        if packed && readers.all(|l| weights::doubles(l.op)) { Self::Packed } else { Self::Plain }
+        if family == 1 && any && all { Self::Packed } else { Self::Plain }
     }
 
     /// Bytes of a row.
@@ -168,33 +184,41 @@ impl Form {
     }
 }
 
-/// Bytes of a ring.
-pub(crate) fn ring_bytes(form: Form, shape: Shape, rows: u16) -> u64 {
-    (form.row_bytes(shape) as u64 * u64::from(rows)).next_multiple_of(4)
+/// Bytes of a ring; as all sizes here, cut to what 32 bits hold.
+pub(crate) fn ring_bytes(form: Form, shape: Shape, rows: u16) -> u32 {
+    // A row of a checked shape has at most 8 MB.
+    (form.row_bytes(shape) as u32).saturating_mul(rows.into()).saturating_add(3) & !3
 }
 
 /// Bytes at the start of the arena that hold the latent vector.
-pub(crate) fn latent_bytes(latent: u16) -> u64 {
-    u64::from(latent).next_multiple_of(4)
+pub(crate) fn latent_bytes(latent: u16) -> u32 {
+    u32::from(latent).next_multiple_of(4)
 }
 
 /// Bytes at the end of the arena into which packed kernels unpack the weights of one channel.
-pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -> u64 {
-    let each = layers.iter().map(|l| match l.input {
-        Source::Layer(i) if l.layout == Layout::Compact && weights::doubles(l.op) => {
-            let packed = Form::of(family, layers, i.into()) == Form::Packed;
-            if packed { shapes.get(usize::from(i)).map_or(0, |s| 16 * u64::from(s.c)) } else { 0 }
+pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -> u32 {
+    let mut most = 0;
+    for layer in layers {
+        if let Source::Layer(i) = layer.input
+            && layer.layout == Layout::Compact
+            && weights::doubles(layer.op)
+            && Form::of(family, layers, i.into()) == Form::Packed
+        {
+            most = shapes.get(usize::from(i)).map_or(0, |s| 16 * u32::from(s.c)).max(most);
         }
-        _ => 0,
-    });
-    each.max().unwrap_or(0)
+    }
+    most
 }
 
 /// Bytes of the whole arena in every kernel family.
-pub(crate) fn arenas(latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> [u64; FAMILIES] {
-    core::array::from_fn(|family| {
-        let rings = shapes.iter().zip(rows).enumerate();
-        let rings = rings.map(|(i, (&s, &r))| ring_bytes(Form::of(family, layers, i), s, r)).sum::<u64>();
-        latent_bytes(latent) + rings + scratch_bytes(family, layers, shapes)
-    })
+#[inline(never)]
+pub(crate) fn arenas(latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> [u32; FAMILIES] {
+    let mut arenas = [latent_bytes(latent); FAMILIES];
+    for (family, bytes) in arenas.iter_mut().enumerate() {
+        for (index, (&shape, &rows)) in shapes.iter().zip(rows).enumerate() {
+            *bytes = bytes.saturating_add(ring_bytes(Form::of(family, layers, index), shape, rows));
+        }
+        *bytes = bytes.saturating_add(scratch_bytes(family, layers, shapes));
+    }
+    arenas
 }

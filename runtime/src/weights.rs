@@ -45,19 +45,75 @@ pub(crate) fn dense_row(inputs: u64, out: Shape) -> u64 {
     (out.row_len().div_ceil(DENSE_GROUP) * DENSE_GROUP * 2) as u64 * inputs
 }
 
-/// Bytes that the weights of a layer take.
-pub(crate) fn bytes(op: Op, layout: Layout, input: Shape, out: Shape) -> u64 {
-    let (c_in, c_out) = (u64::from(input.c), u64::from(out.c));
+/// Bytes that the weights of a layer take; a count that 32 bits do not hold is cut to the largest that they do.
+pub(crate) fn bytes(op: Op, layout: Layout, input: Shape, out: Shape) -> u32 {
+    let per_pair = |k: u8| u32::from(k) * u32::from(k) * u32::from(input.c);
+    // Sides are at most 16, channels 4,096.
     let compact = match op {
         Op::Dense { .. } if layout == Layout::Fast => {
-            return dense_row(input.len(), out).saturating_mul(out.h.into());
+            let row = (out.row_len().div_ceil(DENSE_GROUP) * 2 * DENSE_GROUP) as u32;
+            return row.saturating_mul(out.h.into()).saturating_mul(input.count());
         }
-        Op::Dense { .. } => input.len().saturating_mul(out.len()),
-        Op::Conv { k, .. } | Op::ConvTranspose { k, .. } => u64::from(k) * u64::from(k) * c_in * c_out,
+        Op::Dense { .. } => out.count().saturating_mul(input.count()),
+        Op::Conv { k, .. } | Op::ConvTranspose { k, .. } => per_pair(k).saturating_mul(out.c.into()),
         Op::Upsample { .. } => 0,
         Op::Add { .. } => 8,
     };
-    if layout == Layout::Fast { 2 * compact } else { compact }
+    if layout == Layout::Fast { compact.saturating_mul(2) } else { compact }
+}
+
+/// Where the first weight of -128 is.
+pub(crate) fn first_least(bytes: &[u8]) -> Option<usize> {
+    let (fours, rest) = bytes.as_chunks();
+    let has_none = |four: &[u8; 4]| {
+        let zero_if_least = u32::from_le_bytes(*four) ^ SIGNS;
+        zero_if_least.wrapping_sub(ONES) & !zero_if_least & SIGNS == 0
+    };
+    if fours.iter().all(has_none) && !rest.contains(&0x80) {
+        return None;
+    }
+    bytes.iter().position(|&w| w == 0x80)
+}
+
+/// Where the first word is that [`join`] does not give.
+pub(crate) fn first_unpaired(bytes: &[u8], lane: u32) -> Option<usize> {
+    // Moved to 0..=254 the weights are bytes, and no byte is 255.
+    let (one, bytes_of_both) = (1 + (1 << lane), 255 + (255 << lane));
+    let sound = |word: &[u8; 4]| {
+        let moved = u32::from_le_bytes(*word).wrapping_add(127 * one);
+        (moved | moved.wrapping_add(one)) & !bytes_of_both == 0
+    };
+    bytes.as_chunks().0.iter().position(|word| !sound(word)).map(|at| 4 * at)
+}
+
+const ONES: u32 = 0x0101_0101;
+const SIGNS: u32 = 0x8080_8080;
+
+/// The magnitudes of four weights; 128 for the weight -128.
+#[inline(always)]
+fn magnitudes(four: [u8; 4]) -> u32 {
+    let weights = u32::from_le_bytes(four);
+    let negative = (weights >> 7) & ONES;
+    (weights ^ ((negative << 8).wrapping_sub(negative))) + negative
+}
+
+/// Σ|weight|, or more than any lane holds if one is -128.
+fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
+    let (fours, rest) = bytes.as_chunks();
+    let (mut sum, mut all) = (0, 0);
+    for &four in fours {
+        let four = magnitudes(four);
+        let pairs = (four & 0x00FF_00FF) + ((four >> 8) & 0x00FF_00FF);
+        // The upper half of the product is the sum of both halves.
+        sum += pairs.wrapping_mul(0x0001_0001) >> 16;
+        all |= four;
+    }
+    for &w in rest {
+        let magnitude = u32::from((w as i8).unsigned_abs());
+        sum += magnitude;
+        all |= magnitude;
+    }
+    if all & SIGNS == 0 { sum } else { LANE_BUDGET + 1 }
 }
 
 /// The weights of one output channel of a doubling layer, for the output rows of one phase.
@@ -102,6 +158,7 @@ impl<'a> Taps<'a> {
     }
 
     /// The low and the high weight of a step for the even (0) or the odd (1) columns.
+    #[cfg(feature = "encode")]
     pub(crate) fn pair(self, column: usize, step: usize, c_in: usize) -> (i8, i32) {
         match self {
             Self::Compact(columns) => {
@@ -118,20 +175,49 @@ impl<'a> Taps<'a> {
     }
 
     /// Σ|low| + Σ|high| of a step.
+    #[cfg(feature = "encode")]
     pub(crate) fn magnitude(self, column: usize, step: usize, c_in: usize) -> u32 {
         let (low, high) = self.pair(column, step, c_in);
         u32::from(low.unsigned_abs()) + high.unsigned_abs()
     }
 
-    /// The largest sum of magnitudes over `interval` steps in a row.
-    pub(crate) fn busiest(self, column: usize, interval: usize, c_in: usize) -> u32 {
-        let (mut sum, mut most) = (0u32, 0);
-        for step in 0..2 * c_in {
-            sum = sum.saturating_add(self.magnitude(column, step, c_in));
-            if let Some(left) = step.checked_sub(interval) {
-                sum = sum.saturating_sub(self.magnitude(column, left, c_in));
+    /// The largest sum of magnitudes from one emptying of the lanes to the next, `interval` steps later.
+    pub(crate) fn busiest(self, c_in: usize, interval: usize) -> u32 {
+        let mut most = 0;
+        for column in 0..2 {
+            most = self.busiest_from(0, column, c_in, interval).max(most);
+            // The first row of outputs starts with the second tap row; what all steps fit, its steps fit as well.
+            if interval < 2 * c_in {
+                most = self.busiest_from(c_in, column, c_in, interval).max(most);
             }
+        }
+        most
+    }
+
+    #[inline(never)]
+    fn busiest_from(self, mut from: usize, column: usize, c_in: usize, interval: usize) -> u32 {
+        let mut most = 0;
+        while from < 2 * c_in {
+            let to = (2 * c_in).min(from + interval);
+            let sum = match self {
+                Self::Compact(columns) => {
+                    let block = columns.get(column).copied().unwrap_or_default();
+                    let part = |from: usize, to: usize| sum_of_magnitudes(block.get(from..to).unwrap_or_default());
+                    // High weights of the first tap row; its low and the second's high ones; low ones of the second.
+                    let row = from.max(c_in).min(to);
+                    part(from, row) + part(from + c_in, to + c_in) + part(row + 2 * c_in, to + 2 * c_in)
+                }
+                Self::Fast(words) => {
+                    let mut sum = 0u32;
+                    for step in words.get(8 * from..8 * to).unwrap_or_default().chunks_exact(8) {
+                        let word = word(step.get(4 * column..).unwrap_or_default());
+                        sum = sum.wrapping_add(u32::from(low(word).unsigned_abs()) + high(word, LANE).unsigned_abs());
+                    }
+                    sum
+                }
+            };
             most = sum.max(most);
+            from = to;
         }
         most
     }

@@ -121,8 +121,10 @@ impl Builder {
             // `finish` counted the layers.
             _ = layers.push(layer);
         }
-        let header = Header { name: &self.name, latent: self.latent, classes: 0, output: self.output, layers };
-        let shapes = check(&header, &blob)?;
+        let header =
+            Header { name: self.name.as_bytes(), latent: self.latent, classes: 0, output: self.output, layers };
+        let mut shapes = heapless::Vec::new();
+        check(&header, &blob, &mut shapes)?;
         let arenas = plan::arenas(self.latent, &header.layers, &shapes, &plan::ring_rows(&header.layers, &shapes));
         let encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);
@@ -135,7 +137,7 @@ impl Builder {
         put(at::HEADER_LEN, &(encoded.len() as u32).to_le_bytes());
         put(at::BLOB, &(blob_at as u32).to_le_bytes());
         for (family, bytes) in arenas.into_iter().enumerate().take(FAMILIES) {
-            put(at::ARENAS + 4 * family, &fit("bytes of the arena, at most", bytes)?);
+            put(at::ARENAS + 4 * family, &bytes.to_le_bytes());
         }
         file.extend_from_slice(&encoded);
         file.resize(blob_at, 0);

@@ -1,5 +1,6 @@
 //! What the postcard header of a model file says: the layers, how they connect, where their numbers lie.
 use heapless::Vec;
+use postcard::{Deserializer, de_flavors::Slice};
 use serde::{Deserialize, Serialize};
 
 /// Most layers a model may have.
@@ -16,7 +17,7 @@ pub const MAX_KERNEL: u8 = 16;
 pub const TABLE_LEN: usize = 257;
 
 /// A run of bytes in the blob; starts at a multiple of four.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Span {
     /// First byte.
     pub at: u32,
@@ -25,7 +26,7 @@ pub struct Span {
 }
 
 /// Height, width and channels of a tensor; stored row by row, channels innermost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Shape {
     /// Rows.
     pub h: u16,
@@ -46,6 +47,11 @@ impl Shape {
         self.h as u64 * self.w as u64 * self.c as u64
     }
 
+    /// Values in the tensor; a count that 32 bits do not hold is cut to the largest that they do.
+    pub(crate) fn count(self) -> u32 {
+        (u32::from(self.h) * u32::from(self.w)).saturating_mul(self.c.into())
+    }
+
     /// Whether the tensor holds no value.
     pub const fn is_empty(self) -> bool {
         self.len() == 0
@@ -53,7 +59,7 @@ impl Shape {
 }
 
 /// Where a layer reads from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Source {
     /// The latent vector, a tensor of one pixel with zero point 0.
     Latent,
@@ -62,7 +68,7 @@ pub enum Source {
 }
 
 /// What a layer computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Op {
     /// Every output value is a weighted sum of every input value.
     Dense {
@@ -117,7 +123,7 @@ impl Op {
 }
 
 /// How an accumulator becomes an i8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Activation {
     /// Requantise, add the zero point, saturate: linear, and ReLU where the zero point is -128.
     Clamp,
@@ -126,7 +132,7 @@ pub enum Activation {
 }
 
 /// How the weights of a layer lie in flash.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Layout {
     /// One byte a weight.
     #[default]
@@ -146,7 +152,7 @@ impl Layout {
 }
 
 /// One step of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Layer {
     /// What is computed.
     pub op: Op,
@@ -170,10 +176,10 @@ pub struct Layer {
 }
 
 /// The structure of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Header<'a> {
-    /// The model's name.
-    pub name: &'a str,
+    /// The model's name, in UTF-8.
+    pub name: &'a [u8],
     /// Length of the latent vector.
     pub latent: u16,
     /// Classes to choose from; 0 for an unconditional model, the only kind of version 1.
@@ -182,4 +188,116 @@ pub struct Header<'a> {
     pub output: Shape,
     /// The layers in topological order; the last one is the picture.
     pub layers: Vec<Layer, MAX_LAYERS>,
+}
+
+impl<'a> Header<'a> {
+    /// Reads a header from exactly these bytes; `None` if they are none.
+    ///
+    /// Postcard decodes number by number. What serde would derive is the same format in five times the code.
+    #[inline(never)]
+    pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields { rest: Deserializer::from_bytes(bytes), sound: true };
+        let mut header = Header {
+            name: fields.bytes(),
+            latent: fields.short(),
+            classes: fields.short(),
+            output: fields.shape(),
+            layers: Vec::new(),
+        };
+        for _ in 0..fields.word() {
+            // The list is longer than any model's, or the bytes have ended.
+            if header.layers.push(fields.layer()).is_err() || !fields.sound {
+                return None;
+            }
+        }
+        let ended = fields.rest.finalize().is_ok_and(<[u8]>::is_empty);
+        (fields.sound && ended).then_some(header)
+    }
+}
+
+/// The fields of a header, one after the other; zeros once something was wrong.
+struct Fields<'a> {
+    rest: Deserializer<'a, Slice<'a>>,
+    sound: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn take<T: Deserialize<'a> + Default>(&mut self) -> T {
+        T::deserialize(&mut self.rest).unwrap_or_else(|_| {
+            self.sound = false;
+            T::default()
+        })
+    }
+
+    #[inline(never)]
+    fn bytes(&mut self) -> &'a [u8] {
+        self.take()
+    }
+
+    #[inline(never)]
+    fn byte(&mut self) -> u8 {
+        self.take()
+    }
+
+    #[inline(never)]
+    fn word(&mut self) -> u32 {
+        self.take()
+    }
+
+    #[inline(never)]
+    fn short(&mut self) -> u16 {
+        let word = self.word();
+        self.sound &= word <= u16::MAX.into();
+        word as u16
+    }
+
+    /// The number of a variant, one of `count`.
+    fn variant(&mut self, count: u32) -> u32 {
+        let variant = self.word();
+        self.sound &= variant < count;
+        variant
+    }
+
+    #[inline(never)]
+    fn span(&mut self) -> Span {
+        Span { at: self.word(), len: self.word() }
+    }
+
+    #[inline(never)]
+    fn shape(&mut self) -> Shape {
+        Shape { h: self.short(), w: self.short(), c: self.short() }
+    }
+
+    #[inline(never)]
+    fn source(&mut self) -> Source {
+        if self.variant(2) == 0 { Source::Latent } else { Source::Layer(self.byte()) }
+    }
+
+    #[inline(never)]
+    fn op(&mut self) -> Op {
+        match self.variant(5) {
+            0 => Op::Dense { shape: self.shape() },
+            3 => Op::Upsample { factor: self.byte() },
+            4 => Op::Add { other: self.source() },
+            variant => {
+                let (k, s, p, c) = (self.byte(), self.byte(), self.byte(), self.short());
+                if variant == 1 { Op::Conv { k, s, p, c } } else { Op::ConvTranspose { k, s, p, c } }
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn layer(&mut self) -> Layer {
+        Layer {
+            op: self.op(),
+            input: self.source(),
+            zero_point: self.byte() as i8,
+            activation: if self.variant(2) == 0 { Activation::Clamp } else { Activation::Table(self.span()) },
+            layout: if self.variant(2) == 0 { Layout::Compact } else { Layout::Fast },
+            interval: self.short(),
+            weights: self.span(),
+            bias: self.span(),
+            scale: self.span(),
+        }
+    }
 }

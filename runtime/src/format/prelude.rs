@@ -68,6 +68,7 @@ pub(crate) struct Parts<'a> {
 }
 
 /// Checks everything that the prelude alone can tell, and splits the file.
+#[inline(never)]
 pub(crate) fn split(bytes: &[u8]) -> Result<Parts<'_>, FormatError> {
     if !bytes.as_ptr().addr().is_multiple_of(4) {
         return Err(FormatError::Misaligned);
@@ -98,13 +99,15 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Parts<'_>, FormatError> {
     let header = bytes.get(PRELUDE_LEN..header_end).ok_or(FormatError::Prelude)?;
     let gap = bytes.get(header_end..blob_at).ok_or(FormatError::Prelude)?;
     let blob = bytes.get(blob_at..).ok_or(FormatError::Prelude)?;
-    let reserved = prelude.get(at::ARENAS + 4 * FAMILIES..).unwrap_or_default();
-    let flags = prelude.get(at::FLAGS..at::FLAGS + 2).unwrap_or_default();
-    let tidy = gap.iter().chain(reserved).chain(flags).all(|&b| b == 0);
-    if !tidy || gap.len() >= 16 || !blob_at.is_multiple_of(16) {
+    let flags = u16::from_le_bytes([prelude[at::FLAGS], prelude[at::FLAGS + 1]]);
+    let used = gap.iter().chain(&prelude[at::ARENAS + 4 * FAMILIES..]).fold(0, |all, &byte| all | byte);
+    if flags != 0 || used != 0 || gap.len() >= 16 || !blob_at.is_multiple_of(16) {
         return Err(FormatError::Prelude);
     }
-    let arenas = core::array::from_fn(|i| word(prelude, at::ARENAS + 4 * i));
+    let mut arenas = [0; FAMILIES];
+    for (family, bytes) in arenas.iter_mut().enumerate() {
+        *bytes = word(prelude, at::ARENAS + 4 * family);
+    }
     Ok(Parts { header, blob, arenas })
 }
 

@@ -67,6 +67,7 @@ impl Latent {
     }
 
     /// The latent of picture `seed`.
+    #[inline(never)]
     pub(crate) fn from_seed(model: &Model<'_>, seed: u32) -> Self {
         let mut values = Vec::new();
         // A checked model's latent fits.
