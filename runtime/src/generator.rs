@@ -1,10 +1,10 @@
 //! Drawing: pictures made row by row in a lent arena.
 use crate::{
-    format::{FAMILY, MAX_LAYERS, Op, Source},
+    format::{FAMILY, Op, Source},
     kernels::{Out, Ring, Row},
     latent::Latent,
     model::Model,
-    plan::{self, Form, Schedule},
+    plan::{self, LATENT, Place, Rings, Schedule},
 };
 use core::fmt;
 
@@ -48,21 +48,6 @@ pub struct Generator<'a> {
     rings: Rings,
 }
 
-/// The rings in the arena: behind the latent vector, one after the other.
-#[derive(Clone, Debug)]
-struct Rings {
-    places: [Place; MAX_LAYERS],
-    /// Where the last one ends and scratch begins.
-    end: usize,
-}
-
-/// Where the ring of a layer lies in the arena, and how its rows do.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    start: usize,
-    form: Form,
-}
-
 impl<'a> Generator<'a> {
     /// Binds `model` to `arena`, which must have [`Model::arena_len`] bytes or more.
     ///
@@ -88,7 +73,7 @@ impl<'a> Generator<'a> {
         let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
         let needed = model.arena_len_of(family) + skip;
         match arena.get_mut(skip..needed) {
-            Some(arena) => Ok(Self { model, arena, family, rings: Rings::new(model, family) }),
+            Some(arena) => Ok(Self { model, arena, family, rings: model.rings(family) }),
             None => Err(ArenaTooSmall { needed, given }),
         }
     }
@@ -147,35 +132,26 @@ impl Rows<'_> {
     fn shown(&self) -> Option<&[u8]> {
         let (w, c) = (self.model.size().0, self.model.channels());
         let picture = self.rings.places.get(self.model.shapes().len().checked_sub(1)?)?.start;
-        self.arena.get(picture..)?.get(..usize::from(w) * usize::from(c))
+        self.arena.get(picture as usize..)?.get(..usize::from(w) * usize::from(c))
     }
 
     #[inline(never)]
     fn make_row(&mut self, index: usize) {
-        let (model, family) = (self.model, self.family);
+        // Only hosts, which judge for others, have the kernels of more than one family.
+        let (model, family) = (self.model, if cfg!(feature = "encode") { self.family } else { FAMILY });
         let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };
         let Some(&Place { start, form }) = self.rings.places.get(index) else { return };
+        let start = start as usize;
         let Some((before, own)) = self.arena.split_at_mut_checked(start) else { return };
         let rings = self.rings;
-        let ring = |source| {
-            let shape = model.input_shape(source);
-            // The latent vector is a row of one pixel at the arena's start.
-            let (Place { start, form }, rows) = match source {
-                Source::Latent => (LATENT, 1),
-                Source::Layer(i) => {
-                    (rings.places.get(usize::from(i)).copied().unwrap_or(LATENT), model.ring_rows(i.into()).into())
-                }
-            };
-            let bytes = before.get(start..).and_then(|b| b.get(..form.row_bytes(shape) * rows)).unwrap_or_default();
-            Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
-        };
-        let other = if let Op::Add { other } = layer.op { Some(ring(other)) } else { None };
+        let input = ring(model, rings, before, layer.input);
+        let other = if let Op::Add { other } = layer.op { Some(ring(model, rings, before, other)) } else { None };
         let y = self.schedule.made(index);
-        let row = Row { layer, blob: model.blob(), input: ring(layer.input), other, shape, y, family };
+        let row = Row { layer, blob: model.blob(), input, other, shape, y, family };
         let rows = model.ring_rows(index);
         let (len, slot) = (form.row_bytes(shape), usize::from(y.checked_rem(rows).unwrap_or(0)));
         let Some((own, rest)) = own.split_at_mut_checked(plan::ring_bytes(form, shape, rows) as usize) else { return };
-        let scratch = rest.get_mut(rings.end.saturating_sub(start + own.len())..).unwrap_or_default();
+        let scratch = rest.get_mut((rings.end as usize).saturating_sub(start + own.len())..).unwrap_or_default();
         let Some(bytes) = own.get_mut(slot * len..).and_then(|o| o.get_mut(..len)) else { return };
         let mut out = Out { bytes, form, c: shape.c.into() };
         row.write(&mut out, scratch);
@@ -186,20 +162,19 @@ impl Rows<'_> {
     }
 }
 
-/// Where the latent vector lies.
-const LATENT: Place = Place { start: 0, form: Form::Plain };
-
-impl Rings {
-    fn new(model: &Model<'_>, family: usize) -> Self {
-        let mut end = plan::latent_bytes(model.latent_len() as u16) as usize;
-        let mut places = [LATENT; MAX_LAYERS];
-        for (index, (place, &shape)) in places.iter_mut().zip(model.shapes()).enumerate() {
-            let form = Form::of(family, model.layer_list(), index);
-            *place = Place { start: end, form };
-            end += plan::ring_bytes(form, shape, model.ring_rows(index)) as usize;
+/// The ring of a tensor, in the arena's part before the ring that is being written.
+#[inline(never)]
+fn ring<'r>(model: &Model<'_>, rings: &Rings, before: &'r [u8], source: Source) -> Ring<'r> {
+    let shape = model.input_shape(source);
+    // The latent vector is a row of one pixel at the arena's start.
+    let (Place { start, form }, rows) = match source {
+        Source::Latent => (LATENT, 1),
+        Source::Layer(i) => {
+            (rings.places.get(usize::from(i)).copied().unwrap_or(LATENT), model.ring_rows(i.into()).into())
         }
-        Self { places, end }
-    }
+    };
+    let bytes = before.get(start as usize..).and_then(|b| b.get(..form.row_bytes(shape) * rows)).unwrap_or_default();
+    Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
 }
 
 /// The pixels of one picture, left to right, top to bottom; grey is repeated into all three channels.

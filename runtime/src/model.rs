@@ -2,7 +2,7 @@
 use crate::{
     format::{self, FAMILIES, FAMILY, FormatError, Header, Layer, MAX_LAYERS, Op, Shape, Source},
     latent::{Latent, LatentError},
-    plan::{self, Form},
+    plan::{self, Form, Rings},
 };
 use heapless::Vec;
 
@@ -25,20 +25,40 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// Tells the first thing that is wrong. After success nothing that is done with the model fails.
-    #[inline(never)]
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let parts = format::split(bytes)?;
-        let header = Header::decode(parts.header).ok_or(FormatError::Header)?;
-        let mut shapes = Vec::new();
-        format::check(&header, parts.blob, &mut shapes)?;
-        let rows = plan::ring_rows(&header.layers, &shapes);
-        let needed = plan::arenas(header.latent, &header.layers, &shapes, &rows);
-        for (family, (found, expected)) in parts.arenas.into_iter().zip(needed).enumerate() {
+        // Filled where it stays.
+        let mut model = Self {
+            header: Header::empty(),
+            blob: &[],
+            bytes: 0,
+            shapes: Vec::new(),
+            rows: [0; MAX_LAYERS],
+            arenas: [0; FAMILIES],
+        };
+        let mut fault = FormatError::Header;
+        if model.load(bytes, &mut fault).is_some() { Ok(model) } else { Err(fault) }
+    }
+
+    #[inline(never)]
+    fn load(&mut self, bytes: &'a [u8], fault: &mut FormatError) -> Option<()> {
+        let parts = format::split(bytes, fault)?;
+        if !self.header.decode(parts.header) {
+            *fault = FormatError::Header;
+            return None;
+        }
+        format::check(&self.header, parts.blob, &mut self.shapes, fault)?;
+        let layers = &self.header.layers;
+        plan::ring_rows(layers, &self.shapes, &mut self.rows);
+        for family in 0..FAMILIES {
+            let expected = plan::arena(family, self.header.latent, layers, &self.shapes, &self.rows);
+            let found = parts.arenas[family];
             if found != expected || expected > MAX_ARENA {
-                return Err(FormatError::Arena { family: family as u8, found, expected });
+                *fault = FormatError::Arena { family: family as u8, found, expected };
+                return None;
             }
         }
-        Ok(Self { header, blob: parts.blob, bytes: bytes.len(), shapes, rows, arenas: parts.arenas })
+        (self.blob, self.bytes, self.arenas) = (parts.blob, bytes.len(), parts.arenas);
+        Some(())
     }
 
     /// The name that the exporter gave; empty if it is no UTF-8.
@@ -103,10 +123,12 @@ impl<'a> Model<'a> {
     pub fn whole_tensor_bytes(&self) -> u64 {
         let layers = &self.header.layers;
         let alive = |at: usize| {
-            let outputs = self.shapes.iter().take(at).enumerate().filter(|&(i, _)| {
-                let readers = layers.iter().skip(at);
-                readers.flat_map(plan::inputs).any(|s| s == Source::Layer(i as u8))
-            });
+            let outputs = self
+                .shapes
+                .iter()
+                .take(at)
+                .enumerate()
+                .filter(|&(i, _)| layers.iter().skip(at).any(|l| plan::reads(l, i)));
             outputs.map(|(_, s)| s.len()).sum::<u64>() + self.shapes.get(at).map_or(0, |s| s.len())
         };
         (0..layers.len()).map(alive).max().unwrap_or(0)
@@ -135,6 +157,10 @@ impl<'a> Model<'a> {
 
     pub(crate) fn shapes(&self) -> &[Shape] {
         &self.shapes
+    }
+
+    pub(crate) fn rings(&self, family: usize) -> Rings {
+        Rings::new(family, self.header.latent, &self.header.layers, &self.shapes, &self.rows)
     }
 
     pub(crate) fn ring_rows(&self, layer: usize) -> u16 {

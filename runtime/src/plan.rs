@@ -1,6 +1,6 @@
 //! Which rows a layer needs, in which order rows are made, and how many of them each ring holds.
 use crate::{
-    format::{FAMILIES, Layer, Layout, MAX_LAYERS, Op, Shape, Source},
+    format::{Layer, Layout, MAX_LAYERS, Op, Shape, Source},
     weights,
 };
 
@@ -47,15 +47,15 @@ fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
     (clip(taps.start), clip(taps.start + taps.count as i32 - 1))
 }
 
-/// The tensors that `layer` reads.
-pub(crate) fn inputs(layer: &Layer) -> impl Iterator<Item = Source> {
-    let other = if let Op::Add { other } = layer.op { Some(other) } else { None };
-    core::iter::once(layer.input).chain(other)
+/// The tensors that `layer` reads; the same one twice if it is one.
+pub(crate) fn inputs(layer: &Layer) -> [Source; 2] {
+    [layer.input, if let Op::Add { other } = layer.op { other } else { layer.input }]
 }
 
 /// Whether `layer` reads the output of layer `index`.
 pub(crate) fn reads(layer: &Layer, index: usize) -> bool {
-    inputs(layer).any(|source| source == Source::Layer(index as u8))
+    let ([first, second], tensor) = (inputs(layer), Source::Layer(index as u8));
+    first == tensor || second == tensor
 }
 
 /// The value that stands for 0 in a tensor; in the latent vector that is 0.
@@ -101,15 +101,16 @@ impl Schedule {
         loop {
             let layer = layers.get(at)?;
             let y = self.made(at);
-            let missing = inputs(layer).find_map(|source| match source {
+            let [first, second] = inputs(layer);
+            let missing = |source| match source {
                 Source::Latent => None,
                 Source::Layer(i) => {
                     let i = usize::from(i);
                     let (_, last) = needs(layer, *shapes.get(i)?, y);
                     (i < at && self.made(i) <= last).then_some(i)
                 }
-            });
-            match missing {
+            };
+            match missing(first).or_else(|| missing(second)) {
                 Some(i) => at = i,
                 None => return Some(at),
             }
@@ -124,15 +125,13 @@ impl Schedule {
     }
 
     /// Rows of `layer` that must exist together when its next row is written.
-    #[inline(never)]
     fn alive(&self, layer: usize, layers: &[Layer], shapes: &[Shape]) -> u16 {
         let newest = self.made(layer);
         let mut oldest = newest;
-        for (reader, l) in layers.iter().enumerate().skip(layer + 1) {
-            let Some(shape) = shapes.get(reader) else { continue };
-            if reads(l, layer) && self.made(reader) < shape.h {
-                let input = shapes.get(layer).copied().unwrap_or_default();
-                oldest = oldest.min(needs(l, input, self.made(reader)).0);
+        let input = shapes.get(layer).copied().unwrap_or_default();
+        for ((reader, shape), &made) in layers.iter().zip(shapes).zip(&self.made) {
+            if reads(reader, layer) && made < shape.h {
+                oldest = oldest.min(needs(reader, input, made).0);
             }
         }
         newest - oldest + 1
@@ -141,8 +140,7 @@ impl Schedule {
 
 /// Rows that each layer's ring holds, found by walking through one picture.
 #[inline(never)]
-pub(crate) fn ring_rows(layers: &[Layer], shapes: &[Shape]) -> [u16; MAX_LAYERS] {
-    let mut rows = [0; MAX_LAYERS];
+pub(crate) fn ring_rows(layers: &[Layer], shapes: &[Shape], rows: &mut [u16; MAX_LAYERS]) {
     let mut schedule = Schedule::new();
     while let Some(at) = schedule.next(layers, shapes) {
         let alive = schedule.alive(at, layers, shapes);
@@ -151,7 +149,6 @@ pub(crate) fn ring_rows(layers: &[Layer], shapes: &[Shape]) -> [u16; MAX_LAYERS]
         }
         schedule.advance(at);
     }
-    rows
 }
 
 /// How the rows of a tensor lie in the arena.
@@ -167,9 +164,11 @@ impl Form {
     /// The form of layer `index` in a kernel family: packed for readers that all multiply words.
     pub(crate) fn of(family: usize, layers: &[Layer], index: usize) -> Self {
         let (mut any, mut all) = (false, true);
-        for layer in layers.iter().skip(index + 1).filter(|l| reads(l, index)) {
-            any = true;
-            all &= weights::doubles(layer.op);
+        for layer in layers {
+            if reads(layer, index) {
+                any = true;
+                all &= weights::doubles(layer.op);
+            }
         }
         // The picture has no readers.
         if family == 1 && any && all { Self::Packed } else { Self::Plain }
@@ -210,15 +209,40 @@ pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -
     most
 }
 
-/// Bytes of the whole arena in every kernel family.
-#[inline(never)]
-pub(crate) fn arenas(latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> [u32; FAMILIES] {
-    let mut arenas = [latent_bytes(latent); FAMILIES];
-    for (family, bytes) in arenas.iter_mut().enumerate() {
-        for (index, (&shape, &rows)) in shapes.iter().zip(rows).enumerate() {
-            *bytes = bytes.saturating_add(ring_bytes(Form::of(family, layers, index), shape, rows));
+/// The place of a tensor's ring in the arena, and how its rows lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) start: u32,
+    pub(crate) form: Form,
+}
+
+/// Where the latent vector lies.
+pub(crate) const LATENT: Place = Place { start: 0, form: Form::Plain };
+
+/// The rings behind the latent vector, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Rings {
+    pub(crate) places: [Place; MAX_LAYERS],
+    /// Where the last one ends and scratch begins.
+    pub(crate) end: u32,
+}
+
+impl Rings {
+    /// The rings in a kernel family; `rows` says how many rows each has.
+    #[inline(never)]
+    pub(crate) fn new(family: usize, latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> Self {
+        let mut rings = Self { places: [LATENT; MAX_LAYERS], end: latent_bytes(latent) };
+        for (index, ((place, &shape), &rows)) in rings.places.iter_mut().zip(shapes).zip(rows).enumerate() {
+            let form = Form::of(family, layers, index);
+            *place = Place { start: rings.end, form };
+            rings.end = rings.end.saturating_add(ring_bytes(form, shape, rows));
         }
-        *bytes = bytes.saturating_add(scratch_bytes(family, layers, shapes));
+        rings
     }
-    arenas
+}
+
+/// Bytes of the whole arena in a kernel family.
+pub(crate) fn arena(family: usize, latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> u32 {
+    let rings = Rings::new(family, latent, layers, shapes, rows);
+    rings.end.saturating_add(scratch_bytes(family, layers, shapes))
 }

@@ -64,15 +64,7 @@ pub(crate) fn bytes(op: Op, layout: Layout, input: Shape, out: Shape) -> u32 {
 
 /// Where the first weight of -128 is.
 pub(crate) fn first_least(bytes: &[u8]) -> Option<usize> {
-    let (fours, rest) = bytes.as_chunks();
-    let has_none = |four: &[u8; 4]| {
-        let zero_if_least = u32::from_le_bytes(*four) ^ SIGNS;
-        zero_if_least.wrapping_sub(ONES) & !zero_if_least & SIGNS == 0
-    };
-    if fours.iter().all(has_none) && !rest.contains(&0x80) {
-        return None;
-    }
-    bytes.iter().position(|&w| w == 0x80)
+    if sum_of_magnitudes(Some(bytes)) < u32::MAX { None } else { bytes.iter().position(|&w| w == 0x80) }
 }
 
 /// Where the first word is that [`join`] does not give.
@@ -97,9 +89,10 @@ fn magnitudes(four: [u8; 4]) -> u32 {
     (weights ^ ((negative << 8).wrapping_sub(negative))) + negative
 }
 
-/// Σ|weight|, or more than any lane holds if one is -128.
-fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
-    let (fours, rest) = bytes.as_chunks();
+/// Σ|weight|, or the largest number if one is -128.
+#[inline(never)]
+fn sum_of_magnitudes(bytes: Option<&[u8]>) -> u32 {
+    let (fours, rest) = bytes.unwrap_or_default().as_chunks();
     let (mut sum, mut all) = (0, 0);
     for &four in fours {
         let four = magnitudes(four);
@@ -113,7 +106,7 @@ fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
         sum += magnitude;
         all |= magnitude;
     }
-    if all & SIGNS == 0 { sum } else { LANE_BUDGET + 1 }
+    if all & SIGNS == 0 { sum } else { u32::MAX }
 }
 
 /// The weights of one output channel of a doubling layer, for the output rows of one phase.
@@ -182,44 +175,52 @@ impl<'a> Taps<'a> {
     }
 
     /// The largest sum of magnitudes from one emptying of the lanes to the next, `interval` steps later.
-    pub(crate) fn busiest(self, c_in: usize, interval: usize) -> u32 {
-        let mut most = 0;
-        for column in 0..2 {
-            most = self.busiest_from(0, column, c_in, interval).max(most);
-            // The first row of outputs starts with the second tap row; what all steps fit, its steps fit as well.
-            if interval < 2 * c_in {
-                most = self.busiest_from(c_in, column, c_in, interval).max(most);
+    #[inline(never)]
+    pub(crate) fn busiest(self, column: usize, c_in: usize, interval: usize) -> u32 {
+        let (mut from, mut most) = (0, 0);
+        // The first row of outputs starts with the second tap row: its lanes are emptied at steps of their own.
+        let (mut sum, mut sum_of_first) = (0u32, 0u32);
+        let (mut end, mut end_of_first) = (interval, c_in);
+        while from < 2 * c_in {
+            let to = (2 * c_in).min(end).min(end_of_first);
+            let part = self.magnitudes(column, c_in, from, to);
+            sum = sum.saturating_add(part);
+            sum_of_first = sum_of_first.saturating_add(part);
+            most = sum.max(most);
+            if from >= c_in {
+                most = sum_of_first.max(most);
             }
+            if to == end {
+                (sum, end) = (0, end + interval);
+            }
+            if to == end_of_first {
+                (sum_of_first, end_of_first) = (0, to + interval);
+            }
+            from = to;
         }
         most
     }
 
-    #[inline(never)]
-    fn busiest_from(self, mut from: usize, column: usize, c_in: usize, interval: usize) -> u32 {
-        let mut most = 0;
-        while from < 2 * c_in {
-            let to = (2 * c_in).min(from + interval);
-            let sum = match self {
-                Self::Compact(columns) => {
-                    let block = columns.get(column).copied().unwrap_or_default();
-                    let part = |from: usize, to: usize| sum_of_magnitudes(block.get(from..to).unwrap_or_default());
-                    // High weights of the first tap row; its low and the second's high ones; low ones of the second.
-                    let row = from.max(c_in).min(to);
-                    part(from, row) + part(from + c_in, to + c_in) + part(row + 2 * c_in, to + 2 * c_in)
+    /// The sum of magnitudes of steps in one tap row.
+    #[inline(always)]
+    fn magnitudes(self, column: usize, c_in: usize, from: usize, to: usize) -> u32 {
+        match self {
+            Self::Compact(columns) => {
+                let block = columns.get(column).copied().unwrap_or_default();
+                // High weights, and low ones a pixel later.
+                let first = if from < c_in { from } else { from + c_in };
+                let part = |at: usize| sum_of_magnitudes(block.get(at..).and_then(|b| b.get(..to - from)));
+                part(first).saturating_add(part(first + c_in))
+            }
+            Self::Fast(words) => {
+                let mut sum = 0u32;
+                for step in words.get(8 * from..8 * to).unwrap_or_default().as_chunks::<8>().0 {
+                    let word = word(step.get(4 * column..).unwrap_or_default());
+                    sum = sum.wrapping_add(u32::from(low(word).unsigned_abs()) + high(word, LANE).unsigned_abs());
                 }
-                Self::Fast(words) => {
-                    let mut sum = 0u32;
-                    for step in words.get(8 * from..8 * to).unwrap_or_default().chunks_exact(8) {
-                        let word = word(step.get(4 * column..).unwrap_or_default());
-                        sum = sum.wrapping_add(u32::from(low(word).unsigned_abs()) + high(word, LANE).unsigned_abs());
-                    }
-                    sum
-                }
-            };
-            most = sum.max(most);
-            from = to;
+                sum
+            }
         }
-        most
     }
 }
 

@@ -27,31 +27,31 @@ pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
     }
 }
 
-/// Checks every layer and appends the layers' output shapes to the empty list `shapes`.
-pub(crate) fn check(header: &Header<'_>, blob: &[u8], shapes: &mut Shapes) -> Result<(), FormatError> {
-    let mut check = Check { header, blob, shapes, layer: None, fault: FormatError::Header };
-    // The fault stays in one place: passing it up through every call would double the code.
-    if check.model().is_some() { Ok(()) } else { Err(check.fault) }
+/// Checks every layer and appends the layers' output shapes to the empty list `shapes`; else `fault` is what is wrong.
+pub(crate) fn check(header: &Header<'_>, blob: &[u8], shapes: &mut Shapes, fault: &mut FormatError) -> Option<()> {
+    Check { header, blob, shapes, layer: None, fault }.model()
 }
 
 /// What stands in a message between the layer and the values.
 type What = &'static &'static str;
 
 /// A model, how far it is checked, and what was wrong; every step gives `None` once something was.
+///
+/// The fault stays in one place: passed up through every call it would double the code.
 struct Check<'a> {
     header: &'a Header<'a>,
     blob: &'a [u8],
     shapes: &'a mut Shapes,
     /// The layer that is being checked.
     layer: Option<u8>,
-    fault: FormatError,
+    fault: &'a mut FormatError,
 }
 
 impl<'a> Check<'a> {
     #[cold]
     #[inline(never)]
     fn fail(&mut self, what: What, found: u32, expected: u32) -> Option<()> {
-        self.fault = match self.layer {
+        *self.fault = match self.layer {
             Some(layer) => FormatError::Layer { layer, what, found, expected },
             None => FormatError::Model { what, found, expected },
         };
@@ -106,7 +106,8 @@ impl<'a> Check<'a> {
     #[inline(never)]
     fn input(&mut self, layer: &Layer, index: u8) -> Option<Shape> {
         let mut input = Shape::default();
-        for source in plan::inputs(layer) {
+        let [first, second] = plan::inputs(layer);
+        for &source in &[first, second] {
             if let Source::Layer(i) = source
                 && i >= index
             {
@@ -232,6 +233,7 @@ impl<'a> Check<'a> {
     }
 
     /// No weight is -128, every word is a pair of weights, and the lanes may be emptied as seldom as the interval says.
+    #[inline(never)]
     fn weights(&mut self, layer: &Layer, bytes: &[u8], c_in: usize, c_out: usize) -> Option<()> {
         let doubles = weights::doubles(layer.op);
         // So many weights of any size always fit a lane.
@@ -241,7 +243,10 @@ impl<'a> Check<'a> {
             for ry in 0..2 {
                 let phase = weights::Taps::of_phase(self.blob, layer, c_in, c_out, ry);
                 for o in 0..c_out {
-                    most = phase.channel(o, c_in).busiest(c_in, layer.interval.into()).max(most);
+                    let taps = phase.channel(o, c_in);
+                    for column in 0..2 {
+                        most = taps.busiest(column, c_in, layer.interval.into()).max(most);
+                    }
                 }
             }
         }

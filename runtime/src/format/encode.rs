@@ -124,8 +124,12 @@ impl Builder {
         let header =
             Header { name: self.name.as_bytes(), latent: self.latent, classes: 0, output: self.output, layers };
         let mut shapes = heapless::Vec::new();
-        check(&header, &blob, &mut shapes)?;
-        let arenas = plan::arenas(self.latent, &header.layers, &shapes, &plan::ring_rows(&header.layers, &shapes));
+        let mut fault = FormatError::Header;
+        if check(&header, &blob, &mut shapes, &mut fault).is_none() {
+            return Err(fault);
+        }
+        let mut rows = [0; MAX_LAYERS];
+        plan::ring_rows(&header.layers, &shapes, &mut rows);
         let encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);
 
@@ -136,7 +140,8 @@ impl Builder {
         put(at::TOTAL, &fit("bytes of the file, at most", (blob_at + blob.len()) as u64)?);
         put(at::HEADER_LEN, &(encoded.len() as u32).to_le_bytes());
         put(at::BLOB, &(blob_at as u32).to_le_bytes());
-        for (family, bytes) in arenas.into_iter().enumerate().take(FAMILIES) {
+        for family in 0..FAMILIES {
+            let bytes = plan::arena(family, self.latent, &header.layers, &shapes, &rows);
             put(at::ARENAS + 4 * family, &bytes.to_le_bytes());
         }
         file.extend_from_slice(&encoded);

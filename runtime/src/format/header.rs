@@ -191,27 +191,28 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Reads a header from exactly these bytes; `None` if they are none.
+    /// A header without layers.
+    pub(crate) fn empty() -> Self {
+        Self { name: &[], latent: 0, classes: 0, output: Shape::default(), layers: Vec::new() }
+    }
+
+    /// Reads an empty header from exactly these bytes; tells whether they are one.
     ///
     /// Postcard decodes number by number. What serde would derive is the same format in five times the code.
     #[inline(never)]
-    pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn decode(&mut self, bytes: &'a [u8]) -> bool {
         let mut fields = Fields { rest: Deserializer::from_bytes(bytes), sound: true };
-        let mut header = Header {
-            name: fields.bytes(),
-            latent: fields.short(),
-            classes: fields.short(),
-            output: fields.shape(),
-            layers: Vec::new(),
-        };
+        self.name = fields.bytes();
+        self.latent = fields.short();
+        self.classes = fields.short();
+        self.output = fields.shape();
         for _ in 0..fields.word() {
             // The list is longer than any model's, or the bytes have ended.
-            if header.layers.push(fields.layer()).is_err() || !fields.sound {
-                return None;
+            if self.layers.push(fields.layer()).is_err() || !fields.sound {
+                return false;
             }
         }
-        let ended = fields.rest.finalize().is_ok_and(<[u8]>::is_empty);
-        (fields.sound && ended).then_some(header)
+        fields.sound && fields.rest.finalize().is_ok_and(<[u8]>::is_empty)
     }
 }
 

@@ -15,7 +15,6 @@ pub const FAMILY: usize = if cfg!(any(kernels = "lanes", kernels = "lanes-asm"))
 /// Byte positions of the prelude's fields.
 pub(super) mod at {
     pub(in crate::format) const VERSION: usize = 4;
-    pub(in crate::format) const FLAGS: usize = 6;
     pub(in crate::format) const TOTAL: usize = 8;
     pub(in crate::format) const HEADER_LEN: usize = 12;
     pub(in crate::format) const BLOB: usize = 16;
@@ -67,48 +66,50 @@ pub(crate) struct Parts<'a> {
     pub(crate) arenas: [u32; FAMILIES],
 }
 
-/// Checks everything that the prelude alone can tell, and splits the file.
+/// Checks everything that the prelude alone can tell, and splits the file; else `fault` is what is wrong.
 #[inline(never)]
-pub(crate) fn split(bytes: &[u8]) -> Result<Parts<'_>, FormatError> {
+pub(crate) fn split<'a>(bytes: &'a [u8], fault: &mut FormatError) -> Option<Parts<'a>> {
+    let mut refuse = |error| {
+        *fault = error;
+        None
+    };
     if !bytes.as_ptr().addr().is_multiple_of(4) {
-        return Err(FormatError::Misaligned);
+        return refuse(FormatError::Misaligned);
     }
     if !bytes.iter().zip(MAGIC).all(|(&b, m)| b == m) {
-        return Err(FormatError::Magic);
+        return refuse(FormatError::Magic);
     }
     let found = bytes.len();
-    let prelude: &[u8; PRELUDE_LEN] =
-        bytes.first_chunk().ok_or(FormatError::Truncated { found, expected: PRELUDE_LEN })?;
-    let version = u16::from_le_bytes([prelude[at::VERSION], prelude[at::VERSION + 1]]);
+    let Some(prelude) = bytes.as_chunks().0.first_chunk::<{ PRELUDE_LEN / 4 }>() else {
+        return refuse(FormatError::Truncated { found, expected: PRELUDE_LEN });
+    };
+    let word = |at: usize| u32::from_le_bytes(prelude[at / 4]);
+    let (version, flags) = (word(at::VERSION) as u16, word(at::VERSION) >> 16);
     if version != VERSION {
-        return Err(FormatError::Version { found: version });
+        return refuse(FormatError::Version { found: version });
     }
-    let expected = word(prelude, at::TOTAL) as usize;
+    let expected = word(at::TOTAL) as usize;
     if found < expected {
-        return Err(FormatError::Truncated { found, expected });
+        return refuse(FormatError::Truncated { found, expected });
     }
     if found > expected {
-        return Err(FormatError::TrailingBytes { found, expected });
+        return refuse(FormatError::TrailingBytes { found, expected });
     }
-    let (sum, stated) = (checksum(bytes), word(prelude, at::CHECKSUM));
+    let (sum, stated) = (checksum(bytes), word(at::CHECKSUM));
     if sum != stated {
-        return Err(FormatError::Checksum { found: sum, expected: stated });
+        return refuse(FormatError::Checksum { found: sum, expected: stated });
     }
-    let header_end = PRELUDE_LEN.checked_add(word(prelude, at::HEADER_LEN) as usize).ok_or(FormatError::Prelude)?;
-    let blob_at = word(prelude, at::BLOB) as usize;
-    let header = bytes.get(PRELUDE_LEN..header_end).ok_or(FormatError::Prelude)?;
-    let gap = bytes.get(header_end..blob_at).ok_or(FormatError::Prelude)?;
-    let blob = bytes.get(blob_at..).ok_or(FormatError::Prelude)?;
-    let flags = u16::from_le_bytes([prelude[at::FLAGS], prelude[at::FLAGS + 1]]);
-    let used = gap.iter().chain(&prelude[at::ARENAS + 4 * FAMILIES..]).fold(0, |all, &byte| all | byte);
-    if flags != 0 || used != 0 || gap.len() >= 16 || !blob_at.is_multiple_of(16) {
-        return Err(FormatError::Prelude);
-    }
-    let mut arenas = [0; FAMILIES];
-    for (family, bytes) in arenas.iter_mut().enumerate() {
-        *bytes = word(prelude, at::ARENAS + 4 * family);
-    }
-    Ok(Parts { header, blob, arenas })
+    let parts = || {
+        let blob_at = word(at::BLOB) as usize;
+        let (header, gap) = bytes.get(PRELUDE_LEN..blob_at)?.split_at_checked(word(at::HEADER_LEN) as usize)?;
+        let families = &prelude[at::ARENAS / 4..];
+        let (arenas, reserved) = families.split_first_chunk::<FAMILIES>()?;
+        let used = gap.iter().chain(reserved.as_flattened()).fold(0, |all, &byte| all | byte);
+        let tidy = flags == 0 && used == 0 && gap.len() < 16 && blob_at.is_multiple_of(16);
+        let arenas = arenas.map(u32::from_le_bytes);
+        tidy.then_some(Parts { header, blob: bytes.get(blob_at..)?, arenas })
+    };
+    parts().or_else(|| refuse(FormatError::Prelude))
 }
 
 /// The checksum of a file: over all of it, its own field counted as zero.

@@ -4,7 +4,7 @@ use super::{
     row::{Out, Ring, Row},
 };
 use crate::{
-    format::{MAX_KERNEL, Op, Shape, read_i32},
+    format::{FAMILY, MAX_KERNEL, Op, Shape, read_i32},
     plan::{self, Taps},
     weights,
 };
@@ -14,6 +14,8 @@ impl Row<'_> {
     #[inline(never)]
     pub(super) fn write_portably(&self, out: &mut Out<'_>) {
         match self.layer.op {
+            // Packed kernels make dense rows of every form.
+            Op::Dense { .. } if FAMILY == 1 && !cfg!(feature = "encode") => {}
             Op::Dense { .. } => self.dense(out, dense::dots, dense::words),
             Op::Conv { k, s, p, .. } => self.conv(k, s, p, out),
             op if weights::doubles(op) => self.double(out),
