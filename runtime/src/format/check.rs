@@ -32,8 +32,12 @@ pub(crate) fn check(header: &Header<'_>, blob: &[u8], shapes: &mut Shapes, fault
     Check { header, blob, shapes, layer: None, fault }.model()
 }
 
-/// What stands in a message between the layer and the values.
-type What = &'static &'static str;
+/// How a value must lie to its bound, and what stands in the message before both.
+enum Rule {
+    Equal(&'static str),
+    AtMost(&'static str),
+    AtLeast(&'static str),
+}
 
 /// A model, how far it is checked, and what was wrong; every step gives `None` once something was.
 ///
@@ -50,7 +54,7 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     #[cold]
     #[inline(never)]
-    fn fail(&mut self, what: What, found: u32, expected: u32) -> Option<()> {
+    fn fail(&mut self, what: &'static str, found: u32, expected: u32) -> Option<()> {
         *self.fault = match self.layer {
             Some(layer) => FormatError::Layer { layer, what, found, expected },
             None => FormatError::Model { what, found, expected },
@@ -59,27 +63,22 @@ impl<'a> Check<'a> {
     }
 
     #[inline(never)]
-    fn equal(&mut self, what: What, found: u32, expected: u32) -> Option<()> {
-        if found == expected { Some(()) } else { self.fail(what, found, expected) }
-    }
-
-    #[inline(never)]
-    fn at_most(&mut self, what: What, found: u32, most: u32) -> Option<()> {
-        if found <= most { Some(()) } else { self.fail(what, found, most) }
-    }
-
-    #[inline(never)]
-    fn at_least(&mut self, what: What, found: u32, least: u32) -> Option<()> {
-        if found >= least { Some(()) } else { self.fail(what, found, least) }
+    fn keep(&mut self, rule: &Rule, found: u32, bound: u32) -> Option<()> {
+        let (what, kept) = match *rule {
+            Rule::Equal(what) => (what, found == bound),
+            Rule::AtMost(what) => (what, found <= bound),
+            Rule::AtLeast(what) => (what, found >= bound),
+        };
+        if kept { Some(()) } else { self.fail(what, found, bound) }
     }
 
     #[inline(never)]
     fn model(&mut self) -> Option<()> {
         let header = self.header;
-        self.at_least(&"latent length, at least", header.latent.into(), 1)?;
-        self.at_most(&"latent length, at most", header.latent.into(), MAX_LATENT as u32)?;
-        self.equal(&"classes", header.classes.into(), 0)?;
-        self.at_least(&"layers, at least", header.layers.len() as u32, 1)?;
+        self.keep(&Rule::AtLeast("latent length, at least"), header.latent.into(), 1)?;
+        self.keep(&Rule::AtMost("latent length, at most"), header.latent.into(), MAX_LATENT as u32)?;
+        self.keep(&Rule::Equal("classes"), header.classes.into(), 0)?;
+        self.keep(&Rule::AtLeast("layers, at least"), header.layers.len() as u32, 1)?;
         for (index, layer) in header.layers.iter().enumerate() {
             self.layer = Some(index as u8);
             let input = self.input(layer, index as u8)?;
@@ -92,14 +91,18 @@ impl<'a> Check<'a> {
         for index in 0..header.layers.len() as u8 - 1 {
             self.layer = Some(index);
             let readers = header.layers.iter().filter(|l| plan::reads(l, index.into())).count();
-            self.at_least(&"layers that read it, at least", readers as u32, 1)?;
+            self.keep(&Rule::AtLeast("layers that read it, at least"), readers as u32, 1)?;
         }
         self.layer = None;
         let picture = self.shapes.last().copied().unwrap_or_default();
-        self.equal(&"height of the picture", picture.h.into(), header.output.h.into())?;
-        self.equal(&"width of the picture", picture.w.into(), header.output.w.into())?;
-        self.equal(&"channels of the picture", picture.c.into(), header.output.c.into())?;
-        if picture.c == 1 { Some(()) } else { self.equal(&"channels of the picture, if not 1", picture.c.into(), 3) }
+        self.keep(&Rule::Equal("height of the picture"), picture.h.into(), header.output.h.into())?;
+        self.keep(&Rule::Equal("width of the picture"), picture.w.into(), header.output.w.into())?;
+        self.keep(&Rule::Equal("channels of the picture"), picture.c.into(), header.output.c.into())?;
+        if picture.c == 1 {
+            Some(())
+        } else {
+            self.keep(&Rule::Equal("channels of the picture, if not 1"), picture.c.into(), 3)
+        }
     }
 
     /// The shape of what the layer reads.
@@ -111,11 +114,11 @@ impl<'a> Check<'a> {
             if let Source::Layer(i) = source
                 && i >= index
             {
-                self.fail(&"layer it reads, below", i.into(), index.into())?;
+                self.fail("layer it reads, below", i.into(), index.into())?;
             }
             let shape = plan::shape_of(source, self.header.latent, self.shapes).unwrap_or_default();
             if input != Shape::default() && shape != input {
-                self.fail(&"values of the second tensor", shape.count(), input.count())?;
+                self.fail("values of the second tensor", shape.count(), input.count())?;
             }
             input = shape;
         }
@@ -128,21 +131,21 @@ impl<'a> Check<'a> {
             Op::Dense { shape } => shape,
             Op::Add { .. } => input,
             Op::Upsample { factor } => {
-                self.at_least(&"factor, at least", factor.into(), 1)?;
+                self.keep(&Rule::AtLeast("factor, at least"), factor.into(), 1)?;
                 let times = |n: u16| n.saturating_mul(factor.into());
                 Shape { h: times(input.h), w: times(input.w), c: input.c }
             }
             Op::Conv { k, s, p, c } | Op::ConvTranspose { k, s, p, c } => {
                 let (k, s, p) = (u32::from(k), u32::from(s), u32::from(p));
-                self.at_least(&"kernel, at least", k, 1)?;
-                self.at_most(&"kernel, at most", k, MAX_KERNEL.into())?;
-                self.at_least(&"stride, at least", s, 1)?;
-                self.at_most(&"stride, at most", s, MAX_KERNEL.into())?;
+                self.keep(&Rule::AtLeast("kernel, at least"), k, 1)?;
+                self.keep(&Rule::AtMost("kernel, at most"), k, MAX_KERNEL.into())?;
+                self.keep(&Rule::AtLeast("stride, at least"), s, 1)?;
+                self.keep(&Rule::AtMost("stride, at most"), s, MAX_KERNEL.into())?;
                 // Then every window touches the picture.
-                self.at_most(&"padding, at most", p, k - 1)?;
+                self.keep(&Rule::AtMost("padding, at most"), p, k - 1)?;
                 let transposed = matches!(layer.op, Op::ConvTranspose { .. });
                 if transposed {
-                    self.at_least(&"kernel, at least the stride,", k, s)?;
+                    self.keep(&Rule::AtLeast("kernel, at least the stride,"), k, s)?;
                 }
                 // Nothing is left of a side that is shorter than what is taken from it.
                 let side = |n: u16| {
@@ -157,10 +160,10 @@ impl<'a> Check<'a> {
                 Shape { h: side(input.h), w: side(input.w), c }
             }
         };
-        self.at_least(&"values, at least", out.count(), 1)?;
-        self.at_most(&"height, at most", out.h.into(), MAX_SIDE.into())?;
-        self.at_most(&"width, at most", out.w.into(), MAX_SIDE.into())?;
-        self.at_most(&"channels, at most", out.c.into(), MAX_CHANNELS.into())?;
+        self.keep(&Rule::AtLeast("values, at least"), out.count(), 1)?;
+        self.keep(&Rule::AtMost("height, at most"), out.h.into(), MAX_SIDE.into())?;
+        self.keep(&Rule::AtMost("width, at most"), out.w.into(), MAX_SIDE.into())?;
+        self.keep(&Rule::AtMost("channels, at most"), out.c.into(), MAX_CHANNELS.into())?;
         Some(out)
     }
 
@@ -168,10 +171,11 @@ impl<'a> Check<'a> {
     fn numbers(&mut self, layer: &Layer, input: Shape, out: Shape) -> Option<()> {
         let Layer { op, bias, layout, interval, activation, .. } = *layer;
         if layout == Layout::Fast && !weights::has_fast(op) {
-            self.fail(&"layout, where only 0 (compact) is possible,", 1, 0)?;
+            self.fail("layout, where only 0 (compact) is possible,", 1, 0)?;
         }
         let (c_in, c_out) = (u32::from(input.c), u32::from(out.c));
-        let bytes = self.bytes(&"bytes of weights", layer.weights, weights::bytes(op, layout, input, out))?;
+        let bytes =
+            self.bytes(&Rule::Equal("bytes of weights"), layer.weights, weights::bytes(op, layout, input, out))?;
         // Biases, multipliers, weights of an output.
         let (biases, scales, window) = match op {
             Op::Dense { .. } if bias.len == 4 * c_out => (c_out, c_out, input.count()),
@@ -185,12 +189,12 @@ impl<'a> Check<'a> {
             Op::Add { .. } => (1, 1, 0),
             Op::Upsample { .. } => (0, 0, 0),
         };
-        let biases = self.bytes(&"bytes of biases", bias, biases.saturating_mul(4))?;
-        for m in words(self.bytes(&"bytes of multipliers", layer.scale, 4 * scales)?) {
-            self.at_most(&"multiplier, at most", m as u32, i32::MAX as u32)?;
+        let biases = self.bytes(&Rule::Equal("bytes of biases"), bias, biases.saturating_mul(4))?;
+        for m in words(self.bytes(&Rule::Equal("bytes of multipliers"), layer.scale, 4 * scales)?) {
+            self.keep(&Rule::AtMost("multiplier, at most"), m as u32, i32::MAX as u32)?;
         }
         if let Activation::Table(span) = activation {
-            self.bytes(&"bytes of the activation table", span, 2 * TABLE_LEN as u32)?;
+            self.bytes(&Rule::Equal("bytes of the activation table"), span, 2 * TABLE_LEN as u32)?;
         }
         // The largest sum without the bias.
         let reach = match op {
@@ -199,21 +203,21 @@ impl<'a> Check<'a> {
         };
         for bias in words(biases) {
             let most = reach.saturating_mul(128).saturating_add(bias.unsigned_abs());
-            self.at_most(&"largest accumulator, at most", most, i32::MAX as u32)?;
+            self.keep(&Rule::AtMost("largest accumulator, at most"), most, i32::MAX as u32)?;
         }
         if weights::doubles(op) {
-            self.at_least(&"lane interval, at least", interval.into(), 1)?;
+            self.keep(&Rule::AtLeast("lane interval, at least"), interval.into(), 1)?;
         } else {
-            self.equal(&"lane interval", interval.into(), 0)?;
+            self.keep(&Rule::Equal("lane interval"), interval.into(), 0)?;
         }
         match op {
             Op::Add { .. } => Some(()),
             Op::Upsample { .. } => {
                 // It passes its input's values on.
-                self.equal(&"activations", (activation != Activation::Clamp).into(), 0)?;
+                self.keep(&Rule::Equal("activations"), (activation != Activation::Clamp).into(), 0)?;
                 let before = plan::zero_point(layer.input, &self.header.layers);
                 let shown = |z: i8| u32::from(z as u8 ^ 0x80);
-                self.equal(&"zero point, plus 128,", shown(layer.zero_point), shown(before))
+                self.keep(&Rule::Equal("zero point, plus 128,"), shown(layer.zero_point), shown(before))
             }
             _ => self.weights(layer, bytes, c_in as usize, c_out as usize),
         }
@@ -221,12 +225,12 @@ impl<'a> Check<'a> {
 
     /// The bytes of a span.
     #[inline(never)]
-    fn bytes(&mut self, what: What, span: Span, expected: u32) -> Option<&'a [u8]> {
-        self.equal(what, span.len, expected)?;
-        self.equal(&"offset in the blob, modulo 4,", span.at % 4, 0)?;
+    fn bytes(&mut self, what: &Rule, span: Span, expected: u32) -> Option<&'a [u8]> {
+        self.keep(what, span.len, expected)?;
+        self.keep(&Rule::Equal("offset in the blob, modulo 4,"), span.at % 4, 0)?;
         let bytes = self.blob.get(span.at as usize..).and_then(|b| b.get(..span.len as usize));
         if bytes.is_none() {
-            let what = &"end of its numbers, at most the blob's,";
+            let what = "end of its numbers, at most the blob's,";
             self.fail(what, span.at.saturating_add(span.len), self.blob.len() as u32)?;
         }
         bytes
@@ -254,13 +258,13 @@ impl<'a> Check<'a> {
             // Sums with a weight of -128 are too large for a lane.
             Layout::Compact if proved && most <= LANE_BUDGET => None,
             Layout::Compact => {
-                weights::first_least(bytes).map(|at| self.fail(&"weights of -128, the first at byte", at as u32, 0))
+                weights::first_least(bytes).map(|at| self.fail("weights of -128, the first at byte", at as u32, 0))
             }
             Layout::Fast => weights::first_unpaired(bytes, if doubles { LANE } else { DENSE_LANE })
-                .map(|at| self.fail(&"words that are no pair of weights, the first at byte", at as u32, 0)),
+                .map(|at| self.fail("words that are no pair of weights, the first at byte", at as u32, 0)),
         };
         sound.unwrap_or(Some(()))?;
-        self.at_most(&"largest sum of weights in a lane interval, at most", most, LANE_BUDGET)
+        self.keep(&Rule::AtMost("largest sum of weights in a lane interval, at most"), most, LANE_BUDGET)
     }
 }
 
