@@ -20,14 +20,16 @@ pub(crate) fn conv_taps(k: u8, s: u8, p: u8, o: u16) -> Taps {
 ///
 /// Of the `k` kernel taps only those of `o`'s phase `(o + p) mod s` meet an input: no zero is inserted.
 pub(crate) fn transpose_taps(k: u8, s: u8, p: u8, o: u16) -> Taps {
-    let (at, s) = (u32::from(o) + u32::from(p), u32::from(s.max(1)));
-    let count = phase_taps(k, s as u8, (at % s) as u8);
-    Taps { start: (at / s) as i32 + 1 - count as i32, count }
+    // A checked model has no stride 0; divisions that say so leave no panic behind.
+    let (at, by) = (u32::from(o) + u32::from(p), u32::from(s));
+    let count = phase_taps(k, s, at.checked_rem(by).unwrap_or(0) as u8);
+    Taps { start: at.checked_div(by).unwrap_or(0) as i32 + 1 - count as i32, count }
 }
 
 /// Kernel taps of a phase: `phase`, `phase + s`, … below `k`.
 pub(crate) fn phase_taps(k: u8, s: u8, phase: u8) -> usize {
-    usize::from(k.saturating_sub(phase)).div_ceil(usize::from(s.max(1)))
+    let left = u32::from(k.saturating_sub(phase)) + u32::from(s.saturating_sub(1));
+    left.checked_div(u32::from(s)).unwrap_or(0) as usize
 }
 
 /// First and last input row that output row `y` of `layer` needs; padding left out.
@@ -37,7 +39,7 @@ fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
         Op::Dense { .. } => return (0, bottom),
         Op::Add { .. } => return (y, y),
         Op::Upsample { factor } => {
-            let row = y / u16::from(factor.max(1));
+            let row = y.checked_div(u16::from(factor)).unwrap_or(0);
             return (row, row);
         }
         Op::Conv { k, s, p, .. } => conv_taps(k, s, p, y),

@@ -33,7 +33,7 @@ impl Row<'_> {
 
     fn conv_transpose(&self, k: u8, s: u8, p: u8, out: &mut Out<'_>) {
         let c = usize::from(self.input.shape.c) * usize::from(self.shape.c);
-        let phase = |o: u16| ((u32::from(o) + u32::from(p)) % u32::from(s.max(1))) as u8;
+        let phase = |o: u16| (u32::from(o) + u32::from(p)).checked_rem(u32::from(s)).unwrap_or(0) as u8;
         let taps = plan::transpose_taps(k, s, p, self.y);
         // Weights lie phase by phase; the phases of the rows above this one's have all k columns.
         let above: usize = (0..phase(self.y)).map(|r| plan::phase_taps(k, s, r)).sum();
@@ -68,7 +68,7 @@ impl Row<'_> {
 
     fn upsample(&self, factor: u8, out: &mut Out<'_>) {
         let (c, factor) = (usize::from(self.shape.c).max(1), usize::from(factor.max(1)));
-        let row = self.input.row(usize::from(self.y) / factor);
+        let row = self.input.row(usize::from(self.y).checked_div(factor).unwrap_or(0));
         for (x, pixel) in row.chunks_exact(c).enumerate() {
             for copy in x * factor..(x + 1) * factor {
                 pixel.iter().enumerate().for_each(|(channel, &v)| out.put(copy, channel, v as i8));

@@ -103,7 +103,7 @@ impl Latent {
         if step >= steps {
             return b.clone();
         }
-        let part = ((u64::from(step) << 16) / u64::from(steps)) as u32;
+        let part = (u64::from(step) << 16).checked_div(u64::from(steps)).unwrap_or(0) as u32;
         let (cos, sin) = (sine(65536 - part), sine(part));
         let squares = |v: &Self| v.values.iter().map(|&x| i64::from(x).pow(2) as u64).sum::<u64>();
         let wanted = (squares(a) * u64::from(65536 - part) + squares(b) * u64::from(part)) >> 16;
