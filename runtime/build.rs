@@ -1,15 +1,16 @@
-//! Chooses the kernels for the target: `kernels = "lanes" | "lanes-asm" | "mve" | "plain"`.
+//! Chooses the kernels for the target: `kernels = "armv6m" | "lanes" | "lanes-asm" | "mve" | "plain"`.
 //!
 //! Stable compilers hide most Arm features from `cfg`, so the target's name and the flags decide.
 use std::env::var;
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(kernels, values(\"plain\", \"lanes\", \"lanes-asm\", \"mve\"))");
+    println!("cargo::rustc-check-cfg=cfg(kernels, values(\"armv6m\", \"plain\", \"lanes\", \"lanes-asm\", \"mve\"))");
     println!("cargo::rustc-check-cfg=cfg(dsp)");
     let target = var("TARGET").unwrap_or_default();
     let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let vectors = flags.contains("cortex-m55") || flags.contains("cortex-m85") || flags.contains("+mve");
     let kernels = match target.split('-').next().unwrap_or_default() {
+        "thumbv6m" | "thumbv8m.base" => "armv6m",
         "thumbv8m.main" if vectors => "mve",
         "thumbv7m" | "thumbv7em" | "thumbv8m.main" => "lanes-asm",
         cpu if cpu.starts_with("riscv32") && cpu.contains('m') => "lanes",

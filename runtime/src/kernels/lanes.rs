@@ -12,10 +12,14 @@ use crate::{
 
 #[cfg(kernels = "lanes-asm")]
 pub(super) use super::armv7m::{Pixels, Products, dense, dots, packed, unpack};
-#[cfg(not(kernels = "lanes-asm"))]
+#[cfg(not(any(kernels = "lanes-asm", target_arch = "riscv32")))]
 pub(super) use super::dense::dots;
+#[cfg(target_arch = "riscv32")]
+pub(super) use super::rv32::{dense, dots, quad, unpack};
 #[cfg(not(kernels = "lanes-asm"))]
-pub(super) use twin::{Pixels, Products, dense, packed, unpack};
+pub(super) use twin::{Pixels, Products, packed};
+#[cfg(not(any(kernels = "lanes-asm", target_arch = "riscv32")))]
+pub(super) use twin::{dense, quad, unpack};
 
 /// Sums of the lanes of two pairs of pixels: for each pair the even, then the odd columns' low, middle and high lane.
 pub(super) type Lanes = [i32; 12];
@@ -252,7 +256,7 @@ pub(super) mod twin {
             let Pixels { rows: [first, second], each, interval } = *self.pixels;
             let first = first.get(self.at..)?.get(..each)?;
             let second = second.get(self.at..).and_then(|b| b.get(..each)).unwrap_or_default();
-            self.lanes = quad([first, second], self.words, interval);
+            self.lanes = super::quad([first, second], self.words, interval);
             self.at += each;
             Some(&self.lanes)
         }
@@ -284,7 +288,7 @@ pub(super) mod twin {
     }
 
     /// Adds the lanes of the accumulators to `lanes` and clears them.
-    fn empty(accs: &mut [i64; 4], lanes: &mut Lanes) {
+    pub(in crate::kernels) fn empty(accs: &mut [i64; 4], lanes: &mut Lanes) {
         for (acc, sums) in accs.iter_mut().zip(lanes.chunks_exact_mut(3)) {
             let mut rest = *acc;
             for sum in sums {

@@ -1,18 +1,24 @@
 //! The arithmetic of one output row, by kernel family; all families agree bit for bit.
+#[cfg(kernels = "armv6m")]
+#[allow(unsafe_code)]
+mod armv6m;
 #[cfg(kernels = "lanes-asm")]
 #[allow(unsafe_code)]
 mod armv7m;
-#[cfg(kernels = "mve")]
-#[allow(unsafe_code)]
-mod armv81;
 mod dense;
 mod doubling;
 #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
 mod lanes;
+#[cfg(kernels = "mve")]
+#[allow(unsafe_code)]
+mod mve;
 mod portable;
 mod row;
+#[cfg(all(target_arch = "riscv32", any(kernels = "lanes", feature = "encode")))]
+#[allow(unsafe_code)]
+mod rv32;
 
-#[cfg(any(kernels = "lanes", kernels = "lanes-asm", kernels = "mve", feature = "encode"))]
+#[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
 use crate::format::Op;
 use crate::plan::Form;
 pub(crate) use row::{Out, Ring, Row};
@@ -36,13 +42,15 @@ impl Row<'_> {
                 return lanes::dense_row(self, out);
             }
         }
-        #[cfg(kernels = "mve")]
-        match self.layer.op {
-            Op::Dense { .. } => return self.dense(out, armv81::dots, dense::words),
-            op if crate::weights::doubles(op) && armv81::double(self, out) => return,
-            _ => {}
-        }
         _ = scratch;
+        #[cfg(kernels = "armv6m")]
+        if armv6m::write(self, out) {
+            return;
+        }
+        #[cfg(kernels = "mve")]
+        if mve::write(self, out) {
+            return;
+        }
         self.write_portably(out);
     }
 }

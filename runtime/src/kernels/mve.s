@@ -1,145 +1,120 @@
-@ Products of sixteen bytes at a time, for Armv8.1-M with vectors. Loops end in the middle of a vector by themselves.
+@ Vector kernels of Armv8.1-M (Cortex-M55, M85): sixteen int8 products in one VMLADAVA.
+@
+@ Loads of bytes need no alignment. Lanes beyond the end of a tail-predicated loop (DLSTP, LETP) read and write nothing.
 
     .syntax unified
+    @ Flags of the compiler do not reach this text.
     .cpu cortex-m55
 
-@ A row of one output channel without its first and last column: products, then values, six columns at a time.
+@ The biases of a row of columns: of even columns, the first, odd columns, the last.
 @
-@ void ganlet_columns(Columns *columns)
-@ struct Columns { const i8 *pixels[2], *even[2], *odd[2]; u32 c; u8 *out; i32 left; i32 offset; const i16 *table;
-@                  u32 channels; i32 biases[4]; i32 multipliers[4]; u32 places[4]; }
-@
-@ Windows of two neighbouring pixels go by threes; `left` of them are to come, and `pixels` and `out` move on with
-@ them. A null pointer instead of the second row's pixels leaves that row out. r0, r4, r8 add up the even columns,
-@ r2, r6, r10 the odd ones.
+@ void ganlet_start(i32 *sums, const i32 *biases, u32 count)
 
-@ The four sums in q0 become bytes, and their places come into q1. r1 is the table or null, r9 its second entry,
-@ r7 what is added behind the multiplication.
-.macro GANLET_FINISH
-    vldrw.u32 q1, [r12, #48]
-    vldrw.u32 q2, [r12, #64]
-    vadd.i32 q0, q0, q1
-    vrmulh.s32 q0, q0, q2
-    vadd.i32 q0, q0, r7
-    vqmovnb.s32 q0, q0
-    cbz r1, 7f
-    vmovlb.s16 q0, q0
-    mov r3, #32768
-    vadd.i32 q0, q0, r3
-    vshr.u32 q2, q0, #8
-    vldrh.s32 q1, [r1, q2, uxtw #1]
-    vldrh.s32 q3, [r9, q2, uxtw #1]
-    vshl.i32 q2, q2, #8
-    vsub.i32 q0, q0, q2
-    vsub.i32 q3, q3, q1
-    vmul.i32 q0, q0, q3
-    vshl.i32 q1, q1, #8
-    vadd.i32 q0, q0, q1
-    vrshr.s32 q0, q0, #16
-    vqmovnb.s32 q0, q0
-7:
-    vqmovnb.s16 q0, q0
-    vldrw.u32 q1, [r12, #80]
-.endm
-
-    .section .text.ganlet_columns, "ax", %progbits
-    .global ganlet_columns
-    .type ganlet_columns, %function
+    .section .text.ganlet_start, "ax", %progbits
+    .global ganlet_start
+    .type ganlet_start, %function
     .thumb_func
     .p2align 2
-ganlet_columns:
-    push {r4-r11, lr}
-    sub sp, #4
+ganlet_start:
+    push {r4, lr}
     mov r12, r0
+    ldr r3, [r1]
+    ldr r4, [r1, #8]
+    vmov q0[2], q0[0], r3, r3
+    vmov q0[3], q0[1], r4, r4
+    dlstp.32 lr, r2
 1:
-    movs r0, #0
-    movs r2, #0
-    movs r4, #0
-    movs r6, #0
-    mov r8, #0
-    mov r10, #0
-    ldr r1, [r12]
-    ldr r7, [r12, #8]
-    ldr r9, [r12, #16]
-    movs r11, #0
-2:
-    str r11, [sp]
-    ldr r11, [r12, #24]
-    add r3, r1, r11
-    add r5, r3, r11
-    lsl r11, r11, #1
-    dlstp.8 lr, r11
-3:
-    vldrb.8 q3, [r7], #16
-    vldrb.8 q0, [r1], #16
-    vmladava.s8 r0, q0, q3
-    vldrb.8 q1, [r3], #16
-    vmladava.s8 r4, q1, q3
-    vldrb.8 q2, [r5], #16
-    vmladava.s8 r8, q2, q3
-    vldrb.8 q3, [r9], #16
-    vmladava.s8 r2, q0, q3
-    vmladava.s8 r6, q1, q3
-    vmladava.s8 r10, q2, q3
-    letp lr, 3b
-    ldr r11, [sp]
-    cmp r11, #0
-    bne 4f
-    mov r11, #1
-    ldr r1, [r12, #4]
-    ldr r7, [r12, #12]
-    ldr r9, [r12, #20]
-    cmp r1, #0
-    bne 2b
-4:
-    ldr r11, [r12, #28]
-    ldr r7, [r12, #36]
-    ldr r1, [r12, #40]
-    add r9, r1, #2
-    vmov q0[2], q0[0], r0, r4
-    vmov q0[3], q0[1], r2, r6
-    GANLET_FINISH
-    vstrb.32 q0, [r11, q1]
-    vmov q0[2], q0[0], r8, r8
-    vmov q0[3], q0[1], r10, r10
-    ldr r5, [r12, #44]
-    add r11, r11, r5, lsl #2
-    movs r2, #2
-    GANLET_FINISH
-    vctp.32 r2
-    vpst
-    vstrbt.32 q0, [r11, q1]
-@ On by three windows, by fewer at the end, so that the last three end with the row.
-    ldr r0, [r12, #32]
-    subs r0, #3
-    str r0, [r12, #32]
-    ble 6f
-    cmp r0, #3
-    it gt
-    movgt r0, #3
-    mul r5, r5, r0
-    ldr r1, [r12, #28]
-    add r1, r1, r5, lsl #1
-    str r1, [r12, #28]
-    ldr r5, [r12, #24]
-    mul r0, r0, r5
-    ldrd r1, r2, [r12]
-    add r1, r0
-    str r1, [r12]
-    cmp r2, #0
-    beq.w 1b
-    add r2, r0
-    str r2, [r12, #4]
-    b.w 1b
-6:
-    add sp, #4
-    pop {r4-r11, pc}
-    .size ganlet_columns, . - ganlet_columns
+    vstrw.32 q0, [r0], #16
+    letp lr, 1b
+    ldr r3, [r1, #4]
+    ldr r4, [r1, #12]
+    str r3, [r12]
+    add r12, r12, r2, lsl #2
+    str r4, [r12, #-4]
+    pop {r4, pc}
+    .size ganlet_start, . - ganlet_start
 
-@ The first pixel times the low even weights, the last one times the high odd ones.
+@ Three pairs of neighbouring pixels times the weights of the odd and of the even columns: six outputs at a time.
 @
-@ void ganlet_edges(const Edge *taps, u32 c, i32 sums[2])
-@ struct Edge { const i8 *first, *last, *even, *odd; } for each tap row, then a null pointer.
+@ void ganlet_windows(const i8 *even, const i8 *odd, const i8 *pixels, i32 *sums, i32 *sums_end, u32 pixel, u32 steps)
+@ Adds `steps` times 16 products to each sum; the next three pairs begin three pixels on.
+
+    .section .text.ganlet_windows, "ax", %progbits
+    .global ganlet_windows
+    .type ganlet_windows, %function
+    .thumb_func
+    .p2align 2
+ganlet_windows:
+    push {r4-r11, lr}
+    mov r7, r0
+    mov r9, r1
+    mov r1, r2
+    mov lr, r3
+    ldr r5, [sp, #40]
+    ldr r11, [sp, #44]
+    add r12, r5, r5, lsl #1
+    sub r12, r12, r11, lsl #4
+    add r3, r1, r5
+    add r5, r5, r3
+1:
+    @ The pixel's length is not needed any more.
+    str lr, [sp, #40]
+    ldm lr, {r0, r2, r4, r6, r8, r10}
+    dls lr, r11
+2:
+    vldrb.u8 q0, [r7], #16
+    vldrb.u8 q1, [r9], #16
+    vldrb.u8 q2, [r1], #16
+    vmladava.s8 r0, q2, q1
+    vmladava.s8 r2, q2, q0
+    vldrb.u8 q3, [r3], #16
+    vmladava.s8 r4, q3, q1
+    vmladava.s8 r6, q3, q0
+    vldrb.u8 q2, [r5], #16
+    vmladava.s8 r8, q2, q1
+    vmladava.s8 r10, q2, q0
+    le lr, 2b
+    sub r7, r7, r11, lsl #4
+    sub r9, r9, r11, lsl #4
+    add r1, r12
+    add r3, r12
+    add r5, r12
+    ldr lr, [sp, #40]
+    stm lr!, {r0, r2, r4, r6, r8, r10}
+    ldr r0, [sp, #36]
+    cmp lr, r0
+    bne 1b
+    pop {r4-r11, pc}
+    .size ganlet_windows, . - ganlet_windows
+
+@ As ganlet_windows, one pair of pixels: two outputs.
+@
+@ void ganlet_window(const i8 *even, const i8 *odd, const i8 *pixels, i32 *sums, u32 steps)
+
+    .section .text.ganlet_window, "ax", %progbits
+    .global ganlet_window
+    .type ganlet_window, %function
+    .thumb_func
+    .p2align 2
+ganlet_window:
+    push {r4, r6, r7, lr}
+    ldr r12, [sp, #16]
+    ldm r3, {r4, r6}
+    dls lr, r12
+1:
+    vldrb.u8 q2, [r2], #16
+    vldrb.u8 q1, [r1], #16
+    vmladava.s8 r4, q2, q1
+    vldrb.u8 q0, [r0], #16
+    vmladava.s8 r6, q2, q0
+    le lr, 1b
+    stm r3, {r4, r6}
+    pop {r4, r6, r7, pc}
+    .size ganlet_window, . - ganlet_window
+
+@ One pixel times the weights of the first column, another one times those of the last.
+@
+@ void ganlet_edges(const i8 *a0, const i8 *w0, const i8 *a1, const i8 *w1, u32 count, i32 *first, i32 *last)
 
     .section .text.ganlet_edges, "ax", %progbits
     .global ganlet_edges
@@ -147,64 +122,270 @@ ganlet_columns:
     .thumb_func
     .p2align 2
 ganlet_edges:
-    push {r4-r8, lr}
-    mov r12, r0
-    mov r8, r2
-    movs r0, #0
-    movs r2, #0
-    b 3f
+    push {r4-r6, lr}
+    ldr r12, [sp, #16]
+    ldr r4, [sp, #20]
+    ldr r6, [sp, #24]
+    ldr r4, [r4]
+    ldr r6, [r6]
+    dlstp.8 lr, r12
 1:
-    ldrd r4, r5, [r12], #8
-    ldr r6, [r12], #4
-    dlstp.8 lr, r1
-2:
-    vldrb.8 q0, [r3], #16
-    vldrb.8 q1, [r5], #16
-    vmladava.s8 r0, q0, q1
-    vldrb.8 q2, [r4], #16
-    vldrb.8 q3, [r6], #16
-    vmladava.s8 r2, q2, q3
-    letp lr, 2b
-3:
-    ldr r3, [r12], #4
-    cmp r3, #0
-    bne 1b
-    strd r0, r2, [r8]
-    pop {r4-r8, pc}
+    vldrb.u8 q0, [r0], #16
+    vldrb.u8 q1, [r1], #16
+    vmladava.s8 r4, q0, q1
+    vldrb.u8 q2, [r2], #16
+    vldrb.u8 q3, [r3], #16
+    vmladava.s8 r6, q2, q3
+    letp lr, 1b
+    ldr r0, [sp, #20]
+    ldr r1, [sp, #24]
+    str r4, [r0]
+    str r6, [r1]
+    pop {r4-r6, pc}
     .size ganlet_edges, . - ganlet_edges
 
-@ Values times four rows of weights.
+@ Requantises, adds the zero point, saturates: VRMULH is (a * b + 2^31) >> 32. A value every `step` bytes.
 @
-@ void ganlet_rows(const i8 *values, const i8 *rows, u32 count, i32 sums[4])
+@ void ganlet_finish(const i32 *sums, i8 *out, u32 step, i32 m, i32 zero_point, u32 count)
 
-    .section .text.ganlet_rows, "ax", %progbits
-    .global ganlet_rows
-    .type ganlet_rows, %function
+    .section .text.ganlet_finish, "ax", %progbits
+    .global ganlet_finish
+    .type ganlet_finish, %function
     .thumb_func
     .p2align 2
-ganlet_rows:
-    push {r3-r9, lr}
-    add r5, r1, r2
-    add r7, r5, r2
-    add r9, r7, r2
-    dlstp.8 lr, r2
-    mov r3, r0
+ganlet_finish:
+    push {r4, lr}
+    movs r4, #0
+    vidup.u32 q2, r4, #1
+    vdup.32 q1, r3
+    vmul.i32 q2, q2, r2
+    lsls r2, r2, #2
+    ldr r4, [sp, #8]
+    ldr r12, [sp, #12]
+    dlstp.32 lr, r12
+1:
+    vldrw.u32 q0, [r0], #16
+    vrmulh.s32 q0, q0, q1
+    vadd.i32 q0, q0, r4
+    vqmovnb.s32 q0, q0
+    vqmovnb.s16 q0, q0
+    vstrb.32 q0, [r1, q2]
+    vadd.i32 q2, q2, r2
+    letp lr, 1b
+    pop {r4, pc}
+    .size ganlet_finish, . - ganlet_finish
+
+@ The same with a table of 257 i16, between whose entries it interpolates.
+@
+@ void ganlet_table(const i32 *sums, i8 *out, u32 step, i32 m, const i16 *table, u32 count)
+
+    .section .text.ganlet_table, "ax", %progbits
+    .global ganlet_table
+    .type ganlet_table, %function
+    .thumb_func
+    .p2align 2
+ganlet_table:
+    push {r4-r6, lr}
+    vpush {d8-d11}
+    movs r4, #0
+    vidup.u32 q2, r4, #1
+    vdup.32 q1, r3
+    vmul.i32 q2, q2, r2
+    lsls r2, r2, #2
+    mov r4, #32768
+    ldr r5, [sp, #48]
+    ldr r12, [sp, #52]
+    adds r6, r5, #2
+    dlstp.32 lr, r12
+1:
+    vldrw.u32 q0, [r0], #16
+    vrmulh.s32 q0, q0, q1
+    vqmovnb.s32 q0, q0
+    vmovlb.s16 q0, q0
+    vadd.i32 q0, q0, r4
+    vshr.u32 q3, q0, #8
+    vmovlb.u8 q0, q0
+    vmovlb.u16 q0, q0
+    vldrh.s32 q4, [r5, q3, uxtw #1]
+    vldrh.s32 q5, [r6, q3, uxtw #1]
+    vsub.i32 q5, q5, q4
+    vmul.i32 q5, q5, q0
+    vshl.i32 q4, q4, #8
+    vadd.i32 q4, q4, q5
+    vrshr.s32 q4, q4, #16
+    vqmovnb.s32 q4, q4
+    vqmovnb.s16 q4, q4
+    vstrb.32 q4, [r1, q2]
+    vadd.i32 q2, q2, r2
+    letp lr, 1b
+    vpop {d8-d11}
+    pop {r4-r6, pc}
+    .size ganlet_table, . - ganlet_table
+
+@ As ganlet_finish, neighbouring values with a bias and a multiplier each.
+@
+@ void ganlet_finish_each(const i32 *sums, const i32 *biases, const i32 *scales, i8 *out, i32 zero_point, u32 count)
+
+    .section .text.ganlet_finish_each, "ax", %progbits
+    .global ganlet_finish_each
+    .type ganlet_finish_each, %function
+    .thumb_func
+    .p2align 2
+ganlet_finish_each:
+    push {r4, lr}
+    ldr r4, [sp, #8]
+    ldr r12, [sp, #12]
+    dlstp.32 lr, r12
+1:
+    vldrw.u32 q0, [r0], #16
+    vldrw.u32 q1, [r1], #16
+    vadd.i32 q0, q0, q1
+    vldrw.u32 q2, [r2], #16
+    vrmulh.s32 q0, q0, q2
+    vadd.i32 q0, q0, r4
+    vqmovnb.s32 q0, q0
+    vqmovnb.s16 q0, q0
+    vstrb.32 q0, [r3], #4
+    letp lr, 1b
+    pop {r4, pc}
+    .size ganlet_finish_each, . - ganlet_finish_each
+
+@ Values times rows of weights, four rows at a time.
+@
+@ void ganlet_dots(const i8 *values, const i8 *rows, u32 count, i32 *sums, i32 *sums_end)
+
+    .section .text.ganlet_dots, "ax", %progbits
+    .global ganlet_dots
+    .type ganlet_dots, %function
+    .thumb_func
+    .p2align 2
+ganlet_dots:
+    push {r4-r11, lr}
+    mov r8, r2
+    mov r10, r3
+    mov r3, r1
+    mov r1, r0
+    add r5, r3, r8
+    add r7, r5, r8
+    add r9, r7, r8
+    @ Pointers advance by whole vectors.
+    add r11, r8, #15
+    bic r11, r11, #15
+    rsb r12, r11, r8, lsl #2
+1:
     movs r0, #0
+    movs r2, #0
     movs r4, #0
     movs r6, #0
-    mov r8, #0
+    dlstp.8 lr, r8
 2:
-    vldrb.8 q0, [r3], #16
-    vldrb.8 q1, [r1], #16
+    vldrb.u8 q0, [r1], #16
+    vldrb.u8 q1, [r3], #16
     vmladava.s8 r0, q0, q1
-    vldrb.8 q2, [r5], #16
-    vmladava.s8 r4, q0, q2
-    vldrb.8 q3, [r7], #16
-    vmladava.s8 r6, q0, q3
-    vldrb.8 q1, [r9], #16
-    vmladava.s8 r8, q0, q1
+    vldrb.u8 q2, [r5], #16
+    vmladava.s8 r2, q0, q2
+    vldrb.u8 q3, [r7], #16
+    vmladava.s8 r4, q0, q3
+    vldrb.u8 q1, [r9], #16
+    vmladava.s8 r6, q0, q1
     letp lr, 2b
-    ldr r3, [sp]
-    stm r3!, {r0, r4, r6, r8}
-    pop {r3-r9, pc}
-    .size ganlet_rows, . - ganlet_rows
+    sub r1, r1, r11
+    add r3, r12
+    add r5, r12
+    add r7, r12
+    add r9, r12
+    stm r10!, {r0, r2, r4, r6}
+    ldr r0, [sp, #36]
+    cmp r10, r0
+    bne 1b
+    pop {r4-r11, pc}
+    .size ganlet_dots, . - ganlet_dots
+
+@ Adds the lower 24 bits of \hi:\lo, with their sign, and what lies above them to the next two sums.
+.macro GANLET_LANES lo, hi
+    sbfx r11, \lo, #0, #24
+    lsr \lo, \lo, #24
+    orr \lo, \lo, \hi, lsl #8
+    @ A negative lower lane has borrowed from the upper one.
+    sub \lo, \lo, r11, asr #31
+    ldrd r6, r7, [r10]
+    add r6, r11
+    add r7, \lo
+    strd r6, r7, [r10], #8
+.endm
+
+@ Adds values times words of two weights to the sums of eight outputs: four 64-bit sums of two lanes each.
+@
+@ void ganlet_words(const i8 *values, const i32 *words, u32 fours, i32 *sums)
+
+    .section .text.ganlet_words, "ax", %progbits
+    .global ganlet_words
+    .type ganlet_words, %function
+    .thumb_func
+    .p2align 2
+ganlet_words:
+    push {r4-r11, lr}
+    vpush {d8-d9}
+    @ Widening loads take low registers only.
+    mov r6, r0
+    mov r7, r1
+    mov r10, r3
+    movs r0, #0
+    movs r1, #0
+    movs r3, #0
+    movs r4, #0
+    movs r5, #0
+    mov r8, r0
+    mov r9, r0
+    dls lr, r2
+    movs r2, #0
+1:
+    vldrb.s32 q4, [r6], #4
+    vld40.32 {q0, q1, q2, q3}, [r7]
+    vld41.32 {q0, q1, q2, q3}, [r7]
+    vld42.32 {q0, q1, q2, q3}, [r7]
+    vld43.32 {q0, q1, q2, q3}, [r7]!
+    vmlalva.s32 r0, r1, q4, q0
+    vmlalva.s32 r2, r3, q4, q1
+    vmlalva.s32 r4, r5, q4, q2
+    vmlalva.s32 r8, r9, q4, q3
+    le lr, 1b
+    GANLET_LANES r0, r1
+    GANLET_LANES r2, r3
+    GANLET_LANES r4, r5
+    GANLET_LANES r8, r9
+    vpop {d8-d9}
+    pop {r4-r11, pc}
+    .size ganlet_words, . - ganlet_words
+
+@ From words of two weights to single ones: the high, then the low ones of the even and of the odd columns.
+@
+@ void ganlet_split(const i32 *words, u32 eights, i8 *even, i8 *odd, u32 channels)
+@ The upper half of a word is 32 times the high weight, less one where the low weight is negative.
+
+    .section .text.ganlet_split, "ax", %progbits
+    .global ganlet_split
+    .type ganlet_split, %function
+    .thumb_func
+    .p2align 2
+ganlet_split:
+    push {r4, lr}
+    ldr r4, [sp, #8]
+    dls lr, r1
+    @ Narrowing stores take low registers only.
+    adds r1, r2, r4
+    add r4, r3
+1:
+    vld40.16 {q0, q1, q2, q3}, [r0]
+    vld41.16 {q0, q1, q2, q3}, [r0]
+    vld42.16 {q0, q1, q2, q3}, [r0]
+    vld43.16 {q0, q1, q2, q3}, [r0]!
+    vrshr.s16 q1, q1, #5
+    vrshr.s16 q3, q3, #5
+    vstrb.16 q0, [r1], #8
+    vstrb.16 q1, [r2], #8
+    vstrb.16 q2, [r4], #8
+    vstrb.16 q3, [r3], #8
+    le lr, 1b
+    pop {r4, pc}
+    .size ganlet_split, . - ganlet_split

@@ -1,0 +1,245 @@
+//! The kernels of Armv6-M: rows of doubling and dense layers; what they cannot make, the portable ones do.
+//!
+//! There is neither a long multiplication nor one that accumulates. Two products of bytes share a 32-bit word only for two
+//! steps, and emptying it costs more than it saves: single products it is, with few loads and no call for requantisation.
+use super::{
+    portable::dot,
+    row::{Finish, Out, Row},
+};
+use crate::{
+    format::Op,
+    requant,
+    weights::{self, DENSE_GROUP, DENSE_LANE, LANE, Taps},
+};
+use core::arch::global_asm;
+
+global_asm!(include_str!("armv6m.s"), options(raw));
+
+// SAFETY: the signatures are those of `armv6m.s`.
+unsafe extern "C" {
+    fn ganlet_pairs(
+        first: *const u8,
+        second: *const u8,
+        even: *const u8,
+        odd: *const u8,
+        count: usize,
+        sums: *mut [i32; 4],
+    );
+    fn ganlet_pair(first: *const u8, count: usize, even: *const u8, odd: *const u8, sums: *mut [i32; 2]);
+}
+
+/// Columns of the widest row made here.
+const MOST_COLUMNS: usize = 256;
+/// Channels whose fast weights are split at a time.
+const MOST_SPLIT: usize = 64;
+
+/// Makes the row if it is one for these kernels.
+pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
+    match row.layer.op {
+        Op::Dense { .. } if row.input.bytes.len().is_multiple_of(8) => dense(row, out),
+        op if weights::doubles(op) => return double(row, out),
+        _ => return false,
+    }
+    true
+}
+
+#[inline(never)]
+fn dense(row: &Row<'_>, out: &mut Out<'_>) {
+    row.dense(out, dots, dense_words);
+}
+
+/// As `dense::dots`.
+fn dots(input: &[u8], rows: &[u8]) -> [i32; DENSE_GROUP] {
+    let mut sums = [0; DENSE_GROUP];
+    let n = input.len().max(1);
+    for (sums, rows) in sums.as_chunks_mut::<2>().0.iter_mut().zip(rows.chunks(2 * n)) {
+        match rows.split_at_checked(n) {
+            Some((first, second)) if second.len() == n && n.is_multiple_of(8) => {
+                // SAFETY: all three are n bytes, a multiple of eight and not zero.
+                unsafe { ganlet_pair(input.as_ptr(), n, second.as_ptr(), first.as_ptr(), sums) }
+            }
+            _ => sums.iter_mut().zip(rows.chunks_exact(n)).for_each(|(sum, row)| *sum = dot(input, row)),
+        }
+    }
+    sums
+}
+
+/// The words in `bytes`; none if they do not start at a multiple of four.
+fn words(bytes: &[u8]) -> &[i32] {
+    // SAFETY: every pattern of bits is a word, and these cores are little-endian as the file is.
+    let (before, words, _) = unsafe { bytes.align_to::<i32>() };
+    if before.is_empty() { words } else { &[] }
+}
+
+/// As `dense::words`, for a multiple of eight inputs.
+fn dense_words(input: &[u8], group: &[u8]) -> [i32; DENSE_GROUP] {
+    let mut sums = [0; DENSE_GROUP];
+    let (mut low, mut high) = ([0; MOST_SPLIT], [0; MOST_SPLIT]);
+    let steps = words(group).as_chunks::<4>().0.chunks(MOST_SPLIT);
+    for (input, steps) in input.chunks(MOST_SPLIT).zip(steps) {
+        let count = input.len().min(steps.len());
+        if !count.is_multiple_of(8) || count == 0 {
+            return sums;
+        }
+        for (pair, sums) in sums.as_chunks_mut().0.iter_mut().enumerate() {
+            let column = steps.as_flattened().iter().skip(pair).step_by(4);
+            for ((low, high), &word) in low.iter_mut().zip(&mut high).zip(column) {
+                (*low, *high) = (word as u8, weights::high(word, DENSE_LANE) as u8);
+            }
+            // SAFETY: `count` values and weights are there; it is a multiple of eight and not zero.
+            unsafe { ganlet_pair(input.as_ptr(), count, high.as_ptr(), low.as_ptr(), sums) }
+        }
+    }
+    sums
+}
+
+/// The sums of a row of one channel, column by column.
+struct Sums<'a> {
+    sums: &'a mut [i32],
+    /// Input pixels.
+    w: usize,
+    c_in: usize,
+}
+
+/// A part of the channels of an input row, and their weights of one tap row.
+struct Part<'a> {
+    row: &'a [u8],
+    /// The first channel.
+    from: usize,
+    /// Of even and of odd columns: those of the left one of two pixels, then those of the right one.
+    taps: [&'a [u8]; 2],
+}
+
+impl Sums<'_> {
+    fn start(&mut self, [even, first, odd, last]: [i32; 4]) {
+        self.sums.as_chunks_mut().0.fill([even, odd]);
+        if let [start, .., end] = self.sums {
+            (*start, *end) = (first, last);
+        }
+    }
+
+    /// Adds the products of a part.
+    #[inline(always)]
+    fn add(&mut self, part: &Part<'_>) {
+        let (c, w) = (self.c_in, self.w);
+        let [even, odd] = part.taps;
+        let n = even.len() / 2;
+        if !n.is_multiple_of(8) || n == 0 || part.from + n > c || odd.len() != 2 * n || part.row.len() < w * c {
+            return;
+        }
+        let ((even_left, even_right), (odd_left, odd_right)) = (even.split_at(n), odd.split_at(n));
+        if n == c {
+            // Both pixels are one run.
+            self.windows(part.row, even, odd);
+        } else {
+            self.windows(part.row.get(part.from..).unwrap_or_default(), even_left, odd_left);
+            self.windows(part.row.get(c + part.from..).unwrap_or_default(), even_right, odd_right);
+        }
+        let pixel = |x: usize| part.row.get(x * c + part.from..).unwrap_or_default();
+        if let [start, .., end] = self.sums {
+            *start += dot(pixel(0), even_right);
+            *end += dot(pixel(w - 1), odd_left);
+        }
+    }
+
+    /// Adds the products of the runs that begin in each pixel but the last with the weights.
+    #[inline(always)]
+    fn windows(&mut self, runs: &[u8], even: &[u8], odd: &[u8]) {
+        let (c, count) = (self.c_in, even.len().min(odd.len()));
+        let mut at = 0;
+        let (pairs, rest) = self.sums.get_mut(1..).unwrap_or_default().as_chunks_mut::<4>();
+        for sums in pairs {
+            if at + c + count > runs.len() {
+                return;
+            }
+            let first = runs.as_ptr().wrapping_add(at);
+            // SAFETY: `count` bytes are there from both pixels on, and of weights; it is a multiple of eight.
+            unsafe { ganlet_pairs(first, first.wrapping_add(c), even.as_ptr(), odd.as_ptr(), count, sums) }
+            at += 2 * c;
+        }
+        if let Some(sums) = rest.first_chunk_mut()
+            && at + count <= runs.len()
+        {
+            // SAFETY: as above.
+            unsafe { ganlet_pair(runs.as_ptr().wrapping_add(at), count, even.as_ptr(), odd.as_ptr(), sums) }
+        }
+    }
+
+    #[inline(always)]
+    fn finish(&self, finish: &Finish<'_>, out: &mut [u8], c: usize, o: usize) {
+        let to = out.get_mut(o..).unwrap_or_default().iter_mut().step_by(c.max(1));
+        let sums = self.sums.iter().zip(to);
+        match finish.table {
+            None => sums.for_each(|(&sum, to)| {
+                *to = requant::saturate(scaled(sum, finish.m) + finish.zero_point) as u8;
+            }),
+            Some(table) => sums.for_each(|(&sum, to)| *to = requant::look_up(scaled(sum, finish.m), table) as u8),
+        }
+    }
+}
+
+/// `(acc * m + 2^31) >> 32` by four products of halves, where a product of words is a call.
+#[inline(always)]
+fn scaled(acc: i32, m: i32) -> i32 {
+    let (acc_high, acc_low) = (acc >> 16, acc & 0xFFFF);
+    let (m_high, m_low) = (m >> 16, m & 0xFFFF);
+    let (upper, lower) = (acc_high.wrapping_mul(m_low), acc_low.wrapping_mul(m_high));
+    let lowest = (acc_low as u32).wrapping_mul(m_low as u32) >> 16;
+    let carried = (upper & 0xFFFF) + (lower & 0xFFFF) + lowest as i32 + 0x8000;
+    acc_high.wrapping_mul(m_high) + (upper >> 16) + (lower >> 16) + (carried >> 16)
+}
+
+/// A row of a doubling layer.
+#[inline(never)]
+fn double(row: &Row<'_>, out: &mut Out<'_>) -> bool {
+    let (c_in, c_out) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
+    let w = usize::from(row.input.shape.w);
+    let mut all = [0; MOST_COLUMNS];
+    let Some(sums) = all.get_mut(..2 * w) else { return false };
+    if !c_in.is_multiple_of(8) || w == 0 {
+        return false;
+    }
+    let mut sums = Sums { sums, w, c_in };
+    let rows = row.tap_rows();
+    for o in 0..c_out {
+        sums.start(row.border_biases(o).0);
+        let taps = Taps::new(row.blob, row.layer, c_in, c_out, rows.phase, o);
+        for (t, row) in rows.rows.into_iter().enumerate() {
+            let Some(row) = row else { continue };
+            match taps {
+                Taps::Compact(columns) => {
+                    let taps = columns.map(|block| block.get(2 * t * c_in..).and_then(|b| b.get(..2 * c_in)));
+                    sums.add(&Part { row, from: 0, taps: taps.map(Option::unwrap_or_default) });
+                }
+                Taps::Fast(words) => {
+                    let words = words.get(8 * t * c_in..).and_then(|b| b.get(..8 * c_in)).unwrap_or_default();
+                    for (i, words) in words.chunks(8 * MOST_SPLIT).enumerate() {
+                        add_words(&mut sums, row, i * MOST_SPLIT, words);
+                    }
+                }
+            }
+        }
+        sums.finish(&row.finish(o), out.bytes, c_out, o);
+    }
+    true
+}
+
+/// Adds the products of a row's channels `from` on with their words.
+#[inline(never)]
+fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, bytes: &[u8]) {
+    let mut split = [[0; 2 * MOST_SPLIT]; 2];
+    let steps = words(bytes).as_chunks::<2>().0;
+    let n = steps.len();
+    let taps = split.each_mut().map(|column| {
+        let (high, low) = column.split_at_mut_checked(n).unwrap_or_default();
+        (high, low.get_mut(..n).unwrap_or_default())
+    });
+    let [(even_high, even_low), (odd_high, odd_low)] = taps;
+    let to = even_high.iter_mut().zip(even_low).zip(odd_high.iter_mut().zip(odd_low));
+    for (&[even, odd], ((eh, el), (oh, ol))) in steps.iter().zip(to) {
+        (*eh, *el) = (weights::high(even, LANE) as u8, even as u8);
+        (*oh, *ol) = (weights::high(odd, LANE) as u8, odd as u8);
+    }
+    let [even, odd] = split.each_ref().map(|column| column.get(..2 * n).unwrap_or_default());
+    sums.add(&Part { row, from, taps: [even, odd] });
+}

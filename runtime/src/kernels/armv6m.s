@@ -1,0 +1,117 @@
+@ The inner loop of Armv6-M: two pairs of neighbouring pixels times the weights of the odd and of the even columns.
+@
+@ A product destroys a factor, bytes load with a sign from the sum of two low registers only, and sums fit in high
+@ registers: four products take five loads (a weight twice), four multiplications, four additions.
+
+    .syntax unified
+
+@ Product of r5, which is lost, and r7; product of r6, which is lost, and r7; and both with the weight at \w again.
+.macro GANLET_FOUR
+    subs r4, #1
+    ldrsb r5, [r0, r4]
+    ldrsb r6, [r1, r4]
+    ldrsb r7, [r2, r4]
+    muls r7, r5
+    add r8, r7
+    ldrsb r7, [r2, r4]
+    muls r7, r6
+    add r9, r7
+    ldrsb r7, [r3, r4]
+    muls r5, r7
+    add r10, r5
+    muls r6, r7
+    add r11, r6
+.endm
+
+.macro GANLET_TWO
+    subs r4, #1
+    ldrsb r5, [r0, r4]
+    ldrsb r7, [r2, r4]
+    muls r7, r5
+    add r8, r7
+    ldrsb r7, [r3, r4]
+    muls r5, r7
+    add r10, r5
+.endm
+
+.macro GANLET_ENTER
+    push {r4-r7, lr}
+    mov r4, r8
+    mov r5, r9
+    mov r6, r10
+    mov r7, r11
+    push {r4-r7}
+.endm
+
+.macro GANLET_LEAVE
+    pop {r4-r7}
+    mov r8, r4
+    mov r9, r5
+    mov r10, r6
+    mov r11, r7
+    pop {r4-r7, pc}
+.endm
+
+@ void ganlet_pairs(const i8 *first, const i8 *second, const i8 *even, const i8 *odd, u32 count, i32 *sums)
+@ Adds to sums: first times odd, first times even, second times odd, second times even. The count is a multiple of 8.
+
+    .section .text.ganlet_pairs, "ax", %progbits
+    .global ganlet_pairs
+    .type ganlet_pairs, %function
+    .thumb_func
+    .p2align 2
+ganlet_pairs:
+    GANLET_ENTER
+    ldr r4, [sp, #40]
+    ldm r4!, {r5-r7}
+    mov r10, r5
+    mov r8, r6
+    mov r11, r7
+    ldr r5, [r4]
+    mov r9, r5
+    ldr r4, [sp, #36]
+1:
+    .rept 8
+    GANLET_FOUR
+    .endr
+    @ The last step's subtraction is too far behind.
+    cmp r4, #0
+    beq 2f
+    b 1b
+2:
+    ldr r4, [sp, #40]
+    mov r0, r10
+    mov r1, r8
+    mov r2, r11
+    mov r3, r9
+    stm r4!, {r0-r3}
+    GANLET_LEAVE
+    .size ganlet_pairs, . - ganlet_pairs
+
+@ void ganlet_pair(const i8 *first, u32 count, const i8 *even, const i8 *odd, i32 *sums)
+@ Adds to sums: first times odd, first times even. The count is a multiple of 8.
+
+    .section .text.ganlet_pair, "ax", %progbits
+    .global ganlet_pair
+    .type ganlet_pair, %function
+    .thumb_func
+    .p2align 2
+ganlet_pair:
+    GANLET_ENTER
+    ldr r4, [sp, #36]
+    ldm r4!, {r5, r6}
+    mov r10, r5
+    mov r8, r6
+    mov r4, r1
+1:
+    .rept 8
+    GANLET_TWO
+    .endr
+    cmp r4, #0
+    bne 1b
+    ldr r4, [sp, #36]
+    mov r0, r10
+    mov r1, r8
+    stm r4!, {r0, r1}
+    GANLET_LEAVE
+    .size ganlet_pair, . - ganlet_pair
