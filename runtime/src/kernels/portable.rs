@@ -136,12 +136,13 @@ impl<'a> Window<'a> {
             rest = after;
             match row {
                 None => padding += sum(taps),
-                Some(row) if whole => products += dot(row.get(begin * c..).unwrap_or_default(), taps),
                 Some(row) => {
                     let (before, seen) = taps.split_at((outside_left * c).min(taps.len()));
                     let (under, after) = seen.split_at((inside * c).min(seen.len()));
                     products += dot(row.get(begin * c..).unwrap_or_default(), under);
-                    padding += sum(before) + sum(after);
+                    if !whole {
+                        padding += sum(before) + sum(after);
+                    }
                 }
             }
         }
@@ -150,10 +151,12 @@ impl<'a> Window<'a> {
 }
 
 /// Σ a·b over the shorter length, both read as i8.
+#[inline(never)]
 pub(super) fn dot(a: &[u8], b: &[u8]) -> i32 {
     a.iter().zip(b).map(|(&a, &b)| i32::from(a as i8) * i32::from(b as i8)).sum()
 }
 
+#[inline(never)]
 fn sum(weights: &[u8]) -> i32 {
     weights.iter().map(|&w| i32::from(w as i8)).sum()
 }

@@ -74,6 +74,14 @@ impl Core {
         if matches!(self, Self::M55) { Some("cortex-m55") } else { None }
     }
 
+    /// The compiler's optimisation level for firmware: for size where the loops that count are assembly.
+    pub(crate) const fn opt_level(self) -> &'static str {
+        match self {
+            Self::M3 | Self::M4 | Self::M7 | Self::M33 => "s",
+            Self::M0 | Self::M55 | Self::Rv32 => "3",
+        }
+    }
+
     /// The machine for a model of `bytes`.
     ///
     /// The emulator has one machine with a Cortex-M0, of 256 KB: larger models run on a Cortex-M3, which executes the

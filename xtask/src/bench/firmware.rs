@@ -42,6 +42,7 @@ pub(crate) fn build(way: &Way, core: Core, machine: &str, program: &str) -> Resu
     let cpu = core.cpu().map(|cpu| format!("-Ctarget-cpu={cpu}"));
     let flags: Vec<&str> = cpu.as_deref().into_iter().chain(linker).collect();
     command.env("RUSTFLAGS", flags.join(" "));
+    command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", core.opt_level());
     // The rows of a table come from this process: what it was built with is no concern of the firmware.
     command.env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.args(["--release", "--locked", "--quiet", "--bin", program]);
