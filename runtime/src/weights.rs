@@ -69,11 +69,11 @@ pub(crate) fn first_least(bytes: &[u8]) -> Option<usize> {
 
 /// Where the first word is that [`join`] does not give.
 pub(crate) fn first_unpaired(bytes: &[u8], lane: u32) -> Option<usize> {
-    // Moved to 0..=254 the weights are bytes, and no byte is 255.
+    // Moved to 0..=254 the weights are bytes, and neither is 255.
     let (one, bytes_of_both) = (1 + (1 << lane), 255 + (255 << lane));
     let sound = |word: &[u8; 4]| {
         let moved = u32::from_le_bytes(*word).wrapping_add(127 * one);
-        (moved | moved.wrapping_add(one)) & !bytes_of_both == 0
+        (moved | moved.wrapping_add(1)) & !bytes_of_both == 0 && moved <= 254 * one
     };
     bytes.as_chunks().0.iter().position(|word| !sound(word)).map(|at| 4 * at)
 }
@@ -242,5 +242,51 @@ mod tests {
     fn thirty_two_products_always_fit_a_lane() {
         const { assert!(32 * 2 * 127 <= LANE_BUDGET && 33 * 2 * 127 > LANE_BUDGET) };
         const { assert!(128 * LANE_BUDGET < 1 << (LANE - 1)) };
+    }
+
+    #[test]
+    fn only_pairs_of_weights_are_taken_for_words() {
+        for lane in [LANE, DENSE_LANE] {
+            let pair = |word: i32| {
+                let (low, high) = (low(word), high(word, lane));
+                low != -128 && (-127..=127).contains(&high) && join(low, high as i8, lane) == word
+            };
+            for (low, high) in (0..512).flat_map(|low| (0..512).map(move |high| (low - 256, high - 256))) {
+                for stray in [0, 1 << 8, 1 << 14, 1 << 20, 1 << 31] {
+                    let word = (low as u32).wrapping_add((high as u32) << lane) ^ stray;
+                    let first = first_unpaired(&word.to_le_bytes(), lane);
+                    assert_eq!(first.is_none(), pair(word as i32), "{word:08x}");
+                }
+            }
+        }
+        assert_eq!(first_unpaired(&[0, 0, 0, 0, 0, 1, 0, 0], LANE), Some(4));
+    }
+
+    #[cfg(feature = "encode")]
+    #[test]
+    fn the_busiest_stretch_lies_between_emptyings_of_either_count() {
+        use alloc::vec::Vec;
+        let mut state = 1u32;
+        let mut roll = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 16
+        };
+        for c_in in 1..70 {
+            let bytes: Vec<u8> =
+                (0..8 * c_in).map(|_| (roll() % 255) as u8 ^ 0x80).map(|w| if w == 0x80 { 0 } else { w }).collect();
+            let (even, odd) = bytes.split_at(4 * c_in);
+            let compact = Taps::Compact([even, odd]);
+            let steps = (0..2 * c_in).flat_map(|step| [(step, 0), (step, 1)]);
+            let pairs = steps.map(|(step, column)| compact.pair(column, step, c_in));
+            let words: Vec<u8> = pairs.flat_map(|(low, high)| join(low, high as i8, LANE).to_le_bytes()).collect();
+            for (column, interval) in (0..2).flat_map(|c| [1, 3, c_in, 40, 2 * c_in, 500].map(|i| (c, i))) {
+                let sums: Vec<u32> = (0..2 * c_in).map(|step| compact.magnitude(column, step, c_in)).collect();
+                let stretches = sums.chunks(interval).chain(sums[c_in..].chunks(interval));
+                let expected = stretches.map(|s| s.iter().sum::<u32>()).max();
+                assert_eq!(Some(compact.busiest(column, c_in, interval)), expected, "{c_in} {interval}");
+                assert_eq!(Some(Taps::Fast(&words).busiest(column, c_in, interval)), expected, "{c_in} {interval}");
+            }
+        }
+        assert_eq!((first_least(&[1, 0x81, 2, 3, 0x7F, 0x80]), first_least(&[0x81; 9])), (Some(5), None));
     }
 }
