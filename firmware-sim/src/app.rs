@@ -64,6 +64,8 @@ pub struct App {
     picture: Size,
     channels: usize,
     knobs: usize,
+    /// Bytes of the generator's arena.
+    arena: usize,
     seed: u32,
     /// The walk's place between `seed + leg` and the seed after it, in `0..LEG`.
     leg: u32,
@@ -100,6 +102,7 @@ impl App {
             picture: Size::new(model.size().0.into(), model.size().1.into()),
             channels: model.channels().into(),
             knobs: model.latent_len(),
+            arena: model.arena_len(),
             seed,
             leg: 0,
             step: 0,
@@ -111,6 +114,13 @@ impl App {
             age: Self::INITIAL_TICKS,
             stale: Stale::Everything,
         }
+    }
+
+    /// The same app for a generator whose arena has so many bytes: those of another core's kernels.
+    #[must_use]
+    pub const fn with_arena(mut self, bytes: usize) -> Self {
+        self.arena = bytes;
+        self
     }
 
     /// The screen that is shown.
@@ -294,7 +304,7 @@ impl App {
             line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
             line(format_args!("latent {}", self.knobs)),
             line(format_args!("flash {} B", model.flash_bytes())),
-            line(format_args!("RAM {} B", model.arena_len())),
+            line(format_args!("RAM {} B", self.arena)),
             line(format_args!("by ganlet {}", env!("CARGO_PKG_VERSION"))),
         ]
     }

@@ -38,8 +38,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn fits(model: &Model<'_>) -> impl Iterator<Item = Fit> {
-    let (flash, ram) = (model.flash_bytes(), model.arena_len());
-    Device::all().iter().map(move |device| device.fit(flash, ram))
+    Device::all().iter().map(move |device| device.fit_of(model))
 }
 
 fn as_json(model: &Model<'_>) -> Value {

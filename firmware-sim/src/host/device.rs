@@ -2,7 +2,7 @@
 //!
 //! | device             | panel               | colours      | chip, core             | flash   | firmware | RAM    | firmware |
 //! |--------------------|---------------------|--------------|------------------------|---------|----------|--------|----------|
-//! | `oled-128x64`      | SSD0323, 128x64     | 16 greys     | LM3S6965, Cortex-M3    | 256 KiB | 32 KiB   | 64 KiB | 12 KiB   |
+//! | `oled-128x64`      | SSD0323, 128x64     | 16 greys     | LM3S6965, Cortex-M3    | 256 KiB | 64 KiB   | 64 KiB | 16 KiB   |
 //! | `oled-mono-128x64` | SSD1306, 128x64     | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 48 KiB   | 256 KiB| 16 KiB   |
 //! | `st7789-240`       | ST7789, 240x240     | 65,536       | RP2040, Cortex-M0+     | 2 MiB   | 64 KiB   | 264 KiB| 16 KiB   |
 //! | `tft-320x240`      | ILI9341, 320x240    | 65,536       | STM32F405, Cortex-M4F  | 1 MiB   | 64 KiB   | 128 KiB| 16 KiB   |
@@ -10,7 +10,8 @@
 //! | `led-5x5`          | micro:bit, 5x5 LEDs | 10 levels    | nRF51822, Cortex-M0    | 256 KiB | 24 KiB   | 16 KiB | 6 KiB    |
 //! | `epaper-200`       | SSD1681, 200x200    | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 48 KiB   | 256 KiB| 24 KiB   |
 //!
-//! Assumptions. Flash for the firmware: the app with its fonts and the formatting of numbers (about 24 KiB in release builds of this
+//! The LM3S6965's numbers are those of the firmware in `firmware-sim/boards/lm3s6965evb`: 59 KiB of flash, 4 KiB of frame and 8 KiB of
+//! stack. Assumptions elsewhere. Flash for the firmware: the app with its fonts and the formatting of numbers (about 24 KiB in release builds of this
 //! kind), the hardware layer and the display driver; the ESP32-C3 adds its boot loader, partition table and ROM glue. RAM for
 //! the firmware: 4 KiB of stack, the app's own state and the sums of a picture that is averaged down (under 2 KiB), statics and
 //! DMA buffers, and for drivers that keep a frame of their own that frame (1 KiB for the SSD1306, 5,000 bytes for e-paper, none
@@ -18,6 +19,8 @@
 //! DMA: the model gets the main 128 KiB.
 
 use std::fmt;
+
+use ganlet_runtime::Model;
 
 use super::error::SimError;
 
@@ -61,6 +64,8 @@ pub struct Chip {
     pub ram: usize,
     /// Bytes of RAM that stack, statics and buffers take.
     pub firmware_ram: usize,
+    /// The runtime's kernel family on this core: 1 where it multiplies two 16-bit numbers at a time, which takes more RAM, else 0.
+    pub family: usize,
 }
 
 /// A panel and its chip.
@@ -82,8 +87,19 @@ pub struct Device {
 
 const KIB: usize = 1024;
 
-const fn chip(name: &'static str, flash: [usize; 2], ram: [usize; 2]) -> Chip {
-    Chip { name, flash: flash[0] * KIB, firmware_flash: flash[1] * KIB, ram: ram[0] * KIB, firmware_ram: ram[1] * KIB }
+impl Chip {
+    /// A chip with so many KiB of flash and RAM, each beside what the firmware takes of it.
+    #[must_use]
+    pub const fn new(name: &'static str, flash: [usize; 2], ram: [usize; 2], family: usize) -> Self {
+        Self {
+            name,
+            flash: flash[0] * KIB,
+            firmware_flash: flash[1] * KIB,
+            ram: ram[0] * KIB,
+            firmware_ram: ram[1] * KIB,
+            family,
+        }
+    }
 }
 
 const DEVICES: [Device; 7] = [
@@ -93,7 +109,7 @@ const DEVICES: [Device; 7] = [
         width: 128,
         height: 64,
         depth: Depth::Grey16,
-        chip: chip("LM3S6965", [256, 32], [64, 12]),
+        chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
     },
     Device {
         name: "oled-mono-128x64",
@@ -101,7 +117,7 @@ const DEVICES: [Device; 7] = [
         width: 128,
         height: 64,
         depth: Depth::Mono,
-        chip: chip("nRF52840", [1024, 48], [256, 16]),
+        chip: Chip::new("nRF52840", [1024, 48], [256, 16], 1),
     },
     Device {
         name: "st7789-240",
@@ -109,7 +125,7 @@ const DEVICES: [Device; 7] = [
         width: 240,
         height: 240,
         depth: Depth::Rgb565,
-        chip: chip("RP2040", [2048, 64], [264, 16]),
+        chip: Chip::new("RP2040", [2048, 64], [264, 16], 0),
     },
     Device {
         name: "tft-320x240",
@@ -117,7 +133,7 @@ const DEVICES: [Device; 7] = [
         width: 320,
         height: 240,
         depth: Depth::Rgb565,
-        chip: chip("STM32F405", [1024, 64], [128, 16]),
+        chip: Chip::new("STM32F405", [1024, 64], [128, 16], 1),
     },
     Device {
         name: "badge-160x80",
@@ -125,7 +141,7 @@ const DEVICES: [Device; 7] = [
         width: 160,
         height: 80,
         depth: Depth::Rgb565,
-        chip: chip("ESP32-C3", [4096, 512], [400, 128]),
+        chip: Chip::new("ESP32-C3", [4096, 512], [400, 128], 1),
     },
     Device {
         name: "led-5x5",
@@ -133,7 +149,7 @@ const DEVICES: [Device; 7] = [
         width: 5,
         height: 5,
         depth: Depth::Led10,
-        chip: chip("nRF51822", [256, 24], [16, 6]),
+        chip: Chip::new("nRF51822", [256, 24], [16, 6], 0),
     },
     Device {
         name: "epaper-200",
@@ -141,7 +157,7 @@ const DEVICES: [Device; 7] = [
         width: 200,
         height: 200,
         depth: Depth::Paper,
-        chip: chip("nRF52840", [1024, 48], [256, 24]),
+        chip: Chip::new("nRF52840", [1024, 48], [256, 24], 1),
     },
 ];
 
@@ -169,6 +185,12 @@ impl Device {
     pub fn describe(&self) -> String {
         let size = format!("{}x{}", self.width, self.height);
         format!("{size:<9}{:<16}{:<12}on {}", self.depth.describe(), self.panel, self.chip.name)
+    }
+
+    /// How a model fits this device, in the RAM that its core's kernels need.
+    #[must_use]
+    pub fn fit_of(&self, model: &Model<'_>) -> Fit {
+        self.fit(model.flash_bytes(), model.arena_len_of(self.chip.family))
     }
 
     /// How a model of `flash` bytes that needs `ram` bytes of arena fits this device.

@@ -34,13 +34,13 @@ impl<'m> Simulator<'m> {
     /// [`SimError::Model`] when the bytes are no model, [`SimError::TooLarge`] with the sums when it does not fit.
     pub fn new(model: &'m [u8], device: Device) -> Result<Self, SimError> {
         let model = Model::from_bytes(model)?;
-        let fit = device.fit(model.flash_bytes(), model.arena_len());
+        let fit = device.fit_of(&model);
         if !fit.fits() {
             return Err(SimError::TooLarge(fit));
         }
         let theme = if device.depth == Depth::Paper { Theme::Light } else { Theme::Dark };
-        let app = App::new(&model, Size::new(device.width, device.height), theme, 1);
-        let arena = vec![0; model.arena_len()];
+        let app = App::new(&model, Size::new(device.width, device.height), theme, 1).with_arena(fit.ram);
+        let arena = vec![0; fit.ram];
         let mut simulator = Self { model, arena, device, app, panel: Panel::new(&device) };
         simulator.draw();
         Ok(simulator)
@@ -75,7 +75,7 @@ impl<'m> Simulator<'m> {
     /// What the model takes of the chip.
     #[must_use]
     pub fn fit(&self) -> Fit {
-        self.device.fit(self.model.flash_bytes(), self.model.arena_len())
+        self.device.fit_of(&self.model)
     }
 
     /// How many pixels the app drew outside the panel so far; anything but 0 is a defect.
@@ -147,9 +147,9 @@ impl<'m> Simulator<'m> {
     }
 
     fn draw(&mut self) -> bool {
-        let Self { model, arena, app, panel, .. } = self;
+        let Self { model, arena, device, app, panel } = self;
         // The arena has the length that the model asked for.
-        let Ok(mut generator) = Generator::new(model, arena) else { return false };
+        let Ok(mut generator) = Generator::of_family(model, arena, device.chip.family) else { return false };
         let drawn = match panel {
             Panel::Mono(pixels) => app.draw(model, &mut generator, pixels),
             Panel::Grey16(pixels) => app.draw(model, &mut generator, pixels),
