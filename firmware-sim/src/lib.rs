@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod board;
 mod color;
 #[cfg(feature = "host")]
 pub mod host;
@@ -16,6 +17,7 @@ mod screens;
 mod stream;
 
 pub use app::{App, Screen};
+pub use board::{Board, Memory, Session, run};
 pub use color::{PanelColor, luma};
 pub use input::{Button, NoSuchButton, TwoButtons};
 pub use layout::{Caption, Layout};

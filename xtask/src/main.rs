@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod boards;
 mod console;
 mod demo;
 mod doctor;
+mod emulate;
 mod eval;
 mod export;
 mod exporting;
@@ -31,7 +33,8 @@ or step by step:
   cargo xtask train faces --minutes 5                    leaves a folder such as runs/00001-faces
   cargo xtask export runs/00001-faces --out faces.model  the generator in 8-bit integers
   cargo xtask inspect faces.model                        its layers, flash, RAM, and the devices it fits
-  cargo xtask sim faces.model --device oled-128x64       its pictures on an emulated panel
+  cargo xtask sim faces.model --device oled-128x64       its pictures on a simulated panel
+  cargo xtask emulate faces.model --board lm3s6965evb    the board's own firmware in an emulated machine
 
 `cargo xtask COMMAND --help` explains a command and shows examples.";
 
@@ -51,6 +54,7 @@ enum Command {
     Export(export::Args),
     Inspect(inspect::Args),
     Sim(sim::Args),
+    Emulate(emulate::Args),
     Bench(bench::Args),
     Size(size::Args),
     Test(test::Args),
@@ -65,6 +69,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Export(args) => export::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Sim(args) => sim::run(args),
+        Command::Emulate(args) => emulate::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Size(args) => size::run(args),
         Command::Test(args) => test::run(args),

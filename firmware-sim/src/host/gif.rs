@@ -8,6 +8,7 @@ use gif::{Encoder, Frame as GifFrame, Repeat};
 
 use super::FRAMES_PER_SECOND;
 use super::bezel::Look;
+use super::device::Device;
 use super::error::SimError;
 use super::frame::{Frame, write_whole};
 use super::script::Script;
@@ -20,34 +21,52 @@ use super::simulator::Simulator;
 /// # Errors
 /// [`SimError::File`] with the path and the cause; an earlier file of that name is then untouched.
 pub fn save_gif(path: &Path, simulator: &mut Simulator<'_>, script: &Script) -> Result<usize, SimError> {
-    let look = Look::small(simulator.device());
+    let device = *simulator.device();
+    record(path, &device, |show| simulator.play(script, |simulator| show(&simulator.frame())))
+}
+
+/// Writes frames of a device's panel as [`save_gif`] does, a frame of a session each.
+///
+/// # Errors
+/// As for [`save_gif`].
+pub fn save_frames(path: &Path, device: &Device, frames: &[Frame]) -> Result<usize, SimError> {
+    record(path, device, |show| frames.iter().try_for_each(show))
+}
+
+/// What hears of every frame of a session.
+type Show<'s> = dyn FnMut(&Frame) -> io::Result<()> + 's;
+
+fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::Result<()>) -> Result<usize, SimError> {
+    let look = Look::small(device);
     let (width, height) = look.size();
-    let mut frames = 0;
+    let mut stored = 0;
     write_whole(path, |out| {
         let mut encoder = Encoder::new(out, width as u16, height as u16, &[]).map_err(io::Error::other)?;
         encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
-        let mut write = |frame: &GifFrame<'static>| encoder.write_frame(frame).map_err(io::Error::other);
-        let mut shown = simulator.frame();
-        let mut pending = indexed(&look.portrait(&shown));
-        pending.delay = 0;
-        frames = 1;
-        simulator.play(script, |simulator| {
-            let next = simulator.frame();
-            if let Some((top, rows)) = shown.changed_rows(&next) {
-                write(&pending)?;
-                frames += 1;
-                pending = indexed(&look.enlarge(&next.band(top, rows)));
+        // The frame that is shown, and the picture that brought it there, which is stored once it is known how long it lasts.
+        let mut last: Option<(Frame, GifFrame<'static>)> = None;
+        let mut store = |picture: &GifFrame<'static>| {
+            stored += 1;
+            encoder.write_frame(picture).map_err(io::Error::other)
+        };
+        play(&mut |next: &Frame| {
+            let (shown, picture) = match &mut last {
+                Some(last) => last,
+                None => last.insert((next.clone(), indexed(&look.portrait(next)))),
+            };
+            if let Some((top, rows)) = shown.changed_rows(next) {
+                store(picture)?;
+                *picture = indexed(&look.enlarge(&next.band(top, rows)));
                 let (left, origin) = look.origin();
-                (pending.left, pending.top) = (left as u16, (origin + top * look.scale()) as u16);
-                pending.delay = 0;
-                shown = next;
+                (picture.left, picture.top) = (left as u16, (origin + top * look.scale()) as u16);
+                *shown = next.clone();
             }
-            pending.delay = pending.delay.saturating_add((100 / FRAMES_PER_SECOND) as u16);
-            Ok::<_, io::Error>(())
+            picture.delay = picture.delay.saturating_add((100 / FRAMES_PER_SECOND) as u16);
+            Ok(())
         })?;
-        write(&pending)
+        last.iter().try_for_each(|(_, picture)| store(picture))
     })?;
-    Ok(frames)
+    Ok(stored)
 }
 
 /// A frame with its own palette: exact up to 256 colours, as on every mono, grey and LED panel, else the nearest of 256 chosen ones.
@@ -57,11 +76,16 @@ fn indexed(frame: &Frame) -> GifFrame<'static> {
     for pixel in frame.rgb.as_chunks::<3>().0 {
         palette.insert(*pixel, 0u8);
         if palette.len() > 256 {
-            return GifFrame::from_rgb_speed(width, height, &frame.rgb, 10);
+            return timeless(GifFrame::from_rgb_speed(width, height, &frame.rgb, 10));
         }
     }
     palette.values_mut().zip(0u8..=255).for_each(|(index, i)| *index = i);
     let indices: Vec<u8> = frame.rgb.as_chunks::<3>().0.iter().map(|pixel| palette[pixel]).collect();
     let colors: Vec<u8> = palette.into_keys().flatten().collect();
-    GifFrame::from_palette_pixels(width, height, indices, colors, None)
+    timeless(GifFrame::from_palette_pixels(width, height, indices, colors, None))
+}
+
+/// A picture whose time is still to be counted.
+fn timeless(picture: GifFrame<'static>) -> GifFrame<'static> {
+    GifFrame { delay: 0, ..picture }
 }

@@ -30,7 +30,7 @@ pub use bezel::Look;
 pub use device::{Chip, Depth, Device, Fit};
 pub use error::SimError;
 pub use frame::Frame;
-pub use gif::save_gif;
+pub use gif::{save_frames, save_gif};
 pub use model::ModelFile;
 pub use script::{Script, Step};
 pub use simulator::Simulator;

@@ -106,7 +106,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn check(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+    pub(crate) fn check(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         if holds {
             self.held += 1;
         } else {

@@ -3,7 +3,9 @@
 use super::{Part, Verdict, host};
 use crate::bench::cores::Core;
 use crate::bench::gate::{self, Outcome};
+use crate::boards::Board;
 use crate::console;
+use crate::emulate;
 use crate::failure::Failure;
 use crate::toolchain::Way;
 
@@ -42,18 +44,23 @@ pub(super) fn parts() -> Vec<Part> {
             verdict(core, gate::prepare_pictures, gate::pictures)
         }));
     }
+    for board in Board::all().iter().filter(|board| board.machine.is_some()) {
+        parts.push(Part::timed(format!("{}: emulated", board.name), || {
+            verdict(board, emulate::gate::prepare, emulate::gate::pictures)
+        }));
+    }
     parts
 }
 
-/// Sets up what checks on a core need, telling what is installed; else gives the remedy.
-type Prepare = fn(Core, &dyn Fn(&str)) -> Result<(), String>;
+/// Sets up what checks on a core or a board need, telling what is installed; else gives the remedy.
+type Prepare<On> = fn(On, &dyn Fn(&str)) -> Result<(), String>;
 
-/// Runs checks on a core, if what they need is here or can be installed without asking.
-fn verdict(core: Core, prepare: Prepare, checks: fn(Core) -> Result<Outcome, Failure>) -> Verdict {
-    if let Err(remedy) = prepare(core, &|what| console::note(&format!("installing: {what}"))) {
+/// Runs checks on a core or a board, if what they need is here or can be installed without asking.
+fn verdict<On: Copy>(on: On, prepare: Prepare<On>, checks: fn(On) -> Result<Outcome, Failure>) -> Verdict {
+    if let Err(remedy) = prepare(on, &|what| console::note(&format!("installing: {what}"))) {
         return Verdict::NotRun(remedy);
     }
-    match checks(core) {
+    match checks(on) {
         Ok(Outcome { held, broken }) if broken.is_empty() => Verdict::Passed(held),
         Ok(Outcome { held, broken }) => {
             broken.iter().for_each(|line| console::note(line));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 8] = ["demo", "train", "eval", "export", "inspect", "sim", "test", "doctor"];
+const COMMANDS: [&str; 9] = ["demo", "train", "eval", "export", "inspect", "sim", "emulate", "test", "doctor"];
 
 fn xtask(words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -108,6 +108,14 @@ fn sim_lists_its_devices_and_says_what_is_wrong_with_a_word() {
     refused(&["sim", MODEL, "--seed", "-1"], 2, "-1");
     refused(&["sim", MODEL], 2, "--png FILE");
     refused(&["sim", MODEL, "--png", "no-such-folder/a.png"], 1, "no-such-folder");
+}
+
+#[test]
+fn emulate_says_what_is_wrong_before_anything_is_built() {
+    refused(&["emulate", MODEL, "--board", "toaster", "--png", "never.png"], 2, "lm3s6965evb");
+    refused(&["emulate", MODEL, "--board", "lm3s6965evb"], 2, "--png FILE");
+    refused(&["emulate", MODEL, "--board", "lm3s6965evb", "--press", "jump", "--png", "never.png"], 2, "jump");
+    refused(&["emulate", "no-such.model", "--board", "lm3s6965evb", "--png", "never.png"], 2, "no-such.model");
 }
 
 #[test]

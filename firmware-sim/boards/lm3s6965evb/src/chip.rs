@@ -1,0 +1,185 @@
+//! The LM3S6965's registers, as far as the app needs them: clock, display port, serial line, buttons.
+#![allow(unsafe_code)]
+
+use core::fmt;
+
+use cortex_m::peripheral::{Peripherals, SYST, syst::SystClkSource};
+use ganlet_sim::Button;
+
+const SYSCTL: usize = 0x400F_E000;
+const SSI0: usize = 0x4000_8000;
+const UART0: usize = 0x4000_C000;
+const PORT_A: usize = 0x4000_4000;
+const PORT_C: usize = 0x4000_6000;
+const PORT_D: usize = 0x4000_7000;
+const PORT_E: usize = 0x4002_4000;
+const PORT_F: usize = 0x4002_5000;
+
+/// Bits of the ports that the app uses.
+const SERIAL: u32 = 1 << 0 | 1 << 1;
+const DISPLAY: u32 = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5;
+const DISPLAY_POWER: u32 = 1 << 6;
+const DISPLAY_DATA: u32 = 1 << 7;
+const CARD_SELECT: u32 = 1 << 0;
+const ARROWS: u32 = 0b1111;
+const SELECT: u32 = 1 << 1;
+
+const HERTZ: u32 = 50_000_000;
+const FRAMES_PER_SECOND: u32 = 25;
+
+fn write(address: usize, value: u32) {
+    // SAFETY: every address here is a register of this chip, whose writing touches no memory of the program.
+    unsafe { (address as *mut u32).write_volatile(value) }
+}
+
+fn read(address: usize) -> u32 {
+    // SAFETY: every address here is a register of this chip.
+    unsafe { (address as *const u32).read_volatile() }
+}
+
+fn set(address: usize, bits: u32) {
+    write(address, read(address) | bits);
+}
+
+/// The address by which the `pins` of a port, and no others, are read and written.
+const fn pins(port: usize, pins: u32) -> usize {
+    port + ((pins as usize) << 2)
+}
+
+/// The chip, started.
+pub(crate) struct Chip {
+    timer: SYST,
+}
+
+impl Chip {
+    /// Starts clock, ports and timer; the second time there is none.
+    pub(crate) fn take() -> Option<Self> {
+        let mut timer = Peripherals::take()?.SYST;
+        start_clock();
+        start_ports();
+        start_display_port();
+        start_serial_line();
+        timer.set_clock_source(SystClkSource::Core);
+        timer.set_reload(HERTZ / FRAMES_PER_SECOND - 1);
+        timer.clear_current();
+        timer.enable_counter();
+        Some(Self { timer })
+    }
+
+    pub(crate) fn frame_is_due(&mut self) -> bool {
+        self.timer.has_wrapped()
+    }
+
+    /// Buttons pull their pins down; the reset state of an emulated one is down.
+    pub(crate) fn is_held(&self, button: Button) -> bool {
+        let pin = match button {
+            Button::Up => pins(PORT_E, 1),
+            Button::Down => pins(PORT_E, 1 << 1),
+            Button::Left => pins(PORT_E, 1 << 2),
+            Button::Right => pins(PORT_E, 1 << 3),
+            Button::Select => pins(PORT_F, SELECT),
+        };
+        read(pin) == 0
+    }
+
+    pub(crate) fn command(&mut self, bytes: &[u8]) {
+        write(pins(PORT_C, DISPLAY_DATA), 0);
+        self.shift_out(bytes);
+    }
+
+    pub(crate) fn data(&mut self, bytes: &[u8]) {
+        write(pins(PORT_C, DISPLAY_DATA), DISPLAY_DATA);
+        self.shift_out(bytes);
+    }
+
+    /// Sends bytes and waits for the last one: the pin that tells data from commands counts when a byte ends.
+    fn shift_out(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            write(SSI0 + 0x08, byte.into());
+            while read(SSI0 + 0x0C) & 1 << 4 != 0 {}
+            // What came in meanwhile means nothing, but it would fill the queue.
+            while read(SSI0 + 0x0C) & 1 << 2 != 0 {
+                read(SSI0 + 0x08);
+            }
+        }
+    }
+
+    pub(crate) fn receive(&mut self) -> Option<u8> {
+        (read(UART0 + 0x18) & 1 << 4 == 0).then(|| read(UART0) as u8)
+    }
+}
+
+/// The serial line, towards the host.
+pub(crate) struct Line;
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, words: &str) -> fmt::Result {
+        for byte in words.bytes() {
+            while read(UART0 + 0x18) & 1 << 5 != 0 {}
+            write(UART0, byte.into());
+        }
+        Ok(())
+    }
+}
+
+/// 50 MHz from the crystal of 8 MHz, by the steps of the data sheet: bypass, set up, wait for the lock, switch over.
+fn start_clock() {
+    const RCC: usize = SYSCTL + 0x60;
+    const LOCKED: u32 = 1 << 6;
+    let (bypass, use_divider, off, no_output, crystal_off) = (1 << 11, 1 << 22, 1 << 13, 1 << 12, 1);
+    let mut rcc = (read(RCC) | bypass) & !use_divider & !crystal_off;
+    write(RCC, rcc);
+    // The crystal swings after some thousand turns of this.
+    for _ in 0..0x8000 {
+        cortex_m::asm::nop();
+    }
+    let crystal_8_mhz = 0xE << 6;
+    rcc = rcc & !(0xF << 6 | 0b11 << 4 | off | no_output) | crystal_8_mhz;
+    write(RCC, rcc);
+    // 200 MHz by 4.
+    rcc = rcc & !(0xF << 23) | 3 << 23 | use_divider;
+    write(RCC, rcc);
+    for _ in 0..0x8000 {
+        if read(SYSCTL + 0x50) & LOCKED != 0 {
+            break;
+        }
+    }
+    write(RCC, rcc & !bypass);
+}
+
+fn start_ports() {
+    // Clocks of SSI0 and UART0, then of the ports; reading gives them the time that they need.
+    set(SYSCTL + 0x104, 1 << 4 | 1);
+    set(SYSCTL + 0x108, 0x7F);
+    read(SYSCTL + 0x108);
+    for (port, outputs) in [(PORT_C, DISPLAY_POWER | DISPLAY_DATA), (PORT_D, CARD_SELECT)] {
+        set(port + 0x400, outputs);
+        set(port + 0x51C, outputs);
+    }
+    write(pins(PORT_C, DISPLAY_POWER), DISPLAY_POWER);
+    // The memory card listens on the same lines.
+    write(pins(PORT_D, CARD_SELECT), CARD_SELECT);
+    for (port, inputs) in [(PORT_E, ARROWS), (PORT_F, SELECT)] {
+        set(port + 0x51C, inputs);
+        set(port + 0x510, inputs);
+    }
+    set(PORT_A + 0x420, SERIAL | DISPLAY);
+    set(PORT_A + 0x51C, SERIAL | DISPLAY);
+}
+
+/// Eight bits, the clock resting high: 3.6 MHz of the 4 that the display takes.
+fn start_display_port() {
+    write(SSI0 + 0x04, 0);
+    write(SSI0 + 0x10, 14);
+    write(SSI0, 0x7 | 1 << 6 | 1 << 7);
+    write(SSI0 + 0x04, 1 << 1);
+}
+
+/// 115,200 baud, 8 bits, no parity, with queues.
+fn start_serial_line() {
+    write(UART0 + 0x30, 0);
+    write(UART0 + 0x24, 27);
+    write(UART0 + 0x28, 8);
+    write(UART0 + 0x2C, 0x70);
+    write(UART0 + 0x30, 0x301);
+}

@@ -1,0 +1,86 @@
+//! The app on the LM3S6965 evaluation board: a Cortex-M3, 64 KB of RAM, an OLED of 128x64 pixels in 16 greys, five buttons.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+mod chip;
+mod oled;
+#[allow(unsafe_code)]
+#[path = "../../stack.rs"]
+mod stack;
+
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+
+use chip::Chip;
+use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
+use ganlet_sim::{Board, Button, Memory};
+use oled::Frame;
+
+const RAM: usize = 64 << 10;
+static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
+
+struct Evb<'f> {
+    chip: Chip,
+    frame: &'f mut Frame,
+}
+
+impl Board for Evb<'_> {
+    type Display = Frame;
+
+    fn display(&mut self) -> &mut Frame {
+        self.frame
+    }
+
+    fn flush(&mut self) {
+        self.frame.send(&mut self.chip);
+    }
+
+    fn is_held(&mut self, button: Button) -> bool {
+        self.chip.is_held(button)
+    }
+
+    fn frame_is_due(&mut self) -> bool {
+        self.chip.frame_is_due()
+    }
+
+    fn receive(&mut self) -> Option<u8> {
+        self.chip.receive()
+    }
+
+    fn send(&mut self, words: fmt::Arguments<'_>) {
+        // The line takes all bytes; nobody need be listening.
+        let _ = chip::Line.write_fmt(words);
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        Some(stack::memory(RAM))
+    }
+}
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+    static mut FRAME: Frame = Frame::new();
+    let Some(mut chip) = Chip::take() else { panic!("started twice") };
+    oled::init(&mut chip);
+    let model = match Model::from_bytes(MODEL) {
+        Ok(model) => model,
+        Err(error) => panic!("{error}"),
+    };
+    let generator = match Generator::new(&model, ARENA) {
+        Ok(generator) => generator,
+        Err(error) => panic!("{error}"),
+    };
+    match ganlet_sim::run(&mut Evb { chip, frame: FRAME }, generator) {}
+}
+
+/// Says why on the serial line; the picture stays as it is.
+#[panic_handler]
+fn panic(why: &PanicInfo<'_>) -> ! {
+    // Nothing else runs any more, so the line is free.
+    let _ = writeln!(chip::Line, "{}", why.message());
+    loop {
+        cortex_m::asm::wfi();
+    }
+}

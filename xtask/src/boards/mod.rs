@@ -1,0 +1,105 @@
+//! The boards that the firmware is built for: target, chip, panel, and how each is emulated or flashed.
+
+pub(crate) mod build;
+
+use crate::failure::Failure;
+use ganlet_runtime::Model;
+use ganlet_sim::host::{Chip, Device, Fit, ModelFile};
+use std::path::Path;
+
+/// A board with its own package in `firmware-sim/boards`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Board {
+    /// The name for `--board`, and of the package's folder.
+    pub(crate) name: &'static str,
+    /// The compiler's target.
+    pub(crate) target: &'static str,
+    /// The simulator's device with the same panel.
+    panel: &'static str,
+    chip: Chip,
+    /// What the emulator calls the board, where it has one.
+    pub(crate) machine: Option<&'static str>,
+}
+
+const BOARDS: &[Board] = &[Board {
+    name: "lm3s6965evb",
+    target: "thumbv7m-none-eabi",
+    panel: "oled-128x64",
+    chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
+    machine: Some("lm3s6965evb"),
+}];
+
+impl Board {
+    /// Every board.
+    pub(crate) const fn all() -> &'static [Self] {
+        BOARDS
+    }
+
+    /// The board of this name; else a failure that lists them.
+    pub(crate) fn named(name: &str) -> Result<&'static Self, Failure> {
+        BOARDS.iter().find(|board| board.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            let lines: String = BOARDS.iter().map(|b| format!("\n  {:<14}{}", b.name, b.chip.name)).collect();
+            Failure::unusable(format!("no board is named \"{name}\"; there are:{lines}"))
+        })
+    }
+
+    /// The board as the simulator knows it: its panel and its chip.
+    pub(crate) fn device(&self) -> Result<Device, Failure> {
+        Ok(Device { name: self.name, chip: self.chip, ..Device::named(self.panel)? })
+    }
+
+    /// The sums of flash and RAM, if the model fits; else a failure that tells them, and what to do.
+    pub(crate) fn check(&self, path: &Path, model: &Model<'_>) -> Result<Fit, Failure> {
+        let fit = self.device()?.fit_of(model);
+        if fit.fits() {
+            return Ok(fit);
+        }
+        Err(Failure::failed(format!(
+            "{}: {fit}\ntrain a smaller one, as by `--set generator.widths=…`, or take a larger board: \
+             `cargo xtask inspect` shows layer by layer where the bytes go",
+            path.display()
+        )))
+    }
+}
+
+/// Reads a model file; the bytes are checked.
+pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
+    let file = ModelFile::read(path).map_err(|e| Failure::unusable(e.to_string()))?;
+    Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    #[test]
+    fn every_board_has_a_package_with_what_a_reader_needs_and_every_package_is_listed() {
+        let folder = crate::bench::firmware::root().join("firmware-sim/boards");
+        let packages: BTreeSet<String> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let listed: BTreeSet<String> = BOARDS.iter().map(|b| b.name.to_owned()).collect();
+        assert_eq!(packages, listed);
+        for board in BOARDS {
+            for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "README.md", "src/main.rs"] {
+                assert!(folder.join(board.name).join(file).is_file(), "{}/{file}", board.name);
+            }
+            let config = fs::read_to_string(folder.join(board.name).join(".cargo/config.toml")).unwrap();
+            assert!(config.contains(&format!("target = \"{}\"", board.target)), "{}", board.name);
+            let device = board.device().unwrap();
+            assert!(device.chip.firmware_flash < device.chip.flash && device.chip.firmware_ram < device.chip.ram);
+        }
+    }
+
+    #[test]
+    fn a_board_that_does_not_exist_is_told_with_those_that_do() {
+        let message = Board::named("toaster").unwrap_err().message;
+        assert!(message.contains("toaster") && BOARDS.iter().all(|b| message.contains(b.name)), "{message}");
+    }
+}

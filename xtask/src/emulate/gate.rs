@@ -1,0 +1,56 @@
+//! The device part of the tests: emulated panels show what the simulator shows, in the RAM that was promised.
+
+use super::machine::{EMULATOR, Machine};
+use crate::bench::emulator;
+use crate::bench::firmware::root;
+use crate::bench::gate::Outcome;
+use crate::boards::{self, Board, build};
+use crate::failure::Failure;
+use ganlet_sim::host::{Script, Simulator};
+use std::convert::Infallible;
+
+/// The committed models with which boards are emulated.
+const MODELS: [&str; 2] = ["runtime/tests/golden/kinds-v1.model", "runtime/tests/golden/tiny-v1.model"];
+/// A session through every screen, with every button.
+const SESSION: &str =
+    "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,select";
+/// RAM of the LM3S6965EVB, stack included.
+const RAM_BUDGET: u64 = 48 << 10;
+
+/// Sets up compiler and emulator where that needs no questions; else tells the remedy.
+pub(crate) fn prepare(board: &Board, told: &dyn Fn(&str)) -> Result<(), String> {
+    build::way(board)?;
+    emulator::find(EMULATOR, &|what: &str| told(what))
+}
+
+/// Builds the firmware with each model, plays the session, compares frame by frame with the simulator.
+pub(crate) fn pictures(board: &'static Board) -> Result<Outcome, Failure> {
+    let script: Script = SESSION.parse().map_err(|e| Failure::failed(format!("{SESSION}: {e}")))?;
+    let way = build::way(board).map_err(Failure::failed)?;
+    let mut outcome = Outcome::default();
+    for name in MODELS {
+        let path = root().join(name);
+        let file = boards::read(&path)?;
+        let mut expected = Vec::new();
+        let mut simulator = Simulator::new(file.bytes(), board.device()?)?;
+        let Ok(()) = simulator.play(&script, |simulator| {
+            expected.push(simulator.frame());
+            Ok::<_, Infallible>(())
+        });
+        let mut machine = Machine::start(board, &build::build(board, &way, &path)?)?;
+        let mut found = Vec::new();
+        machine.play(&script, |frame| {
+            found.push(frame);
+            Ok(())
+        })?;
+        let differing = expected.iter().zip(&found).position(|(a, b)| a != b);
+        outcome.check(differing.is_none() && expected.len() == found.len(), || {
+            format!("{}: {name}: frame {differing:?} of {} differs from the simulator's", board.name, expected.len())
+        });
+        let memory = machine.memory()?;
+        outcome.check(memory.total() <= RAM_BUDGET.min(memory.ram), || {
+            format!("{}: {name}: {memory:?} is more than {RAM_BUDGET} bytes of RAM", board.name)
+        });
+    }
+    Ok(outcome)
+}

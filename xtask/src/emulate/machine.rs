@@ -1,0 +1,231 @@
+//! A board in the emulator: started, driven over its serial line and its keys, its panel read, ended.
+
+use super::qmp::Qmp;
+use super::screen;
+use crate::bench::{emulator, firmware};
+use crate::boards::Board;
+use crate::console;
+use crate::failure::Failure;
+use ganlet_sim::Button;
+use ganlet_sim::host::{Device, Frame, Script, Step};
+use serde_json::json;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The emulator of every board here.
+pub(crate) const EMULATOR: &str = "qemu-system-arm";
+/// A picture takes an emulated board a second at most, and a machine that is busy ten times as long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// RAM of the running firmware, in bytes, as the board measured it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// Data with a fixed place, the model's arena included.
+    pub(crate) statics: u64,
+    /// The most that the stack had.
+    pub(crate) stack: u64,
+    /// All that there is.
+    pub(crate) ram: u64,
+}
+
+impl Memory {
+    /// What is in use.
+    pub(crate) const fn total(&self) -> u64 {
+        self.statics + self.stack
+    }
+}
+
+/// A board that runs in the emulator, its clock stopped.
+pub(crate) struct Machine {
+    board: &'static Board,
+    device: Device,
+    child: Child,
+    qmp: Qmp,
+    line: BufReader<TcpStream>,
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It is of no use any more, whether or not it can still be ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The emulator's key for a button of the board.
+const fn key(button: Button) -> &'static str {
+    match button {
+        Button::Select => "ctrl",
+        arrow => arrow.name(),
+    }
+}
+
+impl Machine {
+    /// Starts `firmware` and stops its clock after the first picture.
+    pub(crate) fn start(board: &'static Board, firmware: &Path) -> Result<Self, Failure> {
+        let Some(name) = board.machine else {
+            return Err(Failure::unusable(format!("{} is not among the emulator's machines", board.name)));
+        };
+        let told = |what: &str| console::note(&format!("installing: {what}"));
+        emulator::find(EMULATOR, &told).map_err(Failure::failed)?;
+        let (control, serial) = (Door::open()?, Door::open()?);
+        let mut command = Command::new(EMULATOR);
+        command.args(["-M", name, "-display", "none", "-monitor", "none", "-nic", "none"]);
+        command.args(["-serial", &serial.address, "-qmp", &control.address]).arg("-kernel").arg(firmware);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|e| Failure::failed(format!("cannot run {EMULATOR}: {e}")))?;
+        let lines = serial.enter(&mut child).and_then(|line| Ok((line, Qmp::new(control.enter(&mut child)?)?)));
+        let (line, qmp) = match lines {
+            Ok(lines) => lines,
+            Err(failure) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failure);
+            }
+        };
+        let mut machine = Self { board, device: board.device()?, child, qmp, line: BufReader::new(line) };
+        machine.wait_for("ready")?;
+        machine.send(b's')?;
+        // An emulated button reads as pressed until it was pressed and released once.
+        for button in Button::ALL {
+            machine.qmp.key(key(button), true)?;
+            machine.qmp.key(key(button), false)?;
+            machine.wait_for(&format!("release {}", button.name()))?;
+        }
+        Ok(machine)
+    }
+
+    /// Plays a script and hands every frame to `shown`, the first before anything is pressed.
+    pub(crate) fn play(
+        &mut self,
+        script: &Script,
+        mut shown: impl FnMut(Frame) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        shown(self.frame()?)?;
+        for step in &script.0 {
+            match *step {
+                Step::Press(button) => {
+                    self.press(button)?;
+                    shown(self.frame()?)?;
+                }
+                Step::Wait(frames) => {
+                    for _ in 0..frames {
+                        self.tick()?;
+                        shown(self.frame()?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Presses a button and lets it go; returns when the panel shows what that did.
+    pub(crate) fn press(&mut self, button: Button) -> Result<(), Failure> {
+        for (verb, down) in [("press", true), ("release", false)] {
+            self.qmp.key(key(button), down)?;
+            self.wait_for(&format!("{verb} {}", button.name()))?;
+        }
+        Ok(())
+    }
+
+    /// Lets the time of one frame pass.
+    pub(crate) fn tick(&mut self) -> Result<(), Failure> {
+        self.send(b't')?;
+        self.wait_for("tick").map(|_| ())
+    }
+
+    /// What the panel shows, pixel for pixel.
+    pub(crate) fn frame(&mut self) -> Result<Frame, Failure> {
+        let path = firmware::folder()?.join(format!("screen-{}-{}.ppm", self.board.name, self.child.id()));
+        self.qmp.ask("screendump", json!({"filename": path.to_string_lossy()}))?;
+        let bytes = std::fs::read(&path).map_err(|e| Failure::file(&path, e));
+        // The next dump writes it anew; one that stays behind harms nobody.
+        let _ = std::fs::remove_file(&path);
+        screen::parse(&bytes?, self.device.width, self.device.height)
+            .map_err(|why| Failure::failed(format!("{}: {why}", self.board.name)))
+    }
+
+    /// What the firmware uses of the RAM, by the deepest stack so far.
+    pub(crate) fn memory(&mut self) -> Result<Memory, Failure> {
+        self.send(b'm')?;
+        let line = self.wait_for("memory ")?;
+        let numbers: Vec<u64> = line.split(' ').skip(1).filter_map(|word| word.parse().ok()).collect();
+        match numbers[..] {
+            [statics, stack, ram] => Ok(Memory { statics, stack, ram }),
+            _ => Err(Failure::failed(format!("{}: not understood: {line}", self.board.name))),
+        }
+    }
+
+    fn send(&mut self, byte: u8) -> Result<(), Failure> {
+        Ok(self.line.get_mut().write_all(&[byte])?)
+    }
+
+    /// The next line that starts so.
+    fn wait_for(&mut self, start: &str) -> Result<String, Failure> {
+        let mut heard = String::new();
+        loop {
+            let mut line = String::new();
+            let why = match self.line.read_line(&mut line) {
+                Ok(0) => "the emulator has ended".to_owned(),
+                Ok(_) if line.starts_with(start) => return Ok(line.trim_end().to_owned()),
+                Ok(_) => {
+                    heard += &line;
+                    continue;
+                }
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    format!("nothing more within {} seconds", PATIENCE.as_secs())
+                }
+                Err(e) => e.to_string(),
+            };
+            return Err(Failure::failed(format!(
+                "{}: the firmware did not say \"{start}\": {why}\n{heard}",
+                self.board.name
+            )));
+        }
+    }
+}
+
+/// A port of this machine at which the emulator connects.
+struct Door {
+    listener: TcpListener,
+    address: String,
+}
+
+impl Door {
+    fn open() -> Result<Self, Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = format!("tcp:{}", listener.local_addr()?);
+        Ok(Self { listener, address })
+    }
+
+    fn enter(self, child: &mut Child) -> Result<TcpStream, Failure> {
+        let start = Instant::now();
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false)?;
+                    stream.set_nodelay(true)?;
+                    stream.set_read_timeout(Some(PATIENCE))?;
+                    return Ok(stream);
+                }
+                Err(e) if e.kind() != ErrorKind::WouldBlock => return Err(e.into()),
+                Err(_) => {}
+            }
+            if let Some(status) = child.try_wait()? {
+                return Err(Failure::failed(format!("{EMULATOR} ended at once ({status})")));
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(Failure::failed(format!("{EMULATOR} does not answer")));
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `emulate`: the real firmware of a board, with a model inside, in an emulated machine.
+
+pub(crate) mod gate;
+pub(crate) mod machine;
+mod qmp;
+mod screen;
+
+use crate::boards::{self, Board, build};
+use crate::console;
+use crate::failure::Failure;
+use crate::sim;
+use crate::table::grouped;
+use clap::Args as ClapArgs;
+use ganlet_runtime::Model;
+use ganlet_sim::host::{self, Look, Script, Step};
+use machine::{EMULATOR, Machine, Memory};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Run a board's own firmware, with a model inside, in an emulated machine.
+///
+/// With --png or --gif the buttons are pressed by a script and the emulated panel's pixels are written in the same frame as by `sim`,
+/// so that the two files can be compared. Without an output option the emulator opens its own window: arrow keys, Ctrl is select.
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  cargo xtask emulate out/generator.model --board lm3s6965evb --png oled.png
+  cargo xtask emulate out/generator.model --board lm3s6965evb --press right,select,wait:20 --gif walk.gif
+  cargo xtask emulate out/generator.model --board lm3s6965evb")]
+pub(crate) struct Args {
+    /// The model file
+    #[arg(value_name = "FILE.model")]
+    file: PathBuf,
+    /// The board, by name
+    #[arg(long, value_name = "B")]
+    board: String,
+    /// Buttons pressed first: a list of left, right, up, down, select and wait:FRAMES
+    #[arg(long, value_name = "SCRIPT")]
+    press: Option<String>,
+    /// Frames that pass after that
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
+    frames: u32,
+    /// Write a picture of the device as it is in the end
+    #[arg(long, value_name = "F")]
+    png: Option<PathBuf>,
+    /// Write an animation of the script, or of a tour of the app
+    #[arg(long, value_name = "F")]
+    gif: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let board = Board::named(&args.board)?;
+    if board.machine.is_none() {
+        let names: Vec<&str> = Board::all().iter().filter(|b| b.machine.is_some()).map(|b| b.name).collect();
+        return Err(Failure::unusable(format!(
+            "the emulator has no {}; it has {}; `cargo xtask sim` shows every panel",
+            board.name,
+            names.join(", ")
+        )));
+    }
+    let script = script(&args)?;
+    let file = boards::read(&args.file)?;
+    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
+    let fit = board.check(&args.file, &model)?;
+    let shown = args.png.is_some() || args.gif.is_some();
+    if !shown && !sim::has_display() {
+        return Err(Failure::unusable(
+            "there is no display (DISPLAY is not set) for the emulator's window\n\
+             --png FILE writes a picture of the emulated device, --gif FILE an animation",
+        ));
+    }
+    let way = build::way(board).map_err(Failure::failed)?;
+    console::note(&format!("building {} with {} ({})", board.name, args.file.display(), way.describe()));
+    let firmware = build::build(board, &way, &args.file)?;
+    if !shown {
+        return window(board, &firmware);
+    }
+    let mut machine = Machine::start(board, &firmware)?;
+    let mut frames = Vec::new();
+    let keep_all = args.gif.is_some();
+    machine.play(&script, |frame| {
+        if !keep_all {
+            frames.clear();
+        }
+        frames.push(frame);
+        Ok(())
+    })?;
+    let device = board.device()?;
+    if let (Some(path), Some(frame)) = (&args.png, frames.last()) {
+        Look::of(&device).portrait(frame).save_png(path)?;
+        console::note(&format!("wrote {} ({})", path.display(), board.name));
+    }
+    if let Some(path) = &args.gif {
+        let stored = host::save_frames(path, &device, &frames)?;
+        console::note(&format!("wrote {} ({stored} frames on {})", path.display(), board.name));
+    }
+    let Memory { statics, stack, ram } = machine.memory()?;
+    let [s, k, t, r] = [statics, stack, statics + stack, ram].map(grouped);
+    console::print(&format!(
+        "RAM in use: {s} bytes of data (arena {}) + {k} of stack = {t} of {r}\n",
+        grouped(fit.ram as u64)
+    ))
+}
+
+fn script(args: &Args) -> Result<Script, Failure> {
+    let given = args.press.as_deref().map(str::parse::<Script>).transpose();
+    let mut script = match given.map_err(|e| Failure::unusable(e.to_string()))? {
+        Some(script) => script,
+        None if args.gif.is_some() && args.frames == 0 => Script::tour(),
+        None => Script(Vec::new()),
+    };
+    if args.frames > 0 {
+        script.0.push(Step::Wait(args.frames));
+    }
+    Ok(script)
+}
+
+/// The emulator's own window, until that is closed.
+fn window(board: &Board, firmware: &Path) -> Result<(), Failure> {
+    let mut command = Command::new(EMULATOR);
+    command.args(["-M", board.machine.unwrap_or_default(), "-nic", "none", "-serial", "null", "-kernel"]).arg(firmware);
+    console::note("press Ctrl and each arrow key once: an emulated button counts from its second press on");
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::failed(format!(
+            "{EMULATOR} opened no window ({status}): apt-get install qemu-system-gui, or --png FILE"
+        ))),
+        Err(e) => Err(Failure::failed(format!("cannot run {EMULATOR}: {e}"))),
+    }
+}
