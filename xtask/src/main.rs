@@ -11,6 +11,7 @@ mod eval;
 mod export;
 mod exporting;
 mod failure;
+mod flash;
 mod inspect;
 mod judge;
 mod sim;
@@ -55,6 +56,7 @@ enum Command {
     Inspect(inspect::Args),
     Sim(sim::Args),
     Emulate(emulate::Args),
+    Flash(flash::Args),
     Bench(bench::Args),
     Size(size::Args),
     Test(test::Args),
@@ -70,6 +72,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Inspect(args) => inspect::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Emulate(args) => emulate::run(args),
+        Command::Flash(args) => flash::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Size(args) => size::run(args),
         Command::Test(args) => test::run(args),

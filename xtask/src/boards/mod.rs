@@ -3,9 +3,19 @@
 pub(crate) mod build;
 
 use crate::failure::Failure;
+use crate::flash;
 use ganlet_runtime::Model;
 use ganlet_sim::host::{Chip, Device, Fit, ModelFile};
 use std::path::Path;
+
+/// A program that writes to chips, and what it calls this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// probe-rs, by the chip's name.
+    ProbeRs(&'static str),
+    /// OpenOCD, by its file for the board.
+    OpenOcd(&'static str),
+}
 
 /// A board with its own package in `firmware-sim/boards`.
 #[derive(Clone, Copy, Debug)]
@@ -17,17 +27,61 @@ pub(crate) struct Board {
     /// The simulator's device with the same panel.
     panel: &'static str,
     chip: Chip,
+    /// What writes programs to the chip over its debug port.
+    pub(crate) writer: Writer,
+    /// The family in UF2 files, where the board has a boot loader that takes them.
+    pub(crate) uf2: Option<u32>,
     /// What the emulator calls the board, where it has one.
     pub(crate) machine: Option<&'static str>,
 }
 
-const BOARDS: &[Board] = &[Board {
-    name: "lm3s6965evb",
-    target: "thumbv7m-none-eabi",
-    panel: "oled-128x64",
-    chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
-    machine: Some("lm3s6965evb"),
-}];
+const BOARDS: &[Board] = &[
+    Board {
+        name: "lm3s6965evb",
+        target: "thumbv7m-none-eabi",
+        panel: "oled-128x64",
+        chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
+        writer: Writer::OpenOcd("board/ek-lm3s6965.cfg"),
+        uf2: None,
+        machine: Some("lm3s6965evb"),
+    },
+    Board {
+        name: "nrf52840-dk",
+        target: "thumbv7em-none-eabihf",
+        panel: "oled-mono-128x64",
+        chip: Chip::new("nRF52840", [1024, 64], [256, 16], 1),
+        writer: Writer::ProbeRs("nRF52840_xxAA"),
+        uf2: None,
+        machine: None,
+    },
+    Board {
+        name: "pico",
+        target: "thumbv6m-none-eabi",
+        panel: "st7789-240",
+        chip: Chip::new("RP2040", [2048, 64], [256, 16], 0),
+        writer: Writer::ProbeRs("RP2040"),
+        uf2: Some(flash::RP2040),
+        machine: None,
+    },
+    Board {
+        name: "pico2",
+        target: "thumbv8m.main-none-eabihf",
+        panel: "st7789-240",
+        chip: Chip::new("RP2350", [4096, 64], [512, 16], 1),
+        writer: Writer::ProbeRs("RP235x"),
+        uf2: Some(flash::RP2350_ARM),
+        machine: None,
+    },
+    Board {
+        name: "stm32f405",
+        target: "thumbv7em-none-eabihf",
+        panel: "st7789-240",
+        chip: Chip::new("STM32F405", [1024, 64], [128, 16], 1),
+        writer: Writer::ProbeRs("STM32F405RG"),
+        uf2: None,
+        machine: None,
+    },
+];
 
 impl Board {
     /// Every board.

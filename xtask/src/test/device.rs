@@ -7,6 +7,7 @@ use crate::boards::Board;
 use crate::console;
 use crate::emulate;
 use crate::failure::Failure;
+use crate::flash;
 use crate::toolchain::Way;
 
 /// The cores, from the smallest instruction set to the largest.
@@ -42,6 +43,11 @@ pub(super) fn parts() -> Vec<Part> {
     for core in Core::ALL {
         parts.push(Part::timed(format!("{}: pictures", core.name()), || {
             verdict(core, gate::prepare_pictures, gate::pictures)
+        }));
+    }
+    for board in Board::all() {
+        parts.push(Part::timed(format!("{}: firmware", board.name), || {
+            verdict(board, flash::gate::prepare, flash::gate::links)
         }));
     }
     for board in Board::all().iter().filter(|board| board.machine.is_some()) {

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 9] = ["demo", "train", "eval", "export", "inspect", "sim", "emulate", "test", "doctor"];
+const COMMANDS: [&str; 10] =
+    ["demo", "train", "eval", "export", "inspect", "sim", "emulate", "flash", "test", "doctor"];
 
 fn xtask(words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -116,6 +117,32 @@ fn emulate_says_what_is_wrong_before_anything_is_built() {
     refused(&["emulate", MODEL, "--board", "lm3s6965evb"], 2, "--png FILE");
     refused(&["emulate", MODEL, "--board", "lm3s6965evb", "--press", "jump", "--png", "never.png"], 2, "jump");
     refused(&["emulate", "no-such.model", "--board", "lm3s6965evb", "--png", "never.png"], 2, "no-such.model");
+}
+
+#[test]
+fn flash_tells_every_step_for_every_board() {
+    let boards = text(&xtask(&["flash", "--list-boards"]).stdout);
+    let names: Vec<&str> = boards.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.contains(&"pico") && names.contains(&"lm3s6965evb"), "{boards}");
+    for name in names {
+        let output = xtask(&["flash", MODEL, "--board", name, "--dry-run"]);
+        let steps = text(&output.stdout);
+        assert!(output.status.success() && steps.contains("nothing was done"), "{steps}");
+        for part in ["cargo build", "thumb", "firmware-sim/boards", name] {
+            assert!(steps.contains(part), "{name}: {part}: {steps}");
+        }
+        assert!(text(&output.stderr).contains("fits"));
+    }
+    let steps = text(&xtask(&["flash", MODEL, "--board", "pico2", "--uf2", "never.uf2", "--dry-run"]).stdout);
+    assert!(steps.contains("0xe48bff59") && steps.contains("BOOTSEL"), "{steps}");
+}
+
+#[test]
+fn flash_says_what_is_wrong_before_anything_is_built() {
+    refused(&["flash", MODEL, "--board", "stm32f405", "--uf2", "never.uf2"], 2, "pico");
+    refused(&["flash", MODEL, "--board", "toaster"], 2, "stm32f405");
+    refused(&["flash", MODEL], 2, "--board");
+    refused(&["flash", "no-such.model", "--board", "pico"], 2, "no-such.model");
 }
 
 #[test]

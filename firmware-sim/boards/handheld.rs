@@ -1,0 +1,84 @@
+//! What boards with a panel on a bus and five buttons on pins have in common; each includes this file as a module.
+
+use core::panic::PanicInfo;
+
+use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
+use embedded_hal::digital::InputPin;
+use ganlet_runtime::{Generator, Model};
+use ganlet_sim::{Board, Button, Memory, PanelColor};
+
+use crate::stack;
+
+/// Microseconds from frame to frame: 25 a second.
+pub(crate) const FRAME_MICROSECONDS: u32 = 40_000;
+
+/// A panel, five buttons that pull their pins down, and a clock.
+pub(crate) struct Handheld<D, P, C> {
+    pub(crate) display: D,
+    /// Brings what was drawn to the panel, where the driver keeps a frame of its own.
+    pub(crate) flush: fn(&mut D),
+    /// Left, right, up, down, select.
+    pub(crate) buttons: [P; Button::ALL.len()],
+    /// The time in microseconds, from any start; it wraps around.
+    pub(crate) clock: C,
+    /// When the last frame was due.
+    pub(crate) last: u32,
+    /// Bytes of RAM that the program has been given.
+    pub(crate) ram: usize,
+}
+
+impl<D, P, C> Board for Handheld<D, P, C>
+where
+    D: DrawTarget<Color: PanelColor> + OriginDimensions,
+    P: InputPin,
+    C: FnMut() -> u32,
+{
+    type Display = D;
+
+    fn display(&mut self) -> &mut D {
+        &mut self.display
+    }
+
+    fn flush(&mut self) {
+        (self.flush)(&mut self.display);
+    }
+
+    fn is_held(&mut self, button: Button) -> bool {
+        self.buttons.get_mut(button as usize).is_some_and(|pin| pin.is_low().unwrap_or(false))
+    }
+
+    fn frame_is_due(&mut self) -> bool {
+        let now = (self.clock)();
+        let due = now.wrapping_sub(self.last) >= FRAME_MICROSECONDS;
+        if due {
+            self.last = now;
+        }
+        due
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        Some(stack::memory(self.ram))
+    }
+}
+
+/// Shows the model's pictures for as long as there is power.
+pub(crate) fn show<B: Board>(board: &mut B, model: &[u8], arena: &mut [u8]) -> ! {
+    let model = match Model::from_bytes(model) {
+        Ok(model) => model,
+        Err(error) => panic!("{error}"),
+    };
+    let generator = match Generator::new(&model, arena) {
+        Ok(generator) => generator,
+        Err(error) => panic!("{error}"),
+    };
+    let _ = ganlet_sim::run(board, generator);
+    panic!("the panel's driver failed")
+}
+
+/// A debugger that stops here sees why; the picture stays as it is.
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
