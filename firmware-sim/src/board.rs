@@ -32,6 +32,11 @@ pub trait Board {
     /// Whether a button is down now.
     fn is_held(&mut self, button: Button) -> bool;
 
+    /// A button that the board has made out by itself, as [`TwoButtons`](crate::TwoButtons) does.
+    fn event(&mut self) -> Option<Button> {
+        None
+    }
+
     /// Whether the next frame's time has come; true about 25 times a second.
     fn frame_is_due(&mut self) -> bool;
 
@@ -143,6 +148,9 @@ impl<'g> Session<'g> {
                 Some(Edge::Released) => board.send(format_args!("release {}\n", button.name())),
                 None => {}
             }
+        }
+        if let Some(button) = board.event() {
+            self.press(board, button)?;
         }
         // The clock is read in any case, or else the frames that were not drawn would be due together.
         if board.frame_is_due() && !self.stepped {

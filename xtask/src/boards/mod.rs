@@ -17,6 +17,24 @@ pub(crate) enum Writer {
     OpenOcd(&'static str),
 }
 
+/// A board that the emulator has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Emulated {
+    /// The emulator's name for it.
+    pub(crate) name: &'static str,
+    /// How the panel is read and the buttons are pressed.
+    pub(crate) panel: Panel,
+}
+
+/// What the emulator has of a board's panel and buttons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Panel {
+    /// Both: a screen whose pixels are squares, and keys.
+    Screen,
+    /// Neither: the brightnesses, 0 to 9, lie in the firmware's memory under this name, and the serial line presses buttons.
+    Levels(&'static str),
+}
+
 /// A board with its own package in `firmware-sim/boards`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Board {
@@ -31,8 +49,8 @@ pub(crate) struct Board {
     pub(crate) writer: Writer,
     /// The family in UF2 files, where the board has a boot loader that takes them.
     pub(crate) uf2: Option<u32>,
-    /// What the emulator calls the board, where it has one.
-    pub(crate) machine: Option<&'static str>,
+    /// The board in the emulator, where that has it.
+    pub(crate) machine: Option<Emulated>,
 }
 
 const BOARDS: &[Board] = &[
@@ -43,7 +61,16 @@ const BOARDS: &[Board] = &[
         chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
         writer: Writer::OpenOcd("board/ek-lm3s6965.cfg"),
         uf2: None,
-        machine: Some("lm3s6965evb"),
+        machine: Some(Emulated { name: "lm3s6965evb", panel: Panel::Screen }),
+    },
+    Board {
+        name: "microbit",
+        target: "thumbv6m-none-eabi",
+        panel: "led-5x5",
+        chip: Chip::new("nRF51822", [256, 60], [16, 11], 0),
+        writer: Writer::ProbeRs("nRF51822_xxAA"),
+        uf2: None,
+        machine: Some(Emulated { name: "microbit", panel: Panel::Levels("GANLET_LEDS") }),
     },
     Board {
         name: "nrf52840-dk",

@@ -3,11 +3,12 @@
 use super::qmp::Qmp;
 use super::screen;
 use crate::bench::{emulator, firmware};
-use crate::boards::Board;
+use crate::boards::{Board, Emulated, Panel};
 use crate::console;
 use crate::failure::Failure;
 use ganlet_sim::Button;
 use ganlet_sim::host::{Device, Frame, Script, Step};
+use object::{Object, ObjectSymbol};
 use serde_json::json;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -42,10 +43,18 @@ impl Memory {
 /// A board that runs in the emulator, its clock stopped.
 pub(crate) struct Machine {
     board: &'static Board,
+    panel: Reading,
     device: Device,
     child: Child,
     qmp: Qmp,
     line: BufReader<TcpStream>,
+}
+
+/// Where the panel's pixels are read.
+enum Reading {
+    Screen,
+    /// At this address of the firmware's memory.
+    Levels(u64),
 }
 
 impl Drop for Machine {
@@ -67,8 +76,12 @@ const fn key(button: Button) -> &'static str {
 impl Machine {
     /// Starts `firmware` and stops its clock after the first picture.
     pub(crate) fn start(board: &'static Board, firmware: &Path) -> Result<Self, Failure> {
-        let Some(name) = board.machine else {
+        let Some(Emulated { name, panel }) = board.machine else {
             return Err(Failure::unusable(format!("{} is not among the emulator's machines", board.name)));
+        };
+        let panel = match panel {
+            Panel::Screen => Reading::Screen,
+            Panel::Levels(symbol) => Reading::Levels(address(firmware, symbol)?),
         };
         let told = |what: &str| console::note(&format!("installing: {what}"));
         emulator::find(EMULATOR, &told).map_err(Failure::failed)?;
@@ -90,11 +103,12 @@ impl Machine {
                 return Err(failure);
             }
         };
-        let mut machine = Self { board, device: board.device()?, child, qmp, line: BufReader::new(line) };
+        let mut machine = Self { board, panel, device: board.device()?, child, qmp, line: BufReader::new(line) };
         machine.wait_for("ready")?;
         machine.send(b's')?;
-        // An emulated button reads as pressed until it was pressed and released once.
-        for button in Button::ALL {
+        // An emulated key reads as pressed until it was pressed and released once.
+        let keys: &[Button] = if matches!(machine.panel, Reading::Screen) { &Button::ALL } else { &[] };
+        for &button in keys {
             machine.qmp.key(key(button), true)?;
             machine.qmp.key(key(button), false)?;
             machine.wait_for(&format!("release {}", button.name()))?;
@@ -128,6 +142,10 @@ impl Machine {
 
     /// Presses a button and lets it go; returns when the panel shows what that did.
     pub(crate) fn press(&mut self, button: Button) -> Result<(), Failure> {
+        if let Reading::Levels(_) = self.panel {
+            self.send(button.name().as_bytes().first().map_or(0, u8::to_ascii_uppercase))?;
+            return self.wait_for(&format!("press {}", button.name())).map(|_| ());
+        }
         for (verb, down) in [("press", true), ("release", false)] {
             self.qmp.key(key(button), down)?;
             self.wait_for(&format!("{verb} {}", button.name()))?;
@@ -143,13 +161,23 @@ impl Machine {
 
     /// What the panel shows, pixel for pixel.
     pub(crate) fn frame(&mut self) -> Result<Frame, Failure> {
-        let path = firmware::folder()?.join(format!("screen-{}-{}.ppm", self.board.name, self.child.id()));
-        self.qmp.ask("screendump", json!({"filename": path.to_string_lossy()}))?;
+        let path = firmware::folder()?.join(format!("screen-{}-{}", self.board.name, self.child.id()));
+        let (width, height) = (self.device.width, self.device.height);
+        let to = path.to_string_lossy();
+        match self.panel {
+            Reading::Screen => self.qmp.ask("screendump", json!({"filename": to}))?,
+            Reading::Levels(at) => {
+                self.qmp.ask("memsave", json!({"val": at, "size": width * height, "filename": to}))?
+            }
+        };
         let bytes = std::fs::read(&path).map_err(|e| Failure::file(&path, e));
         // The next dump writes it anew; one that stays behind harms nobody.
         let _ = std::fs::remove_file(&path);
-        screen::parse(&bytes?, self.device.width, self.device.height)
-            .map_err(|why| Failure::failed(format!("{}: {why}", self.board.name)))
+        match self.panel {
+            Reading::Screen => screen::parse(&bytes?, width, height),
+            Reading::Levels(_) => screen::levels(&bytes?, width, height),
+        }
+        .map_err(|why| Failure::failed(format!("{}: {why}", self.board.name)))
     }
 
     /// What the firmware uses of the RAM, by the deepest stack so far.
@@ -174,7 +202,10 @@ impl Machine {
             let mut line = String::new();
             let why = match self.line.read_line(&mut line) {
                 Ok(0) => "the emulator has ended".to_owned(),
-                Ok(_) if line.starts_with(start) => return Ok(line.trim_end().to_owned()),
+                // Some serial ports begin with a byte that means nothing.
+                Ok(_) if line.trim_start_matches('\0').starts_with(start) => {
+                    return Ok(line.trim_matches(['\0', '\r', '\n']).to_owned());
+                }
                 Ok(_) => {
                     heard += &line;
                     continue;
@@ -190,6 +221,14 @@ impl Machine {
             )));
         }
     }
+}
+
+/// Where the linker placed a symbol.
+fn address(firmware: &Path, symbol: &str) -> Result<u64, Failure> {
+    let bytes = std::fs::read(firmware).map_err(|e| Failure::file(firmware, e))?;
+    let file = object::File::parse(&*bytes).map_err(|e| Failure::file(firmware, e))?;
+    let found = file.symbols().find(|s| s.name() == Ok(symbol)).map(|s| s.address());
+    found.ok_or_else(|| Failure::file(firmware, format!("it has no {symbol}")))
 }
 
 /// A port of this machine at which the emulator connects.

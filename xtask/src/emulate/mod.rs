@@ -5,7 +5,7 @@ pub(crate) mod machine;
 mod qmp;
 mod screen;
 
-use crate::boards::{self, Board, build};
+use crate::boards::{self, Board, Panel, build};
 use crate::console;
 use crate::failure::Failure;
 use crate::sim;
@@ -62,12 +62,19 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let file = boards::read(&args.file)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
     let fit = board.check(&args.file, &model)?;
+    let has_screen = board.machine.is_some_and(|machine| machine.panel == Panel::Screen);
     let shown = args.png.is_some() || args.gif.is_some();
     if !shown && !sim::has_display() {
         return Err(Failure::unusable(
             "there is no display (DISPLAY is not set) for the emulator's window\n\
              --png FILE writes a picture of the emulated device, --gif FILE an animation",
         ));
+    }
+    if !shown && !has_screen {
+        return Err(Failure::unusable(format!(
+            "the emulator shows no panel of the {}: --png FILE writes a picture of the emulated device, --gif FILE an animation",
+            board.name
+        )));
     }
     let way = build::way(board).map_err(Failure::failed)?;
     console::note(&format!("building {} with {} ({})", board.name, args.file.display(), way.describe()));
@@ -117,8 +124,9 @@ fn script(args: &Args) -> Result<Script, Failure> {
 
 /// The emulator's own window, until that is closed.
 fn window(board: &Board, firmware: &Path) -> Result<(), Failure> {
+    let name = board.machine.map_or(board.name, |machine| machine.name);
     let mut command = Command::new(EMULATOR);
-    command.args(["-M", board.machine.unwrap_or_default(), "-nic", "none", "-serial", "null", "-kernel"]).arg(firmware);
+    command.args(["-M", name, "-nic", "none", "-serial", "null", "-kernel"]).arg(firmware);
     console::note("press Ctrl and each arrow key once: an emulated button counts from its second press on");
     match command.stdin(Stdio::null()).status() {
         Ok(status) if status.success() => Ok(()),

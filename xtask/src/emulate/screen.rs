@@ -1,4 +1,4 @@
-//! The emulated panel's pixels, from a screen dump in which each is a square.
+//! The emulated panel's pixels, from a screen dump in which each is a square, or from the brightnesses of single LEDs.
 
 use ganlet_sim::host::Frame;
 
@@ -38,9 +38,31 @@ pub(crate) fn parse(bytes: &[u8], width: u32, height: u32) -> Result<Frame, Stri
     Ok(frame)
 }
 
+/// Reads brightnesses of 0 to 9, row by row.
+pub(crate) fn levels(bytes: &[u8], width: u32, height: u32) -> Result<Frame, String> {
+    let mut frame = Frame::new(width, height);
+    let pixels = frame.rgb.as_chunks_mut::<3>().0;
+    if bytes.len() != pixels.len() {
+        return Err(format!("{} brightnesses for {width}x{height} LEDs", bytes.len()));
+    }
+    for (pixel, &level) in pixels.iter_mut().zip(bytes) {
+        if level > 9 {
+            return Err(format!("a brightness of {level}; 9 is the most"));
+        }
+        *pixel = [(u32::from(level) * 255 / 9) as u8; 3];
+    }
+    Ok(frame)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brightnesses_become_greys() {
+        assert_eq!(levels(&[0, 9, 3], 3, 1).unwrap().rgb, [[0; 3], [255; 3], [85; 3]].concat());
+        assert!(levels(&[0, 9], 3, 1).is_err() && levels(&[0, 9, 10], 3, 1).is_err());
+    }
 
     #[test]
     fn squares_become_pixels_and_anything_else_is_told() {

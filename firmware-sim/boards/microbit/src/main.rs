@@ -1,0 +1,115 @@
+//! The app on the micro:bit of 2015: a Cortex-M0 at 16 MHz, 16 KB of RAM, 25 LEDs, two buttons.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+mod leds;
+#[allow(unsafe_code)]
+mod line;
+#[allow(unsafe_code)]
+#[path = "../../stack.rs"]
+mod stack;
+
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+
+use embedded_hal::digital::InputPin;
+use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
+use ganlet_sim::{Board, Button, Memory, TwoButtons};
+use leds::Leds;
+use line::Line;
+use microbit::board::Buttons;
+use microbit::hal::{Timer, timer::Periodic};
+use microbit::pac::TIMER0;
+
+const RAM: usize = 16 << 10;
+const FRAME_MICROSECONDS: u32 = 40_000;
+static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
+
+struct Microbit {
+    leds: Leds,
+    buttons: Buttons,
+    two: TwoButtons,
+    /// Whether the buttons are to be looked at: at a steady rate, once a frame.
+    look: bool,
+    line: Line,
+    timer: Timer<TIMER0, Periodic>,
+    last: u32,
+}
+
+impl Board for Microbit {
+    type Display = Leds;
+
+    fn display(&mut self) -> &mut Leds {
+        &mut self.leds
+    }
+
+    fn flush(&mut self) {
+        self.leds.show();
+    }
+
+    fn is_held(&mut self, _: Button) -> bool {
+        false
+    }
+
+    fn event(&mut self) -> Option<Button> {
+        if !core::mem::take(&mut self.look) {
+            return None;
+        }
+        let (a, b) = (self.buttons.button_a.is_low(), self.buttons.button_b.is_low());
+        self.two.poll(a.unwrap_or(false), b.unwrap_or(false))
+    }
+
+    fn frame_is_due(&mut self) -> bool {
+        let now = self.timer.read();
+        let due = now.wrapping_sub(self.last) >= FRAME_MICROSECONDS;
+        if due {
+            self.last = now;
+            self.look = true;
+        }
+        due
+    }
+
+    fn receive(&mut self) -> Option<u8> {
+        self.line.receive()
+    }
+
+    fn send(&mut self, words: fmt::Arguments<'_>) {
+        // The line takes all bytes; nobody need be listening.
+        let _ = self.line.write_fmt(words);
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        Some(stack::memory(RAM))
+    }
+}
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+    let Some(chip) = microbit::Board::take() else { panic!("started twice") };
+    let mut timer = Timer::periodic(chip.TIMER0);
+    timer.start(u32::MAX);
+    let line = Line::start(chip.UART0, chip.uart);
+    let leds = Leds::start(chip.TIMER1, chip.display_pins);
+    let (buttons, two) = (chip.buttons, TwoButtons::default());
+    let mut board = Microbit { leds, buttons, two, look: false, line, timer, last: 0 };
+    let model = match Model::from_bytes(MODEL) {
+        Ok(model) => model,
+        Err(error) => panic!("{error}"),
+    };
+    let generator = match Generator::new(&model, ARENA) {
+        Ok(generator) => generator,
+        Err(error) => panic!("{error}"),
+    };
+    match ganlet_sim::run(&mut board, generator) {}
+}
+
+/// A debugger that stops here sees why; the LEDs go on to show the last picture.
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
