@@ -110,7 +110,13 @@ fn devices() -> Vec<Finding> {
         target("riscv32imac-unknown-none-elf", "RISC-V"),
         qemu("qemu-system-arm", "qemu-system-arm"),
         qemu("qemu-system-riscv32", "qemu-system-misc"),
-        Finding::program("probe-rs", &["--version"], "writing to boards", "https://probe.rs"),
+        Finding::program(
+            "probe-rs",
+            &["--version"],
+            "writing to boards",
+            "https://probe.rs; Pico boards also take --uf2",
+        ),
+        Finding::program("openocd", &["--version"], "writing to the lm3s6965evb", "apt-get install openocd"),
     ]
 }
 

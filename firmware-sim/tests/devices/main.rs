@@ -5,4 +5,5 @@ mod models;
 mod outputs;
 mod panels;
 mod refusals;
+mod session;
 mod walkthrough;

@@ -1,0 +1,131 @@
+//! The loop of a board: driven over its serial line it shows what the simulator shows, and each button counts once.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt;
+
+use embedded_graphics::Pixel;
+use embedded_graphics::pixelcolor::{Gray4, GrayColor};
+use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
+use ganlet_runtime::{Generator, Model};
+use ganlet_sim::host::{Device, Frame, Simulator};
+use ganlet_sim::{Board, Button, Memory, Session};
+
+use crate::models::picture_model;
+
+/// 128x64 pixels of 16 greys.
+struct Panel(Frame);
+
+impl OriginDimensions for Panel {
+    fn size(&self) -> Size {
+        Size::new(self.0.width, self.0.height)
+    }
+}
+
+impl DrawTarget for Panel {
+    type Color = Gray4;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Gray4>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        for Pixel(at, color) in pixels {
+            let i = (at.y as usize * self.0.width as usize + at.x as usize) * 3;
+            self.0.rgb[i..i + 3].fill(color.luma() * 17);
+        }
+        Ok(())
+    }
+}
+
+/// A board whose buttons and line are written by a test; its clock is always due.
+struct Desk {
+    panel: Panel,
+    held: [bool; Button::ALL.len()],
+    bytes: VecDeque<u8>,
+    said: String,
+}
+
+impl Board for Desk {
+    type Display = Panel;
+
+    fn display(&mut self) -> &mut Panel {
+        &mut self.panel
+    }
+
+    fn is_held(&mut self, button: Button) -> bool {
+        self.held[button as usize]
+    }
+
+    fn frame_is_due(&mut self) -> bool {
+        true
+    }
+
+    fn receive(&mut self) -> Option<u8> {
+        self.bytes.pop_front()
+    }
+
+    fn send(&mut self, words: fmt::Arguments<'_>) {
+        self.said += &words.to_string();
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        Some(Memory { statics: 1, stack: 2, ram: 3 })
+    }
+}
+
+fn desk() -> Desk {
+    let (held, bytes, said) = ([false; 5], VecDeque::new(), String::new());
+    Desk { panel: Panel(Frame::new(128, 64)), held, bytes, said }
+}
+
+#[test]
+fn a_board_that_is_driven_over_its_line_shows_what_the_simulator_shows() {
+    let file = picture_model(16, 16, 3);
+    let mut simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
+    let model = Model::from_bytes(file.bytes()).unwrap();
+    let mut arena = vec![0; model.arena_len()];
+    let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
+    let Ok(mut session) = Session::start(&mut board, generator);
+    assert_eq!(board.panel.0, simulator.frame());
+
+    // The clock stands still from the first byte on, however often it would be due.
+    for byte in *b"sRRSttRtSRDtLU" {
+        board.bytes.push_back(byte);
+        for _ in 0..3 {
+            let Ok(()) = session.turn(&mut board);
+        }
+        match byte {
+            b't' => _ = simulator.tick(),
+            b's' => {}
+            letter => {
+                let button = Button::ALL.into_iter().find(|b| b.name().to_uppercase().as_bytes()[0] == letter);
+                simulator.press(button.unwrap());
+            }
+        }
+        assert_eq!(board.panel.0, simulator.frame(), "after {}", byte as char);
+    }
+    board.bytes.push_back(b'm');
+    let Ok(()) = session.turn(&mut board);
+    assert!(board.said.starts_with("ready\n") && board.said.ends_with("memory 1 2 3\n"), "{}", board.said);
+}
+
+#[test]
+fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
+    let file = picture_model(16, 16, 1);
+    let model = Model::from_bytes(file.bytes()).unwrap();
+    let mut arena = vec![0; model.arena_len()];
+    let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
+    let Ok(mut session) = Session::start(&mut board, generator);
+    let mut said_when = |held: bool| {
+        board.said.clear();
+        board.held = [false; 5];
+        board.held[Button::Right as usize] = held;
+        for _ in 0..4 {
+            let Ok(()) = session.turn(&mut board);
+        }
+        board.said.lines().filter(|line| line.ends_with("right")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(said_when(true), [""; 0], "down from the start");
+    assert_eq!(said_when(false), ["release right"]);
+    assert_eq!(said_when(true), ["press right"]);
+    assert_eq!(said_when(true), [""; 0], "still down");
+    assert_eq!(said_when(false), ["release right"]);
+}
