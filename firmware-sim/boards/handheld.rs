@@ -1,5 +1,6 @@
 //! What boards with a panel on a bus and five buttons on pins have in common; each includes this file as a module.
 
+use core::fmt;
 use core::panic::PanicInfo;
 
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
@@ -12,8 +13,23 @@ use crate::stack;
 /// Microseconds from frame to frame: 25 a second.
 pub(crate) const FRAME_MICROSECONDS: u32 = 40_000;
 
-/// A panel, five buttons that pull their pins down, and a clock.
-pub(crate) struct Handheld<D, P, C> {
+/// A serial line; `()` where a board has none.
+pub(crate) trait Line {
+    /// A byte that came in.
+    fn receive(&mut self) -> Option<u8> {
+        None
+    }
+
+    /// Sends words.
+    fn send(&mut self, words: fmt::Arguments<'_>) {
+        let _ = words;
+    }
+}
+
+impl Line for () {}
+
+/// A panel, five buttons that pull their pins down, a clock, and a serial line.
+pub(crate) struct Handheld<D, P, C, L> {
     pub(crate) display: D,
     /// Brings what was drawn to the panel, where the driver keeps a frame of its own.
     pub(crate) flush: fn(&mut D),
@@ -21,17 +37,19 @@ pub(crate) struct Handheld<D, P, C> {
     pub(crate) buttons: [P; Button::ALL.len()],
     /// The time in microseconds, from any start; it wraps around.
     pub(crate) clock: C,
+    pub(crate) line: L,
     /// When the last frame was due.
     pub(crate) last: u32,
     /// Bytes of RAM that the program has been given.
     pub(crate) ram: usize,
 }
 
-impl<D, P, C> Board for Handheld<D, P, C>
+impl<D, P, C, L> Board for Handheld<D, P, C, L>
 where
     D: DrawTarget<Color: PanelColor> + OriginDimensions,
     P: InputPin,
     C: FnMut() -> u32,
+    L: Line,
 {
     type Display = D;
 
@@ -54,6 +72,14 @@ where
             self.last = now;
         }
         due
+    }
+
+    fn receive(&mut self) -> Option<u8> {
+        self.line.receive()
+    }
+
+    fn send(&mut self, words: fmt::Arguments<'_>) {
+        self.line.send(words);
     }
 
     fn memory(&self) -> Option<Memory> {

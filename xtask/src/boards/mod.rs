@@ -1,6 +1,7 @@
 //! The boards that the firmware is built for: target, chip, panel, and how each is emulated or flashed.
 
 pub(crate) mod build;
+pub(crate) mod models;
 
 use crate::failure::Failure;
 use crate::flash;
@@ -24,6 +25,19 @@ pub(crate) struct Emulated {
     pub(crate) name: &'static str,
     /// How the panel is read and the buttons are pressed.
     pub(crate) panel: Panel,
+    /// The registers that bytes for the panel go through, where it is on a bus.
+    pub(crate) bus: Option<Bus>,
+}
+
+/// Registers of a chip, by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bus {
+    /// The data register of the panel's port.
+    pub(crate) data: u64,
+    /// The data register of the serial line.
+    pub(crate) line: u64,
+    /// The set and clear register of the port with the pin that tells data from commands, and the pin's number.
+    pub(crate) select: Option<(u64, u32)>,
 }
 
 /// What the emulator has of a board's panel and buttons.
@@ -33,6 +47,8 @@ pub(crate) enum Panel {
     Screen,
     /// Neither: the brightnesses, 0 to 9, lie in the firmware's memory under this name, and the serial line presses buttons.
     Levels(&'static str),
+    /// Neither: the panel's controller is emulated here from the bytes on its bus, and the serial line presses buttons.
+    Bus,
 }
 
 /// A board with its own package in `firmware-sim/boards`.
@@ -53,6 +69,11 @@ pub(crate) struct Board {
     pub(crate) machine: Option<Emulated>,
 }
 
+/// SSI0 and UART0.
+const LM3S_BUS: Bus = Bus { data: 0x4000_8008, line: 0x4000_C000, select: None };
+/// SPI1, USART1, and pin 4 of port C.
+const STM32_BUS: Bus = Bus { data: 0x4001_300C, line: 0x4001_1004, select: Some((0x4002_0818, 4)) };
+
 const BOARDS: &[Board] = &[
     Board {
         name: "lm3s6965evb",
@@ -61,7 +82,7 @@ const BOARDS: &[Board] = &[
         chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
         writer: Writer::OpenOcd("board/ek-lm3s6965.cfg"),
         uf2: None,
-        machine: Some(Emulated { name: "lm3s6965evb", panel: Panel::Screen }),
+        machine: Some(Emulated { name: "lm3s6965evb", panel: Panel::Screen, bus: Some(LM3S_BUS) }),
     },
     Board {
         name: "microbit",
@@ -70,7 +91,7 @@ const BOARDS: &[Board] = &[
         chip: Chip::new("nRF51822", [256, 60], [16, 11], 0),
         writer: Writer::ProbeRs("nRF51822_xxAA"),
         uf2: None,
-        machine: Some(Emulated { name: "microbit", panel: Panel::Levels("GANLET_LEDS") }),
+        machine: Some(Emulated { name: "microbit", panel: Panel::Levels("GANLET_LEDS"), bus: None }),
     },
     Board {
         name: "nrf52840-dk",
@@ -106,7 +127,7 @@ const BOARDS: &[Board] = &[
         chip: Chip::new("STM32F405", [1024, 64], [128, 16], 1),
         writer: Writer::ProbeRs("STM32F405RG"),
         uf2: None,
-        machine: None,
+        machine: Some(Emulated { name: "netduinoplus2", panel: Panel::Bus, bus: Some(STM32_BUS) }),
     },
 ];
 

@@ -1,35 +1,43 @@
 //! The device part of the tests: emulated panels show what the simulator shows, in the RAM that was promised.
 
+use super::EVERY_SCREEN;
 use super::machine::{EMULATOR, Machine};
-use crate::bench::emulator;
+use crate::bench;
 use crate::bench::firmware::root;
 use crate::bench::gate::Outcome;
-use crate::boards::{self, Board, build};
+use crate::boards::{self, Board, build, models};
 use crate::failure::Failure;
 use ganlet_sim::host::{Script, Simulator};
 use std::convert::Infallible;
+use std::path::PathBuf;
 
 /// The committed models with which boards are emulated.
 const MODELS: [&str; 2] = ["runtime/tests/golden/kinds-v1.model", "runtime/tests/golden/tiny-v1.model"];
-/// A session through every screen, with every button.
-const SESSION: &str =
-    "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,select";
 /// RAM of the LM3S6965EVB, stack included.
 const RAM_BUDGET: u64 = 48 << 10;
 
 /// Sets up compiler and emulator where that needs no questions; else tells the remedy.
 pub(crate) fn prepare(board: &Board, told: &dyn Fn(&str)) -> Result<(), String> {
     build::way(board)?;
-    emulator::find(EMULATOR, &|what: &str| told(what))
+    emulator(board, told)
+}
+
+/// Sets up the emulator alone.
+pub(crate) fn emulator(_: &Board, told: &dyn Fn(&str)) -> Result<(), String> {
+    bench::emulator::find(EMULATOR, &|what: &str| told(what))
 }
 
 /// Builds the firmware with each model, plays the session, compares frame by frame with the simulator.
 pub(crate) fn pictures(board: &'static Board) -> Result<Outcome, Failure> {
-    let script: Script = SESSION.parse().map_err(|e| Failure::failed(format!("{SESSION}: {e}")))?;
+    let script: Script = EVERY_SCREEN.parse().map_err(|e| Failure::failed(format!("{EVERY_SCREEN}: {e}")))?;
     let way = build::way(board).map_err(Failure::failed)?;
     let mut outcome = Outcome::default();
-    for name in MODELS {
-        let path = root().join(name);
+    let mut paths: Vec<PathBuf> = MODELS.iter().map(|name| root().join(name)).collect();
+    for recipe in models::RECIPES {
+        paths.push(models::untrained(recipe)?);
+    }
+    for path in paths {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = boards::read(&path)?;
         let mut expected = Vec::new();
         let mut simulator = Simulator::new(file.bytes(), board.device()?)?;

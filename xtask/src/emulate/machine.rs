@@ -2,6 +2,8 @@
 
 use super::qmp::Qmp;
 use super::screen;
+use super::st7789::St7789;
+use super::tap::{self, Tap};
 use crate::bench::{emulator, firmware};
 use crate::boards::{Board, Emulated, Panel};
 use crate::console;
@@ -9,7 +11,7 @@ use crate::failure::Failure;
 use ganlet_sim::Button;
 use ganlet_sim::host::{Device, Frame, Script, Step};
 use object::{Object, ObjectSymbol};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -48,6 +50,9 @@ pub(crate) struct Machine {
     child: Child,
     qmp: Qmp,
     line: BufReader<TcpStream>,
+    /// Lines that the firmware has said.
+    lines: u64,
+    tap: Option<Tap>,
 }
 
 /// Where the panel's pixels are read.
@@ -55,6 +60,8 @@ enum Reading {
     Screen,
     /// At this address of the firmware's memory.
     Levels(u64),
+    /// At the end of the bus.
+    Bus,
 }
 
 impl Drop for Machine {
@@ -76,12 +83,13 @@ const fn key(button: Button) -> &'static str {
 impl Machine {
     /// Starts `firmware` and stops its clock after the first picture.
     pub(crate) fn start(board: &'static Board, firmware: &Path) -> Result<Self, Failure> {
-        let Some(Emulated { name, panel }) = board.machine else {
+        let Some(Emulated { name, panel, bus }) = board.machine else {
             return Err(Failure::unusable(format!("{} is not among the emulator's machines", board.name)));
         };
         let panel = match panel {
             Panel::Screen => Reading::Screen,
             Panel::Levels(symbol) => Reading::Levels(address(firmware, symbol)?),
+            Panel::Bus => Reading::Bus,
         };
         let told = |what: &str| console::note(&format!("installing: {what}"));
         emulator::find(EMULATOR, &told).map_err(Failure::failed)?;
@@ -89,21 +97,28 @@ impl Machine {
         let mut command = Command::new(EMULATOR);
         command.args(["-M", name, "-display", "none", "-monitor", "none", "-nic", "none"]);
         command.args(["-serial", &serial.address, "-qmp", &control.address]).arg("-kernel").arg(firmware);
+        if bus.is_some() {
+            command.args(tap::OPTIONS).stderr(Stdio::piped());
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .map_err(|e| Failure::failed(format!("cannot run {EMULATOR}: {e}")))?;
+        let controller = matches!(panel, Reading::Bus).then(St7789::new);
+        let tap = child.stderr.take().zip(bus).map(|(log, bus)| Tap::new(log, bus, controller));
         let lines = serial.enter(&mut child).and_then(|line| Ok((line, Qmp::new(control.enter(&mut child)?)?)));
         let (line, qmp) = match lines {
             Ok(lines) => lines,
-            Err(failure) => {
+            Err(mut failure) => {
                 let _ = child.kill();
                 let _ = child.wait();
+                failure.message += &tap.map_or(String::new(), |tap| format!("\n{}", tap.other()));
                 return Err(failure);
             }
         };
-        let mut machine = Self { board, panel, device: board.device()?, child, qmp, line: BufReader::new(line) };
+        let line = BufReader::new(line);
+        let mut machine = Self { board, panel, device: board.device()?, child, qmp, line, lines: 0, tap };
         machine.wait_for("ready")?;
         machine.send(b's')?;
         // An emulated key reads as pressed until it was pressed and released once.
@@ -142,7 +157,7 @@ impl Machine {
 
     /// Presses a button and lets it go; returns when the panel shows what that did.
     pub(crate) fn press(&mut self, button: Button) -> Result<(), Failure> {
-        if let Reading::Levels(_) = self.panel {
+        if !matches!(self.panel, Reading::Screen) {
             self.send(button.name().as_bytes().first().map_or(0, u8::to_ascii_uppercase))?;
             return self.wait_for(&format!("press {}", button.name())).map(|_| ());
         }
@@ -161,23 +176,44 @@ impl Machine {
 
     /// What the panel shows, pixel for pixel.
     pub(crate) fn frame(&mut self) -> Result<Frame, Failure> {
-        let path = firmware::folder()?.join(format!("screen-{}-{}", self.board.name, self.child.id()));
         let (width, height) = (self.device.width, self.device.height);
-        let to = path.to_string_lossy();
-        match self.panel {
-            Reading::Screen => self.qmp.ask("screendump", json!({"filename": to}))?,
+        let frame = match self.panel {
+            Reading::Screen => screen::parse(&self.dumped("screendump", json!({}))?, width, height),
             Reading::Levels(at) => {
-                self.qmp.ask("memsave", json!({"val": at, "size": width * height, "filename": to}))?
+                let bytes = self.dumped("memsave", json!({"val": at, "size": width * height}))?;
+                screen::levels(&bytes, width, height)
             }
+            Reading::Bus => self.heard(|tap, lines| tap.frame(lines, PATIENCE, (width, height)))?,
         };
+        frame.map_err(|why| self.failed(&why))
+    }
+
+    /// Bytes that went to the panel so far, where it is on a bus that can be listened to.
+    pub(crate) fn bytes(&self) -> Result<Option<u64>, Failure> {
+        if self.tap.is_none() {
+            return Ok(None);
+        }
+        self.heard(|tap, lines| tap.bytes(lines, PATIENCE))?.map(Some).map_err(|why| self.failed(&why))
+    }
+
+    /// What the tap knows after all lines that the firmware has said.
+    fn heard<T>(&self, of: impl FnOnce(&Tap, u64) -> T) -> Result<T, Failure> {
+        self.tap.as_ref().map(|tap| of(tap, self.lines)).ok_or_else(|| self.failed("nobody listens to its bus"))
+    }
+
+    fn failed(&self, why: &str) -> Failure {
+        Failure::failed(format!("{}: {why}", self.board.name))
+    }
+
+    /// What the emulator writes into a file on this command.
+    fn dumped(&mut self, command: &str, mut arguments: Value) -> Result<Vec<u8>, Failure> {
+        let path = firmware::folder()?.join(format!("screen-{}-{}", self.board.name, self.child.id()));
+        arguments["filename"] = json!(path.to_string_lossy());
+        self.qmp.ask(command, arguments)?;
         let bytes = std::fs::read(&path).map_err(|e| Failure::file(&path, e));
         // The next dump writes it anew; one that stays behind harms nobody.
         let _ = std::fs::remove_file(&path);
-        match self.panel {
-            Reading::Screen => screen::parse(&bytes?, width, height),
-            Reading::Levels(_) => screen::levels(&bytes?, width, height),
-        }
-        .map_err(|why| Failure::failed(format!("{}: {why}", self.board.name)))
+        bytes
     }
 
     /// What the firmware uses of the RAM, by the deepest stack so far.
@@ -200,7 +236,9 @@ impl Machine {
         let mut heard = String::new();
         loop {
             let mut line = String::new();
-            let why = match self.line.read_line(&mut line) {
+            let read = self.line.read_line(&mut line);
+            self.lines += u64::from(line.ends_with('\n'));
+            let why = match read {
                 Ok(0) => "the emulator has ended".to_owned(),
                 // Some serial ports begin with a byte that means nothing.
                 Ok(_) if line.trim_start_matches('\0').starts_with(start) => {
@@ -215,10 +253,8 @@ impl Machine {
                 }
                 Err(e) => e.to_string(),
             };
-            return Err(Failure::failed(format!(
-                "{}: the firmware did not say \"{start}\": {why}\n{heard}",
-                self.board.name
-            )));
+            let other = self.tap.as_ref().map(Tap::other).unwrap_or_default();
+            return Err(self.failed(&format!("the firmware did not say \"{start}\": {why}\n{heard}{other}")));
         }
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod gate;
 pub(crate) mod machine;
 mod qmp;
 mod screen;
+mod st7789;
+mod tap;
 
 use crate::boards::{self, Board, Panel, build};
 use crate::console;
@@ -16,6 +18,10 @@ use ganlet_sim::host::{self, Look, Script, Step};
 use machine::{EMULATOR, Machine, Memory};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// A session through every screen, with every button.
+pub(crate) const EVERY_SCREEN: &str =
+    "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,select";
 
 /// Run a board's own firmware, with a model inside, in an emulated machine.
 ///
@@ -100,6 +106,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(path) = &args.gif {
         let stored = host::save_frames(path, &device, &frames)?;
         console::note(&format!("wrote {} ({stored} frames on {})", path.display(), board.name));
+    }
+    if let Some(bytes) = machine.bytes()? {
+        console::note(&format!("the panel's bus carried {} bytes in all", grouped(bytes)));
     }
     let Memory { statics, stack, ram } = machine.memory()?;
     let [s, k, t, r] = [statics, stack, statics + stack, ram].map(grouped);

@@ -1,7 +1,8 @@
 //! What a linked program holds: sizes of its sections, symbols of floats, panics and allocation.
 
 use super::vfp;
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::elf::{SHF_ALLOC, SHF_WRITE};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind};
 
 /// The contents of a linked program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub(crate) struct Contents {
     pub(crate) rodata: u64,
     pub(crate) data: u64,
     pub(crate) bss: u64,
+    /// Bytes that are written to flash, all sections together.
+    pub(crate) in_flash: u64,
+    /// Bytes with a fixed place in RAM, all sections together.
+    pub(crate) in_ram: u64,
     /// Routines of floating-point arithmetic.
     pub(crate) float: Vec<String>,
     /// Routines that panic.
@@ -39,7 +44,17 @@ pub(crate) fn contents(bytes: &[u8]) -> object::Result<Contents> {
         }
         _ => None,
     };
+    let (mut in_flash, mut in_ram) = (0, 0);
+    for section in file.sections().filter(|s| s.size() > 0) {
+        let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+        let (loaded, written) = (sh_flags & u64::from(SHF_ALLOC) != 0, sh_flags & u64::from(SHF_WRITE) != 0);
+        let zeros = section.kind() == SectionKind::UninitializedData;
+        in_ram += if loaded && written { section.size() } else { 0 };
+        in_flash += if loaded && !zeros { section.size() } else { 0 };
+    }
     Ok(Contents {
+        in_flash,
+        in_ram,
         text: size(".text"),
         rodata: size(".rodata"),
         data: size(".data"),

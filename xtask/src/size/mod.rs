@@ -1,5 +1,6 @@
-//! `size`: how much flash and RAM the runtime's code takes, and what must not be in it.
+//! `size`: how much flash and RAM the runtime's code takes, and what must not be in it; what the firmware of boards takes.
 
+pub(crate) mod boards;
 pub(crate) mod elf;
 mod vfp;
 
@@ -10,19 +11,29 @@ use crate::failure::Failure;
 use crate::table::{Table, grouped};
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Link the runtime alone and weigh it: code, constants, RAM; floats, panics and allocations must be absent.
 ///
-/// The program loads a model, binds it and makes all rows; it can run every kind of layer. There is no start-up code in it.
+/// The program loads a model, binds it and makes all rows; it can run every kind of layer. There is no start-up code in it. With
+/// --board the firmware of boards is weighed instead, models inside: by default those of the recipes `faces` and `digits`.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask size                   Cortex-M0 and Cortex-M4F
   cargo xtask size --core m55,rv32   others
+  cargo xtask size --board all       the firmware of every board, with two models
+  cargo xtask size --board pico --model out/generator.model
   cargo xtask size --json")]
 pub(crate) struct Args {
     /// Cores to link for
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["m0", "m4"])]
     core: Vec<Core>,
+    /// Boards whose firmware is weighed, or all
+    #[arg(long, value_name = "B", value_delimiter = ',', conflicts_with = "core")]
+    board: Vec<String>,
+    /// Model files inside of the firmware
+    #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "board")]
+    model: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -37,6 +48,15 @@ pub(crate) struct Weight {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    if !args.board.is_empty() {
+        let loads = boards::weigh_all(&boards::named(&args.board)?, &args.model)?;
+        let text = if args.json {
+            format!("{:#}\n", json!({"rows": boards::as_json(&loads)}))
+        } else {
+            boards::as_text(&loads)
+        };
+        return console::print(&text);
+    }
     let weights = args.core.iter().map(|&core| weigh(core)).collect::<Result<Vec<_>, _>>()?;
     console::print(&if args.json { as_json(&weights) } else { as_text(&weights) })
 }

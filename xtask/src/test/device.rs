@@ -18,42 +18,42 @@ const BUILDS: [(&str, &[&str]); 3] =
     [("ganlet-runtime", &[]), ("ganlet-runtime", &["--features", "graphics"]), ("ganlet-sim", &[])];
 
 /// Builds for cores, weighs the runtime, draws on emulated machines; what lacks a compiler or an emulator says so.
-pub(super) fn parts() -> Vec<Part> {
+///
+/// Only parts whose name contains `wanted` are run.
+pub(super) fn parts(wanted: &str) -> Vec<Part> {
     let mut parts = Vec::new();
+    let mut run = |name: String, work: &mut dyn FnMut() -> Verdict| {
+        if name.contains(wanted) {
+            parts.push(Part::timed(name, work));
+        }
+    };
     for (target, core) in TARGETS {
-        let way = match Way::find(target, |what| console::note(&format!("installing: {what}"))) {
-            Ok(way) => way,
-            Err(missing) => {
-                parts.push(Part::timed(format!("{core}: build"), || Verdict::NotRun(missing.remedy)));
-                continue;
-            }
-        };
         for (package, features) in BUILDS {
             let with = features.last().map(|f| format!(" with {f}")).unwrap_or_default();
-            parts.push(Part::timed(format!("{core}: {package}{with}"), || {
+            run(format!("{core}: {package}{with}"), &mut || {
+                let way = match Way::find(target, |what| console::note(&format!("installing: {what}"))) {
+                    Ok(way) => way,
+                    Err(missing) => return Verdict::NotRun(missing.remedy),
+                };
                 let mut command = way.cargo("build", target);
                 command.args(["--release", "--locked", "--package", package, "--no-default-features"]).args(features);
                 host::check(command)
-            }));
+            });
         }
     }
     for core in [Core::M0, Core::M4] {
-        parts.push(Part::timed(format!("{}: code", core.name()), || verdict(core, gate::prepare_code, gate::code)));
+        run(format!("{}: code", core.name()), &mut || verdict(core, gate::prepare_code, gate::code));
     }
     for core in Core::ALL {
-        parts.push(Part::timed(format!("{}: pictures", core.name()), || {
-            verdict(core, gate::prepare_pictures, gate::pictures)
-        }));
+        run(format!("{}: pictures", core.name()), &mut || verdict(core, gate::prepare_pictures, gate::pictures));
     }
     for board in Board::all() {
-        parts.push(Part::timed(format!("{}: firmware", board.name), || {
-            verdict(board, flash::gate::prepare, flash::gate::links)
-        }));
+        run(format!("{}: firmware", board.name), &mut || verdict(board, flash::gate::prepare, flash::gate::links));
     }
     for board in Board::all().iter().filter(|board| board.machine.is_some()) {
-        parts.push(Part::timed(format!("{}: emulated", board.name), || {
+        run(format!("{}: emulated", board.name), &mut || {
             verdict(board, emulate::gate::prepare, emulate::gate::pictures)
-        }));
+        });
     }
     parts
 }

@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// The device part alone
     #[arg(long, conflicts_with = "host_only")]
     device_only: bool,
+    /// Those of the device parts alone whose name contains this, such as "pico" or ": emulated"
+    #[arg(long, value_name = "WORD", conflicts_with = "host_only")]
+    only: Option<String>,
     /// A device part that cannot run has failed
     #[arg(long)]
     require_device: bool,
@@ -64,9 +67,12 @@ impl Part {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let required = args.require_device || std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    let mut parts = if args.device_only { Vec::new() } else { host::parts() };
+    let mut parts = if args.device_only || args.only.is_some() { Vec::new() } else { host::parts() };
     if !args.host_only {
-        parts.extend(device::parts());
+        parts.extend(device::parts(args.only.as_deref().unwrap_or_default()));
+    }
+    if let (Some(word), true) = (&args.only, parts.is_empty()) {
+        return Err(Failure::unusable(format!("no device part has \"{word}\" in its name")));
     }
     let (text, all_well) = summary::of(&parts, required && !args.host_only);
     console::print(&text)?;

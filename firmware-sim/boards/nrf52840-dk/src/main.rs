@@ -49,5 +49,5 @@ fn main() -> ! {
     let flush = |display: &mut _| {
         let _ = Ssd1306::flush(display);
     };
-    handheld::show(&mut Handheld { display, flush, buttons, clock, last: 0, ram: RAM }, MODEL, ARENA)
+    handheld::show(&mut Handheld { display, flush, buttons, clock, line: (), last: 0, ram: RAM }, MODEL, ARENA)
 }

@@ -71,5 +71,5 @@ fn main() -> ! {
         pins.gpio14.into_pull_up_input().into_dyn_pin(),
     ];
     let clock = || timer.get_counter_low();
-    handheld::show(&mut Handheld { display, flush: |_| {}, buttons, clock, last: 0, ram: RAM }, MODEL, ARENA)
+    handheld::show(&mut Handheld { display, flush: |_| {}, buttons, clock, line: (), last: 0, ram: RAM }, MODEL, ARENA)
 }

@@ -9,33 +9,63 @@ mod handheld;
 #[path = "../../stack.rs"]
 mod stack;
 
+use core::fmt::{self, Write};
+
 use embedded_hal::spi::MODE_3;
 use embedded_hal_bus::spi::ExclusiveDevice;
 use ganlet_runtime::{Arena, arena_len, include_model};
-use handheld::Handheld;
+use handheld::{Handheld, Line};
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7789;
 use mipidsi::options::ColorInversion;
-use stm32f4xx_hal::pac::{self, SPI1};
+use stm32f4xx_hal::pac::{self, RCC, SPI1, USART1};
 use stm32f4xx_hal::prelude::*;
-use stm32f4xx_hal::rcc::Config;
+use stm32f4xx_hal::rcc::{Config, Rcc};
+use stm32f4xx_hal::serial::Serial;
 
 const RAM: usize = 128 << 10;
 static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
+
+/// The serial line on PA9 and PA10.
+struct Port(Serial<USART1>);
+
+impl Line for Port {
+    fn receive(&mut self) -> Option<u8> {
+        self.0.read().ok()
+    }
+
+    fn send(&mut self, words: fmt::Arguments<'_>) {
+        // The line takes all bytes; nobody need be listening.
+        let _ = self.0.write_fmt(words);
+    }
+}
+
+/// 168 MHz from the crystal, where there is a clock control: its register, never zero on the chip, reads as zero in an emulator.
+fn clocks(rcc: RCC) -> Rcc {
+    if rcc.cr().read().bits() == 0 { rcc.constrain() } else { rcc.freeze(Config::hse(8.MHz()).sysclk(168.MHz())) }
+}
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
     static mut BUFFER: [u8; 512] = [0; 512];
-    let Some(chip) = pac::Peripherals::take() else { panic!("started twice") };
-    let mut rcc = chip.RCC.freeze(Config::hse(8.MHz()).sysclk(168.MHz()));
+    let (Some(chip), Some(core)) = (pac::Peripherals::take(), cortex_m::Peripherals::take()) else {
+        panic!("started twice")
+    };
+    let mut rcc = clocks(chip.RCC);
     let (port_a, port_b, port_c) = (chip.GPIOA.split(&mut rcc), chip.GPIOB.split(&mut rcc), chip.GPIOC.split(&mut rcc));
-    let mut delay = chip.TIM5.delay_us(&mut rcc);
-    let mut frames = chip.TIM2.counter_us(&mut rcc);
-    let Ok(()) = frames.start(handheld::FRAME_MICROSECONDS.micros()) else { panic!("the timer does not start") };
+    let mut delay = core.SYST.delay(&rcc.clocks);
+    // It counts microseconds and wraps around.
+    let mut timer = chip.TIM2.counter_us(&mut rcc);
+    let Ok(()) = timer.start(u32::MAX.micros()) else { panic!("the timer does not start") };
 
+    let Ok(port) = Serial::new(chip.USART1, (port_a.pa9, port_a.pa10), 115_200.bps(), &mut rcc) else {
+        panic!("the serial line does not start")
+    };
     let lines = (Some(port_a.pa5), SPI1::NoMiso, Some(port_a.pa7));
-    let bus = chip.SPI1.spi(lines, MODE_3, 42.MHz(), &mut rcc);
+    // Half of the bus clock is the most that the port makes.
+    let hertz = rcc.clocks.pclk2().min(42.MHz());
+    let bus = chip.SPI1.spi(lines, MODE_3, hertz, &mut rcc);
     let Ok(device) = ExclusiveDevice::new_no_delay(bus, port_a.pa4.into_push_pull_output());
     let panel = mipidsi::Builder::new(ST7789, SpiInterface::new(device, port_c.pc4.into_push_pull_output(), BUFFER))
         .display_size(240, 240)
@@ -50,12 +80,7 @@ fn main() -> ! {
         port_b.pb13.into_pull_up_input().erase(),
         port_b.pb14.into_pull_up_input().erase(),
     ];
-    let mut time = 0_u32;
-    let clock = move || {
-        if frames.wait().is_ok() {
-            time = time.wrapping_add(handheld::FRAME_MICROSECONDS);
-        }
-        time
-    };
-    handheld::show(&mut Handheld { display, flush: |_| {}, buttons, clock, last: 0, ram: RAM }, MODEL, ARENA)
+    let clock = || timer.now().ticks();
+    let line = Port(port);
+    handheld::show(&mut Handheld { display, flush: |_| {}, buttons, clock, line, last: 0, ram: RAM }, MODEL, ARENA)
 }
