@@ -7,6 +7,7 @@ mod console;
 mod demo;
 mod doctor;
 mod emulate;
+mod estimate;
 mod eval;
 mod export;
 mod exporting;

@@ -1,9 +1,10 @@
 //! `sim`: a model on an emulated device, in a window, in the terminal or as a file.
 
 use crate::console;
+use crate::estimate;
 use crate::failure::Failure;
 use clap::{ArgGroup, Args as ClapArgs};
-use ganlet_sim::host::{self, Device, ModelFile, Script, SimError, Simulator};
+use ganlet_sim::host::{self, Device, Graphics, ModelFile, Script, SimError, Simulator};
 use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     /// Draw in this terminal
     #[arg(long)]
     terminal: bool,
+    /// How the terminal shows it: blocks, kitty or sixel [default: what the terminal is known for]
+    #[arg(long, value_name = "HOW", requires = "terminal")]
+    graphics: Option<Graphics>,
     /// Open a window
     #[arg(long)]
     window: bool,
@@ -69,12 +73,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         SimError::TooLarge(_) => Failure::failed(format!("{}: {e}", path.display())),
         _ => Failure::file(path, e),
     })?;
-    let mut simulator = simulator.with_seed(args.seed);
+    let instructions = estimate::instructions(simulator.model(), device.chip.core);
+    let mut simulator = simulator.with_seed(args.seed).with_instructions(instructions);
     let output = output(&args)?;
     if let Output::Gif(path) = &output {
         let frames = host::save_gif(path, &mut simulator, &script.unwrap_or_else(Script::tour))?;
         told(path, &format!("{frames} frames on {}", device.name));
-        return Ok(());
+        return console::print(&costs(&simulator));
     }
     if let Some(script) = script {
         let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
@@ -83,9 +88,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Output::Png(path) => {
             simulator.save_png(path)?;
             told(path, device.name);
+            console::print(&costs(&simulator))?;
         }
         Output::Window => host::run_window(&mut simulator)?,
-        _ => host::run_terminal(&mut simulator)?,
+        _ => host::run_terminal(&mut simulator, args.graphics.unwrap_or_else(Graphics::of_terminal))?,
     }
     Ok(())
 }
@@ -113,6 +119,11 @@ fn output(args: &Args) -> Result<Output, Failure> {
 /// Whether a window can be expected to open.
 pub(crate) fn has_display() -> bool {
     !cfg!(all(unix, not(target_os = "macos"))) || std::env::var_os("DISPLAY").is_some_and(|name| !name.is_empty())
+}
+
+/// What the frame on show and the model take of the device.
+fn costs(simulator: &Simulator<'_>) -> String {
+    format!("{}\n{}\n", simulator.cost(), simulator.fit().budget())
 }
 
 fn devices() -> String {

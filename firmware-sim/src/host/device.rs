@@ -14,12 +14,14 @@
 //! hardware layer and the driver; 8 to 10 KiB of stack, and the frame where one is kept (4 KiB for the SSD0323, 1 KiB for the SSD1306).
 //! Elsewhere it is assumed to be the same, with 5,000 bytes of frame for e-paper; the ESP32-C3 adds its boot loader, partition table
 //! and ROM glue. The STM32F405 has 192 KiB of RAM, of which 64 KiB are core-coupled and out of the reach of DMA: the model gets the
-//! main 128 KiB.
+//! main 128 KiB. Clocks of core and bus are those that the boards' firmware sets; where there is none: 42 MHz of SPI for the ILI9341, 40 for
+//! the ST7735S, 8 for e-paper, whose panel itself then takes a good part of a second to turn its ink.
 
 use std::fmt;
 
 use ganlet_runtime::Model;
 
+use super::bus::{Bus, Wiring, budget_bar};
 use super::error::SimError;
 
 /// What colours a panel can show.
@@ -62,6 +64,10 @@ pub struct Chip {
     pub ram: usize,
     /// Bytes of RAM that stack, statics and buffers take.
     pub firmware_ram: usize,
+    /// The core, by its name in measurements: `m0`, `m3`, `m4`, `m33`, `rv32`.
+    pub core: &'static str,
+    /// Its clock as the firmware sets it.
+    pub hertz: u32,
     /// The runtime's kernel family on this core: 1 where it multiplies two 16-bit numbers at a time, which takes more RAM, else 0.
     pub family: usize,
 }
@@ -79,6 +85,8 @@ pub struct Device {
     pub height: u32,
     /// Colours.
     pub depth: Depth,
+    /// How pixels come to the panel.
+    pub bus: Bus,
     /// What drives it.
     pub chip: Chip,
 }
@@ -86,11 +94,15 @@ pub struct Device {
 const KIB: usize = 1024;
 
 impl Chip {
-    /// A chip with so many KiB of flash and RAM, each beside what the firmware takes of it.
+    /// A chip with so many KiB of flash and RAM, each beside what the firmware takes of it; its core at so many MHz.
     #[must_use]
-    pub const fn new(name: &'static str, flash: [usize; 2], ram: [usize; 2], family: usize) -> Self {
+    pub const fn new(name: &'static str, core: (&'static str, u32), flash: [usize; 2], ram: [usize; 2]) -> Self {
+        // Cores without a 64-bit product, and those with vectors, have no use for pairs.
+        let family = if matches!(core.0.as_bytes(), b"m0" | b"m55") { 0 } else { 1 };
         Self {
             name,
+            core: core.0,
+            hertz: core.1 * 1_000_000,
             flash: flash[0] * KIB,
             firmware_flash: flash[1] * KIB,
             ram: ram[0] * KIB,
@@ -107,7 +119,8 @@ const DEVICES: [Device; 7] = [
         width: 128,
         height: 64,
         depth: Depth::Grey16,
-        chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
+        bus: Bus { wiring: Wiring::Rows(64), hertz: 50_000_000 / 14 },
+        chip: Chip::new("LM3S6965", ("m3", 50), [256, 64], [64, 16]),
     },
     Device {
         name: "oled-mono-128x64",
@@ -115,7 +128,8 @@ const DEVICES: [Device; 7] = [
         width: 128,
         height: 64,
         depth: Depth::Mono,
-        chip: Chip::new("nRF52840", [1024, 64], [256, 16], 1),
+        bus: Bus { wiring: Wiring::Pages, hertz: 400_000 },
+        chip: Chip::new("nRF52840", ("m4", 64), [1024, 64], [256, 16]),
     },
     Device {
         name: "st7789-240",
@@ -123,7 +137,8 @@ const DEVICES: [Device; 7] = [
         width: 240,
         height: 240,
         depth: Depth::Rgb565,
-        chip: Chip::new("RP2040", [2048, 64], [264, 16], 0),
+        bus: Bus { wiring: Wiring::Windows, hertz: 62_500_000 },
+        chip: Chip::new("RP2040", ("m0", 125), [2048, 64], [264, 16]),
     },
     Device {
         name: "tft-320x240",
@@ -131,7 +146,8 @@ const DEVICES: [Device; 7] = [
         width: 320,
         height: 240,
         depth: Depth::Rgb565,
-        chip: Chip::new("STM32F405", [1024, 64], [128, 16], 1),
+        bus: Bus { wiring: Wiring::Windows, hertz: 42_000_000 },
+        chip: Chip::new("STM32F405", ("m4", 168), [1024, 64], [128, 16]),
     },
     Device {
         name: "badge-160x80",
@@ -139,7 +155,8 @@ const DEVICES: [Device; 7] = [
         width: 160,
         height: 80,
         depth: Depth::Rgb565,
-        chip: Chip::new("ESP32-C3", [4096, 512], [400, 128], 1),
+        bus: Bus { wiring: Wiring::Windows, hertz: 40_000_000 },
+        chip: Chip::new("ESP32-C3", ("rv32", 160), [4096, 512], [400, 128]),
     },
     Device {
         name: "led-5x5",
@@ -147,7 +164,8 @@ const DEVICES: [Device; 7] = [
         width: 5,
         height: 5,
         depth: Depth::Led10,
-        chip: Chip::new("nRF51822", [256, 60], [16, 11], 0),
+        bus: Bus { wiring: Wiring::Pins, hertz: 1 },
+        chip: Chip::new("nRF51822", ("m0", 16), [256, 60], [16, 11]),
     },
     Device {
         name: "epaper-200",
@@ -155,7 +173,8 @@ const DEVICES: [Device; 7] = [
         width: 200,
         height: 200,
         depth: Depth::Paper,
-        chip: Chip::new("nRF52840", [1024, 64], [256, 24], 1),
+        bus: Bus { wiring: Wiring::Whole, hertz: 8_000_000 },
+        chip: Chip::new("nRF52840", ("m4", 64), [1024, 64], [256, 24]),
     },
 ];
 
@@ -229,6 +248,17 @@ pub(crate) fn grouped(number: usize) -> String {
         out.push(digit);
     }
     out
+}
+
+impl Fit {
+    /// How much of flash and of RAM is taken, firmware included: a line with a bar for each.
+    #[must_use]
+    pub fn budget(&self) -> String {
+        let chip = &self.device.chip;
+        let rows =
+            [("flash", self.flash + chip.firmware_flash, chip.flash), ("RAM", self.ram + chip.firmware_ram, chip.ram)];
+        rows.map(|(kind, taken, of)| format!("{kind:<6} {} of {} bytes", budget_bar(taken, of), grouped(of))).join("\n")
+    }
 }
 
 impl fmt::Display for Fit {

@@ -76,14 +76,23 @@ impl Frame {
     /// # Errors
     /// [`SimError::File`] with the path and the cause.
     pub fn save_png(&self, path: &Path) -> Result<(), SimError> {
-        write_whole(path, |out| {
-            let mut encoder = png::Encoder::new(out, self.width, self.height);
-            encoder.set_color(png::ColorType::Rgb);
-            encoder.set_depth(png::BitDepth::Eight);
-            let mut writer = encoder.write_header()?;
-            writer.write_image_data(&self.rgb)?;
-            Ok(writer.finish()?)
-        })
+        write_whole(path, |out| self.encode(out))
+    }
+
+    /// The picture as the bytes of a PNG.
+    pub(crate) fn png(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn encode(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut encoder = png::Encoder::new(out, self.width, self.height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.rgb)?;
+        Ok(writer.finish()?)
     }
 }
 

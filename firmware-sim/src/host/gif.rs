@@ -70,7 +70,7 @@ fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::
 }
 
 /// A frame with its own palette: exact up to 256 colours, as on every mono, grey and LED panel, else the nearest of 256 chosen ones.
-fn indexed(frame: &Frame) -> GifFrame<'static> {
+pub(super) fn indexed(frame: &Frame) -> GifFrame<'static> {
     let (width, height) = (frame.width as u16, frame.height as u16);
     let mut palette = BTreeMap::new();
     for pixel in frame.rgb.as_chunks::<3>().0 {

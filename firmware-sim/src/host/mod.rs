@@ -14,10 +14,12 @@
 //! ```
 
 mod bezel;
+mod bus;
 mod device;
 mod error;
 mod frame;
 mod gif;
+mod graphics;
 mod model;
 mod panel;
 mod script;
@@ -27,10 +29,12 @@ mod terminal;
 mod window;
 
 pub use bezel::Look;
+pub use bus::{Bus, Cost, Wiring, budget_bar};
 pub use device::{Chip, Depth, Device, Fit};
 pub use error::SimError;
 pub use frame::Frame;
 pub use gif::{save_frames, save_gif};
+pub use graphics::Graphics;
 pub use model::ModelFile;
 pub use script::{Script, Step};
 pub use simulator::Simulator;

@@ -5,8 +5,10 @@ use std::convert::Infallible;
 use embedded_graphics::Pixel;
 use embedded_graphics::geometry::OriginDimensions;
 use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Gray8, GrayColor, Rgb565, Rgb888, RgbColor};
-use embedded_graphics::prelude::{DrawTarget, Point, Size};
+use embedded_graphics::prelude::{Dimensions, DrawTarget, Point, Size};
+use embedded_graphics::primitives::{PointsIter, Rectangle};
 
+use super::bus::Drawn;
 use super::device::{Depth, Device};
 use super::frame::Frame;
 use crate::color::PanelColor;
@@ -17,11 +19,25 @@ pub(crate) struct Pixels<C> {
     size: Size,
     colors: Vec<C>,
     strays: usize,
+    /// What was drawn since the last look.
+    drawn: Drawn,
 }
 
 impl<C: PanelColor> Pixels<C> {
     fn new(size: Size) -> Self {
-        Self { size, colors: vec![C::BLACK; (size.width * size.height) as usize], strays: 0 }
+        Self { size, colors: vec![C::BLACK; (size.width * size.height) as usize], strays: 0, drawn: Drawn::default() }
+    }
+}
+
+impl<C: Copy> Pixels<C> {
+    fn put(&mut self, x: u32, y: u32, color: C) {
+        self.colors[(y * self.size.width + x) as usize] = color;
+    }
+
+    /// Counts an area inside of the panel.
+    fn add(&mut self, area: &Rectangle) {
+        let (x, y) = (area.top_left.x.max(0) as u32, area.top_left.y.max(0) as u32);
+        self.drawn.add(x..x + area.size.width, y..y + area.size.height);
     }
 }
 
@@ -40,11 +56,31 @@ impl<C: PanelColor> DrawTarget for Pixels<C> {
             let column = u32::try_from(x).ok().filter(|&x| x < self.size.width);
             let row = u32::try_from(y).ok().filter(|&y| y < self.size.height);
             match column.zip(row) {
-                Some((x, y)) => self.colors[(y * self.size.width + x) as usize] = color,
+                Some((x, y)) => {
+                    self.put(x, y, color);
+                    self.drawn.add(x..x + 1, y..y + 1);
+                }
                 None => self.strays += 1,
             }
         }
         Ok(())
+    }
+
+    fn fill_contiguous<I: IntoIterator<Item = C>>(&mut self, area: &Rectangle, colors: I) -> Result<(), Infallible> {
+        let seen = area.intersection(&self.bounding_box());
+        self.add(&seen);
+        for (at, color) in area.points().zip(colors) {
+            if seen.contains(at) {
+                self.put(at.x as u32, at.y as u32, color);
+            } else {
+                self.strays += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_solid(&mut self, area: &Rectangle, color: C) -> Result<(), Infallible> {
+        self.fill_contiguous(area, std::iter::repeat(color))
     }
 }
 
@@ -76,6 +112,16 @@ impl Panel {
             Self::Led10(pixels) => pixels.strays,
             Self::Rgb565(pixels) => pixels.strays,
         }
+    }
+
+    /// What was drawn since the last call.
+    pub(crate) fn take_drawn(&mut self) -> Drawn {
+        std::mem::take(match self {
+            Self::Mono(pixels) => &mut pixels.drawn,
+            Self::Grey16(pixels) => &mut pixels.drawn,
+            Self::Led10(pixels) => &mut pixels.drawn,
+            Self::Rgb565(pixels) => &mut pixels.drawn,
+        })
     }
 
     /// What the panel shows, each of its colours as the nearest of the screen's.

@@ -6,6 +6,7 @@ use embedded_graphics::prelude::Size;
 use ganlet_runtime::{Generator, Model};
 
 use super::bezel::Look;
+use super::bus::Cost;
 use super::device::{Depth, Device, Fit};
 use super::error::SimError;
 use super::frame::Frame;
@@ -23,6 +24,10 @@ pub struct Simulator<'m> {
     device: Device,
     app: App,
     panel: Panel,
+    /// Bytes on the bus of the frame that was drawn last.
+    bytes: u32,
+    /// Instructions of a picture, where they are known.
+    instructions: Option<u64>,
 }
 
 impl<'m> Simulator<'m> {
@@ -41,7 +46,8 @@ impl<'m> Simulator<'m> {
         let theme = if device.depth == Depth::Paper { Theme::Light } else { Theme::Dark };
         let app = App::new(&model, Size::new(device.width, device.height), theme, 1).with_arena(fit.ram);
         let arena = vec![0; fit.ram];
-        let mut simulator = Self { model, arena, device, app, panel: Panel::new(&device) };
+        let mut simulator =
+            Self { model, arena, device, app, panel: Panel::new(&device), bytes: 0, instructions: None };
         simulator.draw();
         Ok(simulator)
     }
@@ -51,6 +57,13 @@ impl<'m> Simulator<'m> {
     pub fn with_seed(mut self, seed: u32) -> Self {
         self.app.show(seed);
         self.draw();
+        self
+    }
+
+    /// The same, told how many instructions a picture takes on the device's core.
+    #[must_use]
+    pub const fn with_instructions(mut self, instructions: Option<u64>) -> Self {
+        self.instructions = instructions;
         self
     }
 
@@ -76,6 +89,12 @@ impl<'m> Simulator<'m> {
     #[must_use]
     pub fn fit(&self) -> Fit {
         self.device.fit_of(&self.model)
+    }
+
+    /// What the frame that was drawn last takes on the device.
+    #[must_use]
+    pub const fn cost(&self) -> Cost {
+        Cost { device: self.device, bytes: self.bytes, instructions: self.instructions }
     }
 
     /// How many pixels the app drew outside the panel so far; anything but 0 is a defect.
@@ -147,7 +166,7 @@ impl<'m> Simulator<'m> {
     }
 
     fn draw(&mut self) -> bool {
-        let Self { model, arena, device, app, panel } = self;
+        let Self { model, arena, device, app, panel, .. } = self;
         // The arena has the length that the model asked for.
         let Ok(mut generator) = Generator::of_family(model, arena, device.chip.family) else { return false };
         let drawn = match panel {
@@ -157,6 +176,9 @@ impl<'m> Simulator<'m> {
             Panel::Rgb565(pixels) => app.draw(model, &mut generator, pixels),
         };
         let Ok(drawn) = drawn;
+        if drawn {
+            self.bytes = self.panel.take_drawn().bytes(&self.device);
+        }
         drawn
     }
 }

@@ -1,4 +1,4 @@
-//! The panel in a terminal: two pixels a character, as half blocks in 24-bit colour.
+//! The panel in a terminal: two pixels a character, as half blocks in 24-bit colour, or a picture where the terminal has pictures.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -8,8 +8,10 @@ use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, execute, terminal};
 
 use super::FRAMES_PER_SECOND;
+use super::bezel::Look;
 use super::error::SimError;
 use super::frame::Frame;
+use super::graphics::Graphics;
 use super::simulator::Simulator;
 use crate::color::luma;
 use crate::input::Button;
@@ -70,17 +72,22 @@ fn averaged(frame: &Frame, by: u32) -> Frame {
 
 /// Runs the device in the terminal until Esc, `q` or Ctrl-C; where output or input is no terminal, prints one frame.
 ///
-/// The arrow keys are the buttons, Enter and the space bar select. `NO_COLOR` in the environment gives plain characters.
+/// The arrow keys are the buttons, Enter and the space bar select. `NO_COLOR` in the environment gives plain characters. With `graphics` other than
+/// half blocks the whole device is drawn.
 ///
 /// # Errors
 /// [`SimError::Terminal`] when the terminal cannot be written or read.
-pub fn run_terminal(simulator: &mut Simulator<'_>) -> Result<(), SimError> {
+pub fn run_terminal(simulator: &mut Simulator<'_>, graphics: Graphics) -> Result<(), SimError> {
     let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
         let screen = Screen::open().map_err(SimError::Terminal)?;
-        let end = interact(simulator, color);
+        let end = interact(simulator, graphics, color);
         drop(screen);
         return end.map_err(SimError::Terminal);
+    }
+    if graphics != Graphics::Blocks {
+        let text = drawn(simulator, graphics).map_err(SimError::Terminal)? + "\n";
+        return io::stdout().lock().write_all(text.as_bytes()).map_err(SimError::Terminal);
     }
     let (columns, rows) = if io::stdout().is_terminal() { terminal::size().unwrap_or((80, 24)) } else { (128, 64) };
     let text = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(2), color);
@@ -111,16 +118,32 @@ impl Drop for Screen {
     }
 }
 
-fn interact(simulator: &mut Simulator<'_>, color: bool) -> io::Result<()> {
+/// The device as a picture of the terminal.
+fn drawn(simulator: &Simulator<'_>, graphics: Graphics) -> io::Result<String> {
+    graphics.encode(&Look::small(simulator.device()).portrait(&simulator.frame()))
+}
+
+/// What the frame on show takes, in one line.
+fn status(simulator: &Simulator<'_>) -> String {
+    let cost = simulator.cost();
+    let time = cost.ms().map_or_else(String::new, |ms| format!("   about {ms:.0} ms a frame"));
+    format!("{} bytes a frame over {}{time}", cost.bytes, cost.device.bus.name())
+}
+
+fn interact(simulator: &mut Simulator<'_>, graphics: Graphics, color: bool) -> io::Result<()> {
     let frame_time = Duration::from_secs(1) / FRAMES_PER_SECOND;
     let mut shown = String::new();
     loop {
         let until = Instant::now() + frame_time;
         let (columns, rows) = terminal::size()?;
-        let picture = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(2), color);
-        let help = "arrows: buttons   Enter: next screen   Esc: quit";
-        let help: String = help.chars().take(columns.into()).collect();
-        let text = format!("{}\r\n{help}", picture.trim_end_matches('\n').replace('\n', "\r\n"));
+        let words = ["arrows: buttons   Enter: next screen   Esc: quit".to_owned(), status(simulator)];
+        let [help, status] = words.map(|line| line.chars().take(columns.into()).collect::<String>());
+        let text = if graphics == Graphics::Blocks {
+            let picture = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(3), color);
+            format!("{}\r\n{status}\x1b[K\r\n{help}", picture.trim_end_matches('\n').replace('\n', "\r\n"))
+        } else {
+            format!("{status}\x1b[K\r\n{help}\r\n{}", drawn(simulator, graphics)?)
+        };
         if text != shown {
             execute!(io::stdout(), cursor::MoveTo(0, 0))?;
             let mut out = io::stdout().lock();

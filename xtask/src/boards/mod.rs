@@ -6,7 +6,7 @@ pub(crate) mod models;
 use crate::failure::Failure;
 use crate::flash;
 use ganlet_runtime::Model;
-use ganlet_sim::host::{Chip, Device, Fit, ModelFile};
+use ganlet_sim::host::{self, Chip, Device, Fit, ModelFile};
 use std::path::Path;
 
 /// A program that writes to chips, and what it calls this one.
@@ -60,6 +60,8 @@ pub(crate) struct Board {
     pub(crate) target: &'static str,
     /// The simulator's device with the same panel.
     panel: &'static str,
+    /// Clocks a second of the panel's bus.
+    bus_hertz: u32,
     chip: Chip,
     /// What writes programs to the chip over its debug port.
     pub(crate) writer: Writer,
@@ -79,7 +81,8 @@ const BOARDS: &[Board] = &[
         name: "lm3s6965evb",
         target: "thumbv7m-none-eabi",
         panel: "oled-128x64",
-        chip: Chip::new("LM3S6965", [256, 64], [64, 16], 1),
+        bus_hertz: 50_000_000 / 14,
+        chip: Chip::new("LM3S6965", ("m3", 50), [256, 64], [64, 16]),
         writer: Writer::OpenOcd("board/ek-lm3s6965.cfg"),
         uf2: None,
         machine: Some(Emulated { name: "lm3s6965evb", panel: Panel::Screen, bus: Some(LM3S_BUS) }),
@@ -88,7 +91,8 @@ const BOARDS: &[Board] = &[
         name: "microbit",
         target: "thumbv6m-none-eabi",
         panel: "led-5x5",
-        chip: Chip::new("nRF51822", [256, 60], [16, 11], 0),
+        bus_hertz: 1,
+        chip: Chip::new("nRF51822", ("m0", 16), [256, 60], [16, 11]),
         writer: Writer::ProbeRs("nRF51822_xxAA"),
         uf2: None,
         machine: Some(Emulated { name: "microbit", panel: Panel::Levels("GANLET_LEDS"), bus: None }),
@@ -97,7 +101,8 @@ const BOARDS: &[Board] = &[
         name: "nrf52840-dk",
         target: "thumbv7em-none-eabihf",
         panel: "oled-mono-128x64",
-        chip: Chip::new("nRF52840", [1024, 64], [256, 16], 1),
+        bus_hertz: 400_000,
+        chip: Chip::new("nRF52840", ("m4", 64), [1024, 64], [256, 16]),
         writer: Writer::ProbeRs("nRF52840_xxAA"),
         uf2: None,
         machine: None,
@@ -106,7 +111,8 @@ const BOARDS: &[Board] = &[
         name: "pico",
         target: "thumbv6m-none-eabi",
         panel: "st7789-240",
-        chip: Chip::new("RP2040", [2048, 64], [256, 16], 0),
+        bus_hertz: 62_500_000,
+        chip: Chip::new("RP2040", ("m0", 125), [2048, 64], [256, 16]),
         writer: Writer::ProbeRs("RP2040"),
         uf2: Some(flash::RP2040),
         machine: None,
@@ -115,7 +121,8 @@ const BOARDS: &[Board] = &[
         name: "pico2",
         target: "thumbv8m.main-none-eabihf",
         panel: "st7789-240",
-        chip: Chip::new("RP2350", [4096, 64], [512, 16], 1),
+        bus_hertz: 37_500_000,
+        chip: Chip::new("RP2350", ("m33", 150), [4096, 64], [512, 16]),
         writer: Writer::ProbeRs("RP235x"),
         uf2: Some(flash::RP2350_ARM),
         machine: None,
@@ -124,7 +131,8 @@ const BOARDS: &[Board] = &[
         name: "stm32f405",
         target: "thumbv7em-none-eabihf",
         panel: "st7789-240",
-        chip: Chip::new("STM32F405", [1024, 64], [128, 16], 1),
+        bus_hertz: 42_000_000,
+        chip: Chip::new("STM32F405", ("m4", 168), [1024, 64], [128, 16]),
         writer: Writer::ProbeRs("STM32F405RG"),
         uf2: None,
         machine: Some(Emulated { name: "netduinoplus2", panel: Panel::Bus, bus: Some(STM32_BUS) }),
@@ -147,7 +155,13 @@ impl Board {
 
     /// The board as the simulator knows it: its panel and its chip.
     pub(crate) fn device(&self) -> Result<Device, Failure> {
-        Ok(Device { name: self.name, chip: self.chip, ..Device::named(self.panel)? })
+        let device = Device::named(self.panel)?;
+        Ok(Device {
+            name: self.name,
+            chip: self.chip,
+            bus: host::Bus { hertz: self.bus_hertz, ..device.bus },
+            ..device
+        })
     }
 
     /// The sums of flash and RAM, if the model fits; else a failure that tells them, and what to do.

@@ -39,21 +39,32 @@ pub(crate) fn pictures(board: &'static Board) -> Result<Outcome, Failure> {
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = boards::read(&path)?;
-        let mut expected = Vec::new();
+        let (mut expected, mut costs) = (Vec::new(), Vec::new());
         let mut simulator = Simulator::new(file.bytes(), board.device()?)?;
         let Ok(()) = simulator.play(&script, |simulator| {
             expected.push(simulator.frame());
+            costs.push(simulator.cost().bytes);
             Ok::<_, Infallible>(())
         });
         let mut machine = Machine::start(board, &build::build(board, &way, &path)?)?;
-        let mut found = Vec::new();
-        machine.play(&script, |frame| {
+        let (mut found, mut sent) = (Vec::new(), Vec::new());
+        machine.play(&script, |frame, bytes| {
             found.push(frame);
+            sent.extend(bytes.map(|bytes| (found.len() - 1, bytes)));
             Ok(())
         })?;
         let differing = expected.iter().zip(&found).position(|(a, b)| a != b);
         outcome.check(differing.is_none() && expected.len() == found.len(), || {
             format!("{}: {name}: frame {differing:?} of {} differs from the simulator's", board.name, expected.len())
+        });
+        let wrong = sent.iter().find(|(frame, bytes)| *bytes != 0 && costs.get(*frame) != Some(bytes));
+        outcome.check(wrong.is_none(), || {
+            let (frame, bytes) = wrong.copied().unwrap_or_default();
+            format!(
+                "{}: {name}: frame {frame} sent {bytes} bytes, the simulator counts {:?}",
+                board.name,
+                costs.get(frame)
+            )
         });
         let memory = machine.memory()?;
         outcome.check(memory.total() <= RAM_BUDGET.min(memory.ram), || {

@@ -131,23 +131,33 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Plays a script and hands every frame to `shown`, the first before anything is pressed.
+    /// Plays a script and hands every frame to `shown`, the first before anything is pressed, with the bytes that it took on a bus
+    /// that can be listened to.
     pub(crate) fn play(
         &mut self,
         script: &Script,
-        mut shown: impl FnMut(Frame) -> Result<(), Failure>,
+        mut shown: impl FnMut(Frame, Option<u32>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        shown(self.frame()?)?;
+        let mut before = self.bytes()?;
+        // What was sent up to here is the panel's start and the first frame.
+        shown(self.frame()?, None)?;
+        let mut show = |machine: &mut Self| {
+            let frame = machine.frame()?;
+            let bytes = machine.bytes()?;
+            let sent = bytes.zip(before).map(|(now, before)| (now - before) as u32);
+            before = bytes;
+            shown(frame, sent)
+        };
         for step in &script.0 {
             match *step {
                 Step::Press(button) => {
                     self.press(button)?;
-                    shown(self.frame()?)?;
+                    show(self)?;
                 }
                 Step::Wait(frames) => {
                     for _ in 0..frames {
                         self.tick()?;
-                        shown(self.frame()?)?;
+                        show(self)?;
                     }
                 }
             }

@@ -9,12 +9,13 @@ mod tap;
 
 use crate::boards::{self, Board, Panel, build};
 use crate::console;
+use crate::estimate;
 use crate::failure::Failure;
 use crate::sim;
 use crate::table::grouped;
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
-use ganlet_sim::host::{self, Look, Script, Step};
+use ganlet_sim::host::{self, Cost, Look, Script, Step};
 use machine::{EMULATOR, Machine, Memory};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -89,13 +90,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return window(board, &firmware);
     }
     let mut machine = Machine::start(board, &firmware)?;
-    let mut frames = Vec::new();
+    let (mut frames, mut sent) = (Vec::new(), None);
     let keep_all = args.gif.is_some();
-    machine.play(&script, |frame| {
+    machine.play(&script, |frame, bytes| {
         if !keep_all {
             frames.clear();
         }
         frames.push(frame);
+        // A frame that did not change sends nothing.
+        sent = bytes.filter(|&n| n > 0).or(sent);
         Ok(())
     })?;
     let device = board.device()?;
@@ -107,11 +110,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let stored = host::save_frames(path, &device, &frames)?;
         console::note(&format!("wrote {} ({stored} frames on {})", path.display(), board.name));
     }
-    if let Some(bytes) = machine.bytes()? {
-        console::note(&format!("the panel's bus carried {} bytes in all", grouped(bytes)));
-    }
     let Memory { statics, stack, ram } = machine.memory()?;
     let [s, k, t, r] = [statics, stack, statics + stack, ram].map(grouped);
+    if let Some(bytes) = sent {
+        let instructions = estimate::instructions(&model, device.chip.core);
+        console::print(&format!("{}\n", Cost { device, bytes, instructions }))?;
+    }
     console::print(&format!(
         "RAM in use: {s} bytes of data (arena {}) + {k} of stack = {t} of {r}\n",
         grouped(fit.ram as u64)

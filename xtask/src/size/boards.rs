@@ -83,7 +83,7 @@ pub(crate) fn weigh(board: &'static Board, path: &Path) -> Result<Load, Failure>
             gate::emulator(board, &|what: &str| console::note(&format!("installing: {what}")))
                 .map_err(Failure::failed)?;
             let mut machine = Machine::start(board, &firmware)?;
-            machine.play(&EVERY_SCREEN.parse()?, |_| Ok(()))?;
+            machine.play(&EVERY_SCREEN.parse()?, |_, _| Ok(()))?;
             Some(machine.memory()?.stack)
         }
     };
