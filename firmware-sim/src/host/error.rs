@@ -20,7 +20,7 @@ pub enum SimError {
     /// The bytes are no model.
     Model(FormatError),
     /// The model needs more flash or RAM than the device has.
-    TooLarge(Fit),
+    TooLarge(Box<Fit>),
     /// A file could not be read or written.
     File {
         /// What was tried, as in "write".

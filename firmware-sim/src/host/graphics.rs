@@ -166,8 +166,11 @@ mod tests {
         assert_eq!(length, 7000_usize.div_ceil(3) * 4);
     }
 
-    /// What a terminal draws of sixels: colour numbers by place, and the palette in percent.
-    fn drawn(text: &str) -> (BTreeMap<(usize, usize), usize>, Vec<[usize; 3]>) {
+    /// Numbers of colours by their places.
+    type Drawing = BTreeMap<(usize, usize), usize>;
+
+    /// What a terminal draws of sixels, and the palette in percent.
+    fn drawn(text: &str) -> (Drawing, Vec<[usize; 3]>) {
         let body = text.strip_prefix("\x1bP0;1q\"1;1;").unwrap().strip_suffix("\x1b\\").unwrap();
         let body = &body[body.find('#').unwrap()..];
         let (mut pixels, mut palette) = (BTreeMap::new(), Vec::new());

@@ -41,7 +41,7 @@ impl<'m> Simulator<'m> {
         let model = Model::from_bytes(model)?;
         let fit = device.fit_of(&model);
         if !fit.fits() {
-            return Err(SimError::TooLarge(fit));
+            return Err(SimError::TooLarge(Box::new(fit)));
         }
         let theme = if device.depth == Depth::Paper { Theme::Light } else { Theme::Dark };
         let app = App::new(&model, Size::new(device.width, device.height), theme, 1).with_arena(fit.ram);
