@@ -40,7 +40,7 @@ pub use script::{Script, Step};
 pub use simulator::Simulator;
 pub use terminal::{print_frame, run_terminal};
 #[cfg(feature = "window")]
-pub use window::run_window;
+pub use window::{Shown, run_window};
 
 /// Frames per second of the window, the terminal and the animations.
 pub const FRAMES_PER_SECOND: u32 = 25;

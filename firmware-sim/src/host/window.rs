@@ -4,6 +4,7 @@ use minifb::{Key, KeyRepeat, Window, WindowOptions};
 
 use super::FRAMES_PER_SECOND;
 use super::error::SimError;
+use super::frame::Frame;
 use super::simulator::Simulator;
 use crate::input::Button;
 
@@ -16,39 +17,88 @@ const KEYS: [(Key, Button); 6] = [
     (Key::Space, Button::Select),
 ];
 
+/// A device in a window: one that is simulated here, or one whose firmware runs elsewhere.
+pub trait Shown {
+    /// What can go wrong, the window itself included.
+    type Error: From<SimError>;
+
+    /// The window's title.
+    fn title(&self) -> String;
+
+    /// Presses a button.
+    ///
+    /// # Errors
+    /// The device's own.
+    fn press(&mut self, button: Button) -> Result<(), Self::Error>;
+
+    /// Lets the time of one frame pass; says whether the panel may have changed.
+    ///
+    /// # Errors
+    /// The device's own.
+    fn tick(&mut self) -> Result<bool, Self::Error>;
+
+    /// The device with its panel.
+    ///
+    /// # Errors
+    /// The device's own.
+    fn portrait(&mut self) -> Result<Frame, Self::Error>;
+}
+
+impl Shown for Simulator<'_> {
+    type Error = SimError;
+
+    fn title(&self) -> String {
+        format!("ganlet: {} on {}", self.model().name(), self.device().name)
+    }
+
+    fn press(&mut self, button: Button) -> Result<(), SimError> {
+        Self::press(self, button);
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<bool, SimError> {
+        Ok(Self::tick(self))
+    }
+
+    fn portrait(&mut self) -> Result<Frame, SimError> {
+        Ok(Self::portrait(self))
+    }
+}
+
 /// Runs the device in a window until that is closed or Esc is pressed.
 ///
 /// The arrow keys are the buttons, Enter and the space bar select. The X11 library is loaded now, not when the program starts.
 ///
 /// # Errors
-/// [`SimError::Window`] where there is no display, or the window system refuses; the message names the other outputs.
-pub fn run_window(simulator: &mut Simulator<'_>) -> Result<(), SimError> {
+/// [`SimError::Window`] where there is no display, or the window system refuses; the message names the other outputs. And those of the device.
+pub fn run_window<S: Shown>(device: &mut S) -> Result<(), S::Error> {
     if cfg!(all(unix, not(target_os = "macos"))) && std::env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
-        return Err(SimError::Window { cause: "there is no display (DISPLAY is not set)".to_owned() });
+        return Err(SimError::Window { cause: "there is no display (DISPLAY is not set)".to_owned() }.into());
     }
-    let first = simulator.portrait();
+    let first = device.portrait()?;
     let (width, height) = (first.width as usize, first.height as usize);
-    let title = format!("ganlet: {} on {}", simulator.model().name(), simulator.device().name);
     let failed = |cause: minifb::Error| SimError::Window { cause: cause.to_string() };
-    let mut window = Window::new(&title, width, height, WindowOptions::default()).map_err(failed)?;
+    let mut window = Window::new(&device.title(), width, height, WindowOptions::default()).map_err(failed)?;
     window.set_target_fps(FRAMES_PER_SECOND as usize);
-    let mut pixels = Vec::new();
-    let mut changed = true;
+    let mut pixels = words(&first);
     while window.is_open() && !window.is_key_down(Key::Escape) {
+        let mut changed = false;
         for (key, button) in KEYS {
             if window.is_key_pressed(key, KeyRepeat::Yes) {
-                simulator.press(button);
+                device.press(button)?;
                 changed = true;
             }
         }
-        changed |= simulator.tick();
-        if core::mem::take(&mut changed) || pixels.is_empty() {
-            pixels.clear();
-            let portrait = simulator.portrait();
-            let words = portrait.rgb.as_chunks::<3>().0.iter().map(|&[r, g, b]| u32::from_be_bytes([0, r, g, b]));
-            pixels.extend(words);
+        changed |= device.tick()?;
+        if changed {
+            pixels = words(&device.portrait()?);
         }
         window.update_with_buffer(&pixels, width, height).map_err(failed)?;
     }
     Ok(())
+}
+
+/// The pixels as the window takes them.
+fn words(frame: &Frame) -> Vec<u32> {
+    frame.rgb.as_chunks::<3>().0.iter().map(|&[r, g, b]| u32::from_be_bytes([0, r, g, b])).collect()
 }

@@ -6,8 +6,9 @@ mod qmp;
 mod screen;
 mod st7789;
 mod tap;
+mod window;
 
-use crate::boards::{self, Board, Panel, build};
+use crate::boards::{self, Board, build};
 use crate::console;
 use crate::estimate;
 use crate::failure::Failure;
@@ -16,9 +17,8 @@ use crate::table::grouped;
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
 use ganlet_sim::host::{self, Cost, Look, Script, Step};
-use machine::{EMULATOR, Machine, Memory};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use machine::{Machine, Memory};
+use std::path::PathBuf;
 
 /// A session through every screen, with every button.
 pub(crate) const EVERY_SCREEN: &str =
@@ -27,7 +27,8 @@ pub(crate) const EVERY_SCREEN: &str =
 /// Run a board's own firmware, with a model inside, in an emulated machine.
 ///
 /// With --png or --gif the buttons are pressed by a script and the emulated panel's pixels are written in the same frame as by `sim`,
-/// so that the two files can be compared. Without an output option the emulator opens its own window: arrow keys, Ctrl is select.
+/// so that the two files can be compared. Without an output option a window opens: the arrow keys are the emulated buttons, Enter is select,
+/// Esc ends.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask emulate out/generator.model --board lm3s6965evb --png oled.png
@@ -69,27 +70,22 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let file = boards::read(&args.file)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
     let fit = board.check(&args.file, &model)?;
-    let has_screen = board.machine.is_some_and(|machine| machine.panel == Panel::Screen);
     let shown = args.png.is_some() || args.gif.is_some();
     if !shown && !sim::has_display() {
         return Err(Failure::unusable(
-            "there is no display (DISPLAY is not set) for the emulator's window\n\
+            "there is no display (DISPLAY is not set) for a window\n\
              --png FILE writes a picture of the emulated device, --gif FILE an animation",
         ));
-    }
-    if !shown && !has_screen {
-        return Err(Failure::unusable(format!(
-            "the emulator shows no panel of the {}: --png FILE writes a picture of the emulated device, --gif FILE an animation",
-            board.name
-        )));
     }
     let way = build::way(board).map_err(Failure::failed)?;
     console::note(&format!("building {} with {} ({})", board.name, args.file.display(), way.describe()));
     let firmware = build::build(board, &way, &args.file)?;
-    if !shown {
-        return window(board, &firmware);
-    }
     let mut machine = Machine::start(board, &firmware)?;
+    if !shown {
+        machine.play(&script, |_, _| Ok(()))?;
+        let title = format!("ganlet: {} on {}, emulated", model.name(), board.name);
+        return host::run_window(&mut window::Live { machine, title, look: Look::of(&board.device()?) });
+    }
     let (mut frames, mut sent) = (Vec::new(), None);
     let keep_all = args.gif.is_some();
     machine.play(&script, |frame, bytes| {
@@ -133,19 +129,4 @@ fn script(args: &Args) -> Result<Script, Failure> {
         script.0.push(Step::Wait(args.frames));
     }
     Ok(script)
-}
-
-/// The emulator's own window, until that is closed.
-fn window(board: &Board, firmware: &Path) -> Result<(), Failure> {
-    let name = board.machine.map_or(board.name, |machine| machine.name);
-    let mut command = Command::new(EMULATOR);
-    command.args(["-M", name, "-nic", "none", "-serial", "null", "-kernel"]).arg(firmware);
-    console::note("press Ctrl and each arrow key once: an emulated button counts from its second press on");
-    match command.stdin(Stdio::null()).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::failed(format!(
-            "{EMULATOR} opened no window ({status}): apt-get install qemu-system-gui, or --png FILE"
-        ))),
-        Err(e) => Err(Failure::failed(format!("cannot run {EMULATOR}: {e}"))),
-    }
 }

@@ -1,0 +1,33 @@
+//! The emulated board in a window: the panel that its firmware draws, the keyboard for its buttons.
+
+use super::machine::Machine;
+use crate::failure::Failure;
+use ganlet_sim::Button;
+use ganlet_sim::host::{Frame, Look, Shown};
+
+/// A running board and its looks.
+pub(crate) struct Live {
+    pub(crate) machine: Machine,
+    pub(crate) title: String,
+    pub(crate) look: Look,
+}
+
+impl Shown for Live {
+    type Error = Failure;
+
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn press(&mut self, button: Button) -> Result<(), Failure> {
+        self.machine.press(button)
+    }
+
+    fn tick(&mut self) -> Result<bool, Failure> {
+        self.machine.tick().map(|()| true)
+    }
+
+    fn portrait(&mut self) -> Result<Frame, Failure> {
+        Ok(self.look.portrait(&self.machine.frame()?))
+    }
+}
