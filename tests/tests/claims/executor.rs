@@ -55,6 +55,51 @@ fn large_products_and_convolutions() {
 }
 
 #[test]
+fn convolutions_with_fewer_products_than_taps() {
+    let window = Window { kernel: 4, stride: 2, pad: 1 };
+    // Outputs of 7, 4x5, 6x8 and 9x2 pixels: every mixture of pieces, and sides that do not match.
+    for (batch, h, w, ci, co) in [(12, 14, 14, 32, 40), (26, 8, 10, 36, 32), (11, 13, 16, 33, 64), (29, 18, 4, 32, 70)]
+    {
+        let mut g = Graph::default();
+        let (x, k) = (g.input("x", &[batch, h, w, ci]), g.input("k", &[4, 4, ci, co]));
+        let y = g.conv(x, k, window);
+        let back = g.conv_input(y, k, window, (h, w));
+        let dk = g.conv_weight(x, y, window);
+        executor(&g, &[y, back, dk], &Store::default(), 1e-5);
+    }
+}
+
+#[test]
+fn transposed_convolutions_of_any_kernel_and_stride() {
+    for (kernel, stride, pad) in
+        [(4, 2, 1), (3, 2, 1), (5, 2, 2), (2, 2, 0), (3, 3, 0), (5, 3, 1), (1, 2, 0), (3, 1, 2)]
+    {
+        for (ci, co) in [(3, 9), (20, 2), (7, 1)] {
+            let mut g = Graph::default();
+            let window = Window { kernel, stride, pad };
+            let (x, k) = (g.input("x", &[3, 9, 11, ci]), g.input("k", &[kernel, kernel, ci, co]));
+            let y = g.conv(x, k, window);
+            let back = g.conv_input(y, k, window, (9, 11));
+            let dk = g.conv_weight(x, y, window);
+            executor(&g, &[y, back, dk], &Store::default(), 1e-5);
+        }
+    }
+}
+
+#[test]
+fn narrow_products_on_either_side() {
+    for (m, k, n) in [(130, 300, 1), (70, 40, 3), (1, 90, 70), (200, 7, 5), (33, 1, 129), (14, 2000, 65)] {
+        for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+            let mut g = Graph::default();
+            let a = g.input("a", &if ta { [k, m] } else { [m, k] });
+            let b = g.input("b", &if tb { [n, k] } else { [k, n] });
+            let c = g.matmul_t(a, b, ta, tb);
+            executor(&g, &[c], &Store::default(), 1e-5);
+        }
+    }
+}
+
+#[test]
 fn narrow_convolutions_turned_around() {
     for (kernel, pad, co) in [(3, 1, 3), (3, 1, 1), (1, 0, 2), (5, 0, 3), (5, 4, 2), (4, 1, 3)] {
         let mut g = Graph::default();

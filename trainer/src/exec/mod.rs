@@ -1,5 +1,6 @@
 //! Runs planned programs over one store of weights and optimiser state.
 pub mod cpu;
+pub mod profile;
 mod store;
 
 use crate::graph::{Graph, NodeId};

@@ -97,10 +97,14 @@ impl Graph {
         });
     }
 
+    /// The part of the network that a node belongs to; empty if none was named.
+    pub fn scope_of(&self, id: NodeId) -> &str {
+        self.scopes.get(self.node(id).scope).map_or("", String::as_str)
+    }
+
     /// A node as a person would name it: scope, operation, shape.
     pub fn describe(&self, id: NodeId) -> String {
-        let node = self.node(id);
-        let scope = self.scopes.get(node.scope).map_or("", String::as_str);
+        let (node, scope) = (self.node(id), self.scope_of(id));
         format!("node {} ({:?} {:?}{}{scope})", id.0, node.op, node.shape, if scope.is_empty() { "" } else { " in " })
     }
 

@@ -87,6 +87,17 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Floating-point operations of a product or convolution, useful taps only.
+    pub(crate) fn flops(&self) -> f64 {
+        match self {
+            Self::MatMul { size: (m, k, n), .. } => 2.0 * (*m as f64) * (*k as f64) * (*n as f64),
+            Self::Conv(w, s) | Self::ConvInput(w, s) | Self::ConvWeight(w, s) => {
+                2.0 * (s.batch * s.oh * s.ow * s.ci * s.co) as f64 * (w.kernel * w.kernel) as f64
+            }
+            _ => 0.0,
+        }
+    }
+
     /// A word for tables.
     pub(crate) fn name(&self) -> &'static str {
         match self {

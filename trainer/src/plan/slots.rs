@@ -1,7 +1,7 @@
 //! Buffers for values: each lives from its step to its last reader, then another takes its place.
 use super::fuse::{Action, Fused, Instruction, Operand, Tile};
 use super::{Base, ConvShape, Groups, Kind, Plan, Role, Step, View, around};
-use crate::graph::{Graph, NodeId, Op, Window};
+use crate::graph::{Graph, NodeId, Op};
 use std::collections::HashMap;
 
 struct Slots<'g> {
@@ -43,7 +43,7 @@ pub(crate) fn assign(graph: &Graph, outputs: &[NodeId], groups: &Groups, order: 
     assert!(outputs.iter().all(|o| !matches!(o.base, Base::Input(_))), "an input is no output of a program");
     let inputs = graph.inputs().iter().map(|(name, id)| (name.clone(), graph.shape(*id).len())).collect();
     let guards = graph.guards().iter().map(|g| g.0.clone()).collect();
-    let flops = steps.iter().map(|s| flops(&s.kind)).sum();
+    let flops = steps.iter().map(|s| s.kind.flops()).sum();
     Plan { steps, slots: slots.sizes, outputs, inputs, guards, flops }
 }
 
@@ -378,14 +378,4 @@ impl Build {
 
 fn conv_shape(x: [usize; 4], y: [usize; 4]) -> ConvShape {
     ConvShape { batch: x[0], h: x[1], w: x[2], ci: x[3], oh: y[1], ow: y[2], co: y[3] }
-}
-
-fn flops(kind: &Kind) -> f64 {
-    let conv =
-        |w: Window, s: &ConvShape| 2.0 * (s.batch * s.oh * s.ow * s.ci * s.co) as f64 * (w.kernel * w.kernel) as f64;
-    match kind {
-        Kind::MatMul { size: (m, k, n), .. } => 2.0 * (*m as f64) * (*k as f64) * (*n as f64),
-        Kind::Conv(w, s) | Kind::ConvInput(w, s) | Kind::ConvWeight(w, s) => conv(*w, s),
-        _ => 0.0,
-    }
 }

@@ -1,15 +1,18 @@
 //! `bench host`: how fast training runs here, beside the rate of the plain matrix product.
 
+use super::peers::{PeerRow, Peers};
 use crate::console;
 use crate::failure::Failure;
 use crate::table::Table;
 use clap::Args as ClapArgs;
 use cpu_time::ProcessTime;
-use ganlet_trainer::exec::cpu::{MatMut, MatRef, sgemm};
+use ganlet_trainer::exec::cpu::{MatMut, MatRef, instructions, sgemm};
+use ganlet_trainer::exec::profile::totals;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -53,19 +56,19 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
     ("faces", "faces", &[]),
 ];
 
-/// Seconds that a configuration is timed for, at least.
-const SECONDS: f64 = 3.0;
 /// Timings whose median is reported.
 const ROUNDS: usize = 7;
 
 /// Time training steps, and the matrix product that bounds them.
 ///
 /// Each configuration runs in a process of its own, so that its memory is its own. CPU milliseconds count all threads; the share is
-/// of the rate that one thread's matrix product of 512x512x512 reaches in the same process.
+/// of the rate that one thread's matrix product of 512x512x512 reaches by matrixmultiply in the same process: Winograd's kernels
+/// can pass it.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask bench host
-  cargo xtask bench host --threads 1 --config dcgan28 --json")]
+  cargo xtask bench host --threads 1 --config dcgan28 --json
+  cargo xtask bench host --peer python3            beside PyTorch and JAX")]
 pub(crate) struct Args {
     /// Threads [default: 1, then one for each core]
     #[arg(long, value_name = "N")]
@@ -76,6 +79,15 @@ pub(crate) struct Args {
     /// Print JSON on standard output, and nothing else there
     #[arg(long)]
     json: bool,
+    /// A Python whose PyTorch and JAX run the same steps, for comparison
+    #[arg(long, value_name = "PYTHON")]
+    peer: Option<String>,
+    /// Tell the slowest N nodes of each configuration on standard error
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    nodes: usize,
+    /// Seconds that each configuration is timed for
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    seconds: f64,
     /// Measure in this process
     #[arg(long, hide = true)]
     here: bool,
@@ -100,12 +112,18 @@ struct Row {
     sgemm_gflops: f64,
     rss_bytes: u64,
     planned_bytes: usize,
+    /// Wall milliseconds of a step by kind of node, measured apart from the rest.
+    kinds: BTreeMap<String, f64>,
 }
 
 #[derive(Serialize)]
 struct Report {
     sgemm_gflops: f64,
+    /// Which vector instructions our products use.
+    instructions: &'static str,
     rows: Vec<Row>,
+    /// The same steps elsewhere, if asked for.
+    peers: Vec<PeerRow>,
 }
 
 /// Runs the command.
@@ -117,8 +135,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.threads == Some(0) {
         return Err(Failure::unusable("--threads 0: expected at least 1"));
     }
+    if !(args.seconds > 0.0 && args.seconds <= 3600.0) {
+        return Err(Failure::unusable(format!("--seconds {}: expected a number above 0, up to 3600", args.seconds)));
+    }
     if args.here {
-        let row = measure(args.config.as_deref().unwrap_or("faces"), args.threads.unwrap_or(1))?;
+        let row =
+            measure(args.config.as_deref().unwrap_or("faces"), args.threads.unwrap_or(1), (args.nodes, args.seconds))?;
         return console::print(&format!("{}\n", serde_json::to_string(&row)?));
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -126,16 +148,24 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if threads.iter().any(|&n| n > cores) {
         console::note(&format!("there are {cores} cores: more threads than that wait for each other"));
     }
-    let mut rows = Vec::new();
+    let peers = args.peer.as_deref().map(Peers::find).transpose()?;
+    let (mut rows, mut others): (Vec<Row>, Vec<PeerRow>) = Default::default();
     for name in names.iter().filter(|n| args.config.as_ref().is_none_or(|c| c == *n)) {
         for &threads in &threads {
             console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
-            rows.push(apart(name, threads)?);
+            rows.push(apart(name, threads, &args)?);
+            // The peers' scripts hold the five configurations that have published figures.
+            if let Some(peers) = peers.as_ref().filter(|_| *name != "faces") {
+                others.extend(peers.measure(name, threads, args.seconds)?);
+            }
         }
     }
     let sgemm_gflops = rows.iter().map(|r| r.sgemm_gflops).fold(0.0, f64::max);
     if args.json {
-        return console::print(&format!("{}\n", serde_json::to_string_pretty(&Report { sgemm_gflops, rows })?));
+        return console::print(&format!(
+            "{}\n",
+            serde_json::to_string_pretty(&Report { sgemm_gflops, instructions: instructions(), rows, peers: others })?
+        ));
     }
     let headings = [
         "config",
@@ -164,13 +194,36 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             format!("{:.0}", r.rss_bytes as f64 / 1e6),
         ]);
     }
-    console::print(&format!("{}  matrix product: {sgemm_gflops:.0} GFLOP/s on one core\n", table.lines()))
+    let compared = if others.is_empty() { String::new() } else { format!("\n{}", compared(&rows, &others)) };
+    let product =
+        format!("  matrixmultiply: {sgemm_gflops:.0} GFLOP/s on one core; kernels here: {}\n", instructions());
+    console::print(&format!("{}{product}{compared}", table.lines()))
+}
+
+/// How many times the peers' CPU time and memory ours is.
+fn compared(rows: &[Row], others: &[PeerRow]) -> String {
+    let headings = ["config", ">threads", "peer", ">CPU ms", ">RSS MB", ">CPU, times ours", ">RSS, times ours"];
+    let mut table = Table::new(&headings);
+    for o in others {
+        let Some(ours) = rows.iter().find(|r| r.config == o.config && r.threads == o.threads) else { continue };
+        table.row([
+            o.config.clone(),
+            o.threads.to_string(),
+            o.peer.clone(),
+            format!("{:.3}", o.cpu_ms),
+            format!("{:.0}", o.rss_bytes as f64 / 1e6),
+            format!("{:.2}", o.cpu_ms / ours.cpu_ms),
+            format!("{:.1}", o.rss_bytes as f64 / ours.rss_bytes as f64),
+        ]);
+    }
+    table.lines()
 }
 
 /// Measures in a process of its own.
-fn apart(config: &str, threads: usize) -> Result<Row, Failure> {
+fn apart(config: &str, threads: usize, args: &Args) -> Result<Row, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "host", "--here", "--config", config, "--threads", &threads.to_string()]);
+    command.args(["--nodes", &args.nodes.to_string(), "--seconds", &args.seconds.to_string()]);
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(Failure::failed(format!("the measurement of {config} failed")));
@@ -178,7 +231,7 @@ fn apart(config: &str, threads: usize) -> Result<Row, Failure> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn measure(config: &str, threads: usize) -> Result<Row, Failure> {
+fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Result<Row, Failure> {
     let Some((name, recipe, settings)) = CONFIGS.iter().find(|c| c.0 == config) else {
         return Err(Failure::unusable(format!("no configuration {config}")));
     };
@@ -195,7 +248,7 @@ fn measure(config: &str, threads: usize) -> Result<Row, Failure> {
     let one = start.elapsed().as_secs_f64();
     // Whole periods of lazy penalties, so that every round holds the same work.
     let period = u64::from(recipe.objective.regulariser.every().max(1));
-    let steps = ((SECONDS / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(period);
+    let steps = ((seconds / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(period);
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
     let mut gemm = sgemm_rate();
     for _ in 0..ROUNDS {
@@ -206,6 +259,22 @@ fn measure(config: &str, threads: usize) -> Result<Row, Failure> {
         wall.push(1e3 * start.elapsed().as_secs_f64() / steps as f64);
         cpu.push(1e3 * started.elapsed().as_secs_f64() / steps as f64);
         gemm = gemm.max(sgemm_rate());
+    }
+    trainer.executor().start_profile();
+    for _ in 0..steps {
+        trainer.advance()?;
+    }
+    let timings = trainer.executor().profile();
+    let kinds = totals(&timings, |t| t.kind.clone()).into_iter().map(|t| (t.name, 1e3 * t.seconds / steps as f64));
+    let kinds = kinds.collect();
+    for t in totals(&timings, |t| format!("{} {}", t.kind, t.node)).iter().take(nodes) {
+        console::note(&format!(
+            "{:9.4} ms {:6.1} GFLOP/s {:6.1} GB/s  {}",
+            1e3 * t.seconds / steps as f64,
+            t.flops / t.seconds / 1e9,
+            t.bytes / t.seconds / 1e9,
+            t.name
+        ));
     }
     wall.sort_by(f64::total_cmp);
     cpu.sort_by(f64::total_cmp);
@@ -225,6 +294,7 @@ fn measure(config: &str, threads: usize) -> Result<Row, Failure> {
         sgemm_gflops: gemm,
         rss_bytes: peak_rss(),
         planned_bytes: trainer.bytes(),
+        kinds,
     })
 }
 

@@ -10,6 +10,7 @@ mod host;
 mod layers;
 pub(crate) mod measure;
 mod page;
+mod peers;
 mod report;
 
 use crate::failure::Failure;

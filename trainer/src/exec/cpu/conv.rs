@@ -1,27 +1,27 @@
-//! Convolutions as matrix products of blocks of pictures that stay in the second-level cache.
+//! Convolutions without gathered taps: a padded picture holds the rows of the product where they are.
 //!
-//! `forward` and `weight` gather the taps of a block into rows; `input`, the transposed convolution,
-//! multiplies first and then adds each output's taps, so that it computes no zero-inserted tap and nothing
-//! beyond the picture. Tasks are runs of whole pictures.
-use super::gemm::{MatMut, MatRef, sgemm};
+//! All three read the picture through tables of row starts (`tile`). `input`, the transposed convolution, is
+//! one product for each phase of its outputs, so it computes no zero-inserted tap, adds nothing up afterwards
+//! and computes nothing beyond the picture. Tasks are runs of whole pictures, or of weights.
+use super::dot;
+use super::plane::{Plane, phases, with_scratch};
 use super::split::{Parts, each};
+use super::tile::{self, Left, Lines, NARROW, Out, Right, multiply, pack, packed_len, with_packed};
+use super::winograd;
 use crate::graph::Window;
 use crate::plan::ConvShape;
 use std::cell::RefCell;
 
-/// Gathered numbers that a block may hold: half a megabyte.
-const BLOCK: usize = 1 << 17;
 /// Most tasks of one convolution.
 const MAX_TASKS: usize = 16;
 /// Numbers that the weight gradients of all tasks may take before they are added up.
-const MAX_PARTIALS: usize = 1 << 22;
-
-/// Channels out up to which a stride-1 convolution is turned around: so narrow a product wastes most of a vector.
-const NARROW: usize = 8;
+const MAX_PARTIALS: usize = 1 << 20;
+/// Channels out up to which the weight gradient of a stride-1 convolution is turned around: so narrow a product
+/// wastes most of a vector.
+const TURNED: usize = 8;
 
 thread_local! {
     static FLIPPED: RefCell<Vec<f32>> = RefCell::default();
-    static GATHERED: RefCell<Vec<f32>> = RefCell::default();
 }
 
 impl ConvShape {
@@ -38,11 +38,6 @@ impl ConvShape {
         w.kernel * w.kernel * self.ci
     }
 
-    /// Pictures of a block.
-    fn block(&self, w: Window) -> usize {
-        (BLOCK / (self.oh * self.ow * self.taps(w))).clamp(1, self.batch)
-    }
-
     /// Pictures of a task and count of tasks.
     fn tasks(&self, most: usize) -> (usize, usize) {
         let pictures = self.batch.div_ceil(most.clamp(1, MAX_TASKS));
@@ -50,23 +45,141 @@ impl ConvShape {
     }
 }
 
-/// Lends this thread's buffer, at least `len` numbers long.
-fn with_gathered(len: usize, work: impl FnOnce(&mut [f32])) {
-    GATHERED.with_borrow_mut(|buffer| {
-        if buffer.len() < len {
-            buffer.resize(len, 0.0);
+/// One product of padded rows with packed weights, by the kernel that suits the count of columns.
+fn product(left: Left<'_>, depth: usize, weights: &[f32], out: &mut Out<'_>) {
+    if out.columns <= NARROW {
+        dot::multiply(left, weights, out);
+    } else {
+        multiply(left, Right::packed(weights, depth, out.columns), out);
+    }
+}
+
+/// y = conv(x, weight).
+pub(crate) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+    if winograd::suits(w, s) {
+        return winograd::forward(w, s, x, weight, y);
+    }
+    let (depth, plane) = (s.taps(w), Plane::input(w, s));
+    let (per_task, tasks) = s.tasks(MAX_TASKS);
+    with_packed(packed_len(depth, s.co), |packed| {
+        if s.co <= NARROW {
+            for (c, column) in packed.chunks_exact_mut(depth).enumerate() {
+                column.iter_mut().zip(weight[c..].iter().step_by(s.co)).for_each(|(to, v)| *to = *v);
+            }
+        } else {
+            pack(packed, (depth, s.co), (0, depth), weight, s.co, 1);
         }
-        work(&mut buffer[..len]);
+        let packed = &*packed;
+        each(0..tasks, Parts::one(y, per_task * s.y()), &|task, mut parts| {
+            let (y, _) = &mut parts.slices[0];
+            let x = &x[task * per_task * s.x()..];
+            let block = plane.block(y.len() / s.y());
+            with_scratch(|scratch| {
+                scratch.segments.clear();
+                scratch.segments.extend((0..w.kernel).map(|ky| ky * plane.width() * s.ci));
+                scratch.lines.clear();
+                for (p, oy) in (0..block).flat_map(|p| (0..s.oh).map(move |oy| (p, oy))) {
+                    let line = (p * plane.height() + oy * w.stride) * plane.width();
+                    scratch.lines.extend((0..s.ow).map(|ox| (line + ox * w.stride) * s.ci));
+                }
+                for (i, y) in y.chunks_mut(block * s.y()).enumerate() {
+                    let x = &x[i * block * s.x()..][..y.len() / s.y() * s.x()];
+                    let left = Left {
+                        data: plane.pad(x, &mut scratch.padded),
+                        lines: Lines::Table(&scratch.lines),
+                        segments: &scratch.segments,
+                        len: w.kernel * s.ci,
+                        step: 1,
+                    };
+                    let rows = y.len() / s.co;
+                    product(
+                        left,
+                        depth,
+                        packed,
+                        &mut Out { data: y, lines: Lines::Even(s.co), rows, columns: s.co, add: false },
+                    );
+                }
+            });
+        });
     });
 }
 
-/// The transposed convolution that a stride-1 convolution equals, with the kernel turned by half a turn.
-///
-/// Its product is k·k times as wide, so a narrow output fills whole vectors.
+/// Packs `weight` for each phase, one behind the other.
+fn pack_phases(w: Window, s: &ConvShape, weight: &[f32], packed: &mut [f32]) {
+    let mut rest = packed;
+    for phase in phases(w) {
+        let depth = phase.depth(s);
+        let (packed, behind) = rest.split_at_mut(packed_len(depth, s.ci));
+        rest = behind;
+        for i in 0..phase.taps[0] * phase.taps[1] {
+            let (ky, kx) = phase.tap(w, i);
+            let tap = &weight[(ky * w.kernel + kx) * s.ci * s.co..][..s.ci * s.co];
+            if s.ci <= NARROW {
+                for (column, tap) in packed.chunks_exact_mut(depth).zip(tap.chunks_exact(s.co)) {
+                    column[i * s.co..][..s.co].copy_from_slice(tap);
+                }
+            } else {
+                pack(packed, (depth, s.ci), (i * s.co, s.co), tap, 1, s.co);
+            }
+        }
+    }
+}
+
+/// x = transposed conv(y, weight).
+pub(crate) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut [f32]) {
+    if winograd::suits(w, s) {
+        return winograd::input(w, s, y, weight, x);
+    }
+    let plane = Plane::output(w, s);
+    let (per_task, tasks) = s.tasks(MAX_TASKS);
+    let len = phases(w).map(|p| packed_len(p.depth(s), s.ci)).sum();
+    with_packed(len, |packed| {
+        pack_phases(w, s, weight, packed);
+        let packed = &*packed;
+        each(0..tasks, Parts::one(x, per_task * s.x()), &|task, mut parts| {
+            let (x, _) = &mut parts.slices[0];
+            let y = &y[task * per_task * s.y()..];
+            let block = plane.block(x.len() / s.x());
+            if w.kernel < w.stride {
+                x.fill(0.0);
+            }
+            with_scratch(|scratch| {
+                let mut padded = std::mem::take(&mut scratch.padded);
+                for (i, x) in x.chunks_mut(block * s.x()).enumerate() {
+                    let pictures = x.len() / s.x();
+                    let y = plane.pad(&y[i * block * s.y()..][..pictures * s.y()], &mut padded);
+                    let mut rest = packed;
+                    for phase in phases(w) {
+                        let depth = phase.depth(s);
+                        let (weights, behind) = rest.split_at(packed_len(depth, s.ci));
+                        rest = behind;
+                        phase.tables(w, s, &plane, pictures, scratch);
+                        if depth == 0 || scratch.lines.is_empty() {
+                            continue;
+                        }
+                        let left = Left {
+                            data: y,
+                            lines: Lines::Table(&scratch.lines),
+                            segments: &scratch.segments,
+                            len: phase.taps[1] * s.co,
+                            step: 1,
+                        };
+                        let (rows, lines) = (scratch.places.len(), Lines::Table(&scratch.places));
+                        product(left, depth, weights, &mut Out { data: x, lines, rows, columns: s.ci, add: false });
+                    }
+                }
+                scratch.padded = padded;
+            });
+        });
+    });
+}
+
+/// Where the weight gradient of a narrow stride-1 convolution is computed instead: as that of the transposed
+/// convolution that it equals, with the kernel turned by half a turn.
 fn turned(w: Window, s: &ConvShape) -> Option<(Window, ConvShape)> {
     let back = Window { pad: w.kernel.checked_sub(w.pad + 1)?, ..w };
     let (h, width, oh, ow) = (s.oh, s.ow, s.h, s.w);
-    (w.stride == 1 && s.co <= NARROW && s.ci > s.co)
+    (w.stride == 1 && s.co <= TURNED && s.ci > s.co)
         .then_some((back, ConvShape { batch: s.batch, h, w: width, ci: s.co, oh, ow, co: s.ci }))
 }
 
@@ -80,60 +193,31 @@ fn flip(kernel: usize, (a, b): (usize, usize), weight: &[f32], to: &mut [f32]) {
     }
 }
 
-/// y = conv(x, weight).
-pub(crate) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
-    if let Some((back, shape)) = turned(w, s) {
-        return FLIPPED.with_borrow_mut(|flipped| {
-            flipped.resize(weight.len().max(flipped.len()), 0.0);
-            flip(w.kernel, (s.ci, s.co), weight, flipped);
-            // The gradient's kernel is [k,k,in,out] of the turned convolution: its input side is this one's output.
-            input(back, &shape, x, &flipped[..weight.len()], y);
-        });
+/// How a weight gradient is shared: by pictures, whose sums are added up, or by weights.
+enum Shares {
+    /// Pictures of a task and count of tasks.
+    Pictures(usize, usize),
+    /// Rows of a task.
+    Weights(usize),
+}
+
+fn shares(w: Window, s: &ConvShape) -> Shares {
+    let weights = s.taps(w) * s.co;
+    // Every task of weights pads all pictures again, every task of pictures writes all weights again.
+    if weights > s.batch * s.x() || 2 * weights > MAX_PARTIALS {
+        return Shares::Weights(s.taps(w).div_ceil(8).next_multiple_of(12));
     }
-    let (per_task, tasks) = s.tasks(MAX_TASKS);
-    let (taps, block) = (s.taps(w), s.block(w));
-    each(0..tasks, Parts::one(y, per_task * s.y()), &|task, mut parts| {
-        let (y, _) = &mut parts.slices[0];
-        let x = &x[task * per_task * s.x()..];
-        with_gathered(block * s.oh * s.ow * taps, |rows| {
-            for (i, y) in y.chunks_mut(block * s.y()).enumerate() {
-                let m = y.len() / s.co;
-                gather(w, s, &x[i * block * s.x()..], &mut rows[..m * taps]);
-                let left = MatRef { data: rows, rows: taps, cols: 1 };
-                let right = MatRef { data: weight, rows: s.co, cols: 1 };
-                sgemm((m, taps, s.co), left, right, 0.0, MatMut { data: y, rows: s.co, cols: 1 });
-            }
-        });
-    });
-}
-
-/// x = transposed conv(y, weight).
-pub(crate) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut [f32]) {
-    let (per_task, tasks) = s.tasks(MAX_TASKS);
-    let (taps, block) = (s.taps(w), s.block(w));
-    each(0..tasks, Parts::one(x, per_task * s.x()), &|task, mut parts| {
-        let (x, _) = &mut parts.slices[0];
-        let y = &y[task * per_task * s.y()..];
-        with_gathered(block * s.oh * s.ow * taps, |rows| {
-            for (i, x) in x.chunks_mut(block * s.x()).enumerate() {
-                let m = x.len() / s.x() * s.oh * s.ow;
-                let left = MatRef { data: &y[i * block * s.y()..], rows: s.co, cols: 1 };
-                let right = MatRef { data: weight, rows: 1, cols: s.co };
-                sgemm((m, s.co, taps), left, right, 0.0, MatMut { data: rows, rows: taps, cols: 1 });
-                scatter(w, s, &rows[..m * taps], x);
-            }
-        });
-    });
-}
-
-/// Pictures of a task and count of tasks of a weight gradient: as many as its sums have room for.
-fn weight_tasks(w: Window, s: &ConvShape) -> (usize, usize) {
-    s.tasks((MAX_PARTIALS / (s.taps(w) * s.co)).clamp(2, 8))
+    let (pictures, tasks) = s.tasks((MAX_PARTIALS / weights).clamp(2, 4));
+    Shares::Pictures(pictures, tasks)
 }
 
 /// Numbers for the sums of the tasks of a weight gradient.
 pub(crate) fn partial_len(w: Window, s: &ConvShape) -> usize {
-    weight_tasks(w, s).1 * s.taps(w) * s.co
+    let (w, s) = turned(w, s).unwrap_or((w, *s));
+    match shares(w, &s) {
+        Shares::Pictures(_, tasks) => tasks * s.taps(w) * s.co,
+        Shares::Weights(_) => 0,
+    }
 }
 
 /// dw = gradient of a convolution by its weight, from its input x and the gradient y of its output.
@@ -145,81 +229,70 @@ pub(crate) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], dw: &mut [f
             flip(w.kernel, (s.co, s.ci), &flipped[..dw.len()], dw);
         });
     }
-    let (per_task, tasks) = weight_tasks(w, s);
-    let (taps, block) = (s.taps(w), s.block(w));
-    let partials = &mut partials[..tasks * dw.len()];
-    each(0..tasks, Parts::one(partials, dw.len()), &|task, mut parts| {
-        let (sums, _) = &mut parts.slices[0];
-        let pictures = per_task.min(s.batch - task * per_task);
-        let (x, y) = (&x[task * per_task * s.x()..][..pictures * s.x()], &y[task * per_task * s.y()..]);
-        with_gathered(block * s.oh * s.ow * taps, |rows| {
-            for (i, x) in x.chunks(block * s.x()).enumerate() {
-                let m = x.len() / s.x() * s.oh * s.ow;
-                gather(w, s, x, &mut rows[..m * taps]);
-                let left = MatRef { data: rows, rows: 1, cols: taps };
-                let right = MatRef { data: &y[i * block * s.y()..], rows: s.co, cols: 1 };
-                let beta = if i == 0 { 0.0 } else { 1.0 };
-                sgemm((taps, m, s.co), left, right, beta, MatMut { data: sums, rows: s.co, cols: 1 });
-            }
-        });
-    });
     let each_len = dw.len();
-    let chunk = each_len.div_ceil(8).max(4096);
-    let partials = &*partials;
-    each(0..each_len.div_ceil(chunk), Parts::one(dw, chunk), &|task, mut parts| {
+    match shares(w, s) {
+        Shares::Weights(rows) => {
+            each(0..s.taps(w).div_ceil(rows), Parts::one(dw, rows * s.co), &|task, mut parts| {
+                let (sums, _) = &mut parts.slices[0];
+                weight_rows(w, s, x, y, task * rows, sums);
+            });
+        }
+        Shares::Pictures(per_task, tasks) => {
+            let partials = &mut partials[..tasks * each_len];
+            each(0..tasks, Parts::one(partials, each_len), &|task, mut parts| {
+                let (sums, _) = &mut parts.slices[0];
+                let pictures = per_task.min(s.batch - task * per_task);
+                let x = &x[task * per_task * s.x()..][..pictures * s.x()];
+                if winograd::suits(w, s) {
+                    return winograd::weight(w, s, x, &y[task * per_task * s.y()..], sums);
+                }
+                weight_rows(w, s, x, &y[task * per_task * s.y()..], 0, sums);
+            });
+            add_up(partials, dw);
+        }
+    }
+}
+
+/// The rows of the weight gradient from `first` on, as many as `sums` holds, over the pictures in `x`.
+fn weight_rows(w: Window, s: &ConvShape, x: &[f32], y: &[f32], first: usize, sums: &mut [f32]) {
+    let plane = Plane::input(w, s);
+    let block = plane.block(x.len() / s.x());
+    with_scratch(|scratch| {
+        scratch.lines.clear();
+        scratch.lines.extend((first..first + sums.len() / s.co).map(|row| {
+            let (ky, along) = (row / (w.kernel * s.ci), row % (w.kernel * s.ci));
+            ky * plane.width() * s.ci + along
+        }));
+        scratch.segments.clear();
+        for (p, oy) in (0..block).flat_map(|p| (0..s.oh).map(move |oy| (p, oy))) {
+            scratch.segments.push((p * plane.height() + oy * w.stride) * plane.width() * s.ci);
+        }
+        for (i, x) in x.chunks(block * s.x()).enumerate() {
+            let pictures = x.len() / s.x();
+            let left = Left {
+                data: plane.pad(x, &mut scratch.padded),
+                lines: Lines::Table(&scratch.lines),
+                segments: &scratch.segments[..pictures * s.oh],
+                len: s.ow,
+                step: w.stride * s.ci,
+            };
+            let right = Right::rows(&y[i * block * s.y()..][..pictures * s.y()], s.co);
+            let (rows, lines) = (sums.len() / s.co, Lines::Even(s.co));
+            tile::multiply(left, right, &mut Out { data: sums, lines, rows, columns: s.co, add: i > 0 });
+        }
+    });
+}
+
+/// Adds the sums of all tasks, in their order.
+fn add_up(partials: &[f32], dw: &mut [f32]) {
+    let len = dw.len();
+    let chunk = len.div_ceil(8).max(4096);
+    each(0..len.div_ceil(chunk), Parts::one(dw, chunk), &|task, mut parts| {
         let (out, _) = &mut parts.slices[0];
         let at = task * chunk;
         out.copy_from_slice(&partials[at..][..out.len()]);
-        for sums in partials[each_len..].chunks_exact(each_len) {
+        for sums in partials[len..].chunks_exact(len) {
             out.iter_mut().zip(&sums[at..]).for_each(|(o, v)| *o += v);
         }
     });
-}
-
-/// The range of taps kx (or ky) that lie inside a side of length `len`, for output `o`.
-fn inside(w: Window, len: usize, o: usize) -> (usize, usize) {
-    let start = o * w.stride;
-    (w.pad.saturating_sub(start).min(w.kernel), (len + w.pad).saturating_sub(start).min(w.kernel))
-}
-
-/// Lays the taps of every output of the pictures in `x` side by side: [output][ky][kx][channel].
-fn gather(w: Window, s: &ConvShape, x: &[f32], rows: &mut [f32]) {
-    let (line, taps) = (w.kernel * s.ci, s.taps(w));
-    for (p, rows) in rows.chunks_exact_mut(s.oh * s.ow * taps).enumerate() {
-        let x = &x[p * s.x()..][..s.x()];
-        for (o, row) in rows.chunks_exact_mut(taps).enumerate() {
-            let (oy, ox) = (o / s.ow, o % s.ow);
-            let ((y0, y1), (x0, x1)) = (inside(w, s.h, oy), inside(w, s.w, ox));
-            for (ky, run) in row.chunks_exact_mut(line).enumerate() {
-                if ky < y0 || ky >= y1 || x0 >= x1 {
-                    run.fill(0.0);
-                    continue;
-                }
-                let from = ((oy * w.stride + ky - w.pad) * s.w + ox * w.stride + x0 - w.pad) * s.ci;
-                run[..x0 * s.ci].fill(0.0);
-                run[x0 * s.ci..x1 * s.ci].copy_from_slice(&x[from..][..(x1 - x0) * s.ci]);
-                run[x1 * s.ci..].fill(0.0);
-            }
-        }
-    }
-}
-
-/// Adds rows laid out as by [`gather`] back to the pictures in `x`.
-fn scatter(w: Window, s: &ConvShape, rows: &[f32], x: &mut [f32]) {
-    let (line, taps) = (w.kernel * s.ci, s.taps(w));
-    x.fill(0.0);
-    for (rows, x) in rows.chunks_exact(s.oh * s.ow * taps).zip(x.chunks_exact_mut(s.x())) {
-        for (o, row) in rows.chunks_exact(taps).enumerate() {
-            let (oy, ox) = (o / s.ow, o % s.ow);
-            let ((y0, y1), (x0, x1)) = (inside(w, s.h, oy), inside(w, s.w, ox));
-            if x0 >= x1 {
-                continue;
-            }
-            for ky in y0..y1 {
-                let to = ((oy * w.stride + ky - w.pad) * s.w + ox * w.stride + x0 - w.pad) * s.ci;
-                let run = &row[ky * line + x0 * s.ci..ky * line + x1 * s.ci];
-                x[to..][..run.len()].iter_mut().zip(run).for_each(|(o, v)| *o += v);
-            }
-        }
-    }
 }

@@ -1,5 +1,7 @@
-//! Matrix products through matrixmultiply, with checked bounds.
+//! Matrix products: of dense matrices by the tile kernels, of any strides by matrixmultiply, with checked bounds.
+use super::dot;
 use super::split::{Parts, each};
+use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right, pack, packed_len, with_packed};
 
 /// Operations that make a task of its own worth while.
 const TASK_FLOPS: usize = 1 << 21;
@@ -7,6 +9,9 @@ const TASK_FLOPS: usize = 1 << 21;
 const MAX_TASKS: usize = 16;
 /// Fewest rows of a task: each packs the right side again.
 const TASK_ROWS: usize = 32;
+
+/// Rows up to which the right side is read as it lies.
+const UNPACKED: usize = 12;
 
 /// A strided matrix to read.
 #[derive(Clone, Copy)]
@@ -66,17 +71,72 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
 }
 
 /// The product of two dense row-major matrices, each read transposed if told so, into `out`.
-pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (&[f32], bool), out: &mut [f32]) {
+///
+/// Our own kernels take it where the processor has vector instructions that they are written for, else matrixmultiply.
+pub(crate) fn product(size: (usize, usize, usize), a: (&[f32], bool), b: (&[f32], bool), out: &mut [f32]) {
+    if tile::vectorised() { tiled(size, a, b, out) } else { general(size, a, b, out) }
+}
+
+/// Rows of a task: by sizes alone.
+fn task_rows((m, k, n): (usize, usize, usize)) -> usize {
+    let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(TASK_ROWS));
+    m.div_ceil(tasks).next_multiple_of(12)
+}
+
+fn general((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (&[f32], bool), out: &mut [f32]) {
     let strides = |transposed: bool, rows: usize, cols: usize| if transposed { (1, rows) } else { (cols, 1) };
     let (ars, acs) = strides(a.1, m, k);
     let (brs, bcs) = strides(b.1, k, n);
-    let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(TASK_ROWS));
-    let rows = m.div_ceil(tasks).next_multiple_of(8);
+    let rows = task_rows((m, k, n));
     each(0..m.div_ceil(rows), Parts::one(out, rows * n), &|task, mut parts| {
         let (out, _) = &mut parts.slices[0];
         let m = out.len() / n;
         let left = MatRef { data: &a.0[task * rows * ars..], rows: ars, cols: acs };
         let right = MatRef { data: b.0, rows: brs, cols: bcs };
         sgemm((m, k, n), left, right, 0.0, MatMut { data: out, rows: n, cols: 1 });
+    });
+}
+
+fn tiled((m, k, n): (usize, usize, usize), (a, ta): (&[f32], bool), (b, tb): (&[f32], bool), out: &mut [f32]) {
+    if n == 1 && ta {
+        // One column of many rows is one row of many columns: vectors fill.
+        let rows = task_rows((m, k, n)).next_multiple_of(PANEL);
+        return each(0..m.div_ceil(rows), Parts::one(out, rows), &|task, mut parts| {
+            let (out, _) = &mut parts.slices[0];
+            let left = Left { data: b, lines: Lines::Even(0), segments: &[0], len: k, step: 1 };
+            let (right, columns) = (Right::rows(&a[task * rows..], m), out.len());
+            tile::multiply(left, right, &mut Out { data: out, lines: Lines::Even(0), rows: 1, columns, add: false });
+        });
+    }
+    let rows = task_rows((m, k, n));
+    let (stride, step) = if ta { (1, m) } else { (k, 1) };
+    let share = |out: &mut [f32], work: &(dyn Fn(Left<'_>, &mut Out<'_>) + Sync)| {
+        each(0..m.div_ceil(rows), Parts::one(out, rows * n), &|task, mut parts| {
+            let (out, _) = &mut parts.slices[0];
+            let data = &a[task * rows * stride..];
+            let left = Left { data, lines: Lines::Even(stride), segments: &[0], len: k, step };
+            let rows = out.len() / n;
+            work(left, &mut Out { data: out, lines: Lines::Even(n), rows, columns: n, add: false });
+        });
+    };
+    if n <= NARROW && !ta {
+        if tb || n == 1 {
+            return share(out, &|left, out| dot::multiply(left, b, out));
+        }
+        return with_packed(k * n, |columns| {
+            for (j, column) in columns.chunks_exact_mut(k).enumerate() {
+                column.iter_mut().zip(b[j..].iter().step_by(n)).for_each(|(to, v)| *to = *v);
+            }
+            share(out, &|left, out| dot::multiply(left, columns, out));
+        });
+    }
+    // Few rows read the right side too seldom to be worth a copy; a single panel needs none.
+    if !tb && (n <= PANEL || m <= UNPACKED) {
+        return share(out, &|left, out| tile::multiply(left, Right::rows(b, n), out));
+    }
+    with_packed(packed_len(k, n), |packed| {
+        let (row, column) = if tb { (1, k) } else { (n, 1) };
+        pack(packed, (k, n), (0, k), b, row, column);
+        share(out, &|left, out| tile::multiply(left, Right::packed(packed, k, n), out));
     });
 }

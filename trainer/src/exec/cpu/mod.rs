@@ -4,12 +4,18 @@
 //! task order. Kernels borrow their inputs and own their outputs while they run, so nothing here is unsafe
 //! but the call into sgemm and the choice of vector instructions.
 mod conv;
+mod dot;
 mod elementwise;
 mod gemm;
 mod math;
 mod moves;
+mod plane;
 mod split;
+mod tile;
+mod vectors;
+mod winograd;
 
+use super::profile::Timing;
 use super::{Clock, Executor, NotFinite, Program, Store};
 use crate::philox::Key;
 use crate::plan::{Base, Kind, Plan, Step, View};
@@ -18,6 +24,7 @@ pub use gemm::{MatMut, MatRef, sgemm};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use split::MAX_PARTS;
 use std::time::Instant;
+pub use tile::instructions;
 
 /// Programs whose products need fewer operations than this run on the calling thread alone.
 const WORTH_THREADS: f64 = 2e6;
@@ -27,7 +34,8 @@ pub struct Cpu {
     pool: Option<ThreadPool>,
     programs: Vec<Program>,
     memory: Memory,
-    profile: Option<Vec<Vec<f64>>>,
+    /// Calls and seconds of every step of every program.
+    profile: Option<Vec<Vec<(u64, f64)>>>,
 }
 
 /// All numbers: slots, the store, and sums of tasks before they are added up.
@@ -59,16 +67,26 @@ impl Cpu {
 
     /// Starts to add up the time of every kernel call.
     pub fn start_profile(&mut self) {
-        self.profile = Some(self.programs.iter().map(|p| vec![0.0; p.plan.steps()]).collect());
+        self.profile = Some(self.programs.iter().map(|p| vec![(0, 0.0); p.plan.steps()]).collect());
     }
 
-    /// Seconds by kernel call since [`Cpu::start_profile`], with the program's name, the call's kind and its nodes.
-    pub fn profile(&self) -> Vec<(String, String, String, f64)> {
+    /// What every step of every program took since [`Cpu::start_profile`].
+    pub fn profile(&self) -> Vec<Timing> {
         let profile = self.profile.iter().flatten().zip(&self.programs);
         let rows = profile.flat_map(|(times, program)| {
-            program.plan.steps.iter().zip(times).map(|(step, &seconds)| {
+            program.plan.steps.iter().zip(times).map(|(step, &(calls, seconds))| {
                 let last = step.nodes[step.nodes.len() - 1];
-                (program.name.clone(), step.kind.name().to_owned(), program.graph.describe(last), seconds)
+                let numbers: usize = step.inputs.iter().chain(&step.outputs).map(|v| v.len).sum();
+                Timing {
+                    program: program.name.clone(),
+                    kind: step.kind.name().to_owned(),
+                    scope: program.graph.scope_of(last).to_owned(),
+                    node: program.graph.describe(last),
+                    calls,
+                    seconds,
+                    flops: calls as f64 * step.kind.flops(),
+                    bytes: calls as f64 * 4.0 * numbers as f64,
+                }
             })
         });
         rows.collect()
@@ -123,9 +141,10 @@ impl Executor for Cpu {
         let profile = &mut self.profile;
         let mut all = || match profile {
             None => plan.steps.iter().try_for_each(|step| memory.checked_step(step, inputs, clock)),
-            Some(times) => plan.steps.iter().zip(&mut times[program]).try_for_each(|(step, seconds)| {
+            Some(times) => plan.steps.iter().zip(&mut times[program]).try_for_each(|(step, (calls, seconds))| {
                 let start = Instant::now();
                 let done = memory.checked_step(step, inputs, clock);
+                *calls += 1;
                 *seconds += start.elapsed().as_secs_f64();
                 done
             }),

@@ -1,0 +1,53 @@
+"""The configurations of `cargo xtask bench host`, and the timing that both peers share."""
+import argparse
+import json
+import resource
+import statistics
+import time
+
+# Networks: widths of the generator from its first picture on, channels of the picture, side, batch.
+CONFIGS = {
+    "bimodal1d": {"mlp": ([1, 16, 1], [1, 32, 16, 1]), "batch": 128},
+    "ring2d": {"mlp": ([2, 128, 128, 2], [2, 128, 128, 1]), "batch": 512},
+    "dcgan28": {"widths": [128, 64], "channels": 1, "side": 28, "latent": 64, "batch": 64},
+    "dcgan64": {"widths": [512, 256, 128, 64], "channels": 3, "side": 64, "latent": 128, "batch": 16},
+    "wgangp28": {"widths": [128, 64], "channels": 1, "side": 28, "latent": 64, "batch": 64, "critic_steps": 5},
+}
+ROUNDS = 7
+
+
+def arguments():
+    """The configuration's name, its sizes and the number of threads."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", required=True, choices=sorted(CONFIGS))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    given = parser.parse_args()
+    return given.config, {"critic_steps": 1, **CONFIGS[given.config]}, given.threads, given.seconds
+
+
+def measure(peer, config, sizes, threads, seconds, step):
+    """Times `step`, which must not return before its work is done, and prints a row of JSON."""
+    for _ in range(3):
+        step()
+    start = time.perf_counter()
+    step()
+    count = max(1, int(seconds / ROUNDS / (time.perf_counter() - start)))
+    cpu, wall = [], []
+    for _ in range(ROUNDS):
+        start, started = time.perf_counter(), time.process_time()
+        for _ in range(count):
+            step()
+        wall.append(1e3 * (time.perf_counter() - start) / count)
+        cpu.append(1e3 * (time.process_time() - started) / count)
+    median = statistics.median(wall)
+    print(json.dumps({
+        "peer": peer,
+        "config": config,
+        "threads": threads,
+        "cpu_ms": statistics.median(cpu),
+        "wall_ms": median,
+        "spread": max(wall) / min(wall),
+        "samples_per_s": sizes["batch"] * (sizes["critic_steps"] + 1) / median * 1e3,
+        "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }))

@@ -1,0 +1,469 @@
+//! Convolutions of kernel 4 and stride 2 with fewer products than they have taps (Winograd 1980; Lavin & Gray 2016).
+//!
+//! Seen in squares of 2x2 pixels such a convolution has a 2x2 kernel of stride 1, and each phase of its transpose has
+//! one anyway. Along each side, outputs are computed in pieces of 3 from 4 products, or of 2 from 3, where the plain
+//! way takes 6 and 4. Both share the evaluation points 0, 1, -1 and infinity, so 16 matrices of transformed weights
+//! serve every mixture: 7 outputs are 3 + 2 + 2 and take 10 products for 14, 100 for 196 in two dimensions. The
+//! transforms only add, subtract and halve, so rounding stays that of a plain sum. For each pair of points the rows of
+//! all pictures are one matrix product.
+use super::plane::{Phase, Plane, phases};
+use super::split::{Parts, each};
+use super::tile::{self, Left, Lines, Out, Right, pack, packed_len, with_packed};
+use super::vectors::widest;
+use crate::graph::Window;
+use crate::plan::ConvShape;
+use std::cell::RefCell;
+
+/// Fewest rows of outputs over the batch: below, transforming the weights costs more than it saves.
+const ROWS: usize = 512;
+/// Fewest channels on either side.
+const CHANNELS: usize = 32;
+/// Most pictures of a task, and most tasks.
+const PICTURES: usize = 16;
+const TASKS: usize = 16;
+
+/// An evaluation point along one side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Point {
+    Zero,
+    One,
+    MinusOne,
+    Infinity,
+}
+
+const POINTS: [Point; 4] = [Point::Zero, Point::One, Point::MinusOne, Point::Infinity];
+
+/// Points of rows and columns.
+type Pair = (Point, Point);
+
+fn pairs() -> impl Iterator<Item = Pair> {
+    POINTS.into_iter().flat_map(|y| POINTS.into_iter().map(move |x| (y, x)))
+}
+
+/// A run of two or three outputs.
+#[derive(Clone, Copy)]
+struct Piece {
+    start: usize,
+    len: usize,
+}
+
+/// Threes and twos that `n` outputs (2 or more) are cut into: as many threes as go.
+fn cut(n: usize) -> (usize, usize) {
+    match n % 3 {
+        0 => (n / 3, 0),
+        1 => ((n - 4) / 3, 2),
+        _ => ((n - 2) / 3, 1),
+    }
+}
+
+/// The pieces of `n` outputs that use `point`.
+#[inline(always)]
+fn pieces(n: usize, point: Point) -> impl Iterator<Item = Piece> + Clone {
+    let (threes, twos) = cut(n);
+    let all = if point == Point::MinusOne { threes } else { threes + twos };
+    (0..all).map(move |i| {
+        if i < threes { Piece { start: 3 * i, len: 3 } } else { Piece { start: 3 * threes + 2 * (i - threes), len: 2 } }
+    })
+}
+
+fn count(n: usize, point: Point) -> usize {
+    pieces(n, point).count()
+}
+
+impl Point {
+    /// The two inputs of a piece that a product takes: first + sign · second.
+    #[inline(always)]
+    fn inputs(self, len: usize) -> (usize, usize, f32) {
+        match (self, len) {
+            (Self::Zero, 3) => (0, 2, -1.0),
+            (Self::One, 3) => (1, 2, 1.0),
+            (Self::MinusOne, _) => (2, 1, -1.0),
+            (Self::Infinity, 3) => (3, 1, -1.0),
+            (Self::Zero, _) => (0, 1, -1.0),
+            // Twice the middle one, because the weights of this point are halved.
+            (Self::One, _) => (1, 1, 1.0),
+            (Self::Infinity, _) => (2, 1, -1.0),
+        }
+    }
+
+    /// How a product counts in each output of a piece.
+    #[inline(always)]
+    fn outputs(self, len: usize) -> [f32; 3] {
+        match (self, len) {
+            (Self::Zero, _) => [1.0, 0.0, 0.0],
+            (Self::One, _) => [1.0, 1.0, 1.0],
+            (Self::MinusOne, _) => [1.0, -1.0, 1.0],
+            (Self::Infinity, 3) => [0.0, 0.0, 1.0],
+            (Self::Infinity, _) => [0.0, 1.0, 0.0],
+        }
+    }
+
+    /// How the two taps count in the weights of this point.
+    fn taps(self) -> [f32; 2] {
+        match self {
+            Self::Zero => [1.0, 0.0],
+            Self::One => [0.5, 0.5],
+            Self::MinusOne => [0.5, -0.5],
+            Self::Infinity => [0.0, 1.0],
+        }
+    }
+}
+
+/// Where the numbers of a plane lie: `inner` numbers a place.
+#[derive(Clone, Copy)]
+struct Grid {
+    /// Where the first place lies, and how far apart pictures, rows and columns are.
+    first: usize,
+    picture: usize,
+    row: usize,
+    column: usize,
+    /// Numbers of a place.
+    inner: usize,
+}
+
+/// Outputs of a picture along each side, pictures, and the pair: which rows a product has.
+#[derive(Clone, Copy)]
+struct Rows {
+    pictures: usize,
+    size: (usize, usize),
+    pair: Pair,
+}
+
+impl Rows {
+    fn count(&self) -> usize {
+        self.pictures * count(self.size.0, self.pair.0) * count(self.size.1, self.pair.1)
+    }
+}
+
+widest! {
+    /// Lays out the inputs of all rows, one after the other, from a plane of 2x2 windows.
+    fn gather(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
+        let inner = grid.inner;
+        let mut to = to.chunks_exact_mut(inner);
+        for p in 0..rows.pictures {
+            for y in pieces(rows.size.0, rows.pair.0) {
+                let (y0, y1, down) = rows.pair.0.inputs(y.len);
+                for x in pieces(rows.size.1, rows.pair.1) {
+                    let (x0, x1, right) = rows.pair.1.inputs(x.len);
+                    let at = |dy: usize, dx: usize| {
+                        let place = grid.first + p * grid.picture + (y.start + dy) * grid.row + (x.start + dx) * grid.column;
+                        &from[place..][..inner]
+                    };
+                    let (a, b, c, d) = (at(y0, x0), at(y0, x1), at(y1, x0), at(y1, x1));
+                    let Some(to) = to.next() else { return };
+                    for i in 0..inner {
+                        to[i] = (a[i] + right * b[i]) + down * (c[i] + right * d[i]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+widest! {
+    /// Adds the products of all rows to the outputs that they count in.
+    fn scatter(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
+        let inner = grid.inner;
+        let mut from = from.chunks_exact(inner);
+        for p in 0..rows.pictures {
+            for y in pieces(rows.size.0, rows.pair.0) {
+                let down = rows.pair.0.outputs(y.len);
+                for x in pieces(rows.size.1, rows.pair.1) {
+                    let right = rows.pair.1.outputs(x.len);
+                    let Some(from) = from.next() else { return };
+                    for (dy, sy) in down.iter().enumerate().take(y.len).filter(|s| *s.1 != 0.0) {
+                        for (dx, sx) in right.iter().enumerate().take(x.len).filter(|s| *s.1 != 0.0) {
+                            let place =
+                                grid.first + p * grid.picture + (y.start + dy) * grid.row + (x.start + dx) * grid.column;
+                            let (sign, to) = (sy * sx, &mut to[place..][..inner]);
+                            to.iter_mut().zip(from).for_each(|(t, v)| *t += sign * v);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+widest! {
+    /// The adjoint of [`scatter`]: for each row, the sum of the outputs that it counts in.
+    fn collect(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
+        let inner = grid.inner;
+        let mut to = to.chunks_exact_mut(inner);
+        for p in 0..rows.pictures {
+            for y in pieces(rows.size.0, rows.pair.0) {
+                let down = rows.pair.0.outputs(y.len);
+                for x in pieces(rows.size.1, rows.pair.1) {
+                    let right = rows.pair.1.outputs(x.len);
+                    let Some(to) = to.next() else { return };
+                    to.fill(0.0);
+                    for (dy, sy) in down.iter().enumerate().take(y.len).filter(|s| *s.1 != 0.0) {
+                        for (dx, sx) in right.iter().enumerate().take(x.len).filter(|s| *s.1 != 0.0) {
+                            let place =
+                                grid.first + p * grid.picture + (y.start + dy) * grid.row + (x.start + dx) * grid.column;
+                            let sign = sy * sx;
+                            to.iter_mut().zip(&from[place..][..inner]).for_each(|(t, v)| *t += sign * v);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+widest! {
+    /// to += factor · from.
+    fn add_scaled(factor: f32, from: &[f32], to: &mut [f32]) {
+        to.iter_mut().zip(from).for_each(|(t, v)| *t += factor * v);
+    }
+}
+
+widest! {
+    /// The weights of a pair from the four taps: (Σ_x right·(taps of the upper row)) · down[0] + the same below.
+    fn blend(down: [f32; 2], right: [f32; 2], taps: [&[f32]; 4], to: &mut [f32]) {
+        let n = to.len();
+        let [a, b, c, d] = taps.map(|t| &t[..n]);
+        for i in 0..n {
+            to[i] = down[0] * (right[0] * a[i] + right[1] * b[i]) + down[1] * (right[0] * c[i] + right[1] * d[i]);
+        }
+    }
+}
+
+/// Buffers of one thread; they grow once and stay.
+#[derive(Default)]
+struct Scratch {
+    plane: Vec<f32>,
+    rows: Vec<f32>,
+    products: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// The first `len` numbers of a buffer that grows when it must.
+fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+/// Whether these kernels take a convolution.
+pub(super) fn suits(w: Window, s: &ConvShape) -> bool {
+    (w.kernel, w.stride) == (4, 2)
+        && s.ci >= CHANNELS
+        && s.co >= CHANNELS
+        && s.batch * s.oh * s.ow >= ROWS
+        && s.oh.min(s.ow) >= 2
+        && tile::vectorised()
+}
+
+/// Pictures of a task and count of tasks.
+fn tasks(s: &ConvShape) -> (usize, usize) {
+    let pictures = s.batch.div_ceil(TASKS).max(s.batch.div_ceil(4).min(PICTURES));
+    (pictures, s.batch.div_ceil(pictures))
+}
+
+/// The plane of 2x2 squares of a padded picture: `4·ci` numbers a place.
+#[derive(Clone, Copy)]
+struct Squares {
+    h: usize,
+    w: usize,
+    channels: usize,
+}
+
+impl Squares {
+    fn new(s: &ConvShape) -> Self {
+        Self { h: s.oh + 1, w: s.ow + 1, channels: s.ci }
+    }
+
+    fn len(&self) -> usize {
+        4 * self.h * self.w * self.channels
+    }
+
+    fn grid(&self) -> Grid {
+        let inner = 4 * self.channels;
+        Grid { first: 0, picture: self.len(), row: self.w * inner, column: inner, inner }
+    }
+
+    /// Lays out the pictures `x` in squares; what lies outside of a picture is 0.
+    fn lay(&self, w: Window, s: &ConvShape, x: &[f32], to: &mut [f32]) {
+        let c = self.channels;
+        for (x, to) in x.chunks_exact(s.h * s.w * c).zip(to.chunks_exact_mut(self.len())) {
+            for (i, to) in to.chunks_exact_mut(c).enumerate() {
+                let (place, dy, dx) = (i / 4, i % 4 / 2, i % 2);
+                let (py, px) = (2 * (place / self.w) + dy, 2 * (place % self.w) + dx);
+                match (py.checked_sub(w.pad), px.checked_sub(w.pad)) {
+                    (Some(py), Some(px)) if py < s.h && px < s.w => to.copy_from_slice(&x[(py * s.w + px) * c..][..c]),
+                    _ => to.fill(0.0),
+                }
+            }
+        }
+    }
+}
+
+/// y = conv(x, weight).
+pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+    let (depth, squares) = (4 * s.ci, Squares::new(s));
+    let matrix = packed_len(depth, s.co);
+    let step = s.co.min(tile::PANEL);
+    let (per_task, tasks) = tasks(s);
+    let (bare_x, bare_y) = (s.h * s.w * s.ci, s.oh * s.ow * s.co);
+    with_packed(16 * matrix, |packed| {
+        each(0..16, Parts::one(packed, matrix), &|i, mut parts| {
+            let (to, _) = &mut parts.slices[0];
+            let (down, right) = (POINTS[i / 4].taps(), POINTS[i % 4].taps());
+            for k in 0..depth {
+                let (dy, dx, c) = (k / (2 * s.ci), k / s.ci % 2, k % s.ci);
+                for (j, panel) in (0..s.co).step_by(tile::PANEL).zip(to.chunks_mut(depth * step)) {
+                    let tap = |a: usize, b: usize| {
+                        &weight[(((2 * a + dy) * 4 + 2 * b + dx) * s.ci + c) * s.co + j..][..step.min(s.co - j)]
+                    };
+                    let to = &mut panel[k * step..][..step.min(s.co - j)];
+                    blend(down, right, [tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)], to);
+                }
+            }
+        });
+        let packed = &*packed;
+        each(0..tasks, Parts::one(y, per_task * bare_y), &|task, mut parts| {
+            let (y, _) = &mut parts.slices[0];
+            let pictures = y.len() / bare_y;
+            let x = &x[task * per_task * bare_x..][..pictures * bare_x];
+            y.fill(0.0);
+            let out = Grid { first: 0, picture: bare_y, row: s.ow * s.co, column: s.co, inner: s.co };
+            SCRATCH.with_borrow_mut(|Scratch { plane, rows, products, .. }| {
+                let plane = room(plane, pictures * squares.len());
+                squares.lay(w, s, x, plane);
+                for (i, pair) in pairs().enumerate() {
+                    let which = Rows { pictures, size: (s.oh, s.ow), pair };
+                    let weights = &packed[i * matrix..][..matrix];
+                    multiply(which, squares.grid(), plane, weights, out, y, (rows, products));
+                }
+            });
+        });
+    });
+}
+
+/// One pair: gathers its rows, multiplies them with its weights and scatters the products.
+fn multiply(
+    which: Rows,
+    from: Grid,
+    plane: &[f32],
+    weights: &[f32],
+    to: Grid,
+    out: &mut [f32],
+    (rows, products): (&mut Vec<f32>, &mut Vec<f32>),
+) {
+    let count = which.count();
+    if count == 0 {
+        return;
+    }
+    let (depth, columns) = (from.inner, to.inner);
+    let (rows, products) = (room(rows, count * depth), room(products, count * columns));
+    gather(which, from, plane, rows);
+    let left = Left { data: rows, lines: Lines::Even(depth), segments: &[0], len: depth, step: 1 };
+    let lines = Lines::Even(columns);
+    let right = Right::packed(weights, depth, columns);
+    tile::multiply(left, right, &mut Out { data: products, lines, rows: count, columns, add: false });
+    scatter(which, to, products, out);
+}
+
+/// x = transposed conv(y, weight).
+pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut [f32]) {
+    let plane = Plane::output(w, s);
+    let matrix = packed_len(s.co, s.ci);
+    let (per_task, tasks) = tasks(s);
+    let (bare_x, bare_y) = (s.h * s.w * s.ci, s.oh * s.ow * s.co);
+    with_packed(64 * matrix, |packed| {
+        each(0..64, Parts::one(packed, matrix), &|i, mut parts| {
+            let (to, _) = &mut parts.slices[0];
+            let Some(phase) = phases(w).nth(i / 16) else { return };
+            let (down, right) = (POINTS[i % 16 / 4].taps(), POINTS[i % 4].taps());
+            SCRATCH.with_borrow_mut(|scratch| {
+                let blended = room(&mut scratch.sums, s.ci * s.co);
+                let tap = |i: usize| {
+                    let (ky, kx) = phase.tap(w, i);
+                    &weight[(ky * 4 + kx) * s.ci * s.co..][..s.ci * s.co]
+                };
+                blend(down, right, [tap(0), tap(1), tap(2), tap(3)], blended);
+                pack(to, (s.co, s.ci), (0, s.co), blended, 1, s.co);
+            });
+        });
+        let packed = &*packed;
+        each(0..tasks, Parts::one(x, per_task * bare_x), &|task, mut parts| {
+            let (x, _) = &mut parts.slices[0];
+            let pictures = x.len() / bare_x;
+            let y = &y[task * per_task * bare_y..][..pictures * bare_y];
+            x.fill(0.0);
+            SCRATCH.with_borrow_mut(|Scratch { plane: padded, rows, products, .. }| {
+                let y = plane.pad(y, padded);
+                for (p, phase) in phases(w).enumerate() {
+                    let (from, to, size) = phase_grids(w, s, &plane, &phase);
+                    for (i, pair) in pairs().enumerate() {
+                        let weights = &packed[(16 * p + i) * matrix..][..matrix];
+                        multiply(Rows { pictures, size, pair }, from, y, weights, to, x, (rows, products));
+                    }
+                }
+            });
+        });
+    });
+}
+
+/// Where a phase reads the padded plane and writes the picture, and how many outputs it has along each side.
+fn phase_grids(w: Window, s: &ConvShape, plane: &Plane, phase: &Phase) -> (Grid, Grid, (usize, usize)) {
+    let row = plane.width() * s.co;
+    let from = Grid {
+        first: phase.from[0] * row + phase.from[1] * s.co,
+        picture: plane.len(),
+        row,
+        column: s.co,
+        inner: s.co,
+    };
+    let to = Grid {
+        first: (phase.first[0] * s.w + phase.first[1]) * s.ci,
+        picture: s.h * s.w * s.ci,
+        row: w.stride * s.w * s.ci,
+        column: w.stride * s.ci,
+        inner: s.ci,
+    };
+    (from, to, ((s.h - phase.first[0]).div_ceil(w.stride), (s.w - phase.first[1]).div_ceil(w.stride)))
+}
+
+/// Adds to `sums` the gradient by the weights over the pictures in `x`.
+pub(super) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], sums: &mut [f32]) {
+    let (depth, squares) = (4 * s.ci, Squares::new(s));
+    let (bare_x, bare_y) = (s.h * s.w * s.ci, s.oh * s.ow * s.co);
+    let from = Grid { first: 0, picture: bare_y, row: s.ow * s.co, column: s.co, inner: s.co };
+    sums.fill(0.0);
+    let block = s.ci * s.co;
+    SCRATCH.with_borrow_mut(|Scratch { plane, rows, products, sums: matrix }| {
+        let pictures = x.len() / bare_x;
+        let plane = room(plane, pictures * squares.len());
+        squares.lay(w, s, x, plane);
+        for pair in pairs() {
+            let which = Rows { pictures, size: (s.oh, s.ow), pair };
+            let count = which.count();
+            if count == 0 {
+                continue;
+            }
+            let (rows, collected) = (room(rows, count * depth), room(products, count * s.co));
+            gather(which, squares.grid(), plane, rows);
+            collect(which, from, &y[..pictures * bare_y], collected);
+            let matrix = room(matrix, depth * s.co);
+            let left = Left { data: rows, lines: Lines::Even(1), segments: &[0], len: count, step: depth };
+            let lines = Lines::Even(s.co);
+            let mut out = Out { data: matrix, lines, rows: depth, columns: s.co, add: false };
+            tile::multiply(left, Right::rows(collected, s.co), &mut out);
+            let (down, right) = (pair.0.taps(), pair.1.taps());
+            for (a, b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                let factor = down[a] * right[b];
+                for (i, matrix) in matrix.chunks_exact(block).enumerate().filter(|_| factor != 0.0) {
+                    let tap = (2 * a + i / 2) * 4 + 2 * b + i % 2;
+                    add_scaled(factor, matrix, &mut sums[tap * block..][..block]);
+                }
+            }
+        }
+    });
+}
