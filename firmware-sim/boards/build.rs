@@ -1,16 +1,34 @@
-//! The build script of every board: puts the model beside the program and gives the linker the board's memory map.
+//! The build script of every board: puts the model beside the program, or says where in flash it will be, and gives the linker the board's memory map.
 use std::{env, error::Error, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=GANLET_MODEL");
+    println!("cargo:rerun-if-env-changed=GANLET_REGION");
     println!("cargo:rerun-if-changed=memory.x");
-    let model = env::var("GANLET_MODEL").map_err(|_| {
-        "set GANLET_MODEL to the path of a model file, or use `cargo xtask emulate` and `cargo xtask flash`, which do"
-    })?;
-    println!("cargo:rerun-if-changed={model}");
+    println!("cargo:rustc-check-cfg=cfg(region)");
     let out = env::var("OUT_DIR")?;
     let out = Path::new(&out);
-    fs::copy(&model, out.join("generator.model")).map_err(|e| format!("{model}: {e}"))?;
+    let place = match (env::var("GANLET_REGION"), env::var("GANLET_MODEL")) {
+        (Ok(region), _) => {
+            println!("cargo:rustc-cfg=region");
+            let numbers: Vec<usize> = region.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            let [at, bytes, arena] = numbers[..] else {
+                return Err(format!("GANLET_REGION={region}: expected address,bytes,arena").into());
+            };
+            format!(
+                "const AT: usize = {at:#x};\nconst BYTES: usize = {bytes};\npub(crate) const ARENA: usize = {arena};\n"
+            )
+        }
+        (Err(_), Ok(model)) => {
+            println!("cargo:rerun-if-changed={model}");
+            fs::copy(&model, out.join("generator.model")).map_err(|e| format!("{model}: {e}"))?;
+            String::new()
+        }
+        (Err(_), Err(_)) => {
+            return Err("set GANLET_MODEL to the path of a model file, or use `cargo xtask emulate` and `cargo xtask flash`, which do".into());
+        }
+    };
+    fs::write(out.join("place.rs"), place)?;
     fs::copy("memory.x", out.join("memory.x")).map_err(|e| format!("memory.x: {e}"))?;
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");

@@ -5,7 +5,6 @@ use core::panic::PanicInfo;
 
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
 use embedded_hal::digital::InputPin;
-use ganlet_runtime::{Generator, Model};
 use ganlet_sim::{Board, Button, Memory, PanelColor};
 
 use crate::stack;
@@ -85,20 +84,6 @@ where
     fn memory(&self) -> Option<Memory> {
         Some(stack::memory(self.ram))
     }
-}
-
-/// Shows the model's pictures for as long as there is power.
-pub(crate) fn show<B: Board>(board: &mut B, model: &[u8], arena: &mut [u8]) -> ! {
-    let model = match Model::from_bytes(model) {
-        Ok(model) => model,
-        Err(error) => panic!("{error}"),
-    };
-    let generator = match Generator::new(&model, arena) {
-        Ok(generator) => generator,
-        Err(error) => panic!("{error}"),
-    };
-    let _ = ganlet_sim::run(board, generator);
-    panic!("the panel's driver failed")
 }
 
 /// A debugger that stops here sees why; the picture stays as it is.

@@ -8,12 +8,12 @@
 use core::fmt;
 
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
-use ganlet_runtime::Generator;
+use ganlet_runtime::{ArenaTooSmall, Generator, Model};
 
 use crate::app::App;
 use crate::color::PanelColor;
 use crate::input::Button;
-use crate::screens::Theme;
+use crate::screens::{self, Theme};
 
 /// What the app needs of a board.
 pub trait Board {
@@ -97,8 +97,8 @@ impl Edges {
 /// The app on a board, from one turn of the loop to the next.
 #[derive(Debug)]
 pub struct Session<'g> {
-    generator: Generator<'g>,
-    app: App,
+    /// None where there is nothing to show but the reason why.
+    shown: Option<(Generator<'g>, App)>,
     edges: Edges,
     stepped: bool,
 }
@@ -110,10 +110,42 @@ impl<'g> Session<'g> {
     /// What the display's driver returns.
     pub fn start<B: Board>(board: &mut B, generator: Generator<'g>) -> Result<Self, <B::Display as DrawTarget>::Error> {
         let app = App::new(generator.model(), board.display().size(), B::THEME, 1);
-        let mut session = Self { generator, app, edges: Edges::default(), stepped: false };
+        let mut session = Self { shown: Some((generator, app)), edges: Edges::default(), stepped: false };
         session.draw(board)?;
         board.send(format_args!("ready\n"));
         Ok(session)
+    }
+
+    /// The same for a model in an arena that may be too small for it, which is then told on the panel.
+    ///
+    /// # Errors
+    /// What the display's driver returns.
+    pub fn of<B: Board>(
+        board: &mut B,
+        model: &'g Model<'g>,
+        arena: &'g mut [u8],
+    ) -> Result<Self, <B::Display as DrawTarget>::Error> {
+        match Generator::new(model, arena) {
+            Ok(generator) => Self::start(board, generator),
+            Err(ArenaTooSmall { needed, given }) => Self::refused(
+                board,
+                format_args!("{}: the model needs {needed} bytes of RAM, this firmware has {given}", model.name()),
+            ),
+        }
+    }
+
+    /// Shows nothing but why there is nothing to show: on the panel, and on the serial line.
+    ///
+    /// # Errors
+    /// What the display's driver returns.
+    pub fn refused<B: Board>(
+        board: &mut B,
+        why: fmt::Arguments<'_>,
+    ) -> Result<Self, <B::Display as DrawTarget>::Error> {
+        screens::notice(board.display(), why, B::THEME.inks())?;
+        board.flush();
+        board.send(format_args!("refused: {why}\nready\n"));
+        Ok(Self { shown: None, edges: Edges::default(), stepped: false })
     }
 
     /// One turn of the loop: hears the serial line, looks at the buttons, draws the frame that is due.
@@ -125,8 +157,7 @@ impl<'g> Session<'g> {
             Some(b's') => self.stepped = true,
             Some(b'r') => self.stepped = false,
             Some(b't') => {
-                self.app.tick();
-                self.draw(board)?;
+                self.tick(board)?;
                 board.send(format_args!("tick\n"));
             }
             Some(b'm') => {
@@ -154,37 +185,34 @@ impl<'g> Session<'g> {
         }
         // The clock is read in any case, or else the frames that were not drawn would be due together.
         if board.frame_is_due() && !self.stepped {
-            self.app.tick();
-            self.draw(board)?;
+            self.tick(board)?;
         }
         Ok(())
     }
 
+    fn tick<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
+        if let Some((_, app)) = &mut self.shown {
+            app.tick();
+        }
+        self.draw(board)
+    }
+
     fn press<B: Board>(&mut self, board: &mut B, button: Button) -> Result<(), <B::Display as DrawTarget>::Error> {
-        self.app.press(self.generator.model(), button);
+        if let Some((generator, app)) = &mut self.shown {
+            app.press(generator.model(), button);
+        }
         self.draw(board)?;
         board.send(format_args!("press {}\n", button.name()));
         Ok(())
     }
 
     fn draw<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
-        if self.app.draw(self.generator.model(), &mut self.generator, board.display())? {
+        if let Some((generator, app)) = &mut self.shown
+            && app.draw(generator.model(), generator, board.display())?
+        {
             board.flush();
         }
         Ok(())
-    }
-}
-
-/// Shows a model's pictures on `board` for as long as it has power; returns what the display's driver could not do.
-pub fn run<B: Board>(board: &mut B, generator: Generator<'_>) -> <B::Display as DrawTarget>::Error {
-    let mut session = match Session::start(board, generator) {
-        Ok(session) => session,
-        Err(error) => return error,
-    };
-    loop {
-        if let Err(error) = session.turn(board) {
-            return error;
-        }
     }
 }
 

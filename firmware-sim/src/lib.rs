@@ -17,7 +17,7 @@ mod screens;
 mod stream;
 
 pub use app::{App, Screen};
-pub use board::{Board, Memory, Session, run};
+pub use board::{Board, Memory, Session};
 pub use color::{PanelColor, luma};
 pub use input::{Button, NoSuchButton, TwoButtons};
 pub use layout::{Caption, Layout};

@@ -219,6 +219,34 @@ where
     Ok(())
 }
 
+/// A page of `words`, cut into lines of up to 20 characters at their spaces; on a panel too small for words an exclamation mark.
+pub(crate) fn notice<D>(target: &mut D, words: core::fmt::Arguments<'_>, inks: Inks<D::Color>) -> Result<(), D::Error>
+where
+    D: DrawTarget<Color: PanelColor>,
+{
+    const COLUMNS: usize = 20;
+    let mut text: String<160> = String::new();
+    // What does not fit is not shown.
+    let _ = text.write_fmt(words);
+    let mut lines: heapless::Vec<Line, 8> = heapless::Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= COLUMNS => {
+                let _ = write!(line, " {word}");
+            }
+            _ => {
+                let _ = lines.push(line(format_args!("{word}")));
+            }
+        }
+    }
+    target.clear(inks.paper)?;
+    let room = target.bounding_box().size;
+    if font_for(COLUMNS as u32, lines.len() as u32, room).is_none() {
+        return tiny(target, "!", 1, inks);
+    }
+    page(target, &lines, inks)
+}
+
 /// The width of a marquee of `text` on tiny panels, in pixels.
 pub(crate) fn marquee_width(text: &str) -> u32 {
     text.len() as u32 * ascii::FONT_4X6.character_size.width

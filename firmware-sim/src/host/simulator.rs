@@ -14,7 +14,15 @@ use super::panel::Panel;
 use super::script::{Script, Step};
 use crate::app::App;
 use crate::input::Button;
-use crate::screens::Theme;
+use crate::screens::{self, Theme};
+
+/// Light on paper, dark on panels that shine.
+const fn theme(device: &Device) -> Theme {
+    match device.depth {
+        Depth::Paper => Theme::Light,
+        _ => Theme::Dark,
+    }
+}
 
 /// A device that runs a model.
 #[derive(Debug)]
@@ -43,8 +51,7 @@ impl<'m> Simulator<'m> {
         if !fit.fits() {
             return Err(SimError::TooLarge(Box::new(fit)));
         }
-        let theme = if device.depth == Depth::Paper { Theme::Light } else { Theme::Dark };
-        let app = App::new(&model, Size::new(device.width, device.height), theme, 1).with_arena(fit.ram);
+        let app = App::new(&model, Size::new(device.width, device.height), theme(&device), 1).with_arena(fit.ram);
         let arena = vec![0; fit.ram];
         let mut simulator =
             Self { model, arena, device, app, panel: Panel::new(&device), bytes: 0, instructions: None };
@@ -163,6 +170,21 @@ impl<'m> Simulator<'m> {
     /// [`SimError::File`] with the path and the cause; an earlier file of that name is then untouched.
     pub fn save_png(&self, path: &Path) -> Result<(), SimError> {
         self.portrait().save_png(path)
+    }
+
+    /// What the panel of `device` shows where there is nothing to show but `why`.
+    #[must_use]
+    pub fn refusal(device: &Device, why: &str) -> Frame {
+        let mut panel = Panel::new(device);
+        let why = format_args!("{why}");
+        let drawn = match &mut panel {
+            Panel::Mono(pixels) => screens::notice(pixels, why, theme(device).inks()),
+            Panel::Grey16(pixels) => screens::notice(pixels, why, theme(device).inks()),
+            Panel::Led10(pixels) => screens::notice(pixels, why, theme(device).inks()),
+            Panel::Rgb565(pixels) => screens::notice(pixels, why, theme(device).inks()),
+        };
+        let Ok(()) = drawn;
+        panel.frame()
     }
 
     fn draw(&mut self) -> bool {

@@ -129,3 +129,24 @@ fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
     assert_eq!(said_when(true), [""; 0], "still down");
     assert_eq!(said_when(false), ["release right"]);
 }
+
+#[test]
+fn a_model_that_asks_for_more_ram_is_told_on_the_panel_and_buttons_do_nothing() {
+    let file = picture_model(16, 16, 3);
+    let model = Model::from_bytes(file.bytes()).unwrap();
+    let mut board = desk();
+    let mut arena = [0; 64];
+    let Ok(mut session) = Session::of(&mut board, &model, &mut arena);
+    let why = board.said.lines().next().unwrap().strip_prefix("refused: ").unwrap().to_owned();
+    assert!(why.contains("has 64") && why.contains(&model.arena_len().to_string()), "{why}");
+    let notice = Simulator::refusal(&Device::named("oled-128x64").unwrap(), &why);
+    assert!(notice.rgb.iter().filter(|&&v| v == 255).count() > 500, "words are white");
+    assert_eq!(board.panel.0, notice);
+    board.bytes.extend(*b"RSt");
+    for _ in 0..4 {
+        let Ok(()) = session.turn(&mut board);
+    }
+    assert_eq!(board.panel.0, notice);
+    let said: Vec<&str> = board.said.lines().skip(1).filter(|line| !line.starts_with("release")).collect();
+    assert_eq!(said, ["ready", "press right", "press select", "tick"]);
+}

@@ -1,9 +1,10 @@
 //! Building a board's firmware with a model inside.
 
-use super::Board;
+use super::{Board, Region};
 use crate::bench::firmware::{folder, root};
 use crate::console;
 use crate::failure::Failure;
+use crate::flash::uf2;
 use crate::toolchain::Way;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,10 +23,31 @@ pub(crate) fn package(board: &Board) -> PathBuf {
     root().join("firmware-sim/boards").join(board.name)
 }
 
+/// Where the firmware finds its model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'p> {
+    /// In the program: this file.
+    Inside(&'p Path),
+    /// In a region of flash.
+    Region(Region),
+}
+
+impl Place<'_> {
+    /// The variable that tells the build script.
+    pub(crate) fn variable(&self) -> (&'static str, String) {
+        match self {
+            Self::Inside(path) => ("GANLET_MODEL", path.display().to_string()),
+            Self::Region(Region { at, bytes, arena }) => ("GANLET_REGION", format!("{at},{bytes},{arena}")),
+        }
+    }
+}
+
 /// The command that links the firmware.
-pub(crate) fn command(board: &Board, way: &Way, model: &Path) -> Result<Command, Failure> {
+fn command(board: &Board, way: &Way, place: Place<'_>) -> Result<Command, Failure> {
     let mut command = way.cargo("build", board.target);
-    command.current_dir(package(board)).env("CARGO_TARGET_DIR", kept()).env("GANLET_MODEL", model);
+    let (name, value) = place.variable();
+    command.current_dir(package(board)).env("CARGO_TARGET_DIR", kept());
+    command.env_remove("GANLET_MODEL").env_remove("GANLET_REGION").env(name, value);
     let linker = Way::linker_flag(&|what: &str| console::note(&format!("installing: {what}")));
     let linker =
         linker.map_err(|missing| Failure::failed(format!("no linker for {}: {}", board.target, missing.remedy)))?;
@@ -42,7 +64,12 @@ fn kept() -> PathBuf {
 /// Links the firmware of `board` with the model in the file `model`; gives the linked file.
 pub(crate) fn build(board: &Board, way: &Way, model: &Path) -> Result<PathBuf, Failure> {
     let model = model.canonicalize().map_err(|e| Failure::file(model, e))?;
-    let mut command = command(board, way, &model)?;
+    link(board, way, Place::Inside(&model))
+}
+
+/// Links the firmware of `board`; gives the linked file.
+pub(crate) fn link(board: &Board, way: &Way, place: Place<'_>) -> Result<PathBuf, Failure> {
+    let mut command = command(board, way, place)?;
     let failed = |why: String| Failure::failed(format!("{}: cannot build: {why}", package(board).display()));
     let output = command.stdin(Stdio::null()).output().map_err(|e| failed(e.to_string()))?;
     if !output.status.success() {
@@ -51,5 +78,16 @@ pub(crate) fn build(board: &Board, way: &Way, model: &Path) -> Result<PathBuf, F
     let built = kept().join(board.target).join("release/firmware");
     let own = folder()?.join(format!("firmware-{}.elf", board.name));
     fs::copy(&built, &own).map_err(|e| Failure::file(&built, e))?;
+    if let Place::Region(region) = place {
+        let bytes = fs::read(&own).map_err(|e| Failure::file(&own, e))?;
+        let end = uf2::stretches(&bytes).map_err(|e| Failure::file(&own, e))?;
+        let end = end.iter().map(|s| s.address as usize + s.bytes.len()).max().unwrap_or(0);
+        if end > region.at {
+            return Err(Failure::failed(format!(
+                "{}: the program ends at {end:#x}, behind the start of the models' region",
+                board.name
+            )));
+        }
+    }
     Ok(own)
 }

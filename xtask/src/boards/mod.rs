@@ -5,6 +5,7 @@ pub(crate) mod models;
 
 use crate::failure::Failure;
 use crate::flash;
+use crate::table::grouped;
 use ganlet_runtime::Model;
 use ganlet_sim::host::{self, Chip, Device, Fit, ModelFile};
 use std::path::Path;
@@ -63,6 +64,10 @@ pub(crate) struct Board {
     /// Clocks a second of the panel's bus.
     bus_hertz: u32,
     chip: Chip,
+    /// Where flash begins.
+    flash_at: usize,
+    /// KiB of RAM that firmware sets aside for any model, where models have a region of their own.
+    arena: usize,
     /// What writes programs to the chip over its debug port.
     pub(crate) writer: Writer,
     /// The family in UF2 files, where the board has a boot loader that takes them.
@@ -83,6 +88,8 @@ const BOARDS: &[Board] = &[
         panel: "oled-128x64",
         bus_hertz: 50_000_000 / 14,
         chip: Chip::new("LM3S6965", ("m3", 50), [256, 64], [64, 16]),
+        flash_at: 0,
+        arena: 24,
         writer: Writer::OpenOcd("board/ek-lm3s6965.cfg"),
         uf2: None,
         machine: Some(Emulated { name: "lm3s6965evb", panel: Panel::Screen, bus: Some(LM3S_BUS) }),
@@ -93,6 +100,8 @@ const BOARDS: &[Board] = &[
         panel: "led-5x5",
         bus_hertz: 1,
         chip: Chip::new("nRF51822", ("m0", 16), [256, 60], [16, 11]),
+        flash_at: 0,
+        arena: 5,
         writer: Writer::ProbeRs("nRF51822_xxAA"),
         uf2: None,
         machine: Some(Emulated { name: "microbit", panel: Panel::Levels("GANLET_LEDS"), bus: None }),
@@ -103,6 +112,8 @@ const BOARDS: &[Board] = &[
         panel: "oled-mono-128x64",
         bus_hertz: 400_000,
         chip: Chip::new("nRF52840", ("m4", 64), [1024, 64], [256, 16]),
+        flash_at: 0,
+        arena: 64,
         writer: Writer::ProbeRs("nRF52840_xxAA"),
         uf2: None,
         machine: None,
@@ -113,6 +124,8 @@ const BOARDS: &[Board] = &[
         panel: "st7789-240",
         bus_hertz: 62_500_000,
         chip: Chip::new("RP2040", ("m0", 125), [2048, 64], [256, 16]),
+        flash_at: 0x1000_0000,
+        arena: 64,
         writer: Writer::ProbeRs("RP2040"),
         uf2: Some(flash::RP2040),
         machine: None,
@@ -123,6 +136,8 @@ const BOARDS: &[Board] = &[
         panel: "st7789-240",
         bus_hertz: 37_500_000,
         chip: Chip::new("RP2350", ("m33", 150), [4096, 64], [512, 16]),
+        flash_at: 0x1000_0000,
+        arena: 128,
         writer: Writer::ProbeRs("RP235x"),
         uf2: Some(flash::RP2350_ARM),
         machine: None,
@@ -133,6 +148,8 @@ const BOARDS: &[Board] = &[
         panel: "st7789-240",
         bus_hertz: 42_000_000,
         chip: Chip::new("STM32F405", ("m4", 168), [1024, 64], [128, 16]),
+        flash_at: 0x0800_0000,
+        arena: 64,
         writer: Writer::ProbeRs("STM32F405RG"),
         uf2: None,
         machine: Some(Emulated { name: "netduinoplus2", panel: Panel::Bus, bus: Some(STM32_BUS) }),
@@ -175,6 +192,45 @@ impl Board {
              `cargo xtask inspect` shows layer by layer where the bytes go",
             path.display()
         )))
+    }
+}
+
+/// KiB of flash that a program without a model has; the model's region begins behind them.
+const PROGRAM: usize = 80;
+
+/// A region of flash for models alone, and the RAM that is set aside for any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Region {
+    /// The address.
+    pub(crate) at: usize,
+    /// Bytes of flash.
+    pub(crate) bytes: usize,
+    /// Bytes of RAM.
+    pub(crate) arena: usize,
+}
+
+impl Board {
+    /// The region for models.
+    pub(crate) const fn region(&self) -> Region {
+        let program = PROGRAM << 10;
+        Region { at: self.flash_at + program, bytes: self.chip.flash - program, arena: self.arena << 10 }
+    }
+
+    /// Checks that a model fits the region and the RAM beside it; else a failure that tells the sums.
+    pub(crate) fn check_region(&self, path: &Path, model: &Model<'_>) -> Result<(), Failure> {
+        let Region { bytes, arena, .. } = self.region();
+        let needs = [("flash", model.flash_bytes(), bytes), ("RAM", model.arena_len_of(self.chip.family), arena)];
+        match needs.into_iter().find(|(_, needed, given)| needed > given) {
+            None => Ok(()),
+            Some((kind, needed, given)) => Err(Failure::failed(format!(
+                "{}: the model needs {} bytes of {kind}, the region for models on {} has {}\n\
+                 leave --own-region and --model-only away to build it in, or train a smaller one",
+                path.display(),
+                grouped(needed as u64),
+                self.name,
+                grouped(given as u64)
+            ))),
+        }
     }
 }
 

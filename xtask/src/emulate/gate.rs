@@ -7,6 +7,8 @@ use crate::bench::firmware::root;
 use crate::bench::gate::Outcome;
 use crate::boards::{self, Board, build, models};
 use crate::failure::Failure;
+use ganlet_runtime::Model;
+use ganlet_sim::Button;
 use ganlet_sim::host::{Script, Simulator};
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ pub(crate) fn pictures(board: &'static Board) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::default();
     let mut paths: Vec<PathBuf> = MODELS.iter().map(|name| root().join(name)).collect();
     for recipe in models::RECIPES {
-        paths.push(models::untrained(recipe)?);
+        paths.push(models::young(recipe)?);
     }
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -70,6 +72,58 @@ pub(crate) fn pictures(board: &'static Board) -> Result<Outcome, Failure> {
         outcome.check(memory.total() <= RAM_BUDGET.min(memory.ram), || {
             format!("{}: {name}: {memory:?} is more than {RAM_BUDGET} bytes of RAM", board.name)
         });
+    }
+    Ok(outcome)
+}
+
+/// Pictures of models in a region of flash of their own, and what the panel tells of those that cannot be shown.
+pub(crate) fn regions(board: &'static Board) -> Result<Outcome, Failure> {
+    let script: Script =
+        "right,select,wait:2,select,right,select".parse().map_err(|e| Failure::failed(format!("{e}")))?;
+    let mut outcome = Outcome::default();
+    for recipe in models::RECIPES {
+        let path = models::young(recipe)?;
+        let file = boards::read(&path)?;
+        let model = Model::from_bytes(file.bytes())?;
+        board.check_region(&path, &model)?;
+        // The app tells the arena's size on its last page: that of the model, wherever it lies.
+        let mut simulator = Simulator::new(file.bytes(), board.device()?)?;
+        let mut expected = Vec::new();
+        let Ok(()) = simulator.play(&script, |simulator| {
+            expected.push(simulator.frame());
+            Ok::<_, Infallible>(())
+        });
+        let mut machine = Machine::with_region(board, &path)?;
+        let mut found = Vec::new();
+        machine.play(&script, |frame, _| {
+            found.push(frame);
+            Ok(())
+        })?;
+        outcome.check(machine.refusal().is_none() && found == expected, || {
+            format!(
+                "{}: {recipe} in a region shows other frames than the simulator, or {:?}",
+                board.name,
+                machine.refusal()
+            )
+        });
+    }
+    let hungry = models::hungry()?;
+    outcome.check(board.check_region(&hungry, &Model::from_bytes(boards::read(&hungry)?.bytes())?).is_err(), || {
+        format!("{}: a model that is too large for the arena is not refused before it is written", board.name)
+    });
+    // No model at all: the firmware's own source.
+    let nothing = root().join("firmware-sim/boards/model.rs");
+    let needed = Model::from_bytes(boards::read(&hungry)?.bytes())?.arena_len_of(board.device()?.chip.family);
+    for (path, word) in [(hungry, needed.to_string()), (nothing, "no model".to_owned())] {
+        let mut machine = Machine::with_region(board, &path)?;
+        let why = machine.refusal().unwrap_or_default().to_owned();
+        outcome.check(why.contains(&word), || format!("{}: \"{why}\" does not say {word}", board.name));
+        let expected = Simulator::refusal(&board.device()?, &why);
+        let found = machine.frame()?;
+        outcome.check(found == expected, || format!("{}: the panel does not show \"{why}\"", board.name));
+        // It still hears, and nothing changes.
+        machine.press(Button::Right)?;
+        outcome.check(machine.frame()? == expected, || format!("{}: a button changes the notice", board.name));
     }
     Ok(outcome)
 }

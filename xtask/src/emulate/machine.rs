@@ -5,6 +5,7 @@ use super::screen;
 use super::st7789::St7789;
 use super::tap::{self, Tap};
 use crate::bench::{emulator, firmware};
+use crate::boards::build::{self, Place};
 use crate::boards::{Board, Emulated, Panel};
 use crate::console;
 use crate::failure::Failure;
@@ -53,6 +54,8 @@ pub(crate) struct Machine {
     /// Lines that the firmware has said.
     lines: u64,
     tap: Option<Tap>,
+    /// Why the firmware shows nothing, if it does not.
+    refusal: Option<String>,
 }
 
 /// Where the panel's pixels are read.
@@ -83,6 +86,17 @@ const fn key(button: Button) -> &'static str {
 impl Machine {
     /// Starts `firmware` and stops its clock after the first picture.
     pub(crate) fn start(board: &'static Board, firmware: &Path) -> Result<Self, Failure> {
+        Self::launch(board, firmware, None)
+    }
+
+    /// Builds firmware for any model and starts it with the file `model` in the region of flash where it looks for one.
+    pub(crate) fn with_region(board: &'static Board, model: &Path) -> Result<Self, Failure> {
+        let way = build::way(board).map_err(Failure::failed)?;
+        console::note(&format!("building {} for any model ({})", board.name, way.describe()));
+        Self::launch(board, &build::link(board, &way, Place::Region(board.region()))?, Some(model))
+    }
+
+    fn launch(board: &'static Board, firmware: &Path, model: Option<&Path>) -> Result<Self, Failure> {
         let Some(Emulated { name, panel, bus }) = board.machine else {
             return Err(Failure::unusable(format!("{} is not among the emulator's machines", board.name)));
         };
@@ -97,6 +111,11 @@ impl Machine {
         let mut command = Command::new(EMULATOR);
         command.args(["-M", name, "-display", "none", "-monitor", "none", "-nic", "none"]);
         command.args(["-serial", &serial.address, "-qmp", &control.address]).arg("-kernel").arg(firmware);
+        if let Some(model) = model {
+            // Commas separate options of one argument; doubled they are part of a file's name.
+            let file = model.to_string_lossy().replace(',', ",,");
+            command.arg("-device").arg(format!("loader,file={file},addr={:#x},force-raw=on", board.region().at));
+        }
         if bus.is_some() {
             command.args(tap::OPTIONS).stderr(Stdio::piped());
         }
@@ -118,8 +137,9 @@ impl Machine {
             }
         };
         let line = BufReader::new(line);
-        let mut machine = Self { board, panel, device: board.device()?, child, qmp, line, lines: 0, tap };
-        machine.wait_for("ready")?;
+        let mut machine =
+            Self { board, panel, device: board.device()?, child, qmp, line, lines: 0, tap, refusal: None };
+        machine.refusal = machine.begin()?;
         machine.send(b's')?;
         // An emulated key reads as pressed until it was pressed and released once.
         let keys: &[Button] = if matches!(machine.panel, Reading::Screen) { &Button::ALL } else { &[] };
@@ -129,6 +149,20 @@ impl Machine {
             machine.wait_for(&format!("release {}", button.name()))?;
         }
         Ok(machine)
+    }
+
+    /// Waits until the firmware is ready; gives the reason why it shows no pictures, if it told one.
+    fn begin(&mut self) -> Result<Option<String>, Failure> {
+        let line = self.wait_for("re")?;
+        match line.strip_prefix("refused: ") {
+            Some(why) => self.wait_for("ready").map(|_| Some(why.to_owned())),
+            None => Ok(None),
+        }
+    }
+
+    /// Why the firmware shows nothing but a reason.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// Plays a script and hands every frame to `shown`, the first before anything is pressed, with the bytes that it took on a bus

@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Frames that pass after that
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
     frames: u32,
+    /// Build firmware for any model, and put this one into the region of flash where it looks for it
+    #[arg(long)]
+    own_region: bool,
     /// Write a picture of the device as it is in the end
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
@@ -69,7 +72,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let script = script(&args)?;
     let file = boards::read(&args.file)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
-    let fit = board.check(&args.file, &model)?;
+    if args.own_region {
+        board.check_region(&args.file, &model)?;
+    } else {
+        board.check(&args.file, &model)?;
+    }
     let shown = args.png.is_some() || args.gif.is_some();
     if !shown && !sim::has_display() {
         return Err(Failure::unusable(
@@ -77,10 +84,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
              --png FILE writes a picture of the emulated device, --gif FILE an animation",
         ));
     }
-    let way = build::way(board).map_err(Failure::failed)?;
-    console::note(&format!("building {} with {} ({})", board.name, args.file.display(), way.describe()));
-    let firmware = build::build(board, &way, &args.file)?;
-    let mut machine = Machine::start(board, &firmware)?;
+    let mut machine = if args.own_region {
+        Machine::with_region(board, &args.file)?
+    } else {
+        let way = build::way(board).map_err(Failure::failed)?;
+        console::note(&format!("building {} with {} ({})", board.name, args.file.display(), way.describe()));
+        Machine::start(board, &build::build(board, &way, &args.file)?)?
+    };
+    if let Some(why) = machine.refusal() {
+        console::note(&format!("the firmware shows no pictures: {why}"));
+    }
     if !shown {
         machine.play(&script, |_, _| Ok(()))?;
         let title = format!("ganlet: {} on {}, emulated", model.name(), board.name);
@@ -114,7 +127,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     console::print(&format!(
         "RAM in use: {s} bytes of data (arena {}) + {k} of stack = {t} of {r}\n",
-        grouped(fit.ram as u64)
+        grouped(if args.own_region { board.region().arena } else { model.arena_len_of(device.chip.family) } as u64)
     ))
 }
 

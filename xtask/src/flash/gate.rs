@@ -26,7 +26,7 @@ pub(crate) fn links(board: &Board) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::default();
     let mut paths = vec![root().join(MODEL)];
     for recipe in models::RECIPES {
-        paths.push(models::untrained(recipe)?);
+        paths.push(models::young(recipe)?);
     }
     for path in paths {
         weigh(board, &path, &mut outcome)?;

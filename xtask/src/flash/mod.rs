@@ -1,8 +1,9 @@
 //! `flash`: the firmware of a board with a model inside, written to the board or to a file for its boot loader.
 
 pub(crate) mod gate;
-mod uf2;
+pub(crate) mod uf2;
 
+use crate::boards::build::Place;
 use crate::boards::{self, Board, Writer, build};
 use crate::console;
 use crate::failure::Failure;
@@ -19,12 +20,15 @@ pub(crate) use uf2::{RP2040, RP2350_ARM};
 /// Put a board's firmware, with a model inside, on the board.
 ///
 /// Flash and RAM are checked against the chip before anything is built. Boards are written through their debug port, most of them by
-/// probe-rs; those with a UF2 boot loader also take the file that --uf2 writes.
+/// probe-rs; those with a UF2 boot loader also take the file that --uf2 writes. With --own-region the model is not part of the program but lies in a
+/// region of flash of its own, where --model-only replaces it later without building anything.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask flash out/generator.model --board pico --uf2 faces.uf2    copy that to the drive of a Pico with BOOTSEL held
   cargo xtask flash out/generator.model --board nrf52840-dk             by probe-rs
   cargo xtask flash out/generator.model --board pico2 --dry-run         every step, and none of them done
+  cargo xtask flash out/generator.model --board pico2 --own-region --uf2 app.uf2    firmware for any model, and this one
+  cargo xtask flash other.model --board pico2 --model-only --uf2 other.uf2          another model for it
   cargo xtask flash --list-boards")]
 pub(crate) struct Args {
     /// The model file
@@ -36,6 +40,12 @@ pub(crate) struct Args {
     /// Write a file for the board's boot loader
     #[arg(long, value_name = "F")]
     uf2: Option<PathBuf>,
+    /// Build firmware that takes its model from a region of flash, and write both
+    #[arg(long)]
+    own_region: bool,
+    /// Write the model alone, to the region where firmware of --own-region looks for it
+    #[arg(long, conflicts_with = "own_region")]
+    model_only: bool,
     /// Print every step and do none
     #[arg(long)]
     dry_run: bool,
@@ -61,15 +71,24 @@ impl Writer {
         }
     }
 
-    /// What writes `firmware` and starts it.
-    fn lines(self, firmware: &Path) -> Vec<Line> {
-        let file = firmware.display().to_string();
+    /// What writes a linked program, or with an address a file as it is, and starts the board.
+    fn lines(self, file: &Path, at: Option<usize>) -> Vec<Line> {
+        let file = file.display().to_string();
         let line = |words: &[&str]| (self.program(), words.iter().map(|w| (*w).to_owned()).collect());
-        match self {
-            Self::ProbeRs(chip) => {
+        match (self, at) {
+            (Self::ProbeRs(chip), None) => {
                 vec![line(&["download", "--chip", chip, "--verify", &file]), line(&["reset", "--chip", chip])]
             }
-            Self::OpenOcd(board) => vec![line(&["-f", board, "-c", &format!("program {{{file}}} verify reset exit")])],
+            (Self::ProbeRs(chip), Some(at)) => {
+                let at = format!("{at:#x}");
+                let words =
+                    ["download", "--chip", chip, "--verify", "--binary-format", "bin", "--base-address", &at, &file];
+                vec![line(&words), line(&["reset", "--chip", chip])]
+            }
+            (Self::OpenOcd(board), at) => {
+                let at = at.map_or_else(String::new, |at| format!(" {at:#x}"));
+                vec![line(&["-f", board, "-c", &format!("program {{{file}}}{at} verify reset exit")])]
+            }
         }
     }
 
@@ -101,24 +120,30 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let route = route(board, args.uf2.as_deref())?;
     let file = boards::read(path)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
-    let fit = board.check(path, &model)?;
-    console::note(&fit.to_string());
+    let plan = Plan { board, path, region: args.own_region || args.model_only, program: !args.model_only };
+    if plan.region {
+        board.check_region(path, &model)?;
+    } else {
+        console::note(&board.check(path, &model)?.to_string());
+    }
     if args.dry_run {
-        return console::print(&steps(board, path, &route));
+        return console::print(&plan.steps(&route));
     }
     // Building takes a minute: what stops the last step is told first.
     if matches!(route, Route::Debugger) && toolchain::which(board.writer.program()).is_none() {
         return Err(Failure::failed(missing(board)));
     }
-    let way = build::way(board).map_err(Failure::failed)?;
-    console::note(&format!("building {} with {} ({})", board.name, path.display(), way.describe()));
-    let firmware = build::build(board, &way, path)?;
-    let elf = fs::read(&firmware).map_err(|e| Failure::file(&firmware, e))?;
-    let stretches = uf2::stretches(&elf).map_err(|e| Failure::file(&firmware, e))?;
-    let flash = uf2::bytes(&stretches);
-    console::note(&format!("{} bytes of flash in all", grouped(flash as u64)));
+    let firmware = if plan.program { Some(plan.build()?) } else { None };
     match route {
         Route::Uf2(family, to) => {
+            let mut stretches = match &firmware {
+                Some(firmware) => stretches(firmware)?,
+                None => Vec::new(),
+            };
+            if plan.region {
+                stretches.push(uf2::Stretch { address: board.region().at as u32, bytes: file.bytes().to_vec() });
+            }
+            console::note(&format!("{} bytes of flash in all", grouped(uf2::bytes(&stretches) as u64)));
             fs::write(to, uf2::file(&stretches, family))
                 .map_err(|e| Failure::failed(format!("cannot write {}: {e}", to.display())))?;
             console::note(&format!(
@@ -127,8 +152,78 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             ));
             Ok(())
         }
-        Route::Debugger => write(board, &firmware),
+        Route::Debugger => {
+            plan.files(firmware.as_deref()).into_iter().try_for_each(|(file, at)| write(board, file, at))
+        }
     }
+}
+
+/// What is to be written.
+struct Plan<'p> {
+    board: &'p Board,
+    /// The model.
+    path: &'p Path,
+    /// Whether it goes to its region.
+    region: bool,
+    /// Whether the program is built and written.
+    program: bool,
+}
+
+impl Plan<'_> {
+    fn place(&self) -> Place<'_> {
+        if self.region { Place::Region(self.board.region()) } else { Place::Inside(self.path) }
+    }
+
+    fn build(&self) -> Result<PathBuf, Failure> {
+        let Self { board, path, region, .. } = self;
+        let way = build::way(board).map_err(Failure::failed)?;
+        let with = if *region { "for any model".to_owned() } else { format!("with {}", path.display()) };
+        console::note(&format!("building {} {with} ({})", board.name, way.describe()));
+        if *region { build::link(board, &way, self.place()) } else { build::build(board, &way, path) }
+    }
+
+    /// The files that are written one after the other, and the address of those that do not tell it themselves.
+    fn files<'f>(&'f self, firmware: Option<&'f Path>) -> Vec<(&'f Path, Option<usize>)> {
+        let model = self.region.then(|| (self.path, Some(self.board.region().at)));
+        // The board starts after the last one.
+        firmware.map(|path| (path, None)).into_iter().chain(model).collect()
+    }
+
+    fn steps(&self, route: &Route<'_>) -> String {
+        let board = self.board;
+        let firmware = Path::new("target/device").join(format!("firmware-{}.elf", board.name));
+        let mut steps = Vec::new();
+        if self.program {
+            let (name, value) = self.place().variable();
+            steps.push(format!(
+                "in firmware-sim/boards/{}: {name}={value} cargo build --release --locked --target {}",
+                board.name, board.target
+            ));
+            steps.push(format!("copy the linked program to {}", firmware.display()));
+        }
+        match route {
+            Route::Uf2(family, to) => {
+                let region = board.region();
+                let with = if self.region { format!(", with the model at {:#x}", region.at) } else { String::new() };
+                steps.push(format!("write {} for the family {family:#010x}{with}", to.display()));
+                steps.push("by hand: hold BOOTSEL, plug the board in, copy the file to its drive".to_owned());
+            }
+            Route::Debugger => {
+                for (file, at) in self.files(self.program.then_some(&firmware)) {
+                    let lines = board.writer.lines(file, at);
+                    steps.extend(lines.into_iter().map(|(program, words)| format!("{program} {}", quoted(&words))));
+                }
+            }
+        }
+        let lines: String = (1..).zip(steps).map(|(number, step)| format!("{number}. {step}\n")).collect();
+        lines + "nothing was done\n"
+    }
+}
+
+/// What a linked program puts into flash.
+fn stretches(firmware: &Path) -> Result<Vec<uf2::Stretch>, Failure> {
+    let elf = fs::read(firmware).map_err(|e| Failure::file(firmware, e))?;
+    uf2::stretches(&elf).map_err(|e| Failure::file(firmware, e))
 }
 
 fn route<'a>(board: &Board, uf2: Option<&'a Path>) -> Result<Route<'a>, Failure> {
@@ -146,8 +241,8 @@ fn route<'a>(board: &Board, uf2: Option<&'a Path>) -> Result<Route<'a>, Failure>
     }
 }
 
-fn write(board: &Board, firmware: &Path) -> Result<(), Failure> {
-    for (program, words) in board.writer.lines(firmware) {
+fn write(board: &Board, file: &Path, at: Option<usize>) -> Result<(), Failure> {
+    for (program, words) in board.writer.lines(file, at) {
         console::note(&format!("{program} {}", words.join(" ")));
         match Command::new(program).args(&words).stdin(Stdio::null()).status() {
             Ok(status) if status.success() => {}
@@ -172,32 +267,6 @@ fn missing(board: &Board) -> String {
 /// The other way, where there is one.
 fn or_uf2(board: &Board) -> &'static str {
     if board.uf2.is_some() { "\n--uf2 FILE writes a file for the boot loader, which needs no probe" } else { "" }
-}
-
-fn steps(board: &Board, model: &Path, route: &Route<'_>) -> String {
-    let firmware = Path::new("target/device").join(format!("firmware-{}.elf", board.name));
-    let mut out = format!(
-        "1. in firmware-sim/boards/{}: GANLET_MODEL={} cargo build --release --locked --target {}\n\
-         2. copy the linked program to {}\n",
-        board.name,
-        model.display(),
-        board.target,
-        firmware.display()
-    );
-    let more = match route {
-        Route::Uf2(family, to) => vec![
-            format!("write {} for the family {family:#010x}", to.display()),
-            "by hand: hold BOOTSEL, plug the board in, copy the file to its drive".to_owned(),
-        ],
-        Route::Debugger => {
-            let lines = board.writer.lines(&firmware);
-            lines.into_iter().map(|(program, words)| format!("{program} {}", quoted(&words))).collect()
-        }
-    };
-    for (number, step) in (3..).zip(more) {
-        out += &format!("{number}. {step}\n");
-    }
-    out + "nothing was done\n"
 }
 
 /// Words as one would type them.

@@ -49,10 +49,10 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Board>, Failure> {
     names.iter().map(|name| Board::named(name)).collect()
 }
 
-/// Links the firmware of every board with every model; without any given, those of the recipes before training.
+/// Links the firmware of every board with every model; without any given, those of the recipes, young.
 pub(crate) fn weigh_all(boards: &[&'static Board], given: &[PathBuf]) -> Result<Vec<Load>, Failure> {
     let paths = match given {
-        [] => models::RECIPES.into_iter().map(models::untrained).collect::<Result<Vec<_>, _>>()?,
+        [] => models::RECIPES.into_iter().map(models::young).collect::<Result<Vec<_>, _>>()?,
         given => given.to_vec(),
     };
     let mut loads = Vec::new();

@@ -54,6 +54,9 @@ pub(super) fn parts(wanted: &str) -> Vec<Part> {
         run(format!("{}: emulated", board.name), &mut || {
             verdict(board, emulate::gate::prepare, emulate::gate::pictures)
         });
+        run(format!("{}: own region", board.name), &mut || {
+            verdict(board, emulate::gate::prepare, emulate::gate::regions)
+        });
     }
     parts
 }

@@ -4,6 +4,9 @@
 #![deny(unsafe_code)]
 
 mod chip;
+#[allow(unsafe_code)]
+#[path = "../../model.rs"]
+mod model;
 mod oled;
 #[allow(unsafe_code)]
 #[path = "../../stack.rs"]
@@ -13,12 +16,11 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
 use chip::Chip;
-use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
+use ganlet_runtime::Arena;
 use ganlet_sim::{Board, Button, Memory};
 use oled::Frame;
 
 const RAM: usize = 64 << 10;
-static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
 
 struct Evb<'f> {
     chip: Chip,
@@ -60,19 +62,11 @@ impl Board for Evb<'_> {
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+    static mut ARENA: Arena<{ model::ARENA }> = Arena::new();
     static mut FRAME: Frame = Frame::new();
     let Some(mut chip) = Chip::take() else { panic!("started twice") };
     oled::init(&mut chip);
-    let model = match Model::from_bytes(MODEL) {
-        Ok(model) => model,
-        Err(error) => panic!("{error}"),
-    };
-    let generator = match Generator::new(&model, ARENA) {
-        Ok(generator) => generator,
-        Err(error) => panic!("{error}"),
-    };
-    match ganlet_sim::run(&mut Evb { chip, frame: FRAME }, generator) {}
+    model::show(&mut Evb { chip, frame: FRAME }, ARENA)
 }
 
 /// Says why on the serial line; the picture stays as it is.

@@ -8,6 +8,9 @@ mod leds;
 #[allow(unsafe_code)]
 mod line;
 #[allow(unsafe_code)]
+#[path = "../../model.rs"]
+mod model;
+#[allow(unsafe_code)]
 #[path = "../../stack.rs"]
 mod stack;
 
@@ -15,7 +18,7 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
 use embedded_hal::digital::InputPin;
-use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
+use ganlet_runtime::Arena;
 use ganlet_sim::{Board, Button, Memory, TwoButtons};
 use leds::Leds;
 use line::Line;
@@ -25,7 +28,6 @@ use microbit::pac::TIMER0;
 
 const RAM: usize = 16 << 10;
 const FRAME_MICROSECONDS: u32 = 40_000;
-static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
 
 struct Microbit {
     leds: Leds,
@@ -87,7 +89,7 @@ impl Board for Microbit {
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+    static mut ARENA: Arena<{ model::ARENA }> = Arena::new();
     let Some(chip) = microbit::Board::take() else { panic!("started twice") };
     let mut timer = Timer::periodic(chip.TIMER0);
     timer.start(u32::MAX);
@@ -95,15 +97,7 @@ fn main() -> ! {
     let leds = Leds::start(chip.TIMER1, chip.display_pins);
     let (buttons, two) = (chip.buttons, TwoButtons::default());
     let mut board = Microbit { leds, buttons, two, look: false, line, timer, last: 0 };
-    let model = match Model::from_bytes(MODEL) {
-        Ok(model) => model,
-        Err(error) => panic!("{error}"),
-    };
-    let generator = match Generator::new(&model, ARENA) {
-        Ok(generator) => generator,
-        Err(error) => panic!("{error}"),
-    };
-    match ganlet_sim::run(&mut board, generator) {}
+    model::show(&mut board, ARENA)
 }
 
 /// A debugger that stops here sees why; the LEDs go on to show the last picture.

@@ -6,10 +6,13 @@
 #[path = "../../handheld.rs"]
 mod handheld;
 #[allow(unsafe_code)]
+#[path = "../../model.rs"]
+mod model;
+#[allow(unsafe_code)]
 #[path = "../../stack.rs"]
 mod stack;
 
-use ganlet_runtime::{Arena, arena_len, include_model};
+use ganlet_runtime::Arena;
 use handheld::Handheld;
 use nrf52840_hal::gpio::{p0, p1};
 use nrf52840_hal::pac;
@@ -21,11 +24,10 @@ use ssd1306::size::DisplaySize128x64;
 use ssd1306::{I2CDisplayInterface, Ssd1306};
 
 const RAM: usize = 256 << 10;
-static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+    static mut ARENA: Arena<{ model::ARENA }> = Arena::new();
     let Some(chip) = pac::Peripherals::take() else { panic!("started twice") };
     Clocks::new(chip.CLOCK).enable_ext_hfosc();
     let (port0, port1) = (p0::Parts::new(chip.P0), p1::Parts::new(chip.P1));
@@ -49,5 +51,5 @@ fn main() -> ! {
     let flush = |display: &mut _| {
         let _ = Ssd1306::flush(display);
     };
-    handheld::show(&mut Handheld { display, flush, buttons, clock, line: (), last: 0, ram: RAM }, MODEL, ARENA)
+    model::show(&mut Handheld { display, flush, buttons, clock, line: (), last: 0, ram: RAM }, ARENA)
 }

@@ -4,12 +4,14 @@
 
 #[path = "../../handheld.rs"]
 mod handheld;
+#[path = "../../model.rs"]
+mod model;
 #[path = "../../stack.rs"]
 mod stack;
 
 use embedded_hal::spi::MODE_3;
 use embedded_hal_bus::spi::ExclusiveDevice;
-use ganlet_runtime::{Arena, arena_len, include_model};
+use ganlet_runtime::Arena;
 use handheld::Handheld;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7789;
@@ -27,11 +29,10 @@ static IMAGE: rp235x_hal::block::ImageDef = rp235x_hal::block::ImageDef::secure_
 
 const RAM: usize = 512 << 10;
 const CRYSTAL_HERTZ: u32 = 12_000_000;
-static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
 
 #[rp235x_hal::entry]
 fn main() -> ! {
-    static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+    static mut ARENA: Arena<{ model::ARENA }> = Arena::new();
     static mut BUFFER: [u8; 512] = [0; 512];
     let Some(mut chip) = pac::Peripherals::take() else { panic!("started twice") };
     let mut watchdog = Watchdog::new(chip.WATCHDOG);
@@ -71,5 +72,5 @@ fn main() -> ! {
         pins.gpio14.into_pull_up_input().into_dyn_pin(),
     ];
     let clock = || timer.get_counter_low();
-    handheld::show(&mut Handheld { display, flush: |_| {}, buttons, clock, line: (), last: 0, ram: RAM }, MODEL, ARENA)
+    model::show(&mut Handheld { display, flush: |_| {}, buttons, clock, line: (), last: 0, ram: RAM }, ARENA)
 }

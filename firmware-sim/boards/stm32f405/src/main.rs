@@ -6,6 +6,9 @@
 #[path = "../../handheld.rs"]
 mod handheld;
 #[allow(unsafe_code)]
+#[path = "../../model.rs"]
+mod model;
+#[allow(unsafe_code)]
 #[path = "../../stack.rs"]
 mod stack;
 
@@ -13,7 +16,7 @@ use core::fmt::{self, Write};
 
 use embedded_hal::spi::MODE_3;
 use embedded_hal_bus::spi::ExclusiveDevice;
-use ganlet_runtime::{Arena, arena_len, include_model};
+use ganlet_runtime::Arena;
 use handheld::{Handheld, Line};
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7789;
@@ -24,7 +27,6 @@ use stm32f4xx_hal::rcc::{Config, Rcc};
 use stm32f4xx_hal::serial::Serial;
 
 const RAM: usize = 128 << 10;
-static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
 
 /// The serial line on PA9 and PA10.
 struct Port(Serial<USART1>);
@@ -47,7 +49,7 @@ fn clocks(rcc: RCC) -> Rcc {
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    static mut ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+    static mut ARENA: Arena<{ model::ARENA }> = Arena::new();
     static mut BUFFER: [u8; 512] = [0; 512];
     let (Some(chip), Some(core)) = (pac::Peripherals::take(), cortex_m::Peripherals::take()) else {
         panic!("started twice")
@@ -82,5 +84,5 @@ fn main() -> ! {
     ];
     let clock = || timer.now().ticks();
     let line = Port(port);
-    handheld::show(&mut Handheld { display, flush: |_| {}, buttons, clock, line, last: 0, ram: RAM }, MODEL, ARENA)
+    model::show(&mut Handheld { display, flush: |_| {}, buttons, clock, line, last: 0, ram: RAM }, ARENA)
 }
