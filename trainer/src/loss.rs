@@ -1,5 +1,5 @@
 //! What critic and generator minimise, as functions of the critic's scores (logits, never squashed).
-use crate::graph::{Graph, NodeId, Unary};
+use crate::graph::{Graph, NodeId, Shape, Unary};
 use serde::{Deserialize, Serialize};
 
 /// An adversarial objective. Every value is a mean over the batch, to be minimised.
@@ -18,18 +18,42 @@ pub enum Loss {
     Wasserstein,
     /// Relativistic pairing (Jolicoeur-Martineau 2018; Huang et al. 2024): each real against one fake.
     Relativistic,
+    /// Berthelot et al. 2017: the critic restores examples, scores are errors; the generator wants small ones.
+    Began,
+    /// Salimans et al. 2016, section 3.1: the critic of [`Loss::NonSaturating`]; the generator matches mean features.
+    FeatureMatching,
+}
+
+/// What the critic is taught to say of real and of generated examples (Salimans et al. 2016, section 3.4).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Labels {
+    /// 1 minus the smoothing of real examples.
+    pub real: f32,
+    /// The smoothing of generated ones: above 0 the best critic depends on the generator itself.
+    pub fake: f32,
+}
+
+impl Labels {
+    /// Not smoothed.
+    pub const HARD: Self = Self { real: 1.0, fake: 0.0 };
 }
 
 impl Loss {
-    /// What the critic minimises.
+    /// What the critic minimises, with hard labels.
     pub fn critic(self, g: &mut Graph, real: NodeId, fake: NodeId) -> NodeId {
+        let none = g.full(0.0, Shape::SCALAR);
+        self.critic_with(g, real, fake, Labels::HARD, none)
+    }
+
+    /// What the critic minimises; `balance` is the k of BEGAN, unused by the others.
+    pub fn critic_with(self, g: &mut Graph, real: NodeId, fake: NodeId, labels: Labels, balance: NodeId) -> NodeId {
         match self {
-            Self::Minimax | Self::NonSaturating => {
-                let (real, fake) = (log_loss(g, real, true), log_loss(g, fake, false));
+            Self::Minimax | Self::NonSaturating | Self::FeatureMatching => {
+                let (real, fake) = (cross_entropy(g, real, labels.real), cross_entropy(g, fake, labels.fake));
                 g.add(real, fake)
             }
             Self::LeastSquares => {
-                let (real, fake) = (distance(g, real, 1.0), distance(g, fake, 0.0));
+                let (real, fake) = (distance(g, real, labels.real), distance(g, fake, labels.fake));
                 let sum = g.add(real, fake);
                 g.affine(sum, 0.5, 0.0)
             }
@@ -45,19 +69,24 @@ impl Loss {
             }
             Self::Relativistic => {
                 let margin = g.sub(real, fake);
-                log_loss(g, margin, true)
+                cross_entropy(g, margin, 1.0)
+            }
+            Self::Began => {
+                let (real, fake) = (g.mean(real), g.mean(fake));
+                let part = g.mul(fake, balance);
+                g.sub(real, part)
             }
         }
     }
 
-    /// What the generator minimises.
+    /// What the generator minimises; for feature matching `real` and `fake` are the critic's features, not its scores.
     pub fn generator(self, g: &mut Graph, real: NodeId, fake: NodeId) -> NodeId {
         match self {
             Self::Minimax => {
-                let loss = log_loss(g, fake, false);
+                let loss = cross_entropy(g, fake, 0.0);
                 g.affine(loss, -1.0, 0.0)
             }
-            Self::NonSaturating => log_loss(g, fake, true),
+            Self::NonSaturating => cross_entropy(g, fake, 1.0),
             Self::LeastSquares => {
                 let loss = distance(g, fake, 1.0);
                 g.affine(loss, 0.5, 0.0)
@@ -68,21 +97,67 @@ impl Loss {
             }
             Self::Relativistic => {
                 let margin = g.sub(fake, real);
-                log_loss(g, margin, true)
+                cross_entropy(g, margin, 1.0)
+            }
+            Self::Began => g.mean(fake),
+            Self::FeatureMatching => {
+                let way = (mean_row(g, real), mean_row(g, fake));
+                let way = g.sub(way.0, way.1);
+                let squares = g.square(way);
+                g.sum(squares)
             }
         }
     }
 
-    /// Whether the generator's loss needs the critic's scores of real examples.
+    /// Whether the generator's loss needs the critic's view of real examples.
     pub fn generator_sees_real(self) -> bool {
-        self == Self::Relativistic
+        matches!(self, Self::Relativistic | Self::FeatureMatching)
+    }
+
+    /// Whether the critic is taught labels, which can be smoothed.
+    pub fn has_labels(self) -> bool {
+        matches!(self, Self::Minimax | Self::NonSaturating | Self::FeatureMatching | Self::LeastSquares)
     }
 }
 
-/// Mean of -log sigmoid(score) for `positive`, else of -log(1 - sigmoid(score)).
-fn log_loss(g: &mut Graph, score: NodeId, positive: bool) -> NodeId {
-    let signed = if positive { g.affine(score, -1.0, 0.0) } else { score };
-    let loss = g.unary(Unary::Softplus, signed);
+/// The share of generated examples in BEGAN's balance after a critic step, its k: within 0 and 1 (eq. 7 there).
+///
+/// `real` and `fake` are mean errors; `diversity` is γ, `gain` is λ.
+pub fn began_balance(
+    g: &mut Graph,
+    balance: NodeId,
+    (real, fake): (NodeId, NodeId),
+    diversity: f32,
+    gain: f32,
+) -> NodeId {
+    let wanted = g.affine(real, diversity, 0.0);
+    let off = g.sub(wanted, fake);
+    let step = g.affine(off, gain, 0.0);
+    let next = g.add(balance, step);
+    let positive = g.unary(Unary::Leaky(0.0), next);
+    let below = g.affine(positive, -1.0, 1.0);
+    let below = g.unary(Unary::Leaky(0.0), below);
+    g.affine(below, -1.0, 1.0)
+}
+
+/// BEGAN's measure of convergence, M (section 3.5 there): small when examples are restored well and kinds are in balance.
+pub fn began_convergence(g: &mut Graph, real: NodeId, fake: NodeId, diversity: f32) -> NodeId {
+    let wanted = g.affine(real, diversity, 0.0);
+    let off = g.sub(wanted, fake);
+    let off = g.unary(Unary::Abs, off);
+    g.add(real, off)
+}
+
+/// Mean of -t·log sigmoid(score) - (1 - t)·log(1 - sigmoid(score)) for the label `t`.
+fn cross_entropy(g: &mut Graph, score: NodeId, label: f32) -> NodeId {
+    let loss = if label == 1.0 {
+        let away = g.affine(score, -1.0, 0.0);
+        g.unary(Unary::Softplus, away)
+    } else {
+        let loss = g.unary(Unary::Softplus, score);
+        let part = g.affine(score, label, 0.0);
+        if label == 0.0 { loss } else { g.sub(loss, part) }
+    };
     g.mean(loss)
 }
 
@@ -90,4 +165,10 @@ fn distance(g: &mut Graph, score: NodeId, target: f32) -> NodeId {
     let off = g.affine(score, 1.0, -target);
     let squared = g.square(off);
     g.mean(squared)
+}
+
+fn mean_row(g: &mut Graph, x: NodeId) -> NodeId {
+    let &[rows, columns] = g.shape(x).dims() else { panic!("features are rows") };
+    let sum = g.sum_to(x, Shape::new(&[columns]));
+    g.affine(sum, 1.0 / rows as f32, 0.0)
 }

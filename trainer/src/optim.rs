@@ -2,13 +2,37 @@
 use crate::graph::{Graph, NodeId, ParamId, Unary};
 use serde::{Deserialize, Serialize};
 
-/// Adam (Kingma & Ba 2015, algorithm 1).
+/// How a weight follows its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Adam (Kingma & Ba 2015, algorithm 1).
+    #[default]
+    Adam,
+    /// Adam with the largest denominator so far (Reddi et al. 2018, algorithm 2).
+    Amsgrad,
+    /// The gradient over the root of its mean square (Tieleman & Hinton 2012).
+    Rmsprop,
+    /// Gradient descent, with `momentum` if that is not 0 (Polyak 1964).
+    Sgd,
+}
+
+/// An optimiser and its numbers; both networks have one of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Adam {
+pub struct Optimiser {
+    /// Which.
+    #[serde(default)]
+    pub kind: Kind,
     /// Step size at the start.
     pub rate: f32,
-    /// Memory of the mean gradient; 0 for none, as relativistic training likes it.
+    /// The generator's step size, where it is another (Heusel et al. 2017).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_rate: Option<f32>,
+    /// Part of the last step that gradient descent keeps.
+    #[serde(default)]
+    pub momentum: f32,
+    /// Adam's memory of the mean gradient; 0 for none, as relativistic training likes it.
     #[serde(default)]
     pub beta1: f32,
     /// Memory of the mean squared gradient.
@@ -27,60 +51,128 @@ fn epsilon() -> f32 {
     1e-8
 }
 
-/// Runtime scalars of one Adam step, in the order in which the step's graph declares them.
+/// Runtime scalars of one step, in the order in which the step's graph declares them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamScalars {
+pub struct Scalars {
     /// Step size now.
     pub rate: f32,
-    /// 1/(1-β1^t).
+    /// 1/(1-β1^t); 1 where the kind does not correct.
     pub mean_correction: f32,
-    /// 1/(1-β2^t).
+    /// 1/(1-β2^t); 1 where the kind does not correct.
     pub square_correction: f32,
 }
 
-impl Adam {
-    /// The scalars of update number `t` (from 1) at `factor` times the starting rate.
-    pub fn scalars(&self, t: u64, factor: f32) -> AdamScalars {
-        let correction = |beta: f32| (1.0 / (1.0 - f64::from(beta).powf(t as f64))) as f32;
-        AdamScalars {
-            rate: self.rate * factor,
+/// What an optimiser remembers of a network: mean gradient (or last step), mean square, largest mean square.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments<T> {
+    /// Of the gradient.
+    pub mean: T,
+    /// Of its square.
+    pub square: T,
+    /// The largest `square` so far, for [`Kind::Amsgrad`].
+    pub peak: Option<T>,
+}
+
+impl Optimiser {
+    /// The scalars of update number `t` (from 1) at `factor` times the starting rate, for the generator or the critic.
+    pub fn scalars(&self, t: u64, factor: f32, generator: bool) -> Scalars {
+        let corrects = matches!(self.kind, Kind::Adam | Kind::Amsgrad);
+        let correction = |beta: f32| if corrects { (1.0 / (1.0 - f64::from(beta).powf(t as f64))) as f32 } else { 1.0 };
+        let rate = if generator { self.generator_rate.unwrap_or(self.rate) } else { self.rate };
+        Scalars {
+            rate: rate * factor,
             mean_correction: correction(self.beta1),
             square_correction: correction(self.beta2),
         }
     }
 
-    /// Appends an update of `weights` by `gradient`, and assigns weights and both moments.
-    ///
-    /// Gives the updated weights. `scalars` are nodes holding [`AdamScalars`].
-    pub fn update(
+    /// Whether [`Moments::peak`] is needed.
+    pub fn has_peak(&self) -> bool {
+        self.kind == Kind::Amsgrad
+    }
+
+    /// The weights and moments behind one step, as nodes; nothing is assigned. `scalars` hold [`Scalars`].
+    pub fn step(
         &self,
         g: &mut Graph,
-        (param, weights): (ParamId, NodeId),
+        weights: NodeId,
         gradient: NodeId,
-        (mean, square): (ParamId, ParamId),
+        moments: Moments<NodeId>,
         scalars: [NodeId; 3],
-    ) -> NodeId {
+    ) -> (NodeId, Moments<NodeId>) {
         let [rate, mean_correction, square_correction] = scalars;
-        let dims = [g.shape(weights).len()];
-        let (m, v) = (g.param(mean, &dims), g.param(square, &dims));
         let blend = |g: &mut Graph, old: NodeId, new: NodeId, beta: f32| {
             let (old, new) = (g.affine(old, beta, 0.0), g.affine(new, 1.0 - beta, 0.0));
             g.add(old, new)
         };
-        let m = blend(g, m, gradient, self.beta1);
-        let squared = g.square(gradient);
-        let v = blend(g, v, squared, self.beta2);
-        let (m_hat, v_hat) = (g.mul(m, mean_correction), g.mul(v, square_correction));
-        let root = g.unary(Unary::Sqrt, v_hat);
-        let below = g.affine(root, 1.0, self.epsilon);
-        let direction = g.div(m_hat, below);
+        let mut next = moments;
+        let direction = match self.kind {
+            Kind::Sgd => {
+                let kept = g.affine(moments.mean, self.momentum, 0.0);
+                next.mean = g.add(kept, gradient);
+                next.mean
+            }
+            Kind::Rmsprop => {
+                let squared = g.square(gradient);
+                next.square = blend(g, moments.square, squared, self.beta2);
+                let below = root(g, next.square, self.epsilon);
+                g.div(gradient, below)
+            }
+            Kind::Adam | Kind::Amsgrad => {
+                next.mean = blend(g, moments.mean, gradient, self.beta1);
+                let squared = g.square(gradient);
+                next.square = blend(g, moments.square, squared, self.beta2);
+                let mean = g.mul(next.mean, mean_correction);
+                let mut square = g.mul(next.square, square_correction);
+                if let Some(peak) = moments.peak {
+                    let above = g.sub(square, peak);
+                    let above = g.unary(Unary::Leaky(0.0), above);
+                    square = g.add(peak, above);
+                    next.peak = Some(square);
+                }
+                let below = root(g, square, self.epsilon);
+                g.div(mean, below)
+            }
+        };
         let step = g.mul(direction, rate);
-        let new = g.sub(weights, step);
-        g.assign(mean, m);
-        g.assign(square, v);
-        g.assign(param, new);
-        new
+        (g.sub(weights, step), next)
     }
+
+    /// The moments that the store holds, as nodes for `len` weights.
+    pub fn read(g: &mut Graph, moments: Moments<ParamId>, len: usize) -> Moments<NodeId> {
+        Moments {
+            mean: g.param(moments.mean, &[len]),
+            square: g.param(moments.square, &[len]),
+            peak: moments.peak.map(|p| g.param(p, &[len])),
+        }
+    }
+
+    /// Assigns what [`Optimiser::step`] gave.
+    pub fn assign(
+        g: &mut Graph,
+        (param, weights): (ParamId, NodeId),
+        (moments, values): (Moments<ParamId>, Moments<NodeId>),
+    ) {
+        // What a kind does not use is left as it is: assigning it to itself would cost a copy.
+        for (to, value) in [
+            (Some(moments.mean), Some(values.mean)),
+            (Some(moments.square), Some(values.square)),
+            (moments.peak, values.peak),
+        ] {
+            if let (Some(to), Some(value)) = (to, value)
+                && !matches!(g.node(value).op, crate::graph::Op::Param(_))
+            {
+                g.assign(to, value);
+            }
+        }
+        g.assign(param, weights);
+    }
+}
+
+/// √x + ε.
+fn root(g: &mut Graph, x: NodeId, epsilon: f32) -> NodeId {
+    let root = g.unary(Unary::Sqrt, x);
+    g.affine(root, 1.0, epsilon)
 }
 
 /// How a rate changes over a run, as a factor of its start.
@@ -134,11 +226,66 @@ mod tests {
         assert!(cosine.factor(10, 10).abs() < 1e-7);
     }
 
+    fn optimiser(kind: Kind) -> Optimiser {
+        let (momentum, beta1, beta2, epsilon) = (0.5, 0.9, 0.99, 1e-8);
+        Optimiser { kind, rate: 0.1, generator_rate: Some(0.2), momentum, beta1, beta2, epsilon }
+    }
+
     #[test]
     fn corrections_follow_the_paper() {
-        let adam = Adam { rate: 1e-3, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
-        let s = adam.scalars(1, 0.5);
+        let s = optimiser(Kind::Adam).scalars(1, 0.5, false);
         assert!((s.mean_correction - 10.0).abs() < 1e-4 && (s.square_correction - 100.0).abs() < 1e-3);
-        assert_eq!(s.rate, 0.5e-3);
+        assert_eq!(s.rate, 0.05);
+        assert_eq!(
+            optimiser(Kind::Sgd).scalars(1, 1.0, true),
+            Scalars { rate: 0.2, mean_correction: 1.0, square_correction: 1.0 }
+        );
+    }
+
+    /// Weights after steps along the gradients 1, -2, 4, by the graph.
+    fn walk(kind: Kind) -> f64 {
+        use crate::graph::{Feeds, interpret};
+        let optimiser = optimiser(kind);
+        let (mut at, mut moments) = (1.0, [0.0; 3]);
+        for (t, slope) in [1.0, -2.0, 4.0].into_iter().enumerate() {
+            let mut g = Graph::default();
+            let inputs: Vec<_> = (0..8).map(|i| g.input(format!("{i}"), &[])).collect();
+            let peak = optimiser.has_peak().then_some(inputs[4]);
+            let state = Moments { mean: inputs[2], square: inputs[3], peak };
+            let (new, next) = optimiser.step(&mut g, inputs[0], inputs[1], state, [inputs[5], inputs[6], inputs[7]]);
+            let s = optimiser.scalars(t as u64 + 1, 1.0, false);
+            let scalars = [s.rate, s.mean_correction, s.square_correction].map(f64::from);
+            let fed = [at, slope].into_iter().chain(moments).chain(scalars);
+            let feeds =
+                Feeds { values: inputs.iter().copied().zip(fed.map(|v| vec![v])).collect(), ..Feeds::default() };
+            let values = interpret(&g, &feeds);
+            at = values[new.index()][0];
+            moments = [next.mean, next.square, next.peak.unwrap_or(inputs[4])].map(|n| values[n.index()][0]);
+        }
+        at
+    }
+
+    #[test]
+    fn every_kind_walks_as_its_paper_says() {
+        // Momentum: 1; -2 + 0.5; 4 - 0.75.
+        assert!((walk(Kind::Sgd) - (1.0 - 0.1 * (1.0 - 1.5 + 3.25))).abs() < 1e-6);
+        let (mut v, mut w) = (0.0, 1.0);
+        for g in [1.0, -2.0, 4.0f64] {
+            v = 0.99 * v + 0.01 * g * g;
+            w -= 0.1 * g / v.sqrt();
+        }
+        assert!((walk(Kind::Rmsprop) - w).abs() < 1e-5);
+        let adam = |peaks: bool| {
+            let (mut m, mut v, mut peak, mut w) = (0.0, 0.0, 0.0f64, 1.0);
+            for (t, g) in [1.0, -2.0, 4.0f64].into_iter().enumerate() {
+                m = 0.9 * m + 0.1 * g;
+                v = 0.99 * v + 0.01 * g * g;
+                let square = v / (1.0 - 0.99f64.powi(t as i32 + 1));
+                peak = square.max(peak);
+                w -= 0.1 * m / (1.0 - 0.9f64.powi(t as i32 + 1)) / if peaks { peak } else { square }.sqrt();
+            }
+            w
+        };
+        assert!((walk(Kind::Adam) - adam(false)).abs() < 1e-5 && (walk(Kind::Amsgrad) - adam(true)).abs() < 1e-5);
     }
 }

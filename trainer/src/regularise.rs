@@ -1,8 +1,8 @@
-//! Penalties on the critic's slope, through true second-order gradients.
+//! What keeps a critic smooth or both networks from circling: penalties through true second-order gradients, and clipping.
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use serde::{Deserialize, Serialize};
 
-/// A term added to the critic's loss.
+/// A term added to the critic's loss, or a bound on its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
 pub enum Regulariser {
@@ -13,6 +13,14 @@ pub enum Regulariser {
         /// γ.
         gamma: f32,
         /// Applied every so many critic steps, that much stronger (Karras et al. 2020).
+        #[serde(default = "one")]
+        every: u32,
+    },
+    /// γ/2·E|∇D(G(z))|² on generated examples (Mescheder et al. 2018, eq. 10).
+    R2 {
+        /// γ.
+        gamma: f32,
+        /// Applied every so many critic steps, that much stronger.
         #[serde(default = "one")]
         every: u32,
     },
@@ -32,6 +40,19 @@ pub enum Regulariser {
         /// The slope that costs nothing.
         #[serde(default = "unit")]
         target: f32,
+        /// Charge slopes above the target alone (the one-sided penalty of section 6 there).
+        #[serde(default)]
+        one_sided: bool,
+    },
+    /// Every weight of the critic is cut to -limit..limit after each step (Arjovsky et al. 2017, algorithm 1).
+    Clip {
+        /// The limit, c in the paper.
+        limit: f32,
+    },
+    /// weight/2·|v|² in both players' losses, v being both players' gradients (Mescheder et al. 2017, eq. 10).
+    Consensus {
+        /// γ.
+        weight: f32,
     },
 }
 
@@ -50,8 +71,8 @@ impl Regulariser {
     /// Critic steps from one application to the next; 0 for never.
     pub fn every(self) -> u32 {
         match self {
-            Self::None => 0,
-            Self::R1 { every, .. } | Self::R1R2 { every, .. } => every,
+            Self::None | Self::Clip { .. } | Self::Consensus { .. } => 0,
+            Self::R1 { every, .. } | Self::R2 { every, .. } | Self::R1R2 { every, .. } => every,
             Self::GradientPenalty { .. } => 1,
         }
     }
@@ -68,9 +89,10 @@ impl Regulariser {
     ) -> Option<NodeId> {
         let shape = g.shape(real);
         Some(match self {
-            Self::None => return None,
-            Self::R1 { gamma, every } => {
-                let squares = squared_slopes(g, real, &mut critic);
+            Self::None | Self::Clip { .. } | Self::Consensus { .. } => return None,
+            Self::R1 { gamma, every } | Self::R2 { gamma, every } => {
+                let on = if matches!(self, Self::R1 { .. }) { real } else { fake };
+                let squares = squared_slopes(g, on, &mut critic);
                 let mean = g.mean(squares);
                 g.affine(mean, 0.5 * gamma * every as f32, 0.0)
             }
@@ -81,7 +103,7 @@ impl Regulariser {
                 let mean = g.mean(squares);
                 g.affine(mean, gamma * every as f32, 0.0)
             }
-            Self::GradientPenalty { lambda, target } => {
+            Self::GradientPenalty { lambda, target, one_sided } => {
                 let mut ones = vec![1; shape.rank()];
                 ones[0] = shape.dims()[0];
                 let e = g.random(MIX_STREAM, Distribution::Uniform, &ones);
@@ -92,7 +114,10 @@ impl Regulariser {
                 // Away from the root's vertical tangent at 0, where second-order gradients would be infinite.
                 let away = g.affine(squares, 1.0, 1e-12);
                 let norms = g.unary(Unary::Sqrt, away);
-                let off = g.affine(norms, 1.0, -target);
+                let mut off = g.affine(norms, 1.0, -target);
+                if one_sided {
+                    off = g.unary(Unary::Leaky(0.0), off);
+                }
                 let off = g.square(off);
                 let mean = g.mean(off);
                 g.affine(mean, lambda, 0.0)
@@ -101,8 +126,28 @@ impl Regulariser {
     }
 }
 
+/// `weights` cut to -limit..limit.
+pub fn clipped(g: &mut Graph, weights: NodeId, limit: f32) -> NodeId {
+    // max(w, -c), then min(that, c), in the operations there are.
+    let above = g.affine(weights, 1.0, limit);
+    let above = g.unary(Unary::Leaky(0.0), above);
+    let below = g.affine(above, -1.0, 2.0 * limit);
+    let below = g.unary(Unary::Leaky(0.0), below);
+    g.affine(below, -1.0, limit)
+}
+
+/// Half the squared length of both players' gradients, times `weight`: what consensus optimisation adds to both losses.
+pub fn consensus(g: &mut Graph, gradients: [NodeId; 2], weight: f32) -> NodeId {
+    let squares = gradients.map(|v| {
+        let squares = g.square(v);
+        g.sum(squares)
+    });
+    let sum = g.add(squares[0], squares[1]);
+    g.affine(sum, 0.5 * weight, 0.0)
+}
+
 /// |∇D(x)|² of each example: shape [batch, 1, …].
-fn squared_slopes(g: &mut Graph, x: NodeId, critic: &mut impl FnMut(&mut Graph, NodeId) -> NodeId) -> NodeId {
+pub fn squared_slopes(g: &mut Graph, x: NodeId, critic: &mut impl FnMut(&mut Graph, NodeId) -> NodeId) -> NodeId {
     let x = g.detach(x);
     let scores = critic(g, x);
     let sum = g.sum(scores);

@@ -64,7 +64,8 @@ impl Chosen {
             )));
         }
         let (weights, statistics) = self.checkpoint.averaged();
-        let net = quantise::fold(&recipe.name, self.trainer.generator(), weights, statistics, recipe.data.range);
+        let net = quantise::fold(&recipe.name, self.trainer.generator(), weights, statistics, recipe.data.range)
+            .map_err(|e| Failure::unusable(e.to_string()))?;
         console::note("calibrating and quantising; comparing with the float network over 1,000 latents");
         quantise::quantise(&net, &Options { layouts, ..Options::default() })
             .map_err(|e| Failure::unusable(e.to_string()))

@@ -7,13 +7,13 @@ use crate::training::{self, RUNS};
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, End, Folder, Run};
-use ganlet_trainer::train::Trainer;
+use ganlet_trainer::train::{Part, Report, Trainer};
 use std::path::{Path, PathBuf};
 
 /// Train a GAN as a recipe says; leaves a run folder with checkpoints, logs, plots and samples.
 ///
-/// RECIPE is a name (faces, digits, digits-dcgan, bimodal-1d, ring, grid, portraits-64) or a TOML file. Ctrl-C saves and stops;
-/// --resume goes on from there, bit for bit as if nothing had happened.
+/// RECIPE is a name (faces, digits, ring; docs/RECIPES.md lists them) or a TOML file; methods may follow a + each, as in
+/// ring+minimax+packed-2. Ctrl-C saves and stops; --resume goes on from there, bit for bit as if nothing had happened.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask train                                     the built-in 16x16 faces
@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// Threads that share the work; any number trains the same [default: one for each core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Tell the parts of the first N steps as they are done
+    #[arg(long, value_name = "N")]
+    pub(crate) trace_steps: Option<u64>,
     /// Say what would be done and how much memory it takes, and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -117,6 +120,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         if args.dry_run {
             return dry_run(&mut trainer, &loaded.notes);
         }
+        if let Some(n) = args.trace_steps {
+            return console::print(&trace(&mut trainer, n)?);
+        }
         let folder = Folder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(unusable)?;
         training::introduce(&trainer, &loaded.notes);
         let (run, end) = training::go(trainer, folder, &loaded)?;
@@ -128,6 +134,30 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
     }
     if several { console::print(&table.lines()) } else { Ok(()) }
+}
+
+/// Trains `steps` steps and tells each part of them in words (Goodfellow et al. 2014, algorithm 1).
+fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
+    let batch = trainer.recipe().train.batch;
+    let mut text = String::new();
+    for _ in 0..steps.min(trainer.steps()) {
+        let step = trainer.step() + 1;
+        let told = &mut |part, r: &Report| {
+            text += &match part {
+                Part::Drawn => format!("step {step}: draw {batch} latents z and {batch} real examples x; make G(z)\n"),
+                Part::Critic => format!(
+                    "step {step}: judge x and G(z) together, D(x) {:.3}, D(G(z)) {:.3}; move D against its loss {:.4}\n",
+                    r.judged_real, r.judged_fake, r.critic_loss
+                ),
+                Part::Generator => {
+                    format!("step {step}: move G against its loss {:.4}, through D, which stays\n", r.generator_loss)
+                }
+            };
+        };
+        trainer.advance_telling(told)?;
+        text += &format!("step {step}: done; repeat until D says 1/2 and the measured distance stays\n");
+    }
+    Ok(text)
 }
 
 /// Says what a run would do and take.

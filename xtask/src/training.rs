@@ -62,6 +62,7 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     let count = data.len().map_or("endless".to_owned(), |n| n.to_string());
     console::note(&format!("  data       {} ({count} of {}) ", data.name(), shape.join("x")));
     notes.iter().for_each(|n| console::note(&format!("             {n}")));
+    recipe.warnings().iter().for_each(|w| console::note(&format!("  warning    {w}")));
     let mb = |bytes: usize| bytes as f64 / (1 << 20) as f64;
     console::note(&format!(
         "  networks   generator {} weights, critic {} weights; {:.2} GFLOP a step of batch {}",

@@ -1,4 +1,5 @@
 //! What the documents say agrees with what is there.
+use ganlet_trainer::recipe::{KEYS, METHODS, NAMED};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -79,6 +80,77 @@ fn both_licences_are_here_in_full() {
 fn the_changelog_has_a_place_for_what_comes_next() {
     let log = read("CHANGELOG.md");
     assert!(log.starts_with("# Changelog\n") && log.contains("\n## [Unreleased]\n"));
+}
+
+#[test]
+fn every_key_and_every_method_of_recipes_is_documented() {
+    let page = read("docs/RECIPES.md");
+    let tables = ["generator", "critic"];
+    // A regulariser's own keys stand in its line of the list.
+    let own = |key: &str| key.strip_prefix("objective.regulariser.").map(str::to_owned);
+    for key in KEYS.iter().filter(|k| !tables.contains(k)) {
+        let told = own(key).map_or_else(|| page.contains(&format!("`{key}`")), |own| page.contains(&own));
+        assert!(told, "docs/RECIPES.md does not tell {key}");
+    }
+    for name in METHODS.iter().map(|m| m.name).chain(NAMED.iter().map(|n| n.0)) {
+        assert!(page.contains(&format!("`{name}`")), "docs/RECIPES.md does not tell {name}");
+    }
+}
+
+/// The tests of the workspace that documents can name, as `module::test`.
+fn tests_named() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> = ["runtime", "trainer", "firmware-sim", "tests", "xtask"].map(|f| root.join(f)).into();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let Some(stem) = path.to_str().and_then(|p| p.strip_suffix(".rs")) else { continue };
+            let parts: Vec<_> = stem.rsplit('/').take(2).collect();
+            // Tests of a folder's own file carry the folder's name.
+            let module = if ["mod", "tests", "main"].contains(&parts[0]) { parts[1] } else { parts[0] };
+            let text = fs::read_to_string(&path).unwrap();
+            let mut marked = false;
+            for line in text.lines().map(str::trim) {
+                if let (true, Some(name)) = (marked, line.strip_prefix("fn ")) {
+                    found.insert(format!("{module}::{}", name.split('(').next().unwrap_or_default()));
+                }
+                marked = line == "#[test]";
+            }
+        }
+    }
+    assert!(found.len() > 100);
+    found
+}
+
+#[test]
+fn the_tests_commands_and_recipes_that_features_name_exist() {
+    let page = read("docs/FEATURES.md");
+    let (tests, help) = (tests_named(), read("xtask/src/main.rs"));
+    let rows: Vec<_> = page.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| id")).collect();
+    let ids: BTreeSet<_> = rows.iter().map(|l| l.split('|').nth(1).unwrap().trim().to_owned()).collect();
+    let expected = [("F", 12), ("T", 20), ("A", 10), ("G", 14), ("P", 15)];
+    let expected: BTreeSet<_> = expected.iter().flat_map(|(c, n)| (1..=*n).map(move |i| format!("{c}{i}"))).collect();
+    assert_eq!(ids, expected, "ids of docs/FEATURES.md (left) and those there should be (right)");
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let (state, shown) = (cells[3], cells[4]);
+        assert!(!state.is_empty(), "{row}");
+        for word in shown.split('`').skip(1).step_by(2) {
+            if word.contains("::") {
+                assert!(tests.contains(word), "no test is called {word}: {row}");
+            } else if let Some(command) = word.strip_prefix("xtask ") {
+                let name = command.split(' ').next().unwrap_or_default();
+                let variant = name[..1].to_uppercase() + &name[1..];
+                assert!(help.contains(&format!("{variant}({name}::Args)")), "no command is called {name}: {row}");
+            }
+        }
+        let claims = state.starts_with("yes");
+        assert!(!claims || shown.contains('`'), "nothing shows it: {row}");
+    }
 }
 
 #[test]

@@ -113,6 +113,17 @@ fn convolutions() {
 }
 
 #[test]
+fn depthwise_convolutions() {
+    for (kernel, stride, pad, h, w) in [(3, 1, 1, 3, 4), (4, 2, 1, 4, 6), (1, 1, 0, 2, 2)] {
+        let window = Window { kernel, stride, pad };
+        check(&[2, h, w, 3], &[kernel, kernel, 3], |g, x, k| {
+            let y = g.depthwise(x, k, window);
+            g.unary(Unary::Tanh, y)
+        });
+    }
+}
+
+#[test]
 fn gradient_penalty_of_a_convolutional_critic() {
     let mut g = Graph::default();
     let x = g.input("x", &[2, 4, 4, 1]);

@@ -1,6 +1,6 @@
 //! Losses against their definitions, on scores where everything is known.
 use ganlet_trainer::graph::{Feeds, Graph, NodeId, interpret};
-use ganlet_trainer::loss::Loss;
+use ganlet_trainer::loss::{Labels, Loss};
 
 const REAL: [f64; 3] = [0.5, -1.0, 2.0];
 const FAKE: [f64; 3] = [-0.3, 1.2, 0.1];
@@ -71,4 +71,30 @@ fn losses_are_what_their_papers_say() {
     let (critic, generator, _) = losses(Loss::Hinge, FAKE);
     assert!((critic - mean(pairs().map(|(r, f)| (1.0 - r).max(0.0) + (1.0 + f).max(0.0)))).abs() < 1e-6);
     assert!((generator + mean(FAKE.into_iter())).abs() < 1e-6);
+}
+
+#[test]
+fn smoothed_labels_move_the_best_critic_as_told() {
+    // Where p real and q generated examples lie, the best D is ((1 - a)·p + b·q)/(p + q) (Salimans et al. 2016).
+    let (p, q, labels) = (3.0, 1.0, Labels { real: 0.9, fake: 0.2 });
+    let best = (0.9 * p + 0.2 * q) / (p + q);
+    let mut g = Graph::default();
+    let score = g.input("score", &[]);
+    let (real, fake) = (g.reshape(score, &[1, 1]), g.reshape(score, &[1, 1]));
+    // p real against q generated examples of one place: their losses weigh alike.
+    let none = g.full(0.0, ganlet_trainer::graph::Shape::SCALAR);
+    let zero = g.full(0.0, ganlet_trainer::graph::Shape::new(&[1, 1]));
+    let both = Loss::NonSaturating.critic_with(&mut g, real, zero, labels, none);
+    let other = Loss::NonSaturating.critic_with(&mut g, zero, fake, labels, none);
+    let (both, other) = (g.affine(both, p as f32, 0.0), g.affine(other, q as f32, 0.0));
+    let total = g.add(both, other);
+    let slope = g.grad(total, &[score])[0];
+    let mut feeds = Feeds::default();
+    let mut at = |d: f64| {
+        feeds.values.insert(score, vec![(d / (1.0 - d)).ln()]);
+        interpret(&g, &feeds)[slope.index()][0]
+    };
+    assert!(at(best).abs() < 1e-6 && at(best - 0.01) < 0.0 && at(best + 0.01) > 0.0);
+    // With hard labels the same place is told p/(p + q).
+    assert!((best - p / (p + q)).abs() > 0.02);
 }

@@ -1,4 +1,5 @@
 //! Recipes: the named ones work, and wrong ones are refused with a message that helps.
+use ganlet_trainer::nn::{Activation, Layer, Network};
 use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
@@ -8,13 +9,13 @@ fn every_named_recipe_plans_two_networks() {
     for (name, _) in NAMED {
         let mut recipe = Recipe::open(name, &[]).unwrap();
         assert_eq!(recipe.name, name);
-        if name == "portraits-64" {
+        if name == "portraits-64" || name == "celeba-dcgan" {
             assert!(run::load(&recipe).err().unwrap().to_string().contains("--data"));
             recipe.data.source = "blobs".into();
         }
         let loaded = run::load(&recipe).unwrap();
         let trainer = Trainer::new(recipe, loaded.train, 1, 10, 1).unwrap();
-        assert_eq!(trainer.generator().output(), trainer.critic().input);
+        assert_eq!(trainer.generator().output(), trainer.critic().input, "{name}");
         assert_eq!(trainer.critic().output(), [1]);
     }
 }
@@ -32,6 +33,91 @@ fn portraits_are_the_generator_of_the_device_benchmarks() {
     );
     trainer.advance().unwrap();
     assert_eq!(trainer.samples(1, 1).len(), 64 * 64 * 3);
+}
+
+/// The dense layers and convolutions of a network, by their weights.
+fn weights(network: &Network) -> Vec<Vec<usize>> {
+    network.tensors.iter().filter(|t| t.name.ends_with("weight")).map(|t| t.dims.clone()).collect()
+}
+
+#[test]
+fn the_celeba_recipe_is_the_dcgan_of_the_documents() {
+    let recipe = Recipe::open("celeba-dcgan", &[]).unwrap();
+    let (generator, critic) = recipe.networks(&[64, 64, 3]).unwrap();
+    let made =
+        [vec![128, 4 * 4 * 512], vec![4, 4, 256, 512], vec![4, 4, 128, 256], vec![4, 4, 64, 128], vec![4, 4, 3, 64]];
+    assert_eq!(weights(&generator), made);
+    // The critic mirrors the generator, layer for layer.
+    let mirrored: Vec<_> = made[1..].iter().rev().cloned().chain([vec![4 * 4 * 512, 1]]).collect();
+    let judged: Vec<_> = weights(&critic);
+    assert_eq!(judged, mirrored.into_iter().collect::<Vec<_>>());
+    assert!(matches!(generator.layers[1], Layer::BatchNorm { channels: 512 }));
+    assert!(critic.layers.contains(&Layer::Activation(Activation::Leaky(0.2))));
+    let train = &recipe.train;
+    assert_eq!((train.critic_steps, train.generator_steps, train.batch), (1, 2, 16));
+    assert_eq!((train.plot_every, train.sample_every, recipe.data.range), (100, 400, [-0.5, 0.5]));
+    // Fan-based: variance 2/(in + out) of each layer, not one deviation for all.
+    for (name, fans) in [("0.weight", 128.0 + 8192.0), ("3.weight", 4.0 * 512.0 + 16.0 * 256.0)] {
+        let tensor = generator.tensors.iter().find(|t| t.name == name).unwrap();
+        let values = generator.start(1, 1);
+        let run = &values[tensor.at..][..tensor.len()];
+        let variance = run.iter().map(|v| f64::from(v * v)).sum::<f64>() / run.len() as f64;
+        assert!((variance * fans / 2.0 - 1.0).abs() < 0.02, "{name}: {variance}");
+    }
+}
+
+#[test]
+fn one_network_serves_several_losses() {
+    let len = |name: &str| {
+        let (g, c) = Recipe::open(name, &[]).unwrap().networks(&[2]).unwrap();
+        (g.len(), c.len())
+    };
+    assert_eq!(len("ring+non-saturating"), len("ring+wasserstein-gp"));
+    assert_eq!(len("ring+minimax"), len("ring+hinge"));
+}
+
+#[test]
+fn combinations_that_cannot_work_are_refused_with_what_can() {
+    for (name, setting, word, remedy) in [
+        (
+            "digits-dcgan",
+            "objective.regulariser={kind=\"gradient-penalty\", lambda=10}",
+            "batch normalisation",
+            "critic.batch_norm = false",
+        ),
+        ("ring", "technique.label_real=0.9", "label smoothing", "non-saturating"),
+        ("ring", "technique.packing=3", "does not divide", "train.batch = 258"),
+        ("ring+non-saturating", "technique.unroll=0", "unroll = 0", "leave the key away"),
+        ("ring", "objective.loss=began", "restores", "autoencoder"),
+        ("ring+minimax", "objective.loss=wasserstein", "slope", "gradient-penalty"),
+        ("ring+consensus", "technique.unroll=2", "unrolling", "choose one"),
+        ("ring", "technique.augment=[\"cutout\"]", "pictures", "technique.noise"),
+        ("ring+packed-2", "data.classes=8", "packing", "data.classes = 0"),
+        ("ring+two-sided-labels", "technique.label_fake=0.95", "label_fake", "label_real"),
+        ("ring+began", "objective.regulariser={kind=\"r1\", gamma=1}", "began", "leave regulariser"),
+        ("ring+feature-matching", "critic.hidden=[]", "no hidden layer", "critic.hidden = [64]"),
+    ] {
+        let message = Recipe::open(name, &[setting.to_owned()]).expect_err(setting).to_string();
+        assert!(message.contains(word) && message.contains(remedy), "{setting}: {message}");
+    }
+    let message = Recipe::open("ring+unroled", &[]).unwrap_err().to_string();
+    assert!(message.contains("unroled") && message.contains("unrolled-5"), "{message}");
+}
+
+#[test]
+fn a_pyramid_needs_sides_that_halve() {
+    let generator = "generator={family=\"pyramid\", latent=4, widths=[4, 4, 4]}".to_owned();
+    let recipe = Recipe::open("digits", &[generator, "data.size=[30, 30]".into()]).unwrap();
+    let message = recipe.networks(&[30, 30, 1]).unwrap_err().to_string();
+    assert!(message.contains("cannot be halved") && message.contains("multiple of 4"), "{message}");
+}
+
+#[test]
+fn an_unknown_setting_lists_those_near_it() {
+    let message = Recipe::open("ring", &["optimizer.rate=1".into()]).unwrap_err().to_string();
+    assert!(message.contains("optimiser.rate"), "{message}");
+    let message = Recipe::open("ring", &["packing=2".into()]).unwrap_err().to_string();
+    assert!(message.contains("technique.packing"), "{message}");
 }
 
 #[test]

@@ -6,11 +6,19 @@ use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Executor, Program, Store};
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use crate::nn::{Mode, Network};
-use crate::optim::{Adam, Schedule};
+use crate::optim::{Kind, Moments, Optimiser, Schedule};
 use crate::philox::Key;
 
 const BATCH: usize = 64;
-const ADAM: Adam = Adam { rate: 2e-3, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
+const ADAM: Optimiser = Optimiser {
+    kind: Kind::Adam,
+    rate: 2e-3,
+    generator_rate: None,
+    momentum: 0.0,
+    beta1: 0.9,
+    beta2: 0.99,
+    epsilon: 1e-8,
+};
 const SCHEDULE: Schedule = Schedule::Cosine { to: 0.01 };
 /// Pull of every weight towards zero.
 const DECAY: f32 = 3e-4;
@@ -92,7 +100,7 @@ pub fn teach(
             scale(train.bytes(index), &mut plain);
             vary(&plain, shape, lesson.variation, Key { stream: 2 + i as u32, ..key }, picture);
         }
-        let s = ADAM.scalars(step + 1, SCHEDULE.factor(step, lesson.steps));
+        let s = ADAM.scalars(step + 1, SCHEDULE.factor(step, lesson.steps), false);
         let inputs: [&[f32]; 5] = [&pictures, &wanted, &[s.rate], &[s.mean_correction], &[s.square_correction]];
         cpu.run(0, &inputs, Clock { seed: lesson.seed, step }).map_err(|e| e.to_string())?;
         progress(step + 1, cpu.output(0, 0)[0]);
@@ -113,7 +121,8 @@ pub fn teach(
 fn program(network: &Network, classes: usize, store: &mut Store, start: Vec<f32>) -> Program {
     let n = start.len();
     let weights = store.add("features.weights", start);
-    let moments = (store.add("features.mean", vec![0.0; n]), store.add("features.square", vec![0.0; n]));
+    let mut zeros = |role: &str| store.add(format!("features.{role}"), vec![0.0; n]);
+    let moments = Moments { mean: zeros("mean"), square: zeros("square"), peak: None };
     let mut g = Graph::default();
     let dims: Vec<_> = std::iter::once(BATCH).chain(network.input.iter().copied()).collect();
     let x = g.input("pictures", &dims);
@@ -137,7 +146,9 @@ fn program(network: &Network, classes: usize, store: &mut Store, start: Vec<f32>
     let gradient = bound.grad(&mut g, loss);
     let pull = g.affine(bound.flat, DECAY, 0.0);
     let gradient = g.add(gradient, pull);
-    ADAM.update(&mut g, (weights, bound.flat), gradient, moments, scalars);
+    let read = Optimiser::read(&mut g, moments, n);
+    let (new, values) = ADAM.step(&mut g, bound.flat, gradient, read, scalars);
+    Optimiser::assign(&mut g, (weights, new), (moments, values));
     Program::new("classifier step", &g, &[loss])
 }
 

@@ -22,7 +22,9 @@ impl Graph {
             let node = self.node(id);
             let style = match node.op {
                 Op::Input | Op::Param(_) | Op::Assign(_) => ", shape=box",
-                Op::MatMul { .. } | Op::Conv(_) | Op::ConvInput(_) | Op::ConvWeight(_) => ", style=bold",
+                Op::MatMul { .. } | Op::Conv(_) | Op::ConvInput(_) | Op::ConvWeight(_) | Op::Depthwise(_) => {
+                    ", style=bold"
+                }
                 _ => "",
             };
             let label = format!("{:?}\\n{:?}", node.op, node.shape).replace('"', "'");

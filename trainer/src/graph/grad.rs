@@ -110,6 +110,12 @@ impl Graph {
             Op::ConvInput(w) => self.conv_weight(g, other, w),
             Op::ConvWeight(w) if k == 0 => self.conv_input(other, g, w, (shape.dims()[1], shape.dims()[2])),
             Op::ConvWeight(w) => self.conv(other, g, w),
+            Op::Depthwise(w) if k == 0 => self.depthwise_input(g, other, w, (shape.dims()[1], shape.dims()[2])),
+            Op::Depthwise(w) => self.depthwise_weight(other, g, w),
+            Op::DepthwiseInput(w) if k == 0 => self.depthwise(g, other, w),
+            Op::DepthwiseInput(w) => self.depthwise_weight(g, other, w),
+            Op::DepthwiseWeight(w) if k == 0 => self.depthwise_input(other, g, w, (shape.dims()[1], shape.dims()[2])),
+            Op::DepthwiseWeight(w) => self.depthwise(other, g, w),
             Op::Upsample(f) => self.sum_pool(g, f),
             Op::SumPool(f) => self.upsample(g, f),
         })

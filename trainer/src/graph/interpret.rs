@@ -88,6 +88,21 @@ pub fn interpret(graph: &Graph, feeds: &Feeds) -> Vec<Vec<f64>> {
                 taps(w, s(0), s(1), node.shape, |x, y, k| out[k] += a(0)[x] * a(1)[y]);
                 out
             }
+            (_, Op::Depthwise(w)) => {
+                let mut out = vec![0.0; node.shape.len()];
+                lone_taps(w, s(0), node.shape, |x, y, k| out[y] += a(0)[x] * a(1)[k]);
+                out
+            }
+            (_, Op::DepthwiseInput(w)) => {
+                let mut out = vec![0.0; node.shape.len()];
+                lone_taps(w, node.shape, s(0), |x, y, k| out[x] += a(0)[y] * a(1)[k]);
+                out
+            }
+            (_, Op::DepthwiseWeight(w)) => {
+                let mut out = vec![0.0; node.shape.len()];
+                lone_taps(w, s(0), s(1), |x, y, k| out[k] += a(0)[x] * a(1)[y]);
+                out
+            }
             (_, Op::Upsample(f)) => {
                 gather(node.shape, s(0), |[b, y, x, c]| [b, y / f, x / f, c]).map(|i| a(0)[i]).collect()
             }
@@ -126,6 +141,17 @@ fn taps(w: Window, x: Shape, y: Shape, k: Shape, mut each: impl FnMut(usize, usi
                 each(pixel * ci + i, ((n * oh + oy) * ow + ox) * co + o, ((ky * kernel + kx) * ci + i) * co + o);
             }
         }
+    }
+}
+
+/// The same for a depthwise convolution.
+fn lone_taps(w: Window, x: Shape, y: Shape, mut each: impl FnMut(usize, usize, usize)) {
+    let c = x.last();
+    // A convolution of one channel, once for each.
+    let one = |s: Shape| Shape::new(&[s.four()[0], s.four()[1], s.four()[2], 1]);
+    let kernel = Shape::new(&[w.kernel, w.kernel, 1, 1]);
+    for channel in 0..c {
+        taps(w, one(x), one(y), kernel, |x, y, k| each(x * c + channel, y * c + channel, k * c + channel));
     }
 }
 

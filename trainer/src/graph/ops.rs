@@ -144,6 +144,12 @@ pub enum Op {
     ConvInput(Window),
     /// (x, y) to `[k,k,i,o]`: gradient of `Conv` by its weight.
     ConvWeight(Window),
+    /// (x `[b,h,w,c]`, weight `[k,k,c]`) to `[b,h',w',c]`: a convolution of each channel by itself.
+    Depthwise(Window),
+    /// (y `[b,h',w',c]`, weight `[k,k,c]`) to `[b,h,w,c]`: gradient of `Depthwise` by its input.
+    DepthwiseInput(Window),
+    /// (x, y) to `[k,k,c]`: gradient of `Depthwise` by its weight.
+    DepthwiseWeight(Window),
     /// Each pixel repeated `factor` times in both directions.
     Upsample(usize),
     /// Sums of `factor` x `factor` pixels: the adjoint of `Upsample`.
@@ -330,6 +336,44 @@ impl Graph {
             "weight gradient of {sx:?} and {sy:?} by {window:?}"
         );
         self.push(Op::ConvWeight(window), &[x, y], Shape::new(&[window.kernel, window.kernel, i, o]))
+    }
+
+    /// Convolution of each channel of `x` `[b,h,w,c]` with its own kernel of `weight` `[k,k,c]`.
+    #[track_caller]
+    pub fn depthwise(&mut self, x: NodeId, weight: NodeId, window: Window) -> NodeId {
+        let (sx, sw) = (self.shape(x), self.shape(weight));
+        let (&[b, h, w, c], &[k, k2, wc]) = (sx.dims(), sw.dims()) else { panic!("depthwise {sx:?} by {sw:?}") };
+        assert!(k == k2 && k == window.kernel && wc == c, "depthwise convolution of {sx:?} by {sw:?}, {window:?}");
+        let (Some(oh), Some(ow)) = (window.output(h), window.output(w)) else {
+            panic!("{window:?} does not fit a picture of {sx:?}")
+        };
+        self.push(Op::Depthwise(window), &[x, weight], Shape::new(&[b, oh, ow, c]))
+    }
+
+    /// The gradient of a depthwise convolution by its input of `h` x `w`, from the gradient `y` of its output.
+    #[track_caller]
+    pub fn depthwise_input(&mut self, y: NodeId, weight: NodeId, window: Window, (h, w): (usize, usize)) -> NodeId {
+        let (sy, sw) = (self.shape(y), self.shape(weight));
+        let &[b, oh, ow, c] = sy.dims() else { panic!("depthwise gradient of {sy:?} by {sw:?}") };
+        assert!(
+            sw.last() == c && window.output(h) == Some(oh) && window.output(w) == Some(ow),
+            "depthwise gradient of {sy:?} by {sw:?} to {h}x{w} by {window:?}"
+        );
+        self.push(Op::DepthwiseInput(window), &[y, weight], Shape::new(&[b, h, w, c]))
+    }
+
+    /// The gradient of a depthwise convolution by its weight, from its input `x` and the gradient `y` of its output.
+    #[track_caller]
+    pub fn depthwise_weight(&mut self, x: NodeId, y: NodeId, window: Window) -> NodeId {
+        let (sx, sy) = (self.shape(x), self.shape(y));
+        let (&[b, h, w, c], &[yb, oh, ow, yc]) = (sx.dims(), sy.dims()) else {
+            panic!("depthwise weight gradient of {sx:?} and {sy:?}")
+        };
+        assert!(
+            b == yb && c == yc && window.output(h) == Some(oh) && window.output(w) == Some(ow),
+            "depthwise weight gradient of {sx:?} and {sy:?} by {window:?}"
+        );
+        self.push(Op::DepthwiseWeight(window), &[x, y], Shape::new(&[window.kernel, window.kernel, c]))
     }
 
     /// Nearest-neighbour enlargement.

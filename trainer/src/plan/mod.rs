@@ -53,6 +53,9 @@ pub(crate) enum Kind {
     Conv(Window, ConvShape),
     ConvInput(Window, ConvShape),
     ConvWeight(Window, ConvShape),
+    Depthwise(Window, ConvShape),
+    DepthwiseInput(Window, ConvShape),
+    DepthwiseWeight(Window, ConvShape),
     /// (picture [b,h,w,c], factor)
     Upsample([usize; 4], usize),
     /// (small picture [b,h,w,c], factor)
@@ -94,6 +97,9 @@ impl Kind {
             Self::Conv(w, s) | Self::ConvInput(w, s) | Self::ConvWeight(w, s) => {
                 2.0 * (s.batch * s.oh * s.ow * s.ci * s.co) as f64 * (w.kernel * w.kernel) as f64
             }
+            Self::Depthwise(w, s) | Self::DepthwiseInput(w, s) | Self::DepthwiseWeight(w, s) => {
+                2.0 * (s.batch * s.oh * s.ow * s.ci) as f64 * (w.kernel * w.kernel) as f64
+            }
             _ => 0.0,
         }
     }
@@ -106,6 +112,9 @@ impl Kind {
             Self::Conv(..) => "conv",
             Self::ConvInput(..) => "conv-input",
             Self::ConvWeight(..) => "conv-weight",
+            Self::Depthwise(..) => "depthwise",
+            Self::DepthwiseInput(..) => "depthwise-input",
+            Self::DepthwiseWeight(..) => "depthwise-weight",
             Self::Upsample(..) => "upsample",
             Self::SumPool(..) => "sum-pool",
             Self::Slice { .. } => "slice",

@@ -169,6 +169,9 @@ impl Slots<'_> {
             Op::Conv(w) => Kind::Conv(w, conv_shape(shape(0).four(), node.shape.four())),
             Op::ConvInput(w) => Kind::ConvInput(w, conv_shape(node.shape.four(), shape(0).four())),
             Op::ConvWeight(w) => Kind::ConvWeight(w, conv_shape(shape(0).four(), shape(1).four())),
+            Op::Depthwise(w) => Kind::Depthwise(w, conv_shape(shape(0).four(), node.shape.four())),
+            Op::DepthwiseInput(w) => Kind::DepthwiseInput(w, conv_shape(node.shape.four(), shape(0).four())),
+            Op::DepthwiseWeight(w) => Kind::DepthwiseWeight(w, conv_shape(shape(0).four(), shape(1).four())),
             Op::Upsample(f) => Kind::Upsample(shape(0).four(), f),
             Op::SumPool(f) => Kind::SumPool(node.shape.four(), f),
             Op::Slice { axis, start } => {

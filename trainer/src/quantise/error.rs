@@ -1,5 +1,6 @@
 //! Why a network cannot become an integer model, found before any work is done.
 use super::net::{Dims, FloatLayer, FloatNet, FloatOp};
+use crate::nn::Layer;
 use ganlet_runtime::{
     FormatError,
     format::{MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE},
@@ -41,6 +42,18 @@ impl QuantiseError {
             "the model takes {compact} bytes with every layer compact, {weights} of them here, and the flash budget is {budget}"
         );
         Self::Layer { layer, kind, problem, remedy: "give the budget that it takes, or train with fewer channels" }
+    }
+
+    /// A layer that trains, but that the model format does not know.
+    pub(super) fn unknown(layer: usize, found: &Layer) -> Self {
+        let kind = match found {
+            Layer::Depthwise { .. } => "depthwise convolution",
+            Layer::Fork | Layer::Swap | Layer::Join => "shortcut",
+            Layer::Level { .. } | Layer::Picture => "pyramid level",
+            _ => "critic's layer",
+        };
+        let remedy = "train a generator of the dcgan family with doubling = \"transpose\" or \"nearest\"";
+        Self::Layer { layer, kind, problem: "this version of the model format has no such layer".into(), remedy }
     }
 
     pub(super) fn no_layers() -> Self {

@@ -1,11 +1,20 @@
 //! From a trained generator to the chain that is exported: batch normalisation folded into the layer before it.
-use super::{Activation, FloatLayer, FloatNet, FloatOp};
+use super::{Activation, FloatLayer, FloatNet, FloatOp, QuantiseError};
 use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor};
 
 /// The generator `network` with its averaged `weights` and batch `statistics`, ready to be quantised.
 ///
 /// y = (W·x + b - mean)·scale/√(variance + ε) + shift is again a layer W'·x + b' (Jacob et al. 2018, eq. 14).
-pub fn fold(name: &str, network: &Network, weights: &[f32], statistics: &[f32], range: [f32; 2]) -> FloatNet {
+///
+/// # Errors
+/// With a layer that no integer model has.
+pub fn fold(
+    name: &str,
+    network: &Network,
+    weights: &[f32],
+    statistics: &[f32],
+    range: [f32; 2],
+) -> Result<FloatNet, QuantiseError> {
     let find = |tensors: &[Tensor], values: &[f32], layer: usize, role: &str| {
         let wanted = format!("{layer}.{role}");
         let tensor = tensors.iter().find(|t| t.name == wanted);
@@ -48,11 +57,12 @@ pub fn fold(name: &str, network: &Network, weights: &[f32], statistics: &[f32], 
                 layers.last_mut().into_iter().for_each(|l| l.activation = activation);
                 continue;
             }
+            other => return Err(QuantiseError::unknown(i, other)),
         };
         let (weight, bias) = (weight(i, "weight"), weight(i, "bias"));
         layers.push(FloatLayer { op, weight, bias, activation: Activation::Linear });
     }
-    FloatNet { name: name.into(), latent: network.input.iter().product(), layers, range: (range[0], range[1]) }
+    Ok(FloatNet { name: name.into(), latent: network.input.iter().product(), layers, range: (range[0], range[1]) })
 }
 
 /// A batch normalisation as one factor and one summand per channel.

@@ -6,10 +6,11 @@
 use super::RunError;
 use crate::exec::Store;
 use crate::nets::Impossible;
-use crate::nn::{Network, Tensor};
+use crate::nn::{Init, Network, Tensor};
 use crate::recipe::Recipe;
 use crate::report;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -36,7 +37,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The networks that the weights belong to.
     pub fn networks(&self) -> Result<(Network, Network), Impossible> {
-        Ok((self.recipe.generator.network(&self.shape)?, self.recipe.critic.network(&self.shape)?))
+        self.recipe.networks(&self.shape)
     }
 
     /// The averaged generator's weights, and its batch statistics if it has any.
@@ -50,7 +51,7 @@ impl Checkpoint {
         let (generator, critic) = self.networks().map_err(|e| RunError::new(path, e))?;
         let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
         for entry in self.store.entries() {
-            for tensor in layout(&entry.name, &generator, &critic) {
+            for tensor in layout(&entry.name, &generator, &critic).iter() {
                 let run = &entry.values[tensor.at..][..tensor.len()];
                 let raw = run.iter().flat_map(|v| v.to_le_bytes()).collect();
                 bytes.push((format!("{}/{}", entry.name, tensor.name), tensor.dims.clone(), raw));
@@ -95,10 +96,10 @@ impl Checkpoint {
         let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };
         let (generator, critic) = checkpoint.networks().map_err(|e| wrong(e.to_string()))?;
         crate::train::affordable(&checkpoint.recipe, &generator, &critic).map_err(|e| wrong(e.to_string()))?;
-        let (_, template) = crate::train::start(&generator, &critic, 0);
+        let (_, template) = crate::train::start(&checkpoint.recipe, &generator, &critic, 0);
         for entry in template.entries() {
             let mut values = vec![0.0; entry.values.len()];
-            for tensor in layout(&entry.name, &generator, &critic) {
+            for tensor in layout(&entry.name, &generator, &critic).iter() {
                 let name = format!("{}/{}", entry.name, tensor.name);
                 let view = tensors.tensor(&name).map_err(|e| wrong(format!("{name}: {e}")))?;
                 if view.dtype() != Dtype::F32 || view.shape() != tensor.dims {
@@ -116,10 +117,15 @@ impl Checkpoint {
 }
 
 /// The tensors that make up the store's entry `name`.
-fn layout<'n>(name: &str, generator: &'n Network, critic: &'n Network) -> &'n [Tensor] {
-    match name {
+fn layout<'n>(name: &str, generator: &'n Network, critic: &'n Network) -> Cow<'n, [Tensor]> {
+    Cow::Borrowed(match name {
         "generator.statistics" => &generator.statistics,
+        "critic.vectors" => &critic.vectors,
+        "critic.balance" => {
+            let one = Tensor { name: "k".into(), dims: vec![1], at: 0, init: Init::Constant(0.0) };
+            return Cow::Owned(vec![one]);
+        }
         _ if name.starts_with("generator.") => &generator.tensors,
         _ => &critic.tensors,
-    }
+    })
 }

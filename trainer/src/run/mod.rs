@@ -117,7 +117,7 @@ impl<'j> Run<'j> {
     /// Trains to the end, or until `stop` says so between two steps.
     pub fn go(&mut self, stop: &dyn Fn() -> bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<End, Failure> {
         let train = self.trainer.recipe().train.clone();
-        let per_step = train.batch as f64 * (f64::from(train.critic_steps) + 1.0);
+        let per_step = train.batch as f64 * f64::from(train.critic_steps + train.generator_steps);
         let (mut since, mut logged) = (Instant::now(), self.trainer.step());
         if self.trainer.step() == 0 {
             self.show()?;
@@ -139,7 +139,8 @@ impl<'j> Run<'j> {
             let last = step == self.trainer.steps() || stopping;
             let due = |every: u64| step.is_multiple_of(every) || last;
             let save = due(train.save_every);
-            let line_due = due(train.log_every) || save;
+            let plot = train.plot_every > 0 && due(train.plot_every);
+            let line_due = due(train.log_every) || save || plot;
             let mut line = None;
             if line_due {
                 let passed = since.elapsed().as_secs_f64();
@@ -169,6 +170,9 @@ impl<'j> Run<'j> {
             }
             if let Some(line) = line {
                 self.folder.log(&line)?;
+                if plot {
+                    self.plot()?;
+                }
                 tell(Event::Line(&line));
                 let aside = since.elapsed().as_secs_f64();
                 self.seconds += aside;
@@ -204,11 +208,16 @@ impl<'j> Run<'j> {
         }
     }
 
-    fn finish(&self) -> Result<(), RunError> {
+    /// Draws the losses so far.
+    fn plot(&self) -> Result<(), RunError> {
         let lines = self.folder.lines();
         let plot = pictures::losses(&self.trainer.recipe().name, &lines);
         self.folder.write("losses.png", plot.png())?;
-        self.folder.write("losses.svg", plot.svg())?;
+        self.folder.write("losses.svg", plot.svg())
+    }
+
+    fn finish(&self) -> Result<(), RunError> {
+        self.plot()?;
         let frames: Vec<_> = self.frames.iter().map(|f| f.1.clone()).collect();
         self.folder.write("timeline.gif", animation(&frames, 200))
     }

@@ -1,5 +1,9 @@
 //! Training: one step at a time, from a recipe, a data set and a seed.
+mod params;
 mod programs;
+mod sight;
+#[cfg(test)]
+mod tests;
 
 use crate::data::Dataset;
 use crate::exec::cpu::Cpu;
@@ -8,7 +12,10 @@ use crate::nets::Impossible;
 use crate::nn::Network;
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use programs::{CRITIC, CRITIC_OUTPUTS, CRITIC_PENALISED, GENERATOR, Params, Parts, SAMPLE, SETTLE};
+use crate::regularise::Regulariser;
+use arrayvec::ArrayVec;
+use params::Params;
+use programs::{CRITIC, CRITIC_OUTPUTS, CRITIC_PENALISED, GENERATOR, Parts, SAMPLE, SETTLE};
 use serde::{Deserialize, Serialize};
 
 /// Streams of random numbers.
@@ -38,6 +45,23 @@ pub struct Report {
     pub generator_gradient: f32,
     /// The penalty of the last penalised critic update.
     pub penalty: f32,
+    /// BEGAN's k.
+    #[serde(default)]
+    pub balance: f32,
+    /// BEGAN's measure of convergence.
+    #[serde(default)]
+    pub convergence: f32,
+}
+
+/// A part of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Latents and real examples were drawn.
+    Drawn,
+    /// The critic was updated.
+    Critic,
+    /// The generator was updated.
+    Generator,
 }
 
 /// A run in memory: networks, executor, step count. Files are the business of [`crate::run`].
@@ -53,14 +77,52 @@ pub struct Trainer {
     cpu: Cpu,
     real: Vec<f32>,
     latents: Vec<f32>,
+    labels: Vec<u8>,
+    classes: Vec<f32>,
     bytes: Vec<i8>,
     last: Report,
     settled: u64,
 }
 
 /// Where everything lies in a run's store, and a store that starts from `seed`.
-pub(crate) fn start(generator: &Network, critic: &Network, seed: u64) -> (Params, Store) {
-    Params::start(generator, critic, seed)
+pub(crate) fn start(recipe: &Recipe, generator: &Network, critic: &Network, seed: u64) -> (Params, Store) {
+    Params::start(recipe, generator, critic, seed)
+}
+
+/// Refuses classes that the data does not have.
+fn labelled(recipe: &Recipe, data: &dyn Dataset) -> Result<(), Impossible> {
+    let wanted = recipe.data.classes;
+    if wanted == 0 {
+        return Ok(());
+    }
+    let mut drawn = [0; 1];
+    let found = match data.labels() {
+        Some(labels) => labels.iter().max().map_or(0, |m| usize::from(*m) + 1),
+        // Points tell the mode that they were drawn from.
+        None if data.len().is_none() => {
+            let label = |step| {
+                data.batch_labels(Key { seed: 0, stream: 0, step }, &mut drawn);
+                usize::from(drawn[0]) + 1
+            };
+            (0..4096).map(label).max().unwrap_or(0)
+        }
+        None => 0,
+    };
+    if found == wanted {
+        return Ok(());
+    }
+    let why = match found {
+        0 => format!(
+            "data.classes = {wanted}, but {} has no labels: give data with labels (an NPZ or IDX file, a folder of folders), or \
+             set data.classes = 0",
+            data.name()
+        ),
+        _ => format!(
+            "data.classes = {wanted}, but {} has {found} classes: set data.classes = {found}, or 0",
+            data.name()
+        ),
+    };
+    Err(Impossible::new("data", why))
 }
 
 /// Refuses a run that would take more memory than this machine has, before any is taken.
@@ -102,18 +164,21 @@ impl Trainer {
         steps: u64,
         threads: usize,
     ) -> Result<Self, Impossible> {
-        let generator = recipe.generator.network(data.shape())?;
-        let critic = recipe.critic.network(data.shape())?;
+        labelled(&recipe, &*data)?;
+        let (generator, critic) = recipe.networks(data.shape())?;
         affordable(&recipe, &generator, &critic)?;
-        let (params, store) = start(&generator, &critic, seed);
+        let (params, store) = start(&recipe, &generator, &critic, seed);
         let sample_batch = if data.shape().len() == 3 { 64 } else { 500 };
         let parts = Parts { recipe: &recipe, generator: &generator, critic: &critic, params, sample_batch };
         let mut cpu = Cpu::new(threads);
         cpu.load(parts.build(), store);
-        let (item, latent) = (data.shape().iter().product::<usize>(), generator.input[0]);
+        let (item, latent) = (data.shape().iter().product::<usize>(), recipe.generator.latent());
+        let batch = recipe.train.batch;
         Ok(Self {
-            real: vec![0.0; recipe.train.batch * item],
-            latents: vec![0.0; recipe.train.batch.max(sample_batch) * latent],
+            real: vec![0.0; batch * item],
+            latents: vec![0.0; batch * latent],
+            labels: vec![0; batch],
+            classes: vec![0.0; batch * recipe.data.classes],
             bytes: vec![0; latent],
             recipe,
             seed,
@@ -195,7 +260,8 @@ impl Trainer {
         let every = f64::from(self.recipe.objective.regulariser.every());
         let share = if every > 0.0 { 1.0 / every } else { 0.0 };
         let critic = flops(CRITIC) * (1.0 - share) + flops(CRITIC_PENALISED) * share;
-        critic * f64::from(self.recipe.train.critic_steps) + flops(GENERATOR)
+        critic * f64::from(self.recipe.train.critic_steps)
+            + flops(GENERATOR) * f64::from(self.recipe.train.generator_steps)
     }
 
     /// Sets the length of the run, before its first step.
@@ -211,83 +277,130 @@ impl Trainer {
         self.last = Report::default();
     }
 
-    /// Critic updates, then one generator update. On an error nothing of the failing update is kept.
+    /// Critic updates, then generator updates (or the other way around). On an error nothing of the failing update is kept.
     pub fn advance(&mut self) -> Result<Report, NotFinite> {
-        let step = self.step + 1;
-        self.updates().map_err(|e| NotFinite { step, ..e })
+        self.advance_telling(&mut |_, _| {})
     }
 
-    fn updates(&mut self) -> Result<Report, NotFinite> {
-        let train = &self.recipe.train;
-        let (critic_steps, ema) = (u64::from(train.critic_steps), train.ema);
-        let every = u64::from(self.recipe.objective.regulariser.every());
-        let factor = self.recipe.schedule.factor(self.step, self.steps);
-        let adam = self.recipe.optimiser;
-        let mut report = Report { step: self.step + 1, ..self.last };
-        for i in 0..critic_steps {
-            let update = self.step * critic_steps + i;
-            self.draw(update, 0);
-            let s = adam.scalars(update + 1, factor);
-            let penalised = every > 0 && update.is_multiple_of(every);
-            let program = if penalised { CRITIC_PENALISED } else { CRITIC };
-            let clock = Clock { seed: self.seed, step: update };
-            let latents = &self.latents[..self.recipe.train.batch * self.generator.input[0]];
-            let scalars = [[s.rate], [s.mean_correction], [s.square_correction]];
-            self.cpu.run(program, &[&self.real, latents, &scalars[0], &scalars[1], &scalars[2]], clock)?;
-            let mut outputs = [0.0; CRITIC_OUTPUTS.len()];
-            outputs.iter_mut().enumerate().for_each(|(k, v)| *v = self.cpu.output(program, k)[0]);
-            [report.critic_loss, report.judged_real, report.judged_fake, report.critic_gradient, _] = outputs;
-            if penalised {
-                report.penalty = outputs[4];
+    /// The same; `tell` is told each part of the step when it is done, with what is known by then.
+    pub fn advance_telling(&mut self, tell: &mut dyn FnMut(Part, &Report)) -> Result<Report, NotFinite> {
+        let step = self.step + 1;
+        self.updates(tell).map_err(|e| NotFinite { step, ..e })
+    }
+
+    fn updates(&mut self, tell: &mut dyn FnMut(Part, &Report)) -> Result<Report, NotFinite> {
+        let mut report = Report { step: self.step + 1, penalty: self.last.penalty, ..self.last };
+        let generator_first = self.step < self.recipe.train.generator_first;
+        for generator in [generator_first, !generator_first] {
+            if generator {
+                self.generator_updates(&mut report, tell)?;
+            } else {
+                self.critic_updates(&mut report, tell)?;
             }
         }
-        self.draw(self.step, 1);
-        let s = adam.scalars(self.step + 1, factor);
-        let t = self.step as f32;
-        // A young average forgets faster, or it would keep the random start.
-        let share = 1.0 - ema.min((1.0 + t) / (10.0 + t));
-        let clock = Clock { seed: self.seed, step: self.step };
-        let latents = &self.latents[..self.recipe.train.batch * self.generator.input[0]];
-        let scalars = [[s.rate], [s.mean_correction], [s.square_correction], [share]];
-        let inputs: [&[f32]; 6] = [&self.real, latents, &scalars[0], &scalars[1], &scalars[2], &scalars[3]];
-        self.cpu.run(GENERATOR, &inputs, clock)?;
-        report.generator_loss = self.cpu.output(GENERATOR, 0)[0];
-        report.generator_gradient = self.cpu.output(GENERATOR, 1)[0];
         self.step += 1;
         self.last = report;
         Ok(report)
     }
 
-    /// Real examples and latents of update `update` of one of the networks.
+    fn critic_updates(&mut self, report: &mut Report, tell: &mut dyn FnMut(Part, &Report)) -> Result<(), NotFinite> {
+        let times = u64::from(self.recipe.train.critic_steps);
+        let every = u64::from(self.recipe.objective.regulariser.every());
+        for i in 0..times {
+            let update = self.step * times + i;
+            self.draw(update, 0);
+            tell(Part::Drawn, report);
+            let penalised = every > 0 && update.is_multiple_of(every);
+            let program = if penalised { CRITIC_PENALISED } else { CRITIC };
+            self.run(program, update, false)?;
+            let mut outputs = [0.0; CRITIC_OUTPUTS.len()];
+            outputs.iter_mut().enumerate().for_each(|(k, v)| *v = self.cpu.output(program, k)[0]);
+            let consensual = matches!(self.recipe.objective.regulariser, Regulariser::Consensus { .. });
+            [report.critic_loss, report.judged_real, report.judged_fake, report.critic_gradient, ..] = outputs;
+            [report.balance, report.convergence] = [outputs[5], outputs[6]];
+            if penalised || consensual {
+                report.penalty = outputs[4];
+            }
+            tell(Part::Critic, report);
+        }
+        Ok(())
+    }
+
+    fn generator_updates(&mut self, report: &mut Report, tell: &mut dyn FnMut(Part, &Report)) -> Result<(), NotFinite> {
+        let times = u64::from(self.recipe.train.generator_steps);
+        for i in 0..times {
+            let update = self.step * times + i;
+            self.draw(update, 1);
+            tell(Part::Drawn, report);
+            self.run(GENERATOR, update, true)?;
+            report.generator_loss = self.cpu.output(GENERATOR, 0)[0];
+            report.generator_gradient = self.cpu.output(GENERATOR, 1)[0];
+            tell(Part::Generator, report);
+        }
+        Ok(())
+    }
+
+    /// Runs a step's program for update number `update` of its network, on what was drawn.
+    fn run(&mut self, program: usize, update: u64, generator: bool) -> Result<(), NotFinite> {
+        let factor = self.recipe.schedule.factor(self.step, self.steps);
+        let s = self.recipe.optimiser.scalars(update + 1, factor, generator);
+        let scalars = [[s.rate], [s.mean_correction], [s.square_correction]];
+        let noise = [self.recipe.technique.noise_at(self.step, self.steps)];
+        let t = update as f32;
+        let past = [1.0 / (t + 1.0)];
+        // A young average forgets faster, or it would keep the random start.
+        let average = [1.0 - self.recipe.train.ema.min((1.0 + t) / (10.0 + t))];
+        let mut inputs: ArrayVec<&[f32], 9> = ArrayVec::new();
+        inputs.push(&self.real);
+        inputs.push(&self.latents);
+        if self.recipe.data.classes > 0 {
+            inputs.push(&self.classes);
+        }
+        inputs.extend(scalars.iter().map(|s| &s[..]));
+        inputs.push(&noise);
+        inputs.push(&past);
+        if generator {
+            inputs.push(&average);
+        }
+        let clock = Clock { seed: self.seed, step: update };
+        self.cpu.run(program, &inputs, clock)
+    }
+
+    /// Real examples, latents and classes of update `update` of one of the networks.
     fn draw(&mut self, update: u64, network: u32) {
-        self.data.batch(Key { seed: self.seed, stream: REAL_STREAM + network, step: update }, &mut self.real);
+        let key = Key { seed: self.seed, stream: REAL_STREAM + network, step: update };
+        self.data.batch(key, &mut self.real);
         let scale = self.recipe.data.scale;
         if scale != 1.0 {
             self.real.iter_mut().for_each(|v| *v *= scale);
         }
-        let n = self.recipe.train.batch;
-        self.draw_latents(Key { seed: self.seed, stream: LATENT_STREAM + network, step: update }, n);
-    }
-
-    /// Latents as the device draws them for pictures, standard normal for points.
-    fn draw_latents(&mut self, key: Key, n: usize) {
-        let latent = self.generator.input[0];
-        let out = &mut self.latents[..n * latent];
-        if self.data.shape().len() != 3 {
-            return key.normal(out);
+        let count = self.recipe.data.classes;
+        if count > 0 {
+            self.data.batch_labels(key, &mut self.labels);
+            for (row, label) in self.classes.chunks_exact_mut(count).zip(&self.labels) {
+                row.fill(0.0);
+                row[usize::from(*label)] = 1.0;
+            }
         }
-        for (i, z) in out.chunks_exact_mut(latent).enumerate() {
-            ganlet_runtime::latent::normal_i8(key.words(i as u32)[0], &mut self.bytes);
-            z.iter_mut().zip(&self.bytes).for_each(|(v, b)| *v = f32::from(*b) / 32.0);
-        }
+        let key = Key { seed: self.seed, stream: LATENT_STREAM + network, step: update };
+        let points = self.data.shape().len() != 3;
+        draw_latents(key, points, self.recipe.generator.latent(), &mut self.bytes, &mut self.latents);
     }
 
     /// Examples that the averaged generator makes of device seeds `first..first + n` (points: of normal numbers).
     ///
-    /// Pictures come in the recipe's data range, points undone of the data's scale.
+    /// Pictures come in the recipe's data range, points undone of the data's scale. With classes, seed s shows class s
+    /// modulo their count.
     pub fn samples(&mut self, first: u32, n: usize) -> Vec<f32> {
-        let latent = self.generator.input[0];
-        let mut z = vec![0.0; n * latent];
+        let count = self.recipe.data.classes;
+        let classes: Vec<_> = (0..n).map(|i| (first as usize + i) % count.max(1)).collect();
+        self.samples_of_classes(first, &classes)
+    }
+
+    /// The same, one example of each of `classes`; without classes in the recipe only their number counts.
+    pub fn samples_of_classes(&mut self, first: u32, classes: &[usize]) -> Vec<f32> {
+        let (latent, count) = (self.recipe.generator.latent(), self.recipe.data.classes);
+        let mut z = vec![0.0; classes.len() * latent];
         if self.data.shape().len() == 3 {
             for (i, z) in z.chunks_exact_mut(latent).enumerate() {
                 ganlet_runtime::latent::normal_i8(first.wrapping_add(i as u32), &mut self.bytes);
@@ -296,10 +409,18 @@ impl Trainer {
         } else {
             Key { seed: self.seed, stream: LATENT_STREAM + 2, step: u64::from(first) }.normal(&mut z);
         }
-        self.samples_of(&z)
+        if count == 0 {
+            return self.samples_of(&z);
+        }
+        let mut all = Vec::with_capacity(classes.len() * (latent + count));
+        for (z, &class) in z.chunks_exact(latent).zip(classes) {
+            all.extend_from_slice(z);
+            all.extend((0..count).map(|c| if c == class { 1.0 } else { 0.0 }));
+        }
+        self.samples_of(&all)
     }
 
-    /// Examples that the averaged generator makes of the latents `z`, one after the other.
+    /// Examples that the averaged generator makes of its inputs `z`, one after the other: latents, then classes if any.
     pub fn samples_of(&mut self, z: &[f32]) -> Vec<f32> {
         self.settle();
         let latent = self.generator.input[0];
@@ -325,13 +446,21 @@ impl Trainer {
         if self.params.statistics.is_none() || self.settled == self.step {
             return;
         }
+        let (latent, count) = (self.recipe.generator.latent(), self.recipe.data.classes);
+        let mut inputs = vec![0.0; self.recipe.train.batch * (latent + count)];
         for i in 0..SETTLE_BATCHES {
-            let n = self.recipe.train.batch;
-            self.draw_latents(Key { seed: self.seed, stream: SETTLE_STREAM, step: i as u64 }, n);
+            let key = Key { seed: self.seed, stream: SETTLE_STREAM, step: i as u64 };
+            let points = self.data.shape().len() != 3;
+            draw_latents(key, points, latent, &mut self.bytes, &mut self.latents);
+            for (k, (row, z)) in
+                inputs.chunks_exact_mut(latent + count).zip(self.latents.chunks_exact(latent)).enumerate()
+            {
+                row[..latent].copy_from_slice(z);
+                row[latent..].iter_mut().enumerate().for_each(|(c, v)| *v = f32::from(u8::from(c == k % count)));
+            }
             let clock = Clock { seed: self.seed, step: self.step };
-            let latents = &self.latents[..n * self.generator.input[0]];
             let share = [1.0 / (i + 1) as f32];
-            self.cpu.run(SETTLE, &[latents, &share], clock).expect("a program without guards does not fail");
+            self.cpu.run(SETTLE, &[&inputs, &share], clock).expect("a program without guards does not fail");
         }
         self.settled = self.step;
     }
@@ -341,5 +470,16 @@ impl Trainer {
         self.settle();
         let store = self.cpu.store();
         (store.values(self.params.average), self.params.statistics.map_or(&[], |p| store.values(p)))
+    }
+}
+
+/// Latents as the device draws them for pictures, standard normal for points.
+fn draw_latents(key: Key, points: bool, latent: usize, bytes: &mut [i8], out: &mut [f32]) {
+    if points {
+        return key.normal(out);
+    }
+    for (i, z) in out.chunks_exact_mut(latent).enumerate() {
+        ganlet_runtime::latent::normal_i8(key.words(i as u32)[0], bytes);
+        z.iter_mut().zip(&*bytes).for_each(|(v, b)| *v = f32::from(*b) / 32.0);
     }
 }

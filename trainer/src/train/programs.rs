@@ -1,10 +1,13 @@
 //! The programs of a run over one store: critic step, critic step with penalty, generator step, samples.
-use crate::exec::{Program, Store};
-use crate::graph::{Graph, NodeId, ParamId, Unary};
-use crate::loss::Loss;
+use super::params::Params;
+use super::sight::{Kind, seen};
+use crate::exec::Program;
+use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
+use crate::loss::{Loss, began_balance, began_convergence};
 use crate::nn::{Bound, Mode, Network};
-use crate::recipe::Recipe;
-use crate::regularise::Regulariser;
+use crate::optim::{Moments, Optimiser};
+use crate::recipe::{Batches, Recipe};
+use crate::regularise::{Regulariser, clipped, consensus};
 
 /// Index of each program.
 pub(crate) const CRITIC: usize = 0;
@@ -14,43 +17,8 @@ pub(crate) const SAMPLE: usize = 3;
 pub(crate) const SETTLE: usize = 4;
 
 /// Outputs of the critic's programs.
-pub(crate) const CRITIC_OUTPUTS: [&str; 5] = ["loss", "judged_real", "judged_fake", "gradient", "penalty"];
-
-/// Where everything lies in the store.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Params {
-    pub(crate) generator: ParamId,
-    generator_moments: (ParamId, ParamId),
-    critic: ParamId,
-    critic_moments: (ParamId, ParamId),
-    pub(crate) average: ParamId,
-    pub(crate) statistics: Option<ParamId>,
-}
-
-impl Params {
-    /// Starts a store from `seed`.
-    pub(crate) fn start(generator: &Network, critic: &Network, seed: u64) -> (Self, Store) {
-        let mut store = Store::default();
-        let weights = generator.start(seed, 1);
-        let zeros = |n: usize| vec![0.0; n];
-        let params = Self {
-            generator: store.add("generator.weights", weights.clone()),
-            generator_moments: (
-                store.add("generator.mean", zeros(generator.len())),
-                store.add("generator.square", zeros(generator.len())),
-            ),
-            average: store.add("generator.average", weights),
-            critic: store.add("critic.weights", critic.start(seed, 2)),
-            critic_moments: (
-                store.add("critic.mean", zeros(critic.len())),
-                store.add("critic.square", zeros(critic.len())),
-            ),
-            statistics: (generator.statistics_len() > 0)
-                .then(|| store.add("generator.statistics", zeros(generator.statistics_len()))),
-        };
-        (params, store)
-    }
-}
+pub(crate) const CRITIC_OUTPUTS: [&str; 7] =
+    ["loss", "judged_real", "judged_fake", "gradient", "penalty", "balance", "convergence"];
 
 /// What the programs are built from.
 pub(crate) struct Parts<'a> {
@@ -61,10 +29,55 @@ pub(crate) struct Parts<'a> {
     pub(crate) sample_batch: usize,
 }
 
+/// What every program of a step is given, in the order in which it is fed.
+struct Given {
+    /// Real examples as the critic sees them.
+    real: NodeId,
+    /// The generator's input.
+    z: NodeId,
+    /// The class of each example, as ones and zeros.
+    classes: Option<NodeId>,
+    scalars: [NodeId; 3],
+    noise: NodeId,
+    /// 1/t, for past means.
+    share: NodeId,
+}
+
+/// A step's graph before it is planned: what is read after it, and the loss with its gradient.
+pub(crate) struct Traced {
+    pub(crate) name: &'static str,
+    pub(crate) graph: Graph,
+    pub(crate) outputs: Vec<NodeId>,
+    /// What is minimised.
+    #[cfg_attr(not(test), expect(dead_code, reason = "finite differences are taken of it"))]
+    pub(crate) total: NodeId,
+    /// Its gradient by the network's weights.
+    #[cfg_attr(not(test), expect(dead_code, reason = "finite differences are compared with it"))]
+    pub(crate) gradient: NodeId,
+    /// Those weights, flat.
+    #[cfg_attr(not(test), expect(dead_code, reason = "finite differences are taken along them"))]
+    pub(crate) weights: NodeId,
+}
+
+impl Traced {
+    fn planned(&self) -> Program {
+        Program::new(self.name, &self.graph, &self.outputs)
+    }
+}
+
+/// Scores and features of a batch.
+#[derive(Clone, Copy)]
+struct Judged {
+    scores: NodeId,
+    features: NodeId,
+}
+
 impl Parts<'_> {
     /// All programs, in the order of the indices above.
     pub(crate) fn build(&self) -> Vec<Program> {
-        let mut programs = vec![self.critic_step(false), self.critic_step(true), self.generator_step(), self.sample()];
+        let steps = [self.critic_step(false), self.critic_step(true), self.generator_step()];
+        let mut programs: Vec<_> = steps.iter().map(Traced::planned).collect();
+        programs.push(self.sample());
         programs.extend(self.params.statistics.map(|p| self.settle(p)));
         programs
     }
@@ -74,90 +87,285 @@ impl Parts<'_> {
         g.input(name, &dims)
     }
 
-    fn scores(&self, g: &mut Graph, bound: &Bound, x: NodeId) -> NodeId {
-        self.critic.trace(g, bound, x, Mode::Train).output()
+    fn given(&self, g: &mut Graph) -> Given {
+        let real = self.batch(g, "real examples", &self.generator.output());
+        let latents = self.batch(g, "latents", &[self.recipe.generator.latent()]);
+        let count = self.recipe.data.classes;
+        let classes = (count > 0).then(|| self.batch(g, "classes", &[count]));
+        let scalars = ["rate", "mean correction", "square correction"].map(|name| g.input(name, &[]));
+        let (noise, share) = (g.input("noise", &[]), g.input("share of past means", &[]));
+        let z = classes.map_or(latents, |c| g.concat(&[latents, c], 1));
+        let real = seen(g, &self.recipe.technique, real, noise, Kind::Real);
+        Given { real, z, classes, scalars, noise, share }
     }
 
-    /// Scores of real and of generated examples, in one batch where the critic treats examples one by one.
-    fn both_scores(&self, g: &mut Graph, bound: &Bound, real: NodeId, fake: NodeId) -> (NodeId, NodeId) {
-        if self.critic.statistics_len() > 0 {
-            return (self.scores(g, bound, real), self.scores(g, bound, fake));
+    /// Examples of the generator `bound`, as the critic sees them.
+    fn generated(&self, g: &mut Graph, bound: &Bound, given: &Given) -> NodeId {
+        let fake = self.generator.trace(g, bound, given.z, Mode::Train).output();
+        seen(g, &self.recipe.technique, fake, given.noise, Kind::Generated)
+    }
+
+    fn bind_critic(&self, g: &mut Graph, flat: NodeId) -> Bound {
+        let vectors = self.params.vectors.map(|p| g.param(p, &[self.critic.vectors_len()]));
+        self.critic.bind_to(g, flat, vectors)
+    }
+
+    fn critic_weights(&self, g: &mut Graph) -> NodeId {
+        g.enter(&self.critic.name);
+        g.param(self.params.critic, &[self.critic.len()])
+    }
+
+    fn judge(&self, g: &mut Graph, bound: &Bound, x: NodeId, classes: Option<NodeId>) -> Judged {
+        let trace = self.critic.trace_of(g, bound, x, classes, Mode::Train);
+        let batch = g.shape(x).dims()[0];
+        let before = trace.values.len().checked_sub(2).map_or(x, |i| trace.values[i]);
+        let features = g.reshape(before, &[batch, g.shape(before).len() / batch]);
+        if !self.recipe.critic.restores() {
+            return Judged { scores: trace.output(), features };
         }
-        let n = self.recipe.train.batch;
+        let off = g.sub(trace.output(), x);
+        let off = g.unary(Unary::Abs, off);
+        let off = g.reshape(off, &[batch, g.shape(x).len() / batch]);
+        let sum = g.sum_to(off, Shape::new(&[batch, 1]));
+        Judged { scores: g.affine(sum, batch as f32 / g.shape(x).len() as f32, 0.0), features }
+    }
+
+    /// Whether real and generated examples go through the critic as one batch.
+    fn mixed(&self) -> bool {
+        match self.recipe.train.batches {
+            Batches::Auto => !self.critic.mixes(),
+            Batches::Split => false,
+            Batches::Mixed => true,
+        }
+    }
+
+    /// Real and generated examples, judged.
+    fn judge_both(
+        &self,
+        g: &mut Graph,
+        bound: &Bound,
+        (real, fake): (NodeId, NodeId),
+        classes: Option<NodeId>,
+    ) -> (Judged, Judged) {
+        if !self.mixed() {
+            return (self.judge(g, bound, real, classes), self.judge(g, bound, fake, classes));
+        }
+        let n = g.shape(real).dims()[0];
         let both = g.concat(&[real, fake], 0);
-        let scores = self.scores(g, bound, both);
-        (g.slice(scores, 0, 0, n), g.slice(scores, 0, n, n))
+        let classes = classes.map(|c| g.concat(&[c, c], 0));
+        let judged = self.judge(g, bound, both, classes);
+        let half = |g: &mut Graph, at| Judged {
+            scores: g.slice(judged.scores, 0, at, n),
+            features: g.slice(judged.features, 0, at, n),
+        };
+        (half(g, 0), half(g, n))
     }
 
     /// How real both kinds look to the critic, 0 to 1, as means; for a relativistic loss, beside each other.
-    fn judged(&self, g: &mut Graph, real: NodeId, fake: NodeId) -> (NodeId, NodeId) {
+    fn look(&self, g: &mut Graph, real: NodeId, fake: NodeId) -> (NodeId, NodeId) {
         let (real, fake) = match self.recipe.objective.loss {
             Loss::Relativistic => (g.sub(real, fake), g.sub(fake, real)),
+            // Errors of restored examples are told as they are.
+            Loss::Began => return (g.mean(real), g.mean(fake)),
             _ => (real, fake),
         };
         let (real, fake) = (g.unary(Unary::Sigmoid, real), g.unary(Unary::Sigmoid, fake));
         (g.mean(real), g.mean(fake))
     }
 
-    fn scalars(g: &mut Graph) -> [NodeId; 3] {
-        ["rate", "mean correction", "square correction"].map(|name| g.input(name, &[]))
+    fn balance(&self, g: &mut Graph) -> NodeId {
+        match self.params.balance {
+            Some(param) => {
+                let k = g.param(param, &[1]);
+                g.reshape(k, &[])
+            }
+            None => g.full(0.0, Shape::SCALAR),
+        }
     }
 
-    fn critic_step(&self, penalised: bool) -> Program {
+    fn critic_loss(&self, g: &mut Graph, real: Judged, fake: Judged) -> NodeId {
+        let balance = self.balance(g);
+        self.recipe.objective.loss.critic_with(g, real.scores, fake.scores, self.recipe.labels(), balance)
+    }
+
+    fn generator_loss(&self, g: &mut Graph, real: Judged, fake: Judged) -> NodeId {
+        let loss = self.recipe.objective.loss;
+        match loss {
+            Loss::FeatureMatching => loss.generator(g, real.features, fake.features),
+            _ => loss.generator(g, real.scores, fake.scores),
+        }
+    }
+
+    /// Adds the distance of `weights` to their past mean to `loss`, and moves that mean.
+    fn with_history(
+        &self,
+        g: &mut Graph,
+        loss: NodeId,
+        (network, bound): (usize, &Bound),
+        given: &Given,
+    ) -> (NodeId, Option<(ParamId, NodeId)>) {
+        let Some(history) = self.params.history else { return (loss, None) };
+        let len = g.shape(bound.flat).len();
+        let past = g.param(history[network], &[len]);
+        // Through the views, by which gradients are taken.
+        let flat: Vec<_> = bound.raw.iter().map(|&t| g.reshape(t, &[g.shape(t).len()])).collect();
+        let now = g.concat(&flat, 0);
+        let way = g.sub(now, past);
+        let squares = g.square(way);
+        let distance = g.sum(squares);
+        let term = g.affine(distance, self.recipe.technique.history, 0.0);
+        let part = g.mul(way, given.share);
+        let moved = g.add(past, part);
+        (g.add(loss, term), Some((history[network], moved)))
+    }
+
+    pub(crate) fn critic_step(&self, penalised: bool) -> Traced {
         let mut g = Graph::default();
-        let real = self.batch(&mut g, "real examples", &self.critic.input);
-        let z = self.batch(&mut g, "latents", &self.generator.input);
-        let scalars = Self::scalars(&mut g);
+        let given = self.given(&mut g);
         let generator = self.generator.bind(&mut g, self.params.generator);
-        let fake = self.generator.trace(&mut g, &generator, z, Mode::Train).output();
-        let bound = self.critic.bind(&mut g, self.params.critic);
-        let (real_scores, fake_scores) = self.both_scores(&mut g, &bound, real, fake);
+        let fake = self.generated(&mut g, &generator, &given);
+        let flat = self.critic_weights(&mut g);
+        let bound = self.bind_critic(&mut g, flat);
+        let (real_seen, fake_seen) = self.judge_both(&mut g, &bound, (given.real, fake), given.classes);
         let objective = &self.recipe.objective;
         g.enter("critic loss");
-        let adversarial = objective.loss.critic(&mut g, real_scores, fake_scores);
-        let (judged_real, judged_fake) = self.judged(&mut g, real_scores, fake_scores);
+        let adversarial = self.critic_loss(&mut g, real_seen, fake_seen);
+        let (judged_real, judged_fake) = self.look(&mut g, real_seen.scores, fake_seen.scores);
         let regulariser = if penalised { objective.regulariser } else { Regulariser::None };
         g.enter("critic penalty");
-        let penalty = regulariser.penalty(&mut g, real, fake, |g, x| self.scores(g, &bound, x));
+        let penalty = self.penalty(&mut g, regulariser, &bound, &given, fake);
         let total = penalty.map_or(adversarial, |p| g.add(adversarial, p));
-        let penalty = penalty.unwrap_or_else(|| g.full(0.0, crate::graph::Shape::SCALAR));
+        let mut penalty = penalty.unwrap_or_else(|| g.full(0.0, Shape::SCALAR));
+        let (mut total, history) = self.with_history(&mut g, total, (1, &bound), &given);
+        if let Regulariser::Consensus { weight } = objective.regulariser {
+            let other = self.generator_loss(&mut g, real_seen, fake_seen);
+            let gradients = [bound.grad(&mut g, total), generator.grad(&mut g, other)];
+            penalty = consensus(&mut g, gradients, weight);
+            total = g.add(total, penalty);
+        }
         let gradient = bound.grad(&mut g, total);
         let norm = norm(&mut g, gradient);
         g.guard("loss", total);
         g.guard("gradient", norm);
         g.enter("critic update");
-        let weights = (self.params.critic, bound.flat);
-        self.recipe.optimiser.update(&mut g, weights, gradient, self.params.critic_moments, scalars);
-        Program::new("critic step", &g, &[adversarial, judged_real, judged_fake, norm, penalty])
+        let (mut new, moments) = self.update(&mut g, bound.flat, gradient, self.params.critic_moments, given.scalars);
+        if let Regulariser::Clip { limit } = objective.regulariser {
+            new = clipped(&mut g, new, limit);
+        }
+        Optimiser::assign(&mut g, (self.params.critic, new), (self.params.critic_moments, moments));
+        history.into_iter().for_each(|(param, value)| _ = g.assign(param, value));
+        if let (Some(param), Some(vectors)) = (self.params.vectors, bound.vectors) {
+            g.assign(param, vectors);
+        }
+        let (mut balance, mut convergence) = (self.balance(&mut g), g.full(0.0, Shape::SCALAR));
+        if let Some(param) = self.params.balance {
+            let (diversity, gain) = (objective.diversity, objective.gain);
+            convergence = began_convergence(&mut g, judged_real, judged_fake, diversity);
+            balance = began_balance(&mut g, balance, (judged_real, judged_fake), diversity, gain);
+            let stored = g.reshape(balance, &[1]);
+            g.assign(param, stored);
+        }
+        let outputs = vec![adversarial, judged_real, judged_fake, norm, penalty, balance, convergence];
+        Traced { name: "critic step", graph: g, outputs, total, gradient, weights: bound.flat }
     }
 
-    fn generator_step(&self) -> Program {
+    fn penalty(
+        &self,
+        g: &mut Graph,
+        regulariser: Regulariser,
+        bound: &Bound,
+        given: &Given,
+        fake: NodeId,
+    ) -> Option<NodeId> {
+        regulariser.penalty(g, given.real, fake, |g, x| {
+            // Real and generated examples may come as one batch, of the same classes twice.
+            let times = g.shape(x).dims()[0] / g.shape(given.real).dims()[0];
+            let classes = given.classes.map(|c| g.concat(&vec![c; times], 0));
+            self.judge(g, bound, x, classes).scores
+        })
+    }
+
+    fn update(
+        &self,
+        g: &mut Graph,
+        weights: NodeId,
+        gradient: NodeId,
+        moments: Moments<ParamId>,
+        scalars: [NodeId; 3],
+    ) -> (NodeId, Moments<NodeId>) {
+        let read = Optimiser::read(g, moments, g.shape(weights).len());
+        self.recipe.optimiser.step(g, weights, gradient, read, scalars)
+    }
+
+    /// The critic after `steps` further steps against these examples, as a function of them (Metz et al. 2017, eq. 8).
+    fn unrolled(&self, g: &mut Graph, given: &Given, fake: NodeId, steps: u32) -> Bound {
+        g.enter("unrolled critic");
+        let mut flat = self.critic_weights(g);
+        let mut moments = Optimiser::read(g, self.params.critic_moments, self.critic.len());
+        // The root of a mean square has no slope at 0, where weights that nothing reaches lie.
+        moments.square = g.affine(moments.square, 1.0, 1e-16);
+        for _ in 0..steps {
+            let bound = self.bind_critic(g, flat);
+            let (real_seen, fake_seen) = self.judge_both(g, &bound, (given.real, fake), given.classes);
+            let mut loss = self.critic_loss(g, real_seen, fake_seen);
+            let regulariser = self.recipe.objective.regulariser;
+            if regulariser.every() == 1
+                && let Some(penalty) = self.penalty(g, regulariser, &bound, given, fake)
+            {
+                loss = g.add(loss, penalty);
+            }
+            let gradient = bound.grad(g, loss);
+            (flat, moments) = self.recipe.optimiser.step(g, flat, gradient, moments, given.scalars);
+        }
+        self.bind_critic(g, flat)
+    }
+
+    pub(crate) fn generator_step(&self) -> Traced {
         let mut g = Graph::default();
-        let real = self.batch(&mut g, "real examples", &self.critic.input);
-        let z = self.batch(&mut g, "latents", &self.generator.input);
-        let scalars = Self::scalars(&mut g);
+        let given = self.given(&mut g);
         let share = g.input("average share", &[]);
         let bound = self.generator.bind(&mut g, self.params.generator);
-        let fake = self.generator.trace(&mut g, &bound, z, Mode::Train).output();
-        let critic = self.critic.bind(&mut g, self.params.critic);
-        let loss = self.recipe.objective.loss;
-        let fake_scores = self.scores(&mut g, &critic, fake);
-        let real_scores = if loss.generator_sees_real() { self.scores(&mut g, &critic, real) } else { fake_scores };
+        let fake = self.generated(&mut g, &bound, &given);
+        let critic = match self.recipe.technique.unroll {
+            Some(steps) => self.unrolled(&mut g, &given, fake, steps),
+            None => {
+                let flat = self.critic_weights(&mut g);
+                self.bind_critic(&mut g, flat)
+            }
+        };
+        let objective = &self.recipe.objective;
+        let consensual = matches!(objective.regulariser, Regulariser::Consensus { .. });
+        let fake_seen = self.judge(&mut g, &critic, fake, given.classes);
+        let real_seen = if objective.loss.generator_sees_real() || consensual {
+            self.judge(&mut g, &critic, given.real, given.classes)
+        } else {
+            fake_seen
+        };
         g.enter("generator loss");
-        let value = loss.generator(&mut g, real_scores, fake_scores);
-        let gradient = bound.grad(&mut g, value);
+        let value = self.generator_loss(&mut g, real_seen, fake_seen);
+        let (mut total, history) = self.with_history(&mut g, value, (0, &bound), &given);
+        if let Regulariser::Consensus { weight } = objective.regulariser {
+            let other = self.critic_loss(&mut g, real_seen, fake_seen);
+            let gradients = [critic.grad(&mut g, other), bound.grad(&mut g, total)];
+            let term = consensus(&mut g, gradients, weight);
+            total = g.add(total, term);
+        }
+        let gradient = bound.grad(&mut g, total);
         let norm = norm(&mut g, gradient);
-        g.guard("loss", value);
+        g.guard("loss", total);
         g.guard("gradient", norm);
         g.enter("generator update");
-        let weights = (self.params.generator, bound.flat);
-        let new = self.recipe.optimiser.update(&mut g, weights, gradient, self.params.generator_moments, scalars);
+        let moments = self.params.generator_moments;
+        let (new, values) = self.update(&mut g, bound.flat, gradient, moments, given.scalars);
+        Optimiser::assign(&mut g, (self.params.generator, new), (moments, values));
+        history.into_iter().for_each(|(param, value)| _ = g.assign(param, value));
         let average = g.param(self.params.average, &[self.generator.len()]);
         let way = g.sub(new, average);
         let part = g.mul(way, share);
         let average = g.add(average, part);
         g.assign(self.params.average, average);
-        Program::new("generator step", &g, &[value, norm])
+        let outputs = vec![value, norm];
+        Traced { name: "generator step", graph: g, outputs, total, gradient, weights: bound.flat }
     }
 
     /// Examples of the averaged generator.

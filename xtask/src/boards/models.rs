@@ -28,7 +28,7 @@ pub(crate) fn young(name: &str) -> Result<PathBuf, Failure> {
     }
     let generator = trainer.generator().clone();
     let (weights, statistics) = trainer.averaged();
-    let net = quantise::fold(name, &generator, weights, statistics, recipe.data.range);
+    let net = quantise::fold(name, &generator, weights, statistics, recipe.data.range).map_err(|e| unusable(&e))?;
     let options = Options { calibration: LATENTS, comparison: LATENTS, ..Options::default() };
     let quantised = quantise::quantise(&net, &options).map_err(|e| unusable(&e))?;
     std::fs::write(&path, &quantised.file).map_err(|e| Failure::file(&path, e))?;

@@ -4,6 +4,7 @@
 //! task order. Kernels borrow their inputs and own their outputs while they run, so nothing here is unsafe
 //! but the call into sgemm and the choice of vector instructions.
 mod conv;
+mod depthwise;
 mod dot;
 mod elementwise;
 mod gemm;
@@ -180,6 +181,7 @@ fn partial_len(kind: &Kind) -> usize {
     match kind {
         Kind::Fused(f) => elementwise::partial_len(f),
         Kind::ConvWeight(w, s) => conv::partial_len(*w, s),
+        Kind::DepthwiseWeight(w, s) => depthwise::partial_len(*w, s),
         _ => 0,
     }
 }
@@ -233,6 +235,11 @@ impl Memory {
                 Kind::Conv(w, s) => conv::forward(*w, s, input(0), input(1), outs[0]),
                 Kind::ConvInput(w, s) => conv::input(*w, s, input(0), input(1), outs[0]),
                 Kind::ConvWeight(w, s) => conv::weight(*w, s, input(0), input(1), outs[0], &mut partials),
+                Kind::Depthwise(w, s) => depthwise::forward(*w, s, input(0), input(1), outs[0]),
+                Kind::DepthwiseInput(w, s) => depthwise::input(*w, s, input(0), input(1), outs[0]),
+                Kind::DepthwiseWeight(w, s) => {
+                    depthwise::weight(*w, s, input(0), input(1), outs[0], &mut partials);
+                }
                 &Kind::Upsample(small, factor) => moves::upsample(small, factor, input(0), outs[0]),
                 &Kind::SumPool(small, factor) => moves::sum_pool(small, factor, input(0), outs[0]),
                 &Kind::Slice { outer, from, at, len } => moves::slice(outer, from, at, len, input(0), outs[0]),

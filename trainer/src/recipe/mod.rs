@@ -1,22 +1,39 @@
 //! What a run does, as a TOML file: data, networks, objective, optimiser, lengths and intervals.
 //!
 //! Unknown keys are errors. The named recipes are files of this crate; `--set key=value` changes a copy.
-use crate::loss::Loss;
-use crate::nets::{Critic, Generator};
-use crate::optim::{Adam, Schedule};
+mod check;
+mod methods;
+mod settings;
+mod technique;
+
+use crate::loss::{Labels, Loss};
+use crate::nets::{Critic, Generator, Impossible, Judging};
+use crate::nn::Network;
+use crate::optim::{Optimiser, Schedule};
 use crate::regularise::Regulariser;
+pub use methods::{METHODS, Method};
 use serde::{Deserialize, Serialize};
+pub use settings::KEYS;
+use settings::{flatten, set};
 use std::fmt;
+pub use technique::{Augment, Technique};
 
 /// The recipes that need no file, by name.
-pub const NAMED: [(&str, &str); 7] = [
-    ("faces", include_str!("../recipes/faces.toml")),
-    ("digits", include_str!("../recipes/digits.toml")),
-    ("digits-dcgan", include_str!("../recipes/digits-dcgan.toml")),
-    ("bimodal-1d", include_str!("../recipes/bimodal-1d.toml")),
-    ("ring", include_str!("../recipes/ring.toml")),
-    ("grid", include_str!("../recipes/grid.toml")),
-    ("portraits-64", include_str!("../recipes/portraits-64.toml")),
+pub const NAMED: [(&str, &str); 14] = [
+    ("faces", include_str!("../../recipes/faces.toml")),
+    ("digits", include_str!("../../recipes/digits.toml")),
+    ("digits-dcgan", include_str!("../../recipes/digits-dcgan.toml")),
+    ("bimodal-1d", include_str!("../../recipes/bimodal-1d.toml")),
+    ("ring", include_str!("../../recipes/ring.toml")),
+    ("grid", include_str!("../../recipes/grid.toml")),
+    ("playground-1d", include_str!("../../recipes/playground-1d.toml")),
+    ("digits-classes", include_str!("../../recipes/digits-classes.toml")),
+    ("faces-separable", include_str!("../../recipes/faces-separable.toml")),
+    ("faces-residual", include_str!("../../recipes/faces-residual.toml")),
+    ("faces-pyramid", include_str!("../../recipes/faces-pyramid.toml")),
+    ("faces-mapped", include_str!("../../recipes/faces-mapped.toml")),
+    ("celeba-dcgan", include_str!("../../recipes/celeba-dcgan.toml")),
+    ("portraits-64", include_str!("../../recipes/portraits-64.toml")),
 ];
 
 /// Everything that decides what a run computes, but for the seed.
@@ -36,12 +53,29 @@ pub struct Recipe {
     /// What both minimise.
     pub objective: Objective,
     /// How weights follow gradients.
-    pub optimiser: Adam,
+    pub optimiser: Optimiser,
     /// How the step size changes over the run.
     #[serde(default = "constant")]
     pub schedule: Schedule,
+    /// What helps beside the objective.
+    #[serde(default)]
+    pub technique: Technique,
+    /// How weights start.
+    #[serde(default)]
+    pub init: Start,
     /// Lengths and intervals.
     pub train: Train,
+}
+
+/// How weights start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Variance by the inputs of a layer and the activation behind it (He et al. 2015).
+    #[default]
+    He,
+    /// Variance by inputs and outputs, 2/(in + out) (Glorot & Bengio 2010).
+    Glorot,
 }
 
 fn constant() -> Schedule {
@@ -63,6 +97,9 @@ pub struct Data {
     /// Draw each picture mirrored half of the time.
     #[serde(default)]
     pub flip: bool,
+    /// Classes that generator and critic are told; 0 for none. The data must have as many.
+    #[serde(default)]
+    pub classes: usize,
     /// Points are multiplied by this for training, and samples divided by it.
     #[serde(default = "unit")]
     pub scale: f32,
@@ -85,13 +122,27 @@ pub struct Objective {
     /// A penalty on the critic's slope.
     #[serde(default = "none")]
     pub regulariser: Regulariser,
+    /// BEGAN's γ: error of generated examples over that of real ones; small for quality, large for variety.
+    #[serde(default = "half")]
+    pub diversity: f32,
+    /// BEGAN's λ: how fast its balance k follows.
+    #[serde(default = "gain")]
+    pub gain: f32,
+}
+
+fn half() -> f32 {
+    0.5
+}
+
+fn gain() -> f32 {
+    0.001
 }
 
 fn none() -> Regulariser {
     Regulariser::None
 }
 
-/// Lengths and intervals, in steps; a step is one generator update with the critic updates before it.
+/// Lengths and intervals, in steps; a step is the critic's updates and then the generator's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
@@ -102,6 +153,15 @@ pub struct Train {
     /// Critic updates of a step.
     #[serde(default = "one")]
     pub critic_steps: u32,
+    /// Generator updates of a step.
+    #[serde(default = "one")]
+    pub generator_steps: u32,
+    /// Steps at the start of the run in which the generator is updated before the critic.
+    #[serde(default)]
+    pub generator_first: u64,
+    /// How the critic sees real and generated examples: matters where it normalises over a batch.
+    #[serde(default)]
+    pub batches: Batches,
     /// Memory of the averaged generator, which is the one that is shown and exported.
     #[serde(default = "ema")]
     pub ema: f32,
@@ -111,9 +171,25 @@ pub struct Train {
     /// From one sample grid to the next.
     #[serde(default = "sample_every")]
     pub sample_every: u64,
+    /// From one plot of the losses to the next; 0 for one at the end.
+    #[serde(default)]
+    pub plot_every: u64,
     /// From one checkpoint, with its measurement, to the next.
     #[serde(default = "save_every")]
     pub save_every: u64,
+}
+
+/// How the critic sees real and generated examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Batches {
+    /// Split for critics in which the examples of a batch meet, else mixed, which is the same and faster.
+    #[default]
+    Auto,
+    /// A batch of real ones, then a batch of generated ones.
+    Split,
+    /// Both kinds in one batch.
+    Mixed,
 }
 
 fn one() -> u32 {
@@ -146,7 +222,22 @@ impl std::error::Error for RecipeError {}
 
 impl Recipe {
     /// The recipe called `name`, or the one in the file of that path, with `settings` ("key=value") applied.
+    ///
+    /// Methods may follow a `+` each: `ring+minimax+packed-2`.
     pub fn open(name: &str, settings: &[String]) -> Result<Self, RecipeError> {
+        if let Some((base, methods)) = name.split_once('+') {
+            let mut all = Vec::new();
+            for method in methods.split('+') {
+                let found = methods::find(method).ok_or_else(|| {
+                    let names: Vec<_> = METHODS.iter().map(|m| m.name).collect();
+                    RecipeError(format!("recipe {name}: no method is called {method}; there are: {}", names.join(", ")))
+                })?;
+                all.extend(found.settings.iter().map(|s| (*s).to_owned()));
+            }
+            all.push(format!("name=\"{}\"", name.replace('"', "")));
+            all.extend_from_slice(settings);
+            return Self::open(base, &all);
+        }
         if std::path::Path::new(name).is_dir() {
             return Err(RecipeError(format!("{name} is a folder, not a recipe; name pictures with --data {name}")));
         }
@@ -180,6 +271,32 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// Generator and critic for examples of `shape`.
+    pub fn networks(&self, shape: &[usize]) -> Result<(Network, Network), Impossible> {
+        let generator = self.generator.network(shape, self.data.classes)?;
+        let critic = self.critic.network(shape, self.judging())?;
+        Ok(match self.init {
+            Start::He => (generator, critic),
+            Start::Glorot => (generator.glorot(), critic.glorot()),
+        })
+    }
+
+    /// What the critic is given beside its own layers.
+    pub fn judging(&self) -> Judging {
+        let t = &self.technique;
+        Judging {
+            packing: t.packing,
+            minibatch: t.minibatch,
+            spectral_norm: t.spectral_norm,
+            classes: self.data.classes,
+        }
+    }
+
+    /// What the critic is taught to say.
+    pub fn labels(&self) -> Labels {
+        Labels { real: self.technique.label_real, fake: self.technique.label_fake }
+    }
+
     /// The recipe as TOML.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|e| format!("# {e}\n"))
@@ -202,107 +319,4 @@ impl Recipe {
         let differs = |key: &&String| value(&a, key) != value(&b, key);
         keys.into_iter().find(differs).map(|key| format!("{key}: {} against {}", value(&a, key), value(&b, key)))
     }
-
-    fn check(&self) -> Result<(), String> {
-        let t = &self.train;
-        let counts = [
-            ("train.steps", t.steps, 1, 100_000_000),
-            ("train.batch", t.batch as u64, 1, 65_536),
-            ("train.critic_steps", u64::from(t.critic_steps), 1, 1000),
-            ("train.log_every", t.log_every, 1, u64::MAX),
-            ("train.sample_every", t.sample_every, 1, u64::MAX),
-            ("train.save_every", t.save_every, 1, u64::MAX),
-        ];
-        for (key, value, least, most) in counts {
-            if value < least || value > most {
-                return Err(format!("{key} = {value}: expected {least} to {most}"));
-            }
-        }
-        let adam = &self.optimiser;
-        let ranges = [
-            ("train.ema", t.ema, 0.0, 1.0),
-            ("optimiser.beta1", adam.beta1, 0.0, 1.0),
-            ("optimiser.beta2", adam.beta2, 0.0, 1.0),
-        ];
-        for (key, value, least, below) in ranges {
-            if !(value >= least && value < below) {
-                return Err(format!("{key} = {value}: expected {least} up to, but below, {below}"));
-            }
-        }
-        let positive =
-            [("optimiser.rate", adam.rate), ("optimiser.epsilon", adam.epsilon), ("data.scale", self.data.scale)];
-        for (key, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(format!("{key} = {value}: expected a positive number"));
-            }
-        }
-        if self.name.trim().is_empty() {
-            return Err("name is empty: expected a word that run folders can carry".into());
-        }
-        if let Some(size) = self.data.size.filter(|s| s.iter().any(|n| *n == 0 || *n > 4096)) {
-            return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
-        }
-        let [low, high] = self.data.range;
-        if !(low < high && low >= -1.0 && high <= 1.0) {
-            return Err(format!("data.range = [{low}, {high}]: expected two rising numbers within -1 and 1"));
-        }
-        match self.objective.regulariser {
-            Regulariser::R1 { gamma, every } | Regulariser::R1R2 { gamma, every }
-                if (!(gamma >= 0.0 && gamma.is_finite()) || every == 0) =>
-            {
-                return Err(format!(
-                    "objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
-                ));
-            }
-            Regulariser::GradientPenalty { lambda, target } if !(lambda >= 0.0 && target >= 0.0) => {
-                return Err(format!(
-                    "objective.regulariser: lambda {lambda}, target {target}: expected numbers from 0"
-                ));
-            }
-            _ => {}
-        }
-        let norm = matches!(self.critic, Critic::Dcgan { batch_norm: true, .. });
-        if norm && self.objective.regulariser != Regulariser::None {
-            return Err(
-                "batch normalisation in a critic whose slope is penalised: the slope of one example would depend \
-                        on the others; set critic.batch_norm = false or objective.regulariser.kind = \"none\""
-                    .into(),
-            );
-        }
-        Ok(())
-    }
-}
-
-/// Every leaf of `value` with its dotted key.
-fn flatten(key: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
-    match value {
-        toml::Value::Table(table) => {
-            for (name, value) in table {
-                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-                flatten(&key, value, out);
-            }
-        }
-        leaf => out.push((key.to_owned(), leaf.to_string())),
-    }
-}
-
-/// Applies "key.of.a.table=value"; a value that is no TOML is taken as a string.
-fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
-    let (key, value) = setting.split_once('=').ok_or("expected key=value, as in train.batch=32")?;
-    let value: toml::Value = toml::from_str::<toml::Table>(&format!("v = {value}"))
-        .ok()
-        .and_then(|mut t| t.remove("v"))
-        .unwrap_or_else(|| toml::Value::String(value.into()));
-    let mut path: Vec<_> = key.trim().split('.').collect();
-    let last = path.pop().unwrap_or_default();
-    let mut at = table;
-    for part in path {
-        let known: Vec<_> = at.keys().cloned().collect();
-        at = match at.get_mut(part) {
-            Some(toml::Value::Table(t)) => t,
-            _ => return Err(format!("no table is called {part} here; there are: {}", known.join(", "))),
-        };
-    }
-    at.insert(last.into(), value);
-    Ok(())
 }

@@ -1,0 +1,204 @@
+//! Families of generators.
+use super::{HALVE, Impossible, KEEP, POINT, leaky, no_picture, widths_ok};
+use crate::nn::{Activation, Layer, Network};
+use serde::{Deserialize, Serialize};
+
+/// How a generator doubles a picture's sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubling {
+    /// A transposed convolution of kernel 4 and stride 2 (Radford et al. 2016).
+    #[default]
+    Transpose,
+    /// Nearest-neighbour enlargement, then a convolution of kernel 3.
+    Nearest,
+    /// Nearest-neighbour enlargement, a depthwise convolution of kernel 3, a convolution of kernel 1 (Howard et al. 2017).
+    Separable,
+}
+
+/// A generator's family and size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "family")]
+pub enum Generator {
+    /// Dense layers with ReLU between; for points.
+    Mlp {
+        /// Length of the latent vector.
+        latent: usize,
+        /// Widths of the hidden layers.
+        hidden: Vec<usize>,
+    },
+    /// A dense layer to a small picture, then doublings with ReLU between, tanh at the end.
+    Dcgan {
+        /// Length of the latent vector.
+        latent: usize,
+        /// Widths of dense layers in front, which map the latent to another (Karras et al. 2019).
+        #[serde(default)]
+        mapping: Vec<usize>,
+        /// Channels of the small picture and after each doubling but the last.
+        widths: Vec<usize>,
+        /// How sides double.
+        #[serde(default)]
+        doubling: Doubling,
+        /// End with a convolution of kernel 3 at full size instead of with a doubling.
+        #[serde(default)]
+        refine: bool,
+        /// Batch normalisation before each ReLU.
+        #[serde(default)]
+        batch_norm: bool,
+    },
+    /// A dense layer to a small picture, doublings with shortcuts (He et al. 2016), a convolution and tanh.
+    Residual {
+        /// Length of the latent vector.
+        latent: usize,
+        /// Channels of the small picture and after each doubling.
+        widths: Vec<usize>,
+        /// Batch normalisation inside the blocks.
+        #[serde(default)]
+        batch_norm: bool,
+    },
+    /// A Laplacian pyramid (Denton et al. 2015) in one network: each level adds a residual to the enlarged level before.
+    Pyramid {
+        /// Length of the latent vector.
+        latent: usize,
+        /// Channels behind the picture of each level, smallest first.
+        widths: Vec<usize>,
+    },
+}
+
+impl Generator {
+    /// The family's name.
+    pub fn family(&self) -> &'static str {
+        match self {
+            Self::Mlp { .. } => "mlp",
+            Self::Dcgan { .. } => "dcgan",
+            Self::Residual { .. } => "residual",
+            Self::Pyramid { .. } => "pyramid",
+        }
+    }
+
+    /// Length of the latent vector.
+    pub fn latent(&self) -> usize {
+        match self {
+            Self::Mlp { latent, .. }
+            | Self::Dcgan { latent, .. }
+            | Self::Residual { latent, .. }
+            | Self::Pyramid { latent, .. } => *latent,
+        }
+    }
+
+    /// The network for examples of `shape`; with `classes`, 1 at the asked class and 0 elsewhere follow the latent.
+    pub fn network(&self, shape: &[usize], classes: usize) -> Result<Network, Impossible> {
+        let what = "generator";
+        widths_ok(what, &[self.latent()])?;
+        let input = self.latent() + classes;
+        let mut layers = Vec::new();
+        match (self, shape) {
+            (Self::Mlp { hidden, .. }, _) => {
+                let inputs = dense(&mut layers, input, hidden)?;
+                layers.push(Layer::Dense { inputs, to: shape.to_vec() });
+                if shape.len() == 3 {
+                    layers.push(Layer::Activation(Activation::Tanh));
+                }
+            }
+            (Self::Dcgan { mapping, widths, doubling, refine, batch_norm, .. }, &[_, _, c]) => {
+                let doublings = widths.len() - usize::from(*refine && !widths.is_empty());
+                let inputs = dense(&mut layers, input, mapping)?;
+                let first = small(&mut layers, inputs, widths, doublings, shape)?;
+                norm(&mut layers, first, *batch_norm);
+                let mut inputs = first;
+                for &width in &widths[1..] {
+                    double(&mut layers, *doubling, inputs, width);
+                    norm(&mut layers, width, *batch_norm);
+                    inputs = width;
+                }
+                if *refine {
+                    layers.push(Layer::Conv { window: KEEP, inputs, outputs: c });
+                } else {
+                    double(&mut layers, *doubling, inputs, c);
+                }
+                layers.push(Layer::Activation(Activation::Tanh));
+            }
+            (Self::Residual { widths, batch_norm, .. }, &[_, _, c]) => {
+                let mut inputs = small(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
+                layers.push(leaky(0.0));
+                for &outputs in &widths[1..] {
+                    layers.extend([Layer::Fork, Layer::Upsample(2), Layer::Conv { window: KEEP, inputs, outputs }]);
+                    norm(&mut layers, outputs, *batch_norm);
+                    layers.push(Layer::Conv { window: KEEP, inputs: outputs, outputs });
+                    layers.extend(batch_norm.then_some(Layer::BatchNorm { channels: outputs }));
+                    layers.extend([Layer::Swap, Layer::Upsample(2), Layer::Conv { window: POINT, inputs, outputs }]);
+                    layers.extend([Layer::Join, leaky(0.0)]);
+                    inputs = outputs;
+                }
+                layers.push(Layer::Conv { window: KEEP, inputs, outputs: c });
+                layers.push(Layer::Activation(Activation::Tanh));
+            }
+            (Self::Pyramid { widths, .. }, &[_, _, c]) => {
+                let mut inputs = small(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
+                layers.extend([leaky(0.0), Layer::Level { window: KEEP, inputs, outputs: c }]);
+                for &outputs in &widths[1..] {
+                    layers.extend([Layer::ConvTranspose { window: HALVE, inputs, outputs }, leaky(0.0)]);
+                    layers.push(Layer::Level { window: KEEP, inputs: outputs, outputs: c });
+                    inputs = outputs;
+                }
+                layers.push(Layer::Picture);
+            }
+            _ => return Err(no_picture(what, self.family(), shape)),
+        }
+        Ok(Network::new(what, &[input], layers))
+    }
+}
+
+/// Dense layers of `widths` with ReLU behind each; gives the numbers behind the last.
+fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, Impossible> {
+    widths_ok("generator", widths)?;
+    for &width in widths {
+        layers.extend([Layer::Dense { inputs, to: vec![width] }, leaky(0.0)]);
+        inputs = width;
+    }
+    Ok(inputs)
+}
+
+/// A dense layer to the picture from which `doublings` doublings lead to `shape`; gives its channels.
+fn small(
+    layers: &mut Vec<Layer>,
+    inputs: usize,
+    widths: &[usize],
+    doublings: usize,
+    shape: &[usize],
+) -> Result<usize, Impossible> {
+    let what = "generator";
+    widths_ok(what, widths)?;
+    let Some(&first) = widths.first() else {
+        return Err(Impossible::new(what, "`widths` is empty: expected channels, at least one number"));
+    };
+    let (h, w) = (shape[0], shape[1]);
+    let by = 1 << doublings.min(13);
+    if doublings > 12 || h % by != 0 || w % by != 0 {
+        let why = format!(
+            "{} widths double the sides {doublings} times, but pictures of {w}x{h} cannot be halved so often: \
+             use fewer widths, or set data.size to a multiple of {by}",
+            widths.len()
+        );
+        return Err(Impossible::new(what, why));
+    }
+    layers.push(Layer::Dense { inputs, to: vec![h / by, w / by, first] });
+    Ok(first)
+}
+
+fn norm(layers: &mut Vec<Layer>, channels: usize, batch_norm: bool) {
+    layers.extend(batch_norm.then_some(Layer::BatchNorm { channels }));
+    layers.push(leaky(0.0));
+}
+
+fn double(layers: &mut Vec<Layer>, doubling: Doubling, inputs: usize, outputs: usize) {
+    match doubling {
+        Doubling::Transpose => layers.push(Layer::ConvTranspose { window: HALVE, inputs, outputs }),
+        Doubling::Nearest => layers.extend([Layer::Upsample(2), Layer::Conv { window: KEEP, inputs, outputs }]),
+        Doubling::Separable => layers.extend([
+            Layer::Upsample(2),
+            Layer::Depthwise { window: KEEP, channels: inputs },
+            Layer::Conv { window: POINT, inputs, outputs },
+        ]),
+    }
+}

@@ -1,0 +1,32 @@
+//! Spectral normalisation: a weight divided by its largest singular value, estimated by power iteration.
+use crate::graph::{Graph, NodeId, Shape, Unary};
+
+/// `weight` over its largest singular value, and the next vector of the iteration (Miyato et al. 2018, algorithm 1).
+///
+/// The weight is read as a matrix of as many columns as `vector` is long; the vectors count as constants for gradients.
+pub(super) fn normalised(g: &mut Graph, weight: NodeId, vector: NodeId) -> (NodeId, NodeId) {
+    let (dims, columns) = (g.shape(weight), g.shape(vector).len());
+    let rows = dims.len() / columns;
+    let matrix = g.reshape(weight, &[rows, columns]);
+    let column = g.reshape(vector, &[columns, 1]);
+    let frozen = g.detach(matrix);
+    let left = g.matmul(frozen, column);
+    let left = unit(g, left);
+    let right = g.matmul_t(frozen, left, true, false);
+    let right = unit(g, right);
+    let (left, right) = (g.detach(left), g.detach(right));
+    let product = g.matmul(matrix, right);
+    let value = g.matmul_t(left, product, true, false);
+    let value = g.reshape(value, &[]);
+    let away = g.affine(value, 1.0, 1e-12);
+    let normal = g.div(weight, away);
+    (normal, g.reshape(right, &[columns]))
+}
+
+fn unit(g: &mut Graph, x: NodeId) -> NodeId {
+    let squares = g.square(x);
+    let sum = g.sum_to(squares, Shape::SCALAR);
+    let away = g.affine(sum, 1.0, 1e-12);
+    let length = g.unary(Unary::Sqrt, away);
+    g.div(x, length)
+}

@@ -1,0 +1,216 @@
+//! What a recipe must not ask for: numbers out of range, and combinations that cannot work.
+use super::Recipe;
+use crate::loss::Loss;
+use crate::nets::{Critic, Generator};
+use crate::optim::Kind;
+use crate::regularise::Regulariser;
+
+/// Most steps that a generator may look ahead: each makes the graph of a step longer by a critic step.
+const MAX_UNROLL: u32 = 20;
+/// Most examples that are judged as one.
+const MAX_PACKING: usize = 16;
+
+impl Recipe {
+    /// The first thing that is wrong, with what to do instead.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.check_counts()?;
+        self.check_numbers()?;
+        self.check_regulariser()?;
+        self.check_combinations()
+    }
+
+    /// What is allowed but seldom meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.technique.label_fake > 0.0 {
+            all.push(
+                "technique.label_fake above 0: the best critic then depends on the generator, which is drawn to what it \
+                 makes already (Salimans et al. 2016); label_real = 0.9 alone is the usual smoothing"
+                    .to_owned(),
+            );
+        }
+        if self.optimiser.kind == Kind::Sgd && !matches!(self.generator, Generator::Mlp { .. }) {
+            all.push(
+                "optimiser.kind = \"sgd\" for pictures: plain gradient descent circles around the saddle point; adam or rmsprop \
+                 usually converge"
+                    .to_owned(),
+            );
+        }
+        if self.train.generator_steps > 5 * self.train.critic_steps {
+            all.push(
+                "many generator steps for each critic step: the generator outruns a critic that knows it no more, and \
+                 collapses; try train.generator_steps = 1"
+                    .to_owned(),
+            );
+        }
+        all
+    }
+
+    fn check_counts(&self) -> Result<(), String> {
+        let t = &self.train;
+        let counts = [
+            ("train.steps", t.steps, 1, 100_000_000),
+            ("train.batch", t.batch as u64, 1, 65_536),
+            ("train.critic_steps", u64::from(t.critic_steps), 1, 1000),
+            ("train.generator_steps", u64::from(t.generator_steps), 1, 1000),
+            ("train.log_every", t.log_every, 1, u64::MAX),
+            ("train.sample_every", t.sample_every, 1, u64::MAX),
+            ("train.save_every", t.save_every, 1, u64::MAX),
+            ("technique.packing", self.technique.packing as u64, 1, MAX_PACKING as u64),
+            ("data.classes", self.data.classes as u64, 0, 256),
+        ];
+        for (key, value, least, most) in counts {
+            if value < least || value > most {
+                return Err(format!("{key} = {value}: expected {least} to {most}"));
+            }
+        }
+        if let Some(k) = self.technique.unroll.filter(|k| !(1..=MAX_UNROLL).contains(k)) {
+            return Err(format!(
+                "technique.unroll = {k}: expected 1 to {MAX_UNROLL} critic steps to look ahead; leave the key away for none"
+            ));
+        }
+        if self.name.trim().is_empty() {
+            return Err("name is empty: expected a word that run folders can carry".into());
+        }
+        if let Some(size) = self.data.size.filter(|s| s.iter().any(|n| *n == 0 || *n > 4096)) {
+            return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), String> {
+        let (o, t) = (&self.optimiser, &self.technique);
+        let ranges = [
+            ("train.ema", self.train.ema, 0.0, 1.0),
+            ("optimiser.beta1", o.beta1, 0.0, 1.0),
+            ("optimiser.beta2", o.beta2, 0.0, 1.0),
+            ("optimiser.momentum", o.momentum, 0.0, 1.0),
+        ];
+        for (key, value, least, below) in ranges {
+            if !(value >= least && value < below) {
+                return Err(format!("{key} = {value}: expected {least} up to, but below, {below}"));
+            }
+        }
+        let positive = [
+            ("optimiser.rate", o.rate),
+            ("optimiser.generator_rate", o.generator_rate.unwrap_or(1.0)),
+            ("optimiser.epsilon", o.epsilon),
+            ("data.scale", self.data.scale),
+            ("technique.noise_until", t.noise_until),
+            ("objective.diversity", self.objective.diversity),
+            ("objective.gain", self.objective.gain),
+        ];
+        for (key, value) in positive {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(format!("{key} = {value}: expected a positive number"));
+            }
+        }
+        for (key, value) in [("technique.noise", t.noise), ("technique.history", t.history)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(format!("{key} = {value}: expected a number from 0; 0 switches it off"));
+            }
+        }
+        let (real, fake) = (t.label_real, t.label_fake);
+        if !(fake >= 0.0 && fake < real && real <= 1.0) {
+            return Err(format!(
+                "technique.label_fake = {fake}, label_real = {real}: expected 0 <= label_fake < label_real <= 1"
+            ));
+        }
+        let [low, high] = self.data.range;
+        if !(low < high && low >= -1.0 && high <= 1.0) {
+            return Err(format!("data.range = [{low}, {high}]: expected two rising numbers within -1 and 1"));
+        }
+        Ok(())
+    }
+
+    fn check_regulariser(&self) -> Result<(), String> {
+        match self.objective.regulariser {
+            Regulariser::R1 { gamma, every }
+            | Regulariser::R2 { gamma, every }
+            | Regulariser::R1R2 { gamma, every }
+                if (!(gamma >= 0.0 && gamma.is_finite()) || every == 0) =>
+            {
+                Err(format!(
+                    "objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
+                ))
+            }
+            Regulariser::GradientPenalty { lambda, target, .. } if !(lambda >= 0.0 && target >= 0.0) => {
+                Err(format!("objective.regulariser: lambda {lambda}, target {target}: expected numbers from 0"))
+            }
+            Regulariser::Clip { limit } if !(limit > 0.0 && limit.is_finite()) => {
+                Err(format!("objective.regulariser: limit {limit}: expected a positive number, as 0.01"))
+            }
+            Regulariser::Consensus { weight } if !(weight > 0.0 && weight.is_finite()) => {
+                Err(format!("objective.regulariser: weight {weight}: expected a positive number, as 0.1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_combinations(&self) -> Result<(), String> {
+        let (objective, t) = (&self.objective, &self.technique);
+        let (loss, regulariser) = (objective.loss, objective.regulariser);
+        let refuse = |refused: bool, why: &str| if refused { Err(why.to_owned()) } else { Ok(()) };
+        let norm = matches!(self.critic, Critic::Dcgan { batch_norm: true, .. });
+        refuse(
+            norm && regulariser.every() > 0,
+            "batch normalisation in a critic whose slope is penalised: the slope of one example would depend on the others; set \
+             critic.batch_norm = false or objective.regulariser.kind = \"none\"",
+        )?;
+        refuse(
+            t.label_real != 1.0 && !loss.has_labels() || t.label_fake != 0.0 && !loss.has_labels(),
+            "label smoothing with a loss that has no labels: relativistic, hinge, wasserstein and began losses compare scores; use \
+             objective.loss = \"non-saturating\", or leave technique.label_real and label_fake away",
+        )?;
+        refuse(
+            loss == Loss::Wasserstein
+                && !t.spectral_norm
+                && matches!(regulariser, Regulariser::None | Regulariser::Consensus { .. }),
+            "a Wasserstein critic whose slope nothing bounds: its loss has no minimum; set objective.regulariser = \
+             { kind = \"gradient-penalty\", lambda = 10 } or { kind = \"clip\", limit = 0.01 }, or technique.spectral_norm = true",
+        )?;
+        if !self.train.batch.is_multiple_of(t.packing) {
+            let (batch, packing) = (self.train.batch, t.packing);
+            let better = batch.div_ceil(packing) * packing;
+            return Err(format!(
+                "technique.packing = {packing} does not divide train.batch = {batch}: the last examples would be left alone; set \
+                 train.batch = {better}"
+            ));
+        }
+        refuse(
+            t.packing > 1 && self.data.classes > 0,
+            "packing with classes: examples judged together would need one class; set technique.packing = 1 or data.classes = 0",
+        )?;
+        refuse(
+            (loss == Loss::Began) != self.critic.restores(),
+            "began needs a critic that restores examples, and such a critic scores nothing else: use objective.loss = \"began\" \
+             together with critic.family = \"autoencoder\"",
+        )?;
+        refuse(
+            loss == Loss::Began
+                && (regulariser != Regulariser::None
+                    || t.packing > 1
+                    || t.minibatch != Default::default()
+                    || self.data.classes > 0
+                    || t.unroll.is_some()),
+            "began balances its critic itself and judges each example alone: leave regulariser, packing, minibatch, unroll and \
+             data.classes away, or choose another objective.loss",
+        )?;
+        refuse(
+            loss == Loss::FeatureMatching && matches!(&self.critic, Critic::Mlp { hidden } if hidden.is_empty()),
+            "feature matching with a critic that has no hidden layer: there are no features; set critic.hidden = [64]",
+        )?;
+        refuse(
+            t.minibatch != Default::default() && self.train.batch / t.packing < 2,
+            "a critic that compares the examples of a batch needs at least two: raise train.batch",
+        )?;
+        refuse(
+            t.unroll.is_some() && matches!(regulariser, Regulariser::Consensus { .. }),
+            "unrolling together with consensus: both look through the other player's update; choose one",
+        )?;
+        refuse(
+            !t.augment.is_empty() && matches!(self.generator, Generator::Mlp { .. }),
+            "technique.augment is for pictures of a convolutional generator: for points use technique.noise",
+        )
+    }
+}

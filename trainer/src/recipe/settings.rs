@@ -1,0 +1,168 @@
+//! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
+
+/// Every key that a recipe can have, with a dot between table and key.
+pub const KEYS: [&str; 69] = [
+    "name",
+    "about",
+    "init",
+    "data.source",
+    "data.size",
+    "data.range",
+    "data.flip",
+    "data.classes",
+    "data.scale",
+    "generator.family",
+    "generator.latent",
+    "generator.hidden",
+    "generator.mapping",
+    "generator.widths",
+    "generator.doubling",
+    "generator.refine",
+    "generator.batch_norm",
+    "critic.family",
+    "critic.hidden",
+    "critic.stem",
+    "critic.widths",
+    "critic.batch_norm",
+    "critic.code",
+    "objective.loss",
+    "objective.diversity",
+    "objective.gain",
+    "objective.regulariser",
+    "objective.regulariser.kind",
+    "objective.regulariser.gamma",
+    "objective.regulariser.every",
+    "objective.regulariser.lambda",
+    "objective.regulariser.target",
+    "objective.regulariser.one_sided",
+    "objective.regulariser.limit",
+    "objective.regulariser.weight",
+    "optimiser.kind",
+    "optimiser.rate",
+    "optimiser.generator_rate",
+    "optimiser.momentum",
+    "optimiser.beta1",
+    "optimiser.beta2",
+    "optimiser.epsilon",
+    "schedule",
+    "schedule.kind",
+    "schedule.from",
+    "schedule.to",
+    "technique.label_real",
+    "technique.label_fake",
+    "technique.noise",
+    "technique.noise_until",
+    "technique.augment",
+    "technique.packing",
+    "technique.minibatch",
+    "technique.spectral_norm",
+    "technique.unroll",
+    "technique.history",
+    "train.steps",
+    "train.batch",
+    "train.critic_steps",
+    "train.generator_steps",
+    "train.generator_first",
+    "train.batches",
+    "train.ema",
+    "train.log_every",
+    "train.sample_every",
+    "train.plot_every",
+    "train.save_every",
+    "generator",
+    "critic",
+];
+
+/// Most keys that a message proposes.
+const PROPOSALS: usize = 3;
+
+/// Applies "key.of.a.table=value"; a value that is no TOML is taken as a string.
+pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
+    let (key, value) = setting.split_once('=').ok_or("expected key=value, as in train.batch=32")?;
+    let key = key.trim();
+    if !KEYS.contains(&key) {
+        return Err(format!("no key is called {key}; near it: {}", near(key).join(", ")));
+    }
+    let value: toml::Value = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.into()));
+    let mut path: Vec<_> = key.split('.').collect();
+    let last = path.pop().unwrap_or_default();
+    let mut at = table;
+    for part in path {
+        // A table that the recipe leaves at its defaults.
+        let entry = at.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = match entry {
+            toml::Value::Table(t) => t,
+            other => return Err(format!("{part} is {other} here, not a table")),
+        };
+    }
+    at.insert(last.into(), value);
+    Ok(())
+}
+
+/// The keys that look most like `key`.
+pub(super) fn near(key: &str) -> Vec<&'static str> {
+    let name = |k: &str| k.rsplit('.').next().unwrap_or(k).to_owned();
+    // A right name in a wrong table is as near as a misspelt one.
+    let far = |k: &str| distance(k, key).min(distance(&name(k), &name(key)) + 1);
+    let mut all: Vec<_> = KEYS.iter().map(|k| (far(k), *k)).collect();
+    all.sort();
+    all.into_iter().take(PROPOSALS).map(|k| k.1).collect()
+}
+
+/// Letters to insert, delete or replace to come from `a` to `b` (Levenshtein 1966).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let swap = corner + usize::from(x != *y);
+            corner = row[j + 1];
+            row[j + 1] = swap.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Every leaf of `value` with its dotted key.
+pub(super) fn flatten(key: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (name, value) in table {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flatten(&key, value, out);
+            }
+        }
+        leaf => out.push((key.to_owned(), leaf.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{NAMED, Recipe};
+
+    #[test]
+    fn near_keys_are_found_by_spelling_and_by_name() {
+        assert_eq!(near("train.bath")[0], "train.batch");
+        assert!(near("packing").contains(&"technique.packing"));
+        assert!(near("optimizer.rate").contains(&"optimiser.rate"));
+        assert!(near("train.spectral_norm").contains(&"technique.spectral_norm"));
+    }
+
+    #[test]
+    fn every_key_of_every_recipe_is_known() {
+        for (name, _) in NAMED {
+            let table: toml::Table = Recipe::open(name, &[]).unwrap().to_toml().parse().unwrap();
+            let mut all = Vec::new();
+            flatten("", &toml::Value::Table(table), &mut all);
+            for (key, _) in all {
+                assert!(KEYS.contains(&key.as_str()), "{key} of {name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Where everything of a run lies in its store.
+use crate::exec::Store;
+use crate::graph::ParamId;
+use crate::nn::Network;
+use crate::optim::Moments;
+use crate::recipe::Recipe;
+
+/// Where everything lies in the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Params {
+    pub(crate) generator: ParamId,
+    pub(crate) generator_moments: Moments<ParamId>,
+    pub(crate) critic: ParamId,
+    pub(crate) critic_moments: Moments<ParamId>,
+    pub(crate) average: ParamId,
+    /// Batch statistics of the averaged generator, if it has any.
+    pub(crate) statistics: Option<ParamId>,
+    /// Vectors of the power iterations, with spectral normalisation.
+    pub(crate) vectors: Option<ParamId>,
+    /// Past means of generator's and critic's weights, with historical averaging.
+    pub(crate) history: Option<[ParamId; 2]>,
+    /// BEGAN's k.
+    pub(crate) balance: Option<ParamId>,
+}
+
+impl Params {
+    /// Starts a store from `seed`.
+    pub(crate) fn start(recipe: &Recipe, generator: &Network, critic: &Network, seed: u64) -> (Self, Store) {
+        let mut store = Store::default();
+        let weights = [generator.start(seed, 1), critic.start(seed, 2)];
+        let peak = recipe.optimiser.has_peak();
+        let moments = |store: &mut Store, name: &str, len: usize| {
+            let mut zeros = |role: &str| store.add(format!("{name}.{role}"), vec![0.0; len]);
+            Moments { mean: zeros("mean"), square: zeros("square"), peak: peak.then(|| zeros("peak")) }
+        };
+        let history = recipe.technique.history > 0.0;
+        let params = Self {
+            generator: store.add("generator.weights", weights[0].clone()),
+            generator_moments: moments(&mut store, "generator", generator.len()),
+            average: store.add("generator.average", weights[0].clone()),
+            critic: store.add("critic.weights", weights[1].clone()),
+            critic_moments: moments(&mut store, "critic", critic.len()),
+            statistics: (generator.statistics_len() > 0)
+                .then(|| store.add("generator.statistics", vec![0.0; generator.statistics_len()])),
+            vectors: (critic.vectors_len() > 0).then(|| store.add("critic.vectors", critic.start_vectors(seed, 3))),
+            history: history.then(|| {
+                let [g, c] = weights;
+                [store.add("generator.history", g), store.add("critic.history", c)]
+            }),
+            balance: recipe.critic.restores().then(|| store.add("critic.balance", vec![0.0])),
+        };
+        (params, store)
+    }
+}
