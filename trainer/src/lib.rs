@@ -3,6 +3,7 @@ pub mod data;
 pub mod evaluate;
 pub mod exec;
 pub mod graph;
+pub mod lab;
 pub mod loss;
 pub mod metrics;
 pub mod nets;

@@ -15,6 +15,7 @@ mod failure;
 mod flash;
 mod inspect;
 mod judge;
+mod lab;
 mod sim;
 mod size;
 mod table;
@@ -53,6 +54,7 @@ enum Command {
     Demo(demo::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Lab(lab::Args),
     Export(export::Args),
     Inspect(inspect::Args),
     Sim(sim::Args),
@@ -69,6 +71,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args),
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Lab(args) => lab::run(args),
         Command::Export(args) => export::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Sim(args) => sim::run(args),

@@ -27,6 +27,11 @@ impl Table {
         self.rows.push(cells.into());
     }
 
+    /// Adds a row of any length.
+    pub(crate) fn row_of(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
     /// The table as lines, indented by two spaces.
     pub(crate) fn lines(&self) -> String {
         let width = |column: usize| {

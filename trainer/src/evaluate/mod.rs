@@ -5,6 +5,7 @@ mod extract;
 mod network;
 mod pictures;
 mod points;
+mod reader;
 mod teach;
 #[cfg(test)]
 mod tests;
@@ -14,4 +15,5 @@ pub use error::EvaluateError;
 pub use network::{FEATURES, FeatureNetwork, Identity, RANDOM_SEED};
 pub use pictures::{Evaluation, Evaluator, Quality};
 pub use points::{PointsQuality, points};
+pub use reader::DigitReader;
 pub use teach::{Lesson, Taught, Variation, teach};

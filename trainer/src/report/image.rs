@@ -66,6 +66,11 @@ impl Image {
         }
     }
 
+    /// Half as large in both directions.
+    pub fn halved(&self) -> Self {
+        self.reduced(2)
+    }
+
     /// The mean of every `factor` x `factor` pixels as one: smooths what was drawn large.
     pub(crate) fn reduced(&self, factor: usize) -> Self {
         let mut small = Self::new(self.width / factor, self.height / factor, [0; 3]);

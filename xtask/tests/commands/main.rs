@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 10] =
-    ["demo", "train", "eval", "export", "inspect", "sim", "emulate", "flash", "test", "doctor"];
+const COMMANDS: [&str; 11] =
+    ["demo", "train", "eval", "lab", "export", "inspect", "sim", "emulate", "flash", "test", "doctor"];
 
 fn xtask(words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -162,4 +162,22 @@ fn doctor_names_what_each_thing_is_for() {
     for part in ["rustc", "thumbv6m-none-eabi", "qemu-system-arm", "probe-rs", "display"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
+}
+
+#[test]
+fn a_laboratory_leaves_its_table_figures_and_numbers() {
+    let out = scratch("lab-ring");
+    let words = ["lab", "ring", "--methods", "minimax", "--steps", "3", "--out", &out, "--json", "--threads", "1"];
+    let output = xtask(&words);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["methods"][0]["method"], "minimax");
+    assert!(json["methods"][0]["seeds"][0]["modes"].as_u64().unwrap() <= 8);
+    for file in ["results.json", "table.md", "ring.png", "ring-minimax.gif"] {
+        assert!(Path::new(&out).join(file).is_file(), "{file}");
+    }
+    fs::remove_dir_all(&out).unwrap();
+    refused(&["lab", "ring", "--methods", "minimax,unroled", "--out", &out], 2, "unroled");
+    refused(&["lab", "ring", "--seeds", "0", "--out", &out], 2, "--seeds 0");
+    let _ = fs::remove_dir_all(&out);
 }

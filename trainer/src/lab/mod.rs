@@ -1,0 +1,116 @@
+//! Laboratories: small experiments that show what the literature says, each a table, figures and numbers for programs.
+mod points;
+mod stacked;
+
+pub use points::{Points, REMEDIES, points};
+pub use stacked::{Stacked, stacked};
+
+use crate::data::DataError;
+use crate::evaluate::EvaluateError;
+use crate::exec::NotFinite;
+use crate::nets::Impossible;
+use crate::recipe::RecipeError;
+use std::fmt;
+
+/// A table in plain words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// Above the columns; `>` in front of one puts it to the right.
+    pub headings: Vec<String>,
+    /// The cells.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Rows {
+    /// A table with these headings and no rows.
+    pub fn new(headings: &[&str]) -> Self {
+        Self { headings: headings.iter().map(|h| (*h).to_owned()).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn push<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+}
+
+/// What a laboratory found; its figures went to [`Watch::keep`] as they were finished.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// What was measured.
+    pub table: Rows,
+    /// What to read from it, a sentence each.
+    pub notes: Vec<String>,
+    /// The same and more for programs.
+    pub values: serde_json::Value,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+}
+
+/// Takes a finished file by its name.
+pub type Keep<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
+
+/// Those who watch a laboratory.
+pub struct Watch<'a> {
+    /// Whether to stop and keep what is finished.
+    pub stop: &'a dyn Fn() -> bool,
+    /// Hears what is going on.
+    pub tell: &'a mut dyn FnMut(&str),
+    /// Takes figures.
+    pub keep: &'a mut Keep<'a>,
+    /// Threads for training; 0 for one a core.
+    pub threads: usize,
+}
+
+/// Why a laboratory could not go on.
+#[derive(Debug)]
+pub enum LabError {
+    /// What was asked for cannot be done.
+    Asked(String),
+    /// A value was not finite.
+    NotFinite(NotFinite),
+    /// A figure could not be written.
+    File(std::io::Error),
+}
+
+impl fmt::Display for LabError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked(why) => f.write_str(why),
+            Self::NotFinite(e) => e.fmt(f),
+            Self::File(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LabError {}
+
+impl From<NotFinite> for LabError {
+    fn from(e: NotFinite) -> Self {
+        Self::NotFinite(e)
+    }
+}
+
+impl From<std::io::Error> for LabError {
+    fn from(e: std::io::Error) -> Self {
+        Self::File(e)
+    }
+}
+
+macro_rules! asked {
+    ($($error:ty),*) => {$(
+        impl From<$error> for LabError {
+            fn from(e: $error) -> Self {
+                Self::Asked(e.to_string())
+            }
+        }
+    )*};
+}
+
+asked!(RecipeError, Impossible, DataError, EvaluateError);
+
+/// The middle value; the lower of two.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((sorted.len().max(1) - 1) / 2).copied().unwrap_or(f64::NAN)
+}

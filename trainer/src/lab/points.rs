@@ -1,0 +1,274 @@
+//! Mode collapse on mixtures of Gaussians, and what each remedy does against it.
+use super::{Findings, LabError, Rows, Watch, median};
+use crate::data::{Dataset, Mixture, Source, builtin};
+use crate::evaluate::{self, PointsQuality};
+use crate::philox::Key;
+use crate::recipe::Recipe;
+use crate::report::{Image, Scatter, animation};
+use crate::train::Trainer;
+use serde_json::json;
+use std::time::Instant;
+
+/// Points of a measurement: the protocol of VEEGAN and PacGAN.
+const POINTS: usize = 2500;
+/// Points of a figure.
+const DRAWN: usize = 1000;
+/// Steps of a remedy: long enough to collapse or not.
+const REMEDY_STEPS: u64 = 4000;
+/// Frames of the animation of a run.
+const FRAMES: u64 = 40;
+
+/// What is compared unless told otherwise; "recipe" is the named recipe as it is, at its full length.
+pub const REMEDIES: [&str; 11] = [
+    "minimax",
+    "non-saturating",
+    "generator-first",
+    "discrimination",
+    "packed-2",
+    "packed-4",
+    "unrolled-5",
+    "wasserstein-gp",
+    "r1",
+    "relativistic",
+    "recipe",
+];
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct Points {
+    /// "ring" or "grid".
+    pub recipe: &'static str,
+    /// Methods of [`crate::recipe::METHODS`], and "recipe".
+    pub methods: Vec<String>,
+    /// Seeds 1 to this.
+    pub seeds: u64,
+    /// Steps of every method but "recipe".
+    pub steps: Option<u64>,
+    /// Settings over all recipes.
+    pub settings: Vec<String>,
+}
+
+/// The line to reach: modes, share of high quality, reverse KL.
+struct Goal {
+    high_quality: f64,
+    reverse_kl: f64,
+}
+
+/// One finished run.
+struct Done {
+    seed: u64,
+    quality: PointsQuality,
+    seconds: f64,
+}
+
+impl Done {
+    fn kl(&self) -> f64 {
+        self.quality.reverse_kl.unwrap_or(f64::INFINITY)
+    }
+
+    /// Spreads of the modes over σ that can be told, ordered.
+    fn spreads(&self) -> Vec<f64> {
+        let mut all: Vec<_> = self.quality.spread.iter().map(|s| s.unwrap_or(0.0)).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    }
+
+    fn reaches(&self, goal: &Goal) -> bool {
+        let q = &self.quality;
+        q.modes == q.of && q.high_quality >= goal.high_quality && self.kl() <= goal.reverse_kl
+    }
+}
+
+/// Trains every method with every seed and measures it.
+pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+    let Source::Mixture(mixture) = builtin(asked.recipe)? else {
+        return Err(LabError::Asked(format!("{} are no points", asked.recipe)));
+    };
+    let goal = match asked.recipe {
+        "ring" => Goal { high_quality: 0.98, reverse_kl: 0.005 },
+        _ => Goal { high_quality: 0.97, reverse_kl: 0.01 },
+    };
+    // All recipes are opened before anything is trained.
+    let recipes = asked.methods.iter().map(|m| Ok((m.clone(), opened(asked, m)?)));
+    let recipes: Vec<(String, Recipe)> = recipes.collect::<Result<_, LabError>>()?;
+    let mut findings = Findings {
+        table: Rows::new(&[
+            "method",
+            ">steps",
+            ">seeds",
+            ">modes",
+            ">least",
+            ">HQ %",
+            ">least",
+            ">reverse KL",
+            ">spread of modes",
+            ">s a run",
+        ]),
+        ..Findings::default()
+    };
+    let (mut all, mut panels) = (Vec::new(), Vec::new());
+    for (method, recipe) in &recipes {
+        let mut runs: Vec<Done> = Vec::new();
+        for seed in 1..=asked.seeds {
+            let first = (seed == 1).then_some(method.as_str());
+            let Some((done, panel)) = run(recipe, seed, &mixture, first, watch)? else {
+                findings.stopped = true;
+                break;
+            };
+            (watch.tell)(&format!(
+                "{method}, seed {seed}: {}/{} modes, {:.1} % of high quality, reverse KL {:.4}, {:.0} s",
+                done.quality.modes,
+                done.quality.of,
+                100.0 * done.quality.high_quality,
+                done.kl(),
+                done.seconds
+            ));
+            panels.extend(panel);
+            runs.push(done);
+        }
+        if !runs.is_empty() {
+            findings.table.rows.push(row(method, recipe, &runs));
+            all.push(values(method, recipe, &runs, &goal));
+        }
+        if findings.stopped {
+            break;
+        }
+    }
+    if !panels.is_empty() {
+        (watch.keep)(&format!("{}.png", asked.recipe), &sheet(&panels).png())?;
+    }
+    findings.notes.push(format!(
+        "goal: all {} modes, {:.0} % within 3 sigma (a Gaussian has 98.9 %), reverse KL at most {}, spread of modes 0.7 to 1.3",
+        mixture.means().len(),
+        100.0 * goal.high_quality,
+        goal.reverse_kl
+    ));
+    findings.values = json!({
+        "lab": asked.recipe,
+        "points": POINTS,
+        "goal": { "modes": mixture.means().len(), "high_quality": goal.high_quality, "reverse_kl": goal.reverse_kl },
+        "methods": all,
+        "stopped": findings.stopped,
+    });
+    Ok(findings)
+}
+
+/// The recipe of one method.
+fn opened(asked: &Points, method: &str) -> Result<Recipe, LabError> {
+    if method == "recipe" {
+        return Ok(Recipe::open(asked.recipe, &asked.settings)?);
+    }
+    let steps = asked.steps.unwrap_or(REMEDY_STEPS);
+    let settings: Vec<_> = asked.settings.iter().cloned().chain([format!("train.steps={steps}")]).collect();
+    Ok(Recipe::open(&format!("{}+{method}", asked.recipe), &settings)?)
+}
+
+/// One run; nothing when it was stopped. With `figure`, its points as a picture and the run as an animation.
+fn run(
+    recipe: &Recipe,
+    seed: u64,
+    mixture: &Mixture,
+    figure: Option<&str>,
+    watch: &mut Watch<'_>,
+) -> Result<Option<(Done, Option<Image>)>, LabError> {
+    let steps = recipe.train.steps;
+    let mut trainer = Trainer::new(recipe.clone(), Box::new(mixture.clone()), seed, steps, watch.threads)?;
+    let (start, mut frames) = (Instant::now(), Vec::new());
+    let every = (steps / FRAMES).max(1);
+    let mut drawing = 0.0;
+    while trainer.step() < steps {
+        if (watch.stop)() {
+            return Ok(None);
+        }
+        if figure.is_some() && trainer.step().is_multiple_of(every) {
+            let before = Instant::now();
+            frames.push(drawn(&mut trainer, mixture, figure.unwrap_or_default()));
+            drawing += before.elapsed().as_secs_f64();
+        }
+        trainer.advance()?;
+    }
+    let seconds = start.elapsed().as_secs_f64() - drawing;
+    let quality = evaluate::points(&trainer.samples(0, POINTS), mixture)?;
+    let panel = figure.map(|name| drawn(&mut trainer, mixture, name));
+    if let (Some(name), Some(last)) = (figure, &panel) {
+        frames.push(last.clone());
+        (watch.keep)(&format!("{}-{name}.gif", mixture.name()), &animation(&frames, 120))?;
+    }
+    Ok(Some((Done { seed, quality, seconds }, panel)))
+}
+
+fn drawn(trainer: &mut Trainer, mixture: &Mixture, name: &str) -> Image {
+    let pairs = |v: &[f32]| v.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1]))).collect::<Vec<_>>();
+    let mut real = vec![0.0; 2 * DRAWN];
+    mixture.batch(Key { seed: 0, stream: 0, step: 0 }, &mut real);
+    let generated = trainer.samples(1, DRAWN);
+    let title = format!("{name}, step {}", trainer.step());
+    Scatter { title, real: &pairs(&real), generated: &pairs(&generated) }.image().halved()
+}
+
+/// Panels side by side, four a row.
+fn sheet(panels: &[Image]) -> Image {
+    let (w, h) = (panels[0].width(), panels[0].height());
+    let columns = panels.len().min(4);
+    let mut sheet = Image::new(columns * w, panels.len().div_ceil(columns) * h, [252, 252, 251]);
+    for (i, panel) in panels.iter().enumerate() {
+        sheet.place(panel, (i % columns * w, i / columns * h), 1);
+    }
+    sheet
+}
+
+fn row(method: &str, recipe: &Recipe, runs: &[Done]) -> Vec<String> {
+    let of = |value: fn(&Done) -> f64| runs.iter().map(value).collect::<Vec<_>>();
+    let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+    let (modes, quality, kl) = (of(|d| d.quality.modes as f64), of(|d| 100.0 * d.quality.high_quality), of(Done::kl));
+    let narrow = least(&of(|d| d.spreads().first().copied().unwrap_or(0.0)));
+    let wide = runs.iter().filter_map(|d| d.spreads().last().copied()).fold(0.0, f64::max);
+    let seconds = of(|d| d.seconds);
+    [
+        method.to_owned(),
+        recipe.train.steps.to_string(),
+        runs.len().to_string(),
+        format!("{:.0}", median(&modes)),
+        format!("{:.0}", least(&modes)),
+        format!("{:.1}", median(&quality)),
+        format!("{:.1}", least(&quality)),
+        if median(&kl).is_finite() { format!("{:.4}", median(&kl)) } else { "none".into() },
+        format!("{narrow:.2} to {wide:.2}"),
+        format!("{:.1}", median(&seconds)),
+    ]
+    .into()
+}
+
+fn values(method: &str, recipe: &Recipe, runs: &[Done], goal: &Goal) -> serde_json::Value {
+    let seeds: Vec<_> = runs
+        .iter()
+        .map(|d| {
+            json!({
+                "seed": d.seed,
+                "modes": d.quality.modes,
+                "high_quality": d.quality.high_quality,
+                "reverse_kl": d.quality.reverse_kl,
+                "spread": d.quality.spread,
+                "wasserstein": d.quality.wasserstein,
+                "wasserstein_floor": d.quality.wasserstein_floor,
+                "seconds": d.seconds,
+                "reaches_goal": d.reaches(goal),
+            })
+        })
+        .collect();
+    let of = |value: fn(&Done) -> f64| median(&runs.iter().map(value).collect::<Vec<_>>());
+    let spreads: Vec<_> = runs.iter().flat_map(Done::spreads).collect();
+    json!({
+        "method": method,
+        "steps": recipe.train.steps,
+        "median": {
+            "modes": of(|d| d.quality.modes as f64),
+            "high_quality": of(|d| d.quality.high_quality),
+            "reverse_kl": Some(of(Done::kl)).filter(|k| k.is_finite()),
+            "spread": median(&spreads),
+            "seconds": of(|d| d.seconds),
+        },
+        "collapsed": runs.iter().filter(|d| d.quality.modes < d.quality.of).count(),
+        "seeds": seeds,
+    })
+}

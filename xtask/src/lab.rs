@@ -1,0 +1,151 @@
+//! `lab`: small experiments that show what the literature says.
+
+use crate::console;
+use crate::failure::Failure;
+use crate::table::Table;
+use crate::training::{catch_interrupts, interrupted};
+use clap::{Args as ClapArgs, Subcommand};
+use ganlet_trainer::lab::{self, Findings, LabError, Points, REMEDIES, Rows, Stacked, Watch};
+use ganlet_trainer::report;
+use std::path::{Path, PathBuf};
+
+/// Small experiments that show what the literature says: each prints a table and leaves figures and numbers in a folder.
+///
+/// Ctrl-C keeps what is finished.
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  cargo xtask lab ring --seeds 5                 mode collapse and every remedy on eight Gaussians
+  cargo xtask lab grid --methods minimax,recipe  two of them on twenty-five
+  cargo xtask lab stacked                        a thousand modes of stacked digits")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+    /// Where figures and numbers go [default: runs/lab-NAME]
+    #[arg(long, value_name = "DIR", global = true)]
+    out: Option<PathBuf>,
+    /// Print JSON on standard output, and nothing else there
+    #[arg(long, global = true)]
+    json: bool,
+    /// Threads that train; any number trains the same [default: one for each core]
+    #[arg(long, value_name = "N", global = true)]
+    threads: Option<usize>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Mode collapse on eight Gaussians on a circle, and what each remedy does against it
+    Ring(PointsArgs),
+    /// The same on twenty-five Gaussians on a grid
+    Grid(PointsArgs),
+    /// Three digits as red, green and blue: how many of a thousand modes are made
+    Stacked(StackedArgs),
+}
+
+#[derive(ClapArgs)]
+struct PointsArgs {
+    /// Seeds 1 to N of each method
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seeds: u64,
+    /// Methods to compare, with commas between; "recipe" is the named recipe at its full length
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    methods: Option<Vec<String>>,
+    /// Steps of every method but "recipe" [default: 4000]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Change a key of all recipes; may be repeated
+    #[arg(long, value_name = "K=V")]
+    set: Vec<String>,
+}
+
+#[derive(ClapArgs)]
+struct StackedArgs {
+    /// Seed of the run
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Steps of the run
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Change a key of the recipe; may be repeated
+    #[arg(long, value_name = "K=V")]
+    set: Vec<String>,
+}
+
+impl What {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ring(_) => "ring",
+            Self::Grid(_) => "grid",
+            Self::Stacked(_) => "stacked",
+        }
+    }
+}
+
+/// Most seeds of a comparison.
+const MOST_SEEDS: u64 = 1000;
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    if let Some(n) = args.threads.filter(|n| !(1..=256).contains(n)) {
+        return Err(Failure::unusable(format!("--threads {n}: expected 1 to 256")));
+    }
+    let name = args.what.name();
+    let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("lab-{name}")));
+    std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
+    catch_interrupts();
+    let findings = {
+        let (mut tell, mut keep) = (
+            |line: &str| console::note(&format!("  {line}")),
+            |name: &str, bytes: &[u8]| report::write(folder.join(name), bytes),
+        );
+        let watch = Watch { stop: &interrupted, tell: &mut tell, keep: &mut keep, threads: args.threads.unwrap_or(0) };
+        perform(args.what, watch)?
+    };
+    let numbers = format!("{}\n", serde_json::to_string_pretty(&findings.values)?);
+    report::write(folder.join("results.json"), &numbers)?;
+    report::write(folder.join("table.md"), markdown(&findings))?;
+    if findings.stopped {
+        console::note("stopped: the table and the figures hold what was finished");
+    }
+    console::note(&format!("figures and numbers are in {}", folder.display()));
+    console::print(&if args.json { numbers } else { words(&findings) })
+}
+
+fn perform(what: What, mut watch: Watch<'_>) -> Result<Findings, Failure> {
+    let watch = &mut watch;
+    let found = match what {
+        What::Ring(args) => lab::points(&points("ring", args)?, watch),
+        What::Grid(args) => lab::points(&points("grid", args)?, watch),
+        What::Stacked(args) => lab::stacked(&Stacked { seed: args.seed, steps: args.steps, settings: args.set }, watch),
+    };
+    found.map_err(|e| match e {
+        LabError::Asked(why) => Failure::unusable(why),
+        other => Failure::failed(other.to_string()),
+    })
+}
+
+fn points(recipe: &'static str, args: PointsArgs) -> Result<Points, Failure> {
+    if !(1..=MOST_SEEDS).contains(&args.seeds) {
+        return Err(Failure::unusable(format!("--seeds {}: expected 1 to {MOST_SEEDS}", args.seeds)));
+    }
+    let methods = args.methods.unwrap_or_else(|| REMEDIES.iter().map(|r| (*r).to_owned()).collect());
+    Ok(Points { recipe, methods, seeds: args.seeds, steps: args.steps, settings: args.set })
+}
+
+fn words(findings: &Findings) -> String {
+    let headings: Vec<_> = findings.table.headings.iter().map(String::as_str).collect();
+    let mut table = Table::new(&headings);
+    findings.table.rows.iter().for_each(|row| table.row_of(row.clone()));
+    let notes: String = findings.notes.iter().map(|n| format!("  {n}\n")).collect();
+    table.lines() + &notes
+}
+
+/// The table and its notes as a page of Markdown.
+fn markdown(findings: &Findings) -> String {
+    let Rows { headings, rows } = &findings.table;
+    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(headings.iter().map(|h| h.trim_start_matches('>')).collect());
+    text += &line(headings.iter().map(|h| if h.starts_with('>') { "--:" } else { "---" }).collect());
+    rows.iter().for_each(|row| text += &line(row.iter().map(String::as_str).collect()));
+    findings.notes.iter().for_each(|note| text += &format!("\n{note}\n"));
+    text
+}
