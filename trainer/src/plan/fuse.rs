@@ -39,12 +39,20 @@ pub(crate) enum Action {
     Select,
 }
 
-/// One operation on a block; `to` is a register that none of `from` is.
+/// Where an instruction leaves its results.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    Register(usize),
+    /// The step's stored output of that index.
+    Output(usize),
+}
+
+/// One operation on a block; `to` is nothing that `from` reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Instruction {
     pub(crate) action: Action,
     pub(crate) from: [Operand; 3],
-    pub(crate) to: usize,
+    pub(crate) to: Target,
 }
 
 /// A fused step.
@@ -55,12 +63,38 @@ pub(crate) struct Fused {
     /// Length of the innermost dimension if anything is per channel, else 1.
     pub(crate) channels: usize,
     pub(crate) registers: usize,
+    /// Count of inputs, the step's views.
+    pub(crate) reads: usize,
     pub(crate) tiles: Vec<Tile>,
     pub(crate) instructions: Vec<Instruction>,
     /// What goes to each stored output.
     pub(crate) stores: Vec<Operand>,
     /// What is summed, and to how many channels (1: to a scalar); these outputs follow the stored ones.
     pub(crate) sums: Vec<(Operand, usize)>,
+}
+
+impl Fused {
+    /// Lets instructions write outputs themselves where nothing needs the old content any more.
+    pub(crate) fn write_outputs(&mut self) {
+        for o in 0..self.stores.len() {
+            let Operand::Register(r) = self.stores[o] else { continue };
+            let Some(at) = self.instructions.iter().rposition(|i| i.to == Target::Register(r)) else { continue };
+            let old = Operand::Output(o);
+            let late = self.instructions[at..].iter().any(|i| i.from.contains(&old));
+            if late || self.sums.iter().any(|s| s.0 == old) || self.stores.contains(&old) {
+                continue;
+            }
+            let moved = |operand: &mut Operand| {
+                if *operand == Operand::Register(r) {
+                    *operand = old;
+                }
+            };
+            self.instructions[at].to = Target::Output(o);
+            self.instructions[at + 1..].iter_mut().for_each(|i| i.from.iter_mut().for_each(moved));
+            self.sums.iter_mut().for_each(|s| moved(&mut s.0));
+            self.stores.iter_mut().for_each(moved);
+        }
+    }
 }
 
 fn elementwise(op: Op) -> bool {
@@ -128,6 +162,7 @@ pub(crate) fn group(graph: &Graph, outputs: &[NodeId], most: usize) -> Groups {
         groups.members[home].push(id);
         groups.of[id.index()] = home;
     }
+    merge(graph, &mut groups, most);
     mark_stored(graph, &roots, &mut groups);
     assign_directly(graph, &mut groups);
     groups
@@ -178,6 +213,49 @@ fn home(graph: &Graph, groups: &Groups, id: NodeId, most: usize) -> Option<usize
         }
     }
     None
+}
+
+/// The shape that a fused group walks; none for other groups.
+fn walked(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
+    let &first = members.first()?;
+    let node = graph.node(first);
+    let sum = sums_on_the_way(graph, first);
+    (sum || elementwise(node.op)).then(|| if sum { graph.shape(node.args[0]) } else { node.shape })
+}
+
+/// Joins fused groups with those that they read, where nothing between them has to run first: fewer passes over memory.
+fn merge(graph: &Graph, groups: &mut Groups, most: usize) {
+    // What guards need must not wait for what they guard.
+    let guards: Vec<_> = graph.guards().iter().filter_map(|(_, id)| groups.group_of(graph, *id)).collect();
+    let guarded = |groups: &Groups, g: usize| guards.iter().any(|&guard| depends(graph, groups, guard, g));
+    for g in 0..groups.members.len() {
+        let Some(shape) = walked(graph, &groups.members[g]) else { continue };
+        let mut needs = groups.needs(graph, g);
+        while let Some(a) = needs.pop() {
+            let small = groups.members[a].len() + groups.members[g].len() <= most;
+            if !small || walked(graph, &groups.members[a]) != Some(shape) || !joins(graph, groups, a, g) {
+                continue;
+            }
+            if guarded(groups, a) && !guarded(groups, g) {
+                continue;
+            }
+            let joined = std::mem::take(&mut groups.members[a]);
+            joined.iter().for_each(|m| groups.of[m.index()] = g);
+            groups.members[g].extend(joined);
+            groups.members[g].sort_unstable();
+            needs = groups.needs(graph, g);
+        }
+    }
+}
+
+/// Whether group `g` reads numbers of group `a` one by one alone, and needs nothing else that needs `a`.
+fn joins(graph: &Graph, groups: &Groups, a: usize, g: usize) -> bool {
+    let args = groups.members[g].iter().flat_map(|&m| graph.node(m).args.iter());
+    let direct = |&&x: &&NodeId| {
+        groups.group_of(graph, x) != Some(a) || (groups.of[x.index()] == a && elementwise(graph.node(x).op))
+    };
+    args.clone().all(|x| direct(&x))
+        && groups.needs(graph, g).into_iter().all(|o| o == a || !depends(graph, groups, o, a))
 }
 
 /// Whether group `from` needs group `on`, however indirectly.

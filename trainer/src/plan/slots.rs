@@ -1,5 +1,5 @@
 //! Buffers for values: each lives from its step to its last reader, then another takes its place.
-use super::fuse::{Action, Fused, Instruction, Operand, Tile};
+use super::fuse::{Action, Fused, Instruction, Operand, Target, Tile};
 use super::{Base, ConvShape, Groups, Kind, Plan, Role, Step, View, around};
 use crate::graph::{Graph, NodeId, Op};
 use std::collections::HashMap;
@@ -238,7 +238,7 @@ impl Slots<'_> {
                 }
             };
             let to = build.register(m);
-            build.fused.instructions.push(Instruction { action, from, to });
+            build.fused.instructions.push(Instruction { action, from, to: Target::Register(to) });
             node.args.iter().for_each(|&a| build.used(a));
             if self.groups.stored[m.index()] {
                 build.hold(m);
@@ -375,6 +375,8 @@ impl Build {
         self.fused.instructions.iter_mut().for_each(|i| i.from.iter_mut().for_each(swap));
         self.fused.stores.iter_mut().for_each(swap);
         self.fused.sums.iter_mut().for_each(|(o, _)| swap(o));
+        self.fused.write_outputs();
+        self.fused.reads = self.inputs.len();
         Step { kind: Kind::Fused(self.fused), inputs: self.inputs, outputs, nodes }
     }
 }

@@ -398,7 +398,10 @@ impl Parts<'_> {
 
 /// Euclidean length.
 fn norm(g: &mut Graph, x: NodeId) -> NodeId {
-    let squares = g.square(x);
+    // Twice the squares, or they would be those of the optimiser too: as long as the weights, and stored.
+    let twice = g.affine(x, 2.0, 0.0);
+    let squares = g.mul(twice, x);
     let sum = g.sum(squares);
+    let sum = g.affine(sum, 0.5, 0.0);
     g.unary(Unary::Sqrt, sum)
 }

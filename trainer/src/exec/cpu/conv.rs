@@ -6,7 +6,7 @@
 use super::dot;
 use super::plane::{Plane, phases, with_scratch};
 use super::split::{Parts, each};
-use super::tile::{self, Left, Lines, NARROW, Out, Right, multiply, pack, packed_len, with_packed};
+use super::tile::{self, Left, Lines, NARROW, Out, Right, multiply, pack, pack_columns, packed_len, with_packed};
 use super::winograd;
 use crate::graph::Window;
 use crate::plan::ConvShape;
@@ -14,6 +14,9 @@ use std::cell::RefCell;
 
 /// Most tasks of one convolution.
 const MAX_TASKS: usize = 16;
+/// Weights that stay in the second-level cache, and rows of outputs that make it worth while to read more than these.
+const CACHED: usize = 1 << 17;
+const TASK_ROWS: usize = 128;
 /// Numbers that the weight gradients of all tasks may take before they are added up.
 const MAX_PARTIALS: usize = 1 << 20;
 /// Channels out up to which the weight gradient of a stride-1 convolution is turned around: so narrow a product
@@ -38,6 +41,11 @@ impl ConvShape {
         w.kernel * w.kernel * self.ci
     }
 
+    /// Most tasks of pictures that read `weights` numbers each: many that stay in the second-level cache, few that do not.
+    fn most_tasks(&self, weights: usize) -> usize {
+        if weights <= CACHED { MAX_TASKS } else { (self.batch * self.oh * self.ow / TASK_ROWS).clamp(2, MAX_TASKS) }
+    }
+
     /// Pictures of a task and count of tasks.
     fn tasks(&self, most: usize) -> (usize, usize) {
         let pictures = self.batch.div_ceil(most.clamp(1, MAX_TASKS));
@@ -60,14 +68,14 @@ pub(crate) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &m
         return winograd::forward(w, s, x, weight, y);
     }
     let (depth, plane) = (s.taps(w), Plane::input(w, s));
-    let (per_task, tasks) = s.tasks(MAX_TASKS);
+    let (per_task, tasks) = s.tasks(s.most_tasks(weight.len()));
     with_packed(packed_len(depth, s.co), |packed| {
         if s.co <= NARROW {
             for (c, column) in packed.chunks_exact_mut(depth).enumerate() {
                 column.iter_mut().zip(weight[c..].iter().step_by(s.co)).for_each(|(to, v)| *to = *v);
             }
         } else {
-            pack(packed, (depth, s.co), (0, depth), weight, s.co, 1);
+            pack(packed, (depth, s.co), weight);
         }
         let packed = &*packed;
         each(0..tasks, Parts::one(y, per_task * s.y()), &|task, mut parts| {
@@ -119,7 +127,7 @@ fn pack_phases(w: Window, s: &ConvShape, weight: &[f32], packed: &mut [f32]) {
                     column[i * s.co..][..s.co].copy_from_slice(tap);
                 }
             } else {
-                pack(packed, (depth, s.ci), (i * s.co, s.co), tap, 1, s.co);
+                pack_columns(packed, depth, s.ci, i * s.co, s.co, tap);
             }
         }
     }
@@ -131,7 +139,7 @@ pub(crate) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut
         return winograd::input(w, s, y, weight, x);
     }
     let plane = Plane::output(w, s);
-    let (per_task, tasks) = s.tasks(MAX_TASKS);
+    let (per_task, tasks) = s.tasks(s.most_tasks(weight.len()));
     let len = phases(w).map(|p| packed_len(p.depth(s), s.ci)).sum();
     with_packed(len, |packed| {
         pack_phases(w, s, weight, packed);

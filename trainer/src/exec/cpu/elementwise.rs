@@ -2,19 +2,23 @@
 use super::math;
 use super::moves::sum;
 use super::split::{MAX_PARTS, Parts, each};
+use super::vectors::widest;
 use crate::graph::{Binary, Unary};
-use crate::plan::fuse::{Action, Fused, Operand, Tile};
+use crate::plan::fuse::{Action, Fused, Operand, Target, Tile};
 use arrayvec::ArrayVec;
 use std::cell::RefCell;
 
-/// Numbers of a block, unless one pixel has more channels.
+/// Most numbers of a block, unless one pixel has more channels, and least.
 const BLOCK: usize = 512;
+const LEAST: usize = 64;
+/// Numbers of all that a block touches: three quarters of a first-level cache.
+const CACHE: usize = 6144;
 /// Numbers that make a task of their own worth while.
 const TASK: usize = 1 << 14;
 /// Most tasks of one step.
 const MAX_TASKS: usize = 16;
 /// Most inputs of one step: three for each member.
-const MAX_INPUTS: usize = 3 * crate::plan::fuse::MAX_MEMBERS;
+pub(super) const MAX_INPUTS: usize = 3 * crate::plan::fuse::MAX_MEMBERS;
 
 /// Registers and tiles of one thread; they grow once and stay.
 #[derive(Default)]
@@ -29,7 +33,10 @@ thread_local! {
 
 /// Elements of a block and of a task, and the count of tasks: by sizes alone.
 fn sizes(fused: &Fused) -> (usize, usize, usize) {
-    let block = fused.channels * (BLOCK / fused.channels).max(1);
+    let tiles = fused.tiles.iter().filter(|t| !matches!(t, Tile::Constant(_))).count();
+    let touched = fused.registers + tiles + fused.stores.len() + fused.reads;
+    let most = (CACHE / touched.max(1) / LEAST * LEAST).clamp(LEAST, BLOCK);
+    let block = fused.channels * (most / fused.channels).max(1);
     let block = block.min(fused.len);
     let tasks = (fused.len / TASK).clamp(1, MAX_TASKS);
     let task = fused.len.div_ceil(tasks).next_multiple_of(block);
@@ -42,30 +49,32 @@ pub(crate) fn partial_len(fused: &Fused) -> usize {
 }
 
 /// Runs the step; `outs` holds the stored outputs, then the sums.
-pub(crate) fn run(
-    fused: &Fused,
-    inputs: ArrayVec<&[f32], MAX_INPUTS>,
-    outs: ArrayVec<&mut [f32], MAX_PARTS>,
-    partials: &mut [f32],
-) {
+pub(crate) fn run(fused: &Fused, inputs: &[&[f32]], outs: &mut [&mut [f32]], partials: &mut [f32]) {
     let (block, task, tasks) = sizes(fused);
     let width: usize = fused.sums.iter().map(|s| s.1).sum();
     let partials = &mut partials[..tasks * width];
     partials.fill(0.0);
-    let mut outs = outs.into_iter();
-    let mut slices: ArrayVec<_, MAX_PARTS> = outs.by_ref().take(fused.stores.len()).map(|o| (o, task)).collect();
-    slices.push((&mut *partials, width));
-    each(0..tasks, Parts { slices }, &|index, mut parts| {
+    let (stored, sums) = outs.split_at_mut(fused.stores.len());
+    if tasks == 1 {
         SCRATCH.with_borrow_mut(|scratch| {
-            let Some((partial, _)) = parts.slices.pop() else { return };
-            let outs = parts.slices.iter_mut().map(|s| &mut *s.0).collect();
-            let at = index * task;
-            let mut work = Task { fused, inputs: &inputs, outs, partial, at, end: (at + task).min(fused.len), block };
-            dispatch(&mut work, scratch);
+            let mut work = Task { fused, inputs, outs: stored, partial: partials, at: 0, end: fused.len, block };
+            blocks(&mut work, scratch);
         });
-    });
+    } else {
+        let mut slices: ArrayVec<_, MAX_PARTS> = stored.iter_mut().map(|o| (&mut **o, task)).collect();
+        slices.push((&mut *partials, width));
+        each(0..tasks, Parts { slices }, &|index, mut parts| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let Some((partial, _)) = parts.slices.pop() else { return };
+                let mut outs: ArrayVec<&mut [f32], MAX_PARTS> = parts.slices.iter_mut().map(|s| &mut *s.0).collect();
+                let at = index * task;
+                let end = (at + task).min(fused.len);
+                blocks(&mut Task { fused, inputs, outs: &mut outs, partial, at, end, block }, scratch);
+            });
+        });
+    }
     let mut from = 0;
-    for (out, &(_, channels)) in outs.zip(&fused.sums) {
+    for (out, &(_, channels)) in sums.iter_mut().zip(&fused.sums) {
         out.fill(0.0);
         for row in partials.chunks_exact(width) {
             out.iter_mut().zip(&row[from..][..channels]).for_each(|(o, v)| *o += v);
@@ -75,36 +84,19 @@ pub(crate) fn run(
 }
 
 /// A run of blocks on one thread.
-struct Task<'a> {
+struct Task<'a, 'b> {
     fused: &'a Fused,
     inputs: &'a [&'a [f32]],
     /// The parts of the stored outputs that belong to this task.
-    outs: ArrayVec<&'a mut [f32], MAX_PARTS>,
+    outs: &'a mut [&'b mut [f32]],
     partial: &'a mut [f32],
     at: usize,
     end: usize,
     block: usize,
 }
 
-/// Calls the kernel compiled for the widest vectors that this processor has.
-fn dispatch(task: &mut Task<'_>, scratch: &mut Scratch) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2")]
-        fn avx2(task: &mut Task<'_>, scratch: &mut Scratch) {
-            blocks(task, scratch);
-        }
-        if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has the instructions, as detected right above.
-            #[allow(unsafe_code)]
-            return unsafe { avx2(task, scratch) };
-        }
-    }
-    blocks(task, scratch);
-}
-
-#[inline(always)]
-fn blocks(task: &mut Task<'_>, scratch: &mut Scratch) {
+widest! {
+fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
     let Task { fused, inputs, block, .. } = *task;
     prepare(scratch, fused, inputs, block);
     let Scratch { registers, tiles } = scratch;
@@ -114,27 +106,46 @@ fn blocks(task: &mut Task<'_>, scratch: &mut Scratch) {
         let n = block.min(task.end - at);
         let local = at - start;
         for instruction in &fused.instructions {
-            let mut to = std::mem::take(&mut registers[instruction.to]);
-            {
-                let read = |k: usize| match instruction.from[k] {
-                    Operand::Register(r) => &registers[r][..n],
-                    Operand::Input(i) => &inputs[i][at..][..n],
-                    Operand::Output(o) => &task.outs[o][local..][..n],
-                    Operand::Tile(t) => &tiles[t][..n],
-                };
-                let to = &mut to[..n];
-                match instruction.action {
-                    Action::Unary(f) => unary(f, read(0), to),
-                    Action::Binary(f) => binary(f, read(0), read(1), to),
-                    Action::Select => {
-                        let (c, a, b) = (read(0), read(1), read(2));
-                        for i in 0..n {
-                            to[i] = if c[i] > 0.0 { a[i] } else { b[i] };
-                        }
+            // The target leaves its place while the instruction runs: nothing that it reads is there.
+            let (mut register, mut out) = (Vec::new(), &mut [][..]);
+            let to = match instruction.to {
+                Target::Register(r) => {
+                    register = std::mem::take(&mut registers[r]);
+                    &mut register[..n]
+                }
+                Target::Output(o) => {
+                    out = std::mem::take(&mut task.outs[o]);
+                    &mut out[local..][..n]
+                }
+            };
+            let read = |k: usize| match instruction.from[k] {
+                Operand::Register(r) => &registers[r][..n],
+                Operand::Input(i) => &inputs[i][at..][..n],
+                Operand::Output(o) => &task.outs[o][local..][..n],
+                Operand::Tile(t) => &tiles[t][..n],
+            };
+            let number = |k: usize| match instruction.from[k] {
+                Operand::Tile(t) => tile_number(fused.tiles[t], inputs),
+                _ => None,
+            };
+            match instruction.action {
+                Action::Unary(f) => unary(f, read(0), to),
+                Action::Binary(f) => match (number(0), number(1)) {
+                    (None, Some(b)) => by_number(f, read(0), b, to),
+                    (Some(a), None) => number_by(f, a, read(1), to),
+                    _ => binary(f, read(0), read(1), to),
+                },
+                Action::Select => {
+                    let (c, a, b) = (read(0), read(1), read(2));
+                    for i in 0..n {
+                        to[i] = if c[i] > 0.0 { a[i] } else { b[i] };
                     }
                 }
             }
-            registers[instruction.to] = to;
+            match instruction.to {
+                Target::Register(r) => registers[r] = register,
+                Target::Output(o) => task.outs[o] = out,
+            }
         }
         let mut from = 0;
         for &(operand, channels) in &fused.sums {
@@ -164,6 +175,15 @@ fn blocks(task: &mut Task<'_>, scratch: &mut Scratch) {
             }
         }
         at += n;
+    }
+}
+}
+
+/// The number that a tile repeats, if it is only one.
+fn tile_number(tile: Tile, inputs: &[&[f32]]) -> Option<f32> {
+    match tile {
+        Tile::Constant(v) => Some(v),
+        Tile::Input(i) => (inputs[i].len() == 1).then(|| inputs[i][0]),
     }
 }
 
@@ -230,5 +250,27 @@ fn binary(f: Binary, a: &[f32], b: &[f32], to: &mut [f32]) {
         Binary::Sub => zip(a, b, to, |a, b| a - b),
         Binary::Mul => zip(a, b, to, |a, b| a * b),
         Binary::Div => zip(a, b, to, |a, b| a / b),
+    }
+}
+
+/// [`binary`] with the same right side everywhere.
+#[inline(always)]
+fn by_number(f: Binary, a: &[f32], b: f32, to: &mut [f32]) {
+    match f {
+        Binary::Add => map(a, to, |a| a + b),
+        Binary::Sub => map(a, to, |a| a - b),
+        Binary::Mul => map(a, to, |a| a * b),
+        Binary::Div => map(a, to, |a| a / b),
+    }
+}
+
+/// [`binary`] with the same left side everywhere.
+#[inline(always)]
+fn number_by(f: Binary, a: f32, b: &[f32], to: &mut [f32]) {
+    match f {
+        Binary::Add => map(b, to, |b| a + b),
+        Binary::Sub => map(b, to, |b| a - b),
+        Binary::Mul => map(b, to, |b| a * b),
+        Binary::Div => map(b, to, |b| a / b),
     }
 }

@@ -1,7 +1,7 @@
 //! Matrix products: of dense matrices by the tile kernels, of any strides by matrixmultiply, with checked bounds.
 use super::dot;
 use super::split::{Parts, each};
-use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right, pack, packed_len, with_packed};
+use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right, pack, pack_columns, packed_len, with_packed};
 
 /// Operations that make a task of its own worth while.
 const TASK_FLOPS: usize = 1 << 21;
@@ -10,8 +10,9 @@ const MAX_TASKS: usize = 16;
 /// Fewest rows of a task: each packs the right side again.
 const TASK_ROWS: usize = 32;
 
-/// Rows up to which the right side is read as it lies.
+/// Rows up to which the right side is read as it lies, and depth up to which a panel of it stays in the first-level cache anyway.
 const UNPACKED: usize = 12;
+const SHALLOW: usize = 128;
 
 /// A strided matrix to read.
 #[derive(Clone, Copy)]
@@ -130,13 +131,16 @@ fn tiled((m, k, n): (usize, usize, usize), (a, ta): (&[f32], bool), (b, tb): (&[
             share(out, &|left, out| dot::multiply(left, columns, out));
         });
     }
-    // Few rows read the right side too seldom to be worth a copy; a single panel needs none.
-    if !tb && (n <= PANEL || m <= UNPACKED) {
+    // Few rows read the right side too seldom to be worth a copy; a single panel, or a shallow one, needs none.
+    if !tb && (n <= PANEL || m <= UNPACKED || k <= SHALLOW) {
         return share(out, &|left, out| tile::multiply(left, Right::rows(b, n), out));
     }
     with_packed(packed_len(k, n), |packed| {
-        let (row, column) = if tb { (1, k) } else { (n, 1) };
-        pack(packed, (k, n), (0, k), b, row, column);
+        if tb {
+            pack_columns(packed, k, n, 0, k, b);
+        } else {
+            pack(packed, (k, n), b);
+        }
         share(out, &|left, out| tile::multiply(left, Right::packed(packed, k, n), out));
     });
 }

@@ -215,21 +215,27 @@ impl Memory {
     }
 
     fn step(&mut self, step: &Step, inputs: &[&[f32]], clock: Clock) {
-        let mut owned: ArrayVec<Vec<f32>, MAX_PARTS> =
-            step.outputs.iter().map(|o| std::mem::take(self.buffer(o.base))).collect();
+        // Lists are filled where they stand: moving one copies all the room that it has.
+        let mut owned = ArrayVec::<Vec<f32>, MAX_PARTS>::new();
+        for o in &step.outputs {
+            owned.push(std::mem::take(self.buffer(o.base)));
+        }
         let mut partials = std::mem::take(&mut self.partials);
         {
-            let outs = owned.iter_mut().zip(&step.outputs);
-            let mut outs: ArrayVec<&mut [f32], MAX_PARTS> =
-                outs.map(|(buffer, o)| &mut buffer[o.offset..][..o.len]).collect();
+            let mut outs = ArrayVec::<&mut [f32], MAX_PARTS>::new();
+            for (buffer, o) in owned.iter_mut().zip(&step.outputs) {
+                outs.push(&mut buffer[o.offset..][..o.len]);
+            }
             let input = |k: usize| self.view(step.inputs[k], inputs);
             match &step.kind {
                 Kind::Fused(fused) => {
                     // An input that an output overwrites is read through the output.
                     let taken = |v: &View| step.outputs.iter().any(|o| o.base == v.base);
-                    let views = step.inputs.iter();
-                    let read = views.map(|v| if taken(v) { &[][..] } else { self.view(*v, inputs) }).collect();
-                    elementwise::run(fused, read, outs, &mut partials);
+                    let mut read = ArrayVec::<_, { elementwise::MAX_INPUTS }>::new();
+                    for v in &step.inputs {
+                        read.push(if taken(v) { &[][..] } else { self.view(*v, inputs) });
+                    }
+                    elementwise::run(fused, &read, &mut outs, &mut partials);
                 }
                 &Kind::MatMul { size, ta, tb } => gemm::product(size, (input(0), ta), (input(1), tb), outs[0]),
                 Kind::Conv(w, s) => conv::forward(*w, s, input(0), input(1), outs[0]),
@@ -253,8 +259,8 @@ impl Memory {
             }
         }
         self.partials = partials;
-        for (buffer, output) in owned.into_iter().zip(&step.outputs) {
-            *self.buffer(output.base) = buffer;
+        for (buffer, output) in owned.iter_mut().zip(&step.outputs) {
+            *self.buffer(output.base) = std::mem::take(buffer);
         }
     }
 }

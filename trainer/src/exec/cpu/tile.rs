@@ -5,6 +5,7 @@
 //! of 64 columns and comes from the second-level cache as fast as the products need it. On AVX-512 this reaches
 //! 95 % of the peak where a packing product reaches 55 to 85 %; `docs/SPEED.md` has the measurements.
 
+use super::vectors::widest;
 use std::cell::RefCell;
 
 /// Columns of a panel of the right side.
@@ -76,32 +77,36 @@ pub(super) fn packed_len(k: usize, n: usize) -> usize {
     k * if n <= PANEL { n } else { n.next_multiple_of(PANEL) }
 }
 
-/// Packs `rows` rows of `n` columns, from row `first` of `k` on; `from` tells where column `j` of row `i` lies as
-/// `i·row + j·column`.
-pub(super) fn pack(
-    to: &mut [f32],
-    (k, n): (usize, usize),
-    (first, rows): (usize, usize),
-    from: &[f32],
-    row: usize,
-    column: usize,
-) {
+/// Packs a right side of `k` rows and `n` columns that lies row by row.
+pub(super) fn pack(to: &mut [f32], (k, n): (usize, usize), from: &[f32]) {
     let step = n.min(PANEL);
     for j in (0..n).step_by(PANEL) {
         let width = PANEL.min(n - j);
-        let panel = &mut to[j * k + first * step..];
-        if column == 1 {
-            for (i, line) in panel.chunks_mut(step).take(rows).enumerate() {
-                line[..width].copy_from_slice(&from[i * row + j..][..width]);
-            }
-            continue;
+        for (line, from) in to[j * k..].chunks_mut(step).take(k).zip(from.chunks_exact(n)) {
+            line[..width].copy_from_slice(&from[j..][..width]);
         }
-        // Small squares: both sides stay in the first-level cache.
-        for i0 in (0..rows).step_by(16) {
-            for c in 0..width {
-                let column = &from[(j + c) * column..];
-                for i in i0..rows.min(i0 + 16) {
-                    panel[i * step + c] = column[i * row];
+    }
+}
+
+widest! {
+    /// Packs `rows` rows, from row `first` of `k` on, of `n` columns that lie column by column, each `rows` long.
+    pub(super) fn pack_columns(to: &mut [f32], k: usize, n: usize, first: usize, rows: usize, from: &[f32]) {
+        let step = n.min(PANEL);
+        for j in (0..n).step_by(16) {
+            let panel = &mut to[j / PANEL * PANEL * k + first * step + j % PANEL..];
+            let width = 16.min(n - j);
+            for i in (0..rows).step_by(16) {
+                let mut square = [[0.0f32; 16]; 16];
+                let height = 16.min(rows - i);
+                for (c, line) in square.iter_mut().enumerate().take(width) {
+                    line[..height].copy_from_slice(&from[(j + c) * rows + i..][..height]);
+                }
+                for r in 0..height {
+                    let mut line = [0.0; 16];
+                    for c in 0..16 {
+                        line[c] = square[c][r];
+                    }
+                    panel[(i + r) * step..][..width].copy_from_slice(&line[..width]);
                 }
             }
         }
@@ -460,7 +465,7 @@ mod tests {
                 let step = if transposed { m } else { 1 };
                 let left = Left { data: &a, lines: Lines::Table(&lines), segments: &starts, len, step };
                 let mut packed = vec![0.0; packed_len(k, n)];
-                pack(&mut packed, (k, n), (0, k), &b, n, 1);
+                pack(&mut packed, (k, n), &b);
                 for right in [Right::rows(&b, n), Right::packed(&packed, k, n)] {
                     let mut c = vec![1.0; m * n];
                     let mut result = Out { data: &mut c, lines: Lines::Even(n), rows: m, columns: n, add: true };
@@ -504,7 +509,7 @@ mod tests {
     fn packing_transposes_where_told() {
         let from = numbers(70 * 20, 3);
         let mut packed = vec![0.0; packed_len(20, 70)];
-        pack(&mut packed, (20, 70), (0, 20), &from, 1, 20);
+        pack_columns(&mut packed, 20, 70, 0, 20, &from);
         for (i, j) in (0..20 * 70).map(|e| (e / 70, e % 70)) {
             assert_eq!(packed[j / PANEL * 20 * PANEL + i * PANEL + j % PANEL], from[j * 20 + i]);
         }

@@ -8,7 +8,7 @@
 //! all pictures are one matrix product.
 use super::plane::{Phase, Plane, phases};
 use super::split::{Parts, each};
-use super::tile::{self, Left, Lines, Out, Right, pack, packed_len, with_packed};
+use super::tile::{self, Left, Lines, Out, Right, pack_columns, packed_len, with_packed};
 use super::vectors::widest;
 use crate::graph::Window;
 use crate::plan::ConvShape;
@@ -176,7 +176,7 @@ widest! {
                             let place =
                                 grid.first + p * grid.picture + (y.start + dy) * grid.row + (x.start + dx) * grid.column;
                             let (sign, to) = (sy * sx, &mut to[place..][..inner]);
-                            to.iter_mut().zip(from).for_each(|(t, v)| *t += sign * v);
+                            add(sign, from, to);
                         }
                     }
                 }
@@ -202,7 +202,7 @@ widest! {
                             let place =
                                 grid.first + p * grid.picture + (y.start + dy) * grid.row + (x.start + dx) * grid.column;
                             let sign = sy * sx;
-                            to.iter_mut().zip(&from[place..][..inner]).for_each(|(t, v)| *t += sign * v);
+                            add(sign, &from[place..][..inner], to);
                         }
                     }
                 }
@@ -214,8 +214,14 @@ widest! {
 widest! {
     /// to += factor · from.
     fn add_scaled(factor: f32, from: &[f32], to: &mut [f32]) {
-        to.iter_mut().zip(from).for_each(|(t, v)| *t += factor * v);
+        add(factor, from, to);
     }
+}
+
+/// to += factor · from.
+#[inline(always)]
+fn add(factor: f32, from: &[f32], to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(t, v)| *t += factor * v);
 }
 
 widest! {
@@ -314,6 +320,9 @@ pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &m
     with_packed(16 * matrix, |packed| {
         each(0..16, Parts::one(packed, matrix), &|i, mut parts| {
             let (to, _) = &mut parts.slices[0];
+            if count(s.oh, POINTS[i / 4]) * count(s.ow, POINTS[i % 4]) == 0 {
+                return;
+            }
             let (down, right) = (POINTS[i / 4].taps(), POINTS[i % 4].taps());
             for k in 0..depth {
                 let (dy, dx, c) = (k / (2 * s.ci), k / s.ci % 2, k % s.ci);
@@ -388,7 +397,7 @@ pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut
                     &weight[(ky * 4 + kx) * s.ci * s.co..][..s.ci * s.co]
                 };
                 blend(down, right, [tap(0), tap(1), tap(2), tap(3)], blended);
-                pack(to, (s.co, s.ci), (0, s.co), blended, 1, s.co);
+                pack_columns(to, s.co, s.ci, 0, s.co, blended);
             });
         });
         let packed = &*packed;
