@@ -29,8 +29,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     fs::write(out.join("place.rs"), place)?;
-    fs::copy("memory.x", out.join("memory.x")).map_err(|e| format!("memory.x: {e}"))?;
-    println!("cargo:rustc-link-search={}", out.display());
-    println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    if Path::new("memory.x").exists() {
+        fs::copy("memory.x", out.join("memory.x")).map_err(|e| format!("memory.x: {e}"))?;
+        println!("cargo:rustc-link-search={}", out.display());
+        println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    } else {
+        // The hardware layer of the ESP32 brings the memory map along.
+        println!("cargo:rustc-link-arg-bins=-Tlinkall.x");
+    }
     Ok(())
 }

@@ -7,8 +7,6 @@ use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
 use embedded_hal::digital::InputPin;
 use ganlet_sim::{Board, Button, Memory, PanelColor};
 
-use crate::stack;
-
 /// Microseconds from frame to frame: 25 a second.
 pub(crate) const FRAME_MICROSECONDS: u32 = 40_000;
 
@@ -39,8 +37,8 @@ pub(crate) struct Handheld<D, P, C, L> {
     pub(crate) line: L,
     /// When the last frame was due.
     pub(crate) last: u32,
-    /// Bytes of RAM that the program has been given.
-    pub(crate) ram: usize,
+    /// Measures the RAM in use, where the board can.
+    pub(crate) memory: fn() -> Option<Memory>,
 }
 
 impl<D, P, C, L> Board for Handheld<D, P, C, L>
@@ -82,7 +80,7 @@ where
     }
 
     fn memory(&self) -> Option<Memory> {
-        Some(stack::memory(self.ram))
+        (self.memory)()
     }
 }
 
@@ -90,6 +88,6 @@ where
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {
-        cortex_m::asm::wfi();
+        core::hint::spin_loop();
     }
 }

@@ -7,6 +7,7 @@ use ganlet_runtime::{Generator, Latent, Model};
 use crate::color::PanelColor;
 use crate::input::Button;
 use crate::layout::Layout;
+use crate::plot::{self, Plot};
 use crate::screens::{self, Bar, Line, Theme, Words, line};
 use crate::stream::RowStream;
 
@@ -63,6 +64,8 @@ pub struct App {
     panel: Size,
     picture: Size,
     channels: usize,
+    /// Numbers that the model makes instead of pictures, or 0.
+    numbers: u8,
     knobs: usize,
     /// Bytes of the generator's arena.
     arena: usize,
@@ -95,12 +98,15 @@ impl App {
     /// An app that starts in the gallery at `seed`, for a panel of the given size.
     #[must_use]
     pub fn new(model: &Model<'_>, panel: Size, theme: Theme, seed: u32) -> Self {
+        let numbers = plot::numbers(model);
+        let size = if numbers > 0 { (64, 64) } else { model.size() };
         Self {
             screen: Screen::Gallery,
             theme,
             panel,
-            picture: Size::new(model.size().0.into(), model.size().1.into()),
+            picture: Size::new(size.0.into(), size.1.into()),
             channels: model.channels().into(),
+            numbers,
             knobs: model.latent_len(),
             arena: model.arena_len(),
             seed,
@@ -299,9 +305,13 @@ impl App {
     /// What the about page says: the name, the picture, and what the model takes of the chip.
     fn about(&self, model: &Model<'_>) -> [Line; 6] {
         let kind = if self.channels == 1 { "grey" } else { "colour" };
+        let shape = match self.numbers {
+            0 => line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
+            numbers => line(format_args!("points in {numbers}-D")),
+        };
         [
             line(format_args!("{}", model.name())),
-            line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
+            shape,
             line(format_args!("latent {}", self.knobs)),
             line(format_args!("flash {} B", model.flash_bytes())),
             line(format_args!("RAM {} B", self.arena)),
@@ -355,6 +365,13 @@ impl App {
         if stale == Stale::Everything || self.tiny() {
             target.clear(inks.paper)?;
         }
+        if self.numbers > 0 {
+            let fresh = stale == Stale::Everything || self.screen != Screen::Walk;
+            let plot = Plot { area: layout.picture.area(), numbers: self.numbers };
+            self.draw_plot(plot, fresh, generator, target, &mut between)?;
+            screens::caption(target, layout.caption, &self.words(model), inks)?;
+            return Ok(true);
+        }
         let latent = self.latent(model);
         let mut stream = RowStream::new(layout.picture, self.channels);
         let mut rows = generator.rows(&latent);
@@ -364,6 +381,31 @@ impl App {
         }
         screens::caption(target, layout.caption, &self.words(model), inks)?;
         Ok(true)
+    }
+
+    /// Samples in the gallery, the trail of a walk, one large dot for the knobs.
+    fn draw_plot<D>(
+        &self,
+        plot: Plot,
+        fresh: bool,
+        generator: &mut Generator<'_>,
+        target: &mut D,
+        mut between: impl FnMut(),
+    ) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let inks = self.theme.inks();
+        if fresh {
+            plot.clear(target, inks)?;
+        }
+        if self.screen == Screen::Gallery {
+            return plot.samples(target, generator, self.seed, inks.ink, between);
+        }
+        let latent = self.latent(generator.model());
+        between();
+        let side = plot.area.size.width / if self.screen == Screen::Walk { 64 } else { 16 };
+        plot.dot(target, generator, &latent, side.max(1), inks.ink)
     }
 
     fn draw_about<D>(&self, model: &Model<'_>, target: &mut D) -> Result<(), D::Error>

@@ -13,6 +13,7 @@ mod color;
 pub mod host;
 mod input;
 mod layout;
+mod plot;
 mod screens;
 mod stream;
 

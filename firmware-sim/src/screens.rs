@@ -29,8 +29,8 @@ pub(crate) type Line = String<40>;
 #[derive(Clone, Copy)]
 pub(crate) struct Inks<C> {
     pub(crate) paper: C,
-    ink: C,
-    dim: C,
+    pub(crate) ink: C,
+    pub(crate) dim: C,
     accent: C,
 }
 

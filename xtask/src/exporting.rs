@@ -6,8 +6,11 @@ use crate::judge::FIRST_SEED;
 use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::ModelFile;
 use ganlet_tests::oracle;
+use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
-use ganlet_trainer::quantise::{self, Layouts, Options, Quantised};
+use ganlet_trainer::nn::Network;
+use ganlet_trainer::quantise::{self, FloatNet, Layouts, Options, Quantised};
+use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, Checkpoint, Folder, Loaded};
 use ganlet_trainer::train::Trainer;
 use std::path::Path;
@@ -57,15 +60,8 @@ impl Chosen {
     /// Shrinks the generator to 8-bit integers, whose weights lie in flash as `layouts` says.
     pub(crate) fn quantise(&self, layouts: Layouts) -> Result<Quantised, Failure> {
         let recipe = &self.checkpoint.recipe;
-        if self.checkpoint.shape.len() != 3 {
-            return Err(Failure::unusable(format!(
-                "recipe {} makes points of {} numbers, not pictures: only pictures can be drawn by a device yet",
-                recipe.name, self.checkpoint.shape[0]
-            )));
-        }
         let (weights, statistics) = self.checkpoint.averaged();
-        let net = quantise::fold(&recipe.name, self.trainer.generator(), weights, statistics, recipe.data.range)
-            .map_err(|e| Failure::unusable(e.to_string()))?;
+        let net = device_net(recipe, &self.loaded, self.trainer.generator(), weights, statistics)?;
         console::note("calibrating and quantising; comparing with the float network over 1,000 latents");
         quantise::quantise(&net, &Options { layouts, ..Options::default() })
             .map_err(|e| Failure::unusable(e.to_string()))
@@ -104,6 +100,32 @@ impl Chosen {
             class_names: evaluator.class_names().to_vec(),
         })
     }
+}
+
+/// The generator of `recipe` as a device draws it: points of one or two numbers become a row of pixels, for a plot.
+pub(crate) fn device_net(
+    recipe: &Recipe,
+    loaded: &Loaded,
+    generator: &Network,
+    weights: &[f32],
+    statistics: &[f32],
+) -> Result<FloatNet, Failure> {
+    let fold = |range| {
+        quantise::fold(&recipe.name, generator, weights, statistics, range)
+            .map_err(|e| Failure::unusable(e.to_string()))
+    };
+    let Some(mixture) = &loaded.mixture else {
+        return fold(recipe.data.range);
+    };
+    let numbers = mixture.shape().iter().product::<usize>();
+    if numbers > 2 {
+        return Err(Failure::unusable(format!(
+            "recipe {} makes points of {numbers} numbers: a device draws pictures, and points of one or two",
+            recipe.name
+        )));
+    }
+    let reach = mixture.reach() * recipe.data.scale;
+    Ok(fold([-reach, reach])?.with_numbers_as_pixels())
 }
 
 /// Whether the rows that the runtime streams equal a whole-tensor computation of the same integers, bit for bit.

@@ -4,6 +4,7 @@
 mod models;
 mod outputs;
 mod panels;
+mod points;
 mod refusals;
 mod session;
 mod walkthrough;

@@ -49,6 +49,12 @@ impl Mixture {
         self.sigma
     }
 
+    /// The distance from zero within which points lie, in each direction: four σ beyond the farthest mode, and a margin.
+    pub fn reach(&self) -> f32 {
+        let farthest = self.means.iter().flatten().fold(0.0, |most: f32, v| most.max(v.abs()));
+        1.1 * (farthest + 4.0 * self.sigma)
+    }
+
     /// Modes are chosen from the far end of the key's counter, normals from its start, so that they never meet.
     fn mode(&self, key: Key, position: usize) -> usize {
         key.below(u32::MAX - position as u32, self.means.len())

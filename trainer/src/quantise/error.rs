@@ -107,7 +107,7 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
         })?;
     }
     let Dims { h, w, c } = input;
-    if h * w == 1 {
+    if h * w == 1 && c != 1 {
         let problem = format!("it makes {c} numbers, not a picture");
         return refuse(problem, "export networks whose last layer gives height × width × 1 or 3 channels");
     }

@@ -165,6 +165,15 @@ impl FloatNet {
         super::float::Forward::new(self).run(z, |_, _, _| {})
     }
 
+    /// The same network with the numbers that it makes as a row of grey pixels: what a device shows as a point of a plot.
+    #[must_use]
+    pub fn with_numbers_as_pixels(mut self) -> Self {
+        if let Some(FloatLayer { op: FloatOp::Dense { h: 1, w, c, .. }, .. }) = self.layers.last_mut() {
+            (*w, *c) = (*w * *c, 1);
+        }
+        self
+    }
+
     /// The 8-bit pixels of output values: [`FloatNet::range`] spread over 0..=255, rounded, saturated.
     pub fn pixels(&self, values: &[f32]) -> Vec<u8> {
         crate::evaluate::to_bytes(values, self.range)

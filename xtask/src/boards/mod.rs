@@ -15,6 +15,8 @@ use std::path::Path;
 pub(crate) enum Writer {
     /// probe-rs, by the chip's name.
     ProbeRs(&'static str),
+    /// probe-rs, by the chip's name, for a boot loader that wants an image of its own form.
+    ProbeRsIdf(&'static str),
     /// OpenOCD, by its file for the board.
     OpenOcd(&'static str),
 }
@@ -66,7 +68,7 @@ pub(crate) struct Board {
     chip: Chip,
     /// Where flash begins.
     flash_at: usize,
-    /// KiB of RAM that firmware sets aside for any model, where models have a region of their own.
+    /// KiB of RAM that firmware sets aside for any model, where models have a region of their own; 0 where they cannot have one.
     arena: usize,
     /// What writes programs to the chip over its debug port.
     pub(crate) writer: Writer,
@@ -82,6 +84,18 @@ const LM3S_BUS: Bus = Bus { data: 0x4000_8008, line: 0x4000_C000, select: None }
 const STM32_BUS: Bus = Bus { data: 0x4001_300C, line: 0x4001_1004, select: Some((0x4002_0818, 4)) };
 
 const BOARDS: &[Board] = &[
+    Board {
+        name: "esp32c3",
+        target: "riscv32imc-unknown-none-elf",
+        panel: "badge-160x80",
+        bus_hertz: 40_000_000,
+        chip: Chip::new("ESP32-C3", ("rv32", 160), [4096, 512], [400, 128]),
+        flash_at: 0,
+        arena: 0,
+        writer: Writer::ProbeRsIdf("esp32c3"),
+        uf2: None,
+        machine: None,
+    },
     Board {
         name: "lm3s6965evb",
         target: "thumbv7m-none-eabi",
@@ -210,15 +224,21 @@ pub(crate) struct Region {
 }
 
 impl Board {
-    /// The region for models.
-    pub(crate) const fn region(&self) -> Region {
+    /// The region for models, if there can be one.
+    pub(crate) fn region(&self) -> Result<Region, Failure> {
+        if self.arena == 0 {
+            return Err(Failure::unusable(format!(
+                "{}: models cannot have a region of their own, since its boot loader shows a program no more of the flash than the program",
+                self.name
+            )));
+        }
         let program = PROGRAM << 10;
-        Region { at: self.flash_at + program, bytes: self.chip.flash - program, arena: self.arena << 10 }
+        Ok(Region { at: self.flash_at + program, bytes: self.chip.flash - program, arena: self.arena << 10 })
     }
 
     /// Checks that a model fits the region and the RAM beside it; else a failure that tells the sums.
     pub(crate) fn check_region(&self, path: &Path, model: &Model<'_>) -> Result<(), Failure> {
-        let Region { bytes, arena, .. } = self.region();
+        let Region { bytes, arena, .. } = self.region()?;
         let needs = [("flash", model.flash_bytes(), bytes), ("RAM", model.arena_len_of(self.chip.family), arena)];
         match needs.into_iter().find(|(_, needed, given)| needed > given) {
             None => Ok(()),

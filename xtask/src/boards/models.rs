@@ -1,6 +1,7 @@
 //! Models to weigh firmware with: a recipe's generator after a few steps, which takes the same flash and RAM as after all of them.
 
 use crate::bench::firmware::folder;
+use crate::exporting;
 use crate::failure::Failure;
 use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
 use ganlet_trainer::quantise::{self, Options};
@@ -21,6 +22,7 @@ pub(crate) fn young(name: &str) -> Result<PathBuf, Failure> {
     let path = folder()?.join(format!("{name}.model"));
     let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
     let recipe = Recipe::open(name, &[]).map_err(|e| unusable(&e))?;
+    let loaded = run::load(&recipe).map_err(|e| unusable(&e))?;
     let data = run::load(&recipe).map_err(|e| unusable(&e))?.train;
     let mut trainer = Trainer::new(recipe.clone(), data, 1, STEPS, 1)?;
     for _ in 0..STEPS {
@@ -28,7 +30,7 @@ pub(crate) fn young(name: &str) -> Result<PathBuf, Failure> {
     }
     let generator = trainer.generator().clone();
     let (weights, statistics) = trainer.averaged();
-    let net = quantise::fold(name, &generator, weights, statistics, recipe.data.range).map_err(|e| unusable(&e))?;
+    let net = exporting::device_net(&recipe, &loaded, &generator, weights, statistics)?;
     let options = Options { calibration: LATENTS, comparison: LATENTS, ..Options::default() };
     let quantised = quantise::quantise(&net, &options).map_err(|e| unusable(&e))?;
     std::fs::write(&path, &quantised.file).map_err(|e| Failure::file(&path, e))?;

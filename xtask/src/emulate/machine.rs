@@ -93,7 +93,7 @@ impl Machine {
     pub(crate) fn with_region(board: &'static Board, model: &Path) -> Result<Self, Failure> {
         let way = build::way(board).map_err(Failure::failed)?;
         console::note(&format!("building {} for any model ({})", board.name, way.describe()));
-        Self::launch(board, &build::link(board, &way, Place::Region(board.region()))?, Some(model))
+        Self::launch(board, &build::link(board, &way, Place::Region(board.region()?))?, Some(model))
     }
 
     fn launch(board: &'static Board, firmware: &Path, model: Option<&Path>) -> Result<Self, Failure> {
@@ -114,7 +114,7 @@ impl Machine {
         if let Some(model) = model {
             // Commas separate options of one argument; doubled they are part of a file's name.
             let file = model.to_string_lossy().replace(',', ",,");
-            command.arg("-device").arg(format!("loader,file={file},addr={:#x},force-raw=on", board.region().at));
+            command.arg("-device").arg(format!("loader,file={file},addr={:#x},force-raw=on", board.region()?.at));
         }
         if bus.is_some() {
             command.args(tap::OPTIONS).stderr(Stdio::piped());

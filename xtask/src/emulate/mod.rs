@@ -127,7 +127,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     console::print(&format!(
         "RAM in use: {s} bytes of data (arena {}) + {k} of stack = {t} of {r}\n",
-        grouped(if args.own_region { board.region().arena } else { model.arena_len_of(device.chip.family) } as u64)
+        grouped(if args.own_region { board.region()?.arena } else { model.arena_len_of(device.chip.family) } as u64)
     ))
 }
 

@@ -4,7 +4,7 @@ pub(crate) mod gate;
 pub(crate) mod uf2;
 
 use crate::boards::build::Place;
-use crate::boards::{self, Board, Writer, build};
+use crate::boards::{self, Board, Region, Writer, build};
 use crate::console;
 use crate::failure::Failure;
 use crate::table::grouped;
@@ -66,7 +66,7 @@ type Line = (&'static str, Vec<String>);
 impl Writer {
     const fn program(self) -> &'static str {
         match self {
-            Self::ProbeRs(_) => "probe-rs",
+            Self::ProbeRs(_) | Self::ProbeRsIdf(_) => "probe-rs",
             Self::OpenOcd(_) => "openocd",
         }
     }
@@ -85,6 +85,12 @@ impl Writer {
                     ["download", "--chip", chip, "--verify", "--binary-format", "bin", "--base-address", &at, &file];
                 vec![line(&words), line(&["reset", "--chip", chip])]
             }
+            (Self::ProbeRsIdf(chip), _) => {
+                vec![
+                    line(&["download", "--chip", chip, "--binary-format", "idf", &file]),
+                    line(&["reset", "--chip", chip]),
+                ]
+            }
             (Self::OpenOcd(board), at) => {
                 let at = at.map_or_else(String::new, |at| format!(" {at:#x}"));
                 vec![line(&["-f", board, "-c", &format!("program {{{file}}}{at} verify reset exit")])]
@@ -94,7 +100,7 @@ impl Writer {
 
     const fn installation(self) -> &'static str {
         match self {
-            Self::ProbeRs(_) => "https://probe.rs/docs/getting-started/installation",
+            Self::ProbeRs(_) | Self::ProbeRsIdf(_) => "https://probe.rs/docs/getting-started/installation",
             Self::OpenOcd(_) => "apt-get install openocd, or https://openocd.org",
         }
     }
@@ -102,7 +108,7 @@ impl Writer {
     /// What to look at when writing failed.
     const fn advice(self) -> &'static str {
         match self {
-            Self::ProbeRs(_) => {
+            Self::ProbeRs(_) | Self::ProbeRsIdf(_) => {
                 "does `probe-rs list` show a probe? On Linux its udev rules must be installed: \
                  https://probe.rs/docs/getting-started/probe-setup"
             }
@@ -120,8 +126,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let route = route(board, args.uf2.as_deref())?;
     let file = boards::read(path)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
-    let plan = Plan { board, path, region: args.own_region || args.model_only, program: !args.model_only };
-    if plan.region {
+    let region = if args.own_region || args.model_only { Some(board.region()?) } else { None };
+    let plan = Plan { board, path, region, program: !args.model_only };
+    if region.is_some() {
         board.check_region(path, &model)?;
     } else {
         console::note(&board.check(path, &model)?.to_string());
@@ -140,8 +147,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                 Some(firmware) => stretches(firmware)?,
                 None => Vec::new(),
             };
-            if plan.region {
-                stretches.push(uf2::Stretch { address: board.region().at as u32, bytes: file.bytes().to_vec() });
+            if let Some(region) = region {
+                stretches.push(uf2::Stretch { address: region.at as u32, bytes: file.bytes().to_vec() });
             }
             console::note(&format!("{} bytes of flash in all", grouped(uf2::bytes(&stretches) as u64)));
             fs::write(to, uf2::file(&stretches, family))
@@ -163,28 +170,31 @@ struct Plan<'p> {
     board: &'p Board,
     /// The model.
     path: &'p Path,
-    /// Whether it goes to its region.
-    region: bool,
+    /// The region that it goes to, if it is not part of the program.
+    region: Option<Region>,
     /// Whether the program is built and written.
     program: bool,
 }
 
 impl Plan<'_> {
     fn place(&self) -> Place<'_> {
-        if self.region { Place::Region(self.board.region()) } else { Place::Inside(self.path) }
+        self.region.map_or(Place::Inside(self.path), Place::Region)
     }
 
     fn build(&self) -> Result<PathBuf, Failure> {
         let Self { board, path, region, .. } = self;
         let way = build::way(board).map_err(Failure::failed)?;
-        let with = if *region { "for any model".to_owned() } else { format!("with {}", path.display()) };
+        let with = region.map_or_else(|| format!("with {}", path.display()), |_| "for any model".to_owned());
         console::note(&format!("building {} {with} ({})", board.name, way.describe()));
-        if *region { build::link(board, &way, self.place()) } else { build::build(board, &way, path) }
+        match region {
+            Some(region) => build::link(board, &way, Place::Region(*region)),
+            None => build::build(board, &way, path),
+        }
     }
 
     /// The files that are written one after the other, and the address of those that do not tell it themselves.
     fn files<'f>(&'f self, firmware: Option<&'f Path>) -> Vec<(&'f Path, Option<usize>)> {
-        let model = self.region.then(|| (self.path, Some(self.board.region().at)));
+        let model = self.region.map(|region| (self.path, Some(region.at)));
         // The board starts after the last one.
         firmware.map(|path| (path, None)).into_iter().chain(model).collect()
     }
@@ -203,8 +213,7 @@ impl Plan<'_> {
         }
         match route {
             Route::Uf2(family, to) => {
-                let region = board.region();
-                let with = if self.region { format!(", with the model at {:#x}", region.at) } else { String::new() };
+                let with = self.region.map_or(String::new(), |region| format!(", with the model at {:#x}", region.at));
                 steps.push(format!("write {} for the family {family:#010x}{with}", to.display()));
                 steps.push("by hand: hold BOOTSEL, plug the board in, copy the file to its drive".to_owned());
             }

@@ -1,0 +1,142 @@
+//! Points instead of pictures: the samples of a generator that makes one or two numbers, as a histogram or a scatter plot.
+//!
+//! Such a model's picture is a single row of one or two grey pixels: black is the left or lower end of the plot, white the right or upper one.
+
+use embedded_graphics::prelude::{DrawTarget, Point, Size};
+use embedded_graphics::primitives::Rectangle;
+use ganlet_runtime::{Generator, Latent, Model};
+
+use crate::color::PanelColor;
+use crate::screens::Inks;
+
+/// Samples of a plot.
+pub(crate) const SAMPLES: u32 = 256;
+/// The most bars of a histogram.
+const BARS: usize = 64;
+
+/// How many numbers a model makes, if it makes points; 0 for pictures.
+pub(crate) fn numbers(model: &Model<'_>) -> u8 {
+    match (model.size(), model.channels()) {
+        ((1, 1), 1) => 1,
+        ((2, 1), 1) => 2,
+        _ => 0,
+    }
+}
+
+/// A plot on a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plot {
+    pub(crate) area: Rectangle,
+    pub(crate) numbers: u8,
+}
+
+/// The numbers of a latent, each in 0..=255; a model of one number gives it twice.
+fn sample(generator: &mut Generator<'_>, latent: &Latent) -> [u8; 2] {
+    let mut rows = generator.rows(latent);
+    match rows.next_row() {
+        Some(&[x, y]) => [x, y],
+        Some(&[x, ..]) => [x, x],
+        _ => [0; 2],
+    }
+}
+
+impl Plot {
+    /// Where a fraction of 255 lies on so many pixels.
+    const fn along(value: u8, pixels: u32) -> u32 {
+        (value as u32 * pixels.saturating_sub(1) + 127) / 255
+    }
+
+    /// An empty plot: its axes, through the middle.
+    pub(crate) fn clear<D>(&self, target: &mut D, inks: Inks<D::Color>) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let Rectangle { top_left, size } = self.area;
+        target.fill_solid(&self.area, inks.paper)?;
+        if size.width < 16 {
+            // On a few LEDs an axis would be taken for samples.
+            return Ok(());
+        }
+        let across = if self.numbers == 1 { size.height - 1 } else { size.height / 2 };
+        target
+            .fill_solid(&Rectangle::new(top_left + Point::new(0, across as i32), Size::new(size.width, 1)), inks.dim)?;
+        target.fill_solid(
+            &Rectangle::new(top_left + Point::new((size.width / 2) as i32, 0), Size::new(1, size.height)),
+            inks.dim,
+        )
+    }
+
+    /// A dot of so many pixels a side where `latent` lies.
+    pub(crate) fn dot<D>(
+        &self,
+        target: &mut D,
+        generator: &mut Generator<'_>,
+        latent: &Latent,
+        side: u32,
+        ink: D::Color,
+    ) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let Size { width, height } = self.area.size;
+        let [x, y] = sample(generator, latent);
+        let x = Self::along(x, width);
+        let y = if self.numbers == 1 { height / 2 } else { height - 1 - Self::along(y, height) };
+        let side = side.min(width).min(height);
+        let corner = |at: u32, most: u32| at.saturating_sub(side / 2).min(most - side) as i32;
+        let corner = Point::new(corner(x, width), corner(y, height));
+        target.fill_solid(&Rectangle::new(self.area.top_left + corner, Size::new(side, side)), ink)
+    }
+
+    /// The samples of `seed`: a scatter of dots, or bars as high as their share of samples.
+    pub(crate) fn samples<D>(
+        &self,
+        target: &mut D,
+        generator: &mut Generator<'_>,
+        seed: u32,
+        ink: D::Color,
+        mut between: impl FnMut(),
+    ) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let Size { width, height } = self.area.size;
+        let model = generator.model();
+        let mut bars = [0_u32; BARS];
+        let many = width.clamp(1, BARS as u32);
+        for i in 0..SAMPLES {
+            let latent = model.latent(seed.wrapping_mul(SAMPLES).wrapping_add(i));
+            if self.numbers == 1 {
+                let [x, _] = sample(generator, &latent);
+                let bar = u32::from(x) * many / 256;
+                if let Some(count) = bars.get_mut(bar as usize) {
+                    *count += 1;
+                }
+            } else {
+                self.dot(target, generator, &latent, (width / 96).max(1), ink)?;
+            }
+            between();
+        }
+        let most = bars.iter().copied().max().unwrap_or(0).max(1);
+        for (i, count) in (0..many).zip(bars).filter(|(_, count)| *count > 0) {
+            let (left, right) = (i * width / many, (i + 1) * width / many);
+            let high = (count * height / most).max(1);
+            let corner = self.area.top_left + Point::new(left as i32, (height - high) as i32);
+            target.fill_solid(&Rectangle::new(corner, Size::new((right - left).max(1), high)), ink)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_the_range_are_ends_of_the_plot() {
+        for pixels in [1, 5, 64, 192] {
+            assert_eq!((Plot::along(0, pixels), Plot::along(255, pixels)), (0, pixels - 1));
+        }
+        assert_eq!(Plot::along(128, 65), 32);
+    }
+}
