@@ -4,6 +4,7 @@
 mod bench;
 mod boards;
 mod console;
+mod data;
 mod demo;
 mod doctor;
 mod emulate;
@@ -16,6 +17,7 @@ mod flash;
 mod inspect;
 mod judge;
 mod lab;
+mod profile;
 mod sim;
 mod size;
 mod table;
@@ -53,6 +55,7 @@ struct Xtask {
 enum Command {
     Demo(demo::Args),
     Train(train::Args),
+    Data(data::Args),
     Eval(eval::Args),
     Lab(lab::Args),
     Export(export::Args),
@@ -70,6 +73,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Train(args) => train::run(args),
+        Command::Data(args) => data::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Export(args) => export::run(args),

@@ -2,6 +2,7 @@
 
 use crate::console;
 use crate::failure::Failure;
+use crate::profile;
 use crate::table::Table;
 use crate::training::{self, RUNS};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -59,7 +60,10 @@ pub(crate) struct Args {
     /// Tell the parts of the first N steps as they are done
     #[arg(long, value_name = "N")]
     pub(crate) trace_steps: Option<u64>,
-    /// Say what would be done and how much memory it takes, and stop
+    /// Time every kernel: a table at the end, and profile.folded in the run folder for flame-graph programs
+    #[arg(long)]
+    pub(crate) profile: bool,
+    /// Say what would be done, how much memory and time it takes, and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -125,7 +129,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
         let folder = Folder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(unusable)?;
         training::introduce(&trainer, &loaded.notes);
-        let (run, end) = training::go(trainer, folder, &loaded)?;
+        if args.profile {
+            trainer.executor().start_profile();
+        }
+        let (mut run, end) = training::go(trainer, folder, &loaded)?;
+        if args.profile {
+            profile::tell(&mut run)?;
+        }
         let measured = closing(&run, end);
         let step = run.trainer.step().to_string();
         table.row([run.folder.path().display().to_string(), seed.to_string(), step, measured]);
@@ -219,7 +229,13 @@ fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
     }
     training::introduce(&trainer, &loaded.notes);
     console::note(&format!("  going on   from step {}", saved.step));
-    let (run, end) = training::go(trainer, folder, &loaded)?;
+    if args.profile {
+        trainer.executor().start_profile();
+    }
+    let (mut run, end) = training::go(trainer, folder, &loaded)?;
+    if args.profile {
+        profile::tell(&mut run)?;
+    }
     closing(&run, end);
     Ok(())
 }

@@ -62,6 +62,12 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     let count = data.len().map_or("endless".to_owned(), |n| n.to_string());
     console::note(&format!("  data       {} ({count} of {}) ", data.name(), shape.join("x")));
     notes.iter().for_each(|n| console::note(&format!("             {n}")));
+    if let Some(n) = data.len().filter(|n| *n < recipe.train.batch) {
+        let batch = recipe.train.batch;
+        console::note(&format!(
+            "             a batch of {batch} is larger than the set of {n}: items are drawn again within it"
+        ));
+    }
     recipe.warnings().iter().for_each(|w| console::note(&format!("  warning    {w}")));
     let mb = |bytes: usize| bytes as f64 / (1 << 20) as f64;
     console::note(&format!(
@@ -84,6 +90,13 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
         if threads == 1 { "" } else { "s" },
         mb(trainer.bytes())
     ));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if threads > cores {
+        let there = if cores == 1 { "is 1 core".to_owned() } else { format!("are {cores} cores") };
+        console::note(&format!(
+            "             there {there}: {threads} threads train the same, but wait for each other"
+        ));
+    }
 }
 
 /// Trains in `folder` to the end or until Ctrl-C; gives the run back.

@@ -23,15 +23,17 @@ struct Decoded {
 }
 
 /// The picture files with their classes, and the names of the classes.
-struct Found {
-    files: Vec<(PathBuf, u8)>,
-    classes: Vec<String>,
+pub(crate) struct Found {
+    pub(crate) files: Vec<(PathBuf, u8)>,
+    pub(crate) classes: Vec<String>,
 }
 
 /// Reads every picture of a folder, or of its subfolders as classes.
 pub(crate) fn pictures(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
     let place = path.display().to_string();
-    let Found { files, classes } = find(path, notes)?;
+    let found = find(path, notes)?;
+    let (width, height) = size(&found, options);
+    let Found { files, classes } = found;
     if files.is_empty() {
         return Err(DataError::new(
             place,
@@ -40,10 +42,6 @@ pub(crate) fn pictures(path: &Path, options: &Options, notes: &mut Vec<String>) 
             "name another folder, or convert the pictures to PNG",
         ));
     }
-    let (width, height) = match options.size {
-        Some(size) => size,
-        None => common_size(&files).map_or((64, 64), |(w, h)| prepare::usual_size(w, h)),
-    };
     options.check_size(&place, volume(&place, &[files.len(), width, height, 3])?)?;
 
     let (mut pixels, mut labels, mut skipped, mut sizes) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
@@ -76,6 +74,28 @@ pub(crate) fn pictures(path: &Path, options: &Options, notes: &mut Vec<String>) 
     Ok(Pictures::new(name, (width, height, channels), pixels, labels)?.with_label_names(&classes))
 }
 
+/// The wanted size, or the usual one near that of most pictures.
+pub(crate) fn size(found: &Found, options: &Options) -> (usize, usize) {
+    let common = || common_size(&found.files).map_or((64, 64), |(w, h)| prepare::usual_size(w, h));
+    options.size.unwrap_or_else(common)
+}
+
+/// Decodes `files` and hands on the RGB bytes and class of each; those that cannot be read become notes.
+pub(crate) fn decode_part(
+    files: &[(PathBuf, u8)],
+    (width, height): (usize, usize),
+    notes: &mut Vec<String>,
+    each: &mut dyn FnMut(&[u8], u8) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    for ((path, label), decoded) in files.iter().zip(decode_all(files, width, height)) {
+        match decoded {
+            Ok(decoded) => each(&decoded.bytes, *label)?,
+            Err(reason) => notes.push(format!("skipped {}: {reason}", path.display())),
+        }
+    }
+    Ok(())
+}
+
 /// The visible entries of a folder, sorted.
 pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut found = Vec::new();
@@ -90,7 +110,7 @@ pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// Finds the picture files, in the folder itself or in its subfolders.
-fn find(path: &Path, notes: &mut Vec<String>) -> Result<Found, DataError> {
+pub(crate) fn find(path: &Path, notes: &mut Vec<String>) -> Result<Found, DataError> {
     let is_picture = |p: &PathBuf| {
         let kind = p.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         p.is_file() && matches!(&kind[..], "png" | "jpg" | "jpeg")

@@ -7,6 +7,7 @@ mod idx;
 mod mixture;
 mod npz;
 mod open;
+mod packed;
 mod pictures;
 mod prepare;
 mod synthetic;
@@ -16,6 +17,7 @@ pub use error::DataError;
 pub(crate) use error::grouped;
 pub use mixture::Mixture;
 pub use open::{Opened, Options, open};
+pub use packed::{Packed, pack};
 pub use pictures::Pictures;
 pub use synthetic::blobs;
 

@@ -34,7 +34,7 @@ impl Options {
             place,
             format!("at most {} MB of pictures", grouped((self.max_bytes >> 20) as usize)),
             format!("{} MB", grouped(bytes >> 20)),
-            "use fewer or smaller pictures, or get the file again if it should be small",
+            "use fewer or smaller pictures (--set data.size), or stream them from the disk: cargo xtask data pack",
         ))
     }
 }

@@ -1,5 +1,5 @@
 //! The data that a recipe names, split into what is trained on and what is held out for measuring.
-use crate::data::{self, BUILTIN, DataError, Dataset, Mixture, Options, Pictures, Source};
+use crate::data::{self, BUILTIN, DataError, Dataset, Mixture, Options, Packed, Pictures, Source};
 use crate::recipe::Recipe;
 use std::path::Path;
 
@@ -21,6 +21,10 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
     let range = (wanted.range[0], wanted.range[1]);
     let size = wanted.size.map(|[w, h]| (w, h));
     let named = BUILTIN.iter().any(|b| b.name == wanted.source);
+    let path = Path::new(&wanted.source);
+    if !named && Packed::recognise(path) {
+        return stream(recipe, path);
+    }
     let (source, notes) = if named {
         (data::builtin(&wanted.source)?, Vec::new())
     } else if Path::new(&wanted.source).exists() {
@@ -67,4 +71,23 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
             Ok(Loaded { train: Box::new(train.clone()), pictures: Some((train, held_out)), mixture: None, notes })
         }
     }
+}
+
+/// Trains on a packed file, which stays on the disk.
+fn stream(recipe: &Recipe, path: &Path) -> Result<Loaded, DataError> {
+    let wanted = &recipe.data;
+    let packed = Packed::open(path, (wanted.range[0], wanted.range[1]), wanted.flip)?;
+    let &[height, width, _] = packed.shape() else { unreachable!("packed data are pictures") };
+    if let Some([w, h]) = wanted.size.filter(|size| *size != [width, height]) {
+        return Err(DataError::new(
+            path.display().to_string(),
+            format!("pictures of {w}x{h}, as recipe {} wants them", recipe.name),
+            format!("{width}x{height}"),
+            format!("pack them again with --size {w}x{h}, or train with --set data.size=[{width},{height}]"),
+        ));
+    }
+    let pictures = packed.to_measure()?;
+    let megabytes = packed.bytes() as f64 / 1e6;
+    let notes = vec![format!("{megabytes:.0} MB streamed from the disk; waiting for it shows in --profile")];
+    Ok(Loaded { train: Box::new(packed), pictures: Some(pictures), mixture: None, notes })
 }

@@ -1,4 +1,5 @@
 //! Training: one step at a time, from a recipe, a data set and a seed.
+mod feed;
 mod params;
 mod programs;
 mod sight;
@@ -14,6 +15,7 @@ use crate::philox::Key;
 use crate::recipe::Recipe;
 use crate::regularise::Regulariser;
 use arrayvec::ArrayVec;
+use feed::Feed;
 use params::Params;
 use programs::{CRITIC, CRITIC_OUTPUTS, CRITIC_PENALISED, GENERATOR, Parts, SAMPLE, SETTLE};
 use serde::{Deserialize, Serialize};
@@ -70,14 +72,14 @@ pub struct Trainer {
     seed: u64,
     steps: u64,
     step: u64,
-    data: Box<dyn Dataset>,
+    feed: Feed,
     generator: Network,
     critic: Network,
     params: Params,
     cpu: Cpu,
-    real: Vec<f32>,
+    /// Scaled examples, where the recipe scales them.
+    scaled: Vec<f32>,
     latents: Vec<f32>,
-    labels: Vec<u8>,
     classes: Vec<f32>,
     bytes: Vec<i8>,
     last: Report,
@@ -174,17 +176,18 @@ impl Trainer {
         cpu.load(parts.build(), store);
         let (item, latent) = (data.shape().iter().product::<usize>(), recipe.generator.latent());
         let batch = recipe.train.batch;
+        let feed = Feed::new(data, batch, recipe.data.classes > 0);
+        let scaled = if recipe.data.scale == 1.0 { 0 } else { batch * item };
         Ok(Self {
-            real: vec![0.0; batch * item],
+            scaled: vec![0.0; scaled],
             latents: vec![0.0; batch * latent],
-            labels: vec![0; batch],
             classes: vec![0.0; batch * recipe.data.classes],
             bytes: vec![0; latent],
             recipe,
             seed,
             steps,
             step: 0,
-            data,
+            feed,
             generator,
             critic,
             params,
@@ -226,7 +229,7 @@ impl Trainer {
 
     /// The data set.
     pub fn data(&self) -> &dyn Dataset {
-        &*self.data
+        self.feed.data()
     }
 
     /// Weights and optimiser state.
@@ -351,7 +354,7 @@ impl Trainer {
         // A young average forgets faster, or it would keep the random start.
         let average = [1.0 - self.recipe.train.ema.min((1.0 + t) / (10.0 + t))];
         let mut inputs: ArrayVec<&[f32], 9> = ArrayVec::new();
-        inputs.push(&self.real);
+        inputs.push(if self.scaled.is_empty() { self.feed.real() } else { &self.scaled });
         inputs.push(&self.latents);
         if self.recipe.data.classes > 0 {
             inputs.push(&self.classes);
@@ -366,24 +369,41 @@ impl Trainer {
         self.cpu.run(program, &inputs, clock)
     }
 
+    /// The update, and its network, that most likely comes after this one: its batch is prepared beside the computation.
+    fn following(&self, update: u64, network: u32) -> (u64, u32) {
+        let train = &self.recipe.train;
+        let times = [u64::from(train.critic_steps), u64::from(train.generator_steps)];
+        let mine = times[network as usize].max(1);
+        let other = 1 - network;
+        if !(update + 1).is_multiple_of(mine) || times[other as usize] == 0 {
+            return (update + 1, network);
+        }
+        // The critic's updates of a step come before the generator's.
+        let step = update / mine + u64::from(network == 1);
+        (step * times[other as usize], other)
+    }
+
+    /// Seconds spent waiting for data so far: drawing small batches, or a disk that is slower than the training.
+    pub fn waited(&self) -> f64 {
+        self.feed.waited().as_secs_f64()
+    }
+
     /// Real examples, latents and classes of update `update` of one of the networks.
     fn draw(&mut self, update: u64, network: u32) {
         let key = Key { seed: self.seed, stream: REAL_STREAM + network, step: update };
-        self.data.batch(key, &mut self.real);
+        let (next, other) = self.following(update, network);
+        self.feed.draw(key, Key { stream: REAL_STREAM + other, step: next, ..key });
         let scale = self.recipe.data.scale;
-        if scale != 1.0 {
-            self.real.iter_mut().for_each(|v| *v *= scale);
-        }
+        self.scaled.iter_mut().zip(self.feed.real()).for_each(|(to, v)| *to = v * scale);
         let count = self.recipe.data.classes;
         if count > 0 {
-            self.data.batch_labels(key, &mut self.labels);
-            for (row, label) in self.classes.chunks_exact_mut(count).zip(&self.labels) {
+            for (row, label) in self.classes.chunks_exact_mut(count).zip(self.feed.labels()) {
                 row.fill(0.0);
                 row[usize::from(*label)] = 1.0;
             }
         }
         let key = Key { seed: self.seed, stream: LATENT_STREAM + network, step: update };
-        let points = self.data.shape().len() != 3;
+        let points = self.data().shape().len() != 3;
         draw_latents(key, points, self.recipe.generator.latent(), &mut self.bytes, &mut self.latents);
     }
 
@@ -401,7 +421,7 @@ impl Trainer {
     pub fn samples_of_classes(&mut self, first: u32, classes: &[usize]) -> Vec<f32> {
         let (latent, count) = (self.recipe.generator.latent(), self.recipe.data.classes);
         let mut z = vec![0.0; classes.len() * latent];
-        if self.data.shape().len() == 3 {
+        if self.feed.data().shape().len() == 3 {
             for (i, z) in z.chunks_exact_mut(latent).enumerate() {
                 ganlet_runtime::latent::normal_i8(first.wrapping_add(i as u32), &mut self.bytes);
                 z.iter_mut().zip(&self.bytes).for_each(|(v, b)| *v = f32::from(*b) / 32.0);
@@ -450,7 +470,7 @@ impl Trainer {
         let mut inputs = vec![0.0; self.recipe.train.batch * (latent + count)];
         for i in 0..SETTLE_BATCHES {
             let key = Key { seed: self.seed, stream: SETTLE_STREAM, step: i as u64 };
-            let points = self.data.shape().len() != 3;
+            let points = self.data().shape().len() != 3;
             draw_latents(key, points, latent, &mut self.bytes, &mut self.latents);
             for (k, (row, z)) in
                 inputs.chunks_exact_mut(latent + count).zip(self.latents.chunks_exact(latent)).enumerate()

@@ -1,6 +1,7 @@
 //! `bench host`: how fast training runs here, beside the rate of the plain matrix product.
 
 use super::peers::{PeerRow, Peers};
+use super::speed;
 use crate::console;
 use crate::failure::Failure;
 use crate::table::Table;
@@ -82,6 +83,9 @@ pub(crate) struct Args {
     /// A Python whose PyTorch and JAX run the same steps, for comparison
     #[arg(long, value_name = "PYTHON")]
     peer: Option<String>,
+    /// Put the timings into docs/SPEED.md
+    #[arg(long)]
+    record: bool,
     /// Tell the slowest N nodes of each configuration on standard error
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     nodes: usize,
@@ -95,25 +99,25 @@ pub(crate) struct Args {
 
 /// One configuration on one number of threads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Row {
-    config: String,
-    threads: usize,
+pub(crate) struct Row {
+    pub(crate) config: String,
+    pub(crate) threads: usize,
     /// Median over rounds, of one step.
-    cpu_ms: f64,
-    wall_ms: f64,
+    pub(crate) cpu_ms: f64,
+    pub(crate) wall_ms: f64,
     /// Slowest round over fastest.
-    spread: f64,
-    samples_per_s: f64,
+    pub(crate) spread: f64,
+    pub(crate) samples_per_s: f64,
     /// Operations of one step's products.
-    gflop: f64,
-    gflops_per_core: f64,
+    pub(crate) gflop: f64,
+    pub(crate) gflops_per_core: f64,
     /// Part of the matrix product's rate in the same process.
-    share: f64,
-    sgemm_gflops: f64,
-    rss_bytes: u64,
-    planned_bytes: usize,
+    pub(crate) share: f64,
+    pub(crate) sgemm_gflops: f64,
+    pub(crate) rss_bytes: u64,
+    pub(crate) planned_bytes: usize,
     /// Wall milliseconds of a step by kind of node, measured apart from the rest.
-    kinds: BTreeMap<String, f64>,
+    pub(crate) kinds: BTreeMap<String, f64>,
 }
 
 #[derive(Serialize)]
@@ -159,6 +163,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                 others.extend(peers.measure(name, threads, args.seconds)?);
             }
         }
+    }
+    if args.record {
+        speed::record(&rows, &others)?;
     }
     let sgemm_gflops = rows.iter().map(|r| r.sgemm_gflops).fold(0.0, f64::max);
     if args.json {

@@ -12,6 +12,7 @@ pub(crate) mod measure;
 mod page;
 mod peers;
 mod report;
+mod speed;
 
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, Subcommand};

@@ -1,0 +1,80 @@
+//! The table of `docs/SPEED.md`, written by `bench host --record`.
+
+use super::firmware::root;
+use super::host::Row;
+use super::peers::PeerRow;
+use crate::failure::Failure;
+use std::fs;
+
+const BEGIN: &str = "<!-- timings: written by cargo xtask bench host --record -->\n";
+const END: &str = "<!-- end of timings -->\n";
+
+/// Puts `rows` into the page; rows of other configurations stay as they were recorded.
+pub(crate) fn record(rows: &[Row], peers: &[PeerRow]) -> Result<(), Failure> {
+    let path = root().join("docs/SPEED.md");
+    let page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
+    let (before, (old, behind)) = parts.ok_or_else(|| Failure::file(&path, "the marks of the table are gone"))?;
+    fs::write(&path, format!("{before}{BEGIN}{}{END}{behind}", merged(old, rows, peers)))
+        .map_err(|e| Failure::file(&path, e))
+}
+
+/// The head of the table, the old lines of configurations that were not measured now, then the new lines.
+fn merged(old: &str, rows: &[Row], peers: &[PeerRow]) -> String {
+    let now: Vec<_> = rows.iter().map(|r| format!("| {} |", r.config)).collect();
+    let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | JAX CPU ms | times ours |\n\
+                |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    let kept = old.lines().skip(2).filter(|line| !now.iter().any(|start| line.starts_with(start)));
+    let mut out = kept.fold(head.to_owned(), |out, line| out + line + "\n");
+    for r in rows {
+        let peer = |name: &str| {
+            peers.iter().find(|p| p.peer.starts_with(name) && p.config == r.config && p.threads == r.threads)
+        };
+        let torch = peer("pytorch").map_or(" | | ".to_owned(), |p| {
+            let memory = p.rss_bytes as f64 / r.rss_bytes as f64;
+            format!("{:.3} | **{:.2}** | {memory:.1}", p.cpu_ms, p.cpu_ms / r.cpu_ms)
+        });
+        let jax = peer("jax").map_or(" | ".to_owned(), |p| format!("{:.3} | **{:.2}**", p.cpu_ms, p.cpu_ms / r.cpu_ms));
+        out += &format!(
+            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.0} % | {:.0} | {torch} | {jax} |\n",
+            r.config,
+            r.threads,
+            r.cpu_ms,
+            r.wall_ms,
+            r.gflops_per_core,
+            100.0 * r.share,
+            r.rss_bytes as f64 / 1e6,
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_other_configurations_stay() {
+        let old = "| config |\n|---|\n| ring2d | 1 | old |\n| faces | 1 | old |\n";
+        let row = Row {
+            config: "faces".into(),
+            threads: 2,
+            cpu_ms: 10.0,
+            wall_ms: 5.5,
+            spread: 1.0,
+            samples_per_s: 1.0,
+            gflop: 1.0,
+            gflops_per_core: 100.0,
+            share: 0.95,
+            sgemm_gflops: 105.0,
+            rss_bytes: 80_000_000,
+            planned_bytes: 1,
+            kinds: Default::default(),
+        };
+        let table = merged(old, &[row], &[]);
+        let lines: Vec<_> = table.lines().skip(2).collect();
+        assert_eq!(lines[0], "| ring2d | 1 | old |");
+        assert_eq!(lines[1], "| faces | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  |");
+        assert_eq!(lines.len(), 2);
+    }
+}
