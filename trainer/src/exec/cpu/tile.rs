@@ -96,17 +96,23 @@ widest! {
             let panel = &mut to[j / PANEL * PANEL * k + first * step + j % PANEL..];
             let width = 16.min(n - j);
             for i in (0..rows).step_by(16) {
-                let mut square = [[0.0f32; 16]; 16];
                 let height = 16.min(rows - i);
-                for (c, line) in square.iter_mut().enumerate().take(width) {
-                    line[..height].copy_from_slice(&from[(j + c) * rows + i..][..height]);
+                if (width, height) == (16, 16) {
+                    // Whole squares by arrays of known length: no calls, no counting.
+                    let square: [&[f32; 16]; 16] = std::array::from_fn(|c| {
+                        from[(j + c) * rows + i..].first_chunk().unwrap_or(&[0.0; 16])
+                    });
+                    for r in 0..16 {
+                        if let Some(line) = panel[(i + r) * step..].first_chunk_mut::<16>() {
+                            *line = std::array::from_fn(|c| square[c][r]);
+                        }
+                    }
+                    continue;
                 }
                 for r in 0..height {
-                    let mut line = [0.0; 16];
-                    for c in 0..16 {
-                        line[c] = square[c][r];
+                    for c in 0..width {
+                        panel[(i + r) * step + c] = from[(j + c) * rows + i + r];
                     }
-                    panel[(i + r) * step..][..width].copy_from_slice(&line[..width]);
                 }
             }
         }

@@ -19,7 +19,7 @@ const ROWS: usize = 512;
 /// Fewest channels on either side.
 const CHANNELS: usize = 32;
 /// Most pictures of a task, and most tasks.
-const PICTURES: usize = 16;
+const PICTURES: usize = 8;
 const TASKS: usize = 16;
 
 /// An evaluation point along one side.
@@ -297,13 +297,23 @@ impl Squares {
     /// Lays out the pictures `x` in squares; what lies outside of a picture is 0.
     fn lay(&self, w: Window, s: &ConvShape, x: &[f32], to: &mut [f32]) {
         let c = self.channels;
-        for (x, to) in x.chunks_exact(s.h * s.w * c).zip(to.chunks_exact_mut(self.len())) {
-            for (i, to) in to.chunks_exact_mut(c).enumerate() {
-                let (place, dy, dx) = (i / 4, i % 4 / 2, i % 2);
-                let (py, px) = (2 * (place / self.w) + dy, 2 * (place % self.w) + dx);
-                match (py.checked_sub(w.pad), px.checked_sub(w.pad)) {
-                    (Some(py), Some(px)) if py < s.h && px < s.w => to.copy_from_slice(&x[(py * s.w + px) * c..][..c]),
-                    _ => to.fill(0.0),
+        for (from, to) in x.chunks_exact(s.h * s.w * c).zip(to.chunks_exact_mut(self.len())) {
+            for (i, to) in to.chunks_exact_mut(2 * c).enumerate() {
+                // Two pixels of a row, side by side in the picture too.
+                let (place, dy) = (i / 2, i % 2);
+                let (y, x) =
+                    ((2 * (place / self.w) + dy).wrapping_sub(w.pad), (2 * (place % self.w)).wrapping_sub(w.pad));
+                if y < s.h && x < s.w && x + 1 < s.w {
+                    to.copy_from_slice(&from[(y * s.w + x) * c..][..2 * c]);
+                    continue;
+                }
+                for (dx, to) in to.chunks_exact_mut(c).enumerate() {
+                    let x = x.wrapping_add(dx);
+                    if y < s.h && x < s.w {
+                        to.copy_from_slice(&from[(y * s.w + x) * c..][..c]);
+                    } else {
+                        to.fill(0.0);
+                    }
                 }
             }
         }
