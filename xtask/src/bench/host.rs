@@ -274,7 +274,7 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     let timings = trainer.executor().profile();
     let kinds = totals(&timings, |t| t.kind.clone()).into_iter().map(|t| (t.name, 1e3 * t.seconds / steps as f64));
     let kinds = kinds.collect();
-    for t in totals(&timings, |t| format!("{} {}", t.kind, t.node)).iter().take(nodes) {
+    for t in totals(&timings, |t| format!("{} {}", t.kind, t.node)).iter().filter(|t| t.calls > 0).take(nodes) {
         console::note(&format!(
             "{:9.4} ms {:6.1} GFLOP/s {:6.1} GB/s  {}",
             1e3 * t.seconds / steps as f64,

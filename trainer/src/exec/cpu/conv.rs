@@ -7,7 +7,7 @@ use super::dot;
 use super::plane::{Plane, phases, with_scratch};
 use super::split::{Parts, each};
 use super::tile::{self, Left, Lines, NARROW, Out, Right, multiply, pack, pack_columns, packed_len, with_packed};
-use super::winograd;
+use super::{winograd, winograd_deep};
 use crate::graph::Window;
 use crate::plan::ConvShape;
 use std::cell::RefCell;
@@ -66,6 +66,9 @@ fn product(left: Left<'_>, depth: usize, weights: &[f32], out: &mut Out<'_>) {
 pub(crate) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
     if winograd::suits(w, s) {
         return winograd::forward(w, s, x, weight, y);
+    }
+    if winograd_deep::suits(w, s) {
+        return winograd_deep::forward(w, s, x, weight, y);
     }
     let (depth, plane) = (s.taps(w), Plane::input(w, s));
     let (per_task, tasks) = s.tasks(s.most_tasks(weight.len()));

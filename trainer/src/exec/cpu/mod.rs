@@ -15,6 +15,7 @@ mod split;
 mod tile;
 mod vectors;
 mod winograd;
+mod winograd_deep;
 
 use super::profile::Timing;
 use super::{Clock, Executor, NotFinite, Program, Store};

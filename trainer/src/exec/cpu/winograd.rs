@@ -24,7 +24,7 @@ const TASKS: usize = 16;
 
 /// An evaluation point along one side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Point {
+pub(super) enum Point {
     Zero,
     One,
     MinusOne,
@@ -34,9 +34,9 @@ enum Point {
 const POINTS: [Point; 4] = [Point::Zero, Point::One, Point::MinusOne, Point::Infinity];
 
 /// Points of rows and columns.
-type Pair = (Point, Point);
+pub(super) type Pair = (Point, Point);
 
-fn pairs() -> impl Iterator<Item = Pair> {
+pub(super) fn pairs() -> impl Iterator<Item = Pair> {
     POINTS.into_iter().flat_map(|y| POINTS.into_iter().map(move |x| (y, x)))
 }
 
@@ -99,7 +99,7 @@ impl Point {
     }
 
     /// How the two taps count in the weights of this point.
-    fn taps(self) -> [f32; 2] {
+    pub(super) fn taps(self) -> [f32; 2] {
         match self {
             Self::Zero => [1.0, 0.0],
             Self::One => [0.5, 0.5],
@@ -111,33 +111,33 @@ impl Point {
 
 /// Where the numbers of a plane lie: `inner` numbers a place.
 #[derive(Clone, Copy)]
-struct Grid {
+pub(super) struct Grid {
     /// Where the first place lies, and how far apart pictures, rows and columns are.
-    first: usize,
-    picture: usize,
-    row: usize,
-    column: usize,
+    pub(super) first: usize,
+    pub(super) picture: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
     /// Numbers of a place.
-    inner: usize,
+    pub(super) inner: usize,
 }
 
 /// Outputs of a picture along each side, pictures, and the pair: which rows a product has.
 #[derive(Clone, Copy)]
-struct Rows {
-    pictures: usize,
-    size: (usize, usize),
-    pair: Pair,
+pub(super) struct Rows {
+    pub(super) pictures: usize,
+    pub(super) size: (usize, usize),
+    pub(super) pair: Pair,
 }
 
 impl Rows {
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.pictures * count(self.size.0, self.pair.0) * count(self.size.1, self.pair.1)
     }
 }
 
 widest! {
     /// Lays out the inputs of all rows, one after the other, from a plane of 2x2 windows.
-    fn gather(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
+    pub(super) fn gather(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
         let inner = grid.inner;
         let mut to = to.chunks_exact_mut(inner);
         for p in 0..rows.pictures {
@@ -162,7 +162,7 @@ widest! {
 
 widest! {
     /// Adds the products of all rows to the outputs that they count in.
-    fn scatter(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
+    pub(super) fn scatter(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
         let inner = grid.inner;
         let mut from = from.chunks_exact(inner);
         for p in 0..rows.pictures {
@@ -237,19 +237,24 @@ widest! {
 
 /// Buffers of one thread; they grow once and stay.
 #[derive(Default)]
-struct Scratch {
-    plane: Vec<f32>,
-    rows: Vec<f32>,
-    products: Vec<f32>,
-    sums: Vec<f32>,
+pub(super) struct Scratch {
+    pub(super) plane: Vec<f32>,
+    pub(super) rows: Vec<f32>,
+    pub(super) products: Vec<f32>,
+    pub(super) sums: Vec<f32>,
 }
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
+/// Lends this thread's buffers.
+pub(super) fn with_scratch(work: impl FnOnce(&mut Scratch)) {
+    SCRATCH.with_borrow_mut(work);
+}
+
 /// The first `len` numbers of a buffer that grows when it must.
-fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+pub(super) fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len {
         buffer.resize(len, 0.0);
     }
@@ -274,28 +279,28 @@ fn tasks(s: &ConvShape) -> (usize, usize) {
 
 /// The plane of 2x2 squares of a padded picture: `4·ci` numbers a place.
 #[derive(Clone, Copy)]
-struct Squares {
+pub(super) struct Squares {
     h: usize,
     w: usize,
     channels: usize,
 }
 
 impl Squares {
-    fn new(s: &ConvShape) -> Self {
+    pub(super) fn new(s: &ConvShape) -> Self {
         Self { h: s.oh + 1, w: s.ow + 1, channels: s.ci }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         4 * self.h * self.w * self.channels
     }
 
-    fn grid(&self) -> Grid {
+    pub(super) fn grid(&self) -> Grid {
         let inner = 4 * self.channels;
         Grid { first: 0, picture: self.len(), row: self.w * inner, column: inner, inner }
     }
 
     /// Lays out the pictures `x` in squares; what lies outside of a picture is 0.
-    fn lay(&self, w: Window, s: &ConvShape, x: &[f32], to: &mut [f32]) {
+    pub(super) fn lay(&self, w: Window, s: &ConvShape, x: &[f32], to: &mut [f32]) {
         let c = self.channels;
         for (from, to) in x.chunks_exact(s.h * s.w * c).zip(to.chunks_exact_mut(self.len())) {
             for (i, to) in to.chunks_exact_mut(2 * c).enumerate() {
