@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   cargo xtask lab ring --seeds 5                 mode collapse and every remedy on eight Gaussians
   cargo xtask lab grid --methods minimax,recipe  two of them on twenty-five
-  cargo xtask lab stacked                        a thousand modes of stacked digits")]
+  cargo xtask lab stacked                        a thousand modes of stacked digits
+  cargo xtask lab playground --z 1.0             every number of the smallest GAN, step by step")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -37,6 +38,29 @@ enum What {
     Ring(PointsArgs),
     /// The same on twenty-five Gaussians on a grid
     Grid(PointsArgs),
+    /// The densities of data and generator on a line, the critic over them, at four moments
+    Densities,
+    /// G(z) = wz + b against D(x) = sigmoid(ax + c), every number in sight
+    Playground {
+        /// Steps to play
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        steps: u64,
+        /// The latent whose way is followed
+        #[arg(long, value_name = "Z", default_value_t = 0.0, allow_hyphen_values = true)]
+        z: f32,
+    },
+    /// What the theory says, checked in numbers: the best critic, C(G), the game, its optimum
+    Theory,
+    /// The smallest GAN that does not converge, and what makes it converge
+    Dirac,
+    /// A critic that is too good: how the generator's gradient dies, and what keeps it alive
+    Vanishing,
+    /// Pictures of exactly three discs: how often a generator gets the number wrong
+    Counting {
+        /// Steps to train
+        #[arg(long, value_name = "N", default_value_t = 1500)]
+        steps: u64,
+    },
     /// Three digits as red, green and blue: how many of a thousand modes are made
     Stacked(StackedArgs),
 }
@@ -76,6 +100,12 @@ impl What {
             Self::Ring(_) => "ring",
             Self::Grid(_) => "grid",
             Self::Stacked(_) => "stacked",
+            Self::Densities => "densities",
+            Self::Playground { .. } => "playground",
+            Self::Theory => "theory",
+            Self::Dirac => "dirac",
+            Self::Vanishing => "vanishing",
+            Self::Counting { .. } => "counting",
         }
     }
 }
@@ -115,6 +145,12 @@ fn perform(what: What, mut watch: Watch<'_>) -> Result<Findings, Failure> {
     let found = match what {
         What::Ring(args) => lab::points(&points("ring", args)?, watch),
         What::Grid(args) => lab::points(&points("grid", args)?, watch),
+        What::Densities => lab::densities(watch),
+        What::Playground { steps, z } => lab::playground(steps, z, watch),
+        What::Theory => lab::theory(watch),
+        What::Dirac => lab::dirac(watch),
+        What::Vanishing => lab::vanishing(watch),
+        What::Counting { steps } => lab::counting(steps, watch),
         What::Stacked(args) => lab::stacked(&Stacked { seed: args.seed, steps: args.steps, settings: args.set }, watch),
     };
     found.map_err(|e| match e {

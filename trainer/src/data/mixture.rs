@@ -32,6 +32,18 @@ impl Mixture {
         Self { name: "bimodal".into(), shape: [1], means: vec![vec![-1.0], vec![1.0]], sigma: 0.2 }
     }
 
+    /// One mode on a line, at 0.5, σ 0.5: the bell of Goodfellow et al. 2014, figure 1.
+    pub fn bell() -> Self {
+        Self { name: "bell".into(), shape: [1], means: vec![vec![0.5]], sigma: 0.5 }
+    }
+
+    /// The density of points on a line.
+    pub fn density(&self, x: f64) -> f64 {
+        let sigma = f64::from(self.sigma);
+        let bell = |mean: &Vec<f32>| (-0.5 * ((x - f64::from(mean[0])) / sigma).powi(2)).exp();
+        self.means.iter().map(bell).sum::<f64>() / (self.means.len() as f64 * sigma * std::f64::consts::TAU.sqrt())
+    }
+
     /// The same mixture with every length multiplied by `factor`.
     pub fn scaled(mut self, factor: f32) -> Self {
         self.means.iter_mut().flatten().for_each(|v| *v *= factor);

@@ -1,9 +1,22 @@
 //! Laboratories: small experiments that show what the literature says, each a table, figures and numbers for programs.
+mod counting;
+mod densities;
+mod dirac;
+mod figure;
+mod playground;
 mod points;
 mod stacked;
+mod theory;
+mod vanishing;
 
+pub use counting::counting;
+pub use densities::densities;
+pub use dirac::dirac;
+pub use playground::{START as PLAYGROUND, playground};
 pub use points::{Points, REMEDIES, points};
 pub use stacked::{Stacked, stacked};
+pub use theory::theory;
+pub use vanishing::vanishing;
 
 use crate::data::DataError;
 use crate::evaluate::EvaluateError;

@@ -135,7 +135,7 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
         }
     }
     if !panels.is_empty() {
-        (watch.keep)(&format!("{}.png", asked.recipe), &sheet(&panels).png())?;
+        (watch.keep)(&format!("{}.png", asked.recipe), &sheet(&panels, 4).png())?;
     }
     findings.notes.push(format!(
         "goal: all {} modes, {:.0} % within 3 sigma (a Gaussian has 98.9 %), reverse KL at most {}, spread of modes 0.7 to 1.3",
@@ -206,10 +206,10 @@ fn drawn(trainer: &mut Trainer, mixture: &Mixture, name: &str) -> Image {
     Scatter { title, real: &pairs(&real), generated: &pairs(&generated) }.image().halved()
 }
 
-/// Panels side by side, four a row.
-fn sheet(panels: &[Image]) -> Image {
-    let (w, h) = (panels[0].width(), panels[0].height());
-    let columns = panels.len().min(4);
+/// Panels of one size side by side.
+pub(super) fn sheet(panels: &[Image], columns: usize) -> Image {
+    let (w, h) = panels.first().map_or((1, 1), |p| (p.width(), p.height()));
+    let columns = panels.len().clamp(1, columns);
     let mut sheet = Image::new(columns * w, panels.len().div_ceil(columns) * h, [252, 252, 251]);
     for (i, panel) in panels.iter().enumerate() {
         sheet.place(panel, (i % columns * w, i / columns * h), 1);

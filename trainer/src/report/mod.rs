@@ -3,14 +3,14 @@
 //! Everything takes plain data and gives bytes or text; [`write()`] puts them on disk, whole or not at all.
 
 mod animation;
-mod axis;
+pub(crate) mod axis;
 mod grid;
 mod html;
 mod image;
 mod number;
 mod page;
 mod plot;
-mod plot_png;
+pub(crate) mod plot_png;
 mod plot_svg;
 mod scatter;
 mod write;

@@ -461,6 +461,40 @@ impl Trainer {
         out
     }
 
+    /// The critic's scores of points `x`, in the data's own units; none where it does not judge points one by one.
+    pub fn scores(&mut self, x: &[f32]) -> Option<Vec<f32>> {
+        let program = self.cpu.programs().iter().rposition(|p| p.name == "scores")?;
+        let batch = self.cpu.programs()[program].plan.inputs[0].1;
+        let item = self.data().shape()[0];
+        let (mut feed, mut out) = (vec![0.0; batch], Vec::with_capacity(x.len() / item));
+        for part in x.chunks(batch) {
+            feed.iter_mut().zip(part).for_each(|(f, v)| *f = v * self.recipe.data.scale);
+            let clock = Clock { seed: self.seed, step: self.step };
+            self.cpu.run(program, &[&feed], clock).expect("a program without guards does not fail");
+            out.extend_from_slice(&self.cpu.output(program, 0)[..part.len() / item]);
+        }
+        Some(out)
+    }
+
+    /// A step of one network alone: its updates, with fresh draws.
+    pub(crate) fn advance_one(&mut self, generator: bool) -> Result<Report, NotFinite> {
+        let mut report = Report { step: self.step + 1, ..self.last };
+        if generator {
+            self.generator_updates(&mut report, &mut |_, _| {})?;
+        } else {
+            self.critic_updates(&mut report, &mut |_, _| {})?;
+        }
+        self.step += 1;
+        self.last = report;
+        Ok(report)
+    }
+
+    /// The stored weights called `name`, to be changed before training.
+    pub(crate) fn weights_mut(&mut self, name: &str) -> Option<&mut Vec<f32>> {
+        let id = self.cpu.store().find(name)?;
+        Some(self.cpu.store_mut().values_mut(id))
+    }
+
     /// Measures the statistics of batch normalisation for the averaged generator, once a step at most.
     pub fn settle(&mut self) {
         if self.params.statistics.is_none() || self.settled == self.step {

@@ -79,7 +79,25 @@ impl Parts<'_> {
         let mut programs: Vec<_> = steps.iter().map(Traced::planned).collect();
         programs.push(self.sample());
         programs.extend(self.params.statistics.map(|p| self.settle(p)));
+        programs.extend(self.judges_points().then(|| self.scores()));
         programs
+    }
+
+    /// Whether points can be judged one by one, by the last program.
+    pub(crate) fn judges_points(&self) -> bool {
+        let recipe = self.recipe;
+        self.generator.output().len() == 1 && recipe.technique.packing == 1 && recipe.data.classes == 0
+    }
+
+    /// The critic's scores of given examples.
+    fn scores(&self) -> Program {
+        let mut g = Graph::default();
+        let dims: Vec<_> = std::iter::once(self.sample_batch).chain(self.critic.input.iter().copied()).collect();
+        let x = g.input("examples", &dims);
+        let flat = self.critic_weights(&mut g);
+        let bound = self.bind_critic(&mut g, flat);
+        let scores = self.judge(&mut g, &bound, x, None).scores;
+        Program::new("scores", &g, &[scores])
     }
 
     fn batch(&self, g: &mut Graph, name: &str, item: &[usize]) -> NodeId {

@@ -1,0 +1,221 @@
+//! The smallest GAN that does not converge: data at 0, a generator that is one point, a critic that is one slope.
+use super::{Findings, LabError, Rows, Watch};
+use crate::graph::{Distribution, Feeds, Graph, NodeId, interpret};
+use crate::loss::Loss;
+use crate::optim::{Kind, Moments, Optimiser};
+use crate::regularise::{Regulariser, clipped, consensus};
+use crate::report::{Plot, Series};
+use serde_json::json;
+
+/// Steps of every method.
+const STEPS: u64 = 1000;
+/// Where generator and critic start.
+const START: [f64; 2] = [1.0, 1.0];
+/// Draws of noise.
+const DRAWS: usize = 64;
+/// Points of a portrait.
+const DRAWN: u64 = 300;
+
+/// A way to train.
+struct Way {
+    name: &'static str,
+    loss: Loss,
+    regulariser: Regulariser,
+    optimiser: Optimiser,
+    noise: f32,
+}
+
+const fn descent(kind: Kind, rate: f32, momentum: f32) -> Optimiser {
+    Optimiser { kind, rate, generator_rate: None, momentum, beta1: 0.0, beta2: 0.99, epsilon: 1e-8 }
+}
+
+const SGD: Optimiser = descent(Kind::Sgd, 0.1, 0.0);
+
+const fn way(name: &'static str, loss: Loss, regulariser: Regulariser) -> Way {
+    Way { name, loss, regulariser, optimiser: SGD, noise: 0.0 }
+}
+
+const NONE: Regulariser = Regulariser::None;
+
+fn ways() -> Vec<Way> {
+    let plain = |optimiser| Way { optimiser, ..way("", Loss::NonSaturating, NONE) };
+    vec![
+        way("minimax", Loss::Minimax, NONE),
+        way("non-saturating", Loss::NonSaturating, NONE),
+        way("wasserstein", Loss::Wasserstein, NONE),
+        way("wasserstein, clipped", Loss::Wasserstein, Regulariser::Clip { limit: 1.0 }),
+        way(
+            "wasserstein, penalty",
+            Loss::Wasserstein,
+            Regulariser::GradientPenalty { lambda: 1.0, target: 1.0, one_sided: false },
+        ),
+        Way { name: "momentum 0.5", ..plain(descent(Kind::Sgd, 0.1, 0.5)) },
+        Way { name: "adam", ..plain(Optimiser { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) }) },
+        way("least squares", Loss::LeastSquares, NONE),
+        way("r1", Loss::NonSaturating, Regulariser::R1 { gamma: 1.0, every: 1 }),
+        way("r2", Loss::NonSaturating, Regulariser::R2 { gamma: 1.0, every: 1 }),
+        way("relativistic, r1 and r2", Loss::Relativistic, Regulariser::R1R2 { gamma: 1.0, every: 1 }),
+        way("consensus", Loss::NonSaturating, Regulariser::Consensus { weight: 2.0 }),
+        Way { name: "noise", noise: 1.0, ..way("", Loss::NonSaturating, NONE) },
+        Way {
+            name: "adam, r1",
+            optimiser: Optimiser { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) },
+            ..way("", Loss::NonSaturating, Regulariser::R1 { gamma: 1.0, every: 1 })
+        },
+    ]
+}
+
+/// One player's step as a graph; everything it reads is an input.
+struct Step {
+    graph: Graph,
+    inputs: Vec<NodeId>,
+    new: NodeId,
+    moments: Moments<NodeId>,
+}
+
+impl Way {
+    fn step(&self, generator: bool) -> Step {
+        let mut g = Graph::default();
+        let names = ["theta", "slope", "mean", "square", "rate", "mean correction", "square correction"];
+        let inputs: Vec<_> = names.iter().map(|n| g.input(*n, &[])).collect();
+        let (place, slope) = (g.reshape(inputs[0], &[1, 1]), g.reshape(inputs[1], &[1, 1]));
+        let all = crate::graph::Shape::new(&[DRAWS, 1]);
+        let (mut real, mut fake) = (g.full(0.0, all), g.broadcast(place, all));
+        if self.noise > 0.0 {
+            for (x, stream) in [(&mut real, 1), (&mut fake, 2)] {
+                let noise = g.random(stream, Distribution::Normal, &[DRAWS, 1]);
+                let noise = g.affine(noise, self.noise, 0.0);
+                *x = g.add(*x, noise);
+            }
+        }
+        let (r, f) = (g.matmul(real, slope), g.matmul(fake, slope));
+        let mut critic = self.loss.critic(&mut g, r, f);
+        if let Some(penalty) = self.regulariser.penalty(&mut g, real, fake, |g, x| g.matmul(x, slope)) {
+            critic = g.add(critic, penalty);
+        }
+        let gain = self.loss.generator(&mut g, r, f);
+        let (mut total, at) = if generator { (gain, place) } else { (critic, slope) };
+        if let Regulariser::Consensus { weight } = self.regulariser {
+            let gradients = [g.grad(critic, &[slope])[0], g.grad(gain, &[place])[0]];
+            let term = consensus(&mut g, gradients, weight);
+            total = g.add(total, term);
+        }
+        let gradient = g.grad(total, &[at])[0];
+        let gradient = g.reshape(gradient, &[]);
+        let moments = Moments { mean: inputs[2], square: inputs[3], peak: None };
+        let scalars = [inputs[4], inputs[5], inputs[6]];
+        let (mut new, moments) =
+            self.optimiser.step(&mut g, inputs[usize::from(!generator)], gradient, moments, scalars);
+        if let (Regulariser::Clip { limit }, false) = (self.regulariser, generator) {
+            new = clipped(&mut g, new, limit);
+        }
+        Step { graph: g, inputs, new, moments }
+    }
+
+    /// Where both are after each step, the critic moving first.
+    fn walk(&self) -> Vec<[f64; 2]> {
+        let steps = [self.step(false), self.step(true)];
+        let (mut at, mut moments, mut path) = (START, [[0.0; 2]; 2], vec![START]);
+        for t in 0..STEPS {
+            for (player, step) in steps.iter().enumerate() {
+                let s = self.optimiser.scalars(t + 1, 1.0, player == 1);
+                let [mean, square] = moments[player];
+                let scalars = [s.rate, s.mean_correction, s.square_correction].map(f64::from);
+                let fed = at.into_iter().chain([mean, square]).chain(scalars).map(|v| vec![v]);
+                let feeds = Feeds {
+                    values: step.inputs.iter().copied().zip(fed).collect(),
+                    seed: 1,
+                    step: 2 * t + player as u64,
+                };
+                let values = interpret(&step.graph, &feeds);
+                let read = |id: NodeId| values[id.index()][0];
+                at[1 - player] = read(step.new);
+                moments[player] = [read(step.moments.mean), read(step.moments.square)];
+            }
+            path.push(at);
+        }
+        path
+    }
+}
+
+fn radius(at: &[f64; 2]) -> f64 {
+    at[0].hypot(at[1])
+}
+
+/// How far apart the tail of a walk's steps still takes it: the largest distance from 0 over its last tenth.
+fn tail(path: &[[f64; 2]]) -> f64 {
+    path[path.len() * 9 / 10..].iter().map(radius).fold(0.0, f64::max)
+}
+
+fn verdict(path: &[[f64; 2]]) -> &'static str {
+    let start = radius(&START);
+    match tail(path) {
+        far if far < 0.05 * start => "converges",
+        far if far < 0.5 * start => "closes in, slowly",
+        far if far < 3.0 * start => "circles",
+        _ => "leaves",
+    }
+}
+
+/// Walks every way and draws the portraits.
+pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+    let mut table = Rows::new(&["method", "optimiser", ">distance at 100", ">at 1000", "verdict"]);
+    let (mut values, mut stay, mut reach) = (Vec::new(), Vec::new(), Vec::new());
+    for way in ways() {
+        (watch.tell)(way.name);
+        let path = way.walk();
+        let word = verdict(&path);
+        table.push([
+            way.name.into(),
+            format!("{:?} {}", way.optimiser.kind, way.optimiser.rate).to_lowercase(),
+            format!("{:.4}", radius(&path[100])),
+            format!("{:.4}", tail(&path)),
+            word.into(),
+        ]);
+        values
+            .push(json!({ "method": way.name, "at_100": radius(&path[100]), "at_1000": tail(&path), "verdict": word }));
+        let drawn: Vec<_> = path.iter().step_by((STEPS / DRAWN) as usize).map(|p| (p[0], p[1])).collect();
+        let list = if word == "converges" { &mut reach } else { &mut stay };
+        list.push(Series::new(way.name, drawn));
+    }
+    for (name, title, mut series) in [
+        ("circling", "Methods that do not converge on the Dirac GAN", stay),
+        ("converging", "Methods that converge on the Dirac GAN", reach),
+    ] {
+        series.truncate(6);
+        let plot = Plot {
+            title: title.into(),
+            x_label: "generator's point; the data lie at 0".into(),
+            y_label: "critic's slope".into(),
+            series,
+        };
+        (watch.keep)(&format!("{name}.png"), &plot.image(720, 640).png())?;
+        (watch.keep)(&format!("{name}.svg"), plot.svg().as_bytes())?;
+    }
+    let notes = vec![format!(
+        "from (1, 1), critic first, {STEPS} steps; both players at 0 is the only equilibrium (Mescheder et al. 2018); at 1000: the largest distance of the last 100 steps"
+    )];
+    Ok(Findings { table, notes, values: json!({ "lab": "dirac", "methods": values }), stopped: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn penalties_and_noise_converge_and_plain_games_circle() {
+        for way in ways() {
+            let (path, name) = (way.walk(), way.name);
+            let far = tail(&path) / radius(&START);
+            match name {
+                "minimax" | "wasserstein" | "wasserstein, clipped" => {
+                    assert!(far > 0.5, "{name}: {far}");
+                }
+                "r1" | "r2" | "relativistic, r1 and r2" | "consensus" | "adam, r1" => {
+                    assert!(far < 0.05, "{name}: {far}")
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What the theory of Goodfellow et al. 2014 says, checked in numbers: the best critic, C(G), the game, its optimum.
+use super::{Findings, LabError, Rows, Watch};
+use crate::exec::cpu::Cpu;
+use crate::exec::{Clock, Executor, Program, Store};
+use crate::graph::{Distribution, Feeds, Graph, NodeId, Unary, interpret};
+use crate::loss::Loss;
+use crate::metrics::kl;
+use crate::nets::{Critic, Judging};
+use crate::nn::Mode;
+use crate::optim::{Kind, Moments, Optimiser, Schedule};
+use crate::philox::Key;
+use crate::report::{Plot, Series};
+use serde_json::json;
+
+/// Critic steps against a generator that stands still.
+const STEPS: u64 = 4000;
+const BATCH: usize = 1024;
+/// Mean and deviation of data and of generated numbers.
+const REAL: (f64, f64) = (-0.6, 0.5);
+const FAKE: (f64, f64) = (0.6, 0.8);
+/// Pairs of distributions over this many places.
+const PAIRS: usize = 1000;
+const PLACES: usize = 16;
+
+/// -log 4, the least value of C(G).
+const LEAST: f64 = -1.386_294_361_119_890_6;
+
+fn normal(x: f64, (mean, deviation): (f64, f64)) -> f64 {
+    (-0.5 * ((x - mean) / deviation).powi(2)).exp() / (deviation * std::f64::consts::TAU.sqrt())
+}
+
+/// The best critic where the data have density `p` and generated examples `q` (proposition 1).
+pub(super) fn best(p: f64, q: f64) -> f64 {
+    p / (p + q)
+}
+
+/// C(G) = max V(D, G) for densities on places of width `dx` (theorem 1).
+pub(super) fn criterion(p: &[f64], q: &[f64], dx: f64) -> f64 {
+    let part = |a: f64, b: f64| if a > 0.0 { a * (a / (a + b)).ln() } else { 0.0 };
+    p.iter().zip(q).map(|(&p, &q)| part(p, q) + part(q, p)).sum::<f64>() * dx
+}
+
+/// Checks the theory and draws it.
+pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+    let mut table = Rows::new(&["statement", ">found", ">bound", "holds"]);
+    let mut row = |statement: &str, found: f64, bound: f64, holds: bool| {
+        let word = if holds { "yes" } else { "no" };
+        table.push([statement.into(), format!("{found:.3e}"), format!("{bound:.0e}"), word.into()]);
+        json!({ "statement": statement, "found": found, "bound": bound, "holds": holds })
+    };
+    let mut values = Vec::new();
+    (watch.tell)("training a critic against a generator that stands still");
+    let error = best_critic(watch)?;
+    values.push(row("D against p/(p+q), largest error", error, 0.03, error < 0.03));
+    let pairs = random_pairs();
+    let least = pairs.iter().map(|(p, q)| criterion(p, q, 1.0) - LEAST).fold(f64::INFINITY, f64::min);
+    values.push(row("C(G) + log 4, least of 1000 random pairs", least, 0.0, least > 0.0));
+    let same = pairs.iter().map(|(p, _)| (criterion(p, p, 1.0) - LEAST).abs()).fold(0.0, f64::max);
+    values.push(row("C(G) + log 4 where q = p, largest", same, 1e-9, same < 1e-9));
+    let twice =
+        pairs.iter().map(|(p, q)| (criterion(p, q, 1.0) - LEAST - 2.0 * shannon(p, q)).abs()).fold(0.0, f64::max);
+    values.push(row("C(G) against -log 4 + 2 JS, largest difference", twice, 1e-9, twice < 1e-9));
+    let lopsided = pairs.iter().map(|(p, q)| (kl(p, q) - kl(q, p)).abs()).fold(f64::INFINITY, f64::min);
+    values.push(row("|KL(p,q) - KL(q,p)|, least: KL has a direction", lopsided, 0.0, lopsided > 0.0));
+    let sum = zero_sum();
+    values.push(row("L(G) + fake part of L(D), largest: the game is zero-sum", sum, 1e-6, sum < 1e-6));
+    let (path, left) = descend();
+    values.push(row("C(G) + log 4 after descent over densities", left, 1e-6, left < 1e-6));
+    let series = vec![Series::new("C(G) + log 4", path)];
+    let plot = Plot {
+        title: "Descent over densities reaches -log 4".into(),
+        x_label: "step".into(),
+        y_label: "C(G) + log 4".into(),
+        series,
+    };
+    (watch.keep)("descent.png", &plot.png())?;
+    (watch.keep)("descent.svg", plot.svg().as_bytes())?;
+    let notes = vec![
+        "at the equilibrium D is 1/2 everywhere: its loss is 2 ln 2 = 1.386 (0.693 where the two halves are averaged), G's is ln 2 = 0.693"
+            .to_owned(),
+        "the proof moves densities; weights move in another space, where circling is possible: cargo xtask lab dirac".to_owned(),
+    ];
+    Ok(Findings { table, notes, values: json!({ "lab": "theory", "statements": values }), stopped: false })
+}
+
+/// Trains a critic on two known Gaussians; gives the largest error against the best one where there is mass.
+fn best_critic(watch: &mut Watch<'_>) -> Result<f64, LabError> {
+    let network = Critic::Mlp { hidden: vec![64, 64] }.network(&[1], Judging::default())?;
+    let optimiser = Optimiser {
+        kind: Kind::Adam,
+        rate: 3e-3,
+        generator_rate: None,
+        momentum: 0.0,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    };
+    let mut store = Store::default();
+    let weights = store.add("critic.weights", network.start(1, 1));
+    let mut zeros = |role: &str| store.add(role, vec![0.0; network.len()]);
+    let moments = Moments { mean: zeros("mean"), square: zeros("square"), peak: None };
+    let mut g = Graph::default();
+    let scalars = ["rate", "mean correction", "square correction"].map(|name| g.input(name, &[]));
+    let bound = network.bind(&mut g, weights);
+    let mut drawn = |stream, (mean, deviation): (f64, f64)| {
+        let z = g.random(stream, Distribution::Normal, &[BATCH, 1]);
+        g.affine(z, deviation as f32, mean as f32)
+    };
+    let (real, fake) = (drawn(1, REAL), drawn(2, FAKE));
+    let mut score = |x: NodeId| network.trace(&mut g, &bound, x, Mode::Train).output();
+    let (real, fake) = (score(real), score(fake));
+    let loss = Loss::Minimax.critic(&mut g, real, fake);
+    let gradient = bound.grad(&mut g, loss);
+    let read = Optimiser::read(&mut g, moments, network.len());
+    let (new, next) = optimiser.step(&mut g, bound.flat, gradient, read, scalars);
+    Optimiser::assign(&mut g, (weights, new), (moments, next));
+    let grid: Vec<f32> = (0..241).map(|i| i as f32 * 0.025 - 3.0).collect();
+    let mut seen = Graph::default();
+    let x = seen.input("x", &[grid.len(), 1]);
+    let bound = network.bind(&mut seen, weights);
+    let scores = network.trace(&mut seen, &bound, x, Mode::Train).output();
+    let judged = seen.unary(Unary::Sigmoid, scores);
+    let mut cpu = Cpu::new(watch.threads);
+    cpu.load(vec![Program::new("critic step", &g, &[]), Program::new("look", &seen, &[judged])], store);
+    let schedule = Schedule::Linear { from: 0.3, to: 0.0 };
+    for step in 0..STEPS {
+        let s = optimiser.scalars(step + 1, schedule.factor(step, STEPS), false);
+        cpu.run(0, &[&[s.rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
+    }
+    cpu.run(1, &[&grid], Clock { seed: 1, step: 0 })?;
+    let learnt: Vec<_> = cpu.output(1, 0).iter().map(|v| f64::from(*v)).collect();
+    let at: Vec<_> = grid.iter().map(|x| f64::from(*x)).collect();
+    let (p, q) = (|x: &f64| normal(*x, REAL), |x: &f64| normal(*x, FAKE));
+    let line = |name: &str, f: &dyn Fn(usize) -> f64| {
+        Series::new(name, at.iter().enumerate().map(|(i, x)| (*x, f(i))).collect())
+    };
+    let plot = Plot {
+        title: "The best critic against a fixed generator".into(),
+        x_label: "x".into(),
+        y_label: "density, D".into(),
+        series: vec![
+            line("p data", &|i| p(&at[i])),
+            line("q generated", &|i| q(&at[i])),
+            line("D trained", &|i| learnt[i]),
+            line("D* = p/(p+q)", &|i| best(p(&at[i]), q(&at[i]))),
+        ],
+    };
+    (watch.keep)("dstar.png", &plot.png())?;
+    (watch.keep)("dstar.svg", plot.svg().as_bytes())?;
+    let errors = at.iter().zip(&learnt).filter(|(x, _)| p(x) + q(x) > 0.04);
+    Ok(errors.map(|(x, d)| (d - best(p(x), q(x))).abs()).fold(0.0, f64::max))
+}
+
+/// Pairs of distributions, far and near.
+fn random_pairs() -> Vec<(Vec<f64>, Vec<f64>)> {
+    let distribution = |stream: u32, pair: usize| {
+        let mut values = [0.0; PLACES];
+        Key { seed: 4, stream, step: pair as u64 }.normal(&mut values);
+        let mass = values.map(|v| (2.0 * f64::from(v)).exp());
+        let sum: f64 = mass.iter().sum();
+        mass.iter().map(|m| m / sum).collect::<Vec<_>>()
+    };
+    (0..PAIRS).map(|i| (distribution(1, i), distribution(2, i))).collect()
+}
+
+/// Jensen-Shannon divergence by its definition, two Kullback-Leibler divergences to the mean.
+fn shannon(p: &[f64], q: &[f64]) -> f64 {
+    let mean: Vec<_> = p.iter().zip(q).map(|(p, q)| 0.5 * (p + q)).collect();
+    0.5 * (kl(p, &mean) + kl(q, &mean))
+}
+
+/// Largest |generator's loss + fake part of the critic's| over random scores, by the losses that train.
+fn zero_sum() -> f64 {
+    let mut worst = 0.0f64;
+    for step in 0..200 {
+        let mut scores = [0.0; 8];
+        Key { seed: 5, stream: 1, step }.normal(&mut scores);
+        let mut g = Graph::default();
+        let (real, fake) = (g.input("real", &[4, 1]), g.input("fake", &[4, 1]));
+        let (critic, generator) =
+            (Loss::Minimax.critic(&mut g, real, fake), Loss::Minimax.generator(&mut g, real, fake));
+        let wide = |v: &[f32]| v.iter().map(|v| 4.0 * f64::from(*v)).collect::<Vec<_>>();
+        let mut feeds = Feeds::default();
+        feeds.values.insert(real, wide(&scores[..4]));
+        feeds.values.insert(fake, wide(&scores[4..]));
+        let all = interpret(&g, &feeds);
+        // The part of the critic's loss that generated examples make.
+        let of_real = wide(&scores[..4]).iter().map(|s| (1.0 + (-s).exp()).ln()).sum::<f64>() / 4.0;
+        worst = worst.max((all[generator.index()][0] + all[critic.index()][0] - of_real).abs());
+    }
+    worst
+}
+
+/// Descends C(G) over the density itself; gives the way and what is left above -log 4.
+fn descend() -> (Vec<(f64, f64)>, f64) {
+    let (p, mut q) = random_pairs().swap_remove(0);
+    let mut path = Vec::new();
+    for step in 0..4000 {
+        if step % 10 == 0 {
+            path.push((f64::from(step), criterion(&p, &q, 1.0) - LEAST));
+        }
+        // ∂C/∂q = log(q/(p+q)); the multiplicative step keeps q a density.
+        q.iter_mut().zip(&p).for_each(|(q, p)| *q *= (-0.05 * (*q / (p + *q)).ln()).exp());
+        let sum: f64 = q.iter().sum();
+        q.iter_mut().for_each(|q| *q /= sum);
+    }
+    let left = criterion(&p, &q, 1.0) - LEAST;
+    (path, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_of_the_theory_holds() {
+        let mut kept = Vec::new();
+        let mut watch = Watch {
+            stop: &|| false,
+            tell: &mut |_| {},
+            keep: &mut |name, _| {
+                kept.push(name.to_owned());
+                Ok(())
+            },
+            threads: 1,
+        };
+        let found = theory(&mut watch).unwrap();
+        assert_eq!(found.table.rows.len(), 7);
+        assert!(found.table.rows.iter().all(|r| r[3] == "yes"), "{:?}", found.table);
+        assert!(kept.contains(&"dstar.png".to_owned()));
+    }
+}

@@ -1,0 +1,100 @@
+//! A critic that is too good: how the generator's gradient dies, and what keeps it alive.
+use super::{Findings, LabError, Rows, Watch};
+use crate::data::{Source, builtin};
+use crate::recipe::Recipe;
+use crate::report::{Plot, Series};
+use crate::train::Trainer;
+use serde_json::json;
+
+/// Critic steps after which the generator's gradient is measured, its weights standing still.
+const LOOKS: [u64; 9] = [0, 5, 10, 25, 50, 100, 200, 400, 800];
+/// Methods over the smallest GAN, with data twice as far away, so that a critic can tell everything apart.
+const WAYS: [&str; 8] =
+    ["minimax", "non-saturating", "smooth-labels", "noise", "r1", "wasserstein-gp", "least-squares", "relativistic"];
+
+/// Trains critics against a generator that stands still, and measures its gradient.
+pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+    let last = LOOKS[LOOKS.len() - 1];
+    let mut table = Rows::new(&["method", ">D(G(z)) at 800", ">gradient of G at 0", ">at 50", ">at 800", ">kept"]);
+    let (mut values, mut series, mut stopped) = (Vec::new(), Vec::new(), false);
+    for way in WAYS {
+        if (watch.stop)() {
+            stopped = true;
+            break;
+        }
+        (watch.tell)(way);
+        let settings = ["data.scale=4", "train.critic_steps=1", "optimiser.rate=0.003", "technique.noise_until=1000"];
+        let mut settings = settings.map(str::to_owned).to_vec();
+        // Noise that reaches as far as the gap does.
+        settings.extend((way == "noise").then(|| "technique.noise=2".to_owned()));
+        let recipe = Recipe::open(&format!("bimodal-1d+{way}"), &settings)?;
+        let Source::Mixture(mixture) = builtin("bimodal")? else { return Err(LabError::Asked("points".into())) };
+        let mut trainer = Trainer::new(recipe, Box::new(mixture), 1, last + 1, watch.threads)?;
+        let mut seen = Vec::new();
+        for step in 0..=last {
+            if LOOKS.contains(&step) {
+                let (store, at) = (trainer.store().clone(), trainer.step());
+                // The mean over a few batches; every look leaves the weights as they were.
+                let mut sum = 0.0;
+                for _ in 0..8 {
+                    sum += f64::from(trainer.advance_one(true)?.generator_gradient) / 8.0;
+                    let here = trainer.step();
+                    trainer.restore(store.clone(), here);
+                }
+                trainer.restore(store, at);
+                seen.push((step as f64, sum));
+            }
+            trainer.advance_one(false)?;
+        }
+        let judged = |t: &mut Trainer| {
+            let made = t.samples(0, 500);
+            let scores = t.scores(&made).unwrap_or_default();
+            scores.iter().map(|s| 1.0 / (1.0 + f64::from(-s).exp())).sum::<f64>() / scores.len().max(1) as f64
+        };
+        let end = judged(&mut trainer);
+        let at = |step: u64| LOOKS.iter().position(|l| *l == step).map_or(f64::NAN, |i| seen[i].1);
+        let kept = at(last) / at(0);
+        table.push([
+            way.into(),
+            format!("{end:.4}"),
+            format!("{:.2e}", at(0)),
+            format!("{:.2e}", at(50)),
+            format!("{:.2e}", at(last)),
+            format!("{:.1} %", 100.0 * kept),
+        ]);
+        values.push(json!({ "method": way, "judged_fake": end, "gradients": seen, "kept": kept }));
+        series.push(Series::new(way, seen.iter().map(|(s, v)| ((s + 1.0).log10(), v.max(1e-9).log10())).collect()));
+    }
+    series.truncate(6);
+    let plot = Plot {
+        title: "A better critic, a weaker gradient".into(),
+        x_label: "log10 of critic steps + 1, the generator standing still".into(),
+        y_label: "log10 of the length of G's gradient".into(),
+        series,
+    };
+    (watch.keep)("vanishing.png", &plot.png())?;
+    (watch.keep)("vanishing.svg", plot.svg().as_bytes())?;
+    let notes = vec![
+        "minimax dies with the critic's certainty; the others keep a slope (Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017)".to_owned(),
+    ];
+    Ok(Findings { table, notes, values: json!({ "lab": "vanishing", "methods": values, "stopped": stopped }), stopped })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minimax_gradient_dies_and_remedies_keep_theirs() {
+        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
+        let found = vanishing(&mut watch).unwrap();
+        let kept = |name: &str| {
+            let all = found.values["methods"].as_array().unwrap();
+            all.iter().find(|m| m["method"] == name).unwrap()["kept"].as_f64().unwrap()
+        };
+        assert!(kept("minimax") < 0.1, "{}", kept("minimax"));
+        for name in ["non-saturating", "wasserstein-gp", "noise"] {
+            assert!(kept(name) > 5.0 * kept("minimax"), "{name}: {} against {}", kept(name), kept("minimax"));
+        }
+    }
+}
