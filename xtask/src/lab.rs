@@ -55,6 +55,8 @@ enum What {
     Dirac,
     /// A critic that is too good: how the generator's gradient dies, and what keeps it alive
     Vanishing,
+    /// A Gaussian, a mixture, a Boltzmann machine, a variational auto-encoder and a GAN on one set of numbers
+    Compare,
     /// Pictures of exactly three discs: how often a generator gets the number wrong
     Counting {
         /// Steps to train
@@ -105,6 +107,7 @@ impl What {
             Self::Theory => "theory",
             Self::Dirac => "dirac",
             Self::Vanishing => "vanishing",
+            Self::Compare => "compare",
             Self::Counting { .. } => "counting",
         }
     }
@@ -150,6 +153,7 @@ fn perform(what: What, mut watch: Watch<'_>) -> Result<Findings, Failure> {
         What::Theory => lab::theory(watch),
         What::Dirac => lab::dirac(watch),
         What::Vanishing => lab::vanishing(watch),
+        What::Compare => lab::compare(watch),
         What::Counting { steps } => lab::counting(steps, watch),
         What::Stacked(args) => lab::stacked(&Stacked { seed: args.seed, steps: args.steps, settings: args.set }, watch),
     };

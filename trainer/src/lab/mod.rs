@@ -1,4 +1,5 @@
 //! Laboratories: small experiments that show what the literature says, each a table, figures and numbers for programs.
+mod compare;
 mod counting;
 mod densities;
 mod dirac;
@@ -9,6 +10,7 @@ mod stacked;
 mod theory;
 mod vanishing;
 
+pub use compare::compare;
 pub use counting::counting;
 pub use densities::densities;
 pub use dirac::dirac;

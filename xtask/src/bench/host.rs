@@ -29,7 +29,12 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
     (
         "ring2d",
         "ring",
-        &["train.batch=512", "objective.loss=\"non-saturating\"", "objective.regulariser={kind=\"none\"}"],
+        &[
+            "train.batch=512",
+            "generator.hidden=[128, 128]",
+            "objective.loss=\"non-saturating\"",
+            "objective.regulariser={kind=\"none\"}",
+        ],
     ),
     ("dcgan28", "digits-dcgan", &[]),
     (

@@ -1,0 +1,137 @@
+//! Five generative models on one line of data: how near each comes, how long it takes, whether it knows a density.
+mod gaussian;
+mod rbm;
+mod vae;
+
+use super::{Findings, LabError, Rows, Watch};
+use crate::data::{Dataset, Mixture, Source, builtin};
+use crate::metrics::{histogram, jensen_shannon};
+use crate::philox::Key;
+use crate::recipe::Recipe;
+use crate::report::{Plot, Series};
+use crate::train::Trainer;
+use ndarray::ArrayView1;
+use serde_json::json;
+use std::time::Instant;
+
+/// Numbers to learn from, and to draw.
+const LEARNT: usize = 4000;
+const DRAWN: usize = 20_000;
+/// The histogram over which distributions are compared.
+const BINS: usize = 60;
+const REACH: f64 = 2.5;
+
+/// A model that was fitted: what it draws, and how.
+struct Fitted {
+    name: &'static str,
+    /// Its place among generative models (Goodfellow 2016, figure 9).
+    kind: &'static str,
+    drawn: Vec<f64>,
+    seconds: f64,
+}
+
+/// Draws `n` standard normals of a stream.
+fn normals(stream: u32, n: usize) -> Vec<f64> {
+    let mut values = vec![0.0; n];
+    Key { seed: 2, stream, step: 0 }.normal(&mut values);
+    values.into_iter().map(f64::from).collect()
+}
+
+fn bars(values: &[f64]) -> Vec<f64> {
+    histogram(ArrayView1::from(values), -REACH, REACH, BINS)
+}
+
+/// Jensen-Shannon divergence of `values` to the true law, by exact mass in each bar.
+fn divergence(values: &[f64], mixture: &Mixture) -> f64 {
+    let width = 2.0 * REACH / BINS as f64;
+    let mass = |i: usize| {
+        let at = |k: usize| -REACH + width * (i as f64 + (k as f64 + 0.5) / 8.0);
+        (0..8).map(|k| mixture.density(at(k))).sum::<f64>() / 8.0 * width
+    };
+    jensen_shannon(&bars(values), &(0..BINS).map(mass).collect::<Vec<_>>())
+}
+
+fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Vec<f64>, LabError> {
+    let settings = [
+        "train.steps=4000",
+        "generator.hidden=[32, 32]",
+        "critic.hidden=[64, 64]",
+        "objective.regulariser.gamma=0.02",
+        "schedule={kind=\"linear\", from=0.5, to=0.0}",
+    ];
+    let recipe = Recipe::open("bimodal-1d", &settings.map(str::to_owned))?;
+    let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, 4000, watch.threads)?;
+    for _ in 0..4000 {
+        if (watch.stop)() {
+            break;
+        }
+        trainer.advance()?;
+    }
+    Ok(trainer.samples(0, DRAWN).into_iter().map(f64::from).collect())
+}
+
+/// Fits all models to the same numbers.
+pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+    let Source::Mixture(mixture) = builtin("bimodal")? else {
+        return Err(LabError::Asked("bimodal are points".into()));
+    };
+    let mut data = vec![0.0; LEARNT];
+    mixture.batch(Key { seed: 1, stream: 0, step: 0 }, &mut data);
+    let data: Vec<f64> = data.into_iter().map(f64::from).collect();
+    let mut fitted = Vec::new();
+    let mut fit =
+        |name, kind, watch: &mut Watch<'_>, f: &mut dyn FnMut(&mut Watch<'_>) -> Result<Vec<f64>, LabError>| {
+            (watch.tell)(name);
+            let start = Instant::now();
+            let drawn = f(watch)?;
+            fitted.push(Fitted { name, kind, drawn, seconds: start.elapsed().as_secs_f64() });
+            Ok::<(), LabError>(())
+        };
+    fit("Gaussian", "explicit, exact", watch, &mut |_| Ok(gaussian::single(&data, DRAWN)))?;
+    fit("mixture by EM", "explicit, exact", watch, &mut |_| Ok(gaussian::mixture(&data, DRAWN)))?;
+    fit("RBM, CD-1", "explicit, Markov chain", watch, &mut |_| Ok(rbm::restricted(&data, DRAWN)))?;
+    fit("VAE", "explicit, a bound", watch, &mut |w| vae::autoencoder(&data, DRAWN, w))?;
+    fit("GAN", "implicit, direct", watch, &mut |w| gan(&mixture, w))?;
+    let mut floor = vec![0.0; DRAWN];
+    mixture.batch(Key { seed: 9, stream: 0, step: 0 }, &mut floor);
+    let floor = divergence(&floor.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), &mixture);
+    let mut table = Rows::new(&["model", "density", ">Jensen-Shannon to the data's law", ">seconds"]);
+    let middle = |i: usize| -REACH + 2.0 * REACH * (i as f64 + 0.5) / BINS as f64;
+    let curve = |values: &[f64]| {
+        let bars = bars(values);
+        let sum: f64 = bars.iter().sum::<f64>() * 2.0 * REACH / BINS as f64;
+        bars.iter().enumerate().map(|(i, b)| (middle(i), b / sum.max(1e-12))).collect::<Vec<_>>()
+    };
+    let mut series = vec![Series::new("data", (0..BINS).map(|i| (middle(i), mixture.density(middle(i)))).collect())];
+    let mut values = Vec::new();
+    for model in &fitted {
+        let js = divergence(&model.drawn, &mixture);
+        table.push([model.name.into(), model.kind.into(), format!("{js:.4}"), format!("{:.2}", model.seconds)]);
+        values.push(json!({ "model": model.name, "kind": model.kind, "js": js, "seconds": model.seconds }));
+        series.push(Series::new(model.name, curve(&model.drawn)));
+    }
+    table.push(["true law".into(), "".into(), format!("{floor:.4}"), "".into()]);
+    let plot =
+        Plot { title: "Five models of two bumps".into(), x_label: "x".into(), y_label: "density".into(), series };
+    (watch.keep)("compare.png", &plot.png())?;
+    (watch.keep)("compare.svg", plot.svg().as_bytes())?;
+    let notes = vec![format!(
+        "{LEARNT} numbers to learn from (the GAN draws its own batches), {DRAWN} drawn from each; the last line is what the true law gets"
+    )];
+    Ok(Findings { table, notes, values: json!({ "lab": "compare", "models": values, "floor": floor }), stopped: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_but_one_gaussian_finds_both_bumps() {
+        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
+        let found = compare(&mut watch).unwrap();
+        let models = found.values["models"].as_array().unwrap();
+        let js = |i: usize| models[i]["js"].as_f64().unwrap();
+        assert!(js(0) > 0.1 && js(1) < 0.01, "{models:?}");
+        assert!((2..5).all(|i| js(i) < 0.8 * js(0)), "{models:?}");
+    }
+}
