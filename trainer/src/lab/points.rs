@@ -15,6 +15,8 @@ const POINTS: usize = 2500;
 const DRAWN: usize = 1000;
 /// Steps of a remedy: long enough to collapse or not.
 const REMEDY_STEPS: u64 = 4000;
+/// How the papers of the remedies trained: Adam with momentum, the generator as it is instead of its average.
+const CLASSIC: [&str; 4] = ["optimiser.beta1=0.9", "optimiser.beta2=0.999", "train.ema=0", "train.batch=128"];
 /// Frames of the animation of a run.
 const FRAMES: u64 = 40;
 
@@ -159,7 +161,8 @@ fn opened(asked: &Points, method: &str) -> Result<Recipe, LabError> {
         return Ok(Recipe::open(asked.recipe, &asked.settings)?);
     }
     let steps = asked.steps.unwrap_or(REMEDY_STEPS);
-    let settings: Vec<_> = asked.settings.iter().cloned().chain([format!("train.steps={steps}")]).collect();
+    let own = CLASSIC.iter().map(|s| (*s).to_owned()).chain([format!("train.steps={steps}")]);
+    let settings: Vec<_> = own.chain(asked.settings.iter().cloned()).collect();
     Ok(Recipe::open(&format!("{}+{method}", asked.recipe), &settings)?)
 }
 
