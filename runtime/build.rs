@@ -5,7 +5,7 @@ use std::env::var;
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(kernels, values(\"armv6m\", \"plain\", \"lanes\", \"lanes-asm\", \"mve\"))");
-    println!("cargo::rustc-check-cfg=cfg(dsp)");
+    println!("cargo::rustc-check-cfg=cfg(dsp, armv8m)");
     let target = var("TARGET").unwrap_or_default();
     let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let vectors = flags.contains("cortex-m55") || flags.contains("cortex-m85") || flags.contains("+mve");
@@ -18,7 +18,11 @@ fn main() {
     };
     println!("cargo::rustc-cfg=kernels=\"{kernels}\"");
     // Armv8-M has the DSP extension as an option, which its target leaves out.
-    if target.starts_with("thumbv7em") {
+    let armv8m = target.starts_with("thumbv8m.main");
+    if armv8m {
+        println!("cargo::rustc-cfg=armv8m");
+    }
+    if target.starts_with("thumbv7em") || armv8m && (flags.contains("cortex-m33") || flags.contains("+dsp")) {
         println!("cargo::rustc-cfg=dsp");
     }
 }

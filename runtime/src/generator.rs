@@ -29,7 +29,7 @@ impl core::error::Error for ArenaTooSmall {}
 ///
 /// ```
 /// use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
-/// const TINY: &[u8] = include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v1.model"));
+/// const TINY: &[u8] = include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v2.model"));
 /// let model = Model::from_bytes(TINY)?;
 /// let mut arena = Arena::<{ arena_len(TINY) }>::new();
 /// let mut generator = Generator::new(&model, &mut arena)?;
@@ -86,13 +86,47 @@ impl<'a> Generator<'a> {
     /// Starts the picture of `z`; nothing is computed before the first row is asked for.
     ///
     /// A latent of another model is cut or filled with zeros to this one's length.
-    #[inline(never)]
     pub fn rows(&mut self, z: &Latent) -> Rows<'_> {
-        let len = self.model.latent_len();
-        let values = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
-        self.arena.iter_mut().take(len).zip(values).for_each(|(to, v)| *to = v);
+        let picture = self.model.picture();
+        self.start(z, picture, picture)
+    }
+
+    /// As [`Generator::rows`], with the layers behind the picture, which judge it: [`Rows::score`].
+    pub fn judged_rows(&mut self, z: &Latent) -> Rows<'_> {
+        self.start(z, self.model.picture(), self.model.shapes().len().saturating_sub(1))
+    }
+
+    /// Starts level `level` of the picture of `z`, the smallest one first; `None` if the model has no such level.
+    pub fn level_rows(&mut self, z: &Latent, level: usize) -> Option<Rows<'_>> {
+        let picture = self.model.level(level)?;
+        Some(self.start(z, picture, picture))
+    }
+
+    #[inline(never)]
+    fn start(&mut self, z: &Latent, picture: usize, target: usize) -> Rows<'_> {
+        let inputs = usize::from(self.model.input_shape(Source::Latent).c);
+        let (values, classes) = self.arena.split_at_mut(self.model.latent_len().min(self.arena.len()));
+        let given = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
+        values.iter_mut().zip(given).for_each(|(to, v)| *to = v);
+        // A class is a value of its own: 1 (32/32) where it is chosen.
+        let classes = classes.iter_mut().take(inputs - values.len());
+        classes.enumerate().for_each(|(c, to)| *to = if z.class() == Some(c as u16) { 32 } else { 0 });
         let rings = &self.rings;
-        Rows { model: self.model, arena: &mut *self.arena, family: self.family, rings, schedule: Schedule::new() }
+        Rows {
+            model: self.model,
+            arena: &mut *self.arena,
+            family: self.family,
+            rings,
+            schedule: Schedule::new(),
+            picture,
+            target,
+            shown: false,
+        }
+    }
+
+    /// Level `level` of the picture of `z` as a stream of RGB pixels; `None` if the model has no such level.
+    pub fn level_pixels(&mut self, z: &Latent, level: usize) -> Option<Pixels<'_>> {
+        Some(Pixels { rows: self.level_rows(z, level)?, x: u16::MAX })
     }
 
     /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; grey is repeated.
@@ -109,30 +143,77 @@ pub struct Rows<'g> {
     family: usize,
     rings: &'g Rings,
     schedule: Schedule,
+    /// The layer whose rows are handed out, and the one until which layers run.
+    picture: usize,
+    target: usize,
+    /// Whether the last row of the picture holds pixels instead of the layer's values.
+    shown: bool,
 }
 
 impl Rows<'_> {
     /// The next row, channels interleaved, black 0 to white 255; `None` after the last.
     #[inline(never)]
     pub fn next_row(&mut self) -> Option<&[u8]> {
-        let model = self.model;
-        let picture = model.shapes().len().checked_sub(1)?;
-        loop {
-            let layer = self.schedule.next(model.layer_list(), model.shapes())?;
-            self.make_row(layer);
-            self.schedule.advance(layer);
-            if layer == picture {
-                break;
-            }
-        }
+        self.advance(self.picture)?;
+        self.turn();
         self.shown()
     }
 
+    /// What the layers behind the picture think of it, from 0 to 255, after the rows that are left.
+    ///
+    /// `None` if the model has no such layers, or if these rows were not to be judged.
+    pub fn score(mut self) -> Option<u8> {
+        while self.advance(self.target).is_some() {}
+        let value = self.arena.get(self.rings.places.get(self.target)?.start as usize)?;
+        (self.target > self.picture).then_some(value ^ 0x80)
+    }
+
+    /// Makes rows until `layer` has a new one.
+    #[inline(never)]
+    fn advance(&mut self, layer: usize) -> Option<()> {
+        self.turn_back();
+        loop {
+            let made = self.schedule.next(self.target, self.model.layer_list(), self.model.shapes())?;
+            self.make_row(made);
+            self.schedule.advance(made);
+            if made == layer {
+                return Some(());
+            }
+        }
+    }
+
+    /// Turns the last row of the picture from values into pixels: the i8 -128..=127 are 0..=255.
+    fn turn(&mut self) {
+        self.shown = true;
+        self.flip();
+    }
+
+    /// Layers behind the picture read values.
+    fn turn_back(&mut self) {
+        if self.shown && self.target > self.picture {
+            self.flip();
+        }
+        self.shown = false;
+    }
+
+    #[inline(never)]
+    fn flip(&mut self) {
+        if let Some(row) = self.last_row() {
+            row.iter_mut().for_each(|v| *v ^= 0x80);
+        }
+    }
+
     /// The picture's row that was made last.
-    fn shown(&self) -> Option<&[u8]> {
-        let (w, c) = (self.model.size().0, self.model.channels());
-        let picture = self.rings.places.get(self.model.shapes().len().checked_sub(1)?)?.start;
-        self.arena.get(picture as usize..)?.get(..usize::from(w) * usize::from(c))
+    fn last_row(&mut self) -> Option<&mut [u8]> {
+        let shape = self.model.shape(self.picture);
+        let rows = self.model.ring_rows(self.picture);
+        let slot = self.schedule.made(self.picture).checked_sub(1)?.checked_rem(rows)?;
+        let start = self.rings.places.get(self.picture)?.start as usize + usize::from(slot) * shape.row_len();
+        self.arena.get_mut(start..)?.get_mut(..shape.row_len())
+    }
+
+    fn shown(&mut self) -> Option<&[u8]> {
+        self.last_row().map(|row| &*row)
     }
 
     #[inline(never)]
@@ -155,10 +236,6 @@ impl Rows<'_> {
         let Some(bytes) = own.get_mut(slot * len..).and_then(|o| o.get_mut(..len)) else { return };
         let mut out = Out { bytes, form, c: shape.c.into() };
         row.write(&mut out, scratch);
-        if index + 1 == model.shapes().len() {
-            // The i8 -128..=127 of the picture are the pixels 0..=255.
-            out.bytes.iter_mut().for_each(|v| *v ^= 0x80);
-        }
     }
 }
 
@@ -188,11 +265,12 @@ impl Iterator for Pixels<'_> {
     type Item = [u8; 3];
 
     fn next(&mut self) -> Option<[u8; 3]> {
-        if self.x >= self.rows.model.size().0 {
+        let shape = self.rows.model.shape(self.rows.picture);
+        if self.x >= shape.w {
             self.rows.next_row()?;
             self.x = 0;
         }
-        let channels = usize::from(self.rows.model.channels());
+        let channels = usize::from(shape.c);
         let pixel = self.rows.shown()?.get(usize::from(self.x) * channels..)?.get(..channels)?;
         self.x += 1;
         match *pixel {

@@ -15,7 +15,7 @@ use embedded_graphics_core::{
 /// ```
 /// use embedded_graphics::{image::Image, mock_display::MockDisplay, pixelcolor::Rgb565, prelude::*};
 /// use ganlet_runtime::{Arena, GeneratedImage, Generator, Model, arena_len, include_model};
-/// const TINY: &[u8] = include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v1.model"));
+/// const TINY: &[u8] = include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v2.model"));
 /// let model = Model::from_bytes(TINY)?;
 /// let mut arena = Arena::<{ arena_len(TINY) }>::new();
 /// let generator = Generator::new(&model, &mut arena)?;

@@ -48,9 +48,9 @@ impl<'a> Model<'a> {
         }
         format::check(&self.header, parts.blob, &mut self.shapes, fault)?;
         let layers = &self.header.layers;
-        plan::ring_rows(layers, &self.shapes, &mut self.rows);
+        plan::ring_rows(&self.header.pictures, layers, &self.shapes, &mut self.rows);
         for family in 0..FAMILIES {
-            let expected = plan::arena(family, self.header.latent, layers, &self.shapes, &self.rows);
+            let expected = plan::arena(family, self.header.inputs(), layers, &self.shapes, &self.rows);
             let found = parts.arenas[family];
             if found != expected || expected > MAX_ARENA {
                 *fault = FormatError::Arena { family: family as u8, found, expected };
@@ -68,12 +68,42 @@ impl<'a> Model<'a> {
 
     /// Width and height of the picture.
     pub fn size(&self) -> (u16, u16) {
-        (self.header.output.w, self.header.output.h)
+        let shape = self.shape(self.picture());
+        (shape.w, shape.h)
     }
 
     /// Channels of a pixel: 1 or 3.
     pub fn channels(&self) -> u16 {
-        self.header.output.c
+        self.shape(self.picture()).c
+    }
+
+    /// Smaller pictures on the way to the picture, the levels of a pyramid.
+    pub fn levels(&self) -> usize {
+        self.header.pictures.len().saturating_sub(1)
+    }
+
+    /// Height, width and channels of level `level`, the smallest one first; behind them the picture.
+    pub fn level_shape(&self, level: usize) -> Option<Shape> {
+        self.header.pictures.get(level).map(|&p| self.shape(p.into()))
+    }
+
+    /// Whether layers behind the picture judge it: [`crate::Rows::score`].
+    pub fn has_score(&self) -> bool {
+        self.picture() + 1 < self.header.layers.len()
+    }
+
+    /// The layer that makes the picture.
+    pub(crate) fn picture(&self) -> usize {
+        self.header.pictures.last().map_or(0, |&p| p.into())
+    }
+
+    /// The layer that makes level `level`.
+    pub(crate) fn level(&self, level: usize) -> Option<usize> {
+        self.header.pictures.get(level).map(|&p| p.into())
+    }
+
+    pub(crate) fn shape(&self, layer: usize) -> Shape {
+        self.shapes.get(layer).copied().unwrap_or_default()
     }
 
     /// Length of the latent vector.
@@ -101,7 +131,7 @@ impl<'a> Model<'a> {
         self.bytes
     }
 
-    /// The latent vector of picture `seed`: the same on every machine.
+    /// The latent vector of picture `seed`: the same on every machine. Seeds go through the classes of a model that has any.
     pub fn latent(&self, seed: u32) -> Latent {
         Latent::from_seed(self, seed)
     }
@@ -160,7 +190,7 @@ impl<'a> Model<'a> {
     }
 
     pub(crate) fn rings(&self, family: usize) -> Rings {
-        Rings::new(family, self.header.latent, &self.header.layers, &self.shapes, &self.rows)
+        Rings::new(family, self.header.inputs(), &self.header.layers, &self.shapes, &self.rows)
     }
 
     pub(crate) fn ring_rows(&self, layer: usize) -> u16 {
@@ -172,7 +202,7 @@ impl<'a> Model<'a> {
     }
 
     pub(crate) fn input_shape(&self, source: Source) -> Shape {
-        plan::shape_of(source, self.header.latent, &self.shapes).unwrap_or_default()
+        plan::shape_of(source, self.header.inputs(), &self.shapes).unwrap_or_default()
     }
 
     pub(crate) fn zero_point(&self, source: Source) -> i8 {
@@ -208,6 +238,7 @@ fn macs(layer: &Layer, input: Shape, out: Shape) -> u64 {
             let taps = |side: u16| (0..side).map(|o| plan::transpose_taps(k, s, p, o).count as u64).sum::<u64>();
             taps(out.h) * taps(out.w) * channels
         }
+        Op::Depthwise { k, .. } => out.len() * u64::from(k) * u64::from(k),
         Op::Upsample { .. } | Op::Add { .. } => 0,
     }
 }

@@ -1,8 +1,5 @@
 //! Which rows a layer needs, in which order rows are made, and how many of them each ring holds.
-use crate::{
-    format::{Layer, Layout, MAX_LAYERS, Op, Shape, Source},
-    weights,
-};
+use crate::format::{Layer, Layout, MAX_LAYERS, Op, Shape, Source};
 
 /// One axis of a window: `count` input positions from `start`, which may lie in the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +39,7 @@ fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
             let row = y.checked_div(u16::from(factor)).unwrap_or(0);
             return (row, row);
         }
-        Op::Conv { k, s, p, .. } => conv_taps(k, s, p, y),
+        Op::Conv { k, s, p, .. } | Op::Depthwise { k, s, p } => conv_taps(k, s, p, y),
         Op::ConvTranspose { k, s, p, .. } => transpose_taps(k, s, p, y),
     };
     let clip = |row: i32| row.clamp(0, i32::from(bottom)) as u16;
@@ -68,10 +65,10 @@ pub(crate) fn zero_point(source: Source, layers: &[Layer]) -> i8 {
     }
 }
 
-/// The shape of a layer's input; the latent vector is one pixel.
-pub(crate) fn shape_of(source: Source, latent: u16, shapes: &[Shape]) -> Option<Shape> {
+/// The shape of a layer's input; the latent vector, classes included, is one pixel.
+pub(crate) fn shape_of(source: Source, inputs: u16, shapes: &[Shape]) -> Option<Shape> {
     match source {
-        Source::Latent => Some(Shape { h: 1, w: 1, c: latent }),
+        Source::Latent => Some(Shape { h: 1, w: 1, c: inputs }),
         Source::Layer(i) => shapes.get(usize::from(i)).copied(),
     }
 }
@@ -93,9 +90,9 @@ impl Schedule {
         self.made.get(layer).copied().unwrap_or(0)
     }
 
-    /// The layer that makes a row next, on the way to the picture's next row; `None` when all are made.
-    pub(crate) fn next(&self, layers: &[Layer], shapes: &[Shape]) -> Option<usize> {
-        let mut at = layers.len().checked_sub(1)?;
+    /// The layer that makes a row next, on the way to the next row of `target`; `None` when all are made.
+    pub(crate) fn next(&self, target: usize, layers: &[Layer], shapes: &[Shape]) -> Option<usize> {
+        let mut at = target;
         if self.made(at) >= shapes.get(at)?.h {
             return None;
         }
@@ -126,13 +123,13 @@ impl Schedule {
         }
     }
 
-    /// Rows of `layer` that must exist together when its next row is written.
-    fn alive(&self, layer: usize, layers: &[Layer], shapes: &[Shape]) -> u16 {
+    /// Rows of `layer` that must exist together when its next row is written; of its readers only those in `running` count.
+    fn alive(&self, layer: usize, running: u32, layers: &[Layer], shapes: &[Shape]) -> u16 {
         let newest = self.made(layer);
         let mut oldest = newest;
         let input = shapes.get(layer).copied().unwrap_or_default();
-        for ((reader, shape), &made) in layers.iter().zip(shapes).zip(&self.made) {
-            if reads(reader, layer) && made < shape.h {
+        for (i, ((reader, shape), &made)) in layers.iter().zip(shapes).zip(&self.made).enumerate() {
+            if running >> i & 1 == 1 && reads(reader, layer) && made < shape.h {
                 oldest = oldest.min(needs(reader, input, made).0);
             }
         }
@@ -140,16 +137,35 @@ impl Schedule {
     }
 }
 
-/// Rows that each layer's ring holds, found by walking through one picture.
-#[inline(never)]
-pub(crate) fn ring_rows(layers: &[Layer], shapes: &[Shape], rows: &mut [u16; MAX_LAYERS]) {
-    let mut schedule = Schedule::new();
-    while let Some(at) = schedule.next(layers, shapes) {
-        let alive = schedule.alive(at, layers, shapes);
-        if let Some(most) = rows.get_mut(at) {
-            *most = alive.max(*most);
+/// The layers, as bits, that `target` depends on, itself included.
+fn ancestors(target: usize, layers: &[Layer]) -> u32 {
+    let mut found = 1u32 << (target % MAX_LAYERS);
+    for (i, layer) in layers.iter().enumerate().rev() {
+        for source in inputs(layer) {
+            if let Source::Layer(before) = source
+                && found >> i & 1 == 1
+            {
+                found |= 1 << (usize::from(before) % MAX_LAYERS);
+            }
         }
-        schedule.advance(at);
+    }
+    found
+}
+
+/// Rows that each layer's ring holds, found by walking through each picture and through the last layer.
+#[inline(never)]
+pub(crate) fn ring_rows(pictures: &[u8], layers: &[Layer], shapes: &[Shape], rows: &mut [u16; MAX_LAYERS]) {
+    let last = layers.len().saturating_sub(1) as u8;
+    for &target in pictures.iter().chain(&[last]) {
+        let (target, mut schedule) = (target.into(), Schedule::new());
+        let running = ancestors(target, layers);
+        while let Some(at) = schedule.next(target, layers, shapes) {
+            let alive = schedule.alive(at, running, layers, shapes);
+            if let Some(most) = rows.get_mut(at) {
+                *most = alive.max(*most);
+            }
+            schedule.advance(at);
+        }
     }
 }
 
@@ -163,17 +179,10 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// The form of layer `index` in a kernel family: packed for readers that all multiply words.
+    /// The form of layer `index` in a kernel family: packed for readers that multiply words, which are then all of them.
     pub(crate) fn of(family: usize, layers: &[Layer], index: usize) -> Self {
-        let (mut any, mut all) = (false, true);
-        for layer in layers {
-            if reads(layer, index) {
-                any = true;
-                all &= weights::doubles(layer.op);
-            }
-        }
-        // The picture has no readers.
-        if family == 1 && any && all { Self::Packed } else { Self::Plain }
+        let read = layers.iter().any(|l| l.doubles() && l.input == Source::Layer(index as u8));
+        if family == 1 && read { Self::Packed } else { Self::Plain }
     }
 
     /// Bytes of a row.
@@ -191,9 +200,9 @@ pub(crate) fn ring_bytes(form: Form, shape: Shape, rows: u16) -> u32 {
     (form.row_bytes(shape) as u32).saturating_mul(rows.into()).saturating_add(3) & !3
 }
 
-/// Bytes at the start of the arena that hold the latent vector.
-pub(crate) fn latent_bytes(latent: u16) -> u32 {
-    u32::from(latent).next_multiple_of(4)
+/// Bytes at the start of the arena that hold the latent vector, classes included.
+pub(crate) fn latent_bytes(inputs: u16) -> u32 {
+    u32::from(inputs).next_multiple_of(4)
 }
 
 /// Bytes at the end of the arena into which packed kernels unpack the weights of one channel.
@@ -202,8 +211,8 @@ pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -
     for layer in layers {
         if let Source::Layer(i) = layer.input
             && layer.layout == Layout::Compact
-            && weights::doubles(layer.op)
-            && Form::of(family, layers, i.into()) == Form::Packed
+            && layer.doubles()
+            && family == 1
         {
             most = shapes.get(usize::from(i)).map_or(0, |s| 16 * u32::from(s.c)).max(most);
         }
@@ -232,8 +241,8 @@ pub(crate) struct Rings {
 impl Rings {
     /// The rings in a kernel family; `rows` says how many rows each has.
     #[inline(never)]
-    pub(crate) fn new(family: usize, latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> Self {
-        let mut rings = Self { places: [LATENT; MAX_LAYERS], end: latent_bytes(latent) };
+    pub(crate) fn new(family: usize, inputs: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> Self {
+        let mut rings = Self { places: [LATENT; MAX_LAYERS], end: latent_bytes(inputs) };
         for (index, ((place, &shape), &rows)) in rings.places.iter_mut().zip(shapes).zip(rows).enumerate() {
             let form = Form::of(family, layers, index);
             *place = Place { start: rings.end, form };
@@ -244,7 +253,7 @@ impl Rings {
 }
 
 /// Bytes of the whole arena in a kernel family.
-pub(crate) fn arena(family: usize, latent: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> u32 {
-    let rings = Rings::new(family, latent, layers, shapes, rows);
+pub(crate) fn arena(family: usize, inputs: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> u32 {
+    let rings = Rings::new(family, inputs, layers, shapes, rows);
     rings.end.saturating_add(scratch_bytes(family, layers, shapes))
 }

@@ -1,12 +1,15 @@
 //! Where each weight lies and how two share a word: the orders of `docs/FORMAT.md`, by operation and layout.
-use crate::format::{Layer, Layout, Op, Shape};
+use crate::{
+    format::{Layer, Layout, Op, Shape},
+    plan,
+};
 
 /// Bits from one lane to the next in the words of doubling layers.
 pub(crate) const LANE: u32 = 21;
 /// Bits from one lane to the next in the words of dense layers.
 pub(crate) const DENSE_LANE: u32 = 24;
-/// Outputs that the words of a dense layer keep together.
-pub(crate) const DENSE_GROUP: usize = 8;
+/// Outputs whose weights lie together, input by input.
+pub(crate) const GROUP: usize = 8;
 /// Largest Σ|weight| over the pairs of an interval: times 128 it fits the middle lane of 21 bits.
 pub(crate) const LANE_BUDGET: u32 = ((1 << (LANE - 1)) - 1) / 128;
 
@@ -30,36 +33,50 @@ pub(crate) fn word(bytes: &[u8]) -> i32 {
     bytes.first_chunk().map_or(0, |b| i32::from_le_bytes(*b))
 }
 
-/// Whether `op` doubles height and width with a kernel of 4: four phases of 2×2 taps, the kernels' main work.
-pub(crate) const fn doubles(op: Op) -> bool {
+/// Whether `op` has the shape of a doubling layer: four phases of 2×2 taps, the kernels' main work.
+pub(crate) const fn can_double(op: Op) -> bool {
     matches!(op, Op::ConvTranspose { k: 4, s: 2, p: 1, .. })
 }
 
-/// Whether the layers of this kind have the layout [`Layout::Fast`].
-pub(crate) const fn has_fast(op: Op) -> bool {
-    doubles(op) || matches!(op, Op::Dense { .. })
+/// Whether a layer has the layout [`Layout::Fast`].
+pub(crate) const fn has_fast(layer: &Layer) -> bool {
+    layer.doubles() || matches!(layer.op, Op::Dense { .. })
 }
 
-/// Bytes of one row of outputs of a dense layer in fast words.
-pub(crate) fn dense_row(inputs: u64, out: Shape) -> u64 {
-    (out.row_len().div_ceil(DENSE_GROUP) * DENSE_GROUP * 2) as u64 * inputs
+/// Bytes of the weights by which a run of `inputs` goes to a group of outputs; a count that 32 bits do not hold is cut.
+pub(crate) const fn run(inputs: u32) -> u32 {
+    inputs.saturating_add(3).saturating_mul(GROUP as u32) & !31
 }
 
 /// Bytes that the weights of a layer take; a count that 32 bits do not hold is cut to the largest that they do.
-pub(crate) fn bytes(op: Op, layout: Layout, input: Shape, out: Shape) -> u32 {
-    let per_pair = |k: u8| u32::from(k) * u32::from(k) * u32::from(input.c);
-    // Sides are at most 16, channels 4,096.
-    let compact = match op {
-        Op::Dense { .. } if layout == Layout::Fast => {
-            let row = (out.row_len().div_ceil(DENSE_GROUP) * 2 * DENSE_GROUP) as u32;
-            return row.saturating_mul(out.h.into()).saturating_mul(input.count());
+pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
+    let groups = |n: usize| n.div_ceil(GROUP) as u32;
+    let (c_in, fast) = (u32::from(input.c), layer.layout == Layout::Fast);
+    match layer.op {
+        Op::Dense { .. } => {
+            let row = if fast { input.count().saturating_mul(2 * GROUP as u32) } else { run(input.count()) };
+            groups(out.row_len()).saturating_mul(out.h.into()).saturating_mul(row)
         }
-        Op::Dense { .. } => out.count().saturating_mul(input.count()),
-        Op::Conv { k, .. } | Op::ConvTranspose { k, .. } => per_pair(k).saturating_mul(out.c.into()),
+        Op::Conv { k, .. } => (groups(out.c.into()) * u32::from(k)).saturating_mul(run(u32::from(k) * c_in)),
+        Op::ConvTranspose { .. } if layer.doubles() => (if fast { 32 } else { 16 } * c_in).saturating_mul(out.c.into()),
+        Op::ConvTranspose { k, s, .. } => {
+            let runs: u32 = (0..s).map(|rx| run(plan::phase_taps(k, s, rx) as u32 * c_in)).sum();
+            (groups(out.c.into()) * u32::from(k)).saturating_mul(runs)
+        }
+        Op::Depthwise { k, .. } => groups(out.c.into()) * GROUP as u32 * u32::from(k) * u32::from(k),
         Op::Upsample { .. } => 0,
         Op::Add { .. } => 8,
+    }
+}
+
+/// Where the first half is that no pair of weights gives.
+pub(crate) fn first_odd_half(bytes: &[u8]) -> Option<usize> {
+    // Moved to 0..=254 both weights are bytes, and neither is 255.
+    let sound = |half: &[u8; 2]| {
+        let moved = u16::from_le_bytes(*half).wrapping_add(127 + (127 << 8));
+        moved & 255 != 255 && moved >> 8 != 255
     };
-    if layout == Layout::Fast { compact.saturating_mul(2) } else { compact }
+    bytes.as_chunks().0.iter().position(|half| !sound(half)).map(|at| 2 * at)
 }
 
 /// Where the first weight of -128 is.
@@ -236,6 +253,20 @@ mod tests {
                 assert_eq!((low(word), high(word, lane)), (a, b.into()));
             }
         }
+    }
+
+    #[test]
+    fn halves_are_sound_when_both_weights_are() {
+        let mut sound = 0;
+        for half in i16::MIN..=i16::MAX {
+            let low = half as i8;
+            let high = (i32::from(half) - i32::from(low)) >> 8;
+            let pair = low != -128 && (-127..=127).contains(&high);
+            assert_eq!(first_odd_half(&half.to_le_bytes()).is_none(), pair, "{half:04x}");
+            sound += u32::from(pair);
+        }
+        assert_eq!(sound, 255 * 255);
+        assert_eq!(first_odd_half(&[0, 0, 128, 0]), Some(2));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The networks behind the golden model files: fixed numbers from short formulas.
 use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source, TABLE_LEN};
 
-/// The layers of `tiny-v1.model`: a dense and a transposed layer, grey, 4x4.
+/// The layers of `tiny-v2.model`: a dense and a transposed layer, grey, 4x4.
 pub fn tiny() -> Vec<LayerSpec> {
     let dense = Op::Dense { shape: Shape { h: 2, w: 2, c: 2 } };
     let transpose = Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 };
@@ -11,7 +11,7 @@ pub fn tiny() -> Vec<LayerSpec> {
     ]
 }
 
-/// The layers of `kinds-v1.model`: every kind of layer and of activation, three channels, 6x10.
+/// The layers of `kinds-v2.model`: every kind of layer and of activation, three channels, 6x10.
 pub fn kinds() -> Vec<LayerSpec> {
     let tabled = |mut layer: LayerSpec, entry: fn(i32) -> i32| {
         layer.table = Some(std::array::from_fn::<_, TABLE_LEN, _>(|i| entry(i as i32 - 128) as i16));
@@ -29,19 +29,41 @@ pub fn kinds() -> Vec<LayerSpec> {
         layer(conv(3, 3), Source::Layer(0), 9 * 3 * 3, 3, 5, 1 << 23),
         sum,
         LayerSpec { bias: vec![], scale: vec![], ..layer(Op::Upsample { factor: 2 }, Source::Layer(2), 0, 0, -20, 0) },
+        layer(Op::Depthwise { k: 3, s: 1, p: 1 }, Source::Layer(3), 9 * 3, 3, 7, 1 << 25),
         // A straight line that saturates at both ends.
-        tabled(layer(conv(5, 3), Source::Layer(3), 25 * 3 * 3, 3, 0, 1 << 29), |i| (i * 1600).clamp(-32768, 32512)),
+        tabled(layer(conv(5, 3), Source::Layer(4), 25 * 3 * 3, 3, 0, 1 << 29), |i| (i * 1600).clamp(-32768, 32512)),
     ]
 }
 
+/// The layers of `pyramid-v2.model`: 4x4, then 8x8 by adding what is missing, then a judgement of the latter; three classes.
+pub fn pyramid() -> Vec<LayerSpec> {
+    let dense = |h, w, c| Op::Dense { shape: Shape { h, w, c } };
+    let mut sum = layer(Op::Add { other: Source::Layer(1) }, Source::Layer(2), 0, 1, 0, 1 << 11);
+    sum.wide = [1 << 20, 1 << 20];
+    vec![
+        layer(dense(4, 4, 1), Source::Latent, 7 * 16, 16, 0, 1 << 26),
+        LayerSpec { bias: vec![], scale: vec![], ..layer(Op::Upsample { factor: 2 }, Source::Layer(0), 0, 0, 0, 0) },
+        layer(dense(8, 8, 1), Source::Latent, 7 * 64, 64, 0, 1 << 25),
+        sum,
+        layer(Op::Conv { k: 4, s: 2, p: 1, c: 4 }, Source::Layer(3), 16 * 4, 4, -128, 1 << 24),
+        layer(dense(1, 1, 1), Source::Layer(4), 64, 1, 0, 1 << 23),
+    ]
+}
+
+/// The file of [`pyramid`].
+pub fn pyramid_file() -> Vec<u8> {
+    let mut builder = builder("pyramid", 4, &pyramid());
+    builder.classes(3).pictures(&[0, 3]).finish().unwrap_or_else(|e| panic!("pyramid: {e}"))
+}
+
 /// The file of `layers`, which take a latent of `latent` values.
-pub fn file(name: &str, latent: u16, output: Shape, layers: &[LayerSpec]) -> Vec<u8> {
-    builder(name, latent, output, layers).finish().unwrap_or_else(|e| panic!("{name}: {e}"))
+pub fn file(name: &str, latent: u16, layers: &[LayerSpec]) -> Vec<u8> {
+    builder(name, latent, layers).finish().unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// The layers of a file, for a choice of layouts.
-pub fn builder(name: &str, latent: u16, output: Shape, layers: &[LayerSpec]) -> Builder {
-    let mut builder = Builder::new(name, latent, output);
+pub fn builder(name: &str, latent: u16, layers: &[LayerSpec]) -> Builder {
+    let mut builder = Builder::new(name, latent);
     for layer in layers {
         builder.push(layer);
     }

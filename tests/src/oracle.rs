@@ -16,6 +16,11 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// The values as pixels 0..=255.
+    pub fn pixels(&self) -> Vec<u8> {
+        self.values.iter().map(|&v| (i16::from(v) + 128) as u8).collect()
+    }
+
     /// The value at (y, x, c); the zero point outside of the picture.
     fn at(&self, y: i64, x: i64, c: usize) -> i64 {
         let (h, w) = (i64::from(self.shape.h), i64::from(self.shape.w));
@@ -26,8 +31,13 @@ impl Tensor {
     }
 }
 
-/// The picture of `latent`, as pixels 0..=255.
+/// The output of the last layer for `latent`, as pixels 0..=255.
 pub fn picture(layers: &[LayerSpec], latent: &[i8]) -> Vec<u8> {
+    tensors(layers, latent).last().unwrap().pixels()
+}
+
+/// The outputs of all layers; classes are values behind the latent's.
+pub fn tensors(layers: &[LayerSpec], latent: &[i8]) -> Vec<Tensor> {
     let mut tensors: Vec<Tensor> = Vec::new();
     let first = Tensor { shape: Shape { h: 1, w: 1, c: latent.len() as u16 }, zero_point: 0, values: latent.to_vec() };
     for layer in layers {
@@ -38,7 +48,7 @@ pub fn picture(layers: &[LayerSpec], latent: &[i8]) -> Vec<u8> {
         let tensor = apply(layer, read(layer.input), |source| read(source).clone());
         tensors.push(tensor);
     }
-    tensors.last().unwrap().values.iter().map(|&v| (i16::from(v) + 128) as u8).collect()
+    tensors
 }
 
 /// The shape that a layer makes of `input`.
@@ -50,6 +60,7 @@ pub fn output_shape(op: Op, input: Shape) -> Shape {
         Op::Add { .. } => input,
         Op::Upsample { factor: f } => Shape { h: input.h * u16::from(f), w: input.w * u16::from(f), c: input.c },
         Op::Conv { k, s, p, c } => Shape { h: conv(input.h, k, s, p), w: conv(input.w, k, s, p), c },
+        Op::Depthwise { k, s, p } => Shape { h: conv(input.h, k, s, p), w: conv(input.w, k, s, p), c: input.c },
         Op::ConvTranspose { k, s, p, c } => Shape { h: transpose(input.h, k, s, p), w: transpose(input.w, k, s, p), c },
     }
 }
@@ -75,6 +86,13 @@ fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> 
                             let (iy, ix) = (y * i64::from(s) + ky - i64::from(p), x * i64::from(s) + kx - i64::from(p));
                             let weight = layer.weights[((ky * i64::from(k) + kx) as usize * c_in + i) * c_out + o];
                             acc += input.at(iy, ix, i) * i64::from(weight);
+                        }
+                    }
+                    Op::Depthwise { k, s, p } => {
+                        for (ky, kx, _) in taps(k, 1) {
+                            let (iy, ix) = (y * i64::from(s) + ky - i64::from(p), x * i64::from(s) + kx - i64::from(p));
+                            let weight = layer.weights[(ky * i64::from(k) + kx) as usize * c_out + o];
+                            acc += input.at(iy, ix, o) * i64::from(weight);
                         }
                     }
                     Op::ConvTranspose { k, s, p, .. } => {

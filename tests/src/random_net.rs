@@ -55,7 +55,7 @@ impl RandomNet {
         net.grow();
         let Growing { layers, shapes, .. } = net;
         let output = *shapes.last().unwrap();
-        let mut builder = Builder::new("random", latent, output);
+        let mut builder = Builder::new("random", latent);
         for layer in &layers {
             builder.push(layer);
         }
@@ -115,13 +115,14 @@ impl Growing {
         let small = input.h.max(input.w) < 24;
         let (k, s) = (1 + d.below(5) as u8, 1 + d.below(3) as u8);
         let p = d.below(k.into()) as u8;
-        match d.below(6) {
+        match d.below(7) {
             0 | 1 if small => Op::ConvTranspose { k: 4, s: 2, p: 1, c },
             2 if small && k >= s && (input.h.min(input.w) - 1) * u16::from(s) + u16::from(k) > 2 * u16::from(p) => {
                 Op::ConvTranspose { k, s, p, c }
             }
             3 if small => Op::Upsample { factor: 1 + d.below(3) as u8 },
             4 if input.h.min(input.w) + 2 * u16::from(p) >= u16::from(k) => Op::Conv { k, s, p, c },
+            5 if input.h.min(input.w) + 2 * u16::from(p) >= u16::from(k) => Op::Depthwise { k, s, p },
             _ => Op::Conv { k: 3, s: 1, p: 1, c },
         }
     }
@@ -140,6 +141,7 @@ impl Growing {
             Op::ConvTranspose { k, s, .. } => {
                 (usize::from(k).pow(2) * c_in * c, u64::from(k.div_ceil(s)).pow(2) * c_in as u64)
             }
+            Op::Depthwise { k, .. } => (usize::from(k).pow(2) * c, u64::from(k).pow(2)),
             Op::Upsample { .. } | Op::Add { .. } => (0, 1 << 14),
         };
         let mut layer = LayerSpec {

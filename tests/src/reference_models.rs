@@ -45,10 +45,7 @@ impl Reference {
 
     /// The layers, ready to be written.
     pub fn builder(&self) -> Builder {
-        let scale = 1 << self.channels.len();
-        let last = self.channels.last().copied().unwrap_or(self.first.c);
-        let output = Shape { h: self.first.h * scale, w: self.first.w * scale, c: last };
-        let mut builder = Builder::new(self.name, self.latent, output);
+        let mut builder = Builder::new(self.name, self.latent);
         let mut dice = Dice(self.name.bytes().fold(0, |seed, b| seed << 8 | u64::from(b)));
 
         let dense = Op::Dense { shape: self.first };

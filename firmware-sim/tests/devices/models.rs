@@ -20,7 +20,7 @@ pub(crate) fn picture_model(width: u16, height: u16, channels: u16) -> ModelFile
     const INNER: u16 = 6;
     let mut state = 7;
     let start = Shape { h: height / 4, w: width / 4, c: INNER };
-    let mut builder = Builder::new("noise", LATENT, Shape { h: height, w: width, c: channels });
+    let mut builder = Builder::new("noise", LATENT);
     let mut spec = |op, input, weights, bias: usize, scale: usize, gain: f64| LayerSpec {
         op,
         input,

@@ -2,59 +2,96 @@
 use super::{Op, Shape};
 use crate::{
     plan,
-    weights::{DENSE_GROUP, DENSE_LANE, LANE, LANE_BUDGET, Taps, join},
+    weights::{DENSE_LANE, GROUP, LANE, LANE_BUDGET, Taps, join},
 };
 use alloc::{vec, vec::Vec};
 
-/// Weights in the order in which kernels read them: output channel by channel, each a contiguous window.
+/// Weights in the order in which kernels read them.
 ///
 /// A wrong count of weights is passed on in its own order: the check then names it.
-pub(super) fn arrange(op: Op, weights: &[i8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(weights.len());
+pub(super) fn arrange(op: Op, doubles: bool, weights: &[i8]) -> Vec<u8> {
     let per = |n: usize| weights.len().checked_div(n).unwrap_or(0);
-    match op {
+    let mut out = Vec::new();
+    let whole = match op {
         Op::Dense { shape } => {
-            let units = shape.len() as usize;
+            let (units, row) = (shape.len() as usize, shape.row_len());
             let inputs = per(units);
-            for unit in 0..units {
-                out.extend((0..inputs).map(|i| weights[i * units + unit] as u8));
+            for y in 0..usize::from(shape.h) {
+                push_groups(&mut out, row, |o| vec![(0..inputs).map(|i| weights[i * units + y * row + o]).collect()]);
             }
+            units * inputs
         }
         Op::Conv { k, c, .. } => {
             let (k, c) = (usize::from(k), usize::from(c));
             let inputs = per(k * k * c);
-            for o in 0..c {
-                out.extend((0..k * k * inputs).map(|tap| weights[tap * c + o] as u8));
-            }
+            let run = |o: usize, ky: usize| (0..k * inputs).map(|at| weights[(ky * k * inputs + at) * c + o]).collect();
+            push_groups(&mut out, c, |o| (0..k).map(|ky| run(o, ky)).collect());
+            k * k * c * inputs
         }
         Op::ConvTranspose { k, s, c, .. } => {
-            let inputs = per(usize::from(k) * usize::from(k) * usize::from(c));
+            let (size, c) = (usize::from(k), usize::from(c));
+            let inputs = per(size * size * c);
             for (ry, rx) in (0..s).flat_map(|ry| (0..s).map(move |rx| (ry, rx))) {
                 let taps = |phase| {
                     (0..plan::phase_taps(k, s, phase)).rev().map(move |t| usize::from(phase) + t * usize::from(s))
                 };
-                for o in 0..usize::from(c) {
-                    for (ky, kx) in taps(ry).flat_map(|ky| taps(rx).map(move |kx| (ky, kx))) {
-                        let at = ((ky * usize::from(k) + kx) * usize::from(c) + o) * inputs;
-                        out.extend(weights[at..at + inputs].iter().map(|&w| w as u8));
-                    }
+                let run = |o: usize, ky: usize| {
+                    let pixel = |kx: usize| &weights[((ky * size + kx) * c + o) * inputs..][..inputs];
+                    taps(rx).flat_map(pixel).copied().collect::<Vec<i8>>()
+                };
+                if doubles {
+                    let all = (0..c).flat_map(|o| taps(ry).flat_map(move |ky| run(o, ky)));
+                    out.extend(all.map(|w| w as u8));
+                } else {
+                    push_groups(&mut out, c, |o| taps(ry).map(|ky| run(o, ky)).collect());
+                }
+            }
+            size * size * c * inputs
+        }
+        Op::Depthwise { k, .. } => {
+            let taps = usize::from(k) * usize::from(k);
+            let c = per(taps);
+            for first in (0..c).step_by(GROUP) {
+                for (tap, o) in (0..taps).flat_map(|tap| (first..first + GROUP).map(move |o| (tap, o))) {
+                    out.push(if o < c { weights[tap * c + o] as u8 } else { 0 });
+                }
+            }
+            taps * c
+        }
+        Op::Upsample { .. } | Op::Add { .. } => 0,
+    };
+    if whole == weights.len() { out } else { weights.iter().map(|&w| w as u8).collect() }
+}
+
+/// Outputs in groups, the last one filled with zeros; `runs` gives an output's weights, run by run.
+///
+/// A run is cut into fours of inputs, the last one filled with zeros. For each four, for each pair of outputs: the halves of
+/// the first, third, second and fourth input.
+fn push_groups(out: &mut Vec<u8>, outputs: usize, runs: impl Fn(usize) -> Vec<Vec<i8>>) {
+    for first in (0..outputs).step_by(GROUP) {
+        let group: Vec<_> = (first..outputs.min(first + GROUP)).map(&runs).collect();
+        for run in 0..group[0].len() {
+            let inputs = group[0][run].len();
+            let weight = |o: usize, i: usize| group.get(o).and_then(|runs| runs[run].get(i)).copied().unwrap_or(0);
+            for (four, pair) in (0..inputs.div_ceil(4)).flat_map(|f| (0..GROUP / 2).map(move |p| (f, p))) {
+                for i in [0, 2, 1, 3].map(|i| 4 * four + i) {
+                    let half = i16::from(weight(2 * pair, i)) + (i16::from(weight(2 * pair + 1, i)) << 8);
+                    out.extend(half.to_le_bytes());
                 }
             }
         }
-        Op::Upsample { .. } | Op::Add { .. } => {}
     }
-    if out.len() == weights.len() { out } else { weights.iter().map(|&w| w as u8).collect() }
 }
 
-/// Groups of outputs of a row, two outputs a word, input value by input value.
-pub(super) fn dense_words(compact: &[u8], shape: Shape) -> Vec<u8> {
+/// The fast layout of a dense layer, from training order: groups of outputs of a row, two outputs a word, input by input.
+pub(super) fn dense_words(weights: &[i8], shape: Shape) -> Vec<u8> {
     let (units, row) = (shape.len() as usize, shape.row_len());
-    let inputs = compact.len().checked_div(units).unwrap_or(0);
-    let weight = |y: usize, x: usize, i: usize| if x < row { compact[(y * row + x) * inputs + i] as i8 } else { 0 };
+    let inputs = weights.len().checked_div(units).unwrap_or(0);
+    let weight = |y: usize, x: usize, i: usize| if x < row { weights[i * units + y * row + x] } else { 0 };
     let mut out = Vec::new();
-    for (y, group) in (0..usize::from(shape.h)).flat_map(|y| (0..row.div_ceil(DENSE_GROUP)).map(move |g| (y, g))) {
-        for (i, pair) in (0..inputs).flat_map(|i| (0..DENSE_GROUP / 2).map(move |p| (i, p))) {
-            let x = group * DENSE_GROUP + 2 * pair;
+    for (y, group) in (0..usize::from(shape.h)).flat_map(|y| (0..row.div_ceil(GROUP)).map(move |g| (y, g))) {
+        for (i, pair) in (0..inputs).flat_map(|i| (0..GROUP / 2).map(move |p| (i, p))) {
+            let x = group * GROUP + 2 * pair;
             out.extend(join(weight(y, x, i), weight(y, x + 1, i), DENSE_LANE).to_le_bytes());
         }
     }

@@ -76,8 +76,7 @@ impl<'a> Check<'a> {
     fn model(&mut self) -> Option<()> {
         let header = self.header;
         self.keep(&Rule::AtLeast("latent length, at least"), header.latent.into(), 1)?;
-        self.keep(&Rule::AtMost("latent length, at most"), header.latent.into(), MAX_LATENT as u32)?;
-        self.keep(&Rule::Equal("classes"), header.classes.into(), 0)?;
+        self.keep(&Rule::AtMost("latent length and classes, at most"), header.inputs().into(), MAX_LATENT as u32)?;
         self.keep(&Rule::AtLeast("layers, at least"), header.layers.len() as u32, 1)?;
         for (index, layer) in header.layers.iter().enumerate() {
             self.layer = Some(index as u8);
@@ -87,22 +86,40 @@ impl<'a> Check<'a> {
             // Both lists have the same capacity.
             _ = self.shapes.push(shape);
         }
-        // Every layer but the last one is read.
-        for index in 0..header.layers.len() as u8 - 1 {
+        let last = header.layers.len() as u8 - 1;
+        for index in 0..=last {
             self.layer = Some(index);
-            let readers = header.layers.iter().filter(|l| plan::reads(l, index.into())).count();
-            self.keep(&Rule::AtLeast("layers that read it, at least"), readers as u32, 1)?;
+            let (mut readers, mut words) = (0, 0);
+            for layer in header.layers.iter().filter(|l| plan::reads(l, index.into())) {
+                readers += 1;
+                words += u32::from(layer.doubles());
+            }
+            let shown = header.pictures.contains(&index);
+            if words > 0 {
+                // Rows of words are of no use to others.
+                self.keep(&Rule::Equal("readers, where some double,"), readers + u32::from(shown), words)?;
+            }
+            if index < last && !shown {
+                self.keep(&Rule::AtLeast("layers that read it, at least"), readers, 1)?;
+            }
         }
         self.layer = None;
-        let picture = self.shapes.last().copied().unwrap_or_default();
-        self.keep(&Rule::Equal("height of the picture"), picture.h.into(), header.output.h.into())?;
-        self.keep(&Rule::Equal("width of the picture"), picture.w.into(), header.output.w.into())?;
-        self.keep(&Rule::Equal("channels of the picture"), picture.c.into(), header.output.c.into())?;
-        if picture.c == 1 {
-            Some(())
-        } else {
-            self.keep(&Rule::Equal("channels of the picture, if not 1"), picture.c.into(), 3)
+        self.keep(&Rule::AtLeast("pictures, at least"), header.pictures.len() as u32, 1)?;
+        let mut least = 0;
+        for &picture in &header.pictures {
+            self.keep(&Rule::AtLeast("layer of a picture, at least"), picture.into(), least)?;
+            self.keep(&Rule::AtMost("layer of a picture, at most"), picture.into(), last.into())?;
+            least = u32::from(picture) + 1;
+            let channels = self.shapes.get(usize::from(picture)).map_or(0, |s| s.c.into());
+            if channels != 1 {
+                self.keep(&Rule::Equal("channels of a picture, if not 1"), channels, 3)?;
+            }
         }
+        if least <= last.into() {
+            let values = self.shapes.last().map_or(0, |s| s.count());
+            self.keep(&Rule::Equal("values of the last layer, behind the picture"), values, 1)?;
+        }
+        Some(())
     }
 
     /// The shape of what the layer reads.
@@ -116,7 +133,7 @@ impl<'a> Check<'a> {
             {
                 self.fail("layer it reads, below", i.into(), index.into())?;
             }
-            let shape = plan::shape_of(source, self.header.latent, self.shapes).unwrap_or_default();
+            let shape = plan::shape_of(source, self.header.inputs(), self.shapes).unwrap_or_default();
             if input != Shape::default() && shape != input {
                 self.fail("values of the second tensor", shape.count(), input.count())?;
             }
@@ -135,7 +152,8 @@ impl<'a> Check<'a> {
                 let times = |n: u16| n.saturating_mul(factor.into());
                 Shape { h: times(input.h), w: times(input.w), c: input.c }
             }
-            Op::Conv { k, s, p, c } | Op::ConvTranspose { k, s, p, c } => {
+            Op::Conv { k, s, p, .. } | Op::ConvTranspose { k, s, p, .. } | Op::Depthwise { k, s, p } => {
+                let c = if let Op::Conv { c, .. } | Op::ConvTranspose { c, .. } = layer.op { c } else { input.c };
                 let (k, s, p) = (u32::from(k), u32::from(s), u32::from(p));
                 self.keep(&Rule::AtLeast("kernel, at least"), k, 1)?;
                 self.keep(&Rule::AtMost("kernel, at most"), k, MAX_KERNEL.into())?;
@@ -170,20 +188,23 @@ impl<'a> Check<'a> {
     #[inline(never)]
     fn numbers(&mut self, layer: &Layer, input: Shape, out: Shape) -> Option<()> {
         let Layer { op, bias, layout, interval, activation, .. } = *layer;
-        if layout == Layout::Fast && !weights::has_fast(op) {
+        if layer.doubles() && (!weights::can_double(op) || layer.input == Source::Latent) {
+            self.fail("lane interval, where only 0 is possible,", interval.into(), 0)?;
+        }
+        if layout == Layout::Fast && !weights::has_fast(layer) {
             self.fail("layout, where only 0 (compact) is possible,", 1, 0)?;
         }
         let (c_in, c_out) = (u32::from(input.c), u32::from(out.c));
-        let bytes =
-            self.bytes(&Rule::Equal("bytes of weights"), layer.weights, weights::bytes(op, layout, input, out))?;
+        let bytes = self.bytes(&Rule::Equal("bytes of weights"), layer.weights, weights::bytes(layer, input, out))?;
         // Biases, multipliers, weights of an output.
         let (biases, scales, window) = match op {
             Op::Dense { .. } if bias.len == 4 * c_out => (c_out, c_out, input.count()),
             Op::Dense { .. } => (out.count(), c_out, input.count()),
             Op::Conv { k, .. } => (c_out, c_out, u32::from(k) * u32::from(k) * c_in),
+            Op::Depthwise { k, .. } => (c_out, c_out, u32::from(k) * u32::from(k)),
             Op::ConvTranspose { k, s, .. } => {
                 let (phases, taps) = (u32::from(s), plan::phase_taps(k, s, 0) as u32);
-                let cases = if weights::doubles(op) { 16 } else { phases * phases };
+                let cases = if layer.doubles() { 16 } else { phases * phases };
                 (cases * c_out, c_out, taps * taps * c_in)
             }
             Op::Add { .. } => (1, 1, 0),
@@ -204,11 +225,6 @@ impl<'a> Check<'a> {
         for bias in words(biases) {
             let most = reach.saturating_mul(128).saturating_add(bias.unsigned_abs());
             self.keep(&Rule::AtMost("largest accumulator, at most"), most, i32::MAX as u32)?;
-        }
-        if weights::doubles(op) {
-            self.keep(&Rule::AtLeast("lane interval, at least"), interval.into(), 1)?;
-        } else {
-            self.keep(&Rule::Equal("lane interval"), interval.into(), 0)?;
         }
         match op {
             Op::Add { .. } => Some(()),
@@ -239,7 +255,6 @@ impl<'a> Check<'a> {
     /// No weight is -128, every word is a pair of weights, and the lanes may be emptied as seldom as the interval says.
     #[inline(never)]
     fn weights(&mut self, layer: &Layer, bytes: &[u8], c_in: usize, c_out: usize) -> Option<()> {
-        let doubles = weights::doubles(layer.op);
         // So many weights of any size always fit a lane.
         let proved = layer.interval > (LANE_BUDGET / 254) as u16;
         let mut most = 0;
@@ -254,16 +269,17 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        let sound = match layer.layout {
+        let plain = layer.doubles() || matches!(layer.op, Op::Depthwise { .. });
+        let odd = match layer.layout {
             // Sums with a weight of -128 are too large for a lane.
             Layout::Compact if proved && most <= LANE_BUDGET => None,
-            Layout::Compact => {
-                weights::first_least(bytes).map(|at| self.fail("weights of -128, the first at byte", at as u32, 0))
-            }
-            Layout::Fast => weights::first_unpaired(bytes, if doubles { LANE } else { DENSE_LANE })
-                .map(|at| self.fail("words that are no pair of weights, the first at byte", at as u32, 0)),
+            Layout::Compact if plain => weights::first_least(bytes),
+            Layout::Compact => weights::first_odd_half(bytes),
+            Layout::Fast => weights::first_unpaired(bytes, if layer.doubles() { LANE } else { DENSE_LANE }),
         };
-        sound.unwrap_or(Some(()))?;
+        if let Some(at) = odd {
+            self.fail("weights out of -127 to 127, the first at byte", at as u32, 0)?;
+        }
         self.keep(&Rule::AtMost("largest sum of weights in a lane interval, at most"), most, LANE_BUDGET)
     }
 }

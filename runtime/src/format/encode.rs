@@ -1,7 +1,7 @@
 //! Writing model files: weights in training order go in, a checked file comes out.
 use super::{
-    Activation, FAMILIES, FormatError, Header, Layer, Layout, MAGIC, MAX_LAYERS, Op, PRELUDE_LEN, Shape, Source, Span,
-    TABLE_LEN, VERSION,
+    Activation, FAMILIES, FormatError, Header, Layer, Layout, MAGIC, MAX_LAYERS, MAX_PICTURES, Op, PRELUDE_LEN, Source,
+    Span, TABLE_LEN, VERSION,
     arrange::{Doubling, arrange, dense_words},
     check,
     prelude::{at, checksum},
@@ -21,7 +21,7 @@ pub struct LayerSpec {
     /// The activation table; `None` clamps.
     pub table: Option<[i16; TABLE_LEN]>,
     /// Weights in training order: dense `[inputs, h, w, c]`, convolution `[k, k, c_in, c_out]`, transposed
-    /// convolution `[k, k, c_out, c_in]`, else empty.
+    /// convolution `[k, k, c_out, c_in]`, depthwise `[k, k, c]`, else empty.
     pub weights: Vec<i8>,
     /// The weights of an `Add`'s two tensors; not used by other layers.
     pub wide: [i32; 2],
@@ -52,15 +52,37 @@ pub enum Layouts {
 pub struct Builder {
     name: String,
     latent: u16,
-    output: Shape,
+    classes: u16,
+    pictures: Vec<u8>,
     specs: Vec<LayerSpec>,
     layouts: Layouts,
 }
 
 impl Builder {
-    /// A model without layers, of the given latent length and picture shape.
-    pub fn new(name: &str, latent: u16, output: Shape) -> Self {
-        Self { name: name.into(), latent, output, specs: Vec::new(), layouts: Layouts::Compact }
+    /// A model without layers, of the given latent length.
+    pub fn new(name: &str, latent: u16) -> Self {
+        Self {
+            name: name.into(),
+            latent,
+            classes: 0,
+            pictures: Vec::new(),
+            specs: Vec::new(),
+            layouts: Layouts::Compact,
+        }
+    }
+
+    /// Makes the model one of so many classes, each a value behind the latent's: 1 (32/32) for the class chosen, else 0.
+    pub fn classes(&mut self, classes: u16) -> &mut Self {
+        self.classes = classes;
+        self
+    }
+
+    /// Says which layers' outputs are pictures, in ascending order: smaller levels, then the picture itself.
+    ///
+    /// If never called, the last layer's output is the only one. Layers behind the picture judge it.
+    pub fn pictures(&mut self, layers: &[u8]) -> &mut Self {
+        self.pictures = layers.into();
+        self
     }
 
     /// Chooses how weights lie in the file; compact if never called.
@@ -94,7 +116,7 @@ impl Builder {
                     return Err(FormatError::Model { what: "bytes of the compact file, at most", found, expected });
                 }
                 let mut by_size: Vec<usize> = (0..self.specs.len()).collect();
-                by_size.retain(|&i| weights::has_fast(self.specs[i].op));
+                by_size.retain(|&i| self.has_fast(i));
                 by_size.sort_by_key(|&i| self.specs[i].weights.len());
                 let mut fast = Vec::new();
                 for index in by_size {
@@ -111,25 +133,50 @@ impl Builder {
         }
     }
 
+    /// The pictures' layers.
+    fn shown(&self) -> Vec<u8> {
+        let last = self.specs.len().saturating_sub(1) as u8;
+        if self.pictures.is_empty() { vec![last] } else { self.pictures.clone() }
+    }
+
+    /// Whether a layer doubles: its shape is right, and nothing else reads what it reads, nobody looks at it either.
+    fn doubles(&self, index: usize) -> bool {
+        let Some(LayerSpec { op, input: Source::Layer(before), .. }) = self.specs.get(index) else { return false };
+        let reads = |spec: &LayerSpec| {
+            spec.input == Source::Layer(*before) || spec.op == Op::Add { other: Source::Layer(*before) }
+        };
+        let alone = self.specs.iter().filter(|s| reads(s)).all(|s| weights::can_double(s.op));
+        weights::can_double(*op) && alone && !self.shown().contains(before)
+    }
+
+    fn has_fast(&self, index: usize) -> bool {
+        self.doubles(index) || matches!(self.specs[index].op, Op::Dense { .. })
+    }
+
     /// The file whose layers `fast` have the fast layout, where there is one.
     fn write(&self, fast: &[usize]) -> Result<Vec<u8>, FormatError> {
         let mut blob = Vec::new();
         let mut layers = heapless::Vec::new();
         for (index, spec) in self.specs.iter().enumerate() {
-            let is_fast = fast.contains(&index) && weights::has_fast(spec.op);
-            let layer = self.layer(spec, if is_fast { Layout::Fast } else { Layout::Compact }, &mut blob);
+            let is_fast = fast.contains(&index) && self.has_fast(index);
+            let layer = self.layer(index, spec, if is_fast { Layout::Fast } else { Layout::Compact }, &mut blob);
             // `finish` counted the layers.
             _ = layers.push(layer);
         }
-        let header =
-            Header { name: self.name.as_bytes(), latent: self.latent, classes: 0, output: self.output, layers };
+        let pictures = heapless::Vec::from_slice(&self.shown()).map_err(|_| FormatError::Model {
+            what: "pictures, at most",
+            found: self.pictures.len() as u32,
+            expected: MAX_PICTURES as u32,
+        })?;
+        let (name, latent, classes) = (self.name.as_bytes(), self.latent, self.classes);
+        let header = Header { name, latent, classes, pictures, layers };
         let mut shapes = heapless::Vec::new();
         let mut fault = FormatError::Header;
         if check(&header, &blob, &mut shapes, &mut fault).is_none() {
             return Err(fault);
         }
         let mut rows = [0; MAX_LAYERS];
-        plan::ring_rows(&header.layers, &shapes, &mut rows);
+        plan::ring_rows(&header.pictures, &header.layers, &shapes, &mut rows);
         let encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);
 
@@ -141,7 +188,7 @@ impl Builder {
         put(at::HEADER_LEN, &(encoded.len() as u32).to_le_bytes());
         put(at::BLOB, &(blob_at as u32).to_le_bytes());
         for family in 0..FAMILIES {
-            let bytes = plan::arena(family, self.latent, &header.layers, &shapes, &rows);
+            let bytes = plan::arena(family, header.inputs(), &header.layers, &shapes, &rows);
             put(at::ARENAS + 4 * family, &bytes.to_le_bytes());
         }
         file.extend_from_slice(&encoded);
@@ -152,7 +199,7 @@ impl Builder {
     }
 
     /// Appends the numbers of a layer to `blob`.
-    fn layer(&self, spec: &LayerSpec, layout: Layout, blob: &mut Vec<u8>) -> Layer {
+    fn layer(&self, index: usize, spec: &LayerSpec, layout: Layout, blob: &mut Vec<u8>) -> Layer {
         let words = |values: &[i32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
         let activation = match &spec.table {
             None => Activation::Clamp,
@@ -162,11 +209,11 @@ impl Builder {
         };
         let compact = match spec.op {
             Op::Add { .. } => words(&spec.wide),
-            op => arrange(op, &spec.weights),
+            op => arrange(op, self.doubles(index), &spec.weights),
         };
         let (mut bias, mut interval) = (spec.bias.clone(), 0);
         if let Op::ConvTranspose { c, .. } = spec.op
-            && weights::doubles(spec.op)
+            && self.doubles(index)
         {
             let zero_point = match spec.input {
                 Source::Latent => 0,
@@ -178,7 +225,7 @@ impl Builder {
         }
         let bytes = match (layout, spec.op) {
             (Layout::Compact, _) => compact,
-            (Layout::Fast, Op::Dense { shape }) => dense_words(&compact, shape),
+            (Layout::Fast, Op::Dense { shape }) => dense_words(&spec.weights, shape),
             (Layout::Fast, Op::ConvTranspose { c, .. }) => Doubling::of(&compact, c).words(),
             (Layout::Fast, _) => compact,
         };

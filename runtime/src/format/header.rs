@@ -13,6 +13,8 @@ pub const MAX_SIDE: u16 = 1024;
 pub const MAX_CHANNELS: u16 = 4096;
 /// Largest kernel side.
 pub const MAX_KERNEL: u8 = 16;
+/// Most pictures of a model: the levels of a pyramid.
+pub const MAX_PICTURES: usize = 4;
 /// Entries of an activation table: one for each high byte, and the end of the last interval.
 pub const TABLE_LEN: usize = 257;
 
@@ -107,6 +109,15 @@ pub enum Op {
         /// The second tensor.
         other: Source,
     },
+    /// A convolution of each channel by itself.
+    Depthwise {
+        /// Kernel side.
+        k: u8,
+        /// Stride.
+        s: u8,
+        /// Padding.
+        p: u8,
+    },
 }
 
 impl Op {
@@ -118,6 +129,7 @@ impl Op {
             Self::ConvTranspose { .. } => "conv-transpose",
             Self::Upsample { .. } => "upsample",
             Self::Add { .. } => "add",
+            Self::Depthwise { .. } => "depthwise",
         }
     }
 }
@@ -164,7 +176,8 @@ pub struct Layer {
     pub activation: Activation,
     /// How the weights lie in flash.
     pub layout: Layout,
-    /// Products that a lane may add up before it is emptied; 0 where no lanes are used.
+    /// Products that a lane may add up before it is emptied: it makes a transposed convolution with k 4, s 2 and p 1 a
+    /// *doubling* layer, whose weights and rows are words of two lanes. 0 in other layers.
     pub interval: u16,
     /// Weights, i8 or packed words; of an `Add`, two i32.
     pub weights: Span,
@@ -175,6 +188,13 @@ pub struct Layer {
     pub scale: Span,
 }
 
+impl Layer {
+    /// Whether the layer multiplies words of two lanes.
+    pub(crate) const fn doubles(&self) -> bool {
+        self.interval > 0
+    }
+}
+
 /// The structure of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Header<'a> {
@@ -182,18 +202,24 @@ pub struct Header<'a> {
     pub name: &'a [u8],
     /// Length of the latent vector.
     pub latent: u16,
-    /// Classes to choose from; 0 for an unconditional model, the only kind of version 1.
+    /// Classes to choose from; 0 for an unconditional model. Each is a value behind the latent's.
     pub classes: u16,
-    /// The picture: its channels are 1 or 3.
-    pub output: Shape,
-    /// The layers in topological order; the last one is the picture.
+    /// The layers whose outputs are pictures of 1 or 3 channels, in ascending order: the last one is the model's picture,
+    /// those before it are smaller levels of it.
+    pub pictures: Vec<u8, MAX_PICTURES>,
+    /// The layers in topological order. Those behind the picture judge it: the last one makes a single value.
     pub layers: Vec<Layer, MAX_LAYERS>,
 }
 
 impl<'a> Header<'a> {
     /// A header without layers.
     pub(crate) fn empty() -> Self {
-        Self { name: &[], latent: 0, classes: 0, output: Shape::default(), layers: Vec::new() }
+        Self { name: &[], latent: 0, classes: 0, pictures: Vec::new(), layers: Vec::new() }
+    }
+
+    /// Values that the first layers read: the latent's, and one for each class.
+    pub(crate) fn inputs(&self) -> u16 {
+        self.latent.saturating_add(self.classes)
     }
 
     /// Reads an empty header from exactly these bytes; tells whether they are one.
@@ -205,7 +231,11 @@ impl<'a> Header<'a> {
         self.name = fields.bytes();
         self.latent = fields.short();
         self.classes = fields.short();
-        self.output = fields.shape();
+        for _ in 0..fields.word() {
+            if self.pictures.push(fields.byte()).is_err() {
+                return false;
+            }
+        }
         for _ in 0..fields.word() {
             // The list is longer than any model's, or the bytes have ended.
             if self.layers.push(fields.layer()).is_err() || !fields.sound {
@@ -276,13 +306,17 @@ impl<'a> Fields<'a> {
 
     #[inline(never)]
     fn op(&mut self) -> Op {
-        match self.variant(5) {
+        match self.variant(6) {
             0 => Op::Dense { shape: self.shape() },
             3 => Op::Upsample { factor: self.byte() },
             4 => Op::Add { other: self.source() },
             variant => {
-                let (k, s, p, c) = (self.byte(), self.byte(), self.byte(), self.short());
-                if variant == 1 { Op::Conv { k, s, p, c } } else { Op::ConvTranspose { k, s, p, c } }
+                let (k, s, p) = (self.byte(), self.byte(), self.byte());
+                match variant {
+                    1 => Op::Conv { k, s, p, c: self.short() },
+                    2 => Op::ConvTranspose { k, s, p, c: self.short() },
+                    _ => Op::Depthwise { k, s, p },
+                }
             }
         }
     }

@@ -14,8 +14,8 @@ pub(crate) use check::{check, read_i32, table_at};
 pub use encode::{Builder, LayerSpec, Layouts, restamp};
 pub use error::FormatError;
 pub use header::{
-    Activation, Header, Layer, Layout, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape, Source,
-    Span, TABLE_LEN,
+    Activation, Header, Layer, Layout, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_PICTURES, MAX_SIDE, Op,
+    Shape, Source, Span, TABLE_LEN,
 };
 pub(crate) use prelude::split;
 pub use prelude::{FAMILIES, FAMILY, MAGIC, PRELUDE_LEN, VERSION, arena_len};

@@ -4,7 +4,7 @@ use super::{FormatError, crc::crc32};
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"GNLT";
 /// Version of the format that this runtime reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of the prelude.
 pub const PRELUDE_LEN: usize = 48;
 /// Kernel families for which a file states an arena size: 0 portable (one byte a value), 1 packed (two).
@@ -27,7 +27,7 @@ pub(super) mod at {
 /// Looks at the prelude alone: [`crate::Model::from_bytes`] checks that the number is true.
 ///
 /// ```
-/// # const TINY: &[u8] = ganlet_runtime::include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v1.model"));
+/// # const TINY: &[u8] = ganlet_runtime::include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v2.model"));
 /// const ARENA: usize = ganlet_runtime::arena_len(TINY);
 /// let arena = [0u8; ARENA];
 /// # assert!(arena.len() > 0);

@@ -3,13 +3,13 @@
 //! There is neither a long multiplication nor one that accumulates. Two products of bytes share a 32-bit word only for two
 //! steps, and emptying it costs more than it saves: single products it is, with few loads and no call for requantisation.
 use super::{
+    group,
     portable::dot,
-    row::{Finish, Out, Row},
+    row::{Finish, Out, Row, Sums as GroupSums},
 };
 use crate::{
-    format::Op,
     requant,
-    weights::{self, DENSE_GROUP, DENSE_LANE, LANE, Taps},
+    weights::{self, DENSE_LANE, GROUP, LANE, Taps},
 };
 use core::arch::global_asm;
 
@@ -25,6 +25,7 @@ unsafe extern "C" {
         count: usize,
         sums: *mut [i32; 4],
     );
+    fn ganlet_group(values: *const u8, weights: *const u8, fours: usize, sums: *mut [i32; 4]);
     fn ganlet_pair(first: *const u8, count: usize, even: *const u8, odd: *const u8, sums: *mut [i32; 2]);
 }
 
@@ -35,51 +36,41 @@ const MOST_SPLIT: usize = 64;
 
 /// Makes the row if it is one for these kernels.
 pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
-    match row.layer.op {
-        Op::Dense { .. } if row.input.bytes.len().is_multiple_of(8) => dense(row, out),
-        op if weights::doubles(op) => return double(row, out),
-        _ => return false,
-    }
-    true
+    row.layer.doubles() && double(row, out)
 }
 
-#[inline(never)]
-fn dense(row: &Row<'_>, out: &mut Out<'_>) {
-    row.dense(out, dots, dense_words);
-}
-
-/// As `dense::dots`.
-fn dots(input: &[u8], rows: &[u8]) -> [i32; DENSE_GROUP] {
-    let mut sums = [0; DENSE_GROUP];
-    let n = input.len().max(1);
-    for (sums, rows) in sums.as_chunks_mut::<2>().0.iter_mut().zip(rows.chunks(2 * n)) {
-        match rows.split_at_checked(n) {
-            Some((first, second)) if second.len() == n && n.is_multiple_of(8) => {
-                // SAFETY: all three are n bytes, a multiple of eight and not zero.
-                unsafe { ganlet_pair(input.as_ptr(), n, second.as_ptr(), first.as_ptr(), sums) }
-            }
-            _ => sums.iter_mut().zip(rows.chunks_exact(n)).for_each(|(sum, row)| *sum = dot(input, row)),
+/// As `group::add_run`.
+pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
+    let (fours, rest) = values.split_at(values.len() / 4 * 4);
+    let Some((of_fours, behind)) = weights.split_at_checked(fours.len() * GROUP) else { return };
+    if !fours.is_empty() && weights.as_ptr().addr().is_multiple_of(2) {
+        for (half, sums) in sums.as_chunks_mut().0.iter_mut().enumerate() {
+            let first = of_fours.as_ptr().wrapping_add(16 * half);
+            // SAFETY: the kernel reads the values, and of every 32 bytes of weights 16, those of four outputs.
+            unsafe { ganlet_group(fours.as_ptr(), first, fours.len() / 4, sums) }
         }
     }
-    sums
+    if !rest.is_empty() {
+        group::add_run(rest, behind, sums);
+    }
 }
 
 /// The words in `bytes`; none if they do not start at a multiple of four.
-fn words(bytes: &[u8]) -> &[i32] {
+fn whole_words(bytes: &[u8]) -> &[i32] {
     // SAFETY: every pattern of bits is a word, and these cores are little-endian as the file is.
     let (before, words, _) = unsafe { bytes.align_to::<i32>() };
     if before.is_empty() { words } else { &[] }
 }
 
-/// As `dense::words`, for a multiple of eight inputs.
-fn dense_words(input: &[u8], group: &[u8]) -> [i32; DENSE_GROUP] {
-    let mut sums = [0; DENSE_GROUP];
+/// As `group::words`.
+pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     let (mut low, mut high) = ([0; MOST_SPLIT], [0; MOST_SPLIT]);
-    let steps = words(group).as_chunks::<4>().0.chunks(MOST_SPLIT);
-    for (input, steps) in input.chunks(MOST_SPLIT).zip(steps) {
-        let count = input.len().min(steps.len());
+    let steps = whole_words(words).as_chunks::<4>().0.chunks(MOST_SPLIT);
+    for ((values, steps), bytes) in values.chunks(MOST_SPLIT).zip(steps).zip(words.chunks(2 * GROUP * MOST_SPLIT)) {
+        let count = values.len().min(steps.len());
         if !count.is_multiple_of(8) || count == 0 {
-            return sums;
+            group::words(values, bytes, sums);
+            continue;
         }
         for (pair, sums) in sums.as_chunks_mut().0.iter_mut().enumerate() {
             let column = steps.as_flattened().iter().skip(pair).step_by(4);
@@ -87,10 +78,9 @@ fn dense_words(input: &[u8], group: &[u8]) -> [i32; DENSE_GROUP] {
                 (*low, *high) = (word as u8, weights::high(word, DENSE_LANE) as u8);
             }
             // SAFETY: `count` values and weights are there; it is a multiple of eight and not zero.
-            unsafe { ganlet_pair(input.as_ptr(), count, high.as_ptr(), low.as_ptr(), sums) }
+            unsafe { ganlet_pair(values.as_ptr(), count, high.as_ptr(), low.as_ptr(), sums) }
         }
     }
-    sums
 }
 
 /// The sums of a row of one channel, column by column.
@@ -228,7 +218,7 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> bool {
 #[inline(never)]
 fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, bytes: &[u8]) {
     let mut split = [[0; 2 * MOST_SPLIT]; 2];
-    let steps = words(bytes).as_chunks::<2>().0;
+    let steps = whole_words(bytes).as_chunks::<2>().0;
     let n = steps.len();
     let taps = split.each_mut().map(|column| {
         let (high, low) = column.split_at_mut_checked(n).unwrap_or_default();

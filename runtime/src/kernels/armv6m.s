@@ -115,3 +115,63 @@ ganlet_pair:
     stm r4!, {r0, r1}
     GANLET_LEAVE
     .size ganlet_pair, . - ganlet_pair
+
+@ Adds values, four at a time, times the halves of two weights to the sums of four outputs; other weights lie between.
+@
+@ void ganlet_group(const i8 *values, const i16 *weights, u32 fours, i32 *sums)
+
+.macro GANLET_HALVES at both low
+    movs r4, #\at
+    ldrsh r6, [r1, r4]
+    muls r6, r5
+    add \both, r6
+    ldrsb r6, [r1, r4]
+    muls r6, r5
+    add \low, r6
+.endm
+
+.macro GANLET_VALUE i at
+    movs r4, #\i
+    ldrsb r5, [r0, r4]
+    GANLET_HALVES \at, r8, r9
+    GANLET_HALVES \at+8, r10, r11
+.endm
+
+    .section .text.ganlet_group, "ax", %progbits
+    .global ganlet_group
+    .type ganlet_group, %function
+    .thumb_func
+    .p2align 2
+ganlet_group:
+    GANLET_ENTER
+    movs r4, #0
+    mov r8, r4
+    mov r9, r4
+    mov r10, r4
+    mov r11, r4
+1:
+    GANLET_VALUE 0, 0
+    GANLET_VALUE 2, 2
+    GANLET_VALUE 1, 4
+    GANLET_VALUE 3, 6
+    adds r0, #4
+    adds r1, #32
+    subs r2, #1
+    bne 1b
+    mov r2, r3
+    ldm r2!, {r0, r1, r4, r5}
+    mov r6, r8
+    mov r7, r9
+    subs r6, r6, r7
+    asrs r6, r6, #8
+    adds r0, r0, r7
+    adds r1, r1, r6
+    mov r6, r10
+    mov r7, r11
+    subs r6, r6, r7
+    asrs r6, r6, #8
+    adds r4, r4, r7
+    adds r5, r5, r6
+    stm r3!, {r0, r1, r4, r5}
+    GANLET_LEAVE
+    .size ganlet_group, . - ganlet_group

@@ -1,56 +1,86 @@
 //! The packed kernels of Armv7-M and Armv8-M mainline in assembly; their oracle is `lanes::twin`.
-use super::{
-    dense::{self, Sums},
-    lanes::{Columns, Lanes},
-    row::Finish,
+use super::row::{Finish, Out, Row, Sums};
+use crate::{
+    format::table_at,
+    plan::Form,
+    requant::Table,
+    weights::{self, GROUP, LANE, Taps},
 };
-use crate::weights::{DENSE_GROUP, LANE};
-use core::{arch::global_asm, marker::PhantomData, mem::MaybeUninit};
+use core::{arch::global_asm, ptr};
 
-#[cfg(dsp)]
+// The assembler takes the target for the processor, whose DSP extension is an option.
+#[cfg(all(dsp, armv8m))]
+global_asm!(concat!(".cpu cortex-m33\n", include_str!("dsp.s"), include_str!("lanes.s")), options(raw));
+#[cfg(all(dsp, not(armv8m)))]
 global_asm!(concat!(include_str!("dsp.s"), include_str!("lanes.s")), options(raw));
 #[cfg(not(dsp))]
 global_asm!(concat!(include_str!("mul.s"), include_str!("lanes.s")), options(raw));
 
-/// What [`ganlet_quad`] reads, and where it writes the lanes.
+/// A row of a doubling layer as [`ganlet_double`] makes it.
 #[repr(C)]
-struct Run {
+struct Double {
+    /// The next four pixels of the first tap row, its steps; of the second one, which may have none.
     first: *const u8,
     first_steps: usize,
     second: *const u8,
     second_steps: usize,
+    /// The words of the channel.
     words: *const u8,
     interval: usize,
-    lanes: MaybeUninit<Lanes>,
-}
-
-/// A row of one output channel as [`ganlet_packed`] makes it.
-#[repr(C)]
-struct Channel {
-    run: Run,
-    /// Where the value that waits goes with its neighbour.
-    held_at: *mut i32,
-    /// Where the next pair goes.
-    at: *mut i32,
-    each: usize,
-    m: i32,
-    zero_point: i32,
-    even: i32,
+    lanes: [i32; 12],
+    /// Pixels that are left.
+    left: usize,
     odd: i32,
     last: i32,
-    carry_odd: i32,
-    carry_even: i32,
-    held: i32,
-    left: usize,
+    /// Where the value that waits goes with its neighbour, and where the next pair goes.
+    held_at: *mut u8,
+    at: *mut u8,
+    /// Bytes from a pair of words to the next of its channel.
+    each: usize,
+    /// The first pixels of both tap rows.
+    pixels: [*const u8; 2],
+    w: usize,
+    channels: usize,
+    /// Compact weights of even and of odd columns, or nothing and words.
+    weights: [*const u8; 2],
+    c_in: usize,
+    scratch: *mut u8,
+    /// Bytes of words that belong to a tap row beyond the picture.
+    skipped: usize,
+    biases: *const u8,
+    multipliers: *const u8,
+    /// Where the channel's values go, and bytes to those of the next one.
+    out: *mut u8,
+    out_step: usize,
+    /// 0 for bytes, 1 for words, 2 for words through a table.
+    packed: usize,
+    values: Values,
+    sums: [i32; 8],
+    no_biases: [i32; 8],
+    multiplier: [i32; 8],
+    bytes: [u8; 12],
+}
+
+/// What [`ganlet_finish`] reads.
+#[repr(C)]
+struct Values {
+    sums: *const i32,
+    biases: *const u8,
+    multipliers: *const u8,
+    to: *mut u8,
+    count: usize,
+    zero_point: i32,
+    shift: u32,
+    table: *const Table,
+    step: usize,
 }
 
 // SAFETY: defined in lanes.s with these arguments; each says there what it reads and writes.
 unsafe extern "C" {
-    fn ganlet_quad(run: *mut Run);
-    fn ganlet_packed(channel: *mut Channel);
-    fn ganlet_dots(values: *const u8, rows: *const u8, fours: usize, stride: usize, sums: *mut i32);
-    fn ganlet_unpack(even: *const u8, odd: *const u8, channels: usize, words: *mut u8);
-    fn ganlet_dense(values: *const u8, words: *const u8, count: usize, sums: *mut i32);
+    fn ganlet_double(row: *mut Double);
+    fn ganlet_group(values: *const u8, weights: *const u8, count: usize, sums: *mut Sums);
+    fn ganlet_finish(values: *const Values);
+    fn ganlet_dense(values: *const u8, words: *const u8, count: usize, sums: *mut Sums);
 }
 
 /// Double loads need words at multiples of four.
@@ -58,149 +88,160 @@ fn aligned(bytes: &[u8]) -> bool {
     bytes.as_ptr().addr().is_multiple_of(4)
 }
 
-/// As `twin::Pixels`.
-pub(super) struct Pixels<'a> {
-    rows: [&'a [u8]; 2],
-    c_in: usize,
-    interval: usize,
-    /// How often a row has four pixels.
-    quads: usize,
-}
-
-impl<'a> Pixels<'a> {
-    /// The first row must not be empty.
-    pub(super) fn new(rows: [&'a [u8]; 2], c_in: usize, interval: usize) -> Self {
-        let [first, second] = rows;
-        let quads = first.len().checked_div(8 * c_in).unwrap_or(0);
-        let sound = aligned(first) && (second.is_empty() || (second.len() >= quads * 8 * c_in && aligned(second)));
-        Self { rows, c_in, interval: interval.max(1), quads: if sound { quads } else { 0 } }
-    }
-
-    /// Multiplies them with the words of one output channel.
-    pub(super) fn times<'p>(&'p self, words: &'p [u8]) -> Products<'p> {
-        let [first, second] = self.rows;
-        let second_steps = if second.is_empty() { 0 } else { self.c_in };
-        let sound = 8 * (self.c_in + second_steps) <= words.len() && aligned(words);
-        let run = Run {
-            first: first.as_ptr(),
-            first_steps: self.c_in,
-            second: second.as_ptr(),
-            second_steps,
-            words: words.as_ptr(),
-            interval: self.interval,
-            lanes: MaybeUninit::uninit(),
-        };
-        Products { run, left: if sound { self.quads } else { 0 }, borrowed: PhantomData }
-    }
-}
-
-/// As `twin::Products`.
-pub(super) struct Products<'p> {
-    run: Run,
-    /// How often four pixels are left.
-    left: usize,
-    borrowed: PhantomData<&'p [u8]>,
-}
-
-impl Products<'_> {
-    /// The lanes of the next four pixels.
-    #[inline(always)]
-    pub(super) fn next(&mut self) -> Option<&Lanes> {
-        self.left = self.left.checked_sub(1)?;
-        // SAFETY: the rows hold four pixels of all channels `left` times more, the words are as many as the steps, all
-        // are aligned, and at least one step and an interval of at least 1 let the kernel end. It reads those and
-        // writes all lanes.
-        let lanes = unsafe {
-            ganlet_quad(&raw mut self.run);
-            self.run.lanes.assume_init_ref()
-        };
-        let each = 8 * self.run.first_steps;
-        self.run.first = self.run.first.wrapping_add(each);
-        self.run.second = self.run.second.wrapping_add(each);
-        Some(lanes)
-    }
-}
-
-/// As `twin::packed`.
-pub(super) fn packed(
-    pixels: &Pixels<'_>,
-    words: &[u8],
-    columns: &Columns,
-    finish: Finish<'_>,
-    bytes: &mut [u8],
-    c: usize,
-    o: usize,
-) {
-    let products = pixels.times(words);
-    let [even, first, odd, last] = columns.biases;
-    let (each, w) = (8 * c, columns.w);
-    let end = w.div_ceil(2).wrapping_sub(1) * each + 8 * o + 8;
-    if products.left != w.div_ceil(4) || w == 0 || o >= c || end > bytes.len() || !aligned(bytes) {
+/// As `lanes::double`.
+#[inline(never)]
+pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
+    let (c_in, channels) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
+    let (w, taps) = (usize::from(row.input.shape.w), row.tap_rows());
+    let [above, below] = taps.rows.map(Option::unwrap_or_default);
+    let [first, second] = if above.is_empty() { [below, above] } else { [above, below] };
+    let weights = Taps::of_phase(row.blob, row.layer, c_in, channels, taps.phase);
+    let (weights, short) = match weights {
+        Taps::Compact([even, odd]) => {
+            let all = 4 * c_in * channels;
+            ([even, odd], even.len() < all || odd.len() < all || scratch.len() < 16 * c_in)
+        }
+        Taps::Fast(words) => ([&[] as &[u8], words], words.len() < 16 * c_in * channels),
+    };
+    let table = table_at(row.blob, row.layer.activation);
+    let biases = row.first_border_bias();
+    let from = |at: usize, bytes: usize| row.blob.get(at..).and_then(|b| b.get(..bytes));
+    let (Some(biases), Some(multipliers)) =
+        (from(biases, 64 * (channels - 1) + 16), from(row.layer.scale.at as usize, 4 * channels))
+    else {
+        return;
+    };
+    let (packed, each, room) = match out.form {
+        Form::Packed => (1 + usize::from(table.is_some()), 8 * channels, w.div_ceil(2) * 8 * channels),
+        Form::Plain => (0, 0, 2 * w * channels),
+    };
+    let pixels = w.div_ceil(4) * 8 * c_in;
+    // What is empty is not read.
+    let [even, odd] = weights;
+    let words = [first, second, even, odd, biases, multipliers, scratch, if packed > 0 { &out.bytes } else { &[] }];
+    let aligned = words.iter().all(|bytes| bytes.is_empty() || aligned(bytes));
+    let row_is_short = first.len() < pixels || (!second.is_empty() && second.len() < pixels);
+    if !aligned || short || row_is_short || out.bytes.len() < room || w == 0 || row.layer.interval == 0 {
         return;
     }
-    let mut nowhere = 0;
-    let mut channel = Channel {
-        run: products.run,
-        held_at: &raw mut nowhere,
-        at: bytes.as_mut_ptr().wrapping_add(8 * o).cast(),
+    let mut double = Double {
+        first: ptr::null(),
+        first_steps: c_in,
+        second: ptr::null(),
+        second_steps: if second.is_empty() { 0 } else { c_in },
+        words: ptr::null(),
+        interval: row.layer.interval.into(),
+        lanes: [0; 12],
+        left: 0,
+        odd: 0,
+        last: 0,
+        held_at: ptr::null_mut(),
+        at: ptr::null_mut(),
         each,
-        m: finish.m,
-        zero_point: finish.zero_point,
-        even,
-        odd,
-        last,
-        carry_odd: odd,
-        carry_even: first,
-        held: 0,
-        left: w,
+        pixels: [first.as_ptr(), second.as_ptr()],
+        w,
+        channels,
+        weights: [if even.is_empty() { ptr::null() } else { even.as_ptr() }, odd.as_ptr()],
+        c_in,
+        scratch: scratch.as_mut_ptr(),
+        skipped: if above.is_empty() { 8 * c_in } else { 0 },
+        biases: biases.as_ptr(),
+        multipliers: multipliers.as_ptr(),
+        out: out.bytes.as_mut_ptr(),
+        out_step: if packed > 0 { 8 } else { 1 },
+        packed,
+        values: Values {
+            sums: ptr::null(),
+            biases: ptr::null(),
+            multipliers: ptr::null(),
+            to: ptr::null_mut(),
+            count: 0,
+            zero_point: if table.is_some() { 0 } else { row.layer.zero_point.into() },
+            shift: 0,
+            table: table.map_or(ptr::null(), |table| table),
+            step: if packed > 0 { 1 } else { channels },
+        },
+        sums: [0; 8],
+        no_biases: [0; 8],
+        multiplier: [0; 8],
+        bytes: [0; 12],
     };
-    // SAFETY: as in `Products::next`, for every four pixels. The pairs that are written are those of 2w columns, of
-    // which the last lies before `end`; the first time, the pair before them goes nowhere.
-    unsafe { ganlet_packed(&raw mut channel) };
-    if w.is_multiple_of(4) {
-        let value = finish.saturated(channel.carry_odd.wrapping_sub(odd).wrapping_add(last));
-        let word = channel.held.wrapping_add(i32::from(value) << LANE);
-        // SAFETY: the kernel left the place of the pair of the last two columns, which lies before `end`.
-        unsafe { channel.held_at.write(word) };
-    }
+    // SAFETY: it reads the pixels of both rows that were counted here, the weights (or words), biases and multipliers of all
+    // channels, and the table; it writes the scratch of one channel's words, all columns of all channels of the row, and
+    // `double` itself, into which some of its pointers point.
+    unsafe { ganlet_double(&raw mut double) }
 }
 
-/// As `twin::unpack`.
-pub(super) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]) -> &'s [u8] {
-    let [even, odd] = columns;
-    if even.len() >= 4 * c_in && odd.len() >= 4 * c_in && scratch.len() >= 16 * c_in && aligned(scratch) {
-        // SAFETY: the kernel reads two tap rows of two weights a channel from either slice, and writes two words for
-        // each tap row and channel.
-        unsafe { ganlet_unpack(even.as_ptr(), odd.as_ptr(), c_in, scratch.as_mut_ptr()) }
-    }
-    scratch
-}
-
-/// As `twin::dense`.
-pub(super) fn dense(input: &[u8], words: &[u8]) -> [i32; DENSE_GROUP] {
-    let mut sums = [0; DENSE_GROUP];
-    for (input, words) in input.chunks(512).zip(words.chunks(512 * 2 * DENSE_GROUP)) {
-        let mut part = [0; DENSE_GROUP];
-        if input.len() * 2 * DENSE_GROUP <= words.len() && aligned(words) {
-            // SAFETY: the kernel reads every value and four words for each, and writes eight sums.
-            unsafe { ganlet_dense(input.as_ptr(), words.as_ptr(), input.len(), part.as_mut_ptr()) }
+/// As `group::words`.
+pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
+    for (values, words) in values.chunks(512).zip(words.chunks(512 * 2 * GROUP)) {
+        if values.len() * 2 * GROUP <= words.len() && aligned(words) {
+            // SAFETY: the kernel reads every value and four words for each, and adds to eight sums.
+            unsafe { ganlet_dense(values.as_ptr(), words.as_ptr(), values.len(), sums) }
         }
-        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
-    sums
 }
 
-/// As `dense::dots`.
-pub(super) fn dots(input: &[u8], rows: &[u8]) -> Sums {
-    let n = input.len();
-    if rows.len() < n * DENSE_GROUP || !n.is_multiple_of(4) || !aligned(input) || !aligned(rows) {
-        return dense::dots(input, rows);
+/// As `group::add_run`.
+pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
+    let count = values.len();
+    if weights::run(count as u32) as usize <= weights.len() && aligned(weights) {
+        // SAFETY: the kernel reads every value, and the halves of a run of as many for eight outputs, whose sums it adds to.
+        unsafe { ganlet_group(values.as_ptr(), weights.as_ptr(), count, sums) }
     }
-    let mut sums = [0; DENSE_GROUP];
-    for (half, sums) in sums.chunks_exact_mut(DENSE_GROUP / 2).enumerate() {
-        let Some(rows) = rows.get(half * n * DENSE_GROUP / 2..) else { break };
-        // SAFETY: the kernel reads n values, n weights of each of four rows, and writes four sums.
-        unsafe { ganlet_dots(input.as_ptr(), rows.as_ptr(), n / 4, n, sums.as_mut_ptr()) }
+}
+
+/// As `Row::finish_run`; tells whether it could: a packed row takes no values from a table.
+pub(super) fn finish(
+    sums: &[i32],
+    numbers: [&[u8]; 2],
+    finish: &Finish<'_>,
+    out: &mut Out<'_>,
+    x: usize,
+    channel: usize,
+) -> bool {
+    let (at, shift, step) = match out.form {
+        Form::Plain => (x * out.c + channel, 0, 1),
+        Form::Packed => (Out::word_at(out.c, x, channel), if x.is_multiple_of(2) { 0 } else { LANE }, 0),
+    };
+    if step == 0 && finish.table.is_some() {
+        return false;
     }
-    sums
+    let to = out.bytes.get_mut(at..).unwrap_or_default();
+    write(sums, numbers, finish, to, shift, step);
+    true
+}
+
+/// Finishes sums from biases and multipliers on, and writes the values to `to`: bytes, one every `step`, or if `step` is 0 pairs of words.
+#[inline(never)]
+pub(super) fn write(
+    sums: &[i32],
+    [biases, multipliers]: [&[u8]; 2],
+    finish: &Finish<'_>,
+    to: &mut [u8],
+    shift: u32,
+    step: usize,
+) {
+    let count = sums.len();
+    let Some(before) = count.checked_sub(1) else { return };
+    let held = biases.len().min(multipliers.len()) >= 4 * count && aligned(biases) && aligned(multipliers);
+    // Of the last pair of words the first one alone is written.
+    let end = if step == 0 { 8 * before + 4 } else { step * before + 1 };
+    if !held || end > to.len() || (step == 0 && !aligned(to)) {
+        return;
+    }
+    let values = Values {
+        sums: sums.as_ptr(),
+        biases: biases.as_ptr(),
+        multipliers: multipliers.as_ptr(),
+        to: to.as_mut_ptr(),
+        count,
+        zero_point: if finish.table.is_some() { 0 } else { finish.zero_point },
+        shift,
+        table: finish.table.map_or(ptr::null(), |table| table),
+        step,
+    };
+    // SAFETY: sums, biases and multipliers are `count`, of which there is one at least, and the values end before `end`; a
+    // table has an entry behind the one for the greatest value.
+    unsafe { ganlet_finish(&raw const values) }
 }

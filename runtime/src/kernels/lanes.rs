@@ -6,20 +6,14 @@
 use super::row::{Finish, Out, Row};
 use crate::{
     format::{read_i32, table_at},
-    plan::Form,
-    weights::{self, LANE, Taps},
+    weights::Taps,
 };
 
-#[cfg(kernels = "lanes-asm")]
-pub(super) use super::armv7m::{Pixels, Products, dense, dots, packed, unpack};
-#[cfg(not(any(kernels = "lanes-asm", target_arch = "riscv32")))]
-pub(super) use super::dense::dots;
 #[cfg(target_arch = "riscv32")]
-pub(super) use super::rv32::{dense, dots, quad, unpack};
-#[cfg(not(kernels = "lanes-asm"))]
-pub(super) use twin::{Pixels, Products, packed};
-#[cfg(not(any(kernels = "lanes-asm", target_arch = "riscv32")))]
-pub(super) use twin::{dense, quad, unpack};
+use super::rv32::{quad, unpack};
+use twin::{Pixels, Products};
+#[cfg(not(target_arch = "riscv32"))]
+use twin::{quad, unpack};
 
 /// Sums of the lanes of two pairs of pixels: for each pair the even, then the odd columns' low, middle and high lane.
 pub(super) type Lanes = [i32; 12];
@@ -34,7 +28,6 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     let [above, below] = rows.rows.map(Option::unwrap_or_default);
     let seen = if above.is_empty() { [below, above] } else { [above, below] };
     let pixels = Pixels::new(seen, c_in, row.layer.interval.into());
-    let (form, c) = (out.form, out.c);
     let table = table_at(row.blob, row.layer.activation);
     let zero_point = row.layer.zero_point.into();
     let weights = Taps::of_phase(row.blob, row.layer, c_in, c_out, rows.phase);
@@ -46,27 +39,7 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
         let words = words.get(skipped..).unwrap_or_default();
         let columns = Columns { biases: row.border_biases(o).0, w };
         let finish = Finish { m: read_i32(row.blob, row.layer.scale, o), zero_point, table };
-        // One loop for each way to finish: nothing is decided between the values.
-        match (form, table) {
-            (Form::Packed, None) => packed(&pixels, words, &columns, finish, out.bytes, c, o),
-            (Form::Packed, Some(table)) => {
-                columns.run(
-                    &mut pixels.times(words),
-                    |acc| finish.looked_up(acc, table),
-                    &mut Packed::new(out.bytes, c, o),
-                );
-            }
-            (Form::Plain, None) => {
-                columns.run(&mut pixels.times(words), |acc| finish.saturated(acc), &mut Plain::new(out.bytes, c, o))
-            }
-            (Form::Plain, Some(table)) => {
-                columns.run(
-                    &mut pixels.times(words),
-                    |acc| finish.looked_up(acc, table),
-                    &mut Plain::new(out.bytes, c, o),
-                );
-            }
-        }
+        columns.run(pixels.times(words), &finish, out, o);
     }
 }
 
@@ -80,133 +53,48 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Takes pixels by fours: each time the eight columns from one before the first pixel's to one before the last's.
-    #[inline(always)]
-    fn run(&self, products: &mut Products<'_>, finish: impl Fn(i32) -> i8, to: &mut impl Eight) {
+    fn run(&self, mut products: Products<'_>, finish: &Finish<'_>, out: &mut Out<'_>, o: usize) {
         let [even, first, odd, last] = self.biases;
         // What the pixels so far add to the next odd and the next even column, biases included.
         let (mut carry_odd, mut carry_even) = (odd, first);
-        let mut left = self.w;
+        // The first column lies before the row.
+        let (mut left, mut x) = (self.w, usize::MAX);
         while let Some(lanes) = products.next() {
             let &[e0, e1, e2, o0, o1, o2, e3, e4, e5, o3, o4, o5] = lanes;
             // The last column has a bias of its own; behind it is none that the other bias would be wrong for.
             let bias = |pixels| if left == pixels { last } else { odd };
-            let v0 = finish(carry_odd.wrapping_add(o0));
-            let v1 = finish(carry_even.wrapping_add(e0));
-            let v2 = finish(bias(1).wrapping_add(o1));
-            let v3 = finish(even.wrapping_add(e1));
-            let v4 = finish(bias(2).wrapping_add(o2).wrapping_add(o3));
-            let v5 = finish(even.wrapping_add(e2).wrapping_add(e3));
-            let v6 = finish(bias(3).wrapping_add(o4));
-            let v7 = finish(even.wrapping_add(e4));
+            let sums = [
+                carry_odd.wrapping_add(o0),
+                carry_even.wrapping_add(e0),
+                bias(1).wrapping_add(o1),
+                even.wrapping_add(e1),
+                bias(2).wrapping_add(o2).wrapping_add(o3),
+                even.wrapping_add(e2).wrapping_add(e3),
+                bias(3).wrapping_add(o4),
+                even.wrapping_add(e4),
+            ];
+            // The first time the first one lies before the row, the last time some may lie behind it.
+            let first = usize::from(x == usize::MAX);
+            let sums = sums.get(first..(2 * left + 1).min(8)).unwrap_or_default();
+            x = x.wrapping_add(first);
+            for &sum in sums {
+                out.put(x, o, finish.apply(sum));
+                x += 1;
+            }
             carry_odd = bias(4).wrapping_add(o5);
             carry_even = even.wrapping_add(e5);
-            to.put([v0, v1, v2, v3, v4, v5, v6, v7], left);
             left = left.saturating_sub(4);
         }
-        to.end(finish(carry_odd), self.w.is_multiple_of(4));
-    }
-}
-
-/// Takes the values of one channel, eight columns at a time.
-trait Eight {
-    /// The columns from `8n - 1` to `8n + 6` of the n-th call, of which those of `left` input pixels exist.
-    fn put(&mut self, values: [i8; 8], left: usize);
-    /// The column behind those, if it exists.
-    fn end(&mut self, value: i8, exists: bool);
-}
-
-/// A packed row.
-struct Packed<'a> {
-    bytes: &'a mut [u8],
-    /// Bytes of a channel's words of four pixels, all channels.
-    each: usize,
-    /// Where the pairs from column 8n on lie.
-    at: usize,
-    /// The last value, which waits for its neighbour.
-    held: i8,
-}
-
-impl<'a> Packed<'a> {
-    fn new(bytes: &'a mut [u8], c: usize, o: usize) -> Self {
-        Self { bytes, each: 8 * c, at: 8 * o, held: 0 }
-    }
-
-    #[inline(always)]
-    fn pair(&mut self, at: usize, low: i8, high: i8) {
-        if let Some(to) = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()) {
-            *to = weights::join(low, high, LANE).to_le_bytes();
+        if x < 2 * self.w {
+            out.put(x, o, finish.apply(carry_odd));
         }
     }
-}
-
-impl Eight for Packed<'_> {
-    #[inline(always)]
-    fn put(&mut self, [v0, v1, v2, v3, v4, v5, v6, v7]: [i8; 8], left: usize) {
-        let (at, each, held) = (self.at, self.each, self.held);
-        // The first time this lies before the row.
-        self.pair((at + 4).wrapping_sub(each), held, v0);
-        self.pair(at, v1, v2);
-        if left > 1 {
-            self.pair(at + 4, v3, v4);
-        }
-        if left > 2 {
-            self.pair(at + each, v5, v6);
-        }
-        self.held = v7;
-        self.at += 2 * each;
-    }
-
-    fn end(&mut self, value: i8, exists: bool) {
-        if exists {
-            self.pair((self.at + 4).wrapping_sub(self.each), self.held, value);
-        }
-    }
-}
-
-/// A row of bytes, pixel by pixel.
-struct Plain<'a> {
-    bytes: &'a mut [u8],
-    c: usize,
-    /// Where column 8n - 1 lies.
-    at: usize,
-}
-
-impl<'a> Plain<'a> {
-    fn new(bytes: &'a mut [u8], c: usize, o: usize) -> Self {
-        Self { bytes, c, at: o.wrapping_sub(c) }
-    }
-}
-
-impl Eight for Plain<'_> {
-    #[inline(always)]
-    fn put(&mut self, values: [i8; 8], left: usize) {
-        // The first time the first value lies before the row.
-        for value in values.into_iter().take(2 * left + 1) {
-            if let Some(to) = self.bytes.get_mut(self.at) {
-                *to = value as u8;
-            }
-            self.at = self.at.wrapping_add(self.c);
-        }
-    }
-
-    fn end(&mut self, value: i8, exists: bool) {
-        if exists && let Some(to) = self.bytes.get_mut(self.at) {
-            *to = value as u8;
-        }
-    }
-}
-
-/// Makes a row of a dense layer.
-#[inline(never)]
-pub(super) fn dense_row(row: &Row<'_>, out: &mut Out<'_>) {
-    row.dense(out, dots, dense);
 }
 
 /// The kernels in portable form: the oracle of the assembly, and what cores with a wide multiplication run.
-#[cfg(not(kernels = "lanes-asm"))]
 pub(super) mod twin {
-    use super::*;
-    use crate::weights::{DENSE_GROUP, DENSE_LANE};
+    use super::Lanes;
+    use crate::weights::{self, LANE};
 
     /// The packed pixels of up to two rows, four by four.
     pub(in crate::kernels) struct Pixels<'a> {
@@ -226,19 +114,6 @@ pub(super) mod twin {
         pub(in crate::kernels) fn times<'p>(&'p self, words: &'p [u8]) -> Products<'p> {
             Products { pixels: self, words, at: 0, lanes: [0; 12] }
         }
-    }
-
-    /// A packed row of one channel, without a table.
-    pub(in crate::kernels) fn packed(
-        pixels: &Pixels<'_>,
-        words: &[u8],
-        columns: &Columns,
-        finish: Finish<'_>,
-        bytes: &mut [u8],
-        c: usize,
-        o: usize,
-    ) {
-        columns.run(&mut pixels.times(words), |acc| finish.saturated(acc), &mut Packed::new(bytes, c, o));
     }
 
     /// The lanes of pixels and the words of one channel.
@@ -317,35 +192,13 @@ pub(super) mod twin {
         }
         scratch
     }
-
-    /// The products of `input` with a group of outputs.
-    pub(in crate::kernels) fn dense(input: &[u8], words: &[u8]) -> [i32; DENSE_GROUP] {
-        let mut sums = [0; DENSE_GROUP];
-        // 512 products of at most 127·128 always fit 24 bits.
-        for (input, words) in input.chunks(512).zip(words.chunks(512 * 2 * DENSE_GROUP)) {
-            let mut accs = [0i64; DENSE_GROUP / 2];
-            for (&a, words) in input.iter().zip(words.chunks_exact(2 * DENSE_GROUP)) {
-                for (acc, word) in accs.iter_mut().zip(words.chunks_exact(4)) {
-                    *acc += i64::from(a as i8) * i64::from(weights::word(word));
-                }
-            }
-            for (acc, pair) in accs.into_iter().zip(sums.chunks_exact_mut(2)) {
-                let low = acc << (64 - DENSE_LANE) >> (64 - DENSE_LANE);
-                if let [even, odd] = pair {
-                    *even += low as i32;
-                    *odd += ((acc - low) >> DENSE_LANE) as i32;
-                }
-            }
-        }
-        sums
-    }
 }
 
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::*;
-    use crate::weights::{DENSE_GROUP, DENSE_LANE};
+    use super::twin;
+    use crate::weights::{self, LANE};
     use std::{vec, vec::Vec};
 
     /// Bytes of any size and sign: all least, all greatest, alternating, or random.
@@ -414,24 +267,6 @@ mod tests {
             let bytes = |block: &[i8]| block.iter().map(|&w| w as u8).collect::<Vec<_>>();
             let mut scratch = vec![0xA5; 16 * channels];
             assert_eq!(twin::unpack([&bytes(&even), &bytes(&odd)], channels, &mut scratch), expected);
-        }
-    }
-
-    #[test]
-    fn dense_sums_are_exact_beyond_the_room_of_a_lane() {
-        for (case, count) in [(0, 1300), (1, 512), (2, 513), (4, 64), (9, 1024)] {
-            for kind in 0..5 {
-                let input = values(kind, count, -128);
-                let weights = values(case, DENSE_GROUP * count, -127);
-                let words: Vec<u8> =
-                    weights.chunks_exact(2).flat_map(|p| weights::join(p[0], p[1], DENSE_LANE).to_le_bytes()).collect();
-                let bytes: Vec<u8> = input.iter().map(|&v| v as u8).collect();
-                let sum = |unit: usize| {
-                    let column = weights.iter().skip(unit).step_by(DENSE_GROUP);
-                    input.iter().zip(column).map(|(&a, &w)| i32::from(a) * i32::from(w)).sum::<i32>()
-                };
-                assert_eq!(twin::dense(&bytes, &words), core::array::from_fn(sum));
-            }
         }
     }
 }

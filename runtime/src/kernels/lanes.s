@@ -1,12 +1,41 @@
 @ Four packed pixels of up to two rows times the words of one output channel, lanes emptied in time.
 @
-@ void ganlet_quad(const Run *run)
-@ struct Run { const i32 *a0; u32 n0; const i32 *a1; u32 n1; const i32 *words; u32 interval; i32 lanes[12]; }
+@ void ganlet_quad(Double *row), which then points to the next four pixels
 @
 @ r0 pixels, r1 words, r4-r11 the four 64-bit accumulators; the rest is temporary.
 @ Stack: 0 run, 4 steps left in this row, 8 steps until the lanes must be emptied, 12 turns left, 16 second row seen.
 
     .syntax unified
+
+@ Where the fields of `Double` lie (armv7m.rs).
+    .equ LEFT, 72
+    .equ ODD, 76
+    .equ LAST, 80
+    .equ HELD_AT, 84
+    .equ AT, 88
+    .equ EACH, 92
+    .equ PIXELS, 96
+    .equ W, 104
+    .equ CHANNELS, 108
+    .equ EVEN_WEIGHTS, 112
+    .equ ODD_WEIGHTS, 116
+    .equ C_IN, 120
+    .equ SCRATCH, 124
+    .equ SKIPPED, 128
+    .equ BIASES, 132
+    .equ MULTIPLIERS, 136
+    .equ OUT, 140
+    .equ OUT_STEP, 144
+    .equ PACKED, 148
+    .equ VALUES, 152
+    .equ SUMS, 188
+    .equ MULTIPLIER, 252
+    .equ BYTES, 284
+
+.macro GANLET_FINISH x
+    GANLET_SCALE \x
+    ssat \x, #8, \x
+.endm
 
 .macro GANLET_STEP
     ldrd r2, r3, [r0], #8
@@ -130,6 +159,28 @@ ganlet_quad:
     mov r11, #0
     b 1b
 6:
+    ldrd r0, r1, [r12]
+    ldr r2, [r12, #8]
+    add r0, r0, r1, lsl #3
+    add r2, r2, r1, lsl #3
+    str r0, [r12]
+    str r2, [r12, #8]
+    @ If one to three pixels are left, the last column is among those of these lanes: its bias differs.
+    ldr r2, [r12, #LEFT]
+    cmp r2, #4
+    bhs 8f
+    ldrd r0, r1, [r12, #ODD]
+    sub r1, r0
+    cmp r2, #2
+    add r0, r12, #40
+    it eq
+    addeq r0, #4
+    it hi
+    addhi r0, #24
+    ldr r2, [r0]
+    add r1, r2
+    str r1, [r0]
+8:
     add sp, #20
     pop {r4-r11, pc}
     .size ganlet_quad, . - ganlet_quad
@@ -181,7 +232,7 @@ ganlet_unpack:
     pop {r4-r8, pc}
     .size ganlet_unpack, . - ganlet_unpack
 
-@ Values times the words of eight outputs; at most 512 values.
+@ Values times the words of eight outputs, whose sums they are added to; at most 512 values.
 @
 @ void ganlet_dense(const i8 *values, const i32 *words, u32 count, i32 *sums)
 
@@ -201,7 +252,10 @@ ganlet_unpack:
     sbc \hi, \hi, r2, asr #31
     lsr \lo, \lo, #24
     orr \lo, \lo, \hi, lsl #8
-    strd r2, \lo, [r0], #8
+    ldrd r1, r12, [r0]
+    add r1, r1, r2
+    add r12, r12, \lo
+    strd r1, r12, [r0], #8
 .endm
 
     .section .text.ganlet_dense, "ax", %progbits
@@ -219,7 +273,7 @@ ganlet_dense:
     mov r9, #0
     mov r10, #0
     mov r11, #0
-    ands lr, r2, #7
+    ands lr, r2, #3
     beq 2f
 1:
     GANLET_DENSE
@@ -227,14 +281,14 @@ ganlet_dense:
     bne 1b
 2:
     ldr lr, [sp]
-    lsrs lr, lr, #3
+    lsrs lr, lr, #2
     beq 4f
 3:
-    .rept 8
+    .rept 4
     GANLET_DENSE
     .endr
     subs lr, #1
-    bne.w 3b
+    bne 3b
 4:
     ldr r0, [sp, #4]
     GANLET_SPLIT r4, r5
@@ -244,40 +298,71 @@ ganlet_dense:
     pop {r2-r11, pc}
     .size ganlet_dense, . - ganlet_dense
 
-@ A packed row of one output channel: products, then values, eight columns at a time.
+@ A row of a doubling layer: for each channel products, then values, eight columns at a time.
 @
-@ void ganlet_packed(Channel *channel)
-@ struct Channel { Run run; i32 *held_at; i32 *at; u32 each; i32 m; i32 zero_point; i32 even; i32 odd; i32 last;
-@                  i32 carry_odd; i32 carry_even; i32 held; u32 left; }
+@ void ganlet_double(Double *row): the struct of this name in armv7m.rs.
 @
-@ r4 channel, r5 m, r6 zero point, r7 and r8 biases of even and odd columns, r9 and r10 what the pixels so far add to
+@ r4 row, r5 m, r6 zero point, r7 and r8 biases of even and odd columns, r9 and r10 what the pixels so far add to
 @ the next odd and even column, r11 the value that waits for its neighbour.
 
-    .section .text.ganlet_packed, "ax", %progbits
-    .global ganlet_packed
-    .type ganlet_packed, %function
+    .section .text.ganlet_double, "ax", %progbits
+    .global ganlet_double
+    .type ganlet_double, %function
     .thumb_func
     .p2align 2
-ganlet_packed:
-    push {r4-r11, lr}
+ganlet_double:
+    push {r3-r11, lr}
     mov r4, r0
-    add r12, r4, #84
-    ldm r12!, {r5-r8}
-    ldr r9, [r4, #104]
-    ldr r10, [r4, #108]
+    add r0, r4, #SUMS+32
+    add r1, r4, #MULTIPLIER
+    strd r0, r1, [r4, #VALUES+4]
 1:
+    ldrd r0, r1, [r4, #EVEN_WEIGHTS]
+    ldrd r2, r3, [r4, #C_IN]
+    cbz r0, 2f
+    add r5, r0, r2, lsl #2
+    add r6, r1, r2, lsl #2
+    strd r5, r6, [r4, #EVEN_WEIGHTS]
+    mov r5, r3
+    bl ganlet_unpack
+    b 3f
+2:
+    add r5, r1, r2, lsl #4
+    str r5, [r4, #ODD_WEIGHTS]
+    mov r5, r1
+3:
+    ldrd r0, r1, [r4, #SKIPPED]
+    add r5, r0
+    str r5, [r4, #16]
+    add r0, r1, #64
+    str r0, [r4, #BIASES]
+    ldm r1, {r0-r3}
+    mov r7, r0
+    mov r10, r1
+    mov r8, r2
+    mov r9, r2
+    strd r2, r3, [r4, #ODD]
+    ldrd r0, r1, [r4, #MULTIPLIERS]
+    ldr r5, [r0], #4
+    ldr r2, [r4, #OUT_STEP]
+    str r1, [r4, #AT]
+    add r1, r2
+    strd r0, r1, [r4, #MULTIPLIERS]
+    ldr r6, [r4, #VALUES+20]
+    ldrd r0, r1, [r4, #PIXELS]
+    str r0, [r4]
+    str r1, [r4, #8]
+    ldr r0, [r4, #W]
+    str r0, [r4, #LEFT]
+    add r0, r4, #SUMS
+    str r0, [r4, #HELD_AT]
+    movs r11, #0
+    ldr r0, [r4, #PACKED]
+    cmp r0, #1
+    bne.w 6f
+4:
     mov r0, r4
     bl ganlet_quad
-    ldrd r0, r1, [r4]
-    ldr r2, [r4, #8]
-    add r0, r0, r1, lsl #3
-    add r2, r2, r1, lsl #3
-    str r0, [r4]
-    str r2, [r4, #8]
-    ldr r2, [r4, #116]
-    cmp r2, #4
-    blo 3f
-2:
     add r12, r4, #24
     ldm r12!, {r0-r3}
     add r10, r0
@@ -287,7 +372,7 @@ ganlet_packed:
     GANLET_FINISH r9
     GANLET_FINISH r10
     GANLET_FINISH r1
-    ldr r0, [r4, #72]
+    ldr r0, [r4, #HELD_AT]
     add r9, r11, r9, lsl #21
     str r9, [r0]
     ldm r12!, {r0, r3, r9, r11}
@@ -295,7 +380,7 @@ ganlet_packed:
     GANLET_FINISH r0
     add r2, r9
     add r0, r10, r0, lsl #21
-    ldr r10, [r4, #76]
+    ldr r10, [r4, #AT]
     str r0, [r10]
     GANLET_FINISH r2
     add r11, r7
@@ -308,9 +393,9 @@ ganlet_packed:
     add r12, r8
     GANLET_FINISH r12
     add r3, r1, r3, lsl #21
-    ldr r1, [r4, #80]
     add r12, r2, r12, lsl #21
-    ldr r2, [r4, #116]
+    ldr r1, [r4, #EACH]
+    ldr r2, [r4, #LEFT]
     cmp r2, #1
     it hi
     strhi r3, [r10, #4]
@@ -320,63 +405,256 @@ ganlet_packed:
     add r3, r10, r1
     adds r3, #4
     add r10, r10, r1, lsl #1
-    strd r3, r10, [r4, #72]
+    strd r3, r10, [r4, #HELD_AT]
     add r10, r0, r7
     subs r2, #4
-    str r2, [r4, #116]
-    bhi 1b
-    str r9, [r4, #104]
-    str r11, [r4, #112]
-    pop {r4-r11, pc}
-@ One to three pixels are left: the last column's bias differs. Behind it nothing is written.
-3:
-    ldr r0, [r4, #100]
-    sub r0, r8
-    cmp r2, #2
-    add r12, r4, #40
-    it eq
-    addeq r12, #4
+    str r2, [r4, #LEFT]
+    bhi 4b
+    @ Of a multiple of four pixels the last column is still to come.
+    bne 5f
+    ldr r0, [r4, #LAST]
+    subs r0, r0, r8
+    add r9, r0
+    GANLET_FINISH r9
+    add r9, r11, r9, lsl #21
+    ldr r0, [r4, #HELD_AT]
+    str r9, [r0]
+5:
+    ldr r0, [r4, #CHANNELS]
+    subs r0, #1
+    str r0, [r4, #CHANNELS]
+    bne.w 1b
+    pop {r3-r11, pc}
+
+@ Values that are not packed, or come out of a table: bytes first.
+6:
+    add r12, r4, #MULTIPLIER
+    movs r0, #8
+7:
+    str r5, [r12], #4
+    subs r0, #1
+    bne 7b
+    @ The first column lies before the row; in packed rows it is written to where nobody looks.
+    ldr r11, [r4, #PACKED]
+    cmp r11, #0
+    itte eq
+    ldreq r0, [r4, #AT]
+    moveq r11, #4
+    addne r0, r4, #BYTES+1
+    it ne
+    movne r11, #0
+    str r0, [r4, #VALUES+12]
+8:
+    mov r0, r4
+    bl ganlet_quad
+    add r12, r4, #24
+    ldm r12!, {r0-r3}
+    add r9, r3
+    add r10, r0
+    add r1, r7
+    add r2, r7
+    strd r9, r10, [r4, #SUMS]
+    str r1, [r4, #SUMS+12]
+    ldm r12!, {r0, r3}
+    add r0, r8
+    str r0, [r4, #SUMS+8]
+    add r3, r8
+    ldm r12!, {r0, r1, r10}
+    add r2, r0
+    add r1, r7
+    add r10, r7
+    str r1, [r4, #SUMS+28]
+    ldm r12, {r0, r1, r9}
+    add r3, r0
+    add r1, r8
+    add r9, r8
+    strd r3, r2, [r4, #SUMS+16]
+    str r1, [r4, #SUMS+24]
+    ldr r5, [r4, #LEFT]
+    lsl r2, r5, #1
+    adds r2, #1
+    cmp r2, #8
     it hi
-    addhi r12, #24
-    ldr r1, [r12]
-    add r1, r0
-    str r1, [r12]
-    b 2b
-    .size ganlet_packed, . - ganlet_packed
+    movhi r2, #8
+    bl 11f
+    subs r5, #4
+    str r5, [r4, #LEFT]
+    bhi 8b
+    bne 5b
+    ldr r0, [r4, #LAST]
+    subs r0, r0, r8
+    add r9, r0
+    str r9, [r4, #SUMS]
+    movs r2, #1
+    movs r5, #0
+    bl 11f
+    b 5b
 
-@ Values times four rows of compact weights. Counts are multiples of four and addresses too.
+@ Finishes the first r2 sums, but r11 / 4 of them, and writes them. r5 pixels are left.
+11:
+    push {r3, lr}
+    add r0, r4, #SUMS
+    add r0, r11
+    str r0, [r4, #VALUES]
+    sub r2, r2, r11, lsr #2
+    str r2, [r4, #VALUES+16]
+    movs r11, #0
+    add r0, r4, #VALUES
+    bl ganlet_finish
+    ldr r0, [r4, #PACKED]
+    cbnz r0, 12f
+    ldrd r0, r1, [r4, #VALUES+12]
+    ldr r2, [r4, #VALUES+32]
+    mla r0, r1, r2, r0
+    str r0, [r4, #VALUES+12]
+    pop {r3, pc}
+.macro GANLET_JOIN at
+    ldrsb r2, [r4, #BYTES+\at]
+    ldrsb r3, [r4, #BYTES+\at+1]
+    add r2, r2, r3, lsl #21
+.endm
+12:
+    ldrd r0, r1, [r4, #HELD_AT]
+    GANLET_JOIN 0
+    str r2, [r0]
+    cbz r5, 13f
+    GANLET_JOIN 2
+    str r2, [r1]
+    GANLET_JOIN 4
+    cmp r5, #1
+    it hi
+    strhi r2, [r1, #4]
+    GANLET_JOIN 6
+    ldr r0, [r4, #EACH]
+    cmp r5, #2
+    it hi
+    strhi r2, [r1, r0]
+    add r2, r1, r0
+    adds r2, #4
+    add r1, r1, r0, lsl #1
+    strd r2, r1, [r4, #HELD_AT]
+    ldrb r2, [r4, #BYTES+8]
+    strb r2, [r4, #BYTES]
+13:
+    pop {r3, pc}
+    .size ganlet_double, . - ganlet_double
+
+@ A run of values times the weights of eight outputs, whose sums they are added to; at most 512 values.
 @
-@ void ganlet_dots(const i8 *values, const i8 *rows, u32 fours, u32 stride, i32 *sums)
+@ void ganlet_group(const i8 *values, const i16 *weights, u32 count, i32 *sums)
+@
+@ r2 to r9 the sums of whole halves and of their low bytes, by pairs of outputs.
 
-    .section .text.ganlet_dots, "ax", %progbits
-    .global ganlet_dots
-    .type ganlet_dots, %function
+    .section .text.ganlet_group, "ax", %progbits
+    .global ganlet_group
+    .type ganlet_group, %function
     .thumb_func
     .p2align 2
-ganlet_dots:
-    push {r4-r11, lr}
-    add r8, r3, r3, lsl #1
+ganlet_group:
+    push {r1-r11, lr}
+    mov r12, r2
+    movs r2, #0
+    movs r3, #0
     movs r4, #0
     movs r5, #0
     movs r6, #0
     movs r7, #0
-    ands lr, r2, #3
-    beq 2f
+    mov r8, #0
+    mov r9, #0
+    b 3f
 1:
-    GANLET_DOT
-    subs lr, #1
-    bne 1b
+    ldr r10, [r0], #4
 2:
-    lsrs lr, r2, #2
-    beq 4f
+    GANLET_FOUR
+    ldr r12, [sp, #4]
 3:
-    .rept 4
-    GANLET_DOT
-    .endr
-    subs lr, #1
-    bne.w 3b
+    subs r12, #4
+    str r12, [sp, #4]
+    bpl 1b
+    @ One to three values are left, or none.
+    adds r12, #4
+    beq 4f
+    movs r11, #0
+    str r11, [sp, #4]
+    mov r10, r11
+    lsrs r12, r12, #1
+    it cs
+    ldrbcs r10, [r0, r12, lsl #1]
+    beq 2b
+    ldrh r11, [r0]
+    orr r10, r11, r10, lsl #16
+    b 2b
 4:
-    ldr r0, [sp, #36]
-    stm r0, {r4-r7}
+    ldr r0, [sp, #8]
+.macro GANLET_PART both low
+    ldrd r10, r11, [r0]
+    sub \both, \both, \low
+    add r10, r10, \low
+    add r11, r11, \both, asr #8
+    strd r10, r11, [r0], #8
+.endm
+    GANLET_PART r2, r3
+    GANLET_PART r4, r5
+    GANLET_PART r6, r7
+    GANLET_PART r8, r9
+    pop {r1-r11, pc}
+    .size ganlet_group, . - ganlet_group
+
+@ Sums to values.
+@
+@ void ganlet_finish(const Values *values)
+@ struct Values { const i32 *sums; const i32 *biases; const i32 *multipliers; void *to; u32 count; i32 zero_point; u32 shift;
+@                 const i16 *table; u32 step; }
+@ Writes bytes, one every `step`, through the table if there is one. If step is 0: adds the values, shifted, to every other word.
+
+    .section .text.ganlet_finish, "ax", %progbits
+    .global ganlet_finish
+    .type ganlet_finish, %function
+    .thumb_func
+    .p2align 2
+ganlet_finish:
+    push {r4-r11, lr}
+    ldm r0, {r0-r4, r6, r7, r9, r10}
+.macro GANLET_NEXT
+    ldr r12, [r0], #4
+    ldr r8, [r1], #4
+    ldr r5, [r2], #4
+    add r12, r8
+    GANLET_SCALE r12
+.endm
+    cmp r10, #0
+    bne 2f
+1:
+    GANLET_NEXT
+    ssat r12, #8, r12
+    ldr r8, [r3]
+    lsl r12, r12, r7
+    add r8, r12
+    str r8, [r3], #8
+    subs r4, #1
+    bne 1b
     pop {r4-r11, pc}
-    .size ganlet_dots, . - ganlet_dots
+2:
+    GANLET_NEXT
+    cmp r9, #0
+    beq 3f
+    ssat r12, #16, r12
+    add r12, #0x8000
+    lsr r8, r12, #8
+    add r8, r9, r8, lsl #1
+    ldrsh r5, [r8]
+    ldrsh r8, [r8, #2]
+    uxtb r12, r12
+    sub r8, r8, r5
+    lsl r5, r5, #8
+    mla r12, r8, r12, r5
+    add r12, #0x8000
+    asr r12, r12, #16
+3:
+    ssat r12, #8, r12
+    strb r12, [r3]
+    add r3, r10
+    subs r4, #1
+    bne 2b
+    pop {r4-r11, pc}
+    .size ganlet_finish, . - ganlet_finish

@@ -6,8 +6,10 @@ mod armv6m;
 #[allow(unsafe_code)]
 mod armv7m;
 mod dense;
+#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "encode"))]
 mod doubling;
-#[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
+mod group;
+#[cfg(any(kernels = "lanes", all(feature = "encode", not(kernels = "lanes-asm"))))]
 mod lanes;
 #[cfg(kernels = "mve")]
 #[allow(unsafe_code)]
@@ -17,29 +19,37 @@ mod row;
 #[cfg(all(target_arch = "riscv32", any(kernels = "lanes", feature = "encode")))]
 #[allow(unsafe_code)]
 mod rv32;
+mod windows;
 
 #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
-use crate::format::Op;
 use crate::plan::Form;
+#[cfg(kernels = "armv6m")]
+use armv6m::{add_run, words};
+#[cfg(kernels = "lanes-asm")]
+use armv7m::{add_run, double, words};
+#[cfg(any(kernels = "plain", all(kernels = "lanes", not(target_arch = "riscv32"))))]
+use group::{add_run, words};
+#[cfg(any(kernels = "lanes", all(feature = "encode", not(kernels = "lanes-asm"))))]
+use lanes::double;
+#[cfg(kernels = "mve")]
+use mve::{add_run, words};
 pub(crate) use row::{Out, Ring, Row};
+#[cfg(all(kernels = "lanes", target_arch = "riscv32"))]
+use rv32::{add_run, words};
 
 impl Row<'_> {
     /// Computes the row into `out`; `scratch` is the end of the arena.
     pub(crate) fn write(&self, out: &mut Out<'_>, scratch: &mut [u8]) {
-        if out.form == Form::Packed {
-            // Packed rows make packed ones word by word; what lies beyond an odd width nobody writes.
-            let whole = self.input.form == Form::Plain;
-            let rest = if whole { 0 } else { out.bytes.len().saturating_sub(8 * out.c) };
-            out.bytes.get_mut(rest..).unwrap_or_default().fill(0);
-        }
         #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
         if self.family == 1 {
-            if self.input.form == Form::Packed {
-                // Only doubling layers read packed rows.
-                return lanes::double(self, out, scratch);
+            if out.form == Form::Packed {
+                // What lies beyond an odd width nobody writes.
+                let words = cfg!(kernels = "lanes-asm") && self.layer.doubles();
+                let rest = if words { out.bytes.len().saturating_sub(8 * out.c) } else { 0 };
+                out.bytes.get_mut(rest..).unwrap_or_default().fill(0);
             }
-            if let Op::Dense { .. } = self.layer.op {
-                return lanes::dense_row(self, out);
+            if self.layer.doubles() {
+                return double(self, out, scratch);
             }
         }
         _ = scratch;

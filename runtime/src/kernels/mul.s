@@ -2,25 +2,42 @@
 
     .syntax unified
 
-@ Requantises x by the multiplier in r5, adds the zero point in r6, saturates. lr is temporary.
-.macro GANLET_FINISH x
+@ Requantises x by the multiplier in r5 and adds the zero point in r6. lr is temporary.
+.macro GANLET_SCALE x
     smull lr, \x, \x, r5
     adds lr, lr, #0x80000000
     adc \x, \x, r6
-    ssat \x, #8, \x
 .endm
 
-@ Four inputs at r0 times four weights of the rows at r1, r1 + r3, r1 + 2 r3 and r1 + r8.
-.macro GANLET_DOT
-    .rept 4
-    ldrsb r9, [r0], #1
-    ldrsb r10, [r1, r3]
-    ldrsb r11, [r1, r3, lsl #1]
-    ldrsb r12, [r1, r8]
-    mla r5, r10, r9, r5
-    mla r6, r11, r9, r6
-    ldrsb r10, [r1], #1
-    mla r7, r12, r9, r7
-    mla r4, r10, r9, r4
-    .endr
+@ A pair of halves at r1 + \at times the values in r10 and r11.
+.macro GANLET_PAIR both low at
+    ldr r12, [r1, #\at]
+    sxth lr, r12
+    mla \both, lr, r10, \both
+    asr lr, r12, #16
+    mla \both, lr, r11, \both
+    sxtb lr, r12
+    mla \low, lr, r10, \low
+    sbfx lr, r12, #16, #8
+    mla \low, lr, r11, \low
+.endm
+
+.macro GANLET_PAIRS at
+    GANLET_PAIR r2, r3, \at
+    GANLET_PAIR r4, r5, \at+8
+    GANLET_PAIR r6, r7, \at+16
+    GANLET_PAIR r8, r9, \at+24
+.endm
+
+@ Four values in r10 times the weights of eight outputs at r1.
+.macro GANLET_FOUR
+    str r10, [sp]
+    sbfx r11, r10, #16, #8
+    sxtb r10, r10
+    GANLET_PAIRS 0
+    ldr r10, [sp]
+    asr r11, r10, #24
+    sbfx r10, r10, #8, #8
+    GANLET_PAIRS 4
+    add r1, r1, #32
 .endm

@@ -2,11 +2,14 @@
 //!
 //! Two neighbouring pixels lie side by side, and so do the weights of two horizontal taps. Every such pair of pixels
 //! makes an odd column of the output and the even one behind it, each a product of two runs of bytes.
-use super::row::{Finish, Out, Row};
+use super::{
+    group,
+    row::{Finish, Out, Row, Sums as GroupSums},
+};
 use crate::{
-    format::{Layout, Op, read_i32, table_at},
+    format::{Layout, read_i32},
     requant::Table,
-    weights::{self, DENSE_GROUP, Taps},
+    weights::{GROUP, Taps},
 };
 use core::{arch::global_asm, mem::MaybeUninit, slice};
 
@@ -44,8 +47,8 @@ unsafe extern "C" {
         zero_point: i32,
         count: usize,
     );
-    fn ganlet_dots(values: *const u8, rows: *const u8, count: usize, sums: *mut i32, sums_end: *mut i32);
-    fn ganlet_words(values: *const u8, words: *const u8, fours: usize, sums: *mut i32);
+    fn ganlet_group(values: *const u8, weights: *const u8, eights: usize, sums: *mut GroupSums);
+    fn ganlet_words(values: *const u8, words: *const u8, fours: usize, sums: *mut GroupSums);
     fn ganlet_split(words: *const u8, eights: usize, even: *mut u8, odd: *mut u8, channels: usize);
 }
 
@@ -55,16 +58,10 @@ const BLOCK: usize = 3;
 const MOST_COLUMNS: usize = 256;
 /// Channels whose fast weights are split at a time.
 const MOST_SPLIT: usize = 512;
-/// Outputs of a dense layer made at a time.
-const MOST_DENSE: usize = 64;
 
 /// Makes the row if it is one for these kernels.
 pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
-    match row.layer.op {
-        Op::Dense { .. } => dense(row, out).is_some(),
-        op if weights::doubles(op) => double(row, out).is_some(),
-        _ => false,
-    }
+    row.layer.doubles() && double(row, out).is_some()
 }
 
 /// The sums of a row of one channel, column by column.
@@ -211,62 +208,47 @@ fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, words: &[u8]) {
     sums.add(&Part { row, from, taps });
 }
 
-/// A row of a dense layer without a table.
-#[inline(never)]
-fn dense(row: &Row<'_>, out: &mut Out<'_>) -> Option<()> {
-    let (c, layer, input) = (usize::from(row.shape.c), row.layer, row.input.bytes);
-    let n = input.len();
-    if table_at(row.blob, layer.activation).is_some()
-        || !c.is_multiple_of(DENSE_GROUP)
-        || !n.is_multiple_of(4)
-        || n == 0
+/// As `group::add_run`.
+pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
+    let (eights, rest) = values.split_at(values.len() / 8 * 8);
+    let mut weights = weights;
+    if let Some((of_eights, behind)) = weights.split_at_checked(eights.len() * GROUP)
+        && !eights.is_empty()
+        && weights.as_ptr().addr().is_multiple_of(4)
     {
-        return None;
+        // SAFETY: the kernel reads all of both, eight values and their weights for eight outputs at a time.
+        unsafe { ganlet_group(eights.as_ptr(), of_eights.as_ptr(), eights.len() / 8, sums) }
+        weights = behind;
+    } else if !eights.is_empty() {
+        return group::add_run(values, weights, sums);
     }
-    let (row_len, y) = (row.shape.row_len(), usize::from(row.y));
-    let per_value = layer.bias.len as usize != 4 * c;
-    let fast = layer.layout == Layout::Fast;
-    let each = if fast { 2 * n } else { n };
-    let mut weights = row.weights().get(y * row_len * each..)?;
-    let words = |at: usize, count: usize| row.blob.get(at..).and_then(|b| b.get(..4 * count));
-    let mut sums = [0; MOST_DENSE];
-    for x in 0..usize::from(row.shape.w) {
-        for first in (0..c).step_by(MOST_DENSE) {
-            let count = MOST_DENSE.min(c - first);
-            let (here, behind) = weights.split_at_checked(count * each)?;
-            weights = behind;
-            let sums = sums.get_mut(..count)?;
-            if fast {
-                let groups = here.chunks_exact(each * DENSE_GROUP);
-                groups.zip(sums.as_chunks_mut().0).for_each(|(words, sums)| group(input, words, sums));
-            } else {
-                let all = sums.as_mut_ptr_range();
-                // SAFETY: `count` is a multiple of four, and that many rows of n weights are there.
-                unsafe { ganlet_dots(input.as_ptr(), here.as_ptr(), n, all.start, all.end) }
-            }
-            let bias = if per_value { y * row_len + x * c } else { 0 } + first;
-            let biases = words(layer.bias.at as usize + 4 * bias, count)?;
-            let scales = words(layer.scale.at as usize + 4 * first, count)?;
-            let to = out.bytes.get_mut(x * c + first..)?.get_mut(..count)?;
-            let zero_point = layer.zero_point.into();
-            // SAFETY: `count` sums, biases and multipliers are there, as well as places.
-            unsafe {
-                ganlet_finish_each(sums.as_ptr(), biases.as_ptr(), scales.as_ptr(), to.as_mut_ptr(), zero_point, count);
-            }
-        }
+    if !rest.is_empty() {
+        group::add_run(rest, weights, sums);
     }
-    Some(())
 }
 
-/// The sums of a group of outputs with fast weights.
-fn group(input: &[u8], words: &[u8], sums: &mut [i32; DENSE_GROUP]) {
-    sums.fill(0);
+/// As `group::words`.
+pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     // 512 products of at most 127·128 always fit 24 bits.
-    for (input, words) in input.chunks(512).zip(words.chunks(512 * 2 * DENSE_GROUP)) {
-        if words.len() < input.len() * 2 * DENSE_GROUP {
-            return;
+    for (values, words) in values.chunks(512).zip(words.chunks(512 * 2 * GROUP)) {
+        if values.len().is_multiple_of(4) && words.len() >= values.len() * 2 * GROUP {
+            // SAFETY: the count of values is a multiple of four, and each has four words; the kernel adds to eight sums.
+            unsafe { ganlet_words(values.as_ptr(), words.as_ptr(), values.len() / 4, sums) }
+        } else {
+            group::words(values, words, sums);
         }
-        // SAFETY: the count of values is a multiple of four, and each has four words; eight sums are written.
-        unsafe { ganlet_words(input.as_ptr(), words.as_ptr(), input.len() / 4, sums.as_mut_ptr()) }
     }
+}
+
+/// As `Row::finish_run`, into bytes and without a table; tells whether it could.
+pub(super) fn finish(sums: &[i32], [biases, multipliers]: [&[u8]; 2], finish: &Finish<'_>, to: &mut [u8]) -> bool {
+    let count = sums.len();
+    let held = biases.len().min(multipliers.len()) >= 4 * count && to.len() >= count;
+    let able = finish.table.is_none() && held && count > 0 && count.is_multiple_of(4);
+    if able {
+        let (biases, multipliers, zero_point) = (biases.as_ptr(), multipliers.as_ptr(), finish.zero_point);
+        // SAFETY: `count` sums, biases and multipliers are there, as well as places.
+        unsafe { ganlet_finish_each(sums.as_ptr(), biases, multipliers, to.as_mut_ptr(), zero_point, count) }
+    }
+    able
 }

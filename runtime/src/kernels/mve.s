@@ -250,56 +250,72 @@ ganlet_finish_each:
     pop {r4, pc}
     .size ganlet_finish_each, . - ganlet_finish_each
 
-@ Values times rows of weights, four rows at a time.
+@ Adds values, eight at a time, times the halves of two weights to the sums of eight outputs.
 @
-@ void ganlet_dots(const i8 *values, const i8 *rows, u32 count, i32 *sums, i32 *sums_end)
+@ void ganlet_group(const i8 *values, const i16 *weights, u32 eights, i32 *sums)
+@
+@ Sums stay in the even registers: of whole halves and of their low bytes, by pairs of outputs.
 
-    .section .text.ganlet_dots, "ax", %progbits
-    .global ganlet_dots
-    .type ganlet_dots, %function
+.macro GANLET_HALVES both low at wb
+    vldrd.u64 q1, [q4, #\at]\wb
+    vmladava.s16 \both, q1, q0
+    vmovlb.s8 q2, q1
+    vmladava.s16 \low, q2, q0
+.endm
+
+.macro GANLET_PART both low
+    ldrd r5, r7, [r3]
+    sub \both, \both, \low
+    add r5, r5, \low
+    add r7, r7, \both, asr #8
+    strd r5, r7, [r3], #8
+.endm
+
+    .section .text.ganlet_group, "ax", %progbits
+    .global ganlet_group
+    .type ganlet_group, %function
     .thumb_func
     .p2align 2
-ganlet_dots:
-    push {r4-r11, lr}
-    mov r8, r2
-    mov r10, r3
-    mov r3, r1
-    mov r1, r0
-    add r5, r3, r8
-    add r7, r5, r8
-    add r9, r7, r8
-    @ Pointers advance by whole vectors.
-    add r11, r8, #15
-    bic r11, r11, #15
-    rsb r12, r11, r8, lsl #2
-1:
+ganlet_group:
+    push {r3-r11, lr}
+    vpush {d8-d9}
+    mov r9, r0
+    mov r11, r2
+    sub r1, #64
+    add r3, r1, #32
     movs r0, #0
+    vdup.32 q4, r0
+    vmov q4[2], q4[0], r1, r3
+    @ The order of values in a half's run of four: first, third, second, fourth.
+    adr r3, 3f
+    vldrh.u16 q3, [r3]
     movs r2, #0
     movs r4, #0
     movs r6, #0
-    dlstp.8 lr, r8
-2:
-    vldrb.u8 q0, [r1], #16
-    vldrb.u8 q1, [r3], #16
-    vmladava.s8 r0, q0, q1
-    vldrb.u8 q2, [r5], #16
-    vmladava.s8 r2, q0, q2
-    vldrb.u8 q3, [r7], #16
-    vmladava.s8 r4, q0, q3
-    vldrb.u8 q1, [r9], #16
-    vmladava.s8 r6, q0, q1
-    letp lr, 2b
-    sub r1, r1, r11
-    add r3, r12
-    add r5, r12
-    add r7, r12
-    add r9, r12
-    stm r10!, {r0, r2, r4, r6}
-    ldr r0, [sp, #36]
-    cmp r10, r0
+    mov r8, #0
+    mov r10, #0
+    mov r12, #0
+    mov lr, #0
+1:
+    vldrb.s16 q0, [r9, q3]
+    adds r9, #8
+    GANLET_HALVES r0, r2, 64, !
+    GANLET_HALVES r4, r6, 8
+    GANLET_HALVES r8, r10, 16
+    GANLET_HALVES r12, lr, 24
+    subs r11, #1
     bne 1b
-    pop {r4-r11, pc}
-    .size ganlet_dots, . - ganlet_dots
+    vpop {d8-d9}
+    ldr r3, [sp]
+    GANLET_PART r0, r2
+    GANLET_PART r4, r6
+    GANLET_PART r8, r10
+    GANLET_PART r12, lr
+    pop {r3-r11, pc}
+    .p2align 2
+3:
+    .short 0, 2, 1, 3, 4, 6, 5, 7
+    .size ganlet_group, . - ganlet_group
 
 @ Adds the lower 24 bits of \hi:\lo, with their sign, and what lies above them to the next two sums.
 .macro GANLET_LANES lo, hi

@@ -1,10 +1,16 @@
 //! What every kernel sees: the rows it reads, the row it makes, the way from an accumulator to a value.
 use crate::{
-    format::{Layer, Shape, read_i32, table_at},
+    format::{Layer, Shape, Span, read_i32, table_at},
     plan::Form,
     requant::{self, Table},
     weights,
 };
+
+/// Outputs whose sums are finished together.
+pub(super) const BATCH: usize = 64;
+
+/// Sums of a group of outputs.
+pub(super) type Sums = [i32; weights::GROUP];
 
 /// The rows of a tensor that still exist, row `y` at slot `y mod rows`.
 #[derive(Clone, Copy)]
@@ -50,6 +56,28 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Finishes the sums of neighbouring channels of pixel `x` and writes the values.
+    #[inline(never)]
+    pub(super) fn finish_run(&self, sums: &[i32], first_bias: usize, x: usize, channel: usize, out: &mut Out<'_>) {
+        let from = |span: Span, first: usize| self.blob.get(span.at as usize + 4 * first..).unwrap_or_default();
+        let numbers = [from(self.layer.bias, first_bias), from(self.layer.scale, channel)];
+        let mut finish = Finish { m: 0, ..self.finish(channel) };
+        #[cfg(kernels = "lanes-asm")]
+        if super::armv7m::finish(sums, numbers, &finish, out, x, channel) {
+            return;
+        }
+        #[cfg(kernels = "mve")]
+        if super::mve::finish(sums, numbers, &finish, out.bytes.get_mut(x * out.c + channel..).unwrap_or_default()) {
+            return;
+        }
+        let [biases, multipliers] =
+            numbers.map(|bytes| bytes.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b)));
+        for (i, (sum, (bias, m))) in sums.iter().zip(biases.zip(multipliers)).enumerate() {
+            finish.m = m;
+            out.put(x, channel + i, finish.apply(sum.wrapping_add(bias)));
+        }
+    }
+
     /// The two input rows that a row of a doubling layer sees.
     pub(super) fn tap_rows(&self) -> TapRows<'a> {
         let odd = usize::from(self.y % 2);
@@ -58,13 +86,19 @@ impl<'a> Row<'a> {
         TapRows { rows: [upper, (lower < h).then(|| self.input.row(lower))], phase: 1 - odd }
     }
 
-    /// The biases of channel `o` of a doubling layer in this row.
-    pub(super) fn border_biases(&self, o: usize) -> BorderBiases {
+    /// Where the biases of the first channel of a doubling layer in this row are; those of the next one lie 64 bytes behind.
+    pub(super) fn first_border_bias(&self) -> usize {
         let (odd, border) = (usize::from(self.y % 2), self.y == 0 || self.y + 1 == self.shape.h);
-        let first = self.layer.bias.at as usize + 4 * (16 * o + 8 * odd + 4 * usize::from(border));
-        let bytes = self.blob.get(first..).and_then(|b| b.first_chunk::<16>()).unwrap_or(&[0; 16]);
-        let word = |at: usize| weights::word(bytes.get(at..).unwrap_or_default());
-        BorderBiases([word(0), word(4), word(8), word(12)])
+        self.layer.bias.at as usize + 32 * odd + 16 * usize::from(border)
+    }
+
+    /// The biases of channel `o` of a doubling layer in this row.
+    #[cfg(any(not(kernels = "lanes-asm"), feature = "encode"))]
+    pub(super) fn border_biases(&self, o: usize) -> BorderBiases {
+        let bytes = self.blob.get(self.first_border_bias() + 64 * o..);
+        let [even, first, odd, last] =
+            bytes.and_then(|b| b.as_chunks::<4>().0.first_chunk()).copied().unwrap_or_default();
+        BorderBiases([even, first, odd, last].map(i32::from_le_bytes))
     }
 }
 
@@ -74,9 +108,11 @@ pub(super) struct TapRows<'a> {
     pub(super) phase: usize,
 }
 
+#[cfg(any(not(kernels = "lanes-asm"), feature = "encode"))]
 /// The biases of even columns, the first column, odd columns and the last column.
 pub(super) struct BorderBiases(pub(super) [i32; 4]);
 
+#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "encode"))]
 impl BorderBiases {
     pub(super) fn of_column(&self, x: usize, width: usize) -> i32 {
         let [even, first, odd, last] = self.0;
@@ -126,6 +162,12 @@ pub(crate) struct Out<'a> {
 }
 
 impl Out<'_> {
+    /// Where a packed row has the word of a value.
+    #[inline(always)]
+    pub(super) fn word_at(c: usize, x: usize, channel: usize) -> usize {
+        ((x / 4 * c + channel) * 2 + x % 4 / 2) * 4
+    }
+
     /// Writes one value. In a packed row, which starts as zeros, every value is written once.
     pub(super) fn put(&mut self, x: usize, channel: usize, value: i8) {
         match self.form {
@@ -135,7 +177,7 @@ impl Out<'_> {
                 }
             }
             Form::Packed => {
-                let at = ((x / 4 * self.c + channel) * 2 + x % 4 / 2) * 4;
+                let at = Self::word_at(self.c, x, channel);
                 if let Some(to) = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()) {
                     let word =
                         i32::from_le_bytes(*to).wrapping_add(i32::from(value) << (weights::LANE * (x as u32 % 2)));

@@ -1,11 +1,15 @@
 //! The packed kernels of 32-bit RISC-V: the portable ones, but for loads and stores of whole words.
 //!
 //! These cores trap on words that are not aligned, so the compiler assembles words out of bytes where it cannot know.
-use super::lanes::{Lanes, twin};
-use crate::weights::{self, DENSE_GROUP, DENSE_LANE, LANE};
+use super::{
+    group,
+    lanes::{Lanes, twin},
+    row::Sums,
+};
+use crate::weights::{self, DENSE_LANE, GROUP, LANE};
 
 /// The words in `bytes`, if they start at a multiple of four.
-fn words(bytes: &[u8]) -> Option<&[i32]> {
+fn whole_words(bytes: &[u8]) -> Option<&[i32]> {
     // SAFETY: every pattern of bits is a word, and these cores are little-endian as the file is.
     let (before, words, _) = unsafe { bytes.align_to::<i32>() };
     before.is_empty().then_some(words)
@@ -20,8 +24,8 @@ fn words_mut(bytes: &mut [u8]) -> Option<&mut [i32]> {
 
 /// As `twin::quad`.
 pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
-    let [Some(first), Some(second)] = rows.map(words) else { return twin::quad(rows, taps, interval) };
-    let Some(taps) = words(taps) else { return twin::quad(rows, taps, interval) };
+    let [Some(first), Some(second)] = rows.map(whole_words) else { return twin::quad(rows, taps, interval) };
+    let Some(taps) = whole_words(taps) else { return twin::quad(rows, taps, interval) };
     let mut lanes = [0; 12];
     let mut accs = [0i64; 4];
     let (mut taps, mut room) = (taps.as_chunks::<2>().0, interval);
@@ -63,14 +67,13 @@ pub(super) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]
     scratch
 }
 
-/// As `twin::dense`.
-pub(super) fn dense(input: &[u8], group: &[u8]) -> [i32; DENSE_GROUP] {
-    let Some(all) = words(group) else { return twin::dense(input, group) };
-    let mut sums = [0; DENSE_GROUP];
+/// As `group::words`.
+pub(super) fn words(values: &[u8], bytes: &[u8], sums: &mut Sums) {
+    let Some(all) = whole_words(bytes) else { return group::words(values, bytes, sums) };
     // 512 products of at most 127·128 always fit 24 bits.
-    for (input, steps) in input.chunks(512).zip(all.as_chunks::<4>().0.chunks(512)) {
-        let [mut p, mut q, mut r, mut s] = [0i64; DENSE_GROUP / 2];
-        for (&a, &[wp, wq, wr, ws]) in input.iter().zip(steps) {
+    for (values, steps) in values.chunks(512).zip(all.as_chunks::<4>().0.chunks(512)) {
+        let [mut p, mut q, mut r, mut s] = [0i64; GROUP / 2];
+        for (&a, &[wp, wq, wr, ws]) in values.iter().zip(steps) {
             let a = i64::from(a as i8);
             p += a * i64::from(wp);
             q += a * i64::from(wq);
@@ -83,25 +86,31 @@ pub(super) fn dense(input: &[u8], group: &[u8]) -> [i32; DENSE_GROUP] {
             pair[1] += ((acc - low) >> DENSE_LANE) as i32;
         }
     }
-    sums
 }
 
-/// Eight rows of compact weights, four at a time.
-pub(super) fn dots(input: &[u8], rows: &[u8]) -> [i32; DENSE_GROUP] {
-    let mut sums = [0; DENSE_GROUP];
-    let n = input.len().max(1);
-    if rows.len() != DENSE_GROUP * n {
-        return super::dense::dots(input, rows);
+/// As `group::add_run`: four values at a time stay in registers while all outputs take them.
+pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
+    let (fours, rest) = values.as_chunks::<4>();
+    // SAFETY: every pattern of bits is a half, and these cores are little-endian as the file is.
+    let (before, halves, _) = unsafe { weights.align_to::<i16>() };
+    if !before.is_empty() {
+        return group::add_run(values, weights, sums);
     }
-    for (sums, rows) in sums.as_chunks_mut::<4>().0.iter_mut().zip(rows.chunks_exact(4 * n)) {
-        let ((p, q), (r, s)) = {
-            let (upper, lower) = rows.split_at(2 * n);
-            (upper.split_at(n), lower.split_at(n))
-        };
-        for (((&a, &p), &q), (&r, &s)) in input.iter().zip(p).zip(q).zip(r.iter().zip(s)) {
-            let a = i32::from(a as i8);
-            sums.iter_mut().zip([p, q, r, s]).for_each(|(sum, w)| *sum += a * i32::from(w as i8));
+    let (mut both, mut low) = ([0i32; GROUP / 2], [0i32; GROUP / 2]);
+    for (values, halves) in fours.iter().zip(halves.as_chunks::<{ 2 * GROUP }>().0) {
+        let [a, c, b, d] = values.map(|v| i32::from(v as i8));
+        for ((both, low), pair) in both.iter_mut().zip(&mut low).zip(halves.as_chunks::<4>().0) {
+            for (value, half) in [a, b, c, d].into_iter().zip(*pair) {
+                *both = both.wrapping_add(value.wrapping_mul(half.into()));
+                *low = low.wrapping_add(value.wrapping_mul((half as i8).into()));
+            }
         }
     }
-    sums
+    for ((both, low), sums) in both.iter().zip(&low).zip(sums.as_chunks_mut::<2>().0) {
+        sums[0] += low;
+        sums[1] += both.wrapping_sub(*low) >> 8;
+    }
+    if !rest.is_empty() {
+        group::add_run(rest, weights.get(4 * GROUP * fours.len()..).unwrap_or_default(), sums);
+    }
 }

@@ -66,14 +66,14 @@ impl Latent {
         Ok(Self { values: Vec::from_slice(values).map_err(|_| wrong)?, class })
     }
 
-    /// The latent of picture `seed`.
+    /// The latent of picture `seed`; of a model with classes, class `seed mod classes`.
     #[inline(never)]
     pub(crate) fn from_seed(model: &Model<'_>, seed: u32) -> Self {
         let mut values = Vec::new();
         // A checked model's latent fits.
         _ = values.resize(model.latent_len(), 0);
         normal_i8(seed, &mut values);
-        Self { values, class: None }
+        Self { values, class: seed.checked_rem(model.classes().into()).map(|c| c as u16) }
     }
 
     /// The values.
@@ -84,6 +84,19 @@ impl Latent {
     /// The values, to change: one knob at a time, say.
     pub fn values_mut(&mut self) -> &mut [i8] {
         &mut self.values
+    }
+
+    /// The same point in another class of `model`.
+    ///
+    /// # Errors
+    /// When the model has no such class.
+    pub fn in_class(self, model: &Model<'_>, class: u16) -> Result<Self, LatentError> {
+        let classes = model.classes();
+        if class < classes {
+            Ok(Self { class: Some(class), ..self })
+        } else {
+            Err(LatentError::Class { found: Some(class), classes })
+        }
     }
 
     /// The class, if the model has any.

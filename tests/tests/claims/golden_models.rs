@@ -1,16 +1,18 @@
-//! Version 1 of the format stays what it is: golden files, their pictures, their arenas, their page.
+//! Version 2 of the format stays what it is: golden files, their pictures, their arenas, their page.
 use ganlet_runtime::{
     Aligned, Generator, Model, arena_len,
-    format::{LayerSpec, Layouts, Shape},
+    format::{LayerSpec, Layouts},
     include_model,
     latent::normal_i8,
 };
 use ganlet_tests::{golden, oracle};
 use std::path::Path;
 
-const TINY: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v1.model");
-const FAST: &[u8] = include_model!("../../../runtime/tests/golden/tiny-fast-v1.model");
-const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v1.model");
+const TINY: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v2.model");
+const FAST: &[u8] = include_model!("../../../runtime/tests/golden/tiny-fast-v2.model");
+const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v2.model");
+
+const PYRAMID: &[u8] = include_model!("../../../runtime/tests/golden/pyramid-v2.model");
 
 /// Bytes equal the committed file; else the new one is left where the message says.
 fn frozen(name: &str, made: &[u8], golden: &[u8]) {
@@ -48,7 +50,7 @@ fn fingerprint(bytes: &[u8], layers: &[LayerSpec]) -> u64 {
 #[test]
 fn the_tiny_model_is_frozen() {
     let layers = golden::tiny();
-    frozen("tiny-v1.model", &golden::file("tiny", 4, Shape { h: 4, w: 4, c: 1 }, &layers), TINY);
+    frozen("tiny-v2.model", &golden::file("tiny", 4, &layers), TINY);
     const ARENA: usize = arena_len(TINY);
     assert_eq!(ARENA, 16);
     assert_eq!(fingerprint(TINY, &layers), 12249691742804612487, "pictures of seeds 0..16");
@@ -57,17 +59,28 @@ fn the_tiny_model_is_frozen() {
 #[test]
 fn the_fast_layout_is_frozen_and_draws_the_same() {
     let layers = golden::tiny();
-    let mut builder = golden::builder("tiny", 4, Shape { h: 4, w: 4, c: 1 }, &layers);
-    frozen("tiny-fast-v1.model", &builder.layouts(Layouts::Fast).finish().unwrap(), FAST);
+    let mut builder = golden::builder("tiny", 4, &layers);
+    frozen("tiny-fast-v2.model", &builder.layouts(Layouts::Fast).finish().unwrap(), FAST);
     assert_eq!(fingerprint(FAST, &layers), fingerprint(TINY, &layers));
 }
 
 #[test]
 fn the_model_of_every_kind_is_frozen() {
     let layers = golden::kinds();
-    frozen("kinds-v1.model", &golden::file("kinds", 6, Shape { h: 6, w: 10, c: 3 }, &layers), KINDS);
-    assert_eq!(arena_len(KINDS), 272);
-    assert_eq!(fingerprint(KINDS, &layers), 10533434046878659139, "pictures of seeds 0..16");
+    frozen("kinds-v2.model", &golden::file("kinds", 6, &layers), KINDS);
+    assert_eq!(arena_len(KINDS), 364);
+    assert_eq!(fingerprint(KINDS, &layers), 14986787727416742498, "pictures of seeds 0..16");
+}
+
+#[test]
+fn the_model_with_classes_levels_and_a_score_is_frozen() {
+    frozen("pyramid-v2.model", &golden::pyramid_file(), PYRAMID);
+    assert_eq!(arena_len(PYRAMID), 128);
+    let model = Model::from_bytes(PYRAMID).unwrap();
+    let mut arena = vec![0; model.arena_len()];
+    let mut generator = Generator::new(&model, &mut arena).unwrap();
+    let scores: Vec<_> = (0..6).map(|seed| generator.judged_rows(&model.latent(seed)).score().unwrap()).collect();
+    assert_eq!(scores, [156, 18, 54, 111, 77, 120]);
 }
 
 #[test]

@@ -8,9 +8,6 @@ use ganlet_tests::{
     random_net::{Dice, RandomNet},
 };
 
-/// The picture of the tiny model.
-const PICTURE: Shape = Shape { h: 4, w: 4, c: 1 };
-
 /// Loads and, if that succeeds, draws.
 fn try_all(bytes: &[u8]) -> Result<usize, FormatError> {
     let model = Model::from_bytes(bytes)?;
@@ -99,7 +96,7 @@ fn a_false_proof_of_a_lane_interval_is_refused() {
             layer(dense, Source::Latent, vec![1; 96], 48, 48),
             layer(up, Source::Layer(0), (0..16 * 48).map(weight).collect(), 4, 1),
         ];
-        golden::file("lanes", 1, Shape { h: 2, w: 4, c: 1 }, &layers)
+        golden::file("lanes", 1, &layers)
     };
     let extreme = doubling(|i| if i % 2 == 0 { 127 } else { -127 });
     // The interval is the header's only 32; ahead of it stands the layout, behind it a span.
@@ -114,7 +111,7 @@ fn a_false_proof_of_a_lane_interval_is_refused() {
     let what = "largest sum of weights in a lane interval, at most";
     let refused = FormatError::Layer { layer: 1, what, found: 33 * 254, expected: 8191 };
     assert_eq!(try_all(&stretched), Err(refused));
-    // Small weights prove the whole window; a shorter interval is true as well, none at all is not.
+    // Small weights prove the whole window; a shorter interval is true as well, none at all makes another kind of layer.
     let mut small = doubling(|i| (i % 50) as i8);
     let at_interval = at(&small, 96);
     small[at_interval] = 5;
@@ -122,12 +119,66 @@ fn a_false_proof_of_a_lane_interval_is_refused() {
     assert_eq!(try_all(&small), Ok(8));
     small[at_interval] = 0;
     restamp(&mut small);
-    assert!(try_all(&small).unwrap_err().to_string().starts_with("layer 1: lane interval, at least: found 0"));
+    assert!(try_all(&small).unwrap_err().to_string().starts_with("layer 1: bytes of weights: found 768"));
+}
+
+#[test]
+fn only_layers_that_can_double_do() {
+    let refusal = |edit: fn(&mut Vec<LayerSpec>)| {
+        let mut layers = golden::tiny();
+        edit(&mut layers);
+        golden::builder("edited", 4, &layers).finish().map(|file| {
+            let model = Model::from_bytes(&file).unwrap();
+            model.layers().map(|l| (l.kind, l.weight_bytes)).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(refusal(|_| ()), Ok(vec![("dense", 64), ("conv-transpose", 32)]));
+    // A second reader of another kind keeps the rows plain, so the first one multiplies groups, filled from 1 to 8.
+    let shared = refusal(|layers| {
+        let copy = LayerSpec {
+            op: Op::Upsample { factor: 2 },
+            bias: vec![],
+            scale: vec![],
+            weights: vec![],
+            ..layers[0].clone()
+        };
+        let up = LayerSpec { op: Op::ConvTranspose { k: 4, s: 2, p: 1, c: 2 }, ..layers[1].clone() };
+        let up = LayerSpec { weights: vec![1; 64], bias: vec![0; 8], scale: vec![1 << 20; 2], ..up };
+        let sum = LayerSpec {
+            op: Op::Add { other: Source::Layer(1) },
+            input: Source::Layer(2),
+            weights: vec![],
+            ..up.clone()
+        };
+        let sum = LayerSpec { bias: vec![0], scale: vec![1 << 20], wide: [1, 1], ..sum };
+        let end = LayerSpec { op: Op::Conv { k: 1, s: 1, p: 0, c: 1 }, input: Source::Layer(3), ..layers[1].clone() };
+        let end = LayerSpec { weights: vec![1; 2], bias: vec![0], scale: vec![1 << 20], ..end };
+        *layers = vec![layers[0].clone(), LayerSpec { input: Source::Layer(0), ..copy }, up, sum, end];
+    });
+    let kinds = shared.unwrap();
+    assert_eq!(kinds[2], ("conv-transpose", 4 * 2 * 32));
+}
+
+#[test]
+fn what_is_no_set_of_pictures_is_refused() {
+    let refusal = |pictures: &[u8]| {
+        let mut builder = golden::builder("pyramid", 4, &golden::pyramid());
+        builder.classes(3).pictures(pictures).finish().map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert_eq!(refusal(&[0, 3]), Ok(()));
+    let error = |text: &str| Err(text.to_owned());
+    assert_eq!(refusal(&[3, 0]), error("model: layer of a picture, at least: found 0, expected 4"));
+    assert_eq!(refusal(&[0, 6]), error("model: layer of a picture, at most: found 6, expected 5"));
+    assert_eq!(refusal(&[4]), error("model: channels of a picture, if not 1: found 4, expected 3"));
+    assert_eq!(refusal(&[0, 1, 2, 3, 5]), error("model: pictures, at most: found 5, expected 4"));
+    let mut builder = golden::builder("pyramid", 4, &golden::pyramid()[..5]);
+    let open = builder.classes(3).pictures(&[0, 3]).finish().map(|_| ()).map_err(|e| e.to_string());
+    assert_eq!(open, error("model: values of the last layer, behind the picture: found 64, expected 1"));
 }
 
 #[test]
 fn words_that_are_no_pair_of_weights_are_refused() {
-    let mut builder = golden::builder("tiny", 4, PICTURE, &golden::tiny());
+    let mut builder = golden::builder("tiny", 4, &golden::tiny());
     let file = builder.layouts(Layouts::Fast).finish().unwrap();
     let blob = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
     let refusal = |at: usize, byte: u8| {
@@ -136,7 +187,7 @@ fn words_that_are_no_pair_of_weights_are_refused() {
         restamp(&mut edited);
         try_all(&edited).map_err(|e| e.to_string())
     };
-    let what = "words that are no pair of weights, the first at byte: found 4, expected 0";
+    let what = "weights out of -127 to 127, the first at byte: found 4, expected 0";
     assert_eq!(refusal(5, 1), Err(format!("layer 0: {what}")), "bits between the lanes");
     assert_eq!(refusal(4, 0x80), Err(format!("layer 0: {what}")), "a weight of -128");
 }
@@ -144,18 +195,18 @@ fn words_that_are_no_pair_of_weights_are_refused() {
 #[test]
 fn a_flash_budget_makes_small_layers_fast_first_or_is_refused() {
     let net = golden::tiny();
-    let mut builder = golden::builder("tiny", 4, PICTURE, &net);
+    let mut builder = golden::builder("tiny", 4, &net);
     let mut layouts = |flash_bytes| -> Result<Vec<&'static str>, FormatError> {
         let file = builder.layouts(Layouts::Auto { flash_bytes }).finish()?;
         assert!(file.len() as u64 <= flash_bytes);
         Ok(Model::from_bytes(&file).unwrap().layers().map(|l| l.layout).collect())
     };
-    let compact = golden::file("tiny", 4, PICTURE, &net).len() as u64;
+    let compact = golden::file("tiny", 4, &net).len() as u64;
     assert_eq!(layouts(compact), Ok(vec!["compact", "compact"]));
-    // Rows of four outputs fill half of a group of eight in the dense layer.
+    // Words take twice the bytes of groups, and of doubling layers' weights.
     assert_eq!(layouts(compact + 32), Ok(vec!["compact", "fast"]));
-    assert_eq!(layouts(compact + 112), Ok(vec!["fast", "compact"]));
-    assert_eq!(layouts(compact + 144), Ok(vec!["fast", "fast"]));
+    assert_eq!(layouts(compact + 80), Ok(vec!["fast", "compact"]));
+    assert_eq!(layouts(compact + 112), Ok(vec!["fast", "fast"]));
     let refused = layouts(compact - 1).unwrap_err().to_string();
     assert_eq!(
         refused,
@@ -171,7 +222,7 @@ fn messages_name_the_layer_and_both_values() {
 
 #[test]
 fn lies_are_refused_with_what_was_found_and_expected() {
-    let file = golden::file("tiny", 4, PICTURE, &golden::tiny());
+    let file = golden::file("tiny", 4, &golden::tiny());
     let edited = |at: usize, bytes: &[u8]| {
         let mut edited = file.clone();
         edited[at..at + bytes.len()].copy_from_slice(bytes);
@@ -179,12 +230,13 @@ fn lies_are_refused_with_what_was_found_and_expected() {
         Model::from_bytes(&edited).unwrap_err()
     };
     assert_eq!(edited(0, b"ELF"), FormatError::Magic);
-    assert_eq!(edited(4, &[2]), FormatError::Version { found: 2 });
+    assert_eq!(edited(4, &[3]), FormatError::Version { found: 3 });
     assert_eq!(edited(24, &[12]), FormatError::Arena { family: 0, found: 12, expected: 16 });
     assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
     assert_eq!(edited(40, &[1]), FormatError::Prelude);
-    let wider = edited(56, &[5]);
-    assert_eq!(wider, FormatError::Model { what: "width of the picture", found: 4, expected: 5 });
+    // Behind the name stand the latent's length, the classes, and the list of pictures.
+    let what = "readers, where some double,";
+    assert_eq!(edited(56, &[0]), FormatError::Layer { layer: 0, what, found: 2, expected: 1 });
 }
 
 #[test]
@@ -192,14 +244,14 @@ fn numbers_without_a_proof_are_refused() {
     let refusal = |edit: fn(&mut Vec<LayerSpec>)| {
         let mut layers = golden::tiny();
         edit(&mut layers);
-        let mut builder = Builder::new("edited", 4, PICTURE);
+        let mut builder = Builder::new("edited", 4);
         layers.iter().for_each(|layer| _ = builder.push(layer));
         builder.finish().unwrap_err().to_string()
     };
     let overflow = refusal(|layers| layers[1].bias[3] = i32::MAX);
     assert!(overflow.starts_with("layer 1: largest accumulator, at most: found 21"), "{overflow}");
     let weight = refusal(|layers| layers[0].weights[9] = -128);
-    assert!(weight.starts_with("layer 0: weights of -128"), "{weight}");
+    assert!(weight.starts_with("layer 0: weights out of -127 to 127"), "{weight}");
     let multiplier = refusal(|layers| layers[0].scale[1] = 1 << 31);
     assert_eq!(multiplier, "layer 0: multiplier, at most: found 2147483648, expected 2147483647");
     let weights = refusal(|layers| _ = layers[1].weights.pop());

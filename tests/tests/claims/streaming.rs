@@ -1,6 +1,6 @@
 //! Streamed rows equal the whole-tensor oracle, bit for bit, within the arena that the file states.
 use ganlet_runtime::{Generator, Model, format::FAMILIES};
-use ganlet_tests::{oracle, random_net::RandomNet};
+use ganlet_tests::{golden, oracle, random_net::RandomNet};
 
 fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8> {
     let mut rows = generator.rows(z);
@@ -34,8 +34,53 @@ fn rows_equal_the_oracle_on_random_nets() {
             kinds.extend(model.layers().map(|l| (l.kind, l.layout)));
         }
     }
-    assert_eq!(kinds.len(), 7, "every layer kind and layout occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 8, "every layer kind and layout occurs: {kinds:?}");
     assert!(distinct.len() > 200, "pictures are not flat");
+}
+
+/// A pyramid whose levels are pictures, with classes, and layers that judge the last picture.
+#[test]
+fn levels_classes_and_scores_equal_the_oracle() {
+    let (layers, file) = (golden::pyramid(), golden::pyramid_file());
+    let model = Model::from_bytes(&file).unwrap();
+    assert_eq!((model.classes(), model.levels(), model.has_score(), model.size()), (3, 1, true, (8, 8)));
+    assert_eq!(model.level_shape(0).map(|s| (s.h, s.w, s.c)), Some((4, 4, 1)));
+    let mut scores = std::collections::HashSet::new();
+    for (seed, family) in (0..60).flat_map(|seed| (0..FAMILIES).map(move |family| (seed, family))) {
+        let mut arena = vec![0xA5; model.arena_len_of(family)];
+        let mut generator = Generator::of_family(&model, &mut arena, family).unwrap();
+        let z = model.latent(seed);
+        let class = usize::from(z.class().unwrap());
+        assert_eq!(class, seed as usize % 3, "seeds go through the classes");
+        let one_hot = (0..3).map(|c| if c == class { 32 } else { 0 });
+        let tensors = oracle::tensors(&layers, &z.values().iter().copied().chain(one_hot).collect::<Vec<i8>>());
+
+        assert_eq!(streamed(&mut generator, &z), tensors[3].pixels());
+        let mut rows = generator.level_rows(&z, 0).unwrap();
+        let mut level = Vec::new();
+        while let Some(row) = rows.next_row() {
+            level.extend_from_slice(row);
+        }
+        assert_eq!(level, tensors[0].pixels());
+        assert_eq!(rows.score(), None, "a level is not judged");
+        assert!(generator.level_rows(&z, 2).is_none());
+        assert_eq!(generator.rows(&z).score(), None, "a picture is judged when asked for");
+
+        // The critic reads values while pixels are handed out, and may be asked after some rows only.
+        let mut rows = generator.judged_rows(&z);
+        let mut picture = Vec::new();
+        for _ in 0..seed % 9 {
+            picture.extend_from_slice(rows.next_row().unwrap());
+        }
+        assert_eq!(picture, tensors[3].pixels()[..picture.len()]);
+        let score = rows.score().unwrap();
+        assert_eq!(score, tensors[5].pixels()[0]);
+        scores.insert(score);
+    }
+    assert!(scores.len() > 5, "the score depends on the picture: {scores:?}");
+    let z = model.latent(1);
+    assert_eq!(z.clone().in_class(&model, 2).map(|z| z.class()), Ok(Some(2)));
+    assert!(z.in_class(&model, 3).unwrap_err().to_string().contains("no class 3"));
 }
 
 #[test]

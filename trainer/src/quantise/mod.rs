@@ -21,7 +21,7 @@ pub use report::{LayerReport, Report};
 
 use calibrate::Clip;
 pub use ganlet_runtime::format::Layouts;
-use ganlet_runtime::format::{Builder, LayerSpec, Shape};
+use ganlet_runtime::format::{Builder, LayerSpec};
 
 /// Seeds from here on are for comparison; calibration never sees them.
 pub const COMPARISON_SEEDS: u32 = 1 << 30;
@@ -87,10 +87,7 @@ pub fn quantise(net: &FloatNet, options: &Options) -> Result<Quantised, Quantise
 }
 
 fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layouts) -> Result<Vec<u8>, QuantiseError> {
-    let picture = net.shapes().ok().and_then(|s| s.last().copied()).ok_or_else(QuantiseError::no_layers)?;
-    let side = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let output = Shape { h: side(picture.h), w: side(picture.w), c: side(picture.c) };
-    let mut builder = Builder::new(&net.name, side(net.latent), output);
+    let mut builder = Builder::new(&net.name, u16::try_from(net.latent).unwrap_or(u16::MAX));
     for spec in lower::lower(net, stats, clip) {
         builder.push(&spec);
     }

@@ -69,9 +69,13 @@ impl Core {
         }
     }
 
-    /// The processor that the compiler is told, where the target alone leaves its vector instructions unused.
+    /// The processor that the compiler is told, where the target alone leaves its DSP or vector instructions unused.
     pub(crate) const fn cpu(self) -> Option<&'static str> {
-        if matches!(self, Self::M55) { Some("cortex-m55") } else { None }
+        match self {
+            Self::M33 => Some("cortex-m33"),
+            Self::M55 => Some("cortex-m55"),
+            _ => None,
+        }
     }
 
     /// The compiler's optimisation level for firmware: for size where the loops that count are assembly.

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 
 /// The committed models with which boards are emulated.
-const MODELS: [&str; 2] = ["runtime/tests/golden/kinds-v1.model", "runtime/tests/golden/tiny-v1.model"];
+const MODELS: [&str; 2] = ["runtime/tests/golden/kinds-v2.model", "runtime/tests/golden/tiny-v2.model"];
 /// RAM of the LM3S6965EVB, stack included.
 const RAM_BUDGET: u64 = 48 << 10;
 

@@ -39,7 +39,7 @@ fn refused(words: &[&str], code: i32, why: &str) {
     assert!(output.stdout.is_empty(), "{words:?}: {}", text(&output.stdout));
 }
 
-const MODEL: &str = "runtime/tests/golden/kinds-v1.model";
+const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
 
 #[test]
 fn every_command_explains_itself_with_an_example() {

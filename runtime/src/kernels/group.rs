@@ -1,0 +1,52 @@
+//! The products of a run of values with a group of eight outputs, from which all layers but the doubling ones are made.
+//!
+//! Two weights share a half of a word, `low + high·2^8`. The sum of the halves' products is `low sum + 256·high sum`, the sum
+//! of the low bytes' products the low sum alone: two multiplications of halves for two weights, and nothing is unpacked
+//! but the low bytes.
+use super::row::Sums;
+use crate::weights::{self, GROUP};
+
+/// Values of a run for which the high sum fits what 32 bits leave of it: 127·128·512 is below 2^23.
+pub(super) const LONGEST: usize = 512;
+
+/// Adds the products of `values` and `weights`, which are those of a run for eight outputs.
+#[inline(always)]
+pub(super) fn add(values: &[u8], weights: &[u8], sums: &mut Sums) {
+    for (values, weights) in values.chunks(LONGEST).zip(weights.chunks(LONGEST * GROUP)) {
+        super::add_run(values, weights, sums);
+    }
+}
+
+/// The portable kernel, for at most [`LONGEST`] values.
+#[cfg_attr(not(kernels = "plain"), allow(dead_code))]
+pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
+    let (mut both, mut low) = ([0i32; GROUP / 2], [0i32; GROUP / 2]);
+    for (values, weights) in values.chunks(4).zip(weights.as_chunks::<{ 4 * GROUP }>().0) {
+        let value = |i: usize| values.get(i).map_or(0, |&v| i32::from(v as i8));
+        let values = [value(0), value(2), value(1), value(3)];
+        let pairs = weights.as_chunks::<8>().0;
+        for ((both, low), pair) in both.iter_mut().zip(&mut low).zip(pairs) {
+            for (value, half) in values.iter().zip(pair.as_chunks::<2>().0) {
+                let half = i16::from_le_bytes(*half);
+                *both = both.wrapping_add(value * i32::from(half));
+                *low += value * i32::from(half as i8);
+            }
+        }
+    }
+    for ((both, low), sums) in both.iter().zip(&low).zip(sums.as_chunks_mut::<2>().0) {
+        sums[0] += low;
+        sums[1] += both.wrapping_sub(*low) >> 8;
+    }
+}
+
+/// The products of `values` with the words of a dense layer's group in the layout Fast.
+#[cfg_attr(not(kernels = "plain"), allow(dead_code))]
+pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
+    for (&a, words) in values.iter().zip(words.as_chunks::<{ 2 * GROUP }>().0) {
+        for (pair, word) in sums.as_chunks_mut::<2>().0.iter_mut().zip(words.as_chunks::<4>().0) {
+            let (a, word) = (i32::from(a as i8), i32::from_le_bytes(*word));
+            pair[0] += a * i32::from(weights::low(word));
+            pair[1] += a * weights::high(word, weights::DENSE_LANE);
+        }
+    }
+}
