@@ -1,6 +1,6 @@
 //! Drawing: pictures made row by row in a lent arena.
 use crate::{
-    format::{FAMILY, Op, Source},
+    format::{FAMILY, Op, Source, part, part_mut},
     kernels::{Out, Ring, Row},
     latent::Latent,
     model::Model,
@@ -72,10 +72,10 @@ impl<'a> Generator<'a> {
     fn bind(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
         let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
         let needed = model.arena_len_of(family) + skip;
-        match arena.get_mut(skip..needed) {
-            Some(arena) => Ok(Self { model, arena, family, rings: model.rings(family) }),
-            None => Err(ArenaTooSmall { needed, given }),
-        }
+        let Some(arena) = arena.get_mut(skip..needed) else { return Err(ArenaTooSmall { needed, given }) };
+        let mut generator = Self { model, arena, family, rings: Rings::none() };
+        model.lay_rings(&mut generator.rings, family);
+        Ok(generator)
     }
 
     /// The model that draws.
@@ -156,7 +156,7 @@ impl Rows<'_> {
     pub fn next_row(&mut self) -> Option<&[u8]> {
         self.advance(self.picture)?;
         self.turn();
-        self.shown()
+        Some(self.last_row())
     }
 
     /// What the layers behind the picture think of it, from 0 to 255, after the rows that are left.
@@ -198,22 +198,17 @@ impl Rows<'_> {
 
     #[inline(never)]
     fn flip(&mut self) {
-        if let Some(row) = self.last_row() {
-            row.iter_mut().for_each(|v| *v ^= 0x80);
-        }
+        self.last_row().iter_mut().for_each(|v| *v ^= 0x80);
     }
 
     /// The picture's row that was made last.
-    fn last_row(&mut self) -> Option<&mut [u8]> {
-        let shape = self.model.shape(self.picture);
-        let rows = self.model.ring_rows(self.picture);
-        let slot = self.schedule.made(self.picture).checked_sub(1)?.checked_rem(rows)?;
-        let start = self.rings.places.get(self.picture)?.start as usize + usize::from(slot) * shape.row_len();
-        self.arena.get_mut(start..)?.get_mut(..shape.row_len())
-    }
-
-    fn shown(&mut self) -> Option<&[u8]> {
-        self.last_row().map(|row| &*row)
+    #[inline(never)]
+    fn last_row(&mut self) -> &mut [u8] {
+        let len = self.model.shape(self.picture).row_len();
+        let made = self.schedule.made(self.picture).saturating_sub(1);
+        let slot = made.checked_rem(self.model.ring_rows(self.picture)).unwrap_or(0);
+        let start = self.rings.places.get(self.picture).map_or(0, |place| place.start) as usize;
+        part_mut(self.arena, start + usize::from(slot) * len, len)
     }
 
     #[inline(never)]
@@ -233,8 +228,7 @@ impl Rows<'_> {
         let (len, slot) = (form.row_bytes(shape), usize::from(y.checked_rem(rows).unwrap_or(0)));
         let Some((own, rest)) = own.split_at_mut_checked(plan::ring_bytes(form, shape, rows) as usize) else { return };
         let scratch = rest.get_mut((rings.end as usize).saturating_sub(start + own.len())..).unwrap_or_default();
-        let Some(bytes) = own.get_mut(slot * len..).and_then(|o| o.get_mut(..len)) else { return };
-        let mut out = Out { bytes, form, c: shape.c.into() };
+        let mut out = Out { bytes: part_mut(own, slot * len, len), form, c: shape.c.into() };
         row.write(&mut out, scratch);
     }
 }
@@ -250,7 +244,7 @@ fn ring<'r>(model: &Model<'_>, rings: &Rings, before: &'r [u8], source: Source) 
             (rings.places.get(usize::from(i)).copied().unwrap_or(LATENT), model.ring_rows(i.into()).into())
         }
     };
-    let bytes = before.get(start as usize..).and_then(|b| b.get(..form.row_bytes(shape) * rows)).unwrap_or_default();
+    let bytes = part(before, start as usize, form.row_bytes(shape) * rows);
     Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
 }
 
@@ -271,7 +265,7 @@ impl Iterator for Pixels<'_> {
             self.x = 0;
         }
         let channels = usize::from(shape.c);
-        let pixel = self.rows.shown()?.get(usize::from(self.x) * channels..)?.get(..channels)?;
+        let pixel = self.rows.last_row().get(usize::from(self.x) * channels..)?.get(..channels)?;
         self.x += 1;
         match *pixel {
             [r, g, b] => Some([r, g, b]),

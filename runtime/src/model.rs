@@ -189,8 +189,8 @@ impl<'a> Model<'a> {
         &self.shapes
     }
 
-    pub(crate) fn rings(&self, family: usize) -> Rings {
-        Rings::new(family, self.header.inputs(), &self.header.layers, &self.shapes, &self.rows)
+    pub(crate) fn lay_rings(&self, rings: &mut Rings, family: usize) {
+        rings.lay(family, self.header.inputs(), &self.header.layers, &self.shapes, &self.rows);
     }
 
     pub(crate) fn ring_rows(&self, layer: usize) -> u16 {

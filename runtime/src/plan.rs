@@ -1,5 +1,5 @@
 //! Which rows a layer needs, in which order rows are made, and how many of them each ring holds.
-use crate::format::{Layer, Layout, MAX_LAYERS, Op, Shape, Source};
+use crate::format::{Layer, Layout, MAX_LAYERS, Op, Shape, Source, product};
 
 /// One axis of a window: `count` input positions from `start`, which may lie in the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl Form {
 /// Bytes of a ring; as all sizes here, cut to what 32 bits hold.
 pub(crate) fn ring_bytes(form: Form, shape: Shape, rows: u16) -> u32 {
     // A row of a checked shape has at most 8 MB.
-    (form.row_bytes(shape) as u32).saturating_mul(rows.into()).saturating_add(3) & !3
+    product(form.row_bytes(shape) as u32, rows.into()).saturating_add(3) & !3
 }
 
 /// Bytes at the start of the arena that hold the latent vector, classes included.
@@ -239,21 +239,26 @@ pub(crate) struct Rings {
 }
 
 impl Rings {
-    /// The rings in a kernel family; `rows` says how many rows each has.
+    /// No rings.
+    pub(crate) const fn none() -> Self {
+        Self { places: [LATENT; MAX_LAYERS], end: 0 }
+    }
+
+    /// Lays the rings out in a kernel family; `rows` says how many rows each has.
     #[inline(never)]
-    pub(crate) fn new(family: usize, inputs: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> Self {
-        let mut rings = Self { places: [LATENT; MAX_LAYERS], end: latent_bytes(inputs) };
-        for (index, ((place, &shape), &rows)) in rings.places.iter_mut().zip(shapes).zip(rows).enumerate() {
+    pub(crate) fn lay(&mut self, family: usize, inputs: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) {
+        self.end = latent_bytes(inputs);
+        for (index, ((place, &shape), &rows)) in self.places.iter_mut().zip(shapes).zip(rows).enumerate() {
             let form = Form::of(family, layers, index);
-            *place = Place { start: rings.end, form };
-            rings.end = rings.end.saturating_add(ring_bytes(form, shape, rows));
+            *place = Place { start: self.end, form };
+            self.end = self.end.saturating_add(ring_bytes(form, shape, rows));
         }
-        rings
     }
 }
 
 /// Bytes of the whole arena in a kernel family.
 pub(crate) fn arena(family: usize, inputs: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> u32 {
-    let rings = Rings::new(family, inputs, layers, shapes, rows);
+    let mut rings = Rings::none();
+    rings.lay(family, inputs, layers, shapes, rows);
     rings.end.saturating_add(scratch_bytes(family, layers, shapes))
 }

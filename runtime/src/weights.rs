@@ -1,6 +1,6 @@
 //! Where each weight lies and how two share a word: the orders of `docs/FORMAT.md`, by operation and layout.
 use crate::{
-    format::{Layer, Layout, Op, Shape},
+    format::{Layer, Layout, Op, Shape, part, product},
     plan,
 };
 
@@ -43,30 +43,32 @@ pub(crate) const fn has_fast(layer: &Layer) -> bool {
     layer.doubles() || matches!(layer.op, Op::Dense { .. })
 }
 
-/// Bytes of the weights by which a run of `inputs` goes to a group of outputs; a count that 32 bits do not hold is cut.
+/// Bytes of the weights by which a run of `inputs`, at most a million, goes to a group of outputs.
 pub(crate) const fn run(inputs: u32) -> u32 {
-    inputs.saturating_add(3).saturating_mul(GROUP as u32) & !31
+    (inputs + 3) / 4 * 4 * GROUP as u32
 }
 
 /// Bytes that the weights of a layer take; a count that 32 bits do not hold is cut to the largest that they do.
 pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
     let groups = |n: usize| n.div_ceil(GROUP) as u32;
-    let (c_in, fast) = (u32::from(input.c), layer.layout == Layout::Fast);
-    match layer.op {
+    let (c_in, c_out, fast) = (u32::from(input.c), groups(out.c.into()), layer.layout == Layout::Fast);
+    // Kernels have at most 16 pixels a side, channels are at most 4,096.
+    let (times, each) = match layer.op {
         Op::Dense { .. } => {
-            let row = if fast { input.count().saturating_mul(2 * GROUP as u32) } else { run(input.count()) };
-            groups(out.row_len()).saturating_mul(out.h.into()).saturating_mul(row)
+            let inputs = input.count().min(1 << 26);
+            let row = if fast { inputs * 2 * GROUP as u32 } else { run(inputs) };
+            (groups(out.row_len()) * u32::from(out.h), row)
         }
-        Op::Conv { k, .. } => (groups(out.c.into()) * u32::from(k)).saturating_mul(run(u32::from(k) * c_in)),
-        Op::ConvTranspose { .. } if layer.doubles() => (if fast { 32 } else { 16 } * c_in).saturating_mul(out.c.into()),
+        Op::Conv { k, .. } => (c_out * u32::from(k), run(u32::from(k) * c_in)),
+        Op::ConvTranspose { c, .. } if layer.doubles() => (c.into(), if fast { 32 } else { 16 } * c_in),
         Op::ConvTranspose { k, s, .. } => {
-            let runs: u32 = (0..s).map(|rx| run(plan::phase_taps(k, s, rx) as u32 * c_in)).sum();
-            (groups(out.c.into()) * u32::from(k)).saturating_mul(runs)
+            (c_out * u32::from(k), (0..s).map(|rx| run(plan::phase_taps(k, s, rx) as u32 * c_in)).sum())
         }
-        Op::Depthwise { k, .. } => groups(out.c.into()) * GROUP as u32 * u32::from(k) * u32::from(k),
-        Op::Upsample { .. } => 0,
-        Op::Add { .. } => 8,
-    }
+        Op::Depthwise { k, .. } => (c_out * GROUP as u32, u32::from(k) * u32::from(k)),
+        Op::Upsample { .. } => (0, 0),
+        Op::Add { .. } => (1, 8),
+    };
+    product(times, each)
 }
 
 /// Where the first half is that no pair of weights gives.
@@ -81,7 +83,7 @@ pub(crate) fn first_odd_half(bytes: &[u8]) -> Option<usize> {
 
 /// Where the first weight of -128 is.
 pub(crate) fn first_least(bytes: &[u8]) -> Option<usize> {
-    if sum_of_magnitudes(Some(bytes)) < u32::MAX { None } else { bytes.iter().position(|&w| w == 0x80) }
+    if sum_of_magnitudes(bytes) < u32::MAX { None } else { bytes.iter().position(|&w| w == 0x80) }
 }
 
 /// Where the first word is that [`join`] does not give.
@@ -108,8 +110,8 @@ fn magnitudes(four: [u8; 4]) -> u32 {
 
 /// Σ|weight|, or the largest number if one is -128.
 #[inline(never)]
-fn sum_of_magnitudes(bytes: Option<&[u8]>) -> u32 {
-    let (fours, rest) = bytes.unwrap_or_default().as_chunks();
+fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
+    let (fours, rest) = bytes.as_chunks();
     let (mut sum, mut all) = (0, 0);
     for &four in fours {
         let four = magnitudes(four);
@@ -146,9 +148,7 @@ impl<'a> Taps<'a> {
 
     /// Those of all output channels.
     pub(crate) fn of_phase(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize) -> Self {
-        let span = |at: usize, len: usize| {
-            blob.get((layer.weights.at as usize).saturating_add(at)..).and_then(|b| b.get(..len)).unwrap_or_default()
-        };
+        let span = |at: usize, len: usize| part(blob, (layer.weights.at as usize).wrapping_add(at), len);
         match layer.layout {
             Layout::Compact => {
                 let each = 4 * c_in * c_out;
@@ -160,7 +160,7 @@ impl<'a> Taps<'a> {
 
     /// Those of one of all output channels.
     pub(crate) fn channel(self, o: usize, c_in: usize) -> Self {
-        let part = |all: &'a [u8], each: usize| all.get(o * each..).and_then(|b| b.get(..each)).unwrap_or_default();
+        let part = |all: &'a [u8], each: usize| part(all, o * each, each);
         match self {
             Self::Compact(columns) => Self::Compact(columns.map(|all| part(all, 4 * c_in))),
             Self::Fast(words) => Self::Fast(part(words, 16 * c_in)),
@@ -226,12 +226,12 @@ impl<'a> Taps<'a> {
                 let block = columns.get(column).copied().unwrap_or_default();
                 // High weights, and low ones a pixel later.
                 let first = if from < c_in { from } else { from + c_in };
-                let part = |at: usize| sum_of_magnitudes(block.get(at..).and_then(|b| b.get(..to - from)));
-                part(first).saturating_add(part(first + c_in))
+                let sum = |at: usize| sum_of_magnitudes(part(block, at, to - from));
+                sum(first).saturating_add(sum(first + c_in))
             }
             Self::Fast(words) => {
                 let mut sum = 0u32;
-                for step in words.get(8 * from..8 * to).unwrap_or_default().as_chunks::<8>().0 {
+                for step in part(words, 8 * from, 8 * (to - from)).as_chunks::<8>().0 {
                     let word = word(step.get(4 * column..).unwrap_or_default());
                     sum = sum.wrapping_add(u32::from(low(word).unsigned_abs()) + high(word, LANE).unsigned_abs());
                 }

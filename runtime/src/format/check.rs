@@ -1,7 +1,7 @@
 //! The walk over a decoded header that proves a model safe to run: shapes, spans, multipliers, accumulators.
 use super::{
     Activation, FormatError, Header, Layer, Layout, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_SIDE, Op, Shape, Source,
-    Span, TABLE_LEN,
+    Span, TABLE_LEN, product,
 };
 use crate::{
     plan,
@@ -210,7 +210,7 @@ impl<'a> Check<'a> {
             Op::Add { .. } => (1, 1, 0),
             Op::Upsample { .. } => (0, 0, 0),
         };
-        let biases = self.bytes(&Rule::Equal("bytes of biases"), bias, biases.saturating_mul(4))?;
+        let biases = self.bytes(&Rule::Equal("bytes of biases"), bias, product(biases, 4))?;
         for m in words(self.bytes(&Rule::Equal("bytes of multipliers"), layer.scale, 4 * scales)?) {
             self.keep(&Rule::AtMost("multiplier, at most"), m as u32, i32::MAX as u32)?;
         }
@@ -220,10 +220,11 @@ impl<'a> Check<'a> {
         // The largest sum without the bias.
         let reach = match op {
             Op::Add { .. } => words(bytes).fold(0, |sum: u32, w| sum.saturating_add(w.unsigned_abs())),
-            _ => window.saturating_mul(127),
+            _ => product(window, 127),
         };
+        let reach = product(reach, 128);
         for bias in words(biases) {
-            let most = reach.saturating_mul(128).saturating_add(bias.unsigned_abs());
+            let most = reach.saturating_add(bias.unsigned_abs());
             self.keep(&Rule::AtMost("largest accumulator, at most"), most, i32::MAX as u32)?;
         }
         match op {

@@ -51,7 +51,7 @@ impl Shape {
 
     /// Values in the tensor; a count that 32 bits do not hold is cut to the largest that they do.
     pub(crate) fn count(self) -> u32 {
-        (u32::from(self.h) * u32::from(self.w)).saturating_mul(self.c.into())
+        super::product(u32::from(self.h) * u32::from(self.w), self.c.into())
     }
 
     /// Whether the tensor holds no value.

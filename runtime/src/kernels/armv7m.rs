@@ -1,12 +1,12 @@
 //! The packed kernels of Armv7-M and Armv8-M mainline in assembly; their oracle is `lanes::twin`.
 use super::row::{Finish, Out, Row, Sums};
 use crate::{
-    format::table_at,
+    format::{part, table_at},
     plan::Form,
     requant::Table,
     weights::{self, GROUP, LANE, Taps},
 };
-use core::{arch::global_asm, ptr};
+use core::{arch::global_asm, mem::MaybeUninit, ptr};
 
 // The assembler takes the target for the processor, whose DSP extension is an option.
 #[cfg(all(dsp, armv8m))]
@@ -20,21 +20,21 @@ global_asm!(concat!(include_str!("mul.s"), include_str!("lanes.s")), options(raw
 #[repr(C)]
 struct Double {
     /// The next four pixels of the first tap row, its steps; of the second one, which may have none.
-    first: *const u8,
+    first: MaybeUninit<*const u8>,
     first_steps: usize,
-    second: *const u8,
+    second: MaybeUninit<*const u8>,
     second_steps: usize,
     /// The words of the channel.
-    words: *const u8,
+    words: MaybeUninit<*const u8>,
     interval: usize,
-    lanes: [i32; 12],
+    lanes: MaybeUninit<[i32; 12]>,
     /// Pixels that are left.
-    left: usize,
-    odd: i32,
-    last: i32,
+    left: MaybeUninit<usize>,
+    odd: MaybeUninit<i32>,
+    last: MaybeUninit<i32>,
     /// Where the value that waits goes with its neighbour, and where the next pair goes.
-    held_at: *mut u8,
-    at: *mut u8,
+    held_at: MaybeUninit<*mut u8>,
+    at: MaybeUninit<*mut u8>,
     /// Bytes from a pair of words to the next of its channel.
     each: usize,
     /// The first pixels of both tap rows.
@@ -55,10 +55,10 @@ struct Double {
     /// 0 for bytes, 1 for words, 2 for words through a table.
     packed: usize,
     values: Values,
-    sums: [i32; 8],
+    sums: MaybeUninit<[i32; 8]>,
     no_biases: [i32; 8],
-    multiplier: [i32; 8],
-    bytes: [u8; 12],
+    multiplier: MaybeUninit<[i32; 8]>,
+    bytes: MaybeUninit<[u8; 12]>,
 }
 
 /// What [`ganlet_finish`] reads.
@@ -104,13 +104,8 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
         Taps::Fast(words) => ([&[] as &[u8], words], words.len() < 16 * c_in * channels),
     };
     let table = table_at(row.blob, row.layer.activation);
-    let biases = row.first_border_bias();
-    let from = |at: usize, bytes: usize| row.blob.get(at..).and_then(|b| b.get(..bytes));
-    let (Some(biases), Some(multipliers)) =
-        (from(biases, 64 * (channels - 1) + 16), from(row.layer.scale.at as usize, 4 * channels))
-    else {
-        return;
-    };
+    let biases = part(row.blob, row.first_border_bias(), 64 * channels - 48);
+    let multipliers = part(row.blob, row.layer.scale.at as usize, 4 * channels);
     let (packed, each, room) = match out.form {
         Form::Packed => (1 + usize::from(table.is_some()), 8 * channels, w.div_ceil(2) * 8 * channels),
         Form::Plain => (0, 0, 2 * w * channels),
@@ -121,22 +116,30 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     let words = [first, second, even, odd, biases, multipliers, scratch, if packed > 0 { &out.bytes } else { &[] }];
     let aligned = words.iter().all(|bytes| bytes.is_empty() || aligned(bytes));
     let row_is_short = first.len() < pixels || (!second.is_empty() && second.len() < pixels);
-    if !aligned || short || row_is_short || out.bytes.len() < room || w == 0 || row.layer.interval == 0 {
+    if !aligned
+        || short
+        || row_is_short
+        || biases.is_empty()
+        || multipliers.is_empty()
+        || out.bytes.len() < room
+        || w == 0
+        || row.layer.interval == 0
+    {
         return;
     }
     let mut double = Double {
-        first: ptr::null(),
+        first: MaybeUninit::uninit(),
         first_steps: c_in,
-        second: ptr::null(),
+        second: MaybeUninit::uninit(),
         second_steps: if second.is_empty() { 0 } else { c_in },
-        words: ptr::null(),
+        words: MaybeUninit::uninit(),
         interval: row.layer.interval.into(),
-        lanes: [0; 12],
-        left: 0,
-        odd: 0,
-        last: 0,
-        held_at: ptr::null_mut(),
-        at: ptr::null_mut(),
+        lanes: MaybeUninit::uninit(),
+        left: MaybeUninit::uninit(),
+        odd: MaybeUninit::uninit(),
+        last: MaybeUninit::uninit(),
+        held_at: MaybeUninit::uninit(),
+        at: MaybeUninit::uninit(),
         each,
         pixels: [first.as_ptr(), second.as_ptr()],
         w,
@@ -161,10 +164,10 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
             table: table.map_or(ptr::null(), |table| table),
             step: if packed > 0 { 1 } else { channels },
         },
-        sums: [0; 8],
+        sums: MaybeUninit::uninit(),
         no_biases: [0; 8],
-        multiplier: [0; 8],
-        bytes: [0; 12],
+        multiplier: MaybeUninit::uninit(),
+        bytes: MaybeUninit::zeroed(),
     };
     // SAFETY: it reads the pixels of both rows that were counted here, the weights (or words), biases and multipliers of all
     // channels, and the table; it writes the scratch of one channel's words, all columns of all channels of the row, and

@@ -6,6 +6,7 @@
 use super::row::{Finish, Out, Row};
 use crate::{
     format::{read_i32, table_at},
+    plan::Form,
     weights::Taps,
 };
 
@@ -57,8 +58,8 @@ impl Columns {
         let [even, first, odd, last] = self.biases;
         // What the pixels so far add to the next odd and the next even column, biases included.
         let (mut carry_odd, mut carry_even) = (odd, first);
-        // The first column lies before the row.
-        let (mut left, mut x) = (self.w, usize::MAX);
+        // Columns are counted from two before the first one, in which the first pair of values begins.
+        let (mut left, mut x, mut held) = (self.w, 0, 0);
         while let Some(lanes) = products.next() {
             let &[e0, e1, e2, o0, o1, o2, e3, e4, e5, o3, o4, o5] = lanes;
             // The last column has a bias of its own; behind it is none that the other bias would be wrong for.
@@ -73,20 +74,35 @@ impl Columns {
                 bias(3).wrapping_add(o4),
                 even.wrapping_add(e4),
             ];
-            // The first time the first one lies before the row, the last time some may lie behind it.
-            let first = usize::from(x == usize::MAX);
-            let sums = sums.get(first..(2 * left + 1).min(8)).unwrap_or_default();
-            x = x.wrapping_add(first);
-            for &sum in sums {
-                out.put(x, o, finish.apply(sum));
-                x += 1;
+            let values = sums.map(|sum| finish.apply(sum));
+            match out.form {
+                Form::Packed => {
+                    let [v0, v1, v2, v3, v4, v5, v6, v7] = values;
+                    // The first time the first pair lies before the row.
+                    out.put_pair(x, o, held, v0);
+                    for (pixels, pair) in [(0, [v1, v2]), (1, [v3, v4]), (2, [v5, v6])] {
+                        if left > pixels {
+                            out.put_pair(x + 2 * pixels + 2, o, pair[0], pair[1]);
+                        }
+                    }
+                    held = v7;
+                }
+                Form::Plain => {
+                    let columns = (x + 1..(x + 9).min(2 * self.w + 2)).zip(values);
+                    columns.skip(usize::from(x == 0)).for_each(|(x, value)| out.put(x - 2, o, value));
+                }
             }
+            x += 8;
             carry_odd = bias(4).wrapping_add(o5);
             carry_even = even.wrapping_add(e5);
             left = left.saturating_sub(4);
         }
-        if x < 2 * self.w {
-            out.put(x, o, finish.apply(carry_odd));
+        if x == 2 * self.w {
+            // Of a multiple of four pixels the last column is still to come.
+            match out.form {
+                Form::Packed => out.put_pair(x, o, held, finish.apply(carry_odd)),
+                Form::Plain => out.put(x - 1, o, finish.apply(carry_odd)),
+            }
         }
     }
 }

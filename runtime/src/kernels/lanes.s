@@ -99,11 +99,11 @@ ganlet_quad:
     sub r2, r12
     sub r3, r12
     strd r2, r3, [sp, #4]
-    add r3, r12, #15
-    lsrs r3, r3, #4
+    add r3, r12, #7
+    lsrs r3, r3, #3
     str r3, [sp, #12]
     rsb r2, r12, #0
-    and r2, r2, #15
+    and r2, r2, #7
     add r2, r2, r2, lsl #1
     @ Each step has 24 bytes; the first turn enters behind those it leaves out.
     adr r3, 2f
@@ -111,7 +111,7 @@ ganlet_quad:
     mov pc, r3
     .p2align 2
 2:
-    .rept 16
+    .rept 8
     GANLET_STEP
     .endr
     ldr r2, [sp, #12]

@@ -43,9 +43,8 @@ impl Row<'_> {
         #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
         if self.family == 1 {
             if out.form == Form::Packed {
-                // What lies beyond an odd width nobody writes.
-                let words = cfg!(kernels = "lanes-asm") && self.layer.doubles();
-                let rest = if words { out.bytes.len().saturating_sub(8 * out.c) } else { 0 };
+                // Doubling layers write whole words, but not what lies beyond an odd width; others add to zeros.
+                let rest = if self.layer.doubles() { out.bytes.len().saturating_sub(8 * out.c) } else { 0 };
                 out.bytes.get_mut(rest..).unwrap_or_default().fill(0);
             }
             if self.layer.doubles() {

@@ -1,6 +1,6 @@
 //! What every kernel sees: the rows it reads, the row it makes, the way from an accumulator to a value.
 use crate::{
-    format::{Layer, Shape, Span, read_i32, table_at},
+    format::{Layer, Shape, Span, part, read_i32, table_at},
     plan::Form,
     requant::{self, Table},
     weights,
@@ -25,7 +25,7 @@ pub(crate) struct Ring<'a> {
 impl<'a> Ring<'a> {
     pub(super) fn row(&self, y: usize) -> &'a [u8] {
         let (len, slot) = (self.form.row_bytes(self.shape), y.checked_rem(self.rows).unwrap_or(0));
-        self.bytes.get(slot * len..).and_then(|b| b.get(..len)).unwrap_or_default()
+        part(self.bytes, slot * len, len)
     }
 }
 
@@ -166,6 +166,17 @@ impl Out<'_> {
     #[inline(always)]
     pub(super) fn word_at(c: usize, x: usize, channel: usize) -> usize {
         ((x / 4 * c + channel) * 2 + x % 4 / 2) * 4
+    }
+
+    /// Writes the word of the columns `x - 2` and `x - 1` into a packed row; before and behind the row are none.
+    #[cfg(any(kernels = "lanes", all(feature = "encode", not(kernels = "lanes-asm"))))]
+    #[inline(always)]
+    pub(super) fn put_pair(&mut self, x: usize, channel: usize, low: i8, high: i8) {
+        if let Some(x) = x.checked_sub(2)
+            && let Some(to) = self.bytes.get_mut(Self::word_at(self.c, x, channel)..).and_then(|b| b.first_chunk_mut())
+        {
+            *to = weights::join(low, high, weights::LANE).to_le_bytes();
+        }
     }
 
     /// Writes one value. In a packed row, which starts as zeros, every value is written once.
