@@ -51,8 +51,11 @@ fn command(board: &Board, way: &Way, place: Place<'_>) -> Result<Command, Failur
     let linker = Way::linker_flag(&|what: &str| console::note(&format!("installing: {what}")));
     let linker =
         linker.map_err(|missing| Failure::failed(format!("no linker for {}: {}", board.target, missing.remedy)))?;
+    // As the package's own configuration: this variable takes its place.
+    let cpu = board.target.starts_with("thumbv8m.main").then_some("-Ctarget-cpu=cortex-m33");
+    let flags: Vec<&str> = cpu.into_iter().chain(linker).collect();
     // What this process was built with is no concern of the firmware.
-    command.env("RUSTFLAGS", linker.unwrap_or_default()).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command.env("RUSTFLAGS", flags.join(" ")).env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.args(["--release", "--locked", "--quiet"]);
     Ok(command)
 }

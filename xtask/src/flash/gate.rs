@@ -10,13 +10,8 @@ use ganlet_runtime::Model;
 use std::fs;
 use std::path::Path;
 
-<<<<<<< HEAD
 /// A committed model with every kind of layer, with which boards are built beside those of recipes.
 const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
-=======
-/// The committed model with which boards are built.
-const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
->>>>>>> cf955f1 (Keep weights in groups of eight outputs, add depthwise layers, classes, levels and scores)
 
 /// Stack of the app at its deepest, rounded up: what emulated boards measure.
 const STACK: u64 = 10 << 10;
