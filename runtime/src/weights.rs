@@ -14,6 +14,7 @@ pub(crate) const GROUP: usize = 8;
 pub(crate) const LANE_BUDGET: u32 = ((1 << (LANE - 1)) - 1) / 128;
 
 /// Two values in one word; the upper one borrows from the lower one's sign.
+#[cfg_attr(not(feature = "encode"), allow(dead_code))]
 pub(crate) const fn join(low: i8, high: i8, lane: u32) -> i32 {
     (low as i32).wrapping_add((high as i32) << lane)
 }
@@ -142,6 +143,7 @@ pub(crate) enum Taps<'a> {
 
 impl<'a> Taps<'a> {
     /// The weights of output channel `o` in rows of phase `ry`: 1 for even rows, 0 for odd ones.
+    #[cfg_attr(not(feature = "encode"), allow(dead_code))]
     pub(crate) fn new(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize, o: usize) -> Self {
         Self::of_phase(blob, layer, c_in, c_out, ry).channel(o, c_in)
     }

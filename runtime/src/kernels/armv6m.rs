@@ -39,8 +39,8 @@ pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
     row.layer.doubles() && double(row, out)
 }
 
-/// As `group::add_run`.
-pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
+/// As `group::add_one`.
+pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     let (fours, rest) = values.split_at(values.len() / 4 * 4);
     let Some((of_fours, behind)) = weights.split_at_checked(fours.len() * GROUP) else { return };
     if !fours.is_empty() && weights.as_ptr().addr().is_multiple_of(2) {
@@ -51,7 +51,7 @@ pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
         }
     }
     if !rest.is_empty() {
-        group::add_run(rest, behind, sums);
+        group::add_one(rest, behind, sums);
     }
 }
 

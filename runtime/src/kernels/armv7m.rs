@@ -10,11 +10,14 @@ use core::{arch::global_asm, mem::MaybeUninit, ptr};
 
 // The assembler takes the target for the processor, whose DSP extension is an option.
 #[cfg(all(dsp, armv8m))]
-global_asm!(concat!(".cpu cortex-m33\n", include_str!("dsp.s"), include_str!("lanes.s")), options(raw));
+global_asm!(
+    concat!(".cpu cortex-m33\n", include_str!("dsp.s"), include_str!("lanes.s"), include_str!("groups.s")),
+    options(raw)
+);
 #[cfg(all(dsp, not(armv8m)))]
-global_asm!(concat!(include_str!("dsp.s"), include_str!("lanes.s")), options(raw));
+global_asm!(concat!(include_str!("dsp.s"), include_str!("lanes.s"), include_str!("groups.s")), options(raw));
 #[cfg(not(dsp))]
-global_asm!(concat!(include_str!("mul.s"), include_str!("lanes.s")), options(raw));
+global_asm!(concat!(include_str!("mul.s"), include_str!("lanes.s"), include_str!("groups.s")), options(raw));
 
 /// A row of a doubling layer as [`ganlet_double`] makes it.
 #[repr(C)]
@@ -78,7 +81,7 @@ struct Values {
 // SAFETY: defined in lanes.s with these arguments; each says there what it reads and writes.
 unsafe extern "C" {
     fn ganlet_double(row: *mut Double);
-    fn ganlet_group(values: *const u8, weights: *const u8, count: usize, sums: *mut Sums);
+    fn ganlet_groups(values: *const u8, weights: *const u8, count: usize, sums: *mut Sums, groups: usize);
     fn ganlet_finish(values: *const Values);
     fn ganlet_dense(values: *const u8, words: *const u8, count: usize, sums: *mut Sums);
 }
@@ -186,11 +189,13 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
 }
 
 /// As `group::add_run`.
-pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
-    let count = values.len();
-    if weights::run(count as u32) as usize <= weights.len() && aligned(weights) {
-        // SAFETY: the kernel reads every value, and the halves of a run of as many for eight outputs, whose sums it adds to.
-        unsafe { ganlet_group(values.as_ptr(), weights.as_ptr(), count, sums) }
+pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
+    let (count, groups) = (values.len(), sums.len());
+    let held = weights::run(count as u32) as usize * groups <= weights.len() && aligned(weights);
+    if held && groups > 0 {
+        // SAFETY: the kernel reads every value, and for each group of eight outputs the halves of a run of as many; it adds
+        // to their sums.
+        unsafe { ganlet_groups(values.as_ptr(), weights.as_ptr(), count, sums.as_mut_ptr(), groups) }
     }
 }
 

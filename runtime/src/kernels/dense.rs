@@ -23,8 +23,14 @@ impl Row<'_> {
         let (c, mut x, mut channel, mut left) = (usize::from(self.shape.c), 0, 0, row_len);
         for weights in rows.get(..groups * each).unwrap_or_default().chunks((BATCH / GROUP * each).max(1)) {
             let mut sums = [0; BATCH];
-            for (sums, weights) in sums.as_chunks_mut::<GROUP>().0.iter_mut().zip(weights.chunks_exact(each.max(1))) {
-                if fast { super::words(input, weights, sums) } else { group::add(input, weights, sums) }
+            // The last batch may be of fewer groups.
+            let (groups, _) = sums.as_chunks_mut();
+            let groups = groups.get_mut(..weights.len().checked_div(each).unwrap_or(0)).unwrap_or_default();
+            if fast {
+                let steps = weights.chunks_exact(each.max(1));
+                groups.iter_mut().zip(steps).for_each(|(sums, weights)| super::words(input, weights, sums));
+            } else {
+                group::add(input, weights, groups);
             }
             let mut sums = sums.get(..left).unwrap_or(&sums);
             left -= sums.len();

@@ -5,21 +5,35 @@
 //! but the low bytes.
 use super::row::Sums;
 use crate::weights::{self, GROUP};
+use core::slice;
 
 /// Values of a run for which the high sum fits what 32 bits leave of it: 127·128·512 is below 2^23.
 pub(super) const LONGEST: usize = 512;
 
-/// Adds the products of `values` and `weights`, which are those of a run for eight outputs.
+/// Adds the products of `values` and `weights`, which are those of a run for each group of outputs, one behind the other.
 #[inline(always)]
-pub(super) fn add(values: &[u8], weights: &[u8], sums: &mut Sums) {
-    for (values, weights) in values.chunks(LONGEST).zip(weights.chunks(LONGEST * GROUP)) {
-        super::add_run(values, weights, sums);
+pub(super) fn add(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
+    if values.len() <= LONGEST {
+        return super::add_run(values, weights, sums);
+    }
+    let each = weights::run(values.len() as u32) as usize;
+    for (sums, weights) in sums.iter_mut().zip(weights.chunks_exact(each)) {
+        for (values, weights) in values.chunks(LONGEST).zip(weights.chunks(LONGEST * GROUP)) {
+            super::add_run(values, weights, slice::from_mut(sums));
+        }
     }
 }
 
-/// The portable kernel, for at most [`LONGEST`] values.
-#[cfg_attr(not(kernels = "plain"), allow(dead_code))]
-pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
+/// The same for at most [`LONGEST`] values.
+#[cfg(not(kernels = "lanes-asm"))]
+pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
+    let each = (weights::run(values.len() as u32) as usize).max(1);
+    sums.iter_mut().zip(weights.chunks_exact(each)).for_each(|(sums, weights)| super::add_one(values, weights, sums));
+}
+
+/// The portable kernel, for one group.
+#[cfg(not(kernels = "lanes-asm"))]
+pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     let (mut both, mut low) = ([0i32; GROUP / 2], [0i32; GROUP / 2]);
     for (values, weights) in values.chunks(4).zip(weights.as_chunks::<{ 4 * GROUP }>().0) {
         let value = |i: usize| values.get(i).map_or(0, |&v| i32::from(v as i8));
@@ -40,7 +54,7 @@ pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
 }
 
 /// The products of `values` with the words of a dense layer's group in the layout Fast.
-#[cfg_attr(not(kernels = "plain"), allow(dead_code))]
+#[cfg(not(kernels = "lanes-asm"))]
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
     for (&a, words) in values.iter().zip(words.as_chunks::<{ 2 * GROUP }>().0) {
         for (pair, word) in sums.as_chunks_mut::<2>().0.iter_mut().zip(words.as_chunks::<4>().0) {

@@ -24,18 +24,20 @@ mod windows;
 #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
 use crate::plan::Form;
 #[cfg(kernels = "armv6m")]
-use armv6m::{add_run, words};
+use armv6m::{add_one, words};
 #[cfg(kernels = "lanes-asm")]
 use armv7m::{add_run, double, words};
+#[cfg(not(kernels = "lanes-asm"))]
+use group::add_run;
 #[cfg(any(kernels = "plain", all(kernels = "lanes", not(target_arch = "riscv32"))))]
-use group::{add_run, words};
+use group::{add_one, words};
 #[cfg(any(kernels = "lanes", all(feature = "encode", not(kernels = "lanes-asm"))))]
 use lanes::double;
 #[cfg(kernels = "mve")]
-use mve::{add_run, words};
+use mve::{add_one, words};
 pub(crate) use row::{Out, Ring, Row};
 #[cfg(all(kernels = "lanes", target_arch = "riscv32"))]
-use rv32::{add_run, words};
+use rv32::{add_one, words};
 
 impl Row<'_> {
     /// Computes the row into `out`; `scratch` is the end of the arena.

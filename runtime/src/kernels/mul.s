@@ -29,13 +29,13 @@
     GANLET_PAIR r8, r9, \at+24
 .endm
 
-@ Four values in r10 times the weights of eight outputs at r1.
+@ Four values in r10 times the weights of eight outputs at r1. The stack has a word at 8.
 .macro GANLET_FOUR
-    str r10, [sp]
+    str r10, [sp, #8]
     sbfx r11, r10, #16, #8
     sxtb r10, r10
     GANLET_PAIRS 0
-    ldr r10, [sp]
+    ldr r10, [sp, #8]
     asr r11, r10, #24
     sbfx r10, r10, #8, #8
     GANLET_PAIRS 4

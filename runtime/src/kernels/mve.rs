@@ -208,8 +208,8 @@ fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, words: &[u8]) {
     sums.add(&Part { row, from, taps });
 }
 
-/// As `group::add_run`.
-pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
+/// As `group::add_one`.
+pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     let (eights, rest) = values.split_at(values.len() / 8 * 8);
     let mut weights = weights;
     if let Some((of_eights, behind)) = weights.split_at_checked(eights.len() * GROUP)
@@ -220,10 +220,10 @@ pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
         unsafe { ganlet_group(eights.as_ptr(), of_eights.as_ptr(), eights.len() / 8, sums) }
         weights = behind;
     } else if !eights.is_empty() {
-        return group::add_run(values, weights, sums);
+        return group::add_one(values, weights, sums);
     }
     if !rest.is_empty() {
-        group::add_run(rest, weights, sums);
+        group::add_one(rest, weights, sums);
     }
 }
 

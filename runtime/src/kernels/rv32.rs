@@ -88,13 +88,13 @@ pub(super) fn words(values: &[u8], bytes: &[u8], sums: &mut Sums) {
     }
 }
 
-/// As `group::add_run`: four values at a time stay in registers while all outputs take them.
-pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
+/// As `group::add_one`: four values at a time stay in registers while all outputs take them.
+pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     let (fours, rest) = values.as_chunks::<4>();
     // SAFETY: every pattern of bits is a half, and these cores are little-endian as the file is.
     let (before, halves, _) = unsafe { weights.align_to::<i16>() };
     if !before.is_empty() {
-        return group::add_run(values, weights, sums);
+        return group::add_one(values, weights, sums);
     }
     let (mut both, mut low) = ([0i32; GROUP / 2], [0i32; GROUP / 2]);
     for (values, halves) in fours.iter().zip(halves.as_chunks::<{ 2 * GROUP }>().0) {
@@ -111,6 +111,6 @@ pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut Sums) {
         sums[1] += both.wrapping_sub(*low) >> 8;
     }
     if !rest.is_empty() {
-        group::add_run(rest, weights.get(4 * GROUP * fours.len()..).unwrap_or_default(), sums);
+        group::add_one(rest, weights.get(4 * GROUP * fours.len()..).unwrap_or_default(), sums);
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     plan::{self, Taps},
     weights::{self, GROUP},
 };
+use core::slice;
 
 /// Values of a window at the picture's edge that are laid out at a time.
 const EDGE: usize = 64;
@@ -79,7 +80,7 @@ impl Row<'_> {
                         if depthwise {
                             self.add_each(row, left, channel, weights, sums);
                         } else if let Some(values) = row.get(at as usize..).and_then(|r| r.get(..values)) {
-                            group::add(values, weights, sums);
+                            group::add(values, weights, slice::from_mut(sums));
                         } else {
                             self.add_edge(row, at, values, weights, sums);
                         }
@@ -102,7 +103,7 @@ impl Row<'_> {
                 let inside = row.get(at.wrapping_add((first + i) as i32) as usize);
                 *value = inside.copied().unwrap_or(self.input.zero_point as u8);
             }
-            group::add(seen.get(..values - first).unwrap_or(&seen), weights, sums);
+            group::add(seen.get(..values - first).unwrap_or(&seen), weights, slice::from_mut(sums));
         }
     }
 
