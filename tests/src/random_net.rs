@@ -49,9 +49,18 @@ pub struct RandomNet {
 impl RandomNet {
     /// The network of number `seed`.
     pub fn new(seed: u64) -> Self {
+        Self::grown(seed, false)
+    }
+
+    /// The network of number `seed` with the greatest weights that there are, most of its values at either end.
+    pub fn extreme(seed: u64) -> Self {
+        Self::grown(seed, true)
+    }
+
+    fn grown(seed: u64, extreme: bool) -> Self {
         let mut dice = Dice(seed);
         let latent = 1 + dice.below(20) as u16;
-        let mut net = Growing { dice, latent, layers: Vec::new(), shapes: Vec::new() };
+        let mut net = Growing { dice, latent, extreme, layers: Vec::new(), shapes: Vec::new() };
         net.grow();
         let Growing { layers, shapes, .. } = net;
         let output = *shapes.last().unwrap();
@@ -69,6 +78,7 @@ impl RandomNet {
 struct Growing {
     dice: Dice,
     latent: u16,
+    extreme: bool,
     layers: Vec<LayerSpec>,
     shapes: Vec<Shape>,
 }
@@ -149,7 +159,12 @@ impl Growing {
             input,
             zero_point: d.roll() as i8,
             table: None,
-            weights: (0..count).map(|_| d.weight()).collect(),
+            weights: (0..count)
+                .map(|_| match d.weight() {
+                    w if self.extreme => 127 * if w < 0 { -1 } else { 1 },
+                    w => w,
+                })
+                .collect(),
             wide: [0; 2],
             bias: Vec::new(),
             scale: Vec::new(),
@@ -181,7 +196,7 @@ impl Growing {
         }
         // So that the typical accumulator fills the output's range, and the untypical leaves it.
         let typical = (fan_in as f64).sqrt() * 5000.0;
-        let range = if table { 16000.0 } else { 90.0 };
+        let range = if table { 16000.0 } else { 90.0 } * if self.extreme { 30.0 } else { 1.0 };
         let m = (range / typical).min(0.49) * 4_294_967_296.0;
         layer.scale =
             (0..scales).map(|_| (m * (0.5 + d.below(1000) as f64 / 1000.0)).min(2_147_483_647.0) as u32).collect();

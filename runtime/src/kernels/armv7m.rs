@@ -82,6 +82,7 @@ struct Values {
 unsafe extern "C" {
     fn ganlet_double(row: *mut Double);
     fn ganlet_groups(values: *const u8, weights: *const u8, count: usize, sums: *mut Sums, groups: usize);
+    fn ganlet_each(pixels: *const u8, weights: *const u8, count: usize, sums: *mut Sums, step: usize);
     fn ganlet_finish(values: *const Values);
     fn ganlet_dense(values: *const u8, words: *const u8, count: usize, sums: *mut Sums);
 }
@@ -197,6 +198,17 @@ pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
         // to their sums.
         unsafe { ganlet_groups(values.as_ptr(), weights.as_ptr(), count, sums.as_mut_ptr(), groups) }
     }
+}
+
+/// Adds the products of eight channels of neighbouring pixels, `step` bytes each, with the weights of as many; tells whether it could.
+pub(super) fn add_each(pixels: &[u8], weights: &[u8], step: usize, sums: &mut Sums) -> bool {
+    let count = weights.len() / GROUP;
+    let able = count > 0 && pixels.len() >= (count - 1) * step + GROUP;
+    if able {
+        // SAFETY: the kernel reads eight bytes of each pixel and of the weights, and adds to eight sums.
+        unsafe { ganlet_each(pixels.as_ptr(), weights.as_ptr(), count, sums, step) }
+    }
+    able
 }
 
 /// As `Row::finish_run`; tells whether it could: a packed row takes no values from a table.

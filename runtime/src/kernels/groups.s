@@ -148,6 +148,44 @@ ganlet_groups:
     pop {r0-r11, pc}
     .size ganlet_groups, . - ganlet_groups
 
+@ Eight channels of pixels in a row times their own weights, one for each pixel, added to their sums.
+@
+@ void ganlet_each(const i8 *pixels, const i8 *weights, u32 count, i32 *sums, u32 step)
+
+.macro GANLET_EACH sum at
+    ldrsb r10, [r0, #\at]
+    ldrsb r11, [r1, #\at]
+    mla \sum, r10, r11, \sum
+.endm
+
+    .section .text.ganlet_each, "ax", %progbits
+    .global ganlet_each
+    .type ganlet_each, %function
+    .thumb_func
+    .p2align 2
+ganlet_each:
+    push {r2-r11, lr}
+    ldr lr, [sp, #44]
+    mov r12, r2
+    ldm r3, {r2-r9}
+1:
+    GANLET_EACH r2, 0
+    GANLET_EACH r3, 1
+    GANLET_EACH r4, 2
+    GANLET_EACH r5, 3
+    GANLET_EACH r6, 4
+    GANLET_EACH r7, 5
+    GANLET_EACH r8, 6
+    GANLET_EACH r9, 7
+    add r0, lr
+    adds r1, #8
+    subs r12, #1
+    bne 1b
+    ldr r0, [sp, #4]
+    stm r0, {r2-r9}
+    pop {r2-r11, pc}
+    .size ganlet_each, . - ganlet_each
+
 @ Sums to values.
 @
 @ void ganlet_finish(const Values *values)

@@ -108,7 +108,16 @@ impl Row<'_> {
     }
 
     /// Adds the products of the window's row that starts at pixel `left`, channel by channel.
+    #[inline(never)]
     fn add_each(&self, row: &[u8], left: i32, channel: usize, weights: &[u8], sums: &mut Sums) {
+        #[cfg(kernels = "lanes-asm")]
+        if let Ok(left) = usize::try_from(left)
+            && channel + GROUP <= self.shape.c.into()
+            && let Some(pixels) = row.get(left * usize::from(self.input.shape.c) + channel..)
+            && super::armv7m::add_each(pixels, weights, self.input.shape.c.into(), sums)
+        {
+            return;
+        }
         let (c, zero) = (usize::from(self.input.shape.c), [self.input.zero_point as u8; GROUP]);
         for (x, weights) in (left..).zip(weights.as_chunks::<GROUP>().0) {
             let pixel = usize::try_from(x).ok().and_then(|x| row.get(x * c + channel..(x + 1) * c));

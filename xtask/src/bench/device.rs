@@ -6,6 +6,7 @@ use super::measure::{Cost, PeerCost, Subject, measure, measure_peer};
 use super::{emulator, firmware, report};
 use crate::console;
 use crate::failure::Failure;
+use crate::size;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::format::Layouts;
 use ganlet_tests::reference_models::REFERENCES;
@@ -73,12 +74,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let layouts = if args.layout.is_empty() { Layout::ALL.to_vec() } else { args.layout };
     let subjects = subjects(&args.model, &layouts)?;
     let (costs, peers) = all(&cores, &subjects, true)?;
+    let code = cores.iter().map(|&core| size::weigh(core)).collect::<Result<Vec<_>, _>>()?;
     if args.record {
         let references: Vec<Cost> = costs.iter().filter(|c| c.layout != AS_EXPORTED).cloned().collect();
         let path = Committed::record(&references)?;
         console::note(&format!("written: {}", path.display()));
     }
-    let text = if args.json { report::json(&costs, &peers) } else { report::text(&costs, &peers) };
+    let text = if args.json { report::json(&costs, &peers, &code) } else { report::text(&costs, &peers, &code) };
     console::print(&text)
 }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 const TOLERANCE_PERCENT: f64 = 1.0;
 const OTHER_COMPILER_PERCENT: f64 = 15.0;
 /// Code of the runtime on a Cortex-M4, every kind of layer linked: what is reached; 12 KB is the goal.
-const TEXT_BUDGET: u64 = 17_600;
+const TEXT_BUDGET: u64 = 18_000;
 /// RAM of a streamed picture, by model.
 const ARENA_BUDGETS: [(&str, u64); 3] = [("digits28", 6 << 10), ("dcgan64-16", 14 << 10), ("dcgan64-64", 54 << 10)];
 /// RAM of a machine that draws the classic DCGAN, stack included.
@@ -139,13 +139,13 @@ pub(crate) fn pictures(core: Core) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// Networks of every kind of layer and of odd sizes, each in both layouts, that cores draw besides the reference generators.
+/// Networks of every kind of layer and of odd sizes, each in both layouts, some of extreme weights, that cores draw besides the reference generators.
 const RANDOM_NETS: u64 = 12;
 
 /// Draws random networks on a core: each picture must be the one that this machine's portable kernels make.
 fn random_nets(core: Core, outcome: &mut Outcome) -> Result<(), Failure> {
     let subjects = (0..RANDOM_NETS).flat_map(|seed| {
-        let net = RandomNet::new(seed);
+        let net = if seed % 3 == 2 { RandomNet::extreme(seed) } else { RandomNet::new(seed) };
         [("compact", net.file), ("fast", net.fast)].map(|(layout, bytes)| Subject {
             name: format!("random-{seed}"),
             layout,

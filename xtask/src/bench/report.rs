@@ -2,6 +2,7 @@
 
 use super::anchors::{ANCHORS, anchor};
 use super::measure::{Cost, PeerCost};
+use crate::size::{self, Weight};
 use crate::table::{Table, grouped};
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 const PEER: &str = "embedded-nn 0.2.3";
 
 /// Everything as JSON; a row with `layer` null is a whole picture.
-pub(crate) fn json(costs: &[Cost], peers: &[PeerCost]) -> String {
+pub(crate) fn json(costs: &[Cost], peers: &[PeerCost], code: &[Weight]) -> String {
     let rows: Vec<Value> = costs.iter().flat_map(rows).collect();
     let anchors: Vec<Value> = ANCHORS
         .iter()
@@ -24,7 +25,7 @@ pub(crate) fn json(costs: &[Cost], peers: &[PeerCost]) -> String {
             "ram_bytes": p.ram_bytes, "layers": layers})
     };
     let peers: Vec<Value> = peers.iter().map(peer).collect();
-    format!("{:#}\n", json!({"rows": rows, "anchors": anchors, "peers": peers}))
+    format!("{:#}\n", json!({"rows": rows, "anchors": anchors, "peers": peers, "code": size::rows(code)}))
 }
 
 fn rows(cost: &Cost) -> Vec<Value> {
@@ -46,7 +47,7 @@ fn per(instructions: u64, macs: u64) -> f64 {
 }
 
 /// Everything as tables.
-pub(crate) fn text(costs: &[Cost], peers: &[PeerCost]) -> String {
+pub(crate) fn text(costs: &[Cost], peers: &[PeerCost], code: &[Weight]) -> String {
     let mut pictures = Table::new(&[
         "core",
         "machine",
@@ -101,8 +102,9 @@ pub(crate) fn text(costs: &[Cost], peers: &[PeerCost]) -> String {
     format!(
         "A picture, in executed instructions (not cycles) and bytes.\n\
          CMSIS-NN's figures are committed, not measured here; {PEER} runs in the same machines:\n\n{}\n\
-         Its layers, from the counts of the picture's rows:\n\n{}",
+         Its layers, from the counts of the picture's rows:\n\n{}\n{}",
         pictures.lines(),
-        layers.lines()
+        layers.lines(),
+        size::as_text(code)
     )
 }

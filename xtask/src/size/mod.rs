@@ -58,7 +58,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return console::print(&text);
     }
     let weights = args.core.iter().map(|&core| weigh(core)).collect::<Result<Vec<_>, _>>()?;
-    console::print(&if args.json { as_json(&weights) } else { as_text(&weights) })
+    console::print(&if args.json { format!("{:#}\n", json!({"rows": rows(&weights)})) } else { as_text(&weights) })
 }
 
 /// Links the probe for a core and reads it.
@@ -71,18 +71,19 @@ pub(crate) fn weigh(core: Core) -> Result<Weight, Failure> {
     Ok(Weight { core, contents })
 }
 
-fn as_json(weights: &[Weight]) -> String {
+/// What the probes hold, as JSON.
+pub(crate) fn rows(weights: &[Weight]) -> Vec<Value> {
     let row = |w: &Weight| {
         let c = &w.contents;
         json!({"name": w.core.target(), "core": w.core.name(), "text": c.text, "rodata": c.rodata, "data": c.data,
             "bss": c.bss, "float_symbols": c.float.len(), "panic_symbols": c.panic.len(),
             "alloc_symbols": c.alloc.len(), "vfp_instructions": c.vfp_instructions})
     };
-    let rows: Vec<Value> = weights.iter().map(row).collect();
-    format!("{:#}\n", json!({"rows": rows}))
+    weights.iter().map(row).collect()
 }
 
-fn as_text(weights: &[Weight]) -> String {
+/// What the probes hold, as a table.
+pub(crate) fn as_text(weights: &[Weight]) -> String {
     let mut table = Table::new(&[
         "core",
         "target",
