@@ -73,9 +73,11 @@ impl<'a> Generator<'a> {
         let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
         let needed = model.arena_len_of(family) + skip;
         let Some(arena) = arena.get_mut(skip..needed) else { return Err(ArenaTooSmall { needed, given }) };
-        let mut generator = Self { model, arena, family, rings: Rings::none() };
-        model.lay_rings(&mut generator.rings, family);
-        Ok(generator)
+        let mut result = Ok(Self { model, arena, family, rings: Rings::none() });
+        if let Ok(generator) = &mut result {
+            model.lay_rings(&mut generator.rings, family);
+        }
+        result
     }
 
     /// The model that draws.

@@ -26,17 +26,22 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Tells the first thing that is wrong. After success nothing that is done with the model fails.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        // Filled where it stays.
-        let mut model = Self {
+        // Filled in the caller's place: moving a model is a copy of more than a kilobyte.
+        let mut result = Ok(Self {
             header: Header::empty(),
             blob: &[],
             bytes: 0,
             shapes: Vec::new(),
             rows: [0; MAX_LAYERS],
             arenas: [0; FAMILIES],
-        };
+        });
         let mut fault = FormatError::Header;
-        if model.load(bytes, &mut fault).is_some() { Ok(model) } else { Err(fault) }
+        if let Ok(model) = &mut result
+            && model.load(bytes, &mut fault).is_none()
+        {
+            return Err(fault);
+        }
+        result
     }
 
     #[inline(never)]

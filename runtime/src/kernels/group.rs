@@ -16,7 +16,7 @@ pub(super) fn add(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     if values.len() <= LONGEST {
         return super::add_run(values, weights, sums);
     }
-    let each = weights::run(values.len() as u32) as usize;
+    let each = (weights::run(values.len() as u32) as usize).max(1);
     for (sums, weights) in sums.iter_mut().zip(weights.chunks_exact(each)) {
         for (values, weights) in values.chunks(LONGEST).zip(weights.chunks(LONGEST * GROUP)) {
             super::add_run(values, weights, slice::from_mut(sums));

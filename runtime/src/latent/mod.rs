@@ -69,11 +69,12 @@ impl Latent {
     /// The latent of picture `seed`; of a model with classes, class `seed mod classes`.
     #[inline(never)]
     pub(crate) fn from_seed(model: &Model<'_>, seed: u32) -> Self {
-        let mut values = Vec::new();
+        let class = seed.checked_rem(model.classes().into()).map(|c| c as u16);
+        let mut latent = Self { values: Vec::new(), class };
         // A checked model's latent fits.
-        _ = values.resize(model.latent_len(), 0);
-        normal_i8(seed, &mut values);
-        Self { values, class: seed.checked_rem(model.classes().into()).map(|c| c as u16) }
+        _ = latent.values.resize(model.latent_len(), 0);
+        normal_i8(seed, &mut latent.values);
+        latent
     }
 
     /// The values.

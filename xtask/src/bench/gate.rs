@@ -15,7 +15,7 @@ use std::path::PathBuf;
 const TOLERANCE_PERCENT: f64 = 1.0;
 const OTHER_COMPILER_PERCENT: f64 = 15.0;
 /// Code of the runtime on a Cortex-M4, every kind of layer linked: what is reached; 12 KB is the goal.
-const TEXT_BUDGET: u64 = 18_000;
+const TEXT_BUDGET: u64 = 18_700;
 /// RAM of a streamed picture, by model.
 const ARENA_BUDGETS: [(&str, u64); 3] = [("digits28", 6 << 10), ("dcgan64-16", 14 << 10), ("dcgan64-64", 54 << 10)];
 /// RAM of a machine that draws the classic DCGAN, stack included.
