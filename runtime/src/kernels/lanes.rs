@@ -74,22 +74,29 @@ impl Columns {
                 bias(3).wrapping_add(o4),
                 even.wrapping_add(e4),
             ];
-            let values = sums.map(|sum| finish.apply(sum));
+            let mut values = [0; 8];
+            values.iter_mut().zip(sums).for_each(|(value, sum)| *value = finish.apply(sum));
             match out.form {
                 Form::Packed => {
                     let [v0, v1, v2, v3, v4, v5, v6, v7] = values;
                     // The first time the first pair lies before the row.
                     out.put_pair(x, o, held, v0);
-                    for (pixels, pair) in [(0, [v1, v2]), (1, [v3, v4]), (2, [v5, v6])] {
-                        if left > pixels {
-                            out.put_pair(x + 2 * pixels + 2, o, pair[0], pair[1]);
-                        }
+                    out.put_pair(x + 2, o, v1, v2);
+                    if left > 1 {
+                        out.put_pair(x + 4, o, v3, v4);
+                    }
+                    if left > 2 {
+                        out.put_pair(x + 6, o, v5, v6);
                     }
                     held = v7;
                 }
                 Form::Plain => {
-                    let columns = (x + 1..(x + 9).min(2 * self.w + 2)).zip(values);
-                    columns.skip(usize::from(x == 0)).for_each(|(x, value)| out.put(x - 2, o, value));
+                    for (i, value) in values.into_iter().enumerate() {
+                        let column = (x + i).wrapping_sub(1);
+                        if column < 2 * self.w {
+                            out.put(column, o, value);
+                        }
+                    }
                 }
             }
             x += 8;
@@ -110,7 +117,10 @@ impl Columns {
 /// The kernels in portable form: the oracle of the assembly, and what cores with a wide multiplication run.
 pub(super) mod twin {
     use super::Lanes;
-    use crate::weights::{self, LANE};
+    use crate::{
+        format::part,
+        weights::{self, LANE},
+    };
 
     /// The packed pixels of up to two rows, four by four.
     pub(in crate::kernels) struct Pixels<'a> {
@@ -194,17 +204,16 @@ pub(super) mod twin {
 
     /// Unpacks the compact weights of one output channel into `scratch` as words.
     pub(in crate::kernels) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]) -> &'s [u8] {
-        let [even, odd] = columns.map(|block| block.chunks_exact((2 * c_in).max(1)));
-        for ((even, odd), words) in even.zip(odd).zip(scratch.chunks_exact_mut((8 * c_in).max(1))) {
-            let [even, odd] = [even, odd].map(|b| b.split_at_checked(c_in).unwrap_or_default());
-            let steps = even.0.iter().zip(even.1).zip(odd.0.iter().zip(odd.1));
-            for (((&eh, &el), (&oh, &ol)), words) in steps.zip(words.chunks_exact_mut(8)) {
+        let mut steps = scratch.as_chunks_mut::<8>().0;
+        for t in 0..2 {
+            // Of even and of odd columns: the high weights, then the low ones.
+            let [[eh, el], [oh, ol]] = columns.map(|block| [0, 1].map(|i| part(block, (2 * t + i) * c_in, c_in)));
+            let Some((now, later)) = steps.split_at_mut_checked(c_in) else { break };
+            for (((&eh, &el), (&oh, &ol)), step) in eh.iter().zip(el).zip(oh.iter().zip(ol)).zip(now) {
                 let [e, o] = [(el, eh), (ol, oh)].map(|(low, high)| weights::join(low as i8, high as i8, LANE));
-                if let Some((to_even, to_odd)) = words.split_first_chunk_mut::<4>() {
-                    *to_even = e.to_le_bytes();
-                    to_odd.copy_from_slice(&o.to_le_bytes());
-                }
+                *step = (u64::from(e as u32) | u64::from(o as u32) << 32).to_le_bytes();
             }
+            steps = later;
         }
         scratch
     }

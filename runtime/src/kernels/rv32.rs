@@ -6,7 +6,10 @@ use super::{
     lanes::{Lanes, twin},
     row::Sums,
 };
-use crate::weights::{self, DENSE_LANE, GROUP, LANE};
+use crate::{
+    format::part,
+    weights::{self, DENSE_LANE, GROUP, LANE},
+};
 
 /// The words in `bytes`, if they start at a multiple of four.
 fn whole_words(bytes: &[u8]) -> Option<&[i32]> {
@@ -37,7 +40,8 @@ pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
                 room = interval.max(1);
             }
             let steps = room.min(pixels.len()).min(taps.len());
-            let ((now, later), (taps_now, taps_later)) = (pixels.split_at(steps), taps.split_at(steps));
+            let (now, later) = pixels.split_at_checked(steps).unwrap_or_default();
+            let (taps_now, taps_later) = taps.split_at_checked(steps).unwrap_or_default();
             let [mut even0, mut odd0, mut even1, mut odd1] = accs;
             for (&[a0, a1], &[even, odd]) in now.iter().zip(taps_now) {
                 even0 = even0.wrapping_add(i64::from(a0) * i64::from(even));
@@ -56,13 +60,15 @@ pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
 /// As `twin::unpack`.
 pub(super) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]) -> &'s [u8] {
     let Some(all) = words_mut(scratch) else { return twin::unpack(columns, c_in, scratch) };
-    let [even, odd] = columns.map(|block| block.chunks_exact((2 * c_in).max(1)));
-    for ((even, odd), steps) in even.zip(odd).zip(all.as_chunks_mut::<2>().0.chunks_exact_mut(c_in.max(1))) {
-        let [even, odd] = [even, odd].map(|b| b.split_at_checked(c_in).unwrap_or_default());
-        let pairs = even.0.iter().zip(even.1).zip(odd.0.iter().zip(odd.1));
-        for (((&eh, &el), (&oh, &ol)), step) in pairs.zip(steps) {
+    let mut steps = all.as_chunks_mut::<2>().0;
+    for t in 0..2 {
+        // Of even and of odd columns: the high weights, then the low ones.
+        let [[eh, el], [oh, ol]] = columns.map(|block| [0, 1].map(|i| part(block, (2 * t + i) * c_in, c_in)));
+        let Some((now, later)) = steps.split_at_mut_checked(c_in) else { break };
+        for (((&eh, &el), (&oh, &ol)), step) in eh.iter().zip(el).zip(oh.iter().zip(ol)).zip(now) {
             *step = [(el, eh), (ol, oh)].map(|(low, high)| weights::join(low as i8, high as i8, LANE));
         }
+        steps = later;
     }
     scratch
 }

@@ -53,7 +53,7 @@ pub(crate) fn hungry() -> Result<PathBuf, Failure> {
         bias: vec![0; bias],
         scale: vec![1 << 25; scale],
     };
-    let mut builder = Builder::new("hungry", 1, Shape { h: 4, w: 2 * WIDTH, c: 1 });
+    let mut builder = Builder::new("hungry", 1);
     let (values, inner) = (wide.len() as usize, usize::from(INNER));
     let dense = builder.push(&spec(Op::Dense { shape: wide }, Source::Latent, values, inner, inner));
     builder.push(&spec(Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 }, dense, 16 * inner, 4, 1));

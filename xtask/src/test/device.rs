@@ -41,7 +41,7 @@ pub(super) fn parts(wanted: &str) -> Vec<Part> {
             });
         }
     }
-    for core in [Core::M0, Core::M4] {
+    for core in [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55, Core::Rv32] {
         run(format!("{}: code", core.name()), &mut || verdict(core, gate::prepare_code, gate::code));
     }
     for core in Core::ALL {
