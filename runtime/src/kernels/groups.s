@@ -97,7 +97,7 @@ ganlet_groups:
     lsls r10, r12, #29
     bpl 5f
     @ An odd count of fours begins in the middle.
-    add r12, #4
+    sub r12, #4
     str r12, [sp]
     b 3f
 2:
