@@ -42,7 +42,7 @@ pub(crate) fn hungry() -> Result<PathBuf, Failure> {
     const WIDTH: u16 = 512;
     const INNER: u16 = 64;
     let path = folder()?.join("hungry.model");
-    let wide = Shape { h: 2, w: WIDTH, c: INNER };
+    let wide = Shape { h: 1, w: WIDTH, c: INNER };
     let spec = |op, input, weights: usize, bias: usize, scale: usize| LayerSpec {
         op,
         input,
