@@ -46,7 +46,7 @@ pub(crate) const fn has_fast(layer: &Layer) -> bool {
 
 /// Bytes of the weights by which a run of `inputs`, at most a million, goes to a group of outputs.
 pub(crate) const fn run(inputs: u32) -> u32 {
-    (inputs + 3) / 4 * 4 * GROUP as u32
+    inputs.next_multiple_of(4) * GROUP as u32
 }
 
 /// Bytes that the weights of a layer take; a count that 32 bits do not hold is cut to the largest that they do.

@@ -8,7 +8,7 @@ use ganlet_sim::host::{Device, Frame, ModelFile, Simulator};
 /// A model whose numbers are the latent's own, twice as far apart.
 fn mirror(numbers: u16) -> ModelFile {
     let n = usize::from(numbers);
-    let mut builder = Builder::new("mirror", numbers, Shape { h: 1, w: numbers, c: 1 });
+    let mut builder = Builder::new("mirror", numbers);
     builder.push(&LayerSpec {
         op: Op::Dense { shape: Shape { h: 1, w: numbers, c: 1 } },
         input: Source::Latent,
