@@ -15,8 +15,16 @@ const POINTS: usize = 2500;
 const DRAWN: usize = 1000;
 /// Steps of a remedy: long enough to collapse or not.
 const REMEDY_STEPS: u64 = 4000;
-/// How the papers of the remedies trained: Adam with momentum, the generator as it is instead of its average.
-const CLASSIC: [&str; 4] = ["optimiser.beta1=0.9", "optimiser.beta2=0.999", "train.ema=0", "train.batch=128"];
+/// How Metz et al. 2017 trained: Adam with momentum, a generator ten times as fast, no average of it, rates that stay.
+const CLASSIC: [&str; 7] = [
+    "optimiser.rate=0.0001",
+    "optimiser.generator_rate=0.001",
+    "optimiser.beta1=0.5",
+    "optimiser.beta2=0.999",
+    "schedule={kind=\"constant\"}",
+    "train.ema=0",
+    "train.batch=128",
+];
 /// Frames of the animation of a run.
 const FRAMES: u64 = 40;
 
