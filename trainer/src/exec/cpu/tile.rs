@@ -2,8 +2,8 @@
 //!
 //! The left side is never packed. A tile broadcasts its numbers one by one, so a row may be a row of a matrix,
 //! a column of one, or the taps of a convolution's output in a padded picture. The right side lies in panels
-//! of 64 columns and comes from the second-level cache as fast as the products need it. On AVX-512 this reaches
-//! 95 % of the peak where a packing product reaches 55 to 85 %; `docs/SPEED.md` has the measurements.
+//! of 64 columns and comes from the second-level cache as fast as the products need it. `docs/SPEED.md` tells
+//! what that reaches.
 
 use super::vectors::widest;
 use std::cell::RefCell;
