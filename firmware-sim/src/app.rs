@@ -18,15 +18,17 @@ pub enum Screen {
     Gallery,
     /// An endless walk from one seed's latent to the next one's.
     Walk,
-    /// One dimension of a seed's latent turned, the others kept.
+    /// One dimension of a seed's latent turned, the others kept; and what the critic thinks of it, where the model has one.
     Knobs,
+    /// The classes of a model that has any, at one seed.
+    Class,
     /// The model's name and what it takes of the chip.
     About,
 }
 
 impl Screen {
     /// Every screen, in order.
-    pub const ALL: [Self; 4] = [Self::Gallery, Self::Walk, Self::Knobs, Self::About];
+    pub const ALL: [Self; 5] = [Self::Gallery, Self::Walk, Self::Knobs, Self::Class, Self::About];
 
     /// The title, padded on the left for a title bar.
     const fn title(self) -> &'static str {
@@ -34,14 +36,21 @@ impl Screen {
             Self::Gallery => " GALLERY",
             Self::Walk => " WALK",
             Self::Knobs => " KNOBS",
+            Self::Class => " CLASS",
             Self::About => " ABOUT",
         }
     }
 
-    /// The screen after this one.
+    /// The screen after this one, for a model with so many classes: without any there are none to choose from.
     #[must_use]
-    pub const fn next(self) -> Self {
-        Self::ALL[(self as usize + 1) % Self::ALL.len()]
+    pub const fn next(self, classes: u16) -> Self {
+        match self {
+            Self::Gallery => Self::Walk,
+            Self::Walk => Self::Knobs,
+            Self::Knobs if classes > 0 => Self::Class,
+            Self::Knobs | Self::Class => Self::About,
+            Self::About => Self::Gallery,
+        }
     }
 }
 
@@ -76,6 +85,9 @@ pub struct App {
     speed: u32,
     paused: bool,
     knob: usize,
+    /// Classes of the model, and the chosen one.
+    classes: u16,
+    class: u16,
     /// The turned knob's value, or none while it is still the seed's own.
     turned: Option<i8>,
     /// Ticks since the screen was entered.
@@ -116,6 +128,8 @@ impl App {
             paused: false,
             knob: 0,
             turned: None,
+            classes: model.classes(),
+            class: 0,
             // The first picture comes at once, without an initial before it.
             age: Self::INITIAL_TICKS,
             stale: Stale::Everything,
@@ -155,7 +169,7 @@ impl App {
     /// Takes a button; `model` is the one on show.
     pub fn press(&mut self, model: &Model<'_>, button: Button) {
         if button == Button::Select {
-            self.enter(self.screen.next());
+            self.enter(self.screen.next(self.classes));
             return;
         }
         match self.screen {
@@ -177,6 +191,12 @@ impl App {
                 Button::Left => self.turn(model, -Self::TURN),
                 Button::Down => self.choose((self.knob + 1) % self.knobs.max(1)),
                 _ => self.choose(self.knob.checked_sub(1).unwrap_or(self.knobs.saturating_sub(1))),
+            },
+            Screen::Class => match button {
+                Button::Right => self.class = (self.class + 1) % self.classes.max(1),
+                Button::Left => self.class = self.class.checked_sub(1).unwrap_or(self.classes.saturating_sub(1)),
+                Button::Down => self.seed = self.seed.wrapping_add(1),
+                _ => self.seed = self.seed.wrapping_sub(1),
             },
             Screen::About => return,
         }
@@ -247,6 +267,7 @@ impl App {
     pub fn latent(&self, model: &Model<'_>) -> Latent {
         let mut own = model.latent(self.seed);
         match (self.screen, self.turned) {
+            (Screen::Class, _) => own.clone().in_class(model, self.class).unwrap_or(own),
             (Screen::Walk, _) => {
                 let start = self.seed.wrapping_add(self.leg);
                 let (from, to) = (model.latent(start), model.latent(start.wrapping_add(1)));
@@ -262,13 +283,21 @@ impl App {
         }
     }
 
-    fn words(&self, model: &Model<'_>) -> Words {
+    /// What stands beside the picture; `score` is the critic's, where it was asked.
+    fn words(&self, model: &Model<'_>, score: Option<u8>) -> Words {
         let title = self.screen.title();
         match self.screen {
             Screen::Gallery | Screen::About => Words {
                 title,
                 short: line(format_args!("seed {}", self.seed)),
-                lines: [line(format_args!("seed")), line(format_args!("{}", self.seed)), Line::new()],
+                lines: [
+                    line(format_args!("seed")),
+                    line(format_args!("{}", self.seed)),
+                    match model.latent(self.seed).class() {
+                        Some(class) => line(format_args!("class {class}")),
+                        None => Line::new(),
+                    },
+                ],
                 bar: None,
                 hint: "<> seed",
             },
@@ -289,16 +318,37 @@ impl App {
                 let place = |value: i8| (i32::from(value) + i32::from(Self::KNOB_END)).max(0) as u32;
                 Words {
                     title,
-                    short: line(format_args!("z{} {value:+}", self.knob)),
+                    short: match score {
+                        Some(score) => line(format_args!("z{} {value:+} D {}", self.knob, Percent(score))),
+                        None => line(format_args!("z{} {value:+}", self.knob)),
+                    },
+                    // Two lines, since the bar is the third.
                     lines: [
-                        line(format_args!("z{} of {}", self.knob, self.knobs)),
-                        line(format_args!("{value:+}")),
+                        match score {
+                            Some(score) => line(format_args!("D(G) {}", Percent(score))),
+                            None => line(format_args!("z{} of {}", self.knob, self.knobs)),
+                        },
+                        match score {
+                            Some(_) => line(format_args!("z{} {value:+}", self.knob)),
+                            None => line(format_args!("{value:+}")),
+                        },
                         Line::new(),
                     ],
                     bar: Some(Bar { at: place(value), from: place(own), of: 2 * Self::KNOB_END as u32 }),
                     hint: "<> turn",
                 }
             }
+            Screen::Class => Words {
+                title,
+                short: line(format_args!("class {} seed {}", self.class, self.seed)),
+                lines: [
+                    line(format_args!("class {}", self.class)),
+                    line(format_args!("of {}", self.classes)),
+                    line(format_args!("seed {}", self.seed)),
+                ],
+                bar: None,
+                hint: "<> class",
+            },
         }
     }
 
@@ -369,17 +419,20 @@ impl App {
             let fresh = stale == Stale::Everything || self.screen != Screen::Walk;
             let plot = Plot { area: layout.picture.area(), numbers: self.numbers };
             self.draw_plot(plot, fresh, generator, target, &mut between)?;
-            screens::caption(target, layout.caption, &self.words(model), inks)?;
+            screens::caption(target, layout.caption, &self.words(model, None), inks)?;
             return Ok(true);
         }
         let latent = self.latent(model);
         let mut stream = RowStream::new(layout.picture, self.channels);
-        let mut rows = generator.rows(&latent);
+        // The critic costs as much as the generator, and only this screen has room for what it says.
+        let judged = self.screen == Screen::Knobs && model.has_score();
+        let mut rows = if judged { generator.judged_rows(&latent) } else { generator.rows(&latent) };
         while let Some(row) = rows.next_row() {
             stream.push(row, target)?;
             between();
         }
-        screens::caption(target, layout.caption, &self.words(model), inks)?;
+        let score = if judged { rows.score() } else { None };
+        screens::caption(target, layout.caption, &self.words(model, score), inks)?;
         Ok(true)
     }
 
@@ -428,6 +481,15 @@ impl App {
             x -= width;
         }
         Ok(())
+    }
+}
+
+/// A score in 0..=255 as a share of one hundred.
+struct Percent(u8);
+
+impl core::fmt::Display for Percent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}%", (u32::from(self.0) * 100 + 127) / 255)
     }
 }
 

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   cargo xtask export runs/00001-faces                    writes generator.model into the run folder
   cargo xtask export runs/00001-faces --out faces.model
+  cargo xtask export runs/00001-faces --with-critic
   cargo xtask export runs/00001-faces --layout auto --flash-budget 200000")]
 pub(crate) struct Args {
     /// The run folder
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     /// Most bytes of the file, for `--layout auto`
     #[arg(long, value_name = "BYTES", required_if_eq("layout", "auto"))]
     pub(crate) flash_budget: Option<u64>,
+    /// Put the critic behind the picture: the app then tells D(G(z)) beside the knobs
+    #[arg(long)]
+    pub(crate) with_critic: bool,
     /// The file to write [default: generator.model in the run folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -85,7 +89,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         (Layout::Fast, None) => Layouts::Fast,
     };
     let mut chosen = Chosen::open(&args.run)?;
-    let quantised = chosen.quantise(layouts)?;
+    let quantised = if args.with_critic { chosen.quantise_judged(layouts)? } else { chosen.quantise(layouts)? };
     report::write(&out, &quantised.file)?;
     console::print(&format!("{}\n", quantised.report))?;
     match chosen.evaluate(PICTURES, Some(&quantised)) {

@@ -8,6 +8,7 @@ use ganlet_sim::host::ModelFile;
 use ganlet_tests::oracle;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
+use ganlet_trainer::loss::Loss;
 use ganlet_trainer::nn::Network;
 use ganlet_trainer::quantise::{self, FloatNet, Layouts, Options, Quantised};
 use ganlet_trainer::recipe::Recipe;
@@ -59,11 +60,26 @@ impl Chosen {
 
     /// Shrinks the generator to 8-bit integers, whose weights lie in flash as `layouts` says.
     pub(crate) fn quantise(&self, layouts: Layouts) -> Result<Quantised, Failure> {
+        self.quantise_net(&self.net()?, layouts)
+    }
+
+    /// The same with the critic behind the picture.
+    pub(crate) fn quantise_judged(&self, layouts: Layouts) -> Result<Quantised, Failure> {
+        let net = judged(self.net()?, &self.checkpoint, &self.loaded, self.trainer.critic())?;
+        let quantised = self.quantise_net(&net, layouts)?;
+        console::note(&score_words(&net, &quantised)?);
+        Ok(quantised)
+    }
+
+    fn net(&self) -> Result<FloatNet, Failure> {
         let recipe = &self.checkpoint.recipe;
         let (weights, statistics) = self.checkpoint.averaged();
-        let net = device_net(recipe, &self.loaded, self.trainer.generator(), weights, statistics)?;
+        device_net(recipe, &self.loaded, self.trainer.generator(), weights, statistics)
+    }
+
+    fn quantise_net(&self, net: &FloatNet, layouts: Layouts) -> Result<Quantised, Failure> {
         console::note("calibrating and quantising; comparing with the float network over 1,000 latents");
-        quantise::quantise(&net, &Options { layouts, ..Options::default() })
+        quantise::quantise(net, &Options { layouts, ..Options::default() })
             .map_err(|e| Failure::unusable(e.to_string()))
     }
 
@@ -112,6 +128,7 @@ pub(crate) fn device_net(
 ) -> Result<FloatNet, Failure> {
     let fold = |range| {
         quantise::fold(&recipe.name, generator, weights, statistics, range)
+            .map(|net| FloatNet { classes: recipe.data.classes, ..net })
             .map_err(|e| Failure::unusable(e.to_string()))
     };
     let Some(mixture) = &loaded.mixture else {
@@ -126,6 +143,54 @@ pub(crate) fn device_net(
     }
     let reach = mixture.reach() * recipe.data.scale;
     Ok(fold([-reach, reach])?.with_numbers_as_pixels())
+}
+
+/// Real pictures whose mean score counts as one half, where an objective teaches no more than differences.
+const REAL: usize = 512;
+
+/// The generator with its critic behind the picture.
+fn judged(net: FloatNet, checkpoint: &Checkpoint, loaded: &Loaded, critic: &Network) -> Result<FloatNet, Failure> {
+    let recipe = &checkpoint.recipe;
+    let Some((_, held_out)) = &loaded.pictures else {
+        return Err(Failure::unusable("--with-critic: these are points; a device shows scores beside pictures alone"));
+    };
+    let differences = match recipe.objective.loss {
+        Loss::Minimax | Loss::NonSaturating | Loss::FeatureMatching => false,
+        Loss::Relativistic | Loss::Hinge | Loss::Wasserstein => true,
+        loss => {
+            return Err(Failure::unusable(format!(
+                "--with-critic: the critic of {loss:?} gives no score that is a share of one"
+            )));
+        }
+    };
+    let critic = quantise::fold("critic", critic, checkpoint.critic(), &[], recipe.data.range)
+        .map_err(|e| Failure::unusable(format!("--with-critic: {e}")))?;
+    let [low, high] = recipe.data.range;
+    let value = |&byte: &u8| low + f32::from(byte) / 255.0 * (high - low);
+    let real: Vec<f32> = (0..held_out.count().min(REAL)).flat_map(|i| held_out.bytes(i)).map(value).collect();
+    Ok(net.judged_by(critic, differences.then_some(&real)))
+}
+
+/// How far the integers' scores are from the float ones, of as many latents as rows are compared.
+fn score_words(net: &FloatNet, quantised: &Quantised) -> Result<String, Failure> {
+    let file = ModelFile::of(&quantised.file);
+    let model = Model::from_bytes(file.bytes())?;
+    let mut arena = vec![0; model.arena_len()];
+    let mut generator = Generator::new(&model, &mut arena)?;
+    let (mut sum, mut worst, mut total) = (0.0, 0.0_f64, 0.0);
+    for seed in 0..EXACT_SEEDS {
+        let latent = model.latent(seed);
+        let float = f64::from(net.score(latent.values()).unwrap_or(0.0));
+        let int8 = f64::from(generator.judged_rows(&latent).score().unwrap_or(0)) / 255.0;
+        let off = (float - int8).abs();
+        (sum, worst, total) = (sum + off, worst.max(off), total + int8);
+    }
+    let n = f64::from(EXACT_SEEDS);
+    Ok(format!(
+        "critic: mean D(G(z)) {:.2}; int8 is off by {:.3} on average, {worst:.3} at most, over {EXACT_SEEDS} seeds",
+        total / n,
+        sum / n
+    ))
 }
 
 /// Whether the rows that the runtime streams equal a whole-tensor computation of the same integers, bit for bit.

@@ -1,6 +1,7 @@
 //! Claims about the app on every emulated device.
 #![forbid(unsafe_code)]
 
+mod judged;
 mod models;
 mod outputs;
 mod panels;

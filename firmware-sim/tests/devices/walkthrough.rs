@@ -105,7 +105,8 @@ fn tiny_panels_show_the_screen_s_initial_and_then_the_picture() {
     let file = picture_model(16, 16, 3);
     let mut simulator = Simulator::new(file.bytes(), Device::named("led-5x5").unwrap()).unwrap();
     let gallery = simulator.frame();
-    for _ in 0..Screen::ALL.len() {
+    // A model without classes has no screen for them.
+    for _ in 1..Screen::ALL.len() {
         simulator.press(Button::Select);
         let lit = simulator.frame().rgb.as_chunks::<3>().0.iter().filter(|&&pixel| pixel == [255; 3]).count();
         assert!((6..=13).contains(&lit), "{lit} LEDs of a letter");

@@ -159,7 +159,7 @@ fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
     crate::philox::Key { seed: 2, stream: 0, step: 0 }.normal(&mut weight);
     let op = FloatOp::Dense { inputs: latent, h, w, c: 1 };
     let layer = FloatLayer { op, weight, bias: vec![0.0; h * w], activation: Activation::Tanh };
-    let net = FloatNet { name: "tiny".into(), latent, layers: vec![layer], range: (-1.0, 1.0) };
+    let net = FloatNet { name: "tiny".into(), latent, layers: vec![layer], classes: 0, judges: 0, range: (-1.0, 1.0) };
     let options = Options { calibration: 64, comparison: 64, ..Options::default() };
     let file = quantise(&net, &options).unwrap().file;
     let mut told = vec![];

@@ -1,6 +1,5 @@
 //! Which range of values each activation tensor takes, seen over many latents.
 use super::{float::Forward, net::FloatNet};
-use ganlet_runtime::latent::normal_i8;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bins of a histogram.
@@ -82,15 +81,10 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
     let empty: Vec<Stats> = net.shapes().into_iter().flatten().map(|d| Stats::empty(d.len())).collect();
     let pieces = count.div_ceil(PIECE) as usize;
     let seeds = |piece: usize| piece as u32 * PIECE..count.min((piece as u32 + 1) * PIECE);
-    let latent = |seed: u32| {
-        let mut z = vec![0; net.latent];
-        normal_i8(seed, &mut z);
-        z
-    };
     let ranges = parallel(pieces, |piece| {
         let mut stats = empty.clone();
         for seed in seeds(piece) {
-            forward.run(&latent(seed), |layer, before, after| {
+            forward.run(&net.inputs(seed), |layer, before, after| {
                 let s = &mut stats[layer];
                 s.before = before.iter().fold(s.before, |m, v| m.max(v.abs()));
                 for (mean, &v) in s.mean.iter_mut().zip(after) {
@@ -111,7 +105,7 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
     let histograms = parallel(pieces, |piece| {
         let mut bins = vec![vec![0u64; BINS]; stats.len()];
         for seed in seeds(piece) {
-            forward.run(&latent(seed), |layer, _, after| {
+            forward.run(&net.inputs(seed), |layer, _, after| {
                 let (s, bins) = (&stats[layer], &mut bins[layer]);
                 let per_unit = BINS as f32 / (s.hi - s.lo).max(f32::MIN_POSITIVE);
                 for v in after {

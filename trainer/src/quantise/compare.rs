@@ -1,6 +1,6 @@
 //! How far the integer pictures are from the float pictures, by the runtime that ships.
 use super::{QuantiseError, calibrate::parallel, float::Forward, net::FloatNet};
-use ganlet_runtime::{Generator, Model, latent::normal_i8};
+use ganlet_runtime::{Generator, Model};
 use std::ops::Range;
 
 /// Peak signal-to-noise ratio of 8-bit pixels, peak 255, in dB, at most 99 a picture.
@@ -26,11 +26,8 @@ const PIECE: usize = 16;
 impl References {
     pub(super) fn new(net: &FloatNet, seeds: Range<u32>) -> Self {
         let forward = Forward::new(net);
-        let pictures = parallel(seeds.len(), |i| {
-            let mut z = vec![0; net.latent];
-            normal_i8(seeds.start + i as u32, &mut z);
-            net.pixels(&forward.run(&z, |_, _, _| {}))
-        });
+        let pictures =
+            parallel(seeds.len(), |i| net.pixels(&forward.run(&net.inputs(seeds.start + i as u32), |_, _, _| {})));
         Self { seeds, pictures }
     }
 

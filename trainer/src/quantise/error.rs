@@ -98,6 +98,7 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
         return refuse(format!("it has {} layers", net.layers.len()), "use at most 24 layers");
     }
     let mut input = Dims { h: 1, w: 1, c: net.latent };
+    let mut picture = input;
     for (index, layer) in net.layers.iter().enumerate() {
         input = check_layer(layer, input).map_err(|(problem, remedy)| QuantiseError::Layer {
             layer: index,
@@ -105,14 +106,21 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
             problem,
             remedy,
         })?;
+        if index == net.picture() {
+            picture = input;
+        }
     }
-    let Dims { h, w, c } = input;
+    if net.judges > 0 && input.len() != 1 {
+        let problem = format!("its critic makes {} numbers", input.len());
+        return refuse(problem, "export it without the critic, whose last layer must make a single number");
+    }
+    let Dims { h, w, c } = picture;
     if h * w == 1 && c != 1 {
         let problem = format!("it makes {c} numbers, not a picture");
         return refuse(problem, "export networks whose last layer gives height × width × 1 or 3 channels");
     }
     if c != 1 && c != 3 {
-        let (layer, kind) = (net.layers.len() - 1, net.layers[net.layers.len() - 1].op.kind());
+        let (layer, kind) = (net.picture(), net.layers[net.picture()].op.kind());
         let problem = format!("the picture has {c} channels");
         return Err(QuantiseError::Layer { layer, kind, problem, remedy: "end with 1 channel (grey) or 3 (RGB)" });
     }

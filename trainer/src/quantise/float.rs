@@ -27,11 +27,41 @@ impl<'a> Forward<'a> {
         Self { net, shapes, weights }
     }
 
-    /// Runs latent `z`; `see` gets every layer's number, values before and after its activation.
+    /// Runs latent `z` to the picture and behind it; `see` gets every layer's number, values before and after its activation. Gives the picture.
     pub(super) fn run(&self, z: &[i8], mut see: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
-        let mut values: Vec<f32> = z.iter().map(|&v| f32::from(v) / 32.0).collect();
-        let mut shape = Dims { h: 1, w: 1, c: z.len() };
-        for (index, layer) in self.net.layers.iter().enumerate() {
+        let picture = self.net.picture();
+        let mut shown = Vec::new();
+        self.chain(0, latent(z), Dims { h: 1, w: 1, c: z.len() }, |index, before, after| {
+            see(index, before, after);
+            if index == picture {
+                shown = after.to_vec();
+            }
+        });
+        shown
+    }
+
+    /// What the very last layer makes of latent `z`.
+    pub(super) fn run_all(&self, z: &[i8]) -> Vec<f32> {
+        self.chain(0, latent(z), Dims { h: 1, w: 1, c: z.len() }, |_, _, _| {})
+    }
+
+    /// What the layers behind the picture say of pictures, one after the other.
+    pub(super) fn judge(&self, pictures: &[f32]) -> Vec<f32> {
+        let picture = self.net.picture();
+        let shape = self.shapes[picture];
+        let judged = pictures.chunks_exact(shape.len());
+        judged.flat_map(|values| self.chain(picture + 1, values.to_vec(), shape, |_, _, _| {})).collect()
+    }
+
+    /// Runs the layers from `first` on.
+    fn chain(
+        &self,
+        first: usize,
+        mut values: Vec<f32>,
+        mut shape: Dims,
+        mut see: impl FnMut(usize, &[f32], &[f32]),
+    ) -> Vec<f32> {
+        for (index, layer) in self.net.layers.iter().enumerate().skip(first) {
             let sums = self.sums(index, &values, shape);
             shape = self.shapes[index];
             values = sums.iter().map(|&x| layer.activation.apply(x)).collect();
@@ -71,6 +101,10 @@ impl<'a> Forward<'a> {
         }
         out
     }
+}
+
+fn latent(z: &[i8]) -> Vec<f32> {
+    z.iter().map(|&v| f32::from(v) / 32.0).collect()
 }
 
 /// Adds the products of all taps that `under` puts on the picture.

@@ -62,7 +62,14 @@ pub fn fold(
         let (weight, bias) = (weight(i, "weight"), weight(i, "bias"));
         layers.push(FloatLayer { op, weight, bias, activation: Activation::Linear });
     }
-    Ok(FloatNet { name: name.into(), latent: network.input.iter().product(), layers, range: (range[0], range[1]) })
+    Ok(FloatNet {
+        name: name.into(),
+        latent: network.input.iter().product(),
+        layers,
+        classes: 0,
+        judges: 0,
+        range: (range[0], range[1]),
+    })
 }
 
 /// A batch normalisation as one factor and one summand per channel.

@@ -21,7 +21,10 @@ struct Meaning {
 /// The layers of `net` as integers.
 pub(super) fn lower(net: &FloatNet, stats: &[Stats], clip: Clip) -> Vec<LayerSpec> {
     let shapes = net.shapes().expect("the network was checked");
-    let picture = net.layers.iter().rposition(|l| !matches!(l.op, FloatOp::Upsample { .. }));
+    let made = net.layers.iter().take(net.picture() + 1);
+    let picture =
+        made.clone().zip(0..).filter(|(l, _)| !matches!(l.op, FloatOp::Upsample { .. })).map(|(_, i)| i).last();
+    let score = (net.judges > 0).then_some(net.layers.len() - 1);
     let mut input = Meaning { scale: 1.0 / 32.0, zero_point: 0 };
     let mut specs = Vec::new();
     for (index, layer) in net.layers.iter().enumerate() {
@@ -34,7 +37,11 @@ pub(super) fn lower(net: &FloatNet, stats: &[Stats], clip: Clip) -> Vec<LayerSpe
             input,
             means: index.checked_sub(1).map_or(Vec::new(), |i| means(layer.op, &stats[i].mean, shapes[i].c)),
         };
-        let range = if Some(index) == picture { Some(net.range) } else { None };
+        let range = match Some(index) {
+            i if i == picture => Some(net.range),
+            i if i == score => Some((0.0, 1.0)),
+            _ => None,
+        };
         let (spec, output) = lowering.run(range, clip);
         specs.push(spec);
         input = output;

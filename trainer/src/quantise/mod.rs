@@ -87,9 +87,14 @@ pub fn quantise(net: &FloatNet, options: &Options) -> Result<Quantised, Quantise
 }
 
 fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layouts) -> Result<Vec<u8>, QuantiseError> {
-    let mut builder = Builder::new(&net.name, u16::try_from(net.latent).unwrap_or(u16::MAX));
+    let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    let mut builder = Builder::new(&net.name, short(net.latent.saturating_sub(net.classes)));
+    builder.classes(short(net.classes));
     for spec in lower::lower(net, stats, clip) {
         builder.push(&spec);
+    }
+    if net.judges > 0 {
+        builder.pictures(&[u8::try_from(net.picture()).unwrap_or(u8::MAX)]);
     }
     if let Layouts::Auto { flash_bytes } = layouts {
         let compact = builder.finish()?.len() as u64;

@@ -1,5 +1,7 @@
 //! The float generator as the exporter sees it: a chain of layers with batch norm folded.
 
+use ganlet_runtime::latent::normal_i8;
+
 /// A float generator with batch norm folded: the reference that an integer model is compared with.
 ///
 /// Tensors are stored rows first, channels innermost; latent values are `i8 / 32`.
@@ -7,10 +9,14 @@
 pub struct FloatNet {
     /// The model's name.
     pub name: String,
-    /// Length of the latent vector.
+    /// Inputs: the latent vector, and behind it a value for each class.
     pub latent: usize,
-    /// The layers, latent first; the last one makes the picture.
+    /// How many of the inputs at the end are classes: 1 for the class chosen, else 0.
+    pub classes: usize,
+    /// The layers, latent first; the last one makes the picture, or the one before those that judge it.
     pub layers: Vec<FloatLayer>,
+    /// How many layers at the end judge the picture; the very last one makes a single value, the score in 0..=1.
+    pub judges: usize,
     /// The output values that mean black and white: (-1, 1) behind a tanh.
     pub range: (f32, f32),
 }
@@ -163,6 +169,49 @@ impl FloatNet {
     /// When the layers do not fit together: [`super::quantise`] says which.
     pub fn forward(&self, z: &[i8]) -> Vec<f32> {
         super::float::Forward::new(self).run(z, |_, _, _| {})
+    }
+
+    /// The inputs of picture `seed`, which is of class `seed` modulo their number, as a device makes them.
+    pub fn inputs(&self, seed: u32) -> Vec<i8> {
+        let mut z = vec![0; self.latent];
+        let (latent, classes) = z.split_at_mut(self.latent.saturating_sub(self.classes));
+        normal_i8(seed, latent);
+        let class = seed.checked_rem(classes.len() as u32).unwrap_or(0);
+        if let Some(chosen) = classes.get_mut(class as usize) {
+            *chosen = 32;
+        }
+        z
+    }
+
+    /// The layer that makes the picture.
+    pub(super) fn picture(&self) -> usize {
+        (self.layers.len() - self.judges).saturating_sub(1)
+    }
+
+    /// The score of latent `z`, if there are layers that judge.
+    pub fn score(&self, z: &[i8]) -> Option<f32> {
+        let score = super::float::Forward::new(self).run_all(z).last().copied();
+        score.filter(|_| self.judges > 0)
+    }
+
+    /// The same network with a `critic` of pictures behind it, whose logit becomes a share of one.
+    ///
+    /// Some objectives teach a critic no more than differences. With `real` pictures given, the mean of their logits is what counts as one half.
+    pub fn judged_by(mut self, critic: Self, real: Option<&[f32]>) -> Self {
+        self.judges = critic.layers.len();
+        self.layers.extend(critic.layers);
+        if let Some(real) = real {
+            let logits = super::float::Forward::new(&self).judge(real);
+            let mean = logits.iter().map(|&v| f64::from(v)).sum::<f64>() / logits.len().max(1) as f64;
+            if let Some(last) = self.layers.last_mut() {
+                let bias = last.bias.first().copied().unwrap_or(0.0) - mean as f32;
+                last.bias = vec![bias];
+            }
+        }
+        if let Some(last) = self.layers.last_mut() {
+            last.activation = Activation::Sigmoid;
+        }
+        self
     }
 
     /// The same network with the numbers that it makes as a row of grey pixels: what a device shows as a point of a plot.

@@ -24,7 +24,7 @@ fn layer(op: FloatOp, activation: Activation, stream: u32) -> FloatLayer {
 
 fn net(latent: usize, layers: &[(FloatOp, Activation)]) -> FloatNet {
     let layers = layers.iter().enumerate().map(|(i, (op, activation))| layer(*op, *activation, i as u32)).collect();
-    FloatNet { name: "random".into(), latent, layers, range: (-1.0, 1.0) }
+    FloatNet { name: "random".into(), latent, layers, classes: 0, judges: 0, range: (-1.0, 1.0) }
 }
 
 fn up(c_in: usize, c_out: usize) -> FloatOp {
@@ -171,4 +171,58 @@ fn what_cannot_run_is_refused_by_name() {
     let mut bad = good;
     bad.range = (1.0, 1.0);
     assert!(message(&bad).contains("range"));
+}
+
+#[test]
+fn a_critic_behind_the_picture_scores_as_it_did_in_floats() {
+    let (relu, leaky) = (Activation::Relu, Activation::LeakyRelu(0.2));
+    let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 12 };
+    let generator = net(16, &[(dense, relu), (up(12, 8), relu), (up(8, 1), Activation::Tanh)]);
+    let halve = |c_in, c_out| FloatOp::Conv { k: 4, s: 2, p: 1, c_in, c_out };
+    let last = FloatOp::Dense { inputs: 4 * 4 * 12, h: 1, w: 1, c: 1 };
+    let critic = net(256, &[(halve(1, 8), leaky), (halve(8, 12), leaky), (last, Activation::Linear)]);
+    let pictures: Vec<f32> = random(40 * 256, 0.5, 77).iter().map(|v| v.clamp(-1.0, 1.0)).collect();
+    for real in [None, Some(&pictures[..])] {
+        let judged = generator.clone().judged_by(critic.clone(), real);
+        let options = Options { calibration: 128, comparison: 50, ..Options::default() };
+        let quantised = quantise(&judged, &options).unwrap();
+        assert!(quantised.report.psnr.mean_db > 38.0, "{}", quantised.report);
+        let model = ganlet_runtime::Model::from_bytes(&quantised.file).unwrap();
+        let mut arena = vec![0; model.arena_len()];
+        let mut generator = ganlet_runtime::Generator::new(&model, &mut arena).unwrap();
+        let mut scores = Vec::new();
+        for seed in 0..64 {
+            let latent = model.latent(seed);
+            let float = judged.score(latent.values()).unwrap();
+            let int8 = f32::from(generator.judged_rows(&latent).score().unwrap()) / 255.0;
+            assert!((float - int8).abs() < 0.03, "seed {seed}: {float} and {int8}");
+            scores.push(float);
+        }
+        let spread = scores.iter().fold(0.0, |m: f32, v| m.max((v - scores[0]).abs()));
+        assert!(spread > 0.1, "scores differ: {scores:?}");
+        if real.is_some() {
+            // Judging starts behind the picture, and half is what the mean logit of real pictures gives.
+            let values = super::float::Forward::new(&judged).judge(&pictures);
+            let logits: f32 = values.iter().map(|p| (p / (1.0 - p)).ln()).sum();
+            assert!((logits / values.len() as f32).abs() < 1e-3, "{logits}");
+        }
+    }
+    assert_eq!(generator.score(&[0; 16]), None);
+}
+
+#[test]
+fn classes_are_inputs_behind_the_latent_and_change_the_picture() {
+    let dense = FloatOp::Dense { inputs: 8 + 3, h: 4, w: 4, c: 12 };
+    let plain = net(8 + 3, &[(dense, Activation::Relu), (up(12, 1), Activation::Tanh)]);
+    let classed = FloatNet { classes: 3, ..plain };
+    assert_eq!(classed.inputs(7)[8..], [0, 32, 0]);
+    let quantised = quantise(&classed, &Options { calibration: 128, comparison: 60, ..Options::default() }).unwrap();
+    assert!(quantised.report.psnr.mean_db > 38.0, "{}", quantised.report);
+    let model = ganlet_runtime::Model::from_bytes(&quantised.file).unwrap();
+    assert_eq!((model.latent_len(), model.classes()), (8, 3));
+    let mut arena = vec![0; model.arena_len()];
+    let mut generator = ganlet_runtime::Generator::new(&model, &mut arena).unwrap();
+    let pictures: Vec<Vec<[u8; 3]>> =
+        (0..3).map(|c| generator.pixels(&model.latent(5).in_class(&model, c).unwrap()).collect()).collect();
+    assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
 }

@@ -46,6 +46,11 @@ impl Checkpoint {
         (values("generator.average"), values("generator.statistics"))
     }
 
+    /// The critic's weights.
+    pub fn critic(&self) -> &[f32] {
+        self.store.find("critic.weights").map_or(&[][..], |id| self.store.values(id))
+    }
+
     /// Writes the file atomically.
     pub fn save(&self, path: &Path) -> Result<(), RunError> {
         let (generator, critic) = self.networks().map_err(|e| RunError::new(path, e))?;

@@ -10,6 +10,8 @@ use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
 use std::path::PathBuf;
 
+/// A recipe of classes, with which emulated boards play as well.
+pub(crate) const CLASSES: &str = "digits-classes";
 /// The recipes whose models every board is weighed with.
 pub(crate) const RECIPES: [&str; 2] = ["faces", "digits"];
 /// Weights do not decide sizes: a few latents calibrate well enough.

@@ -35,7 +35,7 @@ pub(crate) fn pictures(board: &'static Board) -> Result<Outcome, Failure> {
     let way = build::way(board).map_err(Failure::failed)?;
     let mut outcome = Outcome::default();
     let mut paths: Vec<PathBuf> = MODELS.iter().map(|name| root().join(name)).collect();
-    for recipe in models::RECIPES.into_iter().chain(["ring"]) {
+    for recipe in models::RECIPES.into_iter().chain(["ring", models::CLASSES]) {
         paths.push(models::young(recipe)?);
     }
     for path in paths {

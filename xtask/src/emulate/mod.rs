@@ -21,8 +21,7 @@ use machine::{Machine, Memory};
 use std::path::PathBuf;
 
 /// A session through every screen, with every button.
-pub(crate) const EVERY_SCREEN: &str =
-    "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,select";
+pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,right,down,select,wait:2,select";
 
 /// Run a board's own firmware, with a model inside, in an emulated machine.
 ///
