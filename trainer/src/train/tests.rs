@@ -137,17 +137,17 @@ fn every_method_trains_the_smallest_gan() {
     let crate::data::Source::Mixture(mixture) = builtin("bimodal").unwrap() else { panic!("a mixture") };
     // An auto-encoder restores any number: BEGAN needs more dimensions, and has the next test.
     for method in METHODS.iter().filter(|m| m.name != "began") {
-        let recipe = recipe(&format!("bimodal-1d+{}", method.name), &["train.batch=64"]);
+        // Alone, minibatch discrimination lets the smallest GAN swing ever wider; with penalties it settles.
+        let penalty = if method.name == "discrimination" { "+r1r2" } else { "" };
+        let recipe = recipe(&format!("bimodal-1d+{}{penalty}", method.name), &["train.batch=64"]);
         let mut trainer = trainer(recipe, 600);
         let distance = |t: &mut Trainer| evaluate::points(&t.samples(0, 2000), &mixture).unwrap().wasserstein.unwrap();
         let before = distance(&mut trainer);
-        // Plain methods swing: what counts is that they came near.
-        let mut nearest = before;
-        for _ in 0..6 {
-            (0..100).for_each(|_| _ = trainer.advance().unwrap());
-            nearest = nearest.min(distance(&mut trainer));
+        for _ in 0..600 {
+            trainer.advance().unwrap();
         }
-        assert!(nearest < 0.85 * before, "{}: {before:.3} before, {nearest:.3} at best", method.name);
+        let after = distance(&mut trainer);
+        assert!(after < 0.7 * before, "{}: {before:.3} before, {after:.3} after", method.name);
     }
 }
 
