@@ -78,6 +78,18 @@ struct Values {
     step: usize,
 }
 
+// The assembly counts on these places.
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Double, lanes) == 24 && offset_of!(Double, left) == 72 && offset_of!(Double, each) == 92);
+    assert!(
+        offset_of!(Double, weights) == 112 && offset_of!(Double, packed) == 148 && offset_of!(Double, values) == 152
+    );
+    assert!(
+        offset_of!(Double, sums) == 188 && offset_of!(Double, multiplier) == 252 && offset_of!(Double, bytes) == 284
+    );
+};
+
 // SAFETY: defined in lanes.s with these arguments; each says there what it reads and writes.
 unsafe extern "C" {
     fn ganlet_double(row: *mut Double);
@@ -211,10 +223,10 @@ pub(super) fn add_each(pixels: &[u8], weights: &[u8], step: usize, sums: &mut Su
     able
 }
 
-/// As `Row::finish_run`; tells whether it could: a packed row takes no values from a table.
+/// As `Row::finish_run`, from the first bias and multiplier on; tells whether it could: a packed row takes no values from a table.
 pub(super) fn finish(
     sums: &[i32],
-    numbers: [&[u8]; 2],
+    [biases, multipliers]: [&[u8]; 2],
     finish: &Finish<'_>,
     out: &mut Out<'_>,
     x: usize,
@@ -228,27 +240,13 @@ pub(super) fn finish(
         return false;
     }
     let to = out.bytes.get_mut(at..).unwrap_or_default();
-    write(sums, numbers, finish, to, shift, step);
-    true
-}
-
-/// Finishes sums from biases and multipliers on, and writes the values to `to`: bytes, one every `step`, or if `step` is 0 pairs of words.
-#[inline(never)]
-pub(super) fn write(
-    sums: &[i32],
-    [biases, multipliers]: [&[u8]; 2],
-    finish: &Finish<'_>,
-    to: &mut [u8],
-    shift: u32,
-    step: usize,
-) {
     let count = sums.len();
-    let Some(before) = count.checked_sub(1) else { return };
+    let Some(before) = count.checked_sub(1) else { return true };
     let held = biases.len().min(multipliers.len()) >= 4 * count && aligned(biases) && aligned(multipliers);
     // Of the last pair of words the first one alone is written.
-    let end = if step == 0 { 8 * before + 4 } else { step * before + 1 };
+    let end = if step == 0 { 8 * before + 4 } else { count };
     if !held || end > to.len() || (step == 0 && !aligned(to)) {
-        return;
+        return true;
     }
     let values = Values {
         sums: sums.as_ptr(),
@@ -264,4 +262,5 @@ pub(super) fn write(
     // SAFETY: sums, biases and multipliers are `count`, of which there is one at least, and the values end before `end`; a
     // table has an entry behind the one for the greatest value.
     unsafe { ganlet_finish(&raw const values) }
+    true
 }

@@ -108,8 +108,8 @@ pub(super) struct TapRows<'a> {
     pub(super) phase: usize,
 }
 
-#[cfg(any(not(kernels = "lanes-asm"), feature = "encode"))]
 /// The biases of even columns, the first column, odd columns and the last column.
+#[cfg(any(not(kernels = "lanes-asm"), feature = "encode"))]
 pub(super) struct BorderBiases(pub(super) [i32; 4]);
 
 #[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "encode"))]
