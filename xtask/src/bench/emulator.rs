@@ -14,16 +14,20 @@ fn package(emulator: &str) -> &str {
 
 /// Finds an emulator, or installs it where that needs no questions; else tells the remedy.
 pub(crate) fn find(emulator: &str, told: &impl Fn(&str)) -> Result<(), String> {
-    if toolchain::which(emulator).is_some() {
+    find_in(emulator, &[package(emulator)], told)
+}
+
+/// Finds a program, or installs the packages that bring it; else tells the remedy.
+pub(crate) fn find_in(program: &str, packages: &[&str], told: &impl Fn(&str)) -> Result<(), String> {
+    if toolchain::which(program).is_some() {
         return Ok(());
     }
-    let package = package(emulator);
-    let refused = toolchain::install(&[package], told).err();
-    if toolchain::which(emulator).is_some() {
+    let refused = toolchain::install(packages, told).err();
+    if toolchain::which(program).is_some() {
         return Ok(());
     }
     let refused = refused.map(|why| format!(" ({why})")).unwrap_or_default();
-    Err(format!("{emulator} is missing: apt-get install --no-install-recommends {package}{refused}"))
+    Err(format!("{program} is missing: apt-get install --no-install-recommends {}{refused}", packages.join(" ")))
 }
 
 /// What the firmware printed, if it ended well within `limit`.

@@ -1,5 +1,6 @@
 //! The device part: what runs on microcontrollers builds for their cores, draws in emulated ones, and stays within its budgets.
 
+use super::windows::{self, Subject};
 use super::{Part, Verdict, host};
 use crate::bench::cores::Core;
 use crate::bench::gate::{self, Outcome};
@@ -9,6 +10,7 @@ use crate::emulate;
 use crate::failure::Failure;
 use crate::flash;
 use crate::toolchain::Way;
+use ganlet_sim::host::Device;
 
 /// The cores, from the smallest instruction set to the largest.
 const TARGETS: [(&str, &str); 2] = [("thumbv6m-none-eabi", "Cortex-M0"), ("thumbv7em-none-eabihf", "Cortex-M4F")];
@@ -57,7 +59,19 @@ pub(super) fn parts(wanted: &str) -> Vec<Part> {
         run(format!("{}: own region", board.name), &mut || {
             verdict(board, emulate::gate::prepare, emulate::gate::regions)
         });
+        run(format!("{}: window", board.name), &mut || {
+            let prepare: Prepare<Subject> = |subject, told| {
+                if let Subject::Emulator(board) = subject {
+                    emulate::gate::prepare(board, told)?;
+                }
+                windows::prepare(subject, told)
+            };
+            verdict(Subject::Emulator(board), prepare, windows::check)
+        });
     }
+    run("simulator: window".to_owned(), &mut || {
+        verdict(Subject::Simulator(Device::DEFAULT), windows::prepare, windows::check)
+    });
     parts
 }
 

@@ -3,6 +3,7 @@
 mod device;
 mod host;
 mod summary;
+mod windows;
 
 use crate::console;
 use crate::failure::Failure;
