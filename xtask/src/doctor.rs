@@ -110,6 +110,14 @@ fn devices() -> Vec<Finding> {
         target("riscv32imac-unknown-none-elf", "RISC-V"),
         qemu("qemu-system-arm", "qemu-system-arm"),
         qemu("qemu-system-riscv32", "qemu-system-misc"),
+        // An X server has no option that tells its version and ends.
+        Finding {
+            what: "Xvfb",
+            found: toolchain::which("Xvfb").map(|file| file.display().to_string()),
+            purpose: "tests of windows",
+            remedy: "apt-get install --no-install-recommends xvfb xdotool".to_owned(),
+            required: false,
+        },
         Finding::program(
             "probe-rs",
             &["--version"],

@@ -11,7 +11,7 @@ fn a_model_that_is_too_large_is_refused_with_the_sums() {
     assert!(matches!(error, SimError::TooLarge(_)));
     let (message, digits) = (error.to_string(), file.bytes().len().to_string());
     let grouped = format!("{},{}", &digits[..digits.len() - 3], &digits[digits.len() - 3..]);
-    assert!(message.contains(&format!("needs {grouped} + firmware 65,536 = ")), "{message}");
+    assert!(message.contains(&format!("needs {grouped} + firmware 73,728 = ")), "{message}");
     assert!(message.contains("of 262,144 bytes") && message.contains("of 16,384 bytes"), "{message}");
     assert!(message.contains("too many"), "{message}");
 }

@@ -113,7 +113,7 @@ const BOARDS: &[Board] = &[
         target: "thumbv6m-none-eabi",
         panel: "led-5x5",
         bus_hertz: 1,
-        chip: Chip::new("nRF51822", ("m0", 16), [256, 64], [16, 11]),
+        chip: Chip::new("nRF51822", ("m0", 16), [256, 72], [16, 11]),
         flash_at: 0,
         arena: 5,
         writer: Writer::ProbeRs("nRF51822_xxAA"),
@@ -125,7 +125,7 @@ const BOARDS: &[Board] = &[
         target: "thumbv7em-none-eabihf",
         panel: "oled-mono-128x64",
         bus_hertz: 400_000,
-        chip: Chip::new("nRF52840", ("m4", 64), [1024, 64], [256, 16]),
+        chip: Chip::new("nRF52840", ("m4", 64), [1024, 72], [256, 16]),
         flash_at: 0,
         arena: 64,
         writer: Writer::ProbeRs("nRF52840_xxAA"),
@@ -149,7 +149,7 @@ const BOARDS: &[Board] = &[
         target: "thumbv8m.main-none-eabihf",
         panel: "st7789-240",
         bus_hertz: 37_500_000,
-        chip: Chip::new("RP2350", ("m33", 150), [4096, 64], [512, 16]),
+        chip: Chip::new("RP2350", ("m33", 150), [4096, 72], [512, 16]),
         flash_at: 0x1000_0000,
         arena: 128,
         writer: Writer::ProbeRs("RP235x"),
@@ -161,7 +161,7 @@ const BOARDS: &[Board] = &[
         target: "thumbv7em-none-eabihf",
         panel: "st7789-240",
         bus_hertz: 42_000_000,
-        chip: Chip::new("STM32F405", ("m4", 168), [1024, 64], [128, 16]),
+        chip: Chip::new("STM32F405", ("m4", 168), [1024, 72], [128, 16]),
         flash_at: 0x0800_0000,
         arena: 64,
         writer: Writer::ProbeRs("STM32F405RG"),
@@ -236,12 +236,20 @@ impl Board {
         Ok(Region { at: self.flash_at + program, bytes: self.chip.flash - program, arena: self.arena << 10 })
     }
 
-    /// Checks that a model fits the region and the RAM beside it; else a failure that tells the sums.
-    pub(crate) fn check_region(&self, path: &Path, model: &Model<'_>) -> Result<(), Failure> {
-        let Region { bytes, arena, .. } = self.region()?;
+    /// Checks that a model fits the region and the RAM beside it, and tells the sums, as the failure does.
+    pub(crate) fn check_region(&self, path: &Path, model: &Model<'_>) -> Result<String, Failure> {
+        let Region { at, bytes, arena } = self.region()?;
         let needs = [("flash", model.flash_bytes(), bytes), ("RAM", model.arena_len_of(self.chip.family), arena)];
         match needs.into_iter().find(|(_, needed, given)| needed > given) {
-            None => Ok(()),
+            None => {
+                let [flash, ram] = needs.map(|(_, needed, given)| {
+                    format!("needs {} of {} bytes", grouped(needed as u64), grouped(given as u64))
+                });
+                let name = self.name;
+                Ok(format!(
+                    "the model fits the region for models on {name}, at {at:#x}\n  flash  {flash}\n  RAM    {ram}"
+                ))
+            }
             Some((kind, needed, given)) => Err(Failure::failed(format!(
                 "{}: the model needs {} bytes of {kind}, the region for models on {} has {}\n\
                  leave --own-region and --model-only away to build it in, or train a smaller one",

@@ -129,7 +129,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let region = if args.own_region || args.model_only { Some(board.region()?) } else { None };
     let plan = Plan { board, path, region, program: !args.model_only };
     if region.is_some() {
-        board.check_region(path, &model)?;
+        console::note(&board.check_region(path, &model)?);
     } else {
         console::note(&board.check(path, &model)?.to_string());
     }

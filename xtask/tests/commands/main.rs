@@ -133,6 +133,16 @@ fn flash_tells_every_step_for_every_board() {
             assert!(steps.contains(part), "{name}: {part}: {steps}");
         }
         assert!(text(&output.stderr).contains("fits"));
+        for how in ["--own-region", "--model-only"] {
+            let output = xtask(&["flash", MODEL, "--board", name, how, "--dry-run"]);
+            let (steps, notes) = (text(&output.stdout), text(&output.stderr));
+            if name == "esp32c3" {
+                assert!(!output.status.success() && notes.contains("boot loader"), "{notes}");
+            } else {
+                assert!(notes.contains("fits the region for models") && steps.contains("0x"), "{name}: {notes}{steps}");
+                assert_eq!(steps.contains("cargo build"), how == "--own-region", "{name}: {steps}");
+            }
+        }
     }
     let steps = text(&xtask(&["flash", MODEL, "--board", "pico2", "--uf2", "never.uf2", "--dry-run"]).stdout);
     assert!(steps.contains("0xe48bff59") && steps.contains("BOOTSEL"), "{steps}");
