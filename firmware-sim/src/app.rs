@@ -9,7 +9,7 @@ use crate::input::Button;
 use crate::layout::Layout;
 use crate::plot::{self, Plot};
 use crate::screens::{self, Bar, Line, Theme, Words, line};
-use crate::stream::RowStream;
+use crate::stream::{Placement, RowStream};
 
 /// A screen of the app, in the order in which `Select` goes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ impl Screen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stale {
     Nothing,
+    /// The picture is there, up to this level; finer ones are missing.
+    Level(usize),
     Picture,
     Everything,
 }
@@ -201,7 +203,7 @@ impl App {
             Screen::About => return,
         }
         self.age = Self::INITIAL_TICKS;
-        if self.stale == Stale::Nothing {
+        if self.stale != Stale::Everything {
             self.stale = Stale::Picture;
         }
     }
@@ -252,7 +254,7 @@ impl App {
             _ => false,
         };
         let initial_goes = self.tiny() && self.age == Self::INITIAL_TICKS;
-        if self.stale == Stale::Nothing && (moved || initial_goes) {
+        if self.stale != Stale::Everything && (moved || initial_goes) {
             self.stale = Stale::Picture;
         }
     }
@@ -369,7 +371,16 @@ impl App {
         ]
     }
 
+    /// Whether the picture on show is a coarse level, to be followed by finer ones.
+    #[must_use]
+    pub const fn unfinished(&self) -> bool {
+        matches!(self.stale, Stale::Level(_))
+    }
+
     /// Draws what changed since the last call; says whether anything did.
+    ///
+    /// A model of several levels shows a new picture level by level, the smallest first, one a call: on a slow chip a face is there long
+    /// before its details, and a button need not wait for them.
     ///
     /// # Errors
     /// What the display's driver returns.
@@ -423,6 +434,19 @@ impl App {
             return Ok(true);
         }
         let latent = self.latent(model);
+        let level = self.level(model, stale, layout.picture);
+        if let Some((level, place)) = level
+            && let Some(mut rows) = generator.level_rows(&latent, level)
+        {
+            let mut stream = RowStream::new(place, self.channels);
+            while let Some(row) = rows.next_row() {
+                stream.push(row, target)?;
+                between();
+            }
+            self.stale = Stale::Level(level + 1);
+            screens::caption(target, layout.caption, &self.words(model, None), inks)?;
+            return Ok(true);
+        }
         let mut stream = RowStream::new(layout.picture, self.channels);
         // The critic costs as much as the generator, and only this screen has room for what it says.
         let judged = self.screen == Screen::Knobs && model.has_score();
@@ -434,6 +458,17 @@ impl App {
         let score = if judged { rows.score() } else { None };
         screens::caption(target, layout.caption, &self.words(model, score), inks)?;
         Ok(true)
+    }
+
+    /// The level to draw now and its place, or none where the picture itself is next: on a walk, and where a level's pixels are no whole
+    /// part of the picture's place.
+    fn level(&self, model: &Model<'_>, stale: Stale, place: Placement) -> Option<(usize, Placement)> {
+        let level = if let Stale::Level(level) = stale { level } else { 0 };
+        if level >= model.levels() || self.screen == Screen::Walk || self.tiny() {
+            return None;
+        }
+        let shape = model.level_shape(level)?;
+        place.of_level(Size::new(shape.w.into(), shape.h.into())).map(|place| (level, place))
     }
 
     /// Samples in the gallery, the trail of a walk, one large dot for the knobs.

@@ -44,6 +44,12 @@ impl Placement {
         Self { picture, area, factor }
     }
 
+    /// The same area for a smaller version of the picture, if that fills it by a whole factor.
+    pub(crate) fn of_level(&self, picture: Size) -> Option<Self> {
+        let factor = self.area.size.width.checked_div(picture.width)?;
+        (factor > 0 && picture * factor == self.area.size).then_some(Self { picture, area: self.area, factor })
+    }
+
     /// The pixels of the panel that the picture covers.
     #[must_use]
     pub const fn area(&self) -> Rectangle {

@@ -138,7 +138,9 @@ fn simulate(model: &[u8], out: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let file = ModelFile::of(model);
     let device = || Device::named(Device::DEFAULT);
     let (png, gif) = (out.join("device.png"), out.join("walk.gif"));
-    Simulator::new(file.bytes(), device()?)?.save_png(&png)?;
+    let mut simulator = Simulator::new(file.bytes(), device()?)?;
+    simulator.finish();
+    simulator.save_png(&png)?;
     host::save_gif(&gif, &mut Simulator::new(file.bytes(), device()?)?, &Script::tour())?;
     let read = |path: &Path| std::fs::read(path).map_err(|e| Failure::file(path, e));
     Ok((read(&png)?, read(&gif)?))

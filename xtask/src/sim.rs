@@ -86,6 +86,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     match &output {
         Output::Png(path) => {
+            simulator.finish();
             simulator.save_png(path)?;
             told(path, device.name);
             console::print(&costs(&simulator))?;

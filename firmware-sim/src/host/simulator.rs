@@ -122,6 +122,11 @@ impl<'m> Simulator<'m> {
         self.draw()
     }
 
+    /// Draws until the picture on show has its finest level.
+    pub fn finish(&mut self) {
+        while self.app.unfinished() && self.draw() {}
+    }
+
     /// Draws everything again, as after the panel was switched on.
     pub fn redraw(&mut self) {
         self.app.refresh();

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod judged;
+mod levels;
 mod models;
 mod outputs;
 mod panels;
