@@ -105,7 +105,7 @@ fn model(args: &Args) -> Result<(), Failure> {
     let n = args.samples.unwrap_or(PICTURES);
     console::note(&format!("drawing and judging {n} pictures of the integer model"));
     let bytes = evaluate::int8_pictures(file.bytes(), FIRST_SEED, n, |_, _| {})?;
-    let int8 = evaluator.measure(&bytes, |_, _| {}).map_err(|e| Failure::unusable(e.to_string()))?;
+    let int8 = exporting::judged_of_classes(&mut evaluator, &bytes, (n, model.classes().into()))?;
     let evaluation = Evaluation {
         samples: n,
         references: evaluator.references(),
@@ -116,6 +116,7 @@ fn model(args: &Args) -> Result<(), Failure> {
         psnr_min_db: None,
         features: evaluator.identity().clone(),
         class_names: evaluator.class_names().to_vec(),
+        real_as_labelled: evaluator.real_as_labelled(),
     };
     show(&evaluation, args.json)
 }

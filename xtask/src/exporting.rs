@@ -7,7 +7,7 @@ use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::ModelFile;
 use ganlet_tests::oracle;
 use ganlet_trainer::data::Dataset;
-use ganlet_trainer::evaluate::{self, Evaluation, Evaluator};
+use ganlet_trainer::evaluate::{self, Evaluation, Evaluator, Quality};
 use ganlet_trainer::loss::Loss;
 use ganlet_trainer::nn::Network;
 use ganlet_trainer::quantise::{self, FloatNet, Layouts, Options, Quantised};
@@ -93,8 +93,8 @@ impl Chosen {
         console::note(&format!("drawing and judging {n} pictures of the float network"));
         let values = self.trainer.samples(FIRST_SEED, n);
         let bytes = evaluate::to_bytes(&values, (range[0], range[1]));
-        let judge =
-            |e: &mut Evaluator, bytes: &[u8]| e.measure(bytes, |_, _| {}).map_err(|e| Failure::unusable(e.to_string()));
+        let classes = self.checkpoint.recipe.data.classes;
+        let judge = |e: &mut Evaluator, bytes: &[u8]| judged_of_classes(e, bytes, (n, classes));
         let float = judge(&mut evaluator, &bytes)?;
         let int8 = match model {
             None => None,
@@ -114,8 +114,24 @@ impl Chosen {
             psnr_min_db: model.map(|m| m.report.psnr.min_db),
             features: evaluator.identity().clone(),
             class_names: evaluator.class_names().to_vec(),
+            real_as_labelled: evaluator.real_as_labelled(),
         })
     }
+}
+
+/// Judges `n` pictures of the seeds from the first on; those of a model of `classes` against what was asked.
+pub(crate) fn judged_of_classes(
+    evaluator: &mut Evaluator,
+    bytes: &[u8],
+    (n, classes): (usize, usize),
+) -> Result<Quality, Failure> {
+    let judged = match classes {
+        0 => evaluator.measure(bytes, |_, _| {}),
+        // Seeds go through the classes, on devices as here.
+        _ => evaluator
+            .measure_asked(bytes, &(0..n).map(|i| ((FIRST_SEED as usize + i) % classes) as u8).collect::<Vec<_>>()),
+    };
+    judged.map_err(|e| Failure::unusable(e.to_string()))
 }
 
 /// The generator of `recipe` as a device draws it: points of one or two numbers become a row of pixels, for a plot.
@@ -216,8 +232,18 @@ pub(crate) fn bit_exact(quantised: &Quantised) -> Result<bool, Failure> {
 
 /// The measurements as a table for people.
 pub(crate) fn words(evaluation: &Evaluation) -> String {
-    let Evaluation { samples, references, floor, float, int8, psnr_mean_db, psnr_min_db, features, class_names } =
-        evaluation;
+    let Evaluation {
+        samples,
+        references,
+        floor,
+        float,
+        int8,
+        psnr_mean_db,
+        psnr_min_db,
+        features,
+        class_names,
+        real_as_labelled,
+    } = evaluation;
     let mut table = crate::table::Table::new(&["", ">float", ">int8", "meaning"]);
     let mut row = |name: &str, value: &dyn Fn(&evaluate::Quality) -> f64, meaning: &str| {
         let cell = |q: &Option<evaluate::Quality>| q.as_ref().map_or(String::new(), |q| format!("{:.3}", value(q)));
@@ -228,6 +254,15 @@ pub(crate) fn words(evaluation: &Evaluation) -> String {
     row("recall", &|q| q.recall, "share of the real ones that lie among these");
     row("density", &|q| q.density, "real neighbourhoods around a picture, on average");
     row("coverage", &|q| q.coverage, "share of real neighbourhoods that hold a picture");
+    if int8.as_ref().or(float.as_ref()).is_some_and(|q| q.as_asked.is_some()) {
+        let real =
+            real_as_labelled.map_or(String::new(), |real| format!("; {real:.3} of real ones as they are labelled"));
+        row(
+            "as asked",
+            &|q| q.as_asked.unwrap_or(f64::NAN),
+            &format!("share seen as the class that was asked for{real}"),
+        );
+    }
     for (i, name) in class_names.iter().enumerate() {
         row(
             &format!("class {name}"),

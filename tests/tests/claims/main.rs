@@ -2,6 +2,7 @@
 mod allocation;
 mod documents;
 mod executor;
+mod exported;
 mod golden_models;
 mod gradients;
 mod hostile_models;

@@ -39,6 +39,9 @@ pub struct Quality {
     /// KL of these shares to the real ones, in nats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_kl: Option<f64>,
+    /// Share of the pictures that the classifier sees as the class that was asked for, where classes were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_asked: Option<f64>,
 }
 
 /// A generator before and after it became integers; the JSON of `eval --json`.
@@ -67,6 +70,9 @@ pub struct Evaluation {
     /// Names of the classes; empty without a classifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
+    /// Share of the held-out real pictures that the classifier sees as what they are labelled; none without a classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real_as_labelled: Option<f64>,
 }
 
 /// Judges pictures against held-out real ones, whose features it computes once.
@@ -78,6 +84,8 @@ pub struct Evaluator {
     moments: Moments,
     /// Real pictures of each class, for a classifier.
     wanted: Vec<f64>,
+    /// Share of the real pictures that the classifier sees as they are labelled.
+    as_labelled: Option<f64>,
 }
 
 impl Evaluator {
@@ -113,7 +121,9 @@ impl Evaluator {
                 .filter_map(|i| reference.label(i))
                 .for_each(|label| wanted[usize::from(label)] += 1.0);
         }
+        let labels: Option<Vec<u8>> = (0..seen.classes.len()).map(|i| reference.label(i)).collect();
         Ok(Self {
+            as_labelled: labels.and_then(|labels| agreement(&seen.classes, &labels)),
             extractor,
             identity: network.identity,
             train: train.clone(),
@@ -184,6 +194,20 @@ impl Evaluator {
         Ok(self.judge(&seen))
     }
 
+    /// The same of pictures that were asked to be of the classes `asked`, one for each.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_asked(&mut self, pictures: &[u8], asked: &[u8]) -> Result<Quality, EvaluateError> {
+        let seen = self.see(pictures, |_, _| {})?;
+        Ok(Quality { as_asked: agreement(&seen.classes, asked), ..self.judge(&seen) })
+    }
+
+    /// Share of the held-out real pictures that the classifier sees as they are labelled; none without a classifier.
+    pub fn real_as_labelled(&self) -> Option<f64> {
+        self.as_labelled
+    }
+
     /// How much nearer to training pictures `pictures` lie than held-out real ones do, by features.
     ///
     /// # Errors
@@ -244,6 +268,13 @@ impl Evaluator {
             compared,
             class_kl: classes.as_ref().map(|c| c.kl).filter(|kl| kl.is_finite()),
             classes: classes.map_or_else(Vec::new, |c| c.shares),
+            as_asked: None,
         }
     }
+}
+
+/// Share of the places in which both agree; none where nothing was seen.
+fn agreement(seen: &[u8], wanted: &[u8]) -> Option<f64> {
+    let same = seen.iter().zip(wanted).filter(|(a, b)| a == b).count();
+    (!seen.is_empty() && seen.len() == wanted.len()).then(|| same as f64 / seen.len() as f64)
 }

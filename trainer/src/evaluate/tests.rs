@@ -2,7 +2,7 @@
 use super::network::crc32;
 use super::*;
 use crate::data::{self, Pictures, Source, blobs};
-use crate::quantise::{Activation, FloatLayer, FloatNet, FloatOp, Options, quantise};
+use crate::quantise::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, Options, quantise};
 
 fn split(name: &str) -> (Pictures, Pictures) {
     let Source::Pictures(pictures) = data::builtin(name).unwrap() else { panic!("{name} are pictures") };
@@ -127,6 +127,20 @@ fn too_few_pictures_are_refused_with_the_sums() {
 }
 
 #[test]
+fn pictures_are_seen_as_the_class_that_was_asked_for_or_not() {
+    let (train, held_out) = split("digits");
+    let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
+    let pictures = bytes(&train, 0..400);
+    let labels: Vec<u8> = (0..400).map(|i| train.label(i).unwrap()).collect();
+    let next: Vec<u8> = labels.iter().map(|l| (l + 1) % 10).collect();
+    let mut share = |asked: &[u8]| evaluator.measure_asked(&pictures, asked).unwrap().as_asked;
+    let (right, wrong) = (share(&labels).unwrap(), share(&next).unwrap());
+    assert!(right > 0.97 && wrong < 0.02 && share(&labels[1..]).is_none(), "{right} {wrong}");
+    assert_eq!(evaluator.measure(&pictures, |_, _| {}).unwrap().as_asked, None);
+    assert!(evaluator.real_as_labelled().unwrap() > 0.97);
+}
+
+#[test]
 fn quality_keeps_the_keys_that_other_tools_parse() {
     let (train, held_out) = split("digits");
     let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
@@ -141,6 +155,7 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
         psnr_min_db: Some(30.0),
         features: evaluator.identity().clone(),
         class_names: evaluator.class_names().to_vec(),
+        real_as_labelled: None,
     };
     let json = serde_json::to_value(&evaluation).unwrap();
     for path in
@@ -158,8 +173,10 @@ fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
     let mut weight = vec![0.0; latent * h * w];
     crate::philox::Key { seed: 2, stream: 0, step: 0 }.normal(&mut weight);
     let op = FloatOp::Dense { inputs: latent, h, w, c: 1 };
-    let layer = FloatLayer { op, weight, bias: vec![0.0; h * w], activation: Activation::Tanh };
-    let net = FloatNet { name: "tiny".into(), latent, layers: vec![layer], classes: 0, judges: 0, range: (-1.0, 1.0) };
+    let input = FloatSource::Latent;
+    let layer = FloatLayer { op, input, weight, bias: vec![0.0; h * w], activation: Activation::Tanh };
+    let (layers, levels) = (vec![layer], vec![]);
+    let net = FloatNet { name: "tiny".into(), latent, layers, levels, classes: 0, judges: 0, range: (-1.0, 1.0) };
     let options = Options { calibration: 64, comparison: 64, ..Options::default() };
     let file = quantise(&net, &options).unwrap().file;
     let mut told = vec![];

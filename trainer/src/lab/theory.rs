@@ -85,7 +85,7 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
 
 /// Trains a critic on two known Gaussians; gives the largest error against the best one where there is mass.
 fn best_critic(watch: &mut Watch<'_>) -> Result<f64, LabError> {
-    let network = Critic::Mlp { hidden: vec![64, 64] }.network(&[1], Judging::default())?;
+    let network = Critic::Mlp { hidden: vec![64, 64], octaves: 0 }.network(&[1], Judging::default())?;
     let optimiser = Optimiser {
         kind: Kind::Adam,
         rate: 3e-3,

@@ -11,6 +11,10 @@ pub enum Critic {
     Mlp {
         /// Widths of the hidden layers.
         hidden: Vec<usize>,
+        /// Scales at which the critic sees each number beside the number itself, each twice as fine as the one before
+        /// (after the features of Tancik et al. 2020).
+        #[serde(default)]
+        octaves: usize,
     },
     /// Halving convolutions with LeakyReLU (slope 0.2) between, then a dense layer to one score.
     Dcgan {
@@ -56,6 +60,9 @@ pub enum Minibatch {
 /// Kernels of minibatch discrimination and the dimensions of each: 100 x 50 in the paper, less for small batches.
 const KERNELS: (usize, usize) = (16, 8);
 
+/// Most scales: the finest wave is then a thousandth of the range.
+const MOST_OCTAVES: usize = 10;
+
 /// What a critic is given beside its own layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judging {
@@ -91,7 +98,17 @@ impl Critic {
         let mut layers = Vec::new();
         let mut inputs = shape.iter().product();
         match (self, &shape[..]) {
-            (Self::Mlp { hidden }, _) => inputs = dense(&mut layers, inputs, hidden)?,
+            (Self::Mlp { hidden, octaves }, _) => {
+                if *octaves > MOST_OCTAVES {
+                    let why = format!("octaves = {octaves}: expected 0 to {MOST_OCTAVES}");
+                    return Err(Impossible::new(what, why));
+                }
+                if *octaves > 0 && shape.len() != 1 {
+                    return Err(Impossible::new(what, "octaves are for points: set critic.octaves = 0 for pictures"));
+                }
+                layers.extend((*octaves > 0).then_some(Layer::Octaves { count: *octaves }));
+                inputs = dense(&mut layers, inputs * (octaves + 1), hidden)?;
+            }
             (Self::Autoencoder { hidden, code }, _) => {
                 widths_ok(what, &[*code])?;
                 inputs = dense(&mut layers, inputs, hidden)?;

@@ -26,6 +26,10 @@ pub enum Generator {
         latent: usize,
         /// Widths of the hidden layers.
         hidden: Vec<usize>,
+        /// How many numbers of the latent count by their sign alone, a code: what lies apart can be made apart
+        /// (Khayatkhoei et al. 2018).
+        #[serde(default)]
+        code: usize,
     },
     /// A dense layer to a small picture, then doublings with ReLU between, tanh at the end.
     Dcgan {
@@ -93,7 +97,12 @@ impl Generator {
         let input = self.latent() + classes;
         let mut layers = Vec::new();
         match (self, shape) {
-            (Self::Mlp { hidden, .. }, _) => {
+            (Self::Mlp { hidden, code, latent }, _) => {
+                if code > latent {
+                    let why = format!("code = {code} signs of {latent} latent numbers: expected 0 to {latent}");
+                    return Err(Impossible::new(what, why));
+                }
+                layers.extend((*code > 0).then_some(Layer::Signs { count: *code }));
                 let inputs = dense(&mut layers, input, hidden)?;
                 layers.push(Layer::Dense { inputs, to: shape.to_vec() });
                 if shape.len() == 3 {

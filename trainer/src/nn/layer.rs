@@ -47,6 +47,16 @@ pub enum Layer {
         /// Channels in and out.
         channels: usize,
     },
+    /// The first `count` numbers become their signs, -1 or 1; the others pass.
+    Signs {
+        /// Numbers that become signs.
+        count: usize,
+    },
+    /// Every number v is followed by `count` foldings of it, each 2|v| - 1 of the one before: waves that are twice as fine each.
+    Octaves {
+        /// Foldings.
+        count: usize,
+    },
     /// Nearest-neighbour enlargement.
     Upsample(usize),
     /// Normalisation over the batch and all pixels, with scale and shift per channel.
@@ -112,6 +122,7 @@ impl Layer {
                 vec![window.transposed(h).unwrap_or(0), window.transposed(w).unwrap_or(0), *outputs]
             }
             (Self::Upsample(f), &[h, w, c]) => vec![h * f, w * f, c],
+            (Self::Octaves { count }, &[numbers]) => vec![numbers * (count + 1)],
             (Self::Deviation { inputs }, _) => vec![inputs + 1],
             (Self::Discrimination { inputs, kernels, .. }, _) => vec![inputs + kernels],
             (Self::Score { .. }, _) => vec![1],

@@ -135,6 +135,8 @@ impl Network {
                     let y = g.depthwise(x, w, *window);
                     g.add(y, b)
                 }
+                Layer::Signs { count } => signs(g, x, *count),
+                Layer::Octaves { count } => octaves(g, x, *count),
                 Layer::Upsample(factor) => g.upsample(x, *factor),
                 Layer::BatchNorm { channels } => {
                     let (scale, shift) = (next(), next());
@@ -193,6 +195,29 @@ impl Network {
         }
         trace
     }
+}
+
+/// The first `count` numbers of each row of `x` as -1 or 1; 0 counts as negative.
+fn signs(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
+    let numbers = g.shape(x).last();
+    let kinds = g.slice(x, 1, 0, count);
+    let steps = g.unary(Unary::LeakyStep(0.0), kinds);
+    let signs = g.affine(steps, 2.0, -1.0);
+    if count == numbers {
+        return signs;
+    }
+    let rest = g.slice(x, 1, count, numbers - count);
+    g.concat(&[signs, rest], 1)
+}
+
+/// Each row of `x` with its foldings behind it.
+fn octaves(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
+    let mut all = vec![x];
+    for i in 0..count {
+        let magnitude = g.unary(Unary::Abs, all[i]);
+        all.push(g.affine(magnitude, 2.0, -1.0));
+    }
+    g.concat(&all, 1)
 }
 
 /// Variances per channel over all else, and the centred values; means and variances are `kept`.

@@ -47,12 +47,11 @@ impl QuantiseError {
     /// A layer that trains, but that the model format does not know.
     pub(super) fn unknown(layer: usize, found: &Layer) -> Self {
         let kind = match found {
-            Layer::Depthwise { .. } => "depthwise convolution",
-            Layer::Fork | Layer::Swap | Layer::Join => "shortcut",
-            Layer::Level { .. } | Layer::Picture => "pyramid level",
-            _ => "critic's layer",
+            Layer::Deviation { .. } | Layer::Discrimination { .. } => "comparison within a batch",
+            Layer::Score { .. } => "score of a class",
+            _ => "layer",
         };
-        let remedy = "train a generator of the dcgan family with doubling = \"transpose\" or \"nearest\"";
+        let remedy = "a device sees one picture at a time: leave technique.minibatch and data.classes away, or export without the critic";
         Self::Layer { layer, kind, problem: "this version of the model format has no such layer".into(), remedy }
     }
 
@@ -97,21 +96,19 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
     if net.layers.len() > MAX_LAYERS {
         return refuse(format!("it has {} layers", net.layers.len()), "use at most 24 layers");
     }
-    let mut input = Dims { h: 1, w: 1, c: net.latent };
-    let mut picture = input;
+    let mut shapes: Vec<Dims> = Vec::new();
     for (index, layer) in net.layers.iter().enumerate() {
-        input = check_layer(layer, input).map_err(|(problem, remedy)| QuantiseError::Layer {
+        let shape = read(net, layer, &shapes).and_then(|input| check_layer(layer, input));
+        shapes.push(shape.map_err(|(problem, remedy)| QuantiseError::Layer {
             layer: index,
             kind: layer.op.kind(),
             problem,
             remedy,
-        })?;
-        if index == net.picture() {
-            picture = input;
-        }
+        })?);
     }
-    if net.judges > 0 && input.len() != 1 {
-        let problem = format!("its critic makes {} numbers", input.len());
+    let (picture, last) = (shapes[net.picture()], shapes[shapes.len() - 1]);
+    if net.judges > 0 && last.len() != 1 {
+        let problem = format!("its critic makes {} numbers", last.len());
         return refuse(problem, "export it without the critic, whose last layer must make a single number");
     }
     let Dims { h, w, c } = picture;
@@ -129,8 +126,26 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
 
 type Problem = (String, &'static str);
 
+/// The shape of what a layer reads.
+fn read(net: &FloatNet, layer: &FloatLayer, shapes: &[Dims]) -> Result<Dims, Problem> {
+    let of = |source| {
+        let remedy = "let layers read earlier ones";
+        net.shape_of(source, shapes).ok_or_else(|| (format!("it reads {source:?}, which comes later"), remedy))
+    };
+    let input = of(layer.input)?;
+    if let Some(second) = layer.op.other().map(of).transpose()?
+        && second != input
+    {
+        let [a, b] = [input, second].map(|d| format!("{}×{}×{}", d.h, d.w, d.c));
+        return Err((format!("it adds {a} and {b}"), "let both branches make one shape"));
+    }
+    Ok(input)
+}
+
 fn check_layer(layer: &FloatLayer, input: Dims) -> Result<Dims, Problem> {
-    if let FloatOp::Conv { k, s, p, .. } | FloatOp::ConvTranspose { k, s, p, .. } = layer.op {
+    if let FloatOp::Conv { k, s, p, .. } | FloatOp::ConvTranspose { k, s, p, .. } | FloatOp::Depthwise { k, s, p, .. } =
+        layer.op
+    {
         let most = usize::from(MAX_KERNEL);
         if k == 0 || s == 0 || k > most || s > most || p >= k {
             let problem = format!("kernel {k}, stride {s}, padding {p}");
@@ -155,8 +170,9 @@ fn check_layer(layer: &FloatLayer, input: Dims) -> Result<Dims, Problem> {
     }
     let dense = matches!(layer.op, FloatOp::Dense { .. });
     let upsample = matches!(layer.op, FloatOp::Upsample { .. });
+    let bare = upsample || matches!(layer.op, FloatOp::Add { .. });
     let biases = layer.bias.len();
-    if biases != 0 && (upsample || (biases != output.c && !(dense && biases == output.len()))) {
+    if biases != 0 && (bare || (biases != output.c && !(dense && biases == output.len()))) {
         return Err((format!("it has {biases} biases for {} channels", output.c), "give one bias a channel"));
     }
     if let Some(bad) = layer.weight.iter().chain(&layer.bias).find(|v| !v.is_finite()) {

@@ -1,5 +1,5 @@
 //! The float network run one picture at a time: the reference of every comparison.
-use super::net::{Dims, FloatNet, FloatOp};
+use super::net::{Dims, FloatNet, FloatOp, FloatSource};
 
 /// A network with its weights laid out for running: for each output, the weights of its inputs in a row.
 pub(super) struct Forward<'a> {
@@ -21,7 +21,8 @@ impl<'a> Forward<'a> {
                 .flat_map(|o| (0..k * k).map(move |tap| (tap * c_out + o) * c_in))
                 .flat_map(|at| layer.weight[at..at + c_in].iter().copied())
                 .collect(),
-            FloatOp::Upsample { .. } => Vec::new(),
+            FloatOp::Depthwise { .. } => layer.weight.clone(),
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } => Vec::new(),
         };
         let weights = net.layers.iter().map(arrange).collect();
         Self { net, shapes, weights }
@@ -31,7 +32,7 @@ impl<'a> Forward<'a> {
     pub(super) fn run(&self, z: &[i8], mut see: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
         let picture = self.net.picture();
         let mut shown = Vec::new();
-        self.chain(0, latent(z), Dims { h: 1, w: 1, c: z.len() }, |index, before, after| {
+        self.chain(0, latent(z), |index, before, after| {
             see(index, before, after);
             if index == picture {
                 shown = after.to_vec();
@@ -42,35 +43,37 @@ impl<'a> Forward<'a> {
 
     /// What the very last layer makes of latent `z`.
     pub(super) fn run_all(&self, z: &[i8]) -> Vec<f32> {
-        self.chain(0, latent(z), Dims { h: 1, w: 1, c: z.len() }, |_, _, _| {})
+        self.chain(0, latent(z), |_, _, _| {})
     }
 
     /// What the layers behind the picture say of pictures, one after the other.
     pub(super) fn judge(&self, pictures: &[f32]) -> Vec<f32> {
         let picture = self.net.picture();
-        let shape = self.shapes[picture];
-        let judged = pictures.chunks_exact(shape.len());
-        judged.flat_map(|values| self.chain(picture + 1, values.to_vec(), shape, |_, _, _| {})).collect()
+        let judged = pictures.chunks_exact(self.shapes[picture].len());
+        judged.flat_map(|values| self.chain(picture + 1, values.to_vec(), |_, _, _| {})).collect()
     }
 
-    /// Runs the layers from `first` on.
-    fn chain(
-        &self,
-        first: usize,
-        mut values: Vec<f32>,
-        mut shape: Dims,
-        mut see: impl FnMut(usize, &[f32], &[f32]),
-    ) -> Vec<f32> {
+    /// Runs the layers from `first` on, on what the one before made (the latent, for the very first).
+    fn chain(&self, first: usize, given: Vec<f32>, mut see: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
+        // One value more than layers: the latent stands in front.
+        let mut values = vec![Vec::new(); first];
+        values.push(given);
         for (index, layer) in self.net.layers.iter().enumerate().skip(first) {
-            let sums = self.sums(index, &values, shape);
-            shape = self.shapes[index];
-            values = sums.iter().map(|&x| layer.activation.apply(x)).collect();
-            see(index, &sums, &values);
+            let sums = self.sums(index, &values);
+            values.push(sums.iter().map(|&x| layer.activation.apply(x)).collect());
+            see(index, &sums, &values[index + 1]);
         }
-        values
+        values.pop().unwrap_or_default()
     }
 
-    fn sums(&self, index: usize, input: &[f32], from: Dims) -> Vec<f32> {
+    fn sums(&self, index: usize, values: &[Vec<f32>]) -> Vec<f32> {
+        let read = |source: FloatSource| match source {
+            FloatSource::Latent => &values[0],
+            FloatSource::Layer(i) => &values[i + 1],
+        };
+        let source = self.net.layers[index].input;
+        let input = read(source);
+        let from = self.net.shape_of(source, &self.shapes).expect("layers read earlier ones");
         let (layer, to, weights) = (&self.net.layers[index], self.shapes[index], &self.weights[index]);
         let mut out = vec![0.0; to.len()];
         for (i, value) in out.iter_mut().enumerate() {
@@ -87,6 +90,22 @@ impl<'a> Forward<'a> {
                 for (pixel, (y, x)) in out.chunks_exact_mut(to.c).zip(places(to)) {
                     let at = ((y / factor) * from.w + x / factor) * from.c;
                     pixel.copy_from_slice(&input[at..at + from.c]);
+                }
+            }
+            FloatOp::Add { other } => {
+                out.iter_mut().zip(input.iter().zip(read(other))).for_each(|(v, (a, b))| *v = a + b);
+            }
+            FloatOp::Depthwise { k, s, p, c } => {
+                let under = |o: usize, t: usize| (o * s + t).checked_sub(p);
+                for (pixel, (y, x)) in out.chunks_exact_mut(c).zip(places(to)) {
+                    for (ky, kx) in (0..k).flat_map(|ky| (0..k).map(move |kx| (ky, kx))) {
+                        let (Some(iy), Some(ix)) = (under(y, ky), under(x, kx)) else { continue };
+                        if iy < from.h && ix < from.w {
+                            let seen = &input[(iy * from.w + ix) * c..][..c];
+                            let taps = &weights[(ky * k + kx) * c..][..c];
+                            pixel.iter_mut().zip(seen.iter().zip(taps)).for_each(|(v, (a, w))| *v += a * w);
+                        }
+                    }
                 }
             }
             FloatOp::Conv { k, s, p, .. } => {

@@ -1,5 +1,6 @@
-//! From a trained generator to the chain that is exported: batch normalisation folded into the layer before it.
-use super::{Activation, FloatLayer, FloatNet, FloatOp, QuantiseError};
+//! From a trained generator to the layers that are exported: batch normalisation folded into the layer before it, shortcuts and
+//! the levels of a pyramid as sums.
+use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantiseError};
 use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor};
 
 /// The generator `network` with its averaged `weights` and batch `statistics`, ready to be quantised.
@@ -22,7 +23,7 @@ pub fn fold(
     };
     let weight = |layer, role| find(&network.tensors, weights, layer, role);
     let statistic = |layer, role| find(&network.statistics, statistics, layer, role);
-    let mut layers: Vec<FloatLayer> = Vec::new();
+    let (mut built, shapes) = (Built::default(), network.shapes());
     for (i, layer) in network.layers.iter().enumerate() {
         let op = match layer {
             Layer::Dense { inputs, to } => {
@@ -39,12 +40,44 @@ pub fn fold(
                 FloatOp::ConvTranspose { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs }
             }
             Layer::Upsample(factor) => FloatOp::Upsample { factor: *factor },
+            Layer::Depthwise { window: w, channels } => {
+                FloatOp::Depthwise { k: w.kernel, s: w.stride, p: w.pad, c: *channels }
+            }
+            Layer::Signs { count } => {
+                built.signs(*count, network.input.iter().product());
+                continue;
+            }
+            Layer::Fork => {
+                built.stack.push(built.now);
+                continue;
+            }
+            Layer::Swap => {
+                let now = built.now;
+                built.now = built.stack.last_mut().map_or(now, |top| std::mem::replace(top, now));
+                continue;
+            }
+            Layer::Join => {
+                if let Some(other) = built.stack.pop() {
+                    built.push(FloatOp::Add { other }, Vec::new(), Vec::new());
+                }
+                continue;
+            }
+            Layer::Level { window: w, inputs, outputs } => {
+                let op = FloatOp::Conv { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs };
+                let side = w.output(shapes[i][0]).unwrap_or(0);
+                built.level(op, weight(i, "weight"), weight(i, "bias"), side);
+                continue;
+            }
+            Layer::Picture => {
+                built.picture();
+                continue;
+            }
             Layer::BatchNorm { .. } => {
                 let norm = Norm::new(
                     [weight(i, "scale"), weight(i, "shift")],
                     [statistic(i, "mean"), statistic(i, "variance")],
                 );
-                layers.last_mut().into_iter().for_each(|l| norm.fold_into(l));
+                built.layers.last_mut().into_iter().for_each(|l| norm.fold_into(l));
                 continue;
             }
             Layer::Activation(a) => {
@@ -54,22 +87,92 @@ pub fn fold(
                     nn::Activation::Tanh => Activation::Tanh,
                     nn::Activation::Sigmoid => Activation::Sigmoid,
                 };
-                layers.last_mut().into_iter().for_each(|l| l.activation = activation);
+                built.layers.last_mut().into_iter().for_each(|l| l.activation = activation);
                 continue;
             }
             other => return Err(QuantiseError::unknown(i, other)),
         };
-        let (weight, bias) = (weight(i, "weight"), weight(i, "bias"));
-        layers.push(FloatLayer { op, weight, bias, activation: Activation::Linear });
+        built.push(op, weight(i, "weight"), weight(i, "bias"));
     }
+    let Built { layers, levels, .. } = built;
     Ok(FloatNet {
         name: name.into(),
         latent: network.input.iter().product(),
         layers,
+        levels,
         classes: 0,
         judges: 0,
         range: (range[0], range[1]),
     })
+}
+
+/// Layers as they are built.
+#[derive(Default)]
+struct Built {
+    layers: Vec<FloatLayer>,
+    levels: Vec<usize>,
+    now: FloatSource,
+    /// Values kept for shortcuts.
+    stack: Vec<FloatSource>,
+    /// The last level of a pyramid, as it was summed, and its side.
+    sum: Option<(FloatSource, usize)>,
+    /// How many of the inputs of the next layer are signs, which stand as the largest latent.
+    signs: usize,
+}
+
+/// The largest latent.
+const REACH: f32 = 127.0 / 32.0;
+/// How steep a line integers make in one layer: half a step of the output for a step of each weight.
+const STEEP: f32 = 48.0;
+
+impl Built {
+    fn push(&mut self, op: FloatOp, mut weight: Vec<f32>, bias: Vec<f32>) {
+        if let FloatOp::Dense { h, w, c, .. } = op {
+            weight.iter_mut().take(self.signs * h * w * c).for_each(|w| *w /= REACH);
+        }
+        self.signs = 0;
+        self.layers.push(FloatLayer { op, input: self.now, weight, bias, activation: Activation::Linear });
+        self.now = FloatSource::Layer(self.layers.len() - 1);
+    }
+
+    /// Signs of the first `count` of the latent's numbers: two steep lines, one behind the other, that end at the range's ends.
+    fn signs(&mut self, count: usize, latent: usize) {
+        let mut weight = vec![0.0; latent * latent];
+        (0..latent).for_each(|i| weight[i * latent + i] = if i < count { STEEP } else { 1.0 });
+        // The first one crosses 0 between the latents 0 and 1/32.
+        let bias = (0..latent).map(|i| if i < count { -STEEP / 64.0 } else { 0.0 }).collect();
+        for bias in [bias, Vec::new()] {
+            self.push(FloatOp::Dense { inputs: latent, h: 1, w: 1, c: latent }, weight.clone(), bias);
+            self.layers.last_mut().into_iter().for_each(|l| l.activation = Activation::Limit(REACH));
+        }
+        self.signs = count;
+    }
+
+    /// The residual `op` of the value, added to the enlarged level before; the value stays.
+    fn level(&mut self, op: FloatOp, weight: Vec<f32>, bias: Vec<f32>, side: usize) {
+        let value = self.now;
+        if let (Some((before, _)), FloatOp::Conv { c_out: c, .. }) = (self.sum, op) {
+            // A level is shown as it is cut to black and white, but added to as it is.
+            let same = (0..c * c).map(|i| if i / c == i % c { 1.0 } else { 0.0 }).collect();
+            self.now = before;
+            self.push(FloatOp::Conv { k: 1, s: 1, p: 0, c_in: c, c_out: c }, same, Vec::new());
+            self.levels.push(self.layers.len() - 1);
+        }
+        self.now = value;
+        self.push(op, weight, bias);
+        if let Some((before, smaller)) = self.sum {
+            let residual = std::mem::replace(&mut self.now, before);
+            self.push(FloatOp::Upsample { factor: side / smaller.max(1) }, Vec::new(), Vec::new());
+            self.push(FloatOp::Add { other: residual }, Vec::new(), Vec::new());
+        }
+        self.sum = Some((self.now, side));
+        self.now = value;
+    }
+
+    /// The last level takes the value's place.
+    fn picture(&mut self) {
+        self.now = self.sum.map_or(self.now, |(level, _)| level);
+    }
 }
 
 /// A batch normalisation as one factor and one summand per channel.

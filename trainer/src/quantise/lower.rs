@@ -1,6 +1,6 @@
 //! The numbers of an integer layer: scales, zero points, weights, biases, multipliers and tables.
 use super::{
-    Activation, FloatLayer, FloatNet, FloatOp,
+    Activation, FloatLayer, FloatNet, FloatOp, FloatSource,
     calibrate::{Clip, Stats},
     net::Dims,
 };
@@ -8,6 +8,8 @@ use ganlet_runtime::format::{LayerSpec, Op, Shape, Source};
 
 /// Real multipliers stay below one half: `m < 2^31` in units of 2^-32.
 const LEAST_STEP: f64 = 2.000_1;
+/// The larger weight of a sum of two tensors: such sums stay far below 2^31, and multipliers keep 16 bits.
+const SUM_WEIGHT: f64 = (1 << 16) as f64;
 /// Accumulator units of the largest bias.
 const LARGEST_BIAS: f64 = (1 << 27) as f64;
 
@@ -21,32 +23,51 @@ struct Meaning {
 /// The layers of `net` as integers.
 pub(super) fn lower(net: &FloatNet, stats: &[Stats], clip: Clip) -> Vec<LayerSpec> {
     let shapes = net.shapes().expect("the network was checked");
-    let made = net.layers.iter().take(net.picture() + 1);
-    let picture =
-        made.clone().zip(0..).filter(|(l, _)| !matches!(l.op, FloatOp::Upsample { .. })).map(|(_, i)| i).last();
+    let shown: Vec<usize> = net.levels.iter().copied().chain([net.picture()]).map(|i| numbers_of(net, i)).collect();
     let score = (net.judges > 0).then_some(net.layers.len() - 1);
-    let mut input = Meaning { scale: 1.0 / 32.0, zero_point: 0 };
     let mut specs = Vec::new();
+    let mut meanings: Vec<Meaning> = Vec::new();
     for (index, layer) in net.layers.iter().enumerate() {
-        let source = index.checked_sub(1).map_or(Source::Latent, |i| Source::Layer(i as u8));
+        let meaning = |source| match source {
+            FloatSource::Latent => Meaning { scale: 1.0 / 32.0, zero_point: 0 },
+            FloatSource::Layer(i) => meanings[i],
+        };
         let lowering = Lowering {
             layer,
-            source,
             shape: shapes[index],
             stats: &stats[index],
-            input,
-            means: index.checked_sub(1).map_or(Vec::new(), |i| means(layer.op, &stats[i].mean, shapes[i].c)),
+            input: meaning(layer.input),
+            other: layer.op.other().map(meaning),
+            means: match layer.input {
+                FloatSource::Latent => Vec::new(),
+                FloatSource::Layer(i) => means(layer.op, &stats[i].mean, shapes[i].c),
+            },
         };
-        let range = match Some(index) {
-            i if i == picture => Some(net.range),
-            i if i == score => Some((0.0, 1.0)),
+        let range = match index {
+            i if shown.contains(&i) => Some(net.range),
+            i if Some(i) == score => Some((0.0, 1.0)),
             _ => None,
         };
         let (spec, output) = lowering.run(range, clip);
         specs.push(spec);
-        input = output;
+        meanings.push(output);
     }
     specs
+}
+
+/// The layer whose numbers layer `index` shows: itself, but for upsampling, which passes on what it reads.
+fn numbers_of(net: &FloatNet, index: usize) -> usize {
+    match net.layers[index] {
+        FloatLayer { op: FloatOp::Upsample { .. }, input: FloatSource::Layer(i), .. } => numbers_of(net, i),
+        _ => index,
+    }
+}
+
+fn source(source: FloatSource) -> Source {
+    match source {
+        FloatSource::Latent => Source::Latent,
+        FloatSource::Layer(i) => Source::Layer(i as u8),
+    }
 }
 
 /// The mean of what each weight of `op` multiplies: by input channel, or by input value where every value has its own.
@@ -61,10 +82,11 @@ fn means(op: FloatOp, mean: &[f64], channels: usize) -> Vec<f64> {
 /// One layer, and all that its integers depend on.
 struct Lowering<'a> {
     layer: &'a FloatLayer,
-    source: Source,
     shape: Dims,
     stats: &'a Stats,
     input: Meaning,
+    /// The second tensor's, of a sum.
+    other: Option<Meaning>,
     /// Means of the input, by channel (dense: by value); none where they are 0.
     means: Vec<f64>,
 }
@@ -73,7 +95,7 @@ impl Lowering<'_> {
     fn run(&self, range: Option<(f32, f32)>, clip: Clip) -> (LayerSpec, Meaning) {
         let mut spec = LayerSpec {
             op: self.op(),
-            input: self.source,
+            input: source(self.layer.input),
             zero_point: self.input.zero_point,
             table: None,
             weights: Vec::new(),
@@ -86,7 +108,10 @@ impl Lowering<'_> {
         }
         let steps = self.weight_steps();
         spec.weights = self.layer.weight.iter().enumerate().map(|(i, w)| self.weight(i, *w, &steps)).collect();
-        let coarsest = steps.iter().fold(0.0, |m: f64, s| m.max(s * self.input.scale)) * LEAST_STEP;
+        // The real value of an accumulator's unit, by channel.
+        let sum = self.other.map(|other| Sum::new(self.input, other));
+        let units = sum.map_or_else(|| steps.iter().map(|s| s * self.input.scale).collect(), |sum| vec![sum.unit]);
+        let coarsest = units.iter().fold(0.0, |m: f64, u| m.max(*u)) * LEAST_STEP;
 
         // A real v becomes the i8 v / step + offset.
         let (step, offset) = match range {
@@ -103,6 +128,8 @@ impl Lowering<'_> {
         let saturates = match self.layer.activation {
             Activation::Linear => true,
             Activation::Relu => offset == -128.0,
+            // What saturates here is what the range ends with.
+            Activation::Limit(limit) => range.is_none() && step * 255.0 <= f64::from(2.0 * limit) * 1.000_1,
             _ => false,
         };
         spec.zero_point = offset.round().clamp(-128.0, 127.0) as i8;
@@ -119,11 +146,12 @@ impl Lowering<'_> {
             }));
             (unit, 0.0)
         };
-        spec.bias = self.biases(&spec.weights, &steps, shift);
-        spec.scale = steps
-            .iter()
-            .map(|s| (self.input.scale * s / unit * 4_294_967_296.0).round().min(2_147_483_647.0) as u32)
-            .collect();
+        match sum {
+            Some(sum) => (spec.wide, spec.bias) = (sum.weights, vec![sum.bias + (shift / sum.unit).round() as i32]),
+            None => spec.bias = self.biases(&spec.weights, &steps, shift),
+        }
+        let scale = |u: &f64| (u / unit * 4_294_967_296.0).round().min(2_147_483_647.0) as u32;
+        spec.scale = units.iter().map(scale).collect();
         let output = Meaning { scale: step, zero_point: spec.zero_point };
         (spec, output)
     }
@@ -137,6 +165,8 @@ impl Lowering<'_> {
                 Op::ConvTranspose { k: small(k), s: small(s), p: small(p), c: wide(c_out) }
             }
             FloatOp::Upsample { factor } => Op::Upsample { factor: small(factor) },
+            FloatOp::Depthwise { k, s, p, .. } => Op::Depthwise { k: small(k), s: small(s), p: small(p) },
+            FloatOp::Add { other } => Op::Add { other: source(other) },
         }
     }
 
@@ -218,7 +248,27 @@ impl Lowering<'_> {
                 let phase = (tap / k % s) * s + tap % k % s;
                 (phase * c_out + i / c_in % c_out, i % c_in)
             }
-            FloatOp::Upsample { .. } => (0, 0),
+            FloatOp::Depthwise { c, .. } => (i % c, i % c),
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } => (0, 0),
         }
+    }
+}
+
+/// The integers of a sum of two tensors.
+#[derive(Clone, Copy)]
+struct Sum {
+    /// The real value of one unit of the accumulator.
+    unit: f64,
+    weights: [i32; 2],
+    /// Takes both zero points out.
+    bias: i32,
+}
+
+impl Sum {
+    fn new(a: Meaning, b: Meaning) -> Self {
+        let unit = a.scale.max(b.scale) / SUM_WEIGHT;
+        let weights = [a, b].map(|m| (m.scale / unit).round() as i32);
+        let bias = -(weights[0] * i32::from(a.zero_point) + weights[1] * i32::from(b.zero_point));
+        Self { unit, weights, bias }
     }
 }

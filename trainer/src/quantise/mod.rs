@@ -7,6 +7,7 @@ mod compare;
 mod error;
 mod float;
 mod fold;
+mod fuse;
 mod lower;
 mod net;
 mod report;
@@ -16,7 +17,7 @@ mod tests;
 pub use compare::Psnr;
 pub use error::QuantiseError;
 pub use fold::fold;
-pub use net::{Activation, FloatLayer, FloatNet, FloatOp};
+pub use net::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource};
 pub use report::{LayerReport, Report};
 
 use calibrate::Clip;
@@ -93,8 +94,9 @@ fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layout
     for spec in lower::lower(net, stats, clip) {
         builder.push(&spec);
     }
-    if net.judges > 0 {
-        builder.pictures(&[u8::try_from(net.picture()).unwrap_or(u8::MAX)]);
+    if net.judges > 0 || !net.levels.is_empty() {
+        let shown = net.levels.iter().copied().chain([net.picture()]);
+        builder.pictures(&shown.map(|i| u8::try_from(i).unwrap_or(u8::MAX)).collect::<Vec<_>>());
     }
     if let Layouts::Auto { flash_bytes } = layouts {
         let compact = builder.finish()?.len() as u64;

@@ -1,4 +1,4 @@
-//! The float generator as the exporter sees it: a chain of layers with batch norm folded.
+//! The float generator as the exporter sees it: layers with batch norm folded, each reading an earlier one.
 
 use ganlet_runtime::latent::normal_i8;
 
@@ -15,6 +15,8 @@ pub struct FloatNet {
     pub classes: usize,
     /// The layers, latent first; the last one makes the picture, or the one before those that judge it.
     pub layers: Vec<FloatLayer>,
+    /// Layers that make smaller pictures on the way, smallest first.
+    pub levels: Vec<usize>,
     /// How many layers at the end judge the picture; the very last one makes a single value, the score in 0..=1.
     pub judges: usize,
     /// The output values that mean black and white: (-1, 1) behind a tanh.
@@ -26,13 +28,32 @@ pub struct FloatNet {
 pub struct FloatLayer {
     /// The operation.
     pub op: FloatOp,
+    /// What it reads.
+    pub input: FloatSource,
     /// Weights: dense `[inputs, h * w * c]`, convolution `[k, k, c_in, c_out]`, transposed convolution
-    /// `[k, k, c_out, c_in]`, upsampling none.
+    /// `[k, k, c_out, c_in]`, depthwise `[k, k, c]`, upsampling and sum none.
     pub weight: Vec<f32>,
     /// Biases: one a channel, or (dense only) one a value; none counts as zeros.
     pub bias: Vec<f32>,
     /// The activation.
     pub activation: Activation,
+}
+
+/// What a layer reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FloatSource {
+    /// The latent vector, classes included.
+    #[default]
+    Latent,
+    /// What an earlier layer makes.
+    Layer(usize),
+}
+
+impl FloatSource {
+    /// The value that layer `index` makes after as many before it; the latent for the first.
+    pub fn before(index: usize) -> Self {
+        index.checked_sub(1).map_or(Self::Latent, Self::Layer)
+    }
 }
 
 /// What a layer computes.
@@ -80,6 +101,22 @@ pub enum FloatOp {
         /// Repetitions in both directions.
         factor: usize,
     },
+    /// Convolution of each channel by itself.
+    Depthwise {
+        /// Kernel side.
+        k: usize,
+        /// Stride.
+        s: usize,
+        /// Padding on each side.
+        p: usize,
+        /// Channels in and out.
+        c: usize,
+    },
+    /// The sum of two tensors.
+    Add {
+        /// The second one.
+        other: FloatSource,
+    },
 }
 
 impl FloatOp {
@@ -90,6 +127,8 @@ impl FloatOp {
             Self::Conv { .. } => "conv",
             Self::ConvTranspose { .. } => "conv-transpose",
             Self::Upsample { .. } => "upsample",
+            Self::Depthwise { .. } => "depthwise",
+            Self::Add { .. } => "add",
         }
     }
 
@@ -98,19 +137,29 @@ impl FloatOp {
         match self {
             Self::Dense { inputs, h, w, c } => inputs * h * w * c,
             Self::Conv { k, c_in, c_out, .. } | Self::ConvTranspose { k, c_in, c_out, .. } => k * k * c_in * c_out,
-            Self::Upsample { .. } => 0,
+            Self::Depthwise { k, c, .. } => k * k * c,
+            Self::Upsample { .. } | Self::Add { .. } => 0,
         }
+    }
+
+    /// The second tensor that it reads.
+    pub(super) fn other(self) -> Option<FloatSource> {
+        if let Self::Add { other } = self { Some(other) } else { None }
     }
 
     /// Height, width and channels that it makes of `input`; `None` if it does not take that input.
     pub(super) fn output(self, input: Dims) -> Option<Dims> {
         let Dims { h, w, c } = input;
+        let side = |n: usize, k: usize, s: usize, p: usize| Some((n + 2 * p).checked_sub(k)?.checked_div(s)? + 1);
         match self {
+            Self::Add { .. } => Some(input),
             Self::Dense { inputs, h, w, c } => (input.len() == inputs).then_some(Dims { h, w, c }),
             Self::Upsample { factor } => Some(Dims { h: h * factor, w: w * factor, c }),
             Self::Conv { k, s, p, c_in, c_out } => {
-                let side = |n: usize| Some((n + 2 * p).checked_sub(k)?.checked_div(s)? + 1);
-                (c == c_in).then_some(Dims { h: side(h)?, w: side(w)?, c: c_out })
+                (c == c_in).then_some(Dims { h: side(h, k, s, p)?, w: side(w, k, s, p)?, c: c_out })
+            }
+            Self::Depthwise { k, s, p, c: own } => {
+                (c == own).then_some(Dims { h: side(h, k, s, p)?, w: side(w, k, s, p)?, c })
             }
             Self::ConvTranspose { k, s, p, c_in, c_out } => {
                 let side = |n: usize| (n.checked_sub(1)? * s + k).checked_sub(2 * p);
@@ -147,6 +196,8 @@ pub enum Activation {
     Tanh,
     /// Logistic function.
     Sigmoid,
+    /// x within -limit and limit.
+    Limit(f32),
 }
 
 impl Activation {
@@ -158,7 +209,26 @@ impl Activation {
             Self::LeakyRelu(slope) => x * if x < 0.0 { slope } else { 1.0 },
             Self::Tanh => x.tanh(),
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Self::Limit(limit) => x.clamp(-limit, limit),
         }
+    }
+}
+
+impl FloatLayer {
+    /// The same layer with what it reads renamed.
+    #[must_use]
+    pub(super) fn reading(mut self, name: impl Fn(FloatSource) -> FloatSource) -> Self {
+        self.input = name(self.input);
+        if let FloatOp::Add { other } = &mut self.op {
+            *other = name(*other);
+        }
+        self
+    }
+
+    /// Whether it reads what layer `index` makes.
+    pub(super) fn reads(&self, index: usize) -> bool {
+        let source = FloatSource::Layer(index);
+        self.input == source || self.op.other() == Some(source)
     }
 }
 
@@ -198,8 +268,13 @@ impl FloatNet {
     ///
     /// Some objectives teach a critic no more than differences. With `real` pictures given, the mean of their logits is what counts as one half.
     pub fn judged_by(mut self, critic: Self, real: Option<&[f32]>) -> Self {
+        let (picture, first) = (self.picture(), self.layers.len());
+        let moved = |source| match source {
+            FloatSource::Latent => FloatSource::Layer(picture),
+            FloatSource::Layer(i) => FloatSource::Layer(first + i),
+        };
         self.judges = critic.layers.len();
-        self.layers.extend(critic.layers);
+        self.layers.extend(critic.layers.into_iter().map(|layer| layer.reading(moved)));
         if let Some(real) = real {
             let logits = super::float::Forward::new(&self).judge(real);
             let mean = logits.iter().map(|&v| f64::from(v)).sum::<f64>() / logits.len().max(1) as f64;
@@ -230,53 +305,21 @@ impl FloatNet {
 
     /// The shape behind each layer, or the first layer that does not fit.
     pub(super) fn shapes(&self) -> Result<Vec<Dims>, usize> {
-        let mut at = Dims { h: 1, w: 1, c: self.latent };
-        let shape = |(i, layer): (usize, &FloatLayer)| {
-            at = layer.op.output(at).filter(|d| d.len() > 0).ok_or(i)?;
-            Ok(at)
-        };
-        self.layers.iter().enumerate().map(shape).collect()
+        let mut shapes = Vec::new();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let input = self.shape_of(layer.input, &shapes).ok_or(i)?;
+            let fits = layer.op.other().is_none_or(|o| self.shape_of(o, &shapes) == Some(input));
+            let shape = layer.op.output(input).filter(|d| d.len() > 0 && fits).ok_or(i)?;
+            shapes.push(shape);
+        }
+        Ok(shapes)
     }
 
-    /// The same network with every "upsample, then convolve with stride 1" as one transposed convolution.
-    ///
-    /// Upsampling by f is itself a transposed convolution with a kernel of f×f ones; composed with a k×k kernel
-    /// it has side k + f - 1 and stride f. For ×2 and 3×3: four taps an output instead of nine, and no upsampled
-    /// rows in RAM, for 16 weights instead of 9.
-    pub(super) fn fuse_upsampling(&self) -> Self {
-        let mut layers: Vec<FloatLayer> = Vec::new();
-        for layer in &self.layers {
-            let fused = layers.last().and_then(|before| fuse(before, layer));
-            match fused {
-                Some(fused) => *layers.last_mut().expect("a layer was fused") = fused,
-                None => layers.push(layer.clone()),
-            }
-        }
-        Self { layers, ..self.clone() }
-    }
-}
-
-fn fuse(up: &FloatLayer, conv: &FloatLayer) -> Option<FloatLayer> {
-    let (FloatOp::Upsample { factor: f }, FloatOp::Conv { k, s: 1, p, c_in, c_out }) = (up.op, conv.op) else {
-        return None;
-    };
-    if up.activation != Activation::Linear || p >= k || f == 0 {
-        return None;
-    }
-    let side = k + f - 1;
-    let mut weight = vec![0.0; side * side * c_out * c_in];
-    for (ky, kx) in (0..k).flat_map(|ky| (0..k).map(move |kx| (ky, kx))) {
-        for (dy, dx) in (0..f).flat_map(|dy| (0..f).map(move |dx| (dy, dx))) {
-            // An output at `o` reads the upsampled pixel o + ky - p, which is `dy` into its source.
-            let (ty, tx) = (dy + k - 1 - ky, dx + k - 1 - kx);
-            for o in 0..c_out {
-                for i in 0..c_in {
-                    weight[((ty * side + tx) * c_out + o) * c_in + i] +=
-                        conv.weight[((ky * k + kx) * c_in + i) * c_out + o];
-                }
-            }
+    /// The shape of a tensor, given those of the layers before its reader.
+    pub(super) fn shape_of(&self, source: FloatSource, shapes: &[Dims]) -> Option<Dims> {
+        match source {
+            FloatSource::Latent => Some(Dims { h: 1, w: 1, c: self.latent }),
+            FloatSource::Layer(i) => shapes.get(i).copied(),
         }
     }
-    let op = FloatOp::ConvTranspose { k: side, s: f, p: k - 1 - p, c_in, c_out };
-    Some(FloatLayer { op, weight, bias: conv.bias.clone(), activation: conv.activation })
 }

@@ -10,21 +10,23 @@ fn random(count: usize, scale: f32, stream: u32) -> Vec<f32> {
 }
 
 /// He-scaled random weights, small random biases.
-fn layer(op: FloatOp, activation: Activation, stream: u32) -> FloatLayer {
+fn layer(op: FloatOp, activation: Activation, index: usize) -> FloatLayer {
+    let stream = index as u32;
     let (fan_in, biases) = match op {
         FloatOp::Dense { inputs, c, .. } => (inputs, c),
         FloatOp::Conv { k, c_in, c_out, .. } => (k * k * c_in, c_out),
         FloatOp::ConvTranspose { k, s, c_in, c_out, .. } => (k.div_ceil(s).pow(2) * c_in, c_out),
-        FloatOp::Upsample { .. } => (1, 0),
+        FloatOp::Depthwise { k, c, .. } => (k * k, c),
+        FloatOp::Upsample { .. } | FloatOp::Add { .. } => (1, 0),
     };
     let scale = (if activation == Activation::Tanh { 0.5 } else { 2.0 } / fan_in as f32).sqrt();
     let weight = random(op.weights(), scale, stream);
-    FloatLayer { op, weight, bias: random(biases, 0.1, stream + 1000), activation }
+    FloatLayer { op, input: FloatSource::before(index), weight, bias: random(biases, 0.1, stream + 1000), activation }
 }
 
 fn net(latent: usize, layers: &[(FloatOp, Activation)]) -> FloatNet {
-    let layers = layers.iter().enumerate().map(|(i, (op, activation))| layer(*op, *activation, i as u32)).collect();
-    FloatNet { name: "random".into(), latent, layers, classes: 0, judges: 0, range: (-1.0, 1.0) }
+    let layers = layers.iter().enumerate().map(|(i, (op, activation))| layer(*op, *activation, i)).collect();
+    FloatNet { name: "random".into(), latent, layers, levels: vec![], classes: 0, judges: 0, range: (-1.0, 1.0) }
 }
 
 fn up(c_in: usize, c_out: usize) -> FloatOp {
@@ -225,4 +227,37 @@ fn classes_are_inputs_behind_the_latent_and_change_the_picture() {
     let pictures: Vec<Vec<[u8; 3]>> =
         (0..3).map(|c| generator.pixels(&model.latent(5).in_class(&model, c).unwrap()).collect()).collect();
     assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
+}
+
+#[test]
+fn depthwise_layers_and_sums_keep_their_pictures() {
+    let (relu, linear) = (Activation::Relu, Activation::Linear);
+    let dense = FloatOp::Dense { inputs: 32, h: 4, w: 4, c: 24 };
+    let (twice, point) = (FloatOp::Upsample { factor: 2 }, FloatOp::Conv { k: 1, s: 1, p: 0, c_in: 24, c_out: 16 });
+    let apart = FloatOp::Depthwise { k: 3, s: 1, p: 1, c: 24 };
+    let separable = [(dense, relu), (twice, linear), (apart, linear), (point, relu), (conv3(16, 3), Activation::Tanh)];
+    check(&net(32, &separable), 40.0);
+    // A block of two convolutions beside a shortcut of one.
+    let sum = FloatOp::Add { other: FloatSource::Layer(5) };
+    let block = [
+        (dense, relu),
+        (twice, linear),
+        (conv3(24, 16), relu),
+        (conv3(16, 16), linear),
+        (twice, linear),
+        (point, linear),
+        (sum, relu),
+        (conv3(16, 3), Activation::Tanh),
+    ];
+    let mut residual = net(32, &block);
+    residual.layers[4].input = FloatSource::Layer(0);
+    residual.layers[6].input = FloatSource::Layer(3);
+    let fused = residual.fuse_upsampling();
+    assert_eq!(fused.layers.len(), 6);
+    let z: Vec<i8> = (0..32).map(|i| i * 3 - 50).collect();
+    assert!(residual.forward(&z).iter().zip(&fused.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-5));
+    check(&residual, 40.0);
+    residual.layers[6].op = FloatOp::Add { other: FloatSource::Layer(0) };
+    let refused = quantise(&residual, &Options::default()).unwrap_err().to_string();
+    assert!(refused.starts_with("layer 6 (add) cannot be exported: it adds 8×8×16 and 4×4×24"), "{refused}");
 }

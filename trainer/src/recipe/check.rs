@@ -99,6 +99,7 @@ impl Recipe {
             ("technique.noise_until", t.noise_until),
             ("objective.diversity", self.objective.diversity),
             ("objective.gain", self.objective.gain),
+            ("objective.penalty_to", self.objective.penalty_to),
         ];
         for (key, value) in positive {
             if !(value > 0.0 && value.is_finite()) {
@@ -197,7 +198,7 @@ impl Recipe {
              data.classes away, or choose another objective.loss",
         )?;
         refuse(
-            loss == Loss::FeatureMatching && matches!(&self.critic, Critic::Mlp { hidden } if hidden.is_empty()),
+            loss == Loss::FeatureMatching && matches!(&self.critic, Critic::Mlp { hidden, .. } if hidden.is_empty()),
             "feature matching with a critic that has no hidden layer: there are no features; set critic.hidden = [64]",
         )?;
         refuse(

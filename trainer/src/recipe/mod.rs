@@ -128,6 +128,16 @@ pub struct Objective {
     /// BEGAN's λ: how fast its balance k follows.
     #[serde(default = "gain")]
     pub gain: f32,
+    /// Factor that the penalty has come to at the end of the run, by equal ratios from 1.
+    #[serde(default = "unit")]
+    pub penalty_to: f32,
+}
+
+impl Objective {
+    /// Factor of the penalty at `step` of `steps`.
+    pub fn penalty_at(&self, step: u64, steps: u64) -> f32 {
+        self.penalty_to.powf(step as f32 / steps.max(1) as f32)
+    }
 }
 
 fn half() -> f32 {

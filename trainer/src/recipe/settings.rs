@@ -1,7 +1,7 @@
 //! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
 
 /// Every key that a recipe can have, with a dot between table and key.
-pub const KEYS: [&str; 69] = [
+pub const KEYS: [&str; 72] = [
     "name",
     "about",
     "init",
@@ -14,6 +14,7 @@ pub const KEYS: [&str; 69] = [
     "generator.family",
     "generator.latent",
     "generator.hidden",
+    "generator.code",
     "generator.mapping",
     "generator.widths",
     "generator.doubling",
@@ -21,6 +22,7 @@ pub const KEYS: [&str; 69] = [
     "generator.batch_norm",
     "critic.family",
     "critic.hidden",
+    "critic.octaves",
     "critic.stem",
     "critic.widths",
     "critic.batch_norm",
@@ -28,6 +30,7 @@ pub const KEYS: [&str; 69] = [
     "objective.loss",
     "objective.diversity",
     "objective.gain",
+    "objective.penalty_to",
     "objective.regulariser",
     "objective.regulariser.kind",
     "objective.regulariser.gamma",

@@ -353,7 +353,8 @@ impl Trainer {
         let past = [1.0 / (t + 1.0)];
         // A young average forgets faster, or it would keep the random start.
         let average = [1.0 - self.recipe.train.ema.min((1.0 + t) / (10.0 + t))];
-        let mut inputs: ArrayVec<&[f32], 9> = ArrayVec::new();
+        let strength = [self.recipe.objective.penalty_at(self.step, self.steps)];
+        let mut inputs: ArrayVec<&[f32], 10> = ArrayVec::new();
         inputs.push(if self.scaled.is_empty() { self.feed.real() } else { &self.scaled });
         inputs.push(&self.latents);
         if self.recipe.data.classes > 0 {
@@ -362,6 +363,7 @@ impl Trainer {
         inputs.extend(scalars.iter().map(|s| &s[..]));
         inputs.push(&noise);
         inputs.push(&past);
+        inputs.push(&strength);
         if generator {
             inputs.push(&average);
         }

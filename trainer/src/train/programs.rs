@@ -41,6 +41,8 @@ struct Given {
     noise: NodeId,
     /// 1/t, for past means.
     share: NodeId,
+    /// Factor of the penalty.
+    strength: NodeId,
 }
 
 /// A step's graph before it is planned: what is read after it, and the loss with its gradient.
@@ -111,10 +113,11 @@ impl Parts<'_> {
         let count = self.recipe.data.classes;
         let classes = (count > 0).then(|| self.batch(g, "classes", &[count]));
         let scalars = ["rate", "mean correction", "square correction"].map(|name| g.input(name, &[]));
-        let (noise, share) = (g.input("noise", &[]), g.input("share of past means", &[]));
+        let [noise, share, strength] =
+            ["noise", "share of past means", "penalty strength"].map(|name| g.input(name, &[]));
         let z = classes.map_or(latents, |c| g.concat(&[latents, c], 1));
         let real = seen(g, &self.recipe.technique, real, noise, Kind::Real);
-        Given { real, z, classes, scalars, noise, share }
+        Given { real, z, classes, scalars, noise, share, strength }
     }
 
     /// Examples of the generator `bound`, as the critic sees them.
@@ -295,12 +298,14 @@ impl Parts<'_> {
         given: &Given,
         fake: NodeId,
     ) -> Option<NodeId> {
-        regulariser.penalty(g, given.real, fake, |g, x| {
+        let penalty = regulariser.penalty(g, given.real, fake, |g, x| {
             // Real and generated examples may come as one batch, of the same classes twice.
             let times = g.shape(x).dims()[0] / g.shape(given.real).dims()[0];
             let classes = given.classes.map(|c| g.concat(&vec![c; times], 0));
             self.judge(g, bound, x, classes).scores
-        })
+        })?;
+        let fades = self.recipe.objective.penalty_to != 1.0;
+        Some(if fades { g.mul(penalty, given.strength) } else { penalty })
     }
 
     fn update(

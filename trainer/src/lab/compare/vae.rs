@@ -93,7 +93,7 @@ impl Parts {
 /// Fits the auto-encoder and draws from its decoder.
 pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Result<Vec<f64>, LabError> {
     let network = |name: &str| {
-        let family = Generator::Mlp { latent: 1, hidden: vec![32, 32] };
+        let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], code: 0 };
         family.network(&[2], 0).map(|n| Network { name: name.into(), ..n })
     };
     let optimiser = Optimiser {

@@ -1,0 +1,115 @@
+//! What was trained draws on a device as the whole-tensor oracle says, bit for bit, and as the float network does, nearly.
+use ganlet_runtime::{Generator, Model, Rows};
+use ganlet_tests::oracle;
+use ganlet_trainer::quantise::{self, Options, Quantised};
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run;
+use ganlet_trainer::train::Trainer;
+
+/// A generator of the named recipe after some steps, as integers.
+fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantised {
+    let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
+    let recipe = Recipe::open(recipe, &settings).unwrap();
+    let loaded = run::load(&recipe).unwrap();
+    let range = loaded.mixture.as_ref().map_or(recipe.data.range, |m| [-m.reach(), m.reach()]);
+    let mut trainer = Trainer::new(recipe.clone(), loaded.train, 1, steps, 1).unwrap();
+    (0..steps).for_each(|_| _ = trainer.advance().unwrap());
+    let network = trainer.generator().clone();
+    let (weights, statistics) = trainer.averaged();
+    let mut net = quantise::fold(&recipe.name, &network, weights, statistics, range).unwrap();
+    if loaded.mixture.is_some() {
+        net = net.with_numbers_as_pixels();
+    }
+    quantise::quantise(&net, &Options { calibration: 64, comparison: 50, ..Options::default() }).unwrap()
+}
+
+fn drawn(mut rows: Rows<'_>) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.next_row() {
+        all.extend_from_slice(row);
+    }
+    all
+}
+
+/// Compares the picture of many seeds with the oracle; gives the tensors of the last one.
+fn equals_the_oracle(quantised: &Quantised) -> Vec<oracle::Tensor> {
+    let model = Model::from_bytes(&quantised.file).unwrap();
+    let mut arena = vec![0xA5; model.arena_len()];
+    let mut generator = Generator::new(&model, &mut arena).unwrap();
+    let mut tensors = Vec::new();
+    for seed in 0..32 {
+        let latent = model.latent(seed);
+        tensors = oracle::tensors(&quantised.layers, latent.values());
+        assert_eq!(drawn(generator.rows(&latent)), tensors.last().unwrap().pixels(), "seed {seed}");
+    }
+    tensors
+}
+
+const SMALL: [&str; 3] = ["train.batch=16", "generator.latent=24", "critic.widths=[16, 24]"];
+
+#[test]
+fn a_trained_pyramid_draws_level_by_level() {
+    let settings = [&SMALL[..], &["generator.widths=[24, 16, 12]", "critic.stem=8"]].concat();
+    let quantised = trained("faces-pyramid", 60, &settings);
+    equals_the_oracle(&quantised);
+    assert!(quantised.report.psnr.mean_db > 38.0, "{}", quantised.report);
+    let model = Model::from_bytes(&quantised.file).unwrap();
+    assert_eq!((model.levels(), model.size()), (2, (16, 16)));
+    let mut arena = vec![0xA5; model.arena_len()];
+    let mut generator = Generator::new(&model, &mut arena).unwrap();
+    for seed in 0..16 {
+        let latent = model.latent(seed);
+        let tensors = oracle::tensors(&quantised.layers, latent.values());
+        let mut distances = Vec::new();
+        let picture = tensors.last().unwrap().pixels();
+        for (level, side) in [(0, 4), (1, 8)] {
+            let shape = model.level_shape(level).unwrap();
+            assert_eq!((shape.h, shape.w, shape.c), (side, side, 3));
+            let rows = drawn(generator.level_rows(&latent, level).unwrap());
+            assert!(tensors.iter().any(|t| t.shape == shape && t.pixels() == rows), "seed {seed}, level {level}");
+            distances.push(distance(&rows, usize::from(side), &picture, 16));
+        }
+        // Each level comes nearer to the picture.
+        assert!(distances[0] > distances[1] && distances[1] > 0.0, "seed {seed}: {distances:?}");
+    }
+}
+
+/// Mean difference between an enlarged small picture and a large one.
+fn distance(small: &[u8], side: usize, large: &[u8], sides: usize) -> f64 {
+    let by = sides / side;
+    let pixels = (0..sides * sides * 3).map(|i| {
+        let (y, x, c) = (i / 3 / sides, i / 3 % sides, i % 3);
+        f64::from(small[((y / by) * side + x / by) * 3 + c].abs_diff(large[i]))
+    });
+    pixels.sum::<f64>() / (sides * sides * 3) as f64
+}
+
+#[test]
+fn every_architecture_is_exported_bit_for_bit() {
+    let wide = "generator.widths=[24, 16, 12]";
+    for (recipe, settings) in [
+        ("faces-separable", &[wide, "critic.stem=8"][..]),
+        ("faces-residual", &[wide]),
+        ("faces-residual", &[wide, "generator.batch_norm=true"]),
+        ("faces-mapped", &["generator.widths=[24, 16]", "critic.stem=8"]),
+        (
+            "faces",
+            &["generator.widths=[24, 16]", "generator.doubling=nearest", "generator.refine=false", "critic.stem=8"],
+        ),
+    ] {
+        let quantised = trained(recipe, 30, &[&SMALL[..], settings].concat());
+        equals_the_oracle(&quantised);
+        assert!(quantised.report.psnr.mean_db > 36.0, "{recipe}: {}", quantised.report);
+    }
+}
+
+#[test]
+fn a_code_of_signs_means_the_same_in_integers() {
+    let settings = ["generator.latent=6", "generator.code=4", "generator.hidden=[32, 32]", "train.batch=32"];
+    let quantised = trained("ring", 100, &settings);
+    assert!(quantised.report.psnr.mean_db > 36.0, "{}", quantised.report);
+    let tensors = equals_the_oracle(&quantised);
+    let signs = &tensors[1].values[..4];
+    let ends = |v: &i8| *v == i8::MIN || *v == i8::MAX;
+    assert!(signs.iter().all(ends), "{signs:?}");
+}
