@@ -3,6 +3,7 @@
 //! Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Nothing is
 //! stored between draws, so a resumed run needs no generator state and threads need no locks.
 
+use crate::exec::cpu::{math, widest};
 use crate::graph::Distribution;
 
 /// Names one sequence of random numbers.
@@ -38,47 +39,97 @@ impl Key {
         ((u64::from(self.words(index)[0]) * n as u64) >> 32) as usize
     }
 
+    /// The words at the [`SIDE`] indices from `first` on, word by word: many at once cost little more than one.
+    fn side_by_side(self, first: u32) -> [[u32; SIDE]; 4] {
+        let (seed, step) = ([self.seed as u32, (self.seed >> 32) as u32], [self.step as u32, (self.step >> 32) as u32]);
+        let index = std::array::from_fn(|i| first.wrapping_add(i as u32));
+        let mut words = [index, [self.stream; SIDE], [step[0]; SIDE], [step[1]; SIDE]];
+        philox_side_by_side(seed, &mut words);
+        words
+    }
+
     /// Fills `out` with uniform numbers in [0, 1).
     pub fn uniform(self, out: &mut [f32]) {
-        for (i, four) in out.chunks_mut(4).enumerate() {
-            for (v, w) in four.iter_mut().zip(self.words(i as u32)) {
-                *v = unit(w);
+        for (i, run) in out.chunks_mut(4 * SIDE).enumerate() {
+            let words = self.side_by_side((i * SIDE) as u32);
+            for (e, v) in run.iter_mut().enumerate() {
+                *v = unit(words[e % 4][e / 4]);
             }
         }
     }
 
     /// Fills `out` with standard normal numbers (Box-Muller).
     pub fn normal(self, out: &mut [f32]) {
-        for (i, four) in out.chunks_mut(4).enumerate() {
-            let w = self.words(i as u32);
-            let (a, b) = (normal_pair(w[0], w[1]), normal_pair(w[2], w[3]));
-            for (v, n) in four.iter_mut().zip([a.0, a.1, b.0, b.1]) {
-                *v = n;
+        for (i, run) in out.chunks_mut(4 * SIDE).enumerate() {
+            let words = self.side_by_side((i * SIDE) as u32);
+            let mut normals = [[0.0; SIDE]; 4];
+            normal_pairs(&words, &mut normals);
+            for (e, v) in run.iter_mut().enumerate() {
+                *v = normals[e % 4][e / 4];
+            }
+        }
+    }
+
+    /// Fills `out` with numbers in `0..n`: that at `i` is [`Key::below`] of index `first - i`.
+    pub fn below_downwards(self, first: u32, n: usize, out: &mut [u32]) {
+        for (i, run) in out.chunks_mut(SIDE).enumerate() {
+            let lowest = first.wrapping_sub((i * SIDE + SIDE - 1) as u32);
+            let words = self.side_by_side(lowest)[0];
+            for (v, w) in run.iter_mut().zip(words.iter().rev()) {
+                *v = ((u64::from(*w) * n as u64) >> 32) as u32;
             }
         }
     }
 }
+
+/// Counters that are worked on together: their words fill vectors.
+const SIDE: usize = 16;
 
 /// The top 24 bits as a number in [0, 1).
 fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
-fn normal_pair(a: u32, b: u32) -> (f32, f32) {
-    let radius = (-2.0 * (1.0 - unit(a)).ln()).sqrt();
-    let (sin, cos) = (std::f32::consts::TAU * unit(b)).sin_cos();
-    (radius * cos, radius * sin)
+widest! {
+    /// Box-Muller: words 0 and 1 give normals 0 and 1, words 2 and 3 the others.
+    fn normal_pairs(words: &[[u32; SIDE]; 4], normals: &mut [[f32; SIDE]; 4]) {
+        for pair in [0, 2] {
+            for i in 0..SIDE {
+                let radius = (-2.0 * math::log(1.0 - unit(words[pair][i]))).sqrt();
+                let (sin, cos) = math::sin_cos_turn(unit(words[pair + 1][i]));
+                normals[pair][i] = radius * cos;
+                normals[pair + 1][i] = radius * sin;
+            }
+        }
+    }
+}
+
+widest! {
+    /// Ten rounds of Philox on [`SIDE`] counters of 128 bits, word by word.
+    fn philox_side_by_side(key: [u32; 2], words: &mut [[u32; SIDE]; 4]) {
+        rounds(key, words);
+    }
 }
 
 /// Ten rounds of Philox on a 128-bit counter.
-fn philox4x32(mut key: [u32; 2], mut counter: [u32; 4]) -> [u32; 4] {
+fn philox4x32(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
+    let mut words = counter.map(|word| [word]);
+    rounds(key, &mut words);
+    words.map(|word| word[0])
+}
+
+#[inline(always)]
+fn rounds<const N: usize>(mut key: [u32; 2], c: &mut [[u32; N]; 4]) {
+    let [c0, c1, c2, c3] = c;
     for _ in 0..10 {
-        let a = u64::from(counter[0]) * 0xD251_1F53;
-        let b = u64::from(counter[2]) * 0xCD9E_8D57;
-        counter = [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        for ((c0, c1), (c2, c3)) in c0.iter_mut().zip(c1.iter_mut()).zip(c2.iter_mut().zip(c3.iter_mut())) {
+            let a = u64::from(*c0) * 0xD251_1F53;
+            let b = u64::from(*c2) * 0xCD9E_8D57;
+            [*c0, *c1] = [(b >> 32) as u32 ^ *c1 ^ key[0], b as u32];
+            [*c2, *c3] = [(a >> 32) as u32 ^ *c3 ^ key[1], a as u32];
+        }
         key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
     }
-    counter
 }
 
 #[cfg(test)]
@@ -90,6 +141,26 @@ mod tests {
     fn philox_gives_the_published_answers() {
         assert_eq!(philox4x32([0; 2], [0; 4]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         assert_eq!(philox4x32([!0; 2], [!0; 4]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+    }
+
+    #[test]
+    fn numbers_do_not_depend_on_how_many_are_drawn_together() {
+        let key = Key { seed: 5 << 40 | 7, stream: 2, step: 1 << 33 };
+        let (mut uniform, mut normal, mut below) = ([0.0; 103], [0.0; 103], [0; 37]);
+        key.uniform(&mut uniform);
+        key.normal(&mut normal);
+        key.below_downwards(9, 25, &mut below);
+        for i in 0..103 {
+            let words = key.words(i as u32 / 4);
+            assert_eq!(uniform[i], unit(words[i % 4]), "uniform {i}");
+            let [a, b] = [words[i % 4 / 2 * 2], words[i % 4 / 2 * 2 + 1]].map(|w| f64::from(unit(w)));
+            let (sin, cos) = (std::f64::consts::TAU * b).sin_cos();
+            let want = (-2.0 * (1.0 - a).ln()).sqrt() * if i % 2 == 0 { cos } else { sin };
+            assert!((f64::from(normal[i]) - want).abs() < 1e-6, "normal {i}: {} for {want}", normal[i]);
+        }
+        for (i, v) in below.iter().enumerate() {
+            assert_eq!(*v as usize, key.below(9u32.wrapping_sub(i as u32), 25), "number {i}");
+        }
     }
 
     #[test]

@@ -184,3 +184,29 @@ fn values_share_slots() {
     assert!(program.plan.bytes() <= 2 * 4 * 64 * 64, "{} bytes", program.plan.bytes());
     assert_eq!(feeds(&g).len(), 2);
 }
+
+#[test]
+fn a_dense_layer_with_its_gradient_takes_a_call_for_each_product() {
+    for (m, k, n) in [(130, 300, 70), (40, 1, 32), (33, 17, 1), (29, 2, 3), (64, 40, 2100)] {
+        let mut g = Graph::default();
+        let (x, w, b) = (g.input("x", &[m, k]), g.input("w", &[k, n]), g.input("b", &[n]));
+        let product = g.matmul(x, w);
+        let y = g.add(product, b);
+        let y = g.unary(Unary::Leaky(0.2), y);
+        let v = g.input("v", &[n, 5]);
+        let z = g.matmul(y, v);
+        let z = g.unary(Unary::Tanh, z);
+        let loss = g.sum(z);
+        let grads = g.grad(loss, &[w, b, v]);
+        let outputs = [loss, grads[0], grads[1], grads[2]];
+        let program = Program::new("layers", &g, &outputs);
+        // Two layers forward, the hidden layer's gradient, and those of both weights; elementwise work goes along.
+        assert_eq!(program.plan.steps(), 5, "{}", program.plan.to_text(&program.graph));
+        executor(&g, &outputs, &Store::default(), 4e-4);
+        // The slope of a slope: masks and products are read from several steps.
+        let squares = g.square(grads[0]);
+        let steepness = g.sum(squares);
+        let second = g.grad(steepness, &[x, w, v]);
+        executor(&g, &second, &Store::default(), 4e-4);
+    }
+}

@@ -67,9 +67,16 @@ impl Mixture {
         1.1 * (farthest + 4.0 * self.sigma)
     }
 
+    /// Tells `tell` the mode of each of `points` points, in order.
+    ///
     /// Modes are chosen from the far end of the key's counter, normals from its start, so that they never meet.
-    fn mode(&self, key: Key, position: usize) -> usize {
-        key.below(u32::MAX - position as u32, self.means.len())
+    fn modes(&self, key: Key, points: usize, mut tell: impl FnMut(usize, usize)) {
+        let mut drawn = [0; 64];
+        for from in (0..points).step_by(drawn.len()) {
+            let drawn = &mut drawn[..64.min(points - from)];
+            key.below_downwards(u32::MAX - from as u32, self.means.len(), drawn);
+            drawn.iter().enumerate().for_each(|(i, mode)| tell(from + i, *mode as usize));
+        }
     }
 }
 
@@ -96,17 +103,16 @@ impl Dataset for Mixture {
 
     fn batch(&self, key: Key, out: &mut [f32]) {
         key.normal(out);
-        for (position, point) in out.chunks_exact_mut(self.shape[0]).enumerate() {
-            for (v, mean) in point.iter_mut().zip(&self.means[self.mode(key, position)]) {
+        let d = self.shape[0];
+        self.modes(key, out.len() / d, |i, mode| {
+            for (v, mean) in out[i * d..][..d].iter_mut().zip(&self.means[mode]) {
                 *v = mean + self.sigma * *v;
             }
-        }
+        });
     }
 
     fn batch_labels(&self, key: Key, out: &mut [u8]) {
-        for (position, out) in out.iter_mut().enumerate() {
-            *out = self.mode(key, position) as u8;
-        }
+        self.modes(key, out.len(), |i, mode| out[i] = mode as u8);
     }
 
     fn item(&self, index: usize, out: &mut [f32]) {

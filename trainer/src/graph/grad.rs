@@ -145,6 +145,8 @@ impl Graph {
             }
             Unary::Softplus => self.unary(Unary::Sigmoid, x),
             Unary::Abs => self.unary(Unary::Sign, x),
+            // The value has the sign of its argument, and is kept anyway where a product reads it.
+            Unary::Leaky(slope) if slope >= 0.0 => self.unary(Unary::LeakyStep(slope), y),
             Unary::Leaky(slope) => self.unary(Unary::LeakyStep(slope), x),
         };
         Some(self.mul(g, slope))

@@ -37,6 +37,23 @@ pub(crate) enum Action {
     Unary(Unary),
     Binary(Binary),
     Select,
+    /// Leaky(a + b), in one pass.
+    AddLeaky(f32),
+    /// a · LeakyStep(b), in one pass.
+    Gate(f32),
+    /// The first factor times a plus the second times b, in one pass.
+    Blend(f32, f32),
+    /// The next rows of the step's matrix product.
+    Product,
+}
+
+/// A matrix product whose rows a fused step takes on the way; its two sides are the step's last inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Product {
+    /// (m, k, n)
+    pub(crate) size: (usize, usize, usize),
+    /// Read the right side transposed.
+    pub(crate) tb: bool,
 }
 
 /// Where an instruction leaves its results.
@@ -63,8 +80,9 @@ pub(crate) struct Fused {
     /// Length of the innermost dimension if anything is per channel, else 1.
     pub(crate) channels: usize,
     pub(crate) registers: usize,
-    /// Count of inputs, the step's views.
+    /// Count of inputs, the step's first views.
     pub(crate) reads: usize,
+    pub(crate) product: Option<Product>,
     pub(crate) tiles: Vec<Tile>,
     pub(crate) instructions: Vec<Instruction>,
     /// What goes to each stored output.
@@ -101,6 +119,11 @@ fn elementwise(op: Op) -> bool {
     matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select)
 }
 
+/// Whether a fused step can take the operation's rows on the way: a product whose left side lies row by row.
+fn by_rows(op: Op) -> bool {
+    matches!(op, Op::MatMul { ta: false, .. })
+}
+
 /// Whether `id` sums to a scalar or to channels, which a fused step can do on the way.
 fn sums_on_the_way(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
@@ -125,6 +148,8 @@ fn role(graph: &Graph, id: NodeId) -> Role {
             Role::Alias { of, offset: start * node.shape.dims()[axis + 1..].iter().product::<usize>() }
         }
         Op::Broadcast if per_channel(graph.shape(of), node.shape) => Role::Virtual,
+        // Taken again from the stored value wherever it is read: that costs less than to store it.
+        Op::Unary(Unary::LeakyStep(_)) if matches!(graph.node(of).op, Op::Unary(Unary::Leaky(_))) => Role::Virtual,
         _ => Role::Computed,
     }
 }
@@ -220,7 +245,8 @@ fn walked(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     let &first = members.first()?;
     let node = graph.node(first);
     let sum = sums_on_the_way(graph, first);
-    (sum || elementwise(node.op)).then(|| if sum { graph.shape(node.args[0]) } else { node.shape })
+    let walked = sum || elementwise(node.op) || by_rows(node.op);
+    walked.then(|| if sum { graph.shape(node.args[0]) } else { node.shape })
 }
 
 /// Joins fused groups with those that they read, where nothing between them has to run first: fewer passes over memory.
@@ -230,6 +256,9 @@ fn merge(graph: &Graph, groups: &mut Groups, most: usize) {
     let guarded = |groups: &Groups, g: usize| guards.iter().any(|&guard| depends(graph, groups, guard, g));
     for g in 0..groups.members.len() {
         let Some(shape) = walked(graph, &groups.members[g]) else { continue };
+        if groups.members[g].iter().all(|&m| by_rows(graph.node(m).op)) {
+            continue;
+        }
         let mut needs = groups.needs(graph, g);
         while let Some(a) = needs.pop() {
             let small = groups.members[a].len() + groups.members[g].len() <= most;
@@ -237,6 +266,10 @@ fn merge(graph: &Graph, groups: &mut Groups, most: usize) {
                 continue;
             }
             if guarded(groups, a) && !guarded(groups, g) {
+                continue;
+            }
+            let product = |g: usize| groups.members[g].iter().any(|&m| by_rows(graph.node(m).op));
+            if product(a) && product(g) {
                 continue;
             }
             let joined = std::mem::take(&mut groups.members[a]);
@@ -250,11 +283,14 @@ fn merge(graph: &Graph, groups: &mut Groups, most: usize) {
 
 /// Whether group `g` reads numbers of group `a` one by one alone, and needs nothing else that needs `a`.
 fn joins(graph: &Graph, groups: &Groups, a: usize, g: usize) -> bool {
-    let args = groups.members[g].iter().flat_map(|&m| graph.node(m).args.iter());
-    let direct = |&&x: &&NodeId| {
-        groups.group_of(graph, x) != Some(a) || (groups.of[x.index()] == a && elementwise(graph.node(x).op))
+    let direct = |&m: &NodeId| {
+        graph.node(m).args.iter().all(|&x| {
+            let op = graph.node(x).op;
+            let alike = groups.of[x.index()] == a && (elementwise(op) || by_rows(op)) && !by_rows(graph.node(m).op);
+            groups.group_of(graph, x) != Some(a) || alike
+        })
     };
-    args.clone().all(|x| direct(&x))
+    groups.members[g].iter().all(direct)
         && groups.needs(graph, g).into_iter().all(|o| o == a || !depends(graph, groups, o, a))
 }
 
@@ -287,7 +323,7 @@ fn mark_stored(graph: &Graph, roots: &[NodeId], groups: &mut Groups) {
             let inside = role == Role::Computed
                 && base == arg
                 && groups.of[arg.index()] == groups.of[id.index()]
-                && elementwise(graph.node(arg).op);
+                && (elementwise(graph.node(arg).op) || by_rows(graph.node(arg).op));
             if !inside && groups.role[base.index()] == Role::Computed {
                 read.push(base);
             }
@@ -296,7 +332,8 @@ fn mark_stored(graph: &Graph, roots: &[NodeId], groups: &mut Groups) {
     read.iter().for_each(|r| groups.stored[r.index()] = true);
     for members in &groups.members {
         // A fused sum is always an output, and so is the value of any other step.
-        for &m in members.iter().filter(|&&m| !elementwise(graph.node(m).op)) {
+        let inside = |op: Op| elementwise(op) || (by_rows(op) && members.len() > 1);
+        for &m in members.iter().filter(|&&m| !inside(graph.node(m).op)) {
             groups.stored[m.index()] = true;
         }
     }

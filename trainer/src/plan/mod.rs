@@ -8,7 +8,7 @@ mod schedule;
 mod slots;
 
 use crate::graph::{Distribution, Graph, NodeId, Op, ParamId, Shape, Window};
-use fuse::Fused;
+use fuse::{Fused, Product};
 use std::collections::HashMap;
 
 /// A buffer that values live in.
@@ -93,7 +93,10 @@ impl Kind {
     /// Floating-point operations of a product or convolution, useful taps only.
     pub(crate) fn flops(&self) -> f64 {
         match self {
-            Self::MatMul { size: (m, k, n), .. } => 2.0 * (*m as f64) * (*k as f64) * (*n as f64),
+            Self::MatMul { size: (m, k, n), .. }
+            | Self::Fused(Fused { product: Some(Product { size: (m, k, n), .. }), .. }) => {
+                2.0 * (*m as f64) * (*k as f64) * (*n as f64)
+            }
             Self::Conv(w, s) | Self::ConvInput(w, s) | Self::ConvWeight(w, s) => {
                 2.0 * (s.batch * s.oh * s.ow * s.ci * s.co) as f64 * (w.kernel * w.kernel) as f64
             }
@@ -107,6 +110,7 @@ impl Kind {
     /// A word for tables.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Self::Fused(Fused { product: Some(_), .. }) => "matmul-fused",
             Self::Fused(_) => "fused",
             Self::MatMul { .. } => "matmul",
             Self::Conv(..) => "conv",
@@ -182,6 +186,11 @@ impl Plan {
     /// Count of kernel calls of one run.
     pub fn steps(&self) -> usize {
         self.steps.len()
+    }
+
+    /// Whether any kernel call reads input `index`.
+    pub(crate) fn reads_input(&self, index: usize) -> bool {
+        self.steps.iter().flat_map(|s| &s.inputs).any(|v| v.base == Base::Input(index))
     }
 
     /// Each step in a line: the node it is named after, its kind, and how many values it reads and writes.

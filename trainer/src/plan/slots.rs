@@ -1,7 +1,7 @@
 //! Buffers for values: each lives from its step to its last reader, then another takes its place.
-use super::fuse::{Action, Fused, Instruction, Operand, Target, Tile};
+use super::fuse::{Action, Fused, Instruction, Operand, Product, Target, Tile};
 use super::{Base, ConvShape, Groups, Kind, Plan, Role, Step, View, around};
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Binary, Graph, NodeId, Op, Unary};
 use std::collections::HashMap;
 
 struct Slots<'g> {
@@ -127,7 +127,8 @@ impl Slots<'_> {
         let id = *members.first()?;
         let node = self.graph.node(id);
         let fused = matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Full(_))
-            || (matches!(node.op, Op::SumTo | Op::Broadcast) && self.is_fused(id));
+            || (matches!(node.op, Op::SumTo | Op::Broadcast) && self.is_fused(id))
+            || members.len() > 1;
         if fused {
             return Some(self.fused(g, dying));
         }
@@ -202,10 +203,27 @@ impl Slots<'_> {
         let mut build =
             Build { fused: Fused { len: shape.len(), channels: 1, ..Fused::default() }, ..Build::default() };
         build.uses = members.iter().flat_map(|&m| graph.node(m).args.iter().copied()).collect();
+        let mut steps: Vec<_> = build.uses.iter().copied().filter(|&u| self.taken_again(u)).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        build.uses.extend(steps.iter().map(|&s| graph.node(s).args[0]));
         let mut sums = Vec::new();
         let mut stores = Vec::new();
         for &m in &members {
             let node = graph.node(m);
+            if let Op::MatMul { tb, .. } = node.op {
+                let Kind::MatMul { size, .. } = self.kind(m) else { unreachable!("a product is one") };
+                build.fused.product = Some(Product { size, tb });
+                build.fused.channels = shape.last();
+                build.factors = node.args.iter().map(|&a| self.view(a)).collect();
+                let to = Target::Register(build.register(m));
+                build.fused.instructions.push(Instruction { action: Action::Product, from: [Operand::Tile(0); 3], to });
+                if self.groups.stored[m.index()] {
+                    build.hold(m);
+                    stores.push((m, Operand::Register(build.at[&m])));
+                }
+                continue;
+            }
             let mut from = [Operand::Register(0); 3];
             for (k, &a) in node.args.iter().enumerate() {
                 from[k] = self.operand(&mut build, g, a, shape.last());
@@ -237,8 +255,7 @@ impl Slots<'_> {
                     continue;
                 }
             };
-            let to = build.register(m);
-            build.fused.instructions.push(Instruction { action, from, to: Target::Register(to) });
+            let to = build.emit(m, action, from, &node.args);
             node.args.iter().for_each(|&a| build.used(a));
             if self.groups.stored[m.index()] {
                 build.hold(m);
@@ -273,6 +290,11 @@ impl Slots<'_> {
         build.finish(outputs, members)
     }
 
+    /// Whether steps that read `id` compute it anew from its argument.
+    fn taken_again(&self, id: NodeId) -> bool {
+        self.groups.role[id.index()] == Role::Virtual && matches!(self.graph.node(id).op, Op::Unary(_))
+    }
+
     fn operand(&mut self, build: &mut Build, g: usize, id: NodeId, last: usize) -> Operand {
         if let Some(&r) = build.at.get(&id) {
             return Operand::Register(r);
@@ -280,6 +302,14 @@ impl Slots<'_> {
         let node = self.graph.node(id);
         match (self.groups.role[id.index()], node.op) {
             (Role::Virtual, Op::Full(v)) => build.tile(Tile::Constant(v)),
+            (Role::Virtual, Op::Unary(f)) => {
+                let from = [self.operand(build, g, node.args[0], last), Operand::Register(0), Operand::Register(0)];
+                let to = build.register(id);
+                let action = Action::Unary(f);
+                build.fused.instructions.push(Instruction { action, from, to: Target::Register(to) });
+                build.used(node.args[0]);
+                Operand::Register(to)
+            }
             (Role::Virtual, _) => {
                 let source = node.args[0];
                 if self.graph.shape(source).len() > 1 {
@@ -301,6 +331,8 @@ impl Slots<'_> {
 struct Build {
     fused: Fused,
     inputs: Vec<View>,
+    /// Both sides of the product, if there is one.
+    factors: Vec<View>,
     bases: Vec<NodeId>,
     /// Registers by node.
     at: HashMap<NodeId, usize>,
@@ -336,6 +368,50 @@ impl Build {
         r
     }
 
+    /// Appends the instruction of node `id`, in one with those right before it where a pass over the block can do both.
+    fn emit(&mut self, id: NodeId, action: Action, from: [Operand; 3], args: &[NodeId]) -> usize {
+        let single = |a: NodeId| self.uses.iter().filter(|u| **u == a).count() == 1 && !self.held.contains(&a);
+        let alone = |k: usize, i: &Instruction| {
+            matches!(i.to, Target::Register(r) if from[k] == Operand::Register(r)) && single(args[k])
+        };
+        let one = match (&self.fused.instructions[..], action) {
+            ([.., last], Action::Unary(Unary::Leaky(slope)))
+                if last.action == Action::Binary(Binary::Add) && alone(0, last) =>
+            {
+                Some((1, args[0], Instruction { action: Action::AddLeaky(slope), ..*last }))
+            }
+            ([.., last], Action::Binary(Binary::Mul)) if args[0] != args[1] => match last.action {
+                Action::Unary(Unary::LeakyStep(slope)) => (0..2).find(|&k| alone(k, last)).map(|k| {
+                    let from = [from[1 - k], last.from[0], last.from[1]];
+                    (1, args[k], Instruction { action: Action::Gate(slope), from, ..*last })
+                }),
+                _ => None,
+            },
+            ([.., a, b], Action::Binary(Binary::Add)) if alone(0, a) && alone(1, b) => match (a.action, b.action) {
+                (
+                    Action::Unary(Unary::Affine { scale: s, offset: 0.0 }),
+                    Action::Unary(Unary::Affine { scale: t, offset: 0.0 }),
+                ) => {
+                    let from = [a.from[0], b.from[0], a.from[1]];
+                    Some((2, args[0], Instruction { action: Action::Blend(s, t), from, ..*a }))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some((replaced, arg, instruction)) = one else {
+            let to = self.register(id);
+            self.fused.instructions.push(Instruction { action, from, to: Target::Register(to) });
+            return to;
+        };
+        // The first of those replaced was given a register that none of them reads.
+        self.fused.instructions.truncate(self.fused.instructions.len() - replaced);
+        self.fused.instructions.push(instruction);
+        let to = self.at.remove(&arg).unwrap_or_default();
+        self.at.insert(id, to);
+        to
+    }
+
     /// Keeps the register of `id` to the end of the block.
     fn hold(&mut self, id: NodeId) {
         self.held.push(id);
@@ -356,6 +432,9 @@ impl Build {
     /// Whether all that the step reads of the buffer of `id` is the whole of it, element by element.
     fn walked_whole(&self, slots: &Slots<'_>, id: NodeId) -> bool {
         let Some(&slot) = slots.place.get(&id) else { return false };
+        if self.factors.iter().any(|f| f.base == Base::Slot(slot)) {
+            return false;
+        }
         let mut views = self.inputs.iter().enumerate().filter(|(_, v)| v.base == Base::Slot(slot));
         let tiled = |i: usize| self.fused.tiles.contains(&Tile::Input(i));
         views.all(|(i, v)| v.offset == 0 && v.len == self.fused.len && !tiled(i))
@@ -377,6 +456,7 @@ impl Build {
         self.fused.sums.iter_mut().for_each(|(o, _)| swap(o));
         self.fused.write_outputs();
         self.fused.reads = self.inputs.len();
+        self.inputs.append(&mut self.factors);
         Step { kind: Kind::Fused(self.fused), inputs: self.inputs, outputs, nodes }
     }
 }

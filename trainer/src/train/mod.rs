@@ -84,6 +84,8 @@ pub struct Trainer {
     bytes: Vec<i8>,
     last: Report,
     settled: u64,
+    /// Whether the generator's updates read real examples or their classes.
+    generator_reads: bool,
 }
 
 /// Where everything lies in a run's store, and a store that starts from `seed`.
@@ -183,6 +185,7 @@ impl Trainer {
             latents: vec![0.0; batch * latent],
             classes: vec![0.0; batch * recipe.data.classes],
             bytes: vec![0; latent],
+            generator_reads: recipe.data.classes > 0 || cpu.programs()[GENERATOR].plan.reads_input(0),
             recipe,
             seed,
             steps,
@@ -375,6 +378,9 @@ impl Trainer {
     fn following(&self, update: u64, network: u32) -> (u64, u32) {
         let train = &self.recipe.train;
         let times = [u64::from(train.critic_steps), u64::from(train.generator_steps)];
+        if !self.generator_reads {
+            return (update + 1, 0);
+        }
         let mine = times[network as usize].max(1);
         let other = 1 - network;
         if !(update + 1).is_multiple_of(mine) || times[other as usize] == 0 {
@@ -392,16 +398,18 @@ impl Trainer {
 
     /// Real examples, latents and classes of update `update` of one of the networks.
     fn draw(&mut self, update: u64, network: u32) {
-        let key = Key { seed: self.seed, stream: REAL_STREAM + network, step: update };
-        let (next, other) = self.following(update, network);
-        self.feed.draw(key, Key { stream: REAL_STREAM + other, step: next, ..key });
-        let scale = self.recipe.data.scale;
-        self.scaled.iter_mut().zip(self.feed.real()).for_each(|(to, v)| *to = v * scale);
-        let count = self.recipe.data.classes;
-        if count > 0 {
-            for (row, label) in self.classes.chunks_exact_mut(count).zip(self.feed.labels()) {
-                row.fill(0.0);
-                row[usize::from(*label)] = 1.0;
+        if network == 0 || self.generator_reads {
+            let key = Key { seed: self.seed, stream: REAL_STREAM + network, step: update };
+            let (next, other) = self.following(update, network);
+            self.feed.draw(key, Key { stream: REAL_STREAM + other, step: next, ..key });
+            let scale = self.recipe.data.scale;
+            self.scaled.iter_mut().zip(self.feed.real()).for_each(|(to, v)| *to = v * scale);
+            let count = self.recipe.data.classes;
+            if count > 0 {
+                for (row, label) in self.classes.chunks_exact_mut(count).zip(self.feed.labels()) {
+                    row.fill(0.0);
+                    row[usize::from(*label)] = 1.0;
+                }
             }
         }
         let key = Key { seed: self.seed, stream: LATENT_STREAM + network, step: update };

@@ -1,18 +1,22 @@
 //! The fused elementwise kernel: a register program over blocks that stay in the first-level cache.
+use super::buffer::Buffer;
+use super::gemm::{self, Rows};
 use super::math;
-use super::moves::sum;
+use super::moves::add_channels;
 use super::split::{MAX_PARTS, Parts, each};
 use super::vectors::widest;
 use crate::graph::{Binary, Unary};
-use crate::plan::fuse::{Action, Fused, Operand, Target, Tile};
+use crate::plan::fuse::{Action, Fused, Operand, Product, Target, Tile};
 use arrayvec::ArrayVec;
 use std::cell::RefCell;
 
 /// Most numbers of a block, unless one pixel has more channels, and least.
-const BLOCK: usize = 512;
+const BLOCK: usize = 1024;
 const LEAST: usize = 64;
 /// Numbers of all that a block touches: three quarters of a first-level cache.
 const CACHE: usize = 6144;
+/// Numbers of a block that follows a product: a few tiles of rows, still in the first-level cache when they are read.
+const ROWS_OF: usize = 2048;
 /// Numbers that make a task of their own worth while.
 const TASK: usize = 1 << 14;
 /// Most tasks of one step.
@@ -23,8 +27,8 @@ pub(super) const MAX_INPUTS: usize = 3 * crate::plan::fuse::MAX_MEMBERS;
 /// Registers and tiles of one thread; they grow once and stay.
 #[derive(Default)]
 struct Scratch {
-    registers: Vec<Vec<f32>>,
-    tiles: Vec<Vec<f32>>,
+    registers: Vec<Buffer>,
+    tiles: Vec<Buffer>,
 }
 
 thread_local! {
@@ -36,6 +40,12 @@ fn sizes(fused: &Fused) -> (usize, usize, usize) {
     let tiles = fused.tiles.iter().filter(|t| !matches!(t, Tile::Constant(_))).count();
     let touched = fused.registers + tiles + fused.stores.len() + fused.reads;
     let most = (CACHE / touched.max(1) / LEAST * LEAST).clamp(LEAST, BLOCK);
+    if let Some(Product { size: (m, k, n), .. }) = fused.product {
+        // Whole tiles of rows in every block and task.
+        let rows = (ROWS_OF / n).max(1).next_multiple_of(12).min(m);
+        let task = gemm::task_rows((m, k, n)).next_multiple_of(rows);
+        return (rows * n, task * n, m.div_ceil(task));
+    }
     let block = fused.channels * (most / fused.channels).max(1);
     let block = block.min(fused.len);
     let tasks = (fused.len / TASK).clamp(1, MAX_TASKS);
@@ -48,8 +58,23 @@ pub(crate) fn partial_len(fused: &Fused) -> usize {
     sizes(fused).2 * fused.sums.iter().map(|s| s.1).sum::<usize>()
 }
 
-/// Runs the step; `outs` holds the stored outputs, then the sums.
-pub(crate) fn run(fused: &Fused, inputs: &[&[f32]], outs: &mut [&mut [f32]], partials: &mut [f32]) {
+/// Runs the step; `outs` holds the stored outputs, then the sums, and `factors` both sides of the product, if there is one.
+pub(crate) fn run(
+    fused: &Fused,
+    inputs: &[&[f32]],
+    [a, b]: [&[f32]; 2],
+    outs: &mut [&mut [f32]],
+    partials: &mut [f32],
+) {
+    match fused.product {
+        None => walk(fused, inputs, None, outs, partials),
+        Some(Product { size, tb }) => {
+            gemm::with_rows(size, (a, false), (b, tb), |rows| walk(fused, inputs, Some(rows), outs, partials));
+        }
+    }
+}
+
+fn walk(fused: &Fused, inputs: &[&[f32]], product: Option<&Rows<'_>>, outs: &mut [&mut [f32]], partials: &mut [f32]) {
     let (block, task, tasks) = sizes(fused);
     let width: usize = fused.sums.iter().map(|s| s.1).sum();
     let partials = &mut partials[..tasks * width];
@@ -57,7 +82,8 @@ pub(crate) fn run(fused: &Fused, inputs: &[&[f32]], outs: &mut [&mut [f32]], par
     let (stored, sums) = outs.split_at_mut(fused.stores.len());
     if tasks == 1 {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut work = Task { fused, inputs, outs: stored, partial: partials, at: 0, end: fused.len, block };
+            let mut work =
+                Task { fused, inputs, product, outs: stored, partial: partials, at: 0, end: fused.len, block };
             blocks(&mut work, scratch);
         });
     } else {
@@ -69,7 +95,8 @@ pub(crate) fn run(fused: &Fused, inputs: &[&[f32]], outs: &mut [&mut [f32]], par
                 let mut outs: ArrayVec<&mut [f32], MAX_PARTS> = parts.slices.iter_mut().map(|s| &mut *s.0).collect();
                 let at = index * task;
                 let end = (at + task).min(fused.len);
-                blocks(&mut Task { fused, inputs, outs: &mut outs, partial, at, end, block }, scratch);
+                let mut work = Task { fused, inputs, product, outs: &mut outs, partial, at, end, block };
+                blocks(&mut work, scratch);
             });
         });
     }
@@ -87,6 +114,7 @@ pub(crate) fn run(fused: &Fused, inputs: &[&[f32]], outs: &mut [&mut [f32]], par
 struct Task<'a, 'b> {
     fused: &'a Fused,
     inputs: &'a [&'a [f32]],
+    product: Option<&'a Rows<'a>>,
     /// The parts of the stored outputs that belong to this task.
     outs: &'a mut [&'b mut [f32]],
     partial: &'a mut [f32],
@@ -107,7 +135,7 @@ fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
         let local = at - start;
         for instruction in &fused.instructions {
             // The target leaves its place while the instruction runs: nothing that it reads is there.
-            let (mut register, mut out) = (Vec::new(), &mut [][..]);
+            let (mut register, mut out) = (Buffer::default(), &mut [][..]);
             let to = match instruction.to {
                 Target::Register(r) => {
                     register = std::mem::take(&mut registers[r]);
@@ -129,12 +157,22 @@ fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
                 _ => None,
             };
             match instruction.action {
+                Action::Product => {
+                    if let Some(product) = task.product {
+                        product.multiply(at / fused.channels, to);
+                    }
+                }
                 Action::Unary(f) => unary(f, read(0), to),
                 Action::Binary(f) => match (number(0), number(1)) {
                     (None, Some(b)) => by_number(f, read(0), b, to),
                     (Some(a), None) => number_by(f, a, read(1), to),
                     _ => binary(f, read(0), read(1), to),
                 },
+                Action::AddLeaky(slope) => {
+                    zip(read(0), read(1), to, |a, b| (a + b) * if a + b > 0.0 { 1.0 } else { slope });
+                }
+                Action::Gate(slope) => zip(read(0), read(1), to, |a, b| a * if b > 0.0 { 1.0 } else { slope }),
+                Action::Blend(s, t) => zip(read(0), read(1), to, |a, b| s * a + t * b),
                 Action::Select => {
                     let (c, a, b) = (read(0), read(1), read(2));
                     for i in 0..n {
@@ -156,13 +194,7 @@ fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
                 Operand::Tile(t) => &tiles[t][..n],
             };
             let sums = &mut task.partial[from..][..channels];
-            if channels == 1 {
-                sums[0] += sum(values);
-            } else {
-                for pixel in values.chunks_exact(channels) {
-                    sums.iter_mut().zip(pixel).for_each(|(s, v)| *s += v);
-                }
-            }
+            add_channels(sums, values);
             from += channels;
         }
         for (o, &operand) in fused.stores.iter().enumerate() {
@@ -190,11 +222,11 @@ fn tile_number(tile: Tile, inputs: &[&[f32]]) -> Option<f32> {
 /// Makes room for the registers and lays out the tiles, which every block of the step sees the same.
 fn prepare(scratch: &mut Scratch, fused: &Fused, inputs: &[&[f32]], block: usize) {
     let Scratch { registers, tiles } = scratch;
-    let room = |buffers: &mut Vec<Vec<f32>>, count: usize| {
+    let room = |buffers: &mut Vec<Buffer>, count: usize| {
         if buffers.len() < count {
-            buffers.resize(count, Vec::new());
+            buffers.resize_with(count, Buffer::default);
         }
-        buffers[..count].iter_mut().filter(|b| b.len() < block).for_each(|b| b.resize(block, 0.0));
+        buffers[..count].iter_mut().for_each(|b| b.grow(block));
     };
     room(registers, fused.registers);
     room(tiles, fused.tiles.len());
@@ -203,9 +235,14 @@ fn prepare(scratch: &mut Scratch, fused: &Fused, inputs: &[&[f32]], block: usize
             Tile::Constant(v) => pattern[..block].fill(v),
             Tile::Input(i) if inputs[i].len() == 1 => pattern[..block].fill(inputs[i][0]),
             Tile::Input(i) => {
-                pattern[..block]
-                    .chunks_mut(inputs[i].len())
-                    .for_each(|run| run.copy_from_slice(&inputs[i][..run.len()]));
+                // What is there is doubled until the block is full.
+                let mut done = inputs[i].len().min(block);
+                pattern[..done].copy_from_slice(&inputs[i][..done]);
+                while done < block {
+                    let more = done.min(block - done);
+                    pattern.copy_within(..more, done);
+                    done += more;
+                }
             }
         }
     }
@@ -221,19 +258,36 @@ fn map(x: &[f32], to: &mut [f32], f: impl Fn(f32) -> f32) {
 #[inline(always)]
 fn unary(f: Unary, x: &[f32], to: &mut [f32]) {
     match f {
-        Unary::Exp => map(x, to, math::exp),
-        Unary::Log => map(x, to, math::log),
-        Unary::Sqrt => map(x, to, f32::sqrt),
+        Unary::Sqrt => map(x, to, |v| v.sqrt()),
         Unary::Recip => map(x, to, |v| 1.0 / v),
-        Unary::Tanh => map(x, to, math::tanh),
-        Unary::Sigmoid => map(x, to, math::sigmoid),
-        Unary::Softplus => map(x, to, math::softplus),
-        Unary::Abs => map(x, to, f32::abs),
+        Unary::Abs => map(x, to, |v| v.abs()),
         Unary::Sign => map(x, to, |v| f32::from(v > 0.0) - f32::from(v < 0.0)),
         Unary::Leaky(slope) => map(x, to, |v| v * if v > 0.0 { 1.0 } else { slope }),
         Unary::LeakyStep(slope) => map(x, to, |v| if v > 0.0 { 1.0 } else { slope }),
         Unary::Affine { scale, offset } => map(x, to, |v| scale * v + offset),
+        Unary::Exp | Unary::Log | Unary::Tanh | Unary::Sigmoid | Unary::Softplus => curve(f, x, to),
     }
+}
+
+widest! {
+// Apart from the rest and without closures, which compilers leave out of line when they are as long as these: each loop
+// becomes vector instructions.
+fn curve(f: Unary, x: &[f32], to: &mut [f32]) {
+    macro_rules! each_by {
+        ($curve:path) => {
+            for (t, &v) in to.iter_mut().zip(x) {
+                *t = $curve(v);
+            }
+        };
+    }
+    match f {
+        Unary::Exp => each_by!(math::exp),
+        Unary::Log => each_by!(math::log),
+        Unary::Tanh => each_by!(math::tanh),
+        Unary::Sigmoid => each_by!(math::sigmoid),
+        _ => each_by!(math::softplus),
+    }
+}
 }
 
 #[inline(always)]

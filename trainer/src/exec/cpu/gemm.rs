@@ -74,66 +74,99 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
 /// The product of two dense row-major matrices, each read transposed if told so, into `out`.
 ///
 /// Our own kernels take it where the processor has vector instructions that they are written for, else matrixmultiply.
-pub(crate) fn product(size: (usize, usize, usize), a: (&[f32], bool), b: (&[f32], bool), out: &mut [f32]) {
-    if tile::vectorised() { tiled(size, a, b, out) } else { general(size, a, b, out) }
-}
-
-/// Rows of a task: by sizes alone.
-fn task_rows((m, k, n): (usize, usize, usize)) -> usize {
-    let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(TASK_ROWS));
-    m.div_ceil(tasks).next_multiple_of(12)
-}
-
-fn general((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (&[f32], bool), out: &mut [f32]) {
-    let strides = |transposed: bool, rows: usize, cols: usize| if transposed { (1, rows) } else { (cols, 1) };
-    let (ars, acs) = strides(a.1, m, k);
-    let (brs, bcs) = strides(b.1, k, n);
-    let rows = task_rows((m, k, n));
-    each(0..m.div_ceil(rows), Parts::one(out, rows * n), &|task, mut parts| {
-        let (out, _) = &mut parts.slices[0];
-        let m = out.len() / n;
-        let left = MatRef { data: &a.0[task * rows * ars..], rows: ars, cols: acs };
-        let right = MatRef { data: b.0, rows: brs, cols: bcs };
-        sgemm((m, k, n), left, right, 0.0, MatMut { data: out, rows: n, cols: 1 });
-    });
-}
-
-fn tiled((m, k, n): (usize, usize, usize), (a, ta): (&[f32], bool), (b, tb): (&[f32], bool), out: &mut [f32]) {
-    if n == 1 && ta {
+pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (&[f32], bool), out: &mut [f32]) {
+    if n == 1 && a.1 && tile::vectorised() {
         // One column of many rows is one row of many columns: vectors fill.
         let rows = task_rows((m, k, n)).next_multiple_of(PANEL);
         return each(0..m.div_ceil(rows), Parts::one(out, rows), &|task, mut parts| {
             let (out, _) = &mut parts.slices[0];
-            let left = Left { data: b, lines: Lines::Even(0), segments: &[0], len: k, step: 1 };
-            let (right, columns) = (Right::rows(&a[task * rows..], m), out.len());
+            let left = Left { data: b.0, lines: Lines::Even(0), segments: &[0], len: k, step: 1 };
+            let (right, columns) = (Right::rows(&a.0[task * rows..], m), out.len());
             tile::multiply(left, right, &mut Out { data: out, lines: Lines::Even(0), rows: 1, columns, add: false });
         });
     }
     let rows = task_rows((m, k, n));
-    let (stride, step) = if ta { (1, m) } else { (k, 1) };
-    let share = |out: &mut [f32], work: &(dyn Fn(Left<'_>, &mut Out<'_>) + Sync)| {
+    with_rows((m, k, n), a, b, |product| {
         each(0..m.div_ceil(rows), Parts::one(out, rows * n), &|task, mut parts| {
-            let (out, _) = &mut parts.slices[0];
-            let data = &a[task * rows * stride..];
-            let left = Left { data, lines: Lines::Even(stride), segments: &[0], len: k, step };
-            let rows = out.len() / n;
-            work(left, &mut Out { data: out, lines: Lines::Even(n), rows, columns: n, add: false });
+            product.multiply(task * rows, parts.slices[0].0);
         });
-    };
+    });
+}
+
+/// Rows of a task: by sizes alone.
+pub(super) fn task_rows((m, k, n): (usize, usize, usize)) -> usize {
+    let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(TASK_ROWS));
+    m.div_ceil(tasks).next_multiple_of(12)
+}
+
+/// A product whose right side is ready, to be taken a few rows at a time.
+pub(super) struct Rows<'a> {
+    size: (usize, usize, usize),
+    left: (&'a [f32], bool),
+    right: Ready<'a>,
+}
+
+/// A right side as a kernel wants it.
+enum Ready<'a> {
+    /// As it lies, transposed or not, for matrixmultiply.
+    Plain(&'a [f32], bool),
+    /// Column after column, for sums along rows.
+    Columns(&'a [f32]),
+    Panels(Right<'a>),
+}
+
+impl Rows<'_> {
+    /// As many rows of the product as fit into `out`, from row `first` on.
+    pub(super) fn multiply(&self, first: usize, out: &mut [f32]) {
+        let (m, k, n) = self.size;
+        let (a, ta) = self.left;
+        let (stride, step) = if ta { (1, m) } else { (k, 1) };
+        let (data, rows) = (&a[first * stride..], out.len() / n);
+        let left = Left { data, lines: Lines::Even(stride), segments: &[0], len: k, step };
+        match self.right {
+            Ready::Plain(b, tb) => {
+                let (rs, cs) = if tb { (1, k) } else { (n, 1) };
+                let left = MatRef { data, rows: stride, cols: step };
+                let right = MatRef { data: b, rows: rs, cols: cs };
+                sgemm((rows, k, n), left, right, 0.0, MatMut { data: out, rows: n, cols: 1 });
+            }
+            Ready::Columns(columns) => {
+                let mut out = Out { data: out, lines: Lines::Even(n), rows, columns: n, add: false };
+                dot::multiply(left, columns, &mut out);
+            }
+            Ready::Panels(right) => {
+                let mut out = Out { data: out, lines: Lines::Even(n), rows, columns: n, add: false };
+                tile::multiply(left, right, &mut out);
+            }
+        }
+    }
+}
+
+/// Readies the right side, packed where that pays, and lends the product to `work`.
+pub(super) fn with_rows(
+    (m, k, n): (usize, usize, usize),
+    (a, ta): (&[f32], bool),
+    (b, tb): (&[f32], bool),
+    work: impl FnOnce(&Rows<'_>),
+) {
+    let (size, left) = ((m, k, n), (a, ta));
+    if !tile::vectorised() {
+        return work(&Rows { size, left, right: Ready::Plain(b, tb) });
+    }
     if n <= NARROW && !ta {
         if tb || n == 1 {
-            return share(out, &|left, out| dot::multiply(left, b, out));
+            return work(&Rows { size, left, right: Ready::Columns(b) });
         }
         return with_packed(k * n, |columns| {
             for (j, column) in columns.chunks_exact_mut(k).enumerate() {
                 column.iter_mut().zip(b[j..].iter().step_by(n)).for_each(|(to, v)| *to = *v);
             }
-            share(out, &|left, out| dot::multiply(left, columns, out));
+            work(&Rows { size, left, right: Ready::Columns(columns) });
         });
     }
     // Few rows read the right side too seldom to be worth a copy; a single panel, or a shallow one, needs none.
     if !tb && (n <= PANEL || m <= UNPACKED || k <= SHALLOW) {
-        return share(out, &|left, out| tile::multiply(left, Right::rows(b, n), out));
+        return work(&Rows { size, left, right: Ready::Panels(Right::rows(b, n)) });
     }
     with_packed(packed_len(k, n), |packed| {
         if tb {
@@ -141,6 +174,6 @@ fn tiled((m, k, n): (usize, usize, usize), (a, ta): (&[f32], bool), (b, tb): (&[
         } else {
             pack(packed, (k, n), b);
         }
-        share(out, &|left, out| tile::multiply(left, Right::packed(packed, k, n), out));
+        work(&Rows { size, left, right: Ready::Panels(Right::packed(packed, k, n)) });
     });
 }

@@ -8,7 +8,10 @@ pub(crate) fn exp(x: f32) -> f32 {
     let tiny = x < -87.3;
     let huge = x > 88.72;
     let clamped = x.clamp(-87.3, 88.72);
-    let n = (clamped * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    // Added to 1.5·2^23, a number becomes the integer next to it in the lowest bits: no conversion, which vectors lack for NaN.
+    let shifted = clamped * std::f32::consts::LOG2_E + 12_582_912.0;
+    let n = shifted - 12_582_912.0;
+    let whole = (shifted.to_bits() as i32).wrapping_sub(0x4B40_0000);
     let r = clamped - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let mut p = 1.987_569_2e-4;
     p = p * r + 1.398_2e-3;
@@ -18,9 +21,11 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p * r + 0.5;
     let y = p * r * r + r + 1.0;
     // Two factors, because 2^128 is no f32.
-    let half = (n * 0.5) as i32;
-    let rest = n as i32 - half;
-    let y = y * f32::from_bits(((half + 127) << 23) as u32) * f32::from_bits(((rest + 127) << 23) as u32);
+    let half = whole >> 1;
+    let rest = whole.wrapping_sub(half);
+    let y = y
+        * f32::from_bits((half.wrapping_add(127) as u32) << 23)
+        * f32::from_bits((rest.wrapping_add(127) as u32) << 23);
     let y = if tiny { 0.0 } else { y };
     let y = if huge { f32::INFINITY } else { y };
     if x.is_nan() { x } else { y }
@@ -50,6 +55,27 @@ pub(crate) fn log(x: f32) -> f32 {
     let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
     let y = if x < 0.0 { f32::NAN } else { y };
     if x.is_nan() || x == f32::INFINITY { x } else { y }
+}
+
+/// Sine and cosine of `turns` whole turns, 0 to 1: a quadrant and two polynomials (Cephes `sinf`, `cosf`).
+#[inline(always)]
+pub(crate) fn sin_cos_turn(turns: f32) -> (f32, f32) {
+    let shifted = turns * 4.0 + 12_582_912.0;
+    let quadrant = shifted.to_bits();
+    let x = (turns - (shifted - 12_582_912.0) * 0.25) * std::f32::consts::TAU;
+    let z = x * x;
+    let mut sin = -1.951_529_6e-4;
+    sin = sin * z + 8.332_161e-3;
+    sin = sin * z - 1.666_665_5e-1;
+    let sin = sin * z * x + x;
+    let mut cos = 2.443_315_7e-5;
+    cos = cos * z - 1.388_731_6e-3;
+    cos = cos * z + 4.166_664_6e-2;
+    let cos = cos * z * z - 0.5 * z + 1.0;
+    let (s, c) = if quadrant & 1 == 0 { (sin, cos) } else { (cos, sin) };
+    let s = if quadrant & 2 == 0 { s } else { -s };
+    let c = if (quadrant + 1) & 2 == 0 { c } else { -c };
+    (s, c)
 }
 
 /// 1/(1+e^-x).
@@ -110,6 +136,16 @@ mod tests {
         assert!(worst(tanh, f64::tanh, -9.0, 9.0) < 4e-7);
         assert!(worst(sigmoid, |x| 1.0 / (1.0 + (-x).exp()), -80.0, 30.0) < 4e-7);
         assert!(worst(softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -80.0, 80.0) < 4e-7);
+    }
+
+    #[test]
+    fn sine_and_cosine_of_turns_are_exact_to_their_last_digits() {
+        for i in 0..=100_000 {
+            let turns = i as f32 / 100_000.0;
+            let (sin, cos) = (f64::from(turns) * std::f64::consts::TAU).sin_cos();
+            let (s, c) = sin_cos_turn(turns);
+            assert!((f64::from(s) - sin).abs() < 2e-7 && (f64::from(c) - cos).abs() < 2e-7, "{turns}: {s} {c}");
+        }
     }
 
     #[test]

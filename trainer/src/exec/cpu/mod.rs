@@ -3,12 +3,13 @@
 //! Work is cut into tasks by sizes alone, never by the number of threads, and sums over tasks are added in
 //! task order. Kernels borrow their inputs and own their outputs while they run, so nothing here is unsafe
 //! but the call into sgemm and the choice of vector instructions.
+mod buffer;
 mod conv;
 mod depthwise;
 mod dot;
 mod elementwise;
 mod gemm;
-mod math;
+pub(crate) mod math;
 mod moves;
 mod plane;
 mod split;
@@ -22,11 +23,13 @@ use super::{Clock, Executor, NotFinite, Program, Store};
 use crate::philox::Key;
 use crate::plan::{Base, Kind, Plan, Step, View};
 use arrayvec::ArrayVec;
+use buffer::Buffer;
 pub use gemm::{MatMut, MatRef, sgemm};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use split::MAX_PARTS;
 use std::time::Instant;
 pub use tile::instructions;
+pub(crate) use vectors::widest;
 
 /// Programs whose products need fewer operations than this run on the calling thread alone.
 const WORTH_THREADS: f64 = 2e6;
@@ -43,7 +46,7 @@ pub struct Cpu {
 /// All numbers: slots, the store, and sums of tasks before they are added up.
 #[derive(Default)]
 struct Memory {
-    slots: Vec<Vec<f32>>,
+    slots: Vec<Buffer>,
     store: Store,
     partials: Vec<f32>,
 }
@@ -64,7 +67,7 @@ impl Cpu {
 
     /// Bytes of working memory, the store not counted.
     pub fn bytes(&self) -> usize {
-        4 * (self.memory.slots.iter().map(Vec::len).sum::<usize>() + self.memory.partials.len())
+        4 * (self.memory.slots.iter().map(|s| s.len()).sum::<usize>() + self.memory.partials.len())
     }
 
     /// Starts to add up the time of every kernel call.
@@ -104,7 +107,7 @@ impl Cpu {
         }
         let plan = Plan::unfused(&program.graph);
         let mut memory = Memory {
-            slots: plan.slots.iter().map(|n| vec![0.0; *n]).collect(),
+            slots: plan.slots.iter().map(|n| Buffer::new(*n)).collect(),
             store: std::mem::take(&mut self.memory.store),
             partials: vec![0.0; plan.steps.iter().map(|s| partial_len(&s.kind)).max().unwrap_or(0)],
         };
@@ -129,7 +132,7 @@ impl Executor for Cpu {
             partials = program.plan.steps.iter().map(|s| partial_len(&s.kind)).fold(partials, usize::max);
         }
         self.memory =
-            Memory { slots: sizes.into_iter().map(|n| vec![0.0; n]).collect(), store, partials: vec![0.0; partials] };
+            Memory { slots: sizes.into_iter().map(Buffer::new).collect(), store, partials: vec![0.0; partials] };
         self.programs = programs;
     }
 
@@ -197,11 +200,19 @@ impl Memory {
         &whole[view.offset..][..view.len]
     }
 
-    fn buffer(&mut self, base: Base) -> &mut Vec<f32> {
+    fn take(&mut self, base: Base) -> Buffer {
         match base {
-            Base::Slot(i) => &mut self.slots[i],
-            Base::Param(id) => self.store.values_mut(id),
+            Base::Slot(i) => std::mem::take(&mut self.slots[i]),
+            Base::Param(id) => Buffer::of(std::mem::take(self.store.values_mut(id))),
             Base::Input(_) => unreachable!("a plan never writes to an input"),
+        }
+    }
+
+    fn put_back(&mut self, base: Base, buffer: Buffer) {
+        match base {
+            Base::Slot(i) => self.slots[i] = buffer,
+            Base::Param(id) => *self.store.values_mut(id) = buffer.into_vector(),
+            Base::Input(_) => {}
         }
     }
 
@@ -217,9 +228,9 @@ impl Memory {
 
     fn step(&mut self, step: &Step, inputs: &[&[f32]], clock: Clock) {
         // Lists are filled where they stand: moving one copies all the room that it has.
-        let mut owned = ArrayVec::<Vec<f32>, MAX_PARTS>::new();
+        let mut owned = ArrayVec::<Buffer, MAX_PARTS>::new();
         for o in &step.outputs {
-            owned.push(std::mem::take(self.buffer(o.base)));
+            owned.push(self.take(o.base));
         }
         let mut partials = std::mem::take(&mut self.partials);
         {
@@ -233,10 +244,12 @@ impl Memory {
                     // An input that an output overwrites is read through the output.
                     let taken = |v: &View| step.outputs.iter().any(|o| o.base == v.base);
                     let mut read = ArrayVec::<_, { elementwise::MAX_INPUTS }>::new();
-                    for v in &step.inputs {
+                    let (walked, factors) = step.inputs.split_at(fused.reads);
+                    for v in walked {
                         read.push(if taken(v) { &[][..] } else { self.view(*v, inputs) });
                     }
-                    elementwise::run(fused, &read, &mut outs, &mut partials);
+                    let factor = |k: usize| factors.get(k).map_or(&[][..], |v| self.view(*v, inputs));
+                    elementwise::run(fused, &read, [factor(0), factor(1)], &mut outs, &mut partials);
                 }
                 &Kind::MatMul { size, ta, tb } => gemm::product(size, (input(0), ta), (input(1), tb), outs[0]),
                 Kind::Conv(w, s) => conv::forward(*w, s, input(0), input(1), outs[0]),
@@ -260,8 +273,8 @@ impl Memory {
             }
         }
         self.partials = partials;
-        for (buffer, output) in owned.iter_mut().zip(&step.outputs) {
-            *self.buffer(output.base) = std::mem::take(buffer);
+        for (buffer, output) in owned.into_iter().zip(&step.outputs) {
+            self.put_back(output.base, buffer);
         }
     }
 }

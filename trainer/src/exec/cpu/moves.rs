@@ -69,6 +69,49 @@ pub(crate) fn sum(x: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
+/// Numbers that are added side by side: four of the widest vectors hide the time that an addition takes.
+const LANES: usize = 64;
+
+/// Adds to `sums` the numbers of its channel in `values`, pixel after pixel, in an order fixed by the sizes.
+#[inline(always)]
+pub(crate) fn add_channels(sums: &mut [f32], values: &[f32]) {
+    let channels = sums.len();
+    if LANES.is_multiple_of(channels) {
+        add_rows::<LANES>(sums, values);
+    } else if 48usize.is_multiple_of(channels) {
+        add_rows::<48>(sums, values);
+    } else {
+        let whole = channels / LANES * LANES;
+        for at in (0..whole).step_by(LANES) {
+            let mut lanes = [0.0f32; LANES];
+            for pixel in values.chunks_exact(channels) {
+                lanes.iter_mut().zip(&pixel[at..][..LANES]).for_each(|(l, v)| *l += v);
+            }
+            sums[at..].iter_mut().zip(lanes).for_each(|(s, l)| *s += l);
+        }
+        if whole < channels {
+            for pixel in values.chunks_exact(channels) {
+                sums[whole..].iter_mut().zip(&pixel[whole..]).for_each(|(s, v)| *s += v);
+            }
+        }
+    }
+}
+
+/// The same where some pixels fill `N` lanes.
+#[inline(always)]
+fn add_rows<const N: usize>(sums: &mut [f32], values: &[f32]) {
+    let mut lanes = [0.0f32; N];
+    let rows = values.chunks_exact(N);
+    let rest = rows.remainder();
+    for row in rows {
+        lanes.iter_mut().zip(row).for_each(|(l, v)| *l += v);
+    }
+    lanes.iter_mut().zip(rest).for_each(|(l, v)| *l += v);
+    for pixel in lanes.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(pixel).for_each(|(s, l)| *s += l);
+    }
+}
+
 pub(crate) fn upsample([_, h, w, c]: [usize; 4], factor: usize, x: &[f32], out: &mut [f32]) {
     for (row, out) in x.chunks_exact(w * c).zip(out.chunks_exact_mut(factor * factor * w * c)) {
         let (first, others) = out.split_at_mut(factor * w * c);

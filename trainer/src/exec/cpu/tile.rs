@@ -5,6 +5,7 @@
 //! of 64 columns and comes from the second-level cache as fast as the products need it. `docs/SPEED.md` tells
 //! what that reaches.
 
+use super::buffer::Buffer;
 use super::vectors::widest;
 use std::cell::RefCell;
 
@@ -30,6 +31,14 @@ impl Lines<'_> {
         match self {
             Self::Even(stride) => row * stride,
             Self::Table(table) => table[row],
+        }
+    }
+
+    /// The farthest beginning among the first `rows` rows, of which there is one at least.
+    fn farthest(&self, rows: usize) -> usize {
+        match self {
+            Self::Even(stride) => (rows - 1) * stride,
+            Self::Table(table) => table[..rows].iter().fold(0, |far, &at| far.max(at)),
         }
     }
 }
@@ -120,15 +129,13 @@ widest! {
 }
 
 thread_local! {
-    static PACKED: RefCell<Vec<f32>> = RefCell::default();
+    static PACKED: RefCell<Buffer> = RefCell::default();
 }
 
 /// Lends the calling thread's buffer for a packed right side; it grows once and stays.
 pub(super) fn with_packed(len: usize, work: impl FnOnce(&mut [f32])) {
     PACKED.with_borrow_mut(|packed| {
-        if packed.len() < len {
-            packed.resize(len, 0.0);
-        }
+        packed.grow(len);
         work(&mut packed[..len]);
     });
 }
@@ -224,6 +231,14 @@ pub fn instructions() -> &'static str {
 fn columns(left: Left<'_>, right: Panel<'_>, result: &mut Out<'_>, from: usize, add: bool) {
     match vectors() {
         #[cfg(target_arch = "x86_64")]
+        // A row or two would leave larger tiles mostly idle.
+        Vectors::Avx512 if result.rows <= 2 => match right.width.div_ceil(16) {
+            1 => tiles::<2>(left, right, result, from, add, x86::wide::<2, 1>),
+            2 => tiles::<2>(left, right, result, from, add, x86::wide::<2, 2>),
+            3 => tiles::<2>(left, right, result, from, add, x86::wide::<2, 3>),
+            _ => tiles::<2>(left, right, result, from, add, x86::wide::<2, 4>),
+        },
+        #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 => match right.width.div_ceil(16) {
             1 => tiles::<12>(left, right, result, from, add, x86::wide::<12, 1>),
             2 => tiles::<12>(left, right, result, from, add, x86::wide::<12, 2>),
@@ -271,29 +286,31 @@ fn tiles<const ROWS: usize>(
     add: bool,
     kernel: Kernel<ROWS>,
 ) {
-    let last = result.rows - 1;
     let reach = left.segments.iter().max().map_or(0, |&s| s + (left.len - 1) * left.step);
+    let (rows, places) = (left.lines, result.lines);
     assert!((left.depth() - 1) * right.step + right.width <= right.data.len(), "a panel exceeds its numbers");
+    assert!(rows.farthest(result.rows) + reach < left.data.len(), "a row exceeds the left numbers");
+    assert!(places.farthest(result.rows) + from + right.width <= result.data.len(), "a row exceeds the result");
+    let mut tile = Tile {
+        left: left.data.as_ptr(),
+        rows: [0; ROWS],
+        segments: left.segments,
+        len: left.len,
+        step: left.step,
+        right: right.data.as_ptr(),
+        right_step: right.step,
+        width: right.width,
+        result: result.data.as_mut_ptr(),
+        places: [0; ROWS],
+        add,
+    };
     for first in (0..result.rows).step_by(ROWS) {
-        // Rows beyond the last repeat it: they compute and store the same numbers once more.
-        let rows = std::array::from_fn(|r| left.lines.at((first + r).min(last)));
-        let places = std::array::from_fn(|r| result.lines.at((first + r).min(last)) + from);
-        let (a, c) = (rows.iter().fold(0, |m, &r: &usize| m.max(r)), places.iter().fold(0, |m, &p: &usize| m.max(p)));
-        assert!(a + reach < left.data.len(), "a row exceeds the left numbers");
-        assert!(c + right.width <= result.data.len(), "a row exceeds the result");
-        let tile = Tile {
-            left: left.data.as_ptr(),
-            rows,
-            segments: left.segments,
-            len: left.len,
-            step: left.step,
-            right: right.data.as_ptr(),
-            right_step: right.step,
-            width: right.width,
-            result: result.data.as_mut_ptr(),
-            places,
-            add,
-        };
+        for r in 0..ROWS {
+            // Rows beyond the last repeat it: they compute and store the same numbers once more.
+            let row = (first + r).min(result.rows - 1);
+            tile.rows[r] = rows.at(row);
+            tile.places[r] = places.at(row) + from;
+        }
         // SAFETY: every row, the panel and every place lie within their slices, as asserted above; `vectors`
         // chose a kernel whose instructions this processor has, and the width fits it.
         #[allow(unsafe_code)]
@@ -353,7 +370,10 @@ mod x86 {
         let mask = ((1u32 << (t.width - 16 * (WIDE - 1))) - 1) as u16;
         let mut sums = [[_mm512_setzero_ps(); WIDE]; ROWS];
         let mut right = t.right;
-        let rows = t.rows.map(|r| t.left.wrapping_add(r));
+        let mut rows = [t.left; ROWS];
+        for r in 0..ROWS {
+            rows[r] = t.left.wrapping_add(t.rows[r]);
+        }
         // SAFETY: the caller checked all rows, the panel and the places; the mask keeps to the width.
         unsafe {
             for &segment in t.segments {
@@ -407,7 +427,10 @@ mod x86 {
         let masks = [0, 8].map(|v| _mm256_cmpgt_epi32(_mm256_set1_epi32(t.width as i32 - v), lanes));
         let mut sums = [[_mm256_setzero_ps(); 2]; 6];
         let mut right = t.right;
-        let rows = t.rows.map(|r| t.left.wrapping_add(r));
+        let mut rows = [t.left; 6];
+        for r in 0..6 {
+            rows[r] = t.left.wrapping_add(t.rows[r]);
+        }
         // SAFETY: the caller checked all rows, the panel and the places; the masks keep to the width.
         unsafe {
             for &segment in t.segments {
