@@ -3,6 +3,7 @@ use std::{env, error::Error, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=GANLET_MODEL");
+    println!("cargo:rerun-if-env-changed=GANLET_LATENTS");
     println!("cargo:rerun-if-env-changed=GANLET_REGION");
     println!("cargo:rerun-if-changed=memory.x");
     println!("cargo:rustc-check-cfg=cfg(region)");
@@ -22,6 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Err(_), Ok(model)) => {
             println!("cargo:rerun-if-changed={model}");
             fs::copy(&model, out.join("generator.model")).map_err(|e| format!("{model}: {e}"))?;
+            let kept = env::var("GANLET_LATENTS").map_or(Ok(Vec::new()), |path| kept(&path))?;
+            fs::write(out.join("generator.latents"), kept)?;
             String::new()
         }
         (Err(_), Err(_)) => {
@@ -38,4 +41,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rustc-link-arg-bins=-Tlinkall.x");
     }
     Ok(())
+}
+
+/// The latents in a file of text, a line for each, as the app reads them from flash: a byte of the class, 255 for none, and the values.
+fn kept(path: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={path}");
+    let text = fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+    let mut bytes = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace().peekable();
+        if words.peek().is_none() {
+            continue;
+        }
+        let class = match words.next_if_eq(&"class") {
+            Some(_) => words.next().unwrap_or_default().parse::<u8>().map_err(|e| format!("{path}: {line}: {e}"))?,
+            None => 255,
+        };
+        bytes.push(class);
+        for word in words {
+            let value = word.parse::<i8>().map_err(|e| format!("{path}: {word}: {e}"))?;
+            bytes.push(value as u8);
+        }
+    }
+    Ok(bytes)
 }

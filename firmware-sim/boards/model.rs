@@ -1,7 +1,7 @@
 //! The model of a board: inside the program, or in a region of flash that is written by itself.
 
 use ganlet_runtime::Model;
-use ganlet_sim::{Board, Session};
+use ganlet_sim::{Board, Kept, Session};
 
 #[cfg(not(region))]
 mod place {
@@ -9,6 +9,8 @@ mod place {
 
     static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
     pub(crate) const ARENA: usize = arena_len(MODEL);
+    /// Latents that were built in with the model.
+    pub(crate) const KEPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/generator.latents"));
 
     /// The model that was built in.
     pub(crate) fn bytes() -> &'static [u8] {
@@ -19,6 +21,9 @@ mod place {
 #[cfg(region)]
 mod place {
     include!(concat!(env!("OUT_DIR"), "/place.rs"));
+
+    /// They would belong to one model, and here any may be.
+    pub(crate) const KEPT: &[u8] = &[];
 
     /// The model in the region, or what else is there; the region starts at a multiple of four.
     pub(crate) fn bytes() -> &'static [u8] {
@@ -37,7 +42,7 @@ pub(crate) const ARENA: usize = place::ARENA;
 pub(crate) fn show<B: Board>(board: &mut B, arena: &mut [u8]) -> ! {
     let model = Model::from_bytes(place::bytes());
     let session = match &model {
-        Ok(model) => Session::of(board, model, arena),
+        Ok(model) => Session::of(board, model, arena, Kept::new(place::KEPT)),
         // What was built in was checked before.
         Err(_) if cfg!(not(region)) => panic!("the model is damaged"),
         Err(error) => Session::refused(board, format_args!("no model: {error}")),

@@ -6,6 +6,7 @@ use ganlet_runtime::{Generator, Latent, Model};
 
 use crate::color::PanelColor;
 use crate::input::Button;
+use crate::kept::{Kept, Name};
 use crate::layout::Layout;
 use crate::plot::{self, Plot};
 use crate::screens::{self, Bar, Line, Theme, Words, line};
@@ -69,7 +70,8 @@ enum Stale {
 /// A board makes one, passes its buttons to [`press`](Self::press), calls [`tick`](Self::tick) once per frame and
 /// [`draw`](Self::draw) after that.
 #[derive(Clone, Debug)]
-pub struct App {
+pub struct App<'k> {
+    kept: Kept<'k>,
     screen: Screen,
     theme: Theme,
     panel: Size,
@@ -97,7 +99,7 @@ pub struct App {
     stale: Stale,
 }
 
-impl App {
+impl<'k> App<'k> {
     /// Steps from one seed to the next at speed 1.
     pub const LEG: u32 = 64;
     /// The fastest walk, in steps per tick.
@@ -115,6 +117,7 @@ impl App {
         let numbers = plot::numbers(model);
         let size = if numbers > 0 { (64, 64) } else { model.size() };
         Self {
+            kept: Kept::NONE,
             screen: Screen::Gallery,
             theme,
             panel,
@@ -142,6 +145,13 @@ impl App {
     #[must_use]
     pub const fn with_arena(mut self, bytes: usize) -> Self {
         self.arena = bytes;
+        self
+    }
+
+    /// The same app with kept latents before seed 0; it starts at the first of them.
+    #[must_use]
+    pub fn with_kept(mut self, model: &Model<'_>, kept: Kept<'k>) -> Self {
+        (self.kept, self.seed) = (kept, kept.first(model));
         self
     }
 
@@ -229,7 +239,7 @@ impl App {
 
     /// What the chosen knob is in the seed's own latent.
     fn own_value(&self, model: &Model<'_>) -> i8 {
-        model.latent(self.seed).values().get(self.knob).copied().unwrap_or(0)
+        self.kept.latent(model, self.seed).values().get(self.knob).copied().unwrap_or(0)
     }
 
     fn turn(&mut self, model: &Model<'_>, by: i8) {
@@ -267,12 +277,13 @@ impl App {
     /// The latent of the picture on show.
     #[must_use]
     pub fn latent(&self, model: &Model<'_>) -> Latent {
-        let mut own = model.latent(self.seed);
+        let mut own = self.kept.latent(model, self.seed);
         match (self.screen, self.turned) {
             (Screen::Class, _) => own.clone().in_class(model, self.class).unwrap_or(own),
             (Screen::Walk, _) => {
                 let start = self.seed.wrapping_add(self.leg);
-                let (from, to) = (model.latent(start), model.latent(start.wrapping_add(1)));
+                let end = start.wrapping_add(1);
+                let (from, to) = (self.kept.latent(model, start), self.kept.latent(model, end));
                 Latent::slerp(&from, &to, self.step, Self::LEG)
             }
             (Screen::Knobs, Some(value)) => {
@@ -291,11 +302,14 @@ impl App {
         match self.screen {
             Screen::Gallery | Screen::About => Words {
                 title,
-                short: line(format_args!("seed {}", self.seed)),
+                short: match self.kept.name(model, self.seed) {
+                    Name::Seed(seed) => line(format_args!("seed {seed}")),
+                    kept => line(format_args!("{kept}")),
+                },
                 lines: [
                     line(format_args!("seed")),
-                    line(format_args!("{}", self.seed)),
-                    match model.latent(self.seed).class() {
+                    line(format_args!("{}", self.kept.name(model, self.seed))),
+                    match self.kept.latent(model, self.seed).class() {
                         Some(class) => line(format_args!("class {class}")),
                         None => Line::new(),
                     },
@@ -305,8 +319,7 @@ impl App {
             },
             Screen::Walk => {
                 let from = self.seed.wrapping_add(self.leg);
-                let to = from.wrapping_add(1);
-
+                let [from, to] = [from, from.wrapping_add(1)].map(|seed| self.kept.name(model, seed));
                 Words {
                     title,
                     short: line(format_args!("{from} > {to}")),

@@ -13,6 +13,7 @@ use ganlet_runtime::{ArenaTooSmall, Generator, Model};
 use crate::app::App;
 use crate::color::PanelColor;
 use crate::input::Button;
+use crate::kept::Kept;
 use crate::screens::{self, Theme};
 
 /// What the app needs of a board.
@@ -98,18 +99,23 @@ impl Edges {
 #[derive(Debug)]
 pub struct Session<'g> {
     /// None where there is nothing to show but the reason why.
-    shown: Option<(Generator<'g>, App)>,
+    shown: Option<(Generator<'g>, App<'g>)>,
     edges: Edges,
     stepped: bool,
 }
 
 impl<'g> Session<'g> {
-    /// The gallery at seed 1, drawn.
+    /// The gallery at the first kept latent, else at seed 1, drawn.
     ///
     /// # Errors
     /// What the display's driver returns.
-    pub fn start<B: Board>(board: &mut B, generator: Generator<'g>) -> Result<Self, <B::Display as DrawTarget>::Error> {
-        let app = App::new(generator.model(), board.display().size(), B::THEME, 1);
+    pub fn start<B: Board>(
+        board: &mut B,
+        generator: Generator<'g>,
+        kept: Kept<'g>,
+    ) -> Result<Self, <B::Display as DrawTarget>::Error> {
+        let model = generator.model();
+        let app = App::new(model, board.display().size(), B::THEME, 1).with_kept(model, kept);
         let mut session = Self { shown: Some((generator, app)), edges: Edges::default(), stepped: false };
         session.draw(board)?;
         board.send(format_args!("ready\n"));
@@ -124,9 +130,10 @@ impl<'g> Session<'g> {
         board: &mut B,
         model: &'g Model<'g>,
         arena: &'g mut [u8],
+        kept: Kept<'g>,
     ) -> Result<Self, <B::Display as DrawTarget>::Error> {
         match Generator::new(model, arena) {
-            Ok(generator) => Self::start(board, generator),
+            Ok(generator) => Self::start(board, generator, kept),
             Err(ArenaTooSmall { needed, given }) => Self::refused(
                 board,
                 format_args!("{}: the model needs {needed} bytes of RAM, this firmware has {given}", model.name()),

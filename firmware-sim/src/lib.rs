@@ -12,6 +12,7 @@ mod color;
 #[cfg(feature = "host")]
 pub mod host;
 mod input;
+mod kept;
 mod layout;
 mod plot;
 mod screens;
@@ -21,6 +22,7 @@ pub use app::{App, Screen};
 pub use board::{Board, Memory, Session};
 pub use color::{PanelColor, luma};
 pub use input::{Button, NoSuchButton, TwoButtons};
+pub use kept::Kept;
 pub use layout::{Caption, Layout};
 pub use screens::Theme;
 pub use stream::{MAX_AVERAGED, Placement};

@@ -4,6 +4,7 @@ pub mod evaluate;
 pub mod exec;
 pub mod graph;
 pub mod lab;
+pub mod latent;
 pub mod loss;
 pub mod metrics;
 pub mod nets;

@@ -17,6 +17,7 @@ mod flash;
 mod inspect;
 mod judge;
 mod lab;
+mod latent;
 mod profile;
 mod sim;
 mod size;
@@ -58,6 +59,10 @@ enum Command {
     Data(data::Args),
     Eval(eval::Args),
     Lab(lab::Args),
+    Grid(latent::grid::Args),
+    Interpolate(latent::interpolate::Args),
+    Project(latent::project::Args),
+    Edit(latent::edit::Args),
     Export(export::Args),
     Inspect(inspect::Args),
     Sim(sim::Args),
@@ -76,6 +81,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Data(args) => data::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Grid(args) => latent::grid::run(args),
+        Command::Interpolate(args) => latent::interpolate::run(args),
+        Command::Project(args) => latent::project::run(args),
+        Command::Edit(args) => latent::edit::run(args),
         Command::Export(args) => export::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Sim(args) => sim::run(args),

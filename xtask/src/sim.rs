@@ -1,9 +1,11 @@
 //! `sim`: a model on an emulated device, in a window, in the terminal or as a file.
 
+use crate::boards;
 use crate::console;
 use crate::estimate;
 use crate::failure::Failure;
 use clap::{ArgGroup, Args as ClapArgs};
+use ganlet_sim::Kept;
 use ganlet_sim::host::{self, Device, Graphics, ModelFile, Script, SimError, Simulator};
 use std::convert::Infallible;
 use std::io::{self, IsTerminal};
@@ -30,6 +32,9 @@ pub(crate) struct Args {
     /// The picture to begin with; a seed means the same picture on every machine
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u32,
+    /// Kept latents, as `project` and `edit` write them, to show before seed 0 and first of all
+    #[arg(long, value_name = "F", conflicts_with = "seed")]
+    latents: Option<PathBuf>,
     /// Buttons pressed first: a list of left, right, up, down, select and wait:FRAMES
     #[arg(long, value_name = "SCRIPT")]
     press: Option<String>,
@@ -74,7 +79,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         _ => Failure::file(path, e),
     })?;
     let instructions = estimate::instructions(simulator.model(), device.chip.core);
-    let mut simulator = simulator.with_seed(args.seed).with_instructions(instructions);
+    let kept = match &args.latents {
+        Some(path) => boards::latents(path, simulator.model())?,
+        None => Vec::new(),
+    };
+    let simulator = match args.latents {
+        Some(_) => simulator.with_kept(Kept::new(&kept)),
+        None => simulator.with_seed(args.seed),
+    };
+    let mut simulator = simulator.with_instructions(instructions);
     let output = output(&args)?;
     if let Output::Gif(path) = &output {
         let frames = host::save_gif(path, &mut simulator, &script.unwrap_or_else(Script::tour))?;

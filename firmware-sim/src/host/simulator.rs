@@ -14,6 +14,7 @@ use super::panel::Panel;
 use super::script::{Script, Step};
 use crate::app::App;
 use crate::input::Button;
+use crate::kept::Kept;
 use crate::screens::{self, Theme};
 
 /// Light on paper, dark on panels that shine.
@@ -30,7 +31,7 @@ pub struct Simulator<'m> {
     model: Model<'m>,
     arena: Vec<u8>,
     device: Device,
-    app: App,
+    app: App<'m>,
     panel: Panel,
     /// Bytes on the bus of the frame that was drawn last.
     bytes: u32,
@@ -67,6 +68,14 @@ impl<'m> Simulator<'m> {
         self
     }
 
+    /// Shows the gallery at the first of `kept`.
+    #[must_use]
+    pub fn with_kept(mut self, kept: Kept<'m>) -> Self {
+        self.app = self.app.with_kept(&self.model, kept);
+        let first = kept.first(&self.model);
+        self.with_seed(first)
+    }
+
     /// The same, told how many instructions a picture takes on the device's core.
     #[must_use]
     pub const fn with_instructions(mut self, instructions: Option<u64>) -> Self {
@@ -88,7 +97,7 @@ impl<'m> Simulator<'m> {
 
     /// The app and its state.
     #[must_use]
-    pub const fn app(&self) -> &App {
+    pub const fn app(&self) -> &App<'m> {
         &self.app
     }
 

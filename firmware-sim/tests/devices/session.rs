@@ -9,7 +9,7 @@ use embedded_graphics::pixelcolor::{Gray4, GrayColor};
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
 use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::{Device, Frame, Simulator};
-use ganlet_sim::{Board, Button, Memory, Session};
+use ganlet_sim::{Board, Button, Kept, Memory, Session};
 
 use crate::models::picture_model;
 
@@ -83,7 +83,7 @@ fn a_board_that_is_driven_over_its_line_shows_what_the_simulator_shows() {
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
-    let Ok(mut session) = Session::start(&mut board, generator);
+    let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
     assert_eq!(board.panel.0, simulator.frame());
 
     // The clock stands still from the first byte on, however often it would be due.
@@ -113,7 +113,7 @@ fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
-    let Ok(mut session) = Session::start(&mut board, generator);
+    let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
     let mut said_when = |held: bool| {
         board.said.clear();
         board.held = [false; 5];
@@ -136,7 +136,7 @@ fn a_model_that_asks_for_more_ram_is_told_on_the_panel_and_buttons_do_nothing() 
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut board = desk();
     let mut arena = [0; 64];
-    let Ok(mut session) = Session::of(&mut board, &model, &mut arena);
+    let Ok(mut session) = Session::of(&mut board, &model, &mut arena, Kept::NONE);
     let why = board.said.lines().next().unwrap().strip_prefix("refused: ").unwrap().to_owned();
     assert!(why.contains("has 64") && why.contains(&model.arena_len().to_string()), "{why}");
     let notice = Simulator::refusal(&Device::named("oled-128x64").unwrap(), &why);

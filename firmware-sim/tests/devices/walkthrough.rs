@@ -1,7 +1,7 @@
 //! What the buttons do, screen by screen.
 
 use ganlet_sim::host::{Device, Simulator};
-use ganlet_sim::{App, Button, Screen};
+use ganlet_sim::{App, Button, Kept, Screen};
 
 use crate::models::{LATENT, picture_model};
 
@@ -116,4 +116,34 @@ fn tiny_panels_show_the_screen_s_initial_and_then_the_picture() {
         simulator.tick();
     }
     assert_eq!(simulator.frame(), gallery);
+}
+
+#[test]
+fn kept_latents_come_before_seed_0_and_everything_else_stays() {
+    let file = crate::models::picture_model(16, 16, 3);
+    let device = Device::named("st7789-240").unwrap();
+    let plain = Simulator::new(file.bytes(), device).unwrap();
+    let latent = |seed| plain.model().latent(seed).values().to_vec();
+    // Two kept latents: those of seeds 500 and 600, so that it is known what they show.
+    let mut bytes = Vec::new();
+    for seed in [500, 600] {
+        bytes.push(255);
+        bytes.extend(latent(seed).iter().map(|&v| v as u8));
+    }
+    let shown = |seed: u32| {
+        let simulator = Simulator::new(file.bytes(), device).unwrap().with_seed(seed);
+        simulator.app().latent(simulator.model())
+    };
+    let mut simulator = Simulator::new(file.bytes(), device).unwrap().with_kept(Kept::new(&bytes));
+    for seed in [500, 600, 0, 1] {
+        assert_eq!(simulator.app().latent(simulator.model()), shown(seed), "{seed}");
+        simulator.press(Button::Right);
+    }
+    // The walk and the knobs set out from them as from any seed.
+    let mut simulator = Simulator::new(file.bytes(), device).unwrap().with_kept(Kept::new(&bytes));
+    simulator.press(Button::Select);
+    assert_eq!(simulator.app().latent(simulator.model()), shown(500));
+    // Bytes that are no latents of this model are as good as none.
+    let simulator = Simulator::new(file.bytes(), device).unwrap().with_kept(Kept::new(&bytes[1..]));
+    assert_eq!(simulator.app().seed(), 1);
 }

@@ -16,10 +16,10 @@ use super::{Pictures, prepare};
 const LISTED: usize = 5;
 
 /// A decoded picture: RGB bytes of the common size, and what happened on the way.
-struct Decoded {
-    bytes: Vec<u8>,
-    original: (usize, usize),
-    transparent: bool,
+pub(crate) struct Decoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) original: (usize, usize),
+    pub(crate) transparent: bool,
 }
 
 /// The picture files with their classes, and the names of the classes.
@@ -184,7 +184,8 @@ fn decode_all(files: &[(PathBuf, u8)], width: usize, height: usize) -> Vec<Resul
     })
 }
 
-fn decode(path: &Path, width: usize, height: usize) -> Result<Decoded, String> {
+/// Reads one picture as RGB bytes of the wanted size.
+pub(crate) fn decode(path: &Path, width: usize, height: usize) -> Result<Decoded, String> {
     let mut decoder = reader(path)?.into_decoder().map_err(|e| e.to_string())?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;

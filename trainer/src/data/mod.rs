@@ -10,6 +10,7 @@ mod open;
 mod packed;
 mod pictures;
 mod prepare;
+mod single;
 mod synthetic;
 
 pub use builtin::{BUILTIN, Builtin, Source, builtin};
@@ -19,6 +20,7 @@ pub use mixture::Mixture;
 pub use open::{Opened, Options, open};
 pub use packed::{Packed, pack};
 pub use pictures::Pictures;
+pub use single::{picture, strokes};
 pub use synthetic::blobs;
 
 use crate::philox::Key;

@@ -106,6 +106,16 @@ impl FeatureNetwork {
         &self.identity
     }
 
+    /// The layers; those of a classifier end with a dense one that makes its scores of the features.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The layers' weights.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// Classes that it tells apart; 0 for a random network.
     pub fn classes(&self) -> usize {
         self.classes

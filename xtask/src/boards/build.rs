@@ -26,18 +26,21 @@ pub(crate) fn package(board: &Board) -> PathBuf {
 /// Where the firmware finds its model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place<'p> {
-    /// In the program: this file.
-    Inside(&'p Path),
+    /// In the program: this file, and with it the kept latents of another.
+    Inside(&'p Path, Option<&'p Path>),
     /// In a region of flash.
     Region(Region),
 }
 
 impl Place<'_> {
-    /// The variable that tells the build script.
-    pub(crate) fn variable(&self) -> (&'static str, String) {
+    /// The variables that tell the build script.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Inside(path) => ("GANLET_MODEL", path.display().to_string()),
-            Self::Region(Region { at, bytes, arena }) => ("GANLET_REGION", format!("{at},{bytes},{arena}")),
+            Self::Inside(model, latents) => {
+                let latents = latents.map(|path| ("GANLET_LATENTS", path.display().to_string()));
+                std::iter::once(("GANLET_MODEL", model.display().to_string())).chain(latents).collect()
+            }
+            Self::Region(Region { at, bytes, arena }) => vec![("GANLET_REGION", format!("{at},{bytes},{arena}"))],
         }
     }
 }
@@ -45,9 +48,9 @@ impl Place<'_> {
 /// The command that links the firmware.
 fn command(board: &Board, way: &Way, place: Place<'_>) -> Result<Command, Failure> {
     let mut command = way.cargo("build", board.target);
-    let (name, value) = place.variable();
     command.current_dir(package(board)).env("CARGO_TARGET_DIR", kept());
-    command.env_remove("GANLET_MODEL").env_remove("GANLET_REGION").env(name, value);
+    ["GANLET_MODEL", "GANLET_LATENTS", "GANLET_REGION"].iter().for_each(|name| _ = command.env_remove(name));
+    command.envs(place.variables());
     let linker = Way::linker_flag(&|what: &str| console::note(&format!("installing: {what}")));
     let linker =
         linker.map_err(|missing| Failure::failed(format!("no linker for {}: {}", board.target, missing.remedy)))?;
@@ -66,8 +69,14 @@ fn kept() -> PathBuf {
 
 /// Links the firmware of `board` with the model in the file `model`; gives the linked file.
 pub(crate) fn build(board: &Board, way: &Way, model: &Path) -> Result<PathBuf, Failure> {
-    let model = model.canonicalize().map_err(|e| Failure::file(model, e))?;
-    link(board, way, Place::Inside(&model))
+    build_with(board, way, model, None)
+}
+
+/// The same with the kept latents of a file, which were checked.
+pub(crate) fn build_with(board: &Board, way: &Way, model: &Path, latents: Option<&Path>) -> Result<PathBuf, Failure> {
+    let whole = |path: &Path| path.canonicalize().map_err(|e| Failure::file(path, e));
+    let (model, latents) = (whole(model)?, latents.map(whole).transpose()?);
+    link(board, way, Place::Inside(&model, latents.as_deref()))
 }
 
 /// Links the firmware of `board`; gives the linked file.

@@ -8,6 +8,7 @@ use crate::flash;
 use crate::table::grouped;
 use ganlet_runtime::Model;
 use ganlet_sim::host::{self, Chip, Device, Fit, ModelFile};
+use ganlet_trainer::latent::Kept;
 use std::path::Path;
 
 /// A program that writes to chips, and what it calls this one.
@@ -267,6 +268,24 @@ pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
     let file = ModelFile::read(path).map_err(|e| Failure::unusable(e.to_string()))?;
     Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
     Ok(file)
+}
+
+/// Reads a file of kept latents and checks that `model` takes them; gives what lies in flash.
+pub(crate) fn latents(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::unusable(format!("{}: {e}", path.display())))?;
+    let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
+    let all = Kept::read(&text).map_err(|e| unusable(e.to_string()))?;
+    if all.is_empty() {
+        return Err(unusable("found no latents, expected a line for each: `project` and `edit` write them".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    for (number, Kept { values, class }) in (1..).zip(&all) {
+        let right = ganlet_runtime::Latent::new(model, values, *class);
+        right.map_err(|e| unusable(format!("latent {number}: {e}; it belongs to another model")))?;
+        bytes.push(class.map_or(255, |c| c as u8));
+        bytes.extend(values.iter().map(|&v| v as u8));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Frames that pass after that
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
     frames: u32,
+    /// Kept latents, as `project` and `edit` write them, to show before seed 0
+    #[arg(long, value_name = "F", conflicts_with = "own_region")]
+    latents: Option<PathBuf>,
     /// Build firmware for any model, and put this one into the region of flash where it looks for it
     #[arg(long)]
     own_region: bool,
@@ -76,6 +79,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     } else {
         board.check(&args.file, &model)?;
     }
+    if let Some(latents) = &args.latents {
+        boards::latents(latents, &model)?;
+    }
     let shown = args.png.is_some() || args.gif.is_some();
     if !shown && !sim::has_display() {
         return Err(Failure::unusable(
@@ -88,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     } else {
         let way = build::way(board).map_err(Failure::failed)?;
         console::note(&format!("building {} with {} ({})", board.name, args.file.display(), way.describe()));
-        Machine::start(board, &build::build(board, &way, &args.file)?)?
+        Machine::start(board, &build::build_with(board, &way, &args.file, args.latents.as_deref())?)?
     };
     if let Some(why) = machine.refusal() {
         console::note(&format!("the firmware shows no pictures: {why}"));

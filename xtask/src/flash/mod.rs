@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Write a file for the board's boot loader
     #[arg(long, value_name = "F")]
     uf2: Option<PathBuf>,
+    /// Kept latents, as `project` and `edit` write them, to build in with the model
+    #[arg(long, value_name = "F", conflicts_with_all = ["own_region", "model_only"])]
+    latents: Option<PathBuf>,
     /// Build firmware that takes its model from a region of flash, and write both
     #[arg(long)]
     own_region: bool,
@@ -127,7 +130,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let file = boards::read(path)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
     let region = if args.own_region || args.model_only { Some(board.region()?) } else { None };
-    let plan = Plan { board, path, region, program: !args.model_only };
+    if let Some(latents) = &args.latents {
+        boards::latents(latents, &model)?;
+    }
+    let plan = Plan { board, path, latents: args.latents.as_deref(), region, program: !args.model_only };
     if region.is_some() {
         console::note(&board.check_region(path, &model)?);
     } else {
@@ -170,6 +176,8 @@ struct Plan<'p> {
     board: &'p Board,
     /// The model.
     path: &'p Path,
+    /// The file of kept latents.
+    latents: Option<&'p Path>,
     /// The region that it goes to, if it is not part of the program.
     region: Option<Region>,
     /// Whether the program is built and written.
@@ -178,7 +186,7 @@ struct Plan<'p> {
 
 impl Plan<'_> {
     fn place(&self) -> Place<'_> {
-        self.region.map_or(Place::Inside(self.path), Place::Region)
+        self.region.map_or(Place::Inside(self.path, self.latents), Place::Region)
     }
 
     fn build(&self) -> Result<PathBuf, Failure> {
@@ -188,7 +196,7 @@ impl Plan<'_> {
         console::note(&format!("building {} {with} ({})", board.name, way.describe()));
         match region {
             Some(region) => build::link(board, &way, Place::Region(*region)),
-            None => build::build(board, &way, path),
+            None => build::build_with(board, &way, path, self.latents),
         }
     }
 
@@ -204,9 +212,10 @@ impl Plan<'_> {
         let firmware = Path::new("target/device").join(format!("firmware-{}.elf", board.name));
         let mut steps = Vec::new();
         if self.program {
-            let (name, value) = self.place().variable();
+            let variables: String =
+                self.place().variables().iter().map(|(name, value)| format!("{name}={value} ")).collect();
             steps.push(format!(
-                "in firmware-sim/boards/{}: {name}={value} cargo build --release --locked --target {}",
+                "in firmware-sim/boards/{}: {variables}cargo build --release --locked --target {}",
                 board.name, board.target
             ));
             steps.push(format!("copy the linked program to {}", firmware.display()));

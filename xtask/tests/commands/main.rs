@@ -1,12 +1,29 @@
 //! Claims about the command line: help teaches, JSON stands alone, bad input is told on one screen.
 #![forbid(unsafe_code)]
 
+mod latents;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 11] =
-    ["demo", "train", "eval", "lab", "export", "inspect", "sim", "emulate", "flash", "test", "doctor"];
+const COMMANDS: [&str; 15] = [
+    "demo",
+    "train",
+    "eval",
+    "lab",
+    "grid",
+    "interpolate",
+    "project",
+    "edit",
+    "export",
+    "inspect",
+    "sim",
+    "emulate",
+    "flash",
+    "test",
+    "doctor",
+];
 
 fn xtask(words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));

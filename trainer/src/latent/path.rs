@@ -1,0 +1,132 @@
+//! Paths through given latents, frame by frame.
+
+/// How the way from one latent to the next is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Straight on. The middle is nearer to the origin than latents usually are, and pictures there are plainer.
+    Linear,
+    /// On the arc between the two, the length going straight from one's to the other's (White 2016, "Sampling generative networks").
+    Spherical,
+    /// A curve through all of them without corners: a cubic whose slope at each is that between its neighbours (Catmull & Rom 1974).
+    Spline,
+}
+
+/// The latents of a way through `points`: each point, and `steps - 1` between it and the next.
+///
+/// Points are of one length; one point is its own way, and `steps` counts from 1.
+///
+/// ```
+/// use ganlet_trainer::latent::{Path, between};
+/// let way = between(&[vec![0.0, 2.0], vec![4.0, 0.0]], 4, Path::Linear);
+/// assert_eq!(way.len(), 5);
+/// assert_eq!(way[1], [1.0, 1.5]);
+/// ```
+#[track_caller]
+pub fn between(points: &[Vec<f32>], steps: usize, path: Path) -> Vec<Vec<f32>> {
+    assert!(points.windows(2).all(|p| p[0].len() == p[1].len()), "points of one latent space");
+    let mut way = Vec::new();
+    for (i, ends) in points.windows(2).enumerate() {
+        let (a, b) = (&ends[0], &ends[1]);
+        let (before, after) = (&points[i.saturating_sub(1)], points.get(i + 2).unwrap_or(b));
+        for step in 0..steps.max(1) {
+            let t = step as f32 / steps.max(1) as f32;
+            way.push(match path {
+                Path::Linear => mixed(a, b, 1.0 - t, t),
+                Path::Spherical => spherical(a, b, t),
+                Path::Spline => spline([before, a, b, after], t),
+            });
+        }
+    }
+    way.extend(points.last().cloned());
+    way
+}
+
+fn mixed(a: &[f32], b: &[f32], wa: f32, wb: f32) -> Vec<f32> {
+    a.iter().zip(b).map(|(x, y)| wa * x + wb * y).collect()
+}
+
+fn length(v: &[f32]) -> f32 {
+    v.iter().map(|x| x * x).sum::<f32>().sqrt()
+}
+
+/// On the arc from `a` to `b`; opposite or equal directions have none, and the way is straight.
+fn spherical(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
+    let (la, lb) = (length(a), length(b));
+    let cosine = a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>() / (la * lb);
+    let angle = cosine.clamp(-1.0, 1.0).acos();
+    let sine = angle.sin();
+    // NaN where one of them is the origin.
+    if sine.is_nan() || sine < 1e-4 {
+        return mixed(a, b, 1.0 - t, t);
+    }
+    let length = (1.0 - t) * la + t * lb;
+    let (wa, wb) = (((1.0 - t) * angle).sin() / sine, (t * angle).sin() / sine);
+    mixed(a, b, wa * length / la, wb * length / lb)
+}
+
+fn spline([before, a, b, after]: [&[f32]; 4], t: f32) -> Vec<f32> {
+    let (t2, t3) = (t * t, t * t * t);
+    let weights = [-t + 2.0 * t2 - t3, 2.0 - 5.0 * t2 + 3.0 * t3, t + 4.0 * t2 - 3.0 * t3, t3 - t2];
+    let sum = |i: usize| weights.iter().zip([before, a, b, after]).map(|(w, p)| w * p[i]).sum::<f32>() / 2.0;
+    (0..a.len()).map(sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latent::{numbers, of_seed};
+
+    fn points() -> Vec<Vec<f32>> {
+        (1..5).map(|seed| numbers(&of_seed(seed, 48))).collect()
+    }
+
+    #[test]
+    fn every_path_goes_through_every_point() {
+        for path in [Path::Linear, Path::Spherical, Path::Spline] {
+            let (points, way) = (points(), between(&points(), 7, path));
+            assert_eq!(way.len(), 3 * 7 + 1);
+            for (i, point) in points.iter().enumerate() {
+                let off = point.iter().zip(&way[7 * i]).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+                assert!(off < 1e-5, "{path:?} misses point {i} by {off}");
+            }
+            assert_eq!(between(&points[..1], 7, path), points[..1]);
+        }
+    }
+
+    #[test]
+    fn steps_shrink_as_there_are_more_of_them() {
+        let longest = |path, steps| {
+            let way = between(&points(), steps, path);
+            way.windows(2).map(|w| length(&mixed(&w[0], &w[1], 1.0, -1.0))).fold(0.0, f32::max)
+        };
+        for path in [Path::Linear, Path::Spherical, Path::Spline] {
+            let ratio = longest(path, 16) / longest(path, 32);
+            assert!((1.9..2.1).contains(&ratio), "{path:?}: {ratio}");
+        }
+    }
+
+    #[test]
+    fn arcs_keep_their_length_where_straight_ways_cut_through() {
+        let points = points();
+        let middle = |path| length(&between(&points[..2], 2, path)[1]);
+        let mean = (length(&points[0]) + length(&points[1])) / 2.0;
+        assert!((middle(Path::Spherical) / mean - 1.0).abs() < 1e-3);
+        assert!(middle(Path::Linear) < 0.85 * mean);
+        let (plus, minus) = (vec![1.0, 0.0], vec![-1.0, 0.0]);
+        assert_eq!(between(&[plus, minus], 2, Path::Spherical)[1], [0.0, 0.0]);
+        assert!(between(&[vec![0.0, 0.0], vec![1.0, 0.0]], 2, Path::Spherical)[1].iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn a_spline_has_no_corners() {
+        let steps = 200;
+        let way = between(&points(), steps, Path::Spline);
+        let turn = |way: &[Vec<f32>]| {
+            let (a, b) = (mixed(&way[1], &way[0], 1.0, -1.0), mixed(&way[2], &way[1], 1.0, -1.0));
+            length(&mixed(&a, &b, 1.0, -1.0)) / length(&a)
+        };
+        let straight = between(&points(), steps, Path::Linear);
+        assert!(turn(&straight[steps - 1..]) > 0.5);
+        assert!(turn(&way[steps - 1..]) < 0.05);
+    }
+}

@@ -1,0 +1,111 @@
+//! Latents that are kept in a file of text, to be shown again: a line for each.
+
+use std::fmt;
+
+/// A kept latent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The numbers, 32 standing for 1.
+    pub values: Vec<i8>,
+    /// The class, of a generator that has any.
+    pub class: Option<u16>,
+}
+
+/// Why a text holds no latents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatentsError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What was found there.
+    pub found: String,
+}
+
+impl fmt::Display for LatentsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "line {}: found {}, expected whole numbers from -127 to 127 with spaces between, before them \"class N\" where there are \
+             classes",
+            self.line, self.found
+        )
+    }
+}
+
+impl std::error::Error for LatentsError {}
+
+impl Kept {
+    /// Reads the latents of a text; what follows a `#` is left out, and so are empty lines.
+    ///
+    /// ```
+    /// use ganlet_trainer::latent::Kept;
+    /// let kept = Kept::read("# two numbers\n12 -3\nclass 7  0 127\n").unwrap();
+    /// assert_eq!(kept[1], Kept { values: vec![0, 127], class: Some(7) });
+    /// assert!(Kept::read("12 -128").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// At the first line that is no latent, or of another length than those before.
+    pub fn read(text: &str) -> Result<Vec<Self>, LatentsError> {
+        let mut all: Vec<Self> = Vec::new();
+        for (i, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default();
+            let mut words = line.split_whitespace().peekable();
+            let error = |found: String| LatentsError { line: i + 1, found };
+            let mut class = None;
+            if words.next_if_eq(&"class").is_some() {
+                let word = words.next().unwrap_or_default();
+                class = Some(word.parse().map_err(|_| error(format!("class \"{word}\"")))?);
+            }
+            let number =
+                |word: &str| word.parse().ok().filter(|&v: &i8| v > -128).ok_or_else(|| error(format!("\"{word}\"")));
+            let values = words.map(number).collect::<Result<Vec<i8>, _>>()?;
+            if values.is_empty() && class.is_none() {
+                continue;
+            }
+            if let Some(first) = all.first()
+                && first.values.len() != values.len()
+            {
+                return Err(error(format!(
+                    "{} numbers where the first latent has {}",
+                    values.len(),
+                    first.values.len()
+                )));
+            }
+            all.push(Self { values, class });
+        }
+        Ok(all)
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(class) = self.class {
+            write!(f, "class {class} ")?;
+        }
+        let words: Vec<String> = self.values.iter().map(i8::to_string).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let kept = vec![Kept { values: vec![-127, 0, 9], class: Some(3) }, Kept { values: vec![1, 2, 3], class: None }];
+        let text: Vec<String> = kept.iter().map(Kept::to_string).collect();
+        assert_eq!(Kept::read(&format!("# header\n\n{}  # first\n", text.join("\n"))).unwrap(), kept);
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        for (text, word) in [("1 2\n1", "1 numbers"), ("1\n\nx", "\"x\""), ("class x 1", "class \"x\""), ("128", "128")]
+        {
+            let error = Kept::read(text).unwrap_err();
+            assert_eq!(error.line, text.lines().count());
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        assert_eq!(Kept::read("").unwrap(), []);
+    }
+}

@@ -1,0 +1,92 @@
+//! The latent tools from the command line, on a run of a few steps: what counts is the way back, not the picture.
+
+use crate::{MODEL, refused, scratch, text, xtask};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// A young run of digits and its model.
+fn run(name: &str) -> (String, String) {
+    let (run, model) = (scratch(name), scratch(&format!("{name}.model")));
+    let _ = fs::remove_dir_all(&run);
+    well(&["train", "digits", "--steps", "4", "--set", "train.batch=16", "--out", &run, "--threads", "1"]);
+    well(&["export", &run, "--out", &model]);
+    (run, model)
+}
+
+#[track_caller]
+fn well(words: &[&str]) -> Output {
+    let output = xtask(words);
+    assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+    output
+}
+
+#[test]
+fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
+    let (run, model) = run("latents-run");
+    let (latents, sheet) = (scratch("found.latents"), scratch("found.png"));
+    let words = ["project", &run, "--of-seed", "3", "--restarts", "8", "--model", &model, "--out", &latents];
+    let output = well(&[&words[..], &["--png", &sheet, "--json"]].concat());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let best = &json["searches"][0];
+    assert!(best["psnr_db"].as_f64().unwrap() >= 30.0 && json["int8_psnr_db"].as_f64().unwrap() >= 30.0, "{best}");
+    assert_eq!(json["searches"].as_array().unwrap().len(), 8);
+    assert!(fs::read(&sheet).unwrap().starts_with(b"\x89PNG"));
+    let kept = fs::read_to_string(&latents).unwrap();
+    let line: Vec<&str> = kept.lines().nth(1).unwrap().split(' ').collect();
+    assert_eq!(line.len(), best["latent"].as_array().unwrap().len());
+
+    let (shown, png) = (scratch("kept.png"), scratch("held.png"));
+    well(&["sim", &model, "--latents", &latents, "--png", &shown]);
+    let steps = text(&well(&["flash", &model, "--board", "pico", "--latents", &latents, "--dry-run"]).stdout);
+    assert!(steps.contains("GANLET_LATENTS="), "{steps}");
+    refused(&["sim", MODEL, "--latents", &latents, "--png", &png], 2, "another model");
+    refused(&["interpolate", MODEL, "--latents", &latents, "--png", &png], 2, "another one");
+    refused(&["sim", &model, "--latents", &shown, "--png", &png], 2, "kept.png");
+
+    // Strokes: the upper half in white.
+    let (strokes, both) = (scratch("strokes.png"), scratch("both.latents"));
+    refused(&["edit", &run, "--strokes", &shown, "--out", &both], 2, "proportions");
+    refused(&["edit", &run, "--out", &both], 2, "nothing is wished for");
+    well(&["edit", &run, "--seed", "5", "--template", &strokes]);
+    refused(&["edit", &run, "--strokes", &strokes, "--out", &both], 2, "opaque all over");
+    fs::write(&strokes, half_white(28)).unwrap();
+    let told = text(&well(&["edit", &run, "--seed", "5", "--strokes", &strokes, "--out", &both]).stdout);
+    assert!(told.contains("under the strokes"), "{told}");
+    let way = text(&well(&["interpolate", &run, "--latents", &both, "--steps", "5", "--png", &png]).stdout);
+    assert!(way.starts_with("6 frames"), "{way}");
+
+    refused(&["project", &run, "--held-out", "1000000"], 2, "so many are held out");
+    refused(&["project", &run, "--picture", "no-such.png"], 2, "no-such.png");
+    refused(&["project", &model, "--of-seed", "1"], 2, "no gradient");
+    refused(&["project", &run], 2, "--picture");
+    refused(&["project", &run, "--of-seed", "1", "--class", "2"], 2, "without classes");
+    fs::remove_dir_all(Path::new(&run)).unwrap();
+}
+
+/// A transparent picture whose upper half is white.
+fn half_white(side: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, side, side);
+    encoder.set_color(png::ColorType::Rgba);
+    let pixel = |i: u32| if i / side < side / 2 { [255; 4] } else { [0; 4] };
+    let bytes: Vec<u8> = (0..side * side).flat_map(pixel).collect();
+    encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+    file
+}
+
+#[test]
+fn ways_and_sheets_are_drawn_of_model_files() {
+    let (gif, png, frames) = (scratch("way.gif"), scratch("way.png"), scratch("way-frames"));
+    let words = ["interpolate", MODEL, "--seeds", "1,2,3", "--steps", "4", "--gif", &gif, "--png", &png];
+    let told = text(&well(&[&words[..], &["--frames", &frames, "--loop"]].concat()).stdout);
+    assert!(told.starts_with("13 frames"), "{told}");
+    assert_eq!(fs::read_dir(&frames).unwrap().count(), 13);
+    fs::remove_dir_all(&frames).unwrap();
+    well(&["grid", MODEL, "--truncation", "0.5", "--count", "6", "--png", &png]);
+    refused(&["interpolate", MODEL, "--seeds", "1", "--png", &png], 2, "two latents");
+    refused(&["interpolate", MODEL, "--seeds", "1,2"], 2, "--gif");
+    refused(&["interpolate", MODEL, "--steps", "0", "--png", &png], 2, "--steps");
+    refused(&["grid", MODEL, "--truncation", "2", "--png", &png], 2, "0 to 1");
+    refused(&["grid", MODEL, "--class", "1", "--png", &png], 2, "without classes");
+}
