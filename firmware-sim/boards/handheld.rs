@@ -5,10 +5,7 @@ use core::panic::PanicInfo;
 
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
 use embedded_hal::digital::InputPin;
-use ganlet_sim::{Board, Button, Memory, PanelColor};
-
-/// Microseconds from frame to frame: 25 a second.
-pub(crate) const FRAME_MICROSECONDS: u32 = 40_000;
+use ganlet_sim::{Board, Button, Keys, Memory, PanelColor};
 
 /// A serial line; `()` where a board has none.
 pub(crate) trait Line {
@@ -25,18 +22,31 @@ pub(crate) trait Line {
 
 impl Line for () {}
 
+/// Five buttons that pull their pins down, and a clock.
+pub(crate) struct Pins<P, C> {
+    /// Left, right, up, down, select.
+    pub(crate) buttons: [P; Button::ALL.len()],
+    /// The time in microseconds, from any start; it wraps around.
+    pub(crate) clock: C,
+}
+
+impl<P: InputPin, C: FnMut() -> u32> Keys for Pins<P, C> {
+    fn is_held(&mut self, button: Button) -> bool {
+        self.buttons.get_mut(button as usize).is_some_and(|pin| pin.is_low().unwrap_or(false))
+    }
+
+    fn micros(&mut self) -> u32 {
+        (self.clock)()
+    }
+}
+
 /// A panel, five buttons that pull their pins down, a clock, and a serial line.
 pub(crate) struct Handheld<D, P, C, L> {
     pub(crate) display: D,
     /// Brings what was drawn to the panel, where the driver keeps a frame of its own.
     pub(crate) flush: fn(&mut D),
-    /// Left, right, up, down, select.
-    pub(crate) buttons: [P; Button::ALL.len()],
-    /// The time in microseconds, from any start; it wraps around.
-    pub(crate) clock: C,
+    pub(crate) keys: Pins<P, C>,
     pub(crate) line: L,
-    /// When the last frame was due.
-    pub(crate) last: u32,
     /// Measures the RAM in use, where the board can.
     pub(crate) memory: fn() -> Option<Memory>,
 }
@@ -49,26 +59,14 @@ where
     L: Line,
 {
     type Display = D;
+    type Keys = Pins<P, C>;
 
-    fn display(&mut self) -> &mut D {
-        &mut self.display
+    fn parts(&mut self) -> (&mut D, &mut Pins<P, C>) {
+        (&mut self.display, &mut self.keys)
     }
 
     fn flush(&mut self) {
         (self.flush)(&mut self.display);
-    }
-
-    fn is_held(&mut self, button: Button) -> bool {
-        self.buttons.get_mut(button as usize).is_some_and(|pin| pin.is_low().unwrap_or(false))
-    }
-
-    fn frame_is_due(&mut self) -> bool {
-        let now = (self.clock)();
-        let due = now.wrapping_sub(self.last) >= FRAME_MICROSECONDS;
-        if due {
-            self.last = now;
-        }
-        due
     }
 
     fn receive(&mut self) -> Option<u8> {

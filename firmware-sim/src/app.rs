@@ -94,6 +94,8 @@ pub struct App<'k> {
     class: u16,
     /// The turned knob's value, or none while it is still the seed's own.
     turned: Option<i8>,
+    /// Milliseconds that a picture takes, where that was measured.
+    took: Option<u32>,
     /// Ticks since the screen was entered.
     age: u32,
     stale: Stale,
@@ -135,6 +137,7 @@ impl<'k> App<'k> {
             turned: None,
             classes: model.classes(),
             class: 0,
+            took: None,
             // The first picture comes at once, without an initial before it.
             age: Self::INITIAL_TICKS,
             stale: Stale::Everything,
@@ -153,6 +156,28 @@ impl<'k> App<'k> {
     pub fn with_kept(mut self, model: &Model<'_>, kept: Kept<'k>) -> Self {
         (self.kept, self.seed) = (kept, kept.first(model));
         self
+    }
+
+    /// Tells the milliseconds that a picture takes, for the about page; `None` for not known.
+    pub const fn tell_time(&mut self, milliseconds: Option<u32>) {
+        self.took = milliseconds;
+    }
+
+    /// How many pictures are generated for what the panel shows: none for a page of words, many samples for a plot.
+    #[must_use]
+    pub fn pictures(&self) -> u32 {
+        match self.screen {
+            Screen::About => 0,
+            _ if self.tiny() && self.age < Self::INITIAL_TICKS => 0,
+            Screen::Gallery if self.numbers > 0 => plot::SAMPLES,
+            _ => 1,
+        }
+    }
+
+    /// Whether the critic judges what is shown: it costs as much as the generator, and only the knobs have room for what it says.
+    #[must_use]
+    pub fn judges(&self, model: &Model<'_>) -> bool {
+        self.screen == Screen::Knobs && model.has_score() && self.numbers == 0
     }
 
     /// The screen that is shown.
@@ -358,8 +383,8 @@ impl<'k> App<'k> {
                 short: line(format_args!("class {} seed {}", self.class, self.seed)),
                 lines: [
                     line(format_args!("class {}", self.class)),
-                    line(format_args!("of {}", self.classes)),
-                    line(format_args!("seed {}", self.seed)),
+                    line(format_args!("seed")),
+                    line(format_args!("{}", self.kept.name(model, self.seed))),
                 ],
                 bar: None,
                 hint: "<> class",
@@ -380,7 +405,10 @@ impl<'k> App<'k> {
             line(format_args!("latent {}", self.knobs)),
             line(format_args!("flash {} B", model.flash_bytes())),
             line(format_args!("RAM {} B", self.arena)),
-            line(format_args!("by ganlet {}", env!("CARGO_PKG_VERSION"))),
+            match self.took {
+                Some(took) => line(format_args!("{took} ms a picture")),
+                None => line(format_args!("by ganlet {}", env!("CARGO_PKG_VERSION"))),
+            },
         ]
     }
 
@@ -461,8 +489,7 @@ impl<'k> App<'k> {
             return Ok(true);
         }
         let mut stream = RowStream::new(layout.picture, self.channels);
-        // The critic costs as much as the generator, and only this screen has room for what it says.
-        let judged = self.screen == Screen::Knobs && model.has_score();
+        let judged = self.judges(model);
         let mut rows = if judged { generator.judged_rows(&latent) } else { generator.rows(&latent) };
         while let Some(row) = rows.next_row() {
             stream.push(row, target)?;

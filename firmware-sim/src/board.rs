@@ -9,6 +9,7 @@ use core::fmt;
 
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
 use ganlet_runtime::{ArenaTooSmall, Generator, Model};
+use heapless::Deque;
 
 use crate::app::App;
 use crate::color::PanelColor;
@@ -16,20 +17,8 @@ use crate::input::Button;
 use crate::kept::Kept;
 use crate::screens::{self, Theme};
 
-/// What the app needs of a board.
-pub trait Board {
-    /// The panel's driver, or the memory that it is filled from.
-    type Display: DrawTarget<Color: PanelColor> + OriginDimensions;
-
-    /// Dark on a panel that shines, light on paper.
-    const THEME: Theme = Theme::Dark;
-
-    /// What the app draws on.
-    fn display(&mut self) -> &mut Self::Display;
-
-    /// Brings what was drawn to the panel, where drawing alone does not.
-    fn flush(&mut self) {}
-
+/// Buttons, and the time by which they are judged.
+pub trait Keys {
     /// Whether a button is down now.
     fn is_held(&mut self, button: Button) -> bool;
 
@@ -38,8 +27,26 @@ pub trait Board {
         None
     }
 
-    /// Whether the next frame's time has come; true about 25 times a second.
-    fn frame_is_due(&mut self) -> bool;
+    /// The time in microseconds, from any start; it wraps around.
+    fn micros(&mut self) -> u32;
+}
+
+/// What the app needs of a board.
+pub trait Board {
+    /// The panel's driver, or the memory that it is filled from.
+    type Display: DrawTarget<Color: PanelColor> + OriginDimensions;
+
+    /// The buttons and the clock, which are looked at while a picture is drawn.
+    type Keys: Keys;
+
+    /// Dark on a panel that shines, light on paper.
+    const THEME: Theme = Theme::Dark;
+
+    /// What the app draws on, and what it looks at meanwhile.
+    fn parts(&mut self) -> (&mut Self::Display, &mut Self::Keys);
+
+    /// Brings what was drawn to the panel, where drawing alone does not.
+    fn flush(&mut self) {}
 
     /// A byte that came in on the serial line, if there is a line and a byte.
     fn receive(&mut self) -> Option<u8> {
@@ -70,11 +77,16 @@ pub struct Memory {
 
 /// Buttons that count once per press, and only after they were seen up.
 ///
-/// A button that is down from the start, or that an emulator reports so, does nothing until it was let go.
-#[derive(Clone, Copy, Debug, Default)]
+/// A button that is down from the start, or that an emulator reports so, does nothing until it was let go. A contact bounces: for some time
+/// after a change it is taken for what it was.
+#[derive(Clone, Debug, Default)]
 struct Edges {
     /// Buttons that were up when last seen.
     up: [bool; Button::ALL.len()],
+    /// When that last changed.
+    since: [u32; Button::ALL.len()],
+    /// What happened and was not yet answered; what is more is lost.
+    queue: Deque<(Button, Edge), 8>,
 }
 
 /// What happened to a button.
@@ -85,15 +97,33 @@ enum Edge {
 }
 
 impl Edges {
-    fn turn(&mut self, button: Button, held: bool) -> Option<Edge> {
-        let was_up = core::mem::replace(self.up.get_mut(button as usize)?, !held);
-        match (was_up, held) {
-            (true, true) => Some(Edge::Pressed),
-            (false, false) => Some(Edge::Released),
-            _ => None,
+    /// Looks at all buttons; called between the rows of a picture too, so that no press is lost while one is drawn.
+    fn look(&mut self, keys: &mut impl Keys) {
+        let now = keys.micros();
+        for button in Button::ALL {
+            if let Some(edge) = self.turn(button, keys.is_held(button), now) {
+                let _ = self.queue.push_back((button, edge));
+            }
+        }
+        if let Some(button) = keys.event() {
+            let _ = self.queue.push_back((button, Edge::Pressed));
         }
     }
+
+    fn turn(&mut self, button: Button, held: bool, now: u32) -> Option<Edge> {
+        let (up, since) = (self.up.get_mut(button as usize)?, self.since.get_mut(button as usize)?);
+        if *up != held || now.wrapping_sub(*since) < BOUNCE_MICROSECONDS {
+            return None;
+        }
+        (*up, *since) = (!held, now);
+        Some(if held { Edge::Pressed } else { Edge::Released })
+    }
 }
+
+/// How long a contact bounces at most.
+const BOUNCE_MICROSECONDS: u32 = 15_000;
+/// From frame to frame: 25 a second.
+const FRAME_MICROSECONDS: u32 = 40_000;
 
 /// The app on a board, from one turn of the loop to the next.
 #[derive(Debug)]
@@ -102,6 +132,8 @@ pub struct Session<'g> {
     shown: Option<(Generator<'g>, App<'g>)>,
     edges: Edges,
     stepped: bool,
+    /// When the last frame was due.
+    last: u32,
 }
 
 impl<'g> Session<'g> {
@@ -114,9 +146,10 @@ impl<'g> Session<'g> {
         generator: Generator<'g>,
         kept: Kept<'g>,
     ) -> Result<Self, <B::Display as DrawTarget>::Error> {
-        let model = generator.model();
-        let app = App::new(model, board.display().size(), B::THEME, 1).with_kept(model, kept);
-        let mut session = Self { shown: Some((generator, app)), edges: Edges::default(), stepped: false };
+        let (model, (display, keys)) = (generator.model(), board.parts());
+        let app = App::new(model, display.size(), B::THEME, 1).with_kept(model, kept);
+        let last = keys.micros();
+        let mut session = Self { shown: Some((generator, app)), edges: Edges::default(), stepped: false, last };
         session.draw(board)?;
         board.send(format_args!("ready\n"));
         Ok(session)
@@ -149,10 +182,10 @@ impl<'g> Session<'g> {
         board: &mut B,
         why: fmt::Arguments<'_>,
     ) -> Result<Self, <B::Display as DrawTarget>::Error> {
-        screens::notice(board.display(), why, B::THEME.inks())?;
+        screens::notice(board.parts().0, why, B::THEME.inks())?;
         board.flush();
         board.send(format_args!("refused: {why}\nready\n"));
-        Ok(Self { shown: None, edges: Edges::default(), stepped: false })
+        Ok(Self { shown: None, edges: Edges::default(), stepped: false, last: 0 })
     }
 
     /// One turn of the loop: hears the serial line, looks at the buttons, draws the frame that is due.
@@ -179,20 +212,21 @@ impl<'g> Session<'g> {
             }
             None => {}
         }
-        for button in Button::ALL {
-            let held = board.is_held(button);
-            match self.edges.turn(button, held) {
-                Some(Edge::Pressed) => self.press(board, button)?,
-                Some(Edge::Released) => board.send(format_args!("release {}\n", button.name())),
-                None => {}
+        let keys = board.parts().1;
+        self.edges.look(keys);
+        let now = keys.micros();
+        while let Some((button, edge)) = self.edges.queue.pop_front() {
+            match edge {
+                Edge::Pressed => self.press(board, button)?,
+                Edge::Released => board.send(format_args!("release {}\n", button.name())),
             }
         }
-        if let Some(button) = board.event() {
-            self.press(board, button)?;
-        }
-        // The clock is read in any case, or else the frames that were not drawn would be due together.
-        if board.frame_is_due() && !self.stepped {
-            self.tick(board)?;
+        if now.wrapping_sub(self.last) >= FRAME_MICROSECONDS {
+            // Frames that were not drawn in time are not made up for.
+            self.last = now;
+            if !self.stepped {
+                self.tick(board)?;
+            }
         }
         Ok(())
     }
@@ -214,10 +248,17 @@ impl<'g> Session<'g> {
     }
 
     fn draw<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
-        if let Some((generator, app)) = &mut self.shown
-            && app.draw(generator.model(), generator, board.display())?
-        {
+        let Some((generator, app)) = &mut self.shown else { return Ok(()) };
+        let (display, keys) = board.parts();
+        let (before, pictures) = (keys.micros(), app.pictures());
+        let edges = &mut self.edges;
+        if app.draw_between(generator.model(), generator, display, || edges.look(keys))? {
             board.flush();
+            let took = board.parts().1.micros().wrapping_sub(before);
+            // A host that steps the clock compares frames: the time, different each time, is left out.
+            if let Some(each) = (took / 1000).checked_div(pictures) {
+                app.tell_time((!self.stepped).then_some(each));
+            }
         }
         Ok(())
     }
@@ -230,12 +271,32 @@ mod tests {
     #[test]
     fn a_button_counts_once_it_was_seen_up_and_then_once_a_press() {
         let mut edges = Edges::default();
-        let turns =
-            [(true, None), (false, Some(Edge::Released)), (false, None), (true, Some(Edge::Pressed)), (true, None)];
-        for (held, edge) in turns {
-            assert_eq!(edges.turn(Button::Up, held), edge);
+        let turns = [
+            (true, None),
+            (false, Some(Edge::Released)),
+            (false, None),
+            (true, Some(Edge::Pressed)),
+            (true, None),
+            (false, Some(Edge::Released)),
+        ];
+        for (time, (held, edge)) in (1..).zip(turns) {
+            assert_eq!(edges.turn(Button::Up, held, time * BOUNCE_MICROSECONDS), edge);
         }
-        assert_eq!(edges.turn(Button::Up, false), Some(Edge::Released));
-        assert_eq!(edges.turn(Button::Select, true), None, "held from the start");
+        assert_eq!(edges.turn(Button::Select, true, BOUNCE_MICROSECONDS), None, "held from the start");
+    }
+
+    #[test]
+    fn a_contact_that_bounces_counts_once_also_where_the_clock_wraps_around() {
+        let mut edges = Edges::default();
+        let start = u32::MAX - 1000;
+        assert_eq!(edges.turn(Button::Up, false, start - 100_000), Some(Edge::Released));
+        let mut seen = Vec::new();
+        for after in (0..200_000).step_by(500) {
+            // Down at 0 and up at 100 ms, each time with 3 ms of bouncing.
+            let bounces = after < 3_000 || (100_000..103_000).contains(&after);
+            let held = if bounces { after / 500 % 2 == 0 } else { after < 100_000 };
+            seen.extend(edges.turn(Button::Up, held, start.wrapping_add(after)));
+        }
+        assert_eq!(seen, [Edge::Pressed, Edge::Released]);
     }
 }

@@ -57,36 +57,41 @@ impl FromStr for Button {
 
 /// All five buttons from two: a tap is `Left` or `Right`, a long press `Up` or `Down`, both together `Select`.
 ///
-/// Poll it at a steady rate; it also serves as the debouncer, since nothing happens before a button is let go.
+/// Poll it often, at any rate; nothing happens before a button is let go or was held for long, and what is shorter than a contact bounces is no press.
 #[derive(Clone, Debug, Default)]
 pub struct TwoButtons {
-    held: u8,
+    /// When the press began, if one goes on.
+    since: Option<u32>,
     both: bool,
     right: bool,
     spent: bool,
 }
 
 impl TwoButtons {
-    /// Polls that make a press a long one: half a second at 25 polls a second.
-    pub const LONG: u8 = 12;
+    /// Microseconds that make a press a long one.
+    pub const LONG: u32 = 500_000;
+    /// Microseconds that a contact bounces at most.
+    pub const BOUNCE: u32 = 15_000;
 
-    /// Takes the two levels (`true` is pressed) and says which button of the app that completes, if any.
-    pub fn poll(&mut self, left: bool, right: bool) -> Option<Button> {
+    /// Takes the two levels (`true` is pressed) at a time in microseconds, which may wrap around, and says which button of the app that
+    /// completes, if any.
+    pub fn poll(&mut self, left: bool, right: bool, now: u32) -> Option<Button> {
         if !left && !right {
-            let done = core::mem::take(self);
-            return match done {
-                Self { held: 0, .. } | Self { spent: true, .. } => None,
-                Self { both: true, .. } => Some(Button::Select),
-                Self { right: true, .. } => Some(Button::Right),
-                Self { .. } => Some(Button::Left),
+            let Self { since, both, right, spent } = core::mem::take(self);
+            return match (since, both, right) {
+                (None, ..) => None,
+                (Some(since), ..) if spent || now.wrapping_sub(since) < Self::BOUNCE => None,
+                (_, true, _) => Some(Button::Select),
+                (_, _, true) => Some(Button::Right),
+                _ => Some(Button::Left),
             };
         }
         self.both |= left && right;
-        if self.held == 0 {
-            self.right = right;
-        }
-        self.held = self.held.saturating_add(1);
-        if self.held == Self::LONG && !self.both {
+        let Some(since) = self.since else {
+            (self.since, self.right) = (Some(now), right);
+            return None;
+        };
+        if now.wrapping_sub(since) >= Self::LONG && !self.both && !self.spent {
             self.spent = true;
             return Some(if self.right { Button::Down } else { Button::Up });
         }
@@ -101,8 +106,9 @@ mod tests {
     fn play(levels: &[(bool, bool)]) -> Option<Button> {
         let mut buttons = TwoButtons::default();
         let mut seen = None;
-        for &(left, right) in levels.iter().chain(&[(false, false)]) {
-            let event = buttons.poll(left, right);
+        // Twenty-five polls a second, over the end of the clock.
+        for (poll, &(left, right)) in (0..).zip(levels.iter().chain(&[(false, false)])) {
+            let event = buttons.poll(left, right, (u32::MAX - 20_000).wrapping_add(poll * 40_000));
             assert!(event.is_none() || seen.is_none(), "two events from one press");
             seen = seen.or(event);
         }
@@ -111,7 +117,7 @@ mod tests {
 
     #[test]
     fn two_buttons_reach_all_five() {
-        let long = usize::from(TwoButtons::LONG) + 3;
+        let long = 16;
         assert_eq!(play(&[]), None);
         assert_eq!(play(&[(true, false); 2]), Some(Button::Left));
         assert_eq!(play(&[(false, true)]), Some(Button::Right));
@@ -119,6 +125,19 @@ mod tests {
         assert_eq!(play(&vec![(false, true); long]), Some(Button::Down));
         assert_eq!(play(&[(true, false), (true, true), (false, true)]), Some(Button::Select));
         assert_eq!(play(&vec![(true, true); 300]), Some(Button::Select));
+    }
+
+    #[test]
+    fn how_often_it_is_polled_does_not_matter_and_bounces_are_no_taps() {
+        for step in [200, 7_000, 90_000] {
+            let mut buttons = TwoButtons::default();
+            let events: Vec<_> =
+                (0..900_000).step_by(step).filter_map(|now| buttons.poll(true, false, now as u32)).collect();
+            assert_eq!(events, [Button::Up], "every {step} microseconds");
+        }
+        let mut buttons = TwoButtons::default();
+        let bounce = (0..10_000).step_by(500).filter_map(|now| buttons.poll(now % 1000 == 0, false, now)).count();
+        assert_eq!(bounce, 0);
     }
 
     #[test]

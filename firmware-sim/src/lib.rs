@@ -19,7 +19,7 @@ mod screens;
 mod stream;
 
 pub use app::{App, Screen};
-pub use board::{Board, Memory, Session};
+pub use board::{Board, Keys, Memory, Session};
 pub use color::{PanelColor, luma};
 pub use input::{Button, NoSuchButton, TwoButtons};
 pub use kept::Kept;

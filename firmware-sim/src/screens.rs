@@ -100,8 +100,14 @@ fn put<D: DrawTarget>(
     (ink, paper): (D::Color, D::Color),
 ) -> Result<(), D::Error> {
     let style = MonoTextStyleBuilder::new().font(font).text_color(ink).background_color(paper).build();
+    let columns = columns.min(40) as usize;
     let padding = core::iter::repeat(' ');
-    let padded: Line = text.chars().chain(padding).take(columns.min(40) as usize).collect();
+    let mut padded: Line = text.chars().chain(padding).take(columns).collect();
+    if text.chars().count() > columns {
+        // A number that lacks digits is another number.
+        let _ = padded.pop();
+        let _ = padded.push('~');
+    }
     Text::with_baseline(&padded, at, style, Baseline::Top).draw(target).map(drop)
 }
 
@@ -204,14 +210,15 @@ where
 {
     let panel = target.bounding_box();
     let longest = lines.iter().map(|line| line.len()).max().unwrap_or(0) as u32;
-    let Some(font) = font_for(longest + 1, lines.len() as u32, panel.size) else { return Ok(()) };
+    let font = font_for(longest + 1, lines.len() as u32, panel.size).unwrap_or(&ascii::FONT_5X7);
     let cell = font.character_size;
-    let pitch = (panel.size.height / lines.len() as u32).min(cell.height * 5 / 4);
+    let longest = longest.min(panel.size.width / cell.width);
+    let pitch = (panel.size.height / lines.len().max(1) as u32).min(cell.height * 5 / 4);
     let top = (panel.size.height - pitch * lines.len() as u32) / 2;
     // The block of lines is centred, the lines in it start together.
     let left = (panel.size.width - longest * cell.width) / 2;
     for (row, text) in lines.iter().enumerate() {
-        let y = top + pitch * row as u32 + (pitch - cell.height) / 2;
+        let y = top + pitch * row as u32 + pitch.saturating_sub(cell.height) / 2;
         let at = panel.top_left + Point::new(left as i32, y as i32);
         let ink = if row == 0 { inks.accent } else { inks.ink };
         put(target, at, font, longest, text, (ink, inks.paper))?;

@@ -149,9 +149,14 @@ impl<'a> Model<'a> {
         Latent::new(self, values, None)
     }
 
-    /// Multiply-accumulates of one picture.
+    /// Multiply-accumulates of one picture, and of its score where layers judge it.
     pub fn macs(&self) -> u64 {
         self.layers().map(|l| l.macs).sum()
+    }
+
+    /// Multiply-accumulates of one picture that is not judged.
+    pub fn picture_macs(&self) -> u64 {
+        self.layers().take(self.picture() + 1).map(|l| l.macs).sum()
     }
 
     /// Bytes that the tensors would take if each layer were computed whole: the largest sum alive at once.

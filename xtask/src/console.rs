@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
 /// Colours that words can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,19 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             Err(Failure::failed(format!("cannot write to standard output: {e}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks that a file can be written, before there is any work whose result would be lost.
+pub(crate) fn writable(path: &Path) -> Result<(), Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match () {
+        () if !folder.is_dir() => Err(Failure::file(path, "its folder is not there: make it first")),
+        () if path.is_dir() => Err(Failure::file(path, "a folder has this name: choose another")),
+        () => Ok(()),
     }
 }
 

@@ -2,13 +2,16 @@
 
 use crate::bench::gate::{Committed, Row};
 use ganlet_runtime::Model;
+use ganlet_sim::host::Instructions;
 
 /// Multiply-accumulates times what one took on `core` in the measured picture of the nearest size, in the same layout.
 ///
 /// `None` where that core was never measured.
-pub(crate) fn instructions(model: &Model<'_>, core: &str) -> Option<u64> {
+pub(crate) fn instructions(model: &Model<'_>, core: &str) -> Option<Instructions> {
     let fast = model.layers().any(|layer| layer.layout == "fast");
-    from_rows(&Committed::read().ok()?.rows, core, if fast { "fast" } else { "compact" }, model.macs())
+    let (rows, layout) = (Committed::read().ok()?.rows, if fast { "fast" } else { "compact" });
+    let of = |macs| from_rows(&rows, core, layout, macs);
+    Some(Instructions { picture: of(model.picture_macs())?, judged: of(model.macs())? })
 }
 
 fn from_rows(rows: &[Row], core: &str, layout: &str, macs: u64) -> Option<u64> {

@@ -87,8 +87,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Some(_) => simulator.with_kept(Kept::new(&kept)),
         None => simulator.with_seed(args.seed),
     };
-    let mut simulator = simulator.with_instructions(instructions);
+    let simulator = simulator.with_instructions(instructions);
     let output = output(&args)?;
+    // A script shows what an emulated board shows whose clock is stepped: no time.
+    let mut simulator = match output {
+        Output::Terminal | Output::Window => simulator.with_time(),
+        Output::Png(_) | Output::Gif(_) => simulator,
+    };
     if let Output::Gif(path) = &output {
         let frames = host::save_gif(path, &mut simulator, &script.unwrap_or_else(Script::tour))?;
         told(path, &format!("{frames} frames on {}", device.name));

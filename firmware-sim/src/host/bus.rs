@@ -91,6 +91,15 @@ impl Drawn {
     }
 }
 
+/// Instructions of a model on a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instructions {
+    /// Of a picture.
+    pub picture: u64,
+    /// Of a picture and its score, where the model has a critic.
+    pub judged: u64,
+}
+
 /// What a frame takes on a device; prints as two lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
@@ -98,7 +107,7 @@ pub struct Cost {
     pub device: Device,
     /// Bytes on the bus.
     pub bytes: u32,
-    /// Instructions of the picture's arithmetic, where they are known; drawing and sending are not among them.
+    /// Instructions of the arithmetic of what the frame shows, where they are known; drawing and sending are not among them.
     pub instructions: Option<u64>,
 }
 

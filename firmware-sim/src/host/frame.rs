@@ -97,7 +97,17 @@ impl Frame {
 }
 
 /// Writes a file that is either complete or not there: under a temporary name in the same folder, then renamed.
+///
+/// A link stays a link, and what is no file (a pipe, a device) is written to as it is.
 pub(crate) fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), SimError> {
+    // What does not exist yet is no link.
+    let behind = fs::canonicalize(path);
+    let path = behind.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let mut bytes = Vec::new();
+        let written = content(&mut bytes).and_then(|()| fs::write(path, bytes));
+        return written.map_err(|cause| SimError::File { verb: "write", path: path.to_owned(), cause });
+    }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
@@ -112,4 +122,22 @@ pub(crate) fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> i
         let _ = fs::remove_file(&temporary);
         SimError::File { verb: "write", path: path.to_owned(), cause }
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = std::env::temp_dir().join(format!("ganlet-frame-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (target, link) = (folder.join("target.png"), folder.join("link.png"));
+        fs::write(&target, b"old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        Frame::new(2, 2).save_png(&link).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::read(&target).unwrap().starts_with(b"\x89PNG"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -29,7 +29,7 @@ mod terminal;
 mod window;
 
 pub use bezel::Look;
-pub use bus::{Bus, Cost, Wiring, budget_bar};
+pub use bus::{Bus, Cost, Instructions, Wiring, budget_bar};
 pub use device::{Chip, Depth, Device, Fit};
 pub use error::SimError;
 pub use frame::Frame;

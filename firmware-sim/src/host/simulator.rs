@@ -6,7 +6,7 @@ use embedded_graphics::prelude::Size;
 use ganlet_runtime::{Generator, Model};
 
 use super::bezel::Look;
-use super::bus::Cost;
+use super::bus::{Cost, Instructions};
 use super::device::{Depth, Device, Fit};
 use super::error::SimError;
 use super::frame::Frame;
@@ -36,7 +36,9 @@ pub struct Simulator<'m> {
     /// Bytes on the bus of the frame that was drawn last.
     bytes: u32,
     /// Instructions of a picture, where they are known.
-    instructions: Option<u64>,
+    instructions: Option<Instructions>,
+    /// Those of the frame that was drawn last.
+    spent: Option<u64>,
 }
 
 impl<'m> Simulator<'m> {
@@ -55,7 +57,7 @@ impl<'m> Simulator<'m> {
         let app = App::new(&model, Size::new(device.width, device.height), theme(&device), 1).with_arena(fit.ram);
         let arena = vec![0; fit.ram];
         let mut simulator =
-            Self { model, arena, device, app, panel: Panel::new(&device), bytes: 0, instructions: None };
+            Self { model, arena, device, app, panel: Panel::new(&device), bytes: 0, instructions: None, spent: None };
         simulator.draw();
         Ok(simulator)
     }
@@ -78,9 +80,28 @@ impl<'m> Simulator<'m> {
 
     /// The same, told how many instructions a picture takes on the device's core.
     #[must_use]
-    pub const fn with_instructions(mut self, instructions: Option<u64>) -> Self {
+    pub fn with_instructions(mut self, instructions: Option<Instructions>) -> Self {
         self.instructions = instructions;
+        self.spent = self.work();
         self
+    }
+
+    /// The same, its about page telling the estimated time of a picture, as a board tells what it measured.
+    #[must_use]
+    pub fn with_time(mut self) -> Self {
+        let ms = self.instructions.and_then(|i| {
+            let picture = Cost { device: self.device, bytes: self.bytes, instructions: Some(i.picture) };
+            picture.ms()
+        });
+        self.app.tell_time(ms.map(|ms| ms.round() as u32));
+        self
+    }
+
+    /// Instructions of what the app shows.
+    fn work(&self) -> Option<u64> {
+        let Instructions { picture, judged } = self.instructions?;
+        let each = if self.app.judges(&self.model) { judged } else { picture };
+        Some(each * u64::from(self.app.pictures()))
     }
 
     /// The device.
@@ -110,7 +131,7 @@ impl<'m> Simulator<'m> {
     /// What the frame that was drawn last takes on the device.
     #[must_use]
     pub const fn cost(&self) -> Cost {
-        Cost { device: self.device, bytes: self.bytes, instructions: self.instructions }
+        Cost { device: self.device, bytes: self.bytes, instructions: self.spent }
     }
 
     /// How many pixels the app drew outside the panel so far; anything but 0 is a defect.
@@ -202,6 +223,7 @@ impl<'m> Simulator<'m> {
     }
 
     fn draw(&mut self) -> bool {
+        let spent = self.work();
         let Self { model, arena, device, app, panel, .. } = self;
         // The arena has the length that the model asked for.
         let Ok(mut generator) = Generator::of_family(model, arena, device.chip.family) else { return false };
@@ -214,6 +236,7 @@ impl<'m> Simulator<'m> {
         let Ok(drawn) = drawn;
         if drawn {
             self.bytes = self.panel.take_drawn().bytes(&self.device);
+            self.spent = spent;
         }
         drawn
     }

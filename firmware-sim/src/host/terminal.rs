@@ -70,6 +70,11 @@ fn averaged(frame: &Frame, by: u32) -> Frame {
     out
 }
 
+/// Columns and rows of the terminal; one that does not tell is taken for 80 by 24.
+fn size() -> io::Result<(u16, u16)> {
+    terminal::size().map(|size| if size.0 == 0 || size.1 == 0 { (80, 24) } else { size })
+}
+
 /// Runs the device in the terminal until Esc, `q` or Ctrl-C; where output or input is no terminal, prints one frame.
 ///
 /// The arrow keys are the buttons, Enter and the space bar select. `NO_COLOR` in the environment gives plain characters. With `graphics` other than
@@ -89,7 +94,7 @@ pub fn run_terminal(simulator: &mut Simulator<'_>, graphics: Graphics) -> Result
         let text = drawn(simulator, graphics).map_err(SimError::Terminal)? + "\n";
         return io::stdout().lock().write_all(text.as_bytes()).map_err(SimError::Terminal);
     }
-    let (columns, rows) = if io::stdout().is_terminal() { terminal::size().unwrap_or((80, 24)) } else { (128, 64) };
+    let (columns, rows) = if io::stdout().is_terminal() { size().unwrap_or((80, 24)) } else { (128, 64) };
     let text = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(2), color);
     match io::stdout().lock().write_all(text.as_bytes()) {
         // A reader such as head has seen enough.
@@ -135,7 +140,7 @@ fn interact(simulator: &mut Simulator<'_>, graphics: Graphics, color: bool) -> i
     let mut shown = String::new();
     loop {
         let until = Instant::now() + frame_time;
-        let (columns, rows) = terminal::size()?;
+        let (columns, rows) = size()?;
         let words = ["arrows: buttons   Enter: next screen   Esc: quit".to_owned(), status(simulator)];
         let [help, status] = words.map(|line| line.chars().take(columns.into()).collect::<String>());
         let text = if graphics == Graphics::Blocks {

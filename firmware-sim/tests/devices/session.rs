@@ -9,7 +9,7 @@ use embedded_graphics::pixelcolor::{Gray4, GrayColor};
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
 use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::{Device, Frame, Simulator};
-use ganlet_sim::{Board, Button, Kept, Memory, Session};
+use ganlet_sim::{Board, Button, Kept, Keys, Memory, Session};
 
 use crate::models::picture_model;
 
@@ -35,27 +35,43 @@ impl DrawTarget for Panel {
     }
 }
 
+/// Buttons that a test holds, and a clock by which the next frame is due whenever it is read twice.
+#[derive(Default)]
+struct Hands {
+    held: [bool; Button::ALL.len()],
+    /// Presses Right for so many looks, once so many have passed.
+    tap: Option<(u32, u32)>,
+    looks: u32,
+    now: u32,
+}
+
+impl Keys for Hands {
+    fn is_held(&mut self, button: Button) -> bool {
+        self.looks += u32::from(button == Button::Left);
+        let tapped = self.tap.is_some_and(|(from, to)| (from..to).contains(&self.looks));
+        self.held[button as usize] || (button == Button::Right && tapped)
+    }
+
+    fn micros(&mut self) -> u32 {
+        self.now += 20_000;
+        self.now
+    }
+}
+
 /// A board whose buttons and line are written by a test; its clock is always due.
 struct Desk {
     panel: Panel,
-    held: [bool; Button::ALL.len()],
+    hands: Hands,
     bytes: VecDeque<u8>,
     said: String,
 }
 
 impl Board for Desk {
     type Display = Panel;
+    type Keys = Hands;
 
-    fn display(&mut self) -> &mut Panel {
-        &mut self.panel
-    }
-
-    fn is_held(&mut self, button: Button) -> bool {
-        self.held[button as usize]
-    }
-
-    fn frame_is_due(&mut self) -> bool {
-        true
+    fn parts(&mut self) -> (&mut Panel, &mut Hands) {
+        (&mut self.panel, &mut self.hands)
     }
 
     fn receive(&mut self) -> Option<u8> {
@@ -72,8 +88,8 @@ impl Board for Desk {
 }
 
 fn desk() -> Desk {
-    let (held, bytes, said) = ([false; 5], VecDeque::new(), String::new());
-    Desk { panel: Panel(Frame::new(128, 64)), held, bytes, said }
+    let (hands, bytes, said) = (Hands::default(), VecDeque::new(), String::new());
+    Desk { panel: Panel(Frame::new(128, 64)), hands, bytes, said }
 }
 
 #[test]
@@ -113,11 +129,12 @@ fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
+    board.hands.held[Button::Right as usize] = true;
     let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
     let mut said_when = |held: bool| {
         board.said.clear();
-        board.held = [false; 5];
-        board.held[Button::Right as usize] = held;
+        board.hands.held = [false; 5];
+        board.hands.held[Button::Right as usize] = held;
         for _ in 0..4 {
             let Ok(()) = session.turn(&mut board);
         }
@@ -149,4 +166,44 @@ fn a_model_that_asks_for_more_ram_is_told_on_the_panel_and_buttons_do_nothing() 
     assert_eq!(board.panel.0, notice);
     let said: Vec<&str> = board.said.lines().skip(1).filter(|line| !line.starts_with("release")).collect();
     assert_eq!(said, ["ready", "press right", "press select", "tick"]);
+}
+
+#[test]
+fn a_tap_while_a_picture_is_drawn_is_not_lost() {
+    let file = picture_model(16, 16, 3);
+    let model = Model::from_bytes(file.bytes()).unwrap();
+    let mut arena = vec![0; model.arena_len()];
+    let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
+    let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
+    // The buttons are up; then a byte has the next picture drawn, and the tap is over before it is.
+    let Ok(()) = session.turn(&mut board);
+    let looks = board.hands.looks;
+    board.hands.tap = Some((looks + 4, looks + 9));
+    board.bytes.extend(*b"sR");
+    for _ in 0..3 {
+        let Ok(()) = session.turn(&mut board);
+    }
+    let said: Vec<&str> = board.said.lines().filter(|line| line.ends_with(" right")).collect();
+    assert_eq!(said, ["release right", "press right", "press right", "release right"]);
+    let simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap().with_seed(3);
+    assert!(board.panel.0 == simulator.frame(), "another picture than that of seed 3");
+}
+
+#[test]
+fn the_about_page_tells_the_measured_time_unless_a_host_steps_the_clock() {
+    let file = picture_model(16, 16, 3);
+    let model = Model::from_bytes(file.bytes()).unwrap();
+    let about = |bytes: &[u8]| {
+        let mut arena = vec![0; model.arena_len()];
+        let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
+        let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
+        board.bytes.extend(bytes);
+        for _ in 0..bytes.len() {
+            let Ok(()) = session.turn(&mut board);
+        }
+        board.panel.0
+    };
+    // The time that the first picture took is forgotten as soon as the clock is stepped.
+    assert!(about(b"sSSS") == about(b"sRLttSSS"), "the page changes from run to run");
+    assert!(about(b"SSS") != about(b"sSSS"), "no time is told");
 }

@@ -7,10 +7,15 @@ use std::path::Path;
 
 /// Writes `bytes` to `path`: into a temporary file beside it, onto the disk, then renamed over it.
 ///
-/// A reader, a crash or a full disk never meets half a file; an existing file stays until the new one is complete.
-/// The error's text names the file and what to do.
+/// A reader, a crash or a full disk never meets half a file; an existing file stays until the new one is complete. A link stays a link, and
+/// what is no file (a pipe, a device) is written to as it is. The error's text names the file and what to do.
 pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-    let path = path.as_ref();
+    // What does not exist yet is no link.
+    let behind = fs::canonicalize(path.as_ref());
+    let path = behind.as_deref().unwrap_or(path.as_ref());
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return fs::write(path, bytes).map_err(|error| explained(path, &error));
+    }
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}.tmp", std::process::id()));

@@ -81,6 +81,11 @@ pub(crate) fn build_with(board: &Board, way: &Way, model: &Path, latents: Option
 
 /// Links the firmware of `board`; gives the linked file.
 pub(crate) fn link(board: &Board, way: &Way, place: Place<'_>) -> Result<PathBuf, Failure> {
+    // Boards of one target share the linked file's place: nobody else links until this one is copied.
+    let folder = folder()?;
+    let lock = folder.join("firmware.lock");
+    let lock =
+        fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(|e| Failure::file(&lock, e))?;
     let mut command = command(board, way, place)?;
     let failed = |why: String| Failure::failed(format!("{}: cannot build: {why}", package(board).display()));
     let output = command.stdin(Stdio::null()).output().map_err(|e| failed(e.to_string()))?;
@@ -88,8 +93,9 @@ pub(crate) fn link(board: &Board, way: &Way, place: Place<'_>) -> Result<PathBuf
         return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     let built = kept().join(board.target).join("release/firmware");
-    let own = folder()?.join(format!("firmware-{}.elf", board.name));
+    let own = folder.join(format!("firmware-{}.elf", board.name));
     fs::copy(&built, &own).map_err(|e| Failure::file(&built, e))?;
+    drop(lock);
     if let Place::Region(region) = place {
         let bytes = fs::read(&own).map_err(|e| Failure::file(&own, e))?;
         let end = uf2::stretches(&bytes).map_err(|e| Failure::file(&own, e))?;

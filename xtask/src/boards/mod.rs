@@ -69,6 +69,8 @@ pub(crate) struct Board {
     chip: Chip,
     /// Where flash begins.
     flash_at: usize,
+    /// KiB of flash that a program without a model has; the models' region begins behind them, where a unit that is erased as a whole begins.
+    program: usize,
     /// KiB of RAM that firmware sets aside for any model, where models have a region of their own; 0 where they cannot have one.
     arena: usize,
     /// What writes programs to the chip over its debug port.
@@ -92,6 +94,7 @@ const BOARDS: &[Board] = &[
         bus_hertz: 40_000_000,
         chip: Chip::new("ESP32-C3", ("rv32", 160), [4096, 512], [400, 128]),
         flash_at: 0,
+        program: 0,
         arena: 0,
         writer: Writer::ProbeRsIdf("esp32c3"),
         uf2: None,
@@ -104,6 +107,7 @@ const BOARDS: &[Board] = &[
         bus_hertz: 50_000_000 / 14,
         chip: Chip::new("LM3S6965", ("m3", 50), [256, 64], [64, 16]),
         flash_at: 0,
+        program: 80,
         arena: 24,
         writer: Writer::OpenOcd("board/ek-lm3s6965.cfg"),
         uf2: None,
@@ -116,6 +120,7 @@ const BOARDS: &[Board] = &[
         bus_hertz: 1,
         chip: Chip::new("nRF51822", ("m0", 16), [256, 72], [16, 11]),
         flash_at: 0,
+        program: 80,
         arena: 5,
         writer: Writer::ProbeRs("nRF51822_xxAA"),
         uf2: None,
@@ -128,6 +133,7 @@ const BOARDS: &[Board] = &[
         bus_hertz: 400_000,
         chip: Chip::new("nRF52840", ("m4", 64), [1024, 72], [256, 16]),
         flash_at: 0,
+        program: 80,
         arena: 64,
         writer: Writer::ProbeRs("nRF52840_xxAA"),
         uf2: None,
@@ -140,6 +146,7 @@ const BOARDS: &[Board] = &[
         bus_hertz: 62_500_000,
         chip: Chip::new("RP2040", ("m0", 125), [2048, 72], [256, 16]),
         flash_at: 0x1000_0000,
+        program: 80,
         arena: 64,
         writer: Writer::ProbeRs("RP2040"),
         uf2: Some(flash::RP2040),
@@ -152,6 +159,7 @@ const BOARDS: &[Board] = &[
         bus_hertz: 37_500_000,
         chip: Chip::new("RP2350", ("m33", 150), [4096, 72], [512, 16]),
         flash_at: 0x1000_0000,
+        program: 80,
         arena: 128,
         writer: Writer::ProbeRs("RP235x"),
         uf2: Some(flash::RP2350_ARM),
@@ -164,6 +172,7 @@ const BOARDS: &[Board] = &[
         bus_hertz: 42_000_000,
         chip: Chip::new("STM32F405", ("m4", 168), [1024, 72], [128, 16]),
         flash_at: 0x0800_0000,
+        program: 128,
         arena: 64,
         writer: Writer::ProbeRs("STM32F405RG"),
         uf2: None,
@@ -181,7 +190,14 @@ impl Board {
     pub(crate) fn named(name: &str) -> Result<&'static Self, Failure> {
         BOARDS.iter().find(|board| board.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
             let lines: String = BOARDS.iter().map(|b| format!("\n  {:<14}{}", b.name, b.chip.name)).collect();
-            Failure::unusable(format!("no board is named \"{name}\"; there are:{lines}"))
+            let having: Vec<&str> =
+                BOARDS.iter().filter(|b| b.panel.eq_ignore_ascii_case(name)).map(|b| b.name).collect();
+            let hint = if having.is_empty() {
+                String::new()
+            } else {
+                format!("; {name} is a device of `sim`, whose panel {} has", having.join(", "))
+            };
+            Failure::unusable(format!("no board is named \"{name}\"{hint}; there are:{lines}"))
         })
     }
 
@@ -210,9 +226,6 @@ impl Board {
     }
 }
 
-/// KiB of flash that a program without a model has; the model's region begins behind them.
-const PROGRAM: usize = 80;
-
 /// A region of flash for models alone, and the RAM that is set aside for any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Region {
@@ -233,7 +246,7 @@ impl Board {
                 self.name
             )));
         }
-        let program = PROGRAM << 10;
+        let program = self.program << 10;
         Ok(Region { at: self.flash_at + program, bytes: self.chip.flash - program, arena: self.arena << 10 })
     }
 
@@ -291,6 +304,18 @@ pub(crate) fn latents(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What of a board's flash is erased together, KiB, at the start of the models' region (the chips' data sheets).
+    const ERASED: [(&str, usize); 6] =
+        [("lm3s6965evb", 1), ("microbit", 1), ("nrf52840-dk", 4), ("pico", 4), ("pico2", 4), ("stm32f405", 128)];
+
+    #[test]
+    fn writing_a_model_to_its_region_erases_nothing_of_the_program() {
+        for board in Board::all().iter().filter(|board| board.arena > 0) {
+            let unit = ERASED.iter().find(|(name, _)| *name == board.name).map(|(_, unit)| unit << 10);
+            assert_eq!((board.region().unwrap().at - board.flash_at) % unit.unwrap(), 0, "{}", board.name);
+        }
+    }
     use std::collections::BTreeSet;
     use std::fs;
 

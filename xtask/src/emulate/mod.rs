@@ -16,8 +16,10 @@ use crate::sim;
 use crate::table::grouped;
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
-use ganlet_sim::host::{self, Cost, Look, Script, Step};
+use ganlet_sim::Kept;
+use ganlet_sim::host::{self, Cost, Look, Script, Simulator, Step};
 use machine::{Machine, Memory};
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 /// A session through every screen, with every button.
@@ -71,6 +73,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             names.join(", ")
         )));
     }
+    [&args.png, &args.gif].into_iter().flatten().try_for_each(|path| console::writable(path))?;
     let script = script(&args)?;
     let file = boards::read(&args.file)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
@@ -127,8 +130,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let Memory { statics, stack, ram } = machine.memory()?;
     let [s, k, t, r] = [statics, stack, statics + stack, ram].map(grouped);
     if let Some(bytes) = sent {
-        let instructions = estimate::instructions(&model, device.chip.core);
-        console::print(&format!("{}\n", Cost { device, bytes, instructions }))?;
+        // The simulator shows the same, and tells how many pictures that took.
+        let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| boards::latents(path, &model))?;
+        let simulator = Simulator::new(file.bytes(), device)?.with_kept(Kept::new(&kept));
+        let mut simulator = simulator.with_instructions(estimate::instructions(&model, device.chip.core));
+        let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
+        console::print(&format!("{}\n", Cost { bytes, ..simulator.cost() }))?;
     }
     console::print(&format!(
         "RAM in use: {s} bytes of data (arena {}) + {k} of stack = {t} of {r}\n",

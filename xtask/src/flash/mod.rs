@@ -127,17 +127,23 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     };
     let board = Board::named(name)?;
     let route = route(board, args.uf2.as_deref())?;
+    if let (Some(path), false) = (&args.uf2, args.dry_run) {
+        console::writable(path)?;
+    }
     let file = boards::read(path)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
     let region = if args.own_region || args.model_only { Some(board.region()?) } else { None };
     if let Some(latents) = &args.latents {
         boards::latents(latents, &model)?;
     }
-    let plan = Plan { board, path, latents: args.latents.as_deref(), region, program: !args.model_only };
+    // Steps are done in other folders, and printed to be done by hand.
+    let whole = |path: &Path| path.canonicalize().map_err(|e| Failure::file(path, e));
+    let (path, latents) = (whole(path)?, args.latents.as_deref().map(whole).transpose()?);
+    let plan = Plan { board, path: &path, latents: latents.as_deref(), region, program: !args.model_only };
     if region.is_some() {
-        console::note(&board.check_region(path, &model)?);
+        console::note(&board.check_region(&path, &model)?);
     } else {
-        console::note(&board.check(path, &model)?.to_string());
+        console::note(&board.check(&path, &model)?.to_string());
     }
     if args.dry_run {
         return console::print(&plan.steps(&route));
@@ -212,13 +218,22 @@ impl Plan<'_> {
         let firmware = Path::new("target/device").join(format!("firmware-{}.elf", board.name));
         let mut steps = Vec::new();
         if self.program {
-            let variables: String =
-                self.place().variables().iter().map(|(name, value)| format!("{name}={value} ")).collect();
+            let variables: String = self
+                .place()
+                .variables()
+                .iter()
+                .map(|(name, value)| format!("{name}={} ", quoted(std::slice::from_ref(value))))
+                .collect();
             steps.push(format!(
                 "in firmware-sim/boards/{}: {variables}cargo build --release --locked --target {}",
                 board.name, board.target
             ));
-            steps.push(format!("copy the linked program to {}", firmware.display()));
+            steps.push(format!(
+                "copy firmware-sim/boards/{}/target/{}/release/firmware to {}",
+                board.name,
+                board.target,
+                firmware.display()
+            ));
         }
         match route {
             Route::Uf2(family, to) => {
@@ -289,7 +304,8 @@ fn or_uf2(board: &Board) -> &'static str {
 
 /// Words as one would type them.
 fn quoted(words: &[String]) -> String {
-    let word = |w: &String| if w.contains(' ') { format!("'{w}'") } else { w.clone() };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    let word = |w: &String| if w.chars().all(plain) { w.clone() } else { format!("'{}'", w.replace('\'', "'\\''")) };
     words.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 

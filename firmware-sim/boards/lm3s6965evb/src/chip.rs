@@ -24,8 +24,9 @@ const CARD_SELECT: u32 = 1 << 0;
 const ARROWS: u32 = 0b1111;
 const SELECT: u32 = 1 << 1;
 
-const HERTZ: u32 = 50_000_000;
-const FRAMES_PER_SECOND: u32 = 25;
+const MEGAHERTZ: u32 = 50;
+/// What the timer counts down from.
+const TOP: u32 = 0xFF_FFFF;
 
 fn write(address: usize, value: u32) {
     // SAFETY: every address here is a register of this chip, whose writing touches no memory of the program.
@@ -49,6 +50,10 @@ const fn pins(port: usize, pins: u32) -> usize {
 /// The chip, started.
 pub(crate) struct Chip {
     timer: SYST,
+    /// Where the timer was when it was last read, and the time then, with the clocks that made no whole microsecond.
+    count: u32,
+    micros: u32,
+    rest: u32,
 }
 
 impl Chip {
@@ -60,14 +65,20 @@ impl Chip {
         start_display_port();
         start_serial_line();
         timer.set_clock_source(SystClkSource::Core);
-        timer.set_reload(HERTZ / FRAMES_PER_SECOND - 1);
+        timer.set_reload(TOP);
         timer.clear_current();
         timer.enable_counter();
-        Some(Self { timer })
+        Some(Self { timer, count: 0, micros: 0, rest: 0 })
     }
 
-    pub(crate) fn frame_is_due(&mut self) -> bool {
-        self.timer.has_wrapped()
+    /// The time; to be read three times a second at least, since the timer has 24 bits.
+    pub(crate) fn micros(&mut self) -> u32 {
+        let count = self.timer.cvr.read() & TOP;
+        let clocks = (self.count.wrapping_sub(count) & TOP) + self.rest;
+        self.count = count;
+        self.rest = clocks % MEGAHERTZ;
+        self.micros = self.micros.wrapping_add(clocks / MEGAHERTZ);
+        self.micros
     }
 
     /// Buttons pull their pins down; the reset state of an emulated one is down.

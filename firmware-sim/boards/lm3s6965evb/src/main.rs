@@ -17,7 +17,7 @@ use core::panic::PanicInfo;
 
 use chip::Chip;
 use ganlet_runtime::Arena;
-use ganlet_sim::{Board, Button, Memory};
+use ganlet_sim::{Board, Button, Keys, Memory};
 use oled::Frame;
 
 const RAM: usize = 64 << 10;
@@ -27,23 +27,26 @@ struct Evb<'f> {
     frame: &'f mut Frame,
 }
 
+impl Keys for Chip {
+    fn is_held(&mut self, button: Button) -> bool {
+        Self::is_held(self, button)
+    }
+
+    fn micros(&mut self) -> u32 {
+        Self::micros(self)
+    }
+}
+
 impl Board for Evb<'_> {
     type Display = Frame;
+    type Keys = Chip;
 
-    fn display(&mut self) -> &mut Frame {
-        self.frame
+    fn parts(&mut self) -> (&mut Frame, &mut Chip) {
+        (self.frame, &mut self.chip)
     }
 
     fn flush(&mut self) {
         self.frame.send(&mut self.chip);
-    }
-
-    fn is_held(&mut self, button: Button) -> bool {
-        self.chip.is_held(button)
-    }
-
-    fn frame_is_due(&mut self) -> bool {
-        self.chip.frame_is_due()
     }
 
     fn receive(&mut self) -> Option<u8> {

@@ -19,7 +19,7 @@ use core::panic::PanicInfo;
 
 use embedded_hal::digital::InputPin;
 use ganlet_runtime::Arena;
-use ganlet_sim::{Board, Button, Memory, TwoButtons};
+use ganlet_sim::{Board, Button, Keys, Memory, TwoButtons};
 use leds::Leds;
 use line::Line;
 use microbit::board::Buttons;
@@ -27,50 +27,45 @@ use microbit::hal::{Timer, timer::Periodic};
 use microbit::pac::TIMER0;
 
 const RAM: usize = 16 << 10;
-const FRAME_MICROSECONDS: u32 = 40_000;
 
-struct Microbit {
-    leds: Leds,
+/// The two buttons and the clock.
+struct Hands {
     buttons: Buttons,
     two: TwoButtons,
-    /// Whether the buttons are to be looked at: at a steady rate, once a frame.
-    look: bool,
-    line: Line,
     timer: Timer<TIMER0, Periodic>,
-    last: u32,
 }
 
-impl Board for Microbit {
-    type Display = Leds;
-
-    fn display(&mut self) -> &mut Leds {
-        &mut self.leds
-    }
-
-    fn flush(&mut self) {
-        self.leds.show();
-    }
-
+impl Keys for Hands {
     fn is_held(&mut self, _: Button) -> bool {
         false
     }
 
     fn event(&mut self) -> Option<Button> {
-        if !core::mem::take(&mut self.look) {
-            return None;
-        }
         let (a, b) = (self.buttons.button_a.is_low(), self.buttons.button_b.is_low());
-        self.two.poll(a.unwrap_or(false), b.unwrap_or(false))
+        self.two.poll(a.unwrap_or(false), b.unwrap_or(false), self.timer.read())
     }
 
-    fn frame_is_due(&mut self) -> bool {
-        let now = self.timer.read();
-        let due = now.wrapping_sub(self.last) >= FRAME_MICROSECONDS;
-        if due {
-            self.last = now;
-            self.look = true;
-        }
-        due
+    fn micros(&mut self) -> u32 {
+        self.timer.read()
+    }
+}
+
+struct Microbit {
+    leds: Leds,
+    hands: Hands,
+    line: Line,
+}
+
+impl Board for Microbit {
+    type Display = Leds;
+    type Keys = Hands;
+
+    fn parts(&mut self) -> (&mut Leds, &mut Hands) {
+        (&mut self.leds, &mut self.hands)
+    }
+
+    fn flush(&mut self) {
+        self.leds.show();
     }
 
     fn receive(&mut self) -> Option<u8> {
@@ -95,9 +90,8 @@ fn main() -> ! {
     timer.start(u32::MAX);
     let line = Line::start(chip.UART0, chip.uart);
     let leds = Leds::start(chip.TIMER1, chip.display_pins);
-    let (buttons, two) = (chip.buttons, TwoButtons::default());
-    let mut board = Microbit { leds, buttons, two, look: false, line, timer, last: 0 };
-    model::show(&mut board, ARENA)
+    let hands = Hands { buttons: chip.buttons, two: TwoButtons::default(), timer };
+    model::show(&mut Microbit { leds, hands, line }, ARENA)
 }
 
 /// A debugger that stops here sees why; the LEDs go on to show the last picture.
