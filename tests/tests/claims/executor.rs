@@ -58,10 +58,15 @@ fn large_products_and_convolutions() {
 fn convolutions_with_fewer_products_than_taps() {
     let window = Window { kernel: 4, stride: 2, pad: 1 };
     // Outputs of 7, 4x5, 6x8 and 9x2 pixels: every mixture of pieces, and sides that do not match.
-    // The last has many weights and few pixels.
-    for (batch, h, w, ci, co) in
-        [(12, 14, 14, 32, 40), (26, 8, 10, 36, 32), (11, 13, 16, 33, 64), (29, 18, 4, 32, 70), (16, 8, 6, 260, 256)]
-    {
+    // The last two have many weights and few pixels.
+    for (batch, h, w, ci, co) in [
+        (12, 14, 14, 32, 40),
+        (26, 8, 10, 36, 32),
+        (11, 13, 16, 33, 64),
+        (29, 18, 4, 32, 70),
+        (16, 8, 6, 260, 256),
+        (20, 9, 7, 130, 510),
+    ] {
         let mut g = Graph::default();
         let (x, k) = (g.input("x", &[batch, h, w, ci]), g.input("k", &[4, 4, ci, co]));
         let y = g.conv(x, k, window);

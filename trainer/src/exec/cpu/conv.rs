@@ -141,6 +141,9 @@ pub(crate) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut
     if winograd::suits(w, s) {
         return winograd::input(w, s, y, weight, x);
     }
+    if winograd_deep::suits(w, s) {
+        return winograd_deep::input(w, s, y, weight, x);
+    }
     let plane = Plane::output(w, s);
     let (per_task, tasks) = s.tasks(s.most_tasks(weight.len()));
     let len = phases(w).map(|p| packed_len(p.depth(s), s.ci)).sum();
@@ -242,6 +245,7 @@ pub(crate) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], dw: &mut [f
     }
     let each_len = dw.len();
     match shares(w, s) {
+        Shares::Weights(_) if winograd_deep::suits(w, s) => winograd_deep::weight(w, s, x, y, dw),
         Shares::Weights(rows) => {
             each(0..s.taps(w).div_ceil(rows), Parts::one(dw, rows * s.co), &|task, mut parts| {
                 let (sums, _) = &mut parts.slices[0];

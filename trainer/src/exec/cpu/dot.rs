@@ -4,7 +4,7 @@ use super::tile::{Left, NARROW, Out};
 /// Rows that one call of the vector kernel takes.
 const ROWS: usize = 4;
 
-/// Checked by [`multiply`]: what a kernel reads and writes lies within the numbers.
+/// What a kernel reads: four rows of the left side, and all columns.
 struct Rows<'a> {
     left: &'a [f32],
     rows: [usize; ROWS],
@@ -23,48 +23,63 @@ type Sums = [[f32; NARROW]; ROWS];
 /// # Panics
 /// When a row, a column or the result does not lie within its numbers.
 pub(super) fn multiply(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
-    let depth = left.segments.len() * left.len;
-    let (rows, columns) = (out.rows, out.columns);
-    assert!(left.step == 1 && columns <= NARROW && right.len() >= columns * depth, "columns exceed their numbers");
-    let reach = left.segments.iter().max().map_or(0, |&s| s + left.len);
-    for first in (0..rows).step_by(ROWS) {
-        let lines: [usize; ROWS] = std::array::from_fn(|r| left.lines.at((first + r).min(rows - 1)));
-        assert!(lines.iter().all(|l| l + reach <= left.data.len()), "a row exceeds the left numbers");
-        let job = Rows { left: left.data, rows: lines, segments: left.segments, len: left.len, right, depth };
-        let sums = match columns {
-            1 => sums::<1>(&job),
-            2 => sums::<2>(&job),
-            3 => sums::<3>(&job),
-            _ => sums::<4>(&job),
-        };
-        for (r, sums) in sums.iter().enumerate().take(rows - first) {
-            let place = out.lines.at(first + r);
-            for (o, s) in out.data[place..][..columns].iter_mut().zip(sums) {
-                *o = if out.add { *o + s } else { *s };
-            }
-        }
+    match out.columns {
+        1 => columns::<1>(left, right, out),
+        2 => columns::<2>(left, right, out),
+        3 => columns::<3>(left, right, out),
+        _ => columns::<4>(left, right, out),
     }
 }
 
-fn sums<const COLUMNS: usize>(job: &Rows<'_>) -> Sums {
+fn columns<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
     #[cfg(target_arch = "x86_64")]
     {
-        if std::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has the instructions; `multiply` checked that rows and columns lie within their numbers.
+        #[target_feature(enable = "avx512f")]
+        fn avx512<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
+            // SAFETY: the processor has the instructions; `every` checked that rows and columns lie within their numbers.
             #[allow(unsafe_code)]
-            return unsafe { wide::<COLUMNS>(job) };
+            every::<COLUMNS>(left, right, out, |job| unsafe { wide::<COLUMNS>(job) });
+        }
+        if std::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has the instructions, as detected right above.
+            #[allow(unsafe_code)]
+            return unsafe { avx512::<COLUMNS>(left, right, out) };
         }
         #[target_feature(enable = "avx2")]
-        fn avx2<const COLUMNS: usize>(job: &Rows<'_>) -> Sums {
-            portable::<COLUMNS>(job)
+        fn avx2<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
+            every::<COLUMNS>(left, right, out, portable::<COLUMNS>);
         }
         if std::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has the instructions, as detected right above.
             #[allow(unsafe_code)]
-            return unsafe { avx2::<COLUMNS>(job) };
+            return unsafe { avx2::<COLUMNS>(left, right, out) };
         }
     }
-    portable::<COLUMNS>(job)
+    every::<COLUMNS>(left, right, out, portable::<COLUMNS>);
+}
+
+/// Calls `sums` for four rows after the other.
+#[inline(always)]
+fn every<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>, sums: impl Fn(&Rows<'_>) -> Sums) {
+    let depth = left.segments.len() * left.len;
+    let rows = out.rows;
+    assert!(left.step == 1 && COLUMNS == out.columns.min(NARROW), "a kernel of {COLUMNS} columns for {}", out.columns);
+    assert!(right.len() >= COLUMNS * depth, "columns exceed their numbers");
+    let reach = left.segments.iter().max().map_or(0, |&s| s + left.len);
+    assert!(left.lines.farthest(rows) + reach <= left.data.len(), "a row exceeds the left numbers");
+    let mut job = Rows { left: left.data, rows: [0; ROWS], segments: left.segments, len: left.len, right, depth };
+    for first in (0..rows).step_by(ROWS) {
+        for (r, line) in job.rows.iter_mut().enumerate() {
+            *line = left.lines.at((first + r).min(rows - 1));
+        }
+        let sums = sums(&job);
+        for (r, sums) in sums.iter().enumerate().take(rows - first) {
+            let place = out.lines.at(first + r);
+            for (o, s) in out.data[place..][..COLUMNS].iter_mut().zip(sums) {
+                *o = if out.add { *o + s } else { *s };
+            }
+        }
+    }
 }
 
 #[inline(always)]
@@ -152,7 +167,9 @@ mod tests {
                 assert_eq!(*got, want, "{m}x{k}x{n} element {e}");
             }
             let job = Rows { left: &a, rows: [0; ROWS], segments: &starts, len, right: &b, depth: k };
-            assert_eq!(sums::<1>(&job)[0][0], portable::<1>(&job)[0][0]);
+            let mut c = vec![0.0; 4];
+            multiply(left, &b, &mut Out { data: &mut c, lines: Lines::Even(1), rows: 1, columns: 1, add: false });
+            assert_eq!(c[0], portable::<1>(&job)[0][0]);
         }
     }
 }

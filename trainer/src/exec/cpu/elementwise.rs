@@ -13,10 +13,14 @@ use std::cell::RefCell;
 /// Most numbers of a block, unless one pixel has more channels, and least.
 const BLOCK: usize = 1024;
 const LEAST: usize = 64;
+/// Numbers that are summed at once.
+const UNIT: usize = 512;
 /// Numbers of all that a block touches: three quarters of a first-level cache.
 const CACHE: usize = 6144;
 /// Numbers of a block that follows a product: a few tiles of rows, still in the first-level cache when they are read.
 const ROWS_OF: usize = 2048;
+/// Numbers of a right side beyond which it is not read again for every block.
+const WIDE: usize = 1 << 17;
 /// Numbers that make a task of their own worth while.
 const TASK: usize = 1 << 14;
 /// Most tasks of one step.
@@ -35,21 +39,28 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
+/// Whole pixels whose sums are added up before they join the others: the same whatever else a block holds, so that what runs
+/// together does not change a sum.
+fn unit(fused: &Fused) -> usize {
+    fused.channels * (UNIT / fused.channels).max(1)
+}
+
 /// Elements of a block and of a task, and the count of tasks: by sizes alone.
 fn sizes(fused: &Fused) -> (usize, usize, usize) {
     let tiles = fused.tiles.iter().filter(|t| !matches!(t, Tile::Constant(_))).count();
     let touched = fused.registers + tiles + fused.stores.len() + fused.reads;
     let most = (CACHE / touched.max(1) / LEAST * LEAST).clamp(LEAST, BLOCK);
     if let Some(Product { size: (m, k, n), .. }) = fused.product {
-        // Whole tiles of rows in every block and task.
-        let rows = (ROWS_OF / n).max(1).next_multiple_of(12).min(m);
-        let task = gemm::task_rows((m, k, n)).next_multiple_of(rows);
+        // Whole tiles of rows in every block and task; a right side that no cache holds is read once a task.
+        let task = gemm::task_rows((m, k, n));
+        let rows = if k * n > WIDE { task } else { (ROWS_OF / n).max(1).next_multiple_of(12) }.min(m);
+        let task = task.next_multiple_of(rows);
         return (rows * n, task * n, m.div_ceil(task));
     }
-    let block = fused.channels * (most / fused.channels).max(1);
-    let block = block.min(fused.len);
+    let unit = unit(fused);
+    let block = (unit * (most / unit).max(1)).min(fused.len);
     let tasks = (fused.len / TASK).clamp(1, MAX_TASKS);
-    let task = fused.len.div_ceil(tasks).next_multiple_of(block);
+    let task = fused.len.div_ceil(tasks).next_multiple_of(unit);
     (block, task, fused.len.div_ceil(task))
 }
 
@@ -128,7 +139,7 @@ fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
     let Task { fused, inputs, block, .. } = *task;
     prepare(scratch, fused, inputs, block);
     let Scratch { registers, tiles } = scratch;
-    let start = task.at;
+    let (start, unit) = (task.at, unit(fused));
     let mut at = start;
     while at < task.end {
         let n = block.min(task.end - at);
@@ -194,7 +205,9 @@ fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
                 Operand::Tile(t) => &tiles[t][..n],
             };
             let sums = &mut task.partial[from..][..channels];
-            add_channels(sums, values);
+            for values in values.chunks(unit) {
+                add_channels(sums, values);
+            }
             from += channels;
         }
         for (o, &operand) in fused.stores.iter().enumerate() {

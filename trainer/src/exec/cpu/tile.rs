@@ -35,7 +35,8 @@ impl Lines<'_> {
     }
 
     /// The farthest beginning among the first `rows` rows, of which there is one at least.
-    fn farthest(&self, rows: usize) -> usize {
+    #[inline(always)]
+    pub(super) fn farthest(&self, rows: usize) -> usize {
         match self {
             Self::Even(stride) => (rows - 1) * stride,
             Self::Table(table) => table[..rows].iter().fold(0, |far, &at| far.max(at)),

@@ -186,8 +186,48 @@ widest! {
 }
 
 widest! {
+    /// [`scatter`] for one point of the rows and all of the columns, whose products lie one after the other, `apart` numbers
+    /// from each other: what they add up to along a row goes to the outputs at once.
+    fn scatter_rows(rows: Rows, grid: Grid, from: &[f32], apart: usize, to: &mut [f32]) {
+        let (inner, column) = (grid.inner, grid.column);
+        let (all, threes) = (count(rows.size.1, Point::Zero), count(rows.size.1, Point::MinusOne));
+        let mut line = 0;
+        for p in 0..rows.pictures {
+            for y in pieces(rows.size.0, rows.pair.0) {
+                let down = rows.pair.0.outputs(y.len);
+                for (i, x) in pieces(rows.size.1, Point::Zero).enumerate() {
+                    let product = |point: usize, width: usize| &from[point * apart + (line * width + i) * inner..][..inner];
+                    let (zero, one, infinity) = (product(0, all), product(1, all), product(3, all));
+                    for (dy, &sy) in down.iter().enumerate().take(y.len).filter(|s| *s.1 != 0.0) {
+                        let place = grid.first + p * grid.picture + (y.start + dy) * grid.row + x.start * column;
+                        let (first, rest) = to[place..].split_at_mut(column);
+                        if x.len == 2 {
+                            let (first, second) = (&mut first[..inner], &mut rest[..inner]);
+                            for c in 0..inner {
+                                first[c] += sy * (zero[c] + one[c]);
+                                second[c] += sy * (one[c] + infinity[c]);
+                            }
+                            continue;
+                        }
+                        let minus = product(2, threes);
+                        let (second, third) = rest.split_at_mut(column);
+                        let (first, second, third) = (&mut first[..inner], &mut second[..inner], &mut third[..inner]);
+                        for c in 0..inner {
+                            first[c] += sy * (zero[c] + one[c] + minus[c]);
+                            second[c] += sy * (one[c] - minus[c]);
+                            third[c] += sy * (one[c] + minus[c] + infinity[c]);
+                        }
+                    }
+                }
+                line += 1;
+            }
+        }
+    }
+}
+
+widest! {
     /// The adjoint of [`scatter`]: for each row, the sum of the outputs that it counts in.
-    fn collect(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
+    pub(super) fn collect(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
         let inner = grid.inner;
         let mut to = to.chunks_exact_mut(inner);
         for p in 0..rows.pictures {
@@ -213,7 +253,7 @@ widest! {
 
 widest! {
     /// to += factor · from.
-    fn add_scaled(factor: f32, from: &[f32], to: &mut [f32]) {
+    pub(super) fn add_scaled(factor: f32, from: &[f32], to: &mut [f32]) {
         add(factor, from, to);
     }
 }
@@ -360,38 +400,41 @@ pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &m
             SCRATCH.with_borrow_mut(|Scratch { plane, rows, products, .. }| {
                 let plane = room(plane, pictures * squares.len());
                 squares.lay(w, s, x, plane);
-                for (i, pair) in pairs().enumerate() {
-                    let which = Rows { pictures, size: (s.oh, s.ow), pair };
-                    let weights = &packed[i * matrix..][..matrix];
-                    multiply(which, squares.grid(), plane, weights, out, y, (rows, products));
-                }
+                let size = (s.oh, s.ow);
+                multiply((pictures, size), (squares.grid(), plane), packed, (out, y), (rows, products));
             });
         });
     });
 }
 
-/// One pair: gathers its rows, multiplies them with its weights and scatters the products.
+/// All pairs: gathers their rows, multiplies them with their weights and adds the products to the outputs.
 fn multiply(
-    which: Rows,
-    from: Grid,
-    plane: &[f32],
+    (pictures, size): (usize, (usize, usize)),
+    (from, plane): (Grid, &[f32]),
     weights: &[f32],
-    to: Grid,
-    out: &mut [f32],
+    (to, out): (Grid, &mut [f32]),
     (rows, products): (&mut Vec<f32>, &mut Vec<f32>),
 ) {
-    let count = which.count();
-    if count == 0 {
-        return;
-    }
     let (depth, columns) = (from.inner, to.inner);
-    let (rows, products) = (room(rows, count * depth), room(products, count * columns));
-    gather(which, from, plane, rows);
-    let left = Left { data: rows, lines: Lines::Even(depth), segments: &[0], len: depth, step: 1 };
-    let lines = Lines::Even(columns);
-    let right = Right::packed(weights, depth, columns);
-    tile::multiply(left, right, &mut Out { data: products, lines, rows: count, columns, add: false });
-    scatter(which, to, products, out);
+    let matrix = packed_len(depth, columns);
+    let apart = pictures * count(size.0, Point::Zero) * count(size.1, Point::Zero) * columns;
+    let products = room(products, 4 * apart);
+    for (i, point) in POINTS.into_iter().enumerate() {
+        for (j, other) in POINTS.into_iter().enumerate() {
+            let which = Rows { pictures, size, pair: (point, other) };
+            let count = which.count();
+            if count == 0 {
+                continue;
+            }
+            let rows = room(rows, count * depth);
+            gather(which, from, plane, rows);
+            let left = Left { data: rows, lines: Lines::Even(depth), segments: &[0], len: depth, step: 1 };
+            let right = Right::packed(&weights[(4 * i + j) * matrix..][..matrix], depth, columns);
+            let (data, lines) = (&mut products[j * apart..][..count * columns], Lines::Even(columns));
+            tile::multiply(left, right, &mut Out { data, lines, rows: count, columns, add: false });
+        }
+        scatter_rows(Rows { pictures, size, pair: (point, Point::Zero) }, to, products, apart, out);
+    }
 }
 
 /// x = transposed conv(y, weight).
@@ -425,10 +468,8 @@ pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut
                 let y = plane.pad(y, padded);
                 for (p, phase) in phases(w).enumerate() {
                     let (from, to, size) = phase_grids(w, s, &plane, &phase);
-                    for (i, pair) in pairs().enumerate() {
-                        let weights = &packed[(16 * p + i) * matrix..][..matrix];
-                        multiply(Rows { pictures, size, pair }, from, y, weights, to, x, (rows, products));
-                    }
+                    let weights = &packed[16 * p * matrix..][..16 * matrix];
+                    multiply((pictures, size), (from, y), weights, (to, x), (rows, products));
                 }
             });
         });
@@ -436,7 +477,7 @@ pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut
 }
 
 /// Where a phase reads the padded plane and writes the picture, and how many outputs it has along each side.
-fn phase_grids(w: Window, s: &ConvShape, plane: &Plane, phase: &Phase) -> (Grid, Grid, (usize, usize)) {
+pub(super) fn phase_grids(w: Window, s: &ConvShape, plane: &Plane, phase: &Phase) -> (Grid, Grid, (usize, usize)) {
     let row = plane.width() * s.co;
     let from = Grid {
         first: phase.from[0] * row + phase.from[1] * s.co,
