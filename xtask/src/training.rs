@@ -84,11 +84,12 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     }
     let threads = trainer.threads();
     console::note(&format!(
-        "  run        {} steps, seed {}, {threads} thread{}, {:.1} MB planned",
+        "  run        {} steps, seed {}, {threads} thread{}, {:.1} MB planned{}",
         trainer.steps(),
         trainer.seed(),
         if threads == 1 { "" } else { "s" },
-        mb(trainer.bytes())
+        mb(trainer.bytes()),
+        if recipe.train.recompute { ", values recomputed" } else { "" }
     ));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if threads > cores {

@@ -59,6 +59,24 @@ fn a_hundred_steps_equal_fifty_a_checkpoint_and_fifty() {
 }
 
 #[test]
+fn recomputing_trains_the_same_in_less_memory() {
+    for recipe in small() {
+        let run = |recompute| {
+            let mut recipe = recipe.clone();
+            recipe.train.recompute = recompute;
+            let mut trainer = trainer(&recipe, 5, 1);
+            (0..5).for_each(|_| _ = trainer.advance().unwrap());
+            // The steps; samples are drawn without gradients.
+            let most = trainer.programs()[..3].iter().map(|p| p.plan.bytes()).max().unwrap();
+            (most, trainer.store().clone())
+        };
+        let (kept, again) = (run(false), run(true));
+        assert!(kept.1 == again.1, "{}: weights differ", recipe.name);
+        assert!(again.0 < kept.0, "{}: {} bytes, recomputing {}", recipe.name, kept.0, again.0);
+    }
+}
+
+#[test]
 fn any_number_of_threads_trains_the_same() {
     for recipe in small() {
         let run = |threads| {

@@ -8,6 +8,9 @@ use crate::plan::Plan;
 use std::fmt;
 pub use store::{Entry, Store};
 
+/// The guard of a step's loss, behind which its gradients are computed.
+pub(crate) const LOSS: &str = "loss";
+
 /// A named graph with its plan: one kind of step of a training run.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -22,7 +25,17 @@ pub struct Program {
 impl Program {
     /// Simplifies and plans `graph` for reading `outputs`, in this order, after each run.
     pub fn new(name: impl Into<String>, graph: &Graph, outputs: &[NodeId]) -> Self {
-        let (graph, outputs) = graph.simplified(outputs);
+        Self::planned(name, graph, outputs, false)
+    }
+
+    /// The same; if told so, gradients compute elementwise values again that would be kept for them (see [`Graph`]'s guard
+    /// named "loss": what comes behind it is their computation).
+    pub(crate) fn planned(name: impl Into<String>, graph: &Graph, outputs: &[NodeId], recompute: bool) -> Self {
+        let (mut graph, mut outputs) = graph.simplified(outputs);
+        let turn = graph.guards().iter().find(|g| g.0 == LOSS).map(|g| g.1);
+        if let Some(turn) = turn.filter(|_| recompute) {
+            (graph, outputs) = graph.recomputed(&outputs, turn);
+        }
         let plan = Plan::new(&graph, &outputs);
         Self { name: name.into(), graph, plan }
     }

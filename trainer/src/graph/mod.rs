@@ -7,6 +7,7 @@ mod dump;
 mod grad;
 mod interpret;
 mod ops;
+mod recompute;
 mod shape;
 mod simplify;
 

@@ -77,6 +77,8 @@ pub(crate) struct Instruction {
 pub(crate) struct Fused {
     /// Elements walked.
     pub(crate) len: usize,
+    /// Length of the innermost dimension; 1 where that is long, as in flat vectors.
+    pub(crate) row: usize,
     /// Length of the innermost dimension if anything is per channel, else 1.
     pub(crate) channels: usize,
     pub(crate) registers: usize,
@@ -119,9 +121,13 @@ fn elementwise(op: Op) -> bool {
     matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select)
 }
 
-/// Whether a fused step can take the operation's rows on the way: a product whose left side lies row by row.
-fn by_rows(op: Op) -> bool {
-    matches!(op, Op::MatMul { ta: false, .. })
+/// Most numbers of a right side that is read again for every few rows.
+const WIDE: usize = 1 << 17;
+
+/// Whether a fused step can take the rows of `id` on the way: a product whose left side lies row by row.
+fn by_rows(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    matches!(node.op, Op::MatMul { ta: false, .. }) && graph.shape(node.args[1]).len() <= WIDE
 }
 
 /// Whether `id` sums to a scalar or to channels, which a fused step can do on the way.
@@ -245,7 +251,7 @@ fn walked(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     let &first = members.first()?;
     let node = graph.node(first);
     let sum = sums_on_the_way(graph, first);
-    let walked = sum || elementwise(node.op) || by_rows(node.op);
+    let walked = sum || elementwise(node.op) || by_rows(graph, first);
     walked.then(|| if sum { graph.shape(node.args[0]) } else { node.shape })
 }
 
@@ -256,7 +262,7 @@ fn merge(graph: &Graph, groups: &mut Groups, most: usize) {
     let guarded = |groups: &Groups, g: usize| guards.iter().any(|&guard| depends(graph, groups, guard, g));
     for g in 0..groups.members.len() {
         let Some(shape) = walked(graph, &groups.members[g]) else { continue };
-        if groups.members[g].iter().all(|&m| by_rows(graph.node(m).op)) {
+        if groups.members[g].iter().all(|&m| by_rows(graph, m)) {
             continue;
         }
         let mut needs = groups.needs(graph, g);
@@ -268,7 +274,7 @@ fn merge(graph: &Graph, groups: &mut Groups, most: usize) {
             if guarded(groups, a) && !guarded(groups, g) {
                 continue;
             }
-            let product = |g: usize| groups.members[g].iter().any(|&m| by_rows(graph.node(m).op));
+            let product = |g: usize| groups.members[g].iter().any(|&m| by_rows(graph, m));
             if product(a) && product(g) {
                 continue;
             }
@@ -285,8 +291,8 @@ fn merge(graph: &Graph, groups: &mut Groups, most: usize) {
 fn joins(graph: &Graph, groups: &Groups, a: usize, g: usize) -> bool {
     let direct = |&m: &NodeId| {
         graph.node(m).args.iter().all(|&x| {
-            let op = graph.node(x).op;
-            let alike = groups.of[x.index()] == a && (elementwise(op) || by_rows(op)) && !by_rows(graph.node(m).op);
+            let walked = elementwise(graph.node(x).op) || by_rows(graph, x);
+            let alike = groups.of[x.index()] == a && walked && !by_rows(graph, m);
             groups.group_of(graph, x) != Some(a) || alike
         })
     };
@@ -323,7 +329,7 @@ fn mark_stored(graph: &Graph, roots: &[NodeId], groups: &mut Groups) {
             let inside = role == Role::Computed
                 && base == arg
                 && groups.of[arg.index()] == groups.of[id.index()]
-                && (elementwise(graph.node(arg).op) || by_rows(graph.node(arg).op));
+                && (elementwise(graph.node(arg).op) || by_rows(graph, arg));
             if !inside && groups.role[base.index()] == Role::Computed {
                 read.push(base);
             }
@@ -332,8 +338,8 @@ fn mark_stored(graph: &Graph, roots: &[NodeId], groups: &mut Groups) {
     read.iter().for_each(|r| groups.stored[r.index()] = true);
     for members in &groups.members {
         // A fused sum is always an output, and so is the value of any other step.
-        let inside = |op: Op| elementwise(op) || (by_rows(op) && members.len() > 1);
-        for &m in members.iter().filter(|&&m| !inside(graph.node(m).op)) {
+        let inside = |m: NodeId| elementwise(graph.node(m).op) || (by_rows(graph, m) && members.len() > 1);
+        for &m in members.iter().filter(|&&m| !inside(m)) {
             groups.stored[m.index()] = true;
         }
     }

@@ -2,27 +2,61 @@
 use super::fuse::{Action, Fused, Instruction, Operand, Product, Target, Tile};
 use super::{Base, ConvShape, Groups, Kind, Plan, Role, Step, View, around};
 use crate::graph::{Binary, Graph, NodeId, Op, Unary};
+use std::cmp::Reverse;
 use std::collections::HashMap;
+
+/// Longest rows that steps walk whole, unless something is given for every channel.
+const LONG: usize = 1024;
 
 struct Slots<'g> {
     graph: &'g Graph,
     groups: &'g Groups,
     inputs: HashMap<NodeId, usize>,
+    /// The stay that each living value has.
     place: HashMap<NodeId, usize>,
-    sizes: Vec<usize>,
-    free: Vec<usize>,
+    stays: Vec<Stay>,
+    /// The step that is being planned.
+    at: usize,
+}
+
+/// Numbers that are needed from one step to another, both included: a value, or several that take each other's place.
+#[derive(Clone, Copy)]
+struct Stay {
+    len: usize,
+    from: usize,
+    to: usize,
+}
+
+/// Buffers for all stays, largest first, and the buffer of each: the largest stays choose first, and take the smallest buffer
+/// that is free for as long as they need it (Pisarchyk & Lee 2020, "greedy by size").
+fn buffers(stays: &[Stay]) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<_> = (0..stays.len()).collect();
+    order.sort_by_key(|&i| (Reverse(stays[i].len), stays[i].from));
+    let mut buffers: Vec<Vec<Stay>> = Vec::new();
+    let mut of = vec![0; stays.len()];
+    for i in order {
+        let stay = stays[i];
+        let free = |b: &Vec<Stay>| b.iter().all(|s| s.to < stay.from || stay.to < s.from);
+        of[i] = buffers.iter().rposition(free).unwrap_or(buffers.len());
+        match buffers.get_mut(of[i]) {
+            Some(buffer) => buffer.push(stay),
+            None => buffers.push(vec![stay]),
+        }
+    }
+    (buffers.iter().map(|b| b[0].len).collect(), of)
 }
 
 /// Turns ordered groups into steps with buffers.
 pub(crate) fn assign(graph: &Graph, outputs: &[NodeId], groups: &Groups, order: &[usize]) -> Plan {
     let inputs = graph.inputs().iter().enumerate().map(|(i, (_, id))| (*id, i)).collect();
-    let mut slots = Slots { graph, groups, inputs, place: HashMap::new(), sizes: Vec::new(), free: Vec::new() };
+    let mut slots = Slots { graph, groups, inputs, place: HashMap::new(), stays: Vec::new(), at: 0 };
     let last = last_use(graph, outputs, groups, order);
     let mut dying: HashMap<usize, Vec<NodeId>> = HashMap::new();
     last.iter().for_each(|(&id, &at)| dying.entry(at).or_default().push(id));
     dying.values_mut().for_each(|v| v.sort_unstable());
     let (mut steps, mut copies, mut guarded) = (Vec::new(), Vec::new(), false);
     for (at, &g) in order.iter().enumerate() {
+        slots.at = at;
         let writes = groups.members[g].iter().any(|m| groups.direct.contains_key(m));
         if writes && !std::mem::replace(&mut guarded, true) {
             steps.extend(slots.guard());
@@ -39,12 +73,19 @@ pub(crate) fn assign(graph: &Graph, outputs: &[NodeId], groups: &Groups, order: 
         steps.extend(slots.guard());
     }
     steps.extend(copies);
-    let outputs: Vec<_> = outputs.iter().map(|&id| slots.view(id)).collect();
+    let mut outputs: Vec<_> = outputs.iter().map(|&id| slots.view(id)).collect();
+    let (sizes, of) = buffers(&slots.stays);
+    let views = steps.iter_mut().flat_map(|s: &mut Step| s.inputs.iter_mut().chain(&mut s.outputs));
+    for view in views.chain(&mut outputs) {
+        if let Base::Slot(stay) = &mut view.base {
+            *stay = of[*stay];
+        }
+    }
     assert!(outputs.iter().all(|o| !matches!(o.base, Base::Input(_))), "an input is no output of a program");
     let inputs = graph.inputs().iter().map(|(name, id)| (name.clone(), graph.shape(*id).len())).collect();
     let guards = graph.guards().iter().map(|g| g.0.clone()).collect();
     let flops = steps.iter().map(|s| s.kind.flops()).sum();
-    Plan { steps, slots: slots.sizes, outputs, inputs, guards, flops }
+    Plan { steps, slots: sizes, outputs, inputs, guards, flops }
 }
 
 /// The step after which each stored value is not read again; program outputs and guards live on.
@@ -91,28 +132,17 @@ impl Slots<'_> {
         View { base, offset, len: self.graph.shape(id).len() }
     }
 
-    /// A slot for `len` numbers: the free one that fits best, else the largest free one grown, else a new one.
+    /// A stay for the value of `id`, from now on.
     fn take(&mut self, id: NodeId) {
-        if self.groups.direct.contains_key(&id) {
-            return;
+        if !self.groups.direct.contains_key(&id) {
+            self.place.insert(id, self.stays.len());
+            self.stays.push(Stay { len: self.graph.shape(id).len(), from: self.at, to: usize::MAX });
         }
-        let len = self.graph.shape(id).len();
-        let fits = (0..self.free.len()).filter(|&i| self.sizes[self.free[i]] >= len);
-        let best = fits.min_by_key(|&i| self.sizes[self.free[i]]);
-        let slot = match best.or_else(|| (0..self.free.len()).max_by_key(|&i| self.sizes[self.free[i]])) {
-            Some(i) => self.free.swap_remove(i),
-            None => {
-                self.sizes.push(0);
-                self.sizes.len() - 1
-            }
-        };
-        self.sizes[slot] = self.sizes[slot].max(len);
-        self.place.insert(id, slot);
     }
 
     fn release(&mut self, id: NodeId) {
-        if let Some(slot) = self.place.get(&id).copied().filter(|s| !self.free.contains(s)) {
-            self.free.push(slot);
+        if let Some(stay) = self.place.get(&id) {
+            self.stays[*stay].to = self.at;
         }
     }
 
@@ -200,8 +230,9 @@ impl Slots<'_> {
         let graph = self.graph;
         let first = graph.node(members[0]);
         let shape = if first.op == Op::SumTo { graph.shape(first.args[0]) } else { first.shape };
+        let row = if shape.last() <= LONG { shape.last() } else { 1 };
         let mut build =
-            Build { fused: Fused { len: shape.len(), channels: 1, ..Fused::default() }, ..Build::default() };
+            Build { fused: Fused { len: shape.len(), row, channels: 1, ..Fused::default() }, ..Build::default() };
         build.uses = members.iter().flat_map(|&m| graph.node(m).args.iter().copied()).collect();
         let mut steps: Vec<_> = build.uses.iter().copied().filter(|&u| self.taken_again(u)).collect();
         steps.sort_unstable();

@@ -172,6 +172,10 @@ pub struct Train {
     /// How the critic sees real and generated examples: matters where it normalises over a batch.
     #[serde(default)]
     pub batches: Batches,
+    /// Whether gradients compute normalised values and activations again instead of keeping them: less memory, more work, the
+    /// same numbers.
+    #[serde(default)]
+    pub recompute: bool,
     /// Memory of the averaged generator, which is the one that is shown and exported.
     #[serde(default = "ema")]
     pub ema: f32,

@@ -1,7 +1,7 @@
 //! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
 
 /// Every key that a recipe can have, with a dot between table and key.
-pub const KEYS: [&str; 72] = [
+pub const KEYS: [&str; 73] = [
     "name",
     "about",
     "init",
@@ -67,6 +67,7 @@ pub const KEYS: [&str; 72] = [
     "train.generator_steps",
     "train.generator_first",
     "train.batches",
+    "train.recompute",
     "train.ema",
     "train.log_every",
     "train.sample_every",

@@ -1,7 +1,7 @@
 //! The programs of a run over one store: critic step, critic step with penalty, generator step, samples.
 use super::params::Params;
 use super::sight::{Kind, seen};
-use crate::exec::Program;
+use crate::exec::{LOSS, Program};
 use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
 use crate::loss::{Loss, began_balance, began_convergence};
 use crate::nn::{Bound, Mode, Network};
@@ -62,8 +62,8 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    fn planned(&self) -> Program {
-        Program::new(self.name, &self.graph, &self.outputs)
+    fn planned(&self, recompute: bool) -> Program {
+        Program::planned(self.name, &self.graph, &self.outputs, recompute)
     }
 }
 
@@ -78,7 +78,7 @@ impl Parts<'_> {
     /// All programs, in the order of the indices above.
     pub(crate) fn build(&self) -> Vec<Program> {
         let steps = [self.critic_step(false), self.critic_step(true), self.generator_step()];
-        let mut programs: Vec<_> = steps.iter().map(Traced::planned).collect();
+        let mut programs: Vec<_> = steps.iter().map(|s| s.planned(self.recipe.train.recompute)).collect();
         programs.push(self.sample());
         programs.extend(self.params.statistics.map(|p| self.settle(p)));
         programs.extend(self.judges_points().then(|| self.scores()));
@@ -266,7 +266,7 @@ impl Parts<'_> {
         }
         let gradient = bound.grad(&mut g, total);
         let norm = norm(&mut g, gradient);
-        g.guard("loss", total);
+        g.guard(LOSS, total);
         g.guard("gradient", norm);
         g.enter("critic update");
         let (mut new, moments) = self.update(&mut g, bound.flat, gradient, self.params.critic_moments, given.scalars);
@@ -375,7 +375,7 @@ impl Parts<'_> {
         }
         let gradient = bound.grad(&mut g, total);
         let norm = norm(&mut g, gradient);
-        g.guard("loss", total);
+        g.guard(LOSS, total);
         g.guard("gradient", norm);
         g.enter("generator update");
         let moments = self.params.generator_moments;

@@ -18,9 +18,7 @@ const UNIT: usize = 512;
 /// Numbers of all that a block touches: three quarters of a first-level cache.
 const CACHE: usize = 6144;
 /// Numbers of a block that follows a product: a few tiles of rows, still in the first-level cache when they are read.
-const ROWS_OF: usize = 2048;
-/// Numbers of a right side beyond which it is not read again for every block.
-const WIDE: usize = 1 << 17;
+const ROWS_OF: usize = 4096;
 /// Numbers that make a task of their own worth while.
 const TASK: usize = 1 << 14;
 /// Most tasks of one step.
@@ -39,10 +37,13 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Whole pixels whose sums are added up before they join the others: the same whatever else a block holds, so that what runs
-/// together does not change a sum.
-fn unit(fused: &Fused) -> usize {
-    fused.channels * (UNIT / fused.channels).max(1)
+/// Rows whose sums are added up before they join the others, and rows that tasks hold multiples of: by the shape alone, so
+/// that what runs together, with a product or without, does not change a sum.
+fn units(fused: &Fused) -> (usize, usize) {
+    let row = fused.row.max(fused.channels);
+    let rows = (UNIT / row).max(1);
+    let tiles = (1..=12).map(|times| rows * times).find(|r| r.is_multiple_of(12)).unwrap_or(rows);
+    (rows * row, tiles * row)
 }
 
 /// Elements of a block and of a task, and the count of tasks: by sizes alone.
@@ -50,17 +51,12 @@ fn sizes(fused: &Fused) -> (usize, usize, usize) {
     let tiles = fused.tiles.iter().filter(|t| !matches!(t, Tile::Constant(_))).count();
     let touched = fused.registers + tiles + fused.stores.len() + fused.reads;
     let most = (CACHE / touched.max(1) / LEAST * LEAST).clamp(LEAST, BLOCK);
-    if let Some(Product { size: (m, k, n), .. }) = fused.product {
-        // Whole tiles of rows in every block and task; a right side that no cache holds is read once a task.
-        let task = gemm::task_rows((m, k, n));
-        let rows = if k * n > WIDE { task } else { (ROWS_OF / n).max(1).next_multiple_of(12) }.min(m);
-        let task = task.next_multiple_of(rows);
-        return (rows * n, task * n, m.div_ceil(task));
-    }
-    let unit = unit(fused);
-    let block = (unit * (most / unit).max(1)).min(fused.len);
+    let (unit, tiles) = units(fused);
+    // Whole tiles of rows in every block of a product.
+    let (least, most) = if fused.product.is_some() { (tiles, ROWS_OF) } else { (unit, most) };
+    let block = (least * (most / least).max(1)).min(fused.len);
     let tasks = (fused.len / TASK).clamp(1, MAX_TASKS);
-    let task = fused.len.div_ceil(tasks).next_multiple_of(unit);
+    let task = fused.len.div_ceil(tasks).next_multiple_of(tiles);
     (block, task, fused.len.div_ceil(task))
 }
 
@@ -139,7 +135,7 @@ fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
     let Task { fused, inputs, block, .. } = *task;
     prepare(scratch, fused, inputs, block);
     let Scratch { registers, tiles } = scratch;
-    let (start, unit) = (task.at, unit(fused));
+    let (start, (unit, _)) = (task.at, units(fused));
     let mut at = start;
     while at < task.end {
         let n = block.min(task.end - at);

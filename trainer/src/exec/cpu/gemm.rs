@@ -94,7 +94,7 @@ pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (&
 }
 
 /// Rows of a task: by sizes alone.
-pub(super) fn task_rows((m, k, n): (usize, usize, usize)) -> usize {
+fn task_rows((m, k, n): (usize, usize, usize)) -> usize {
     let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(TASK_ROWS));
     m.div_ceil(tasks).next_multiple_of(12)
 }
