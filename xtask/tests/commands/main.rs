@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod latents;
+mod measuring;
 
 use std::fs;
 use std::path::{Path, PathBuf};
