@@ -14,6 +14,10 @@ mod moves;
 mod plane;
 mod split;
 mod tile;
+#[cfg(target_arch = "aarch64")]
+mod tile_neon;
+#[cfg(target_arch = "x86_64")]
+mod tile_x86;
 mod vectors;
 mod winograd;
 mod winograd_deep;

@@ -6,6 +6,10 @@
 //! what that reaches.
 
 use super::buffer::Buffer;
+#[cfg(target_arch = "aarch64")]
+use super::tile_neon;
+#[cfg(target_arch = "x86_64")]
+use super::tile_x86;
 use super::vectors::widest;
 use std::cell::RefCell;
 
@@ -197,6 +201,8 @@ enum Vectors {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     Portable,
 }
 
@@ -209,6 +215,10 @@ fn vectors() -> Vectors {
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
             return Vectors::Avx2;
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("neon") {
+        return Vectors::Neon;
     }
     Vectors::Portable
 }
@@ -225,6 +235,8 @@ pub fn instructions() -> &'static str {
         Vectors::Avx512 => "AVX-512",
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        Vectors::Neon => "NEON",
         Vectors::Portable => "portable",
     }
 }
@@ -234,20 +246,22 @@ fn columns(left: Left<'_>, right: Panel<'_>, result: &mut Out<'_>, from: usize, 
         #[cfg(target_arch = "x86_64")]
         // A row or two would leave larger tiles mostly idle.
         Vectors::Avx512 if result.rows <= 2 => match right.width.div_ceil(16) {
-            1 => tiles::<2>(left, right, result, from, add, x86::wide::<2, 1>),
-            2 => tiles::<2>(left, right, result, from, add, x86::wide::<2, 2>),
-            3 => tiles::<2>(left, right, result, from, add, x86::wide::<2, 3>),
-            _ => tiles::<2>(left, right, result, from, add, x86::wide::<2, 4>),
+            1 => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 1>),
+            2 => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 2>),
+            3 => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 3>),
+            _ => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 4>),
         },
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 => match right.width.div_ceil(16) {
-            1 => tiles::<12>(left, right, result, from, add, x86::wide::<12, 1>),
-            2 => tiles::<12>(left, right, result, from, add, x86::wide::<12, 2>),
-            3 => tiles::<8>(left, right, result, from, add, x86::wide::<8, 3>),
-            _ => tiles::<6>(left, right, result, from, add, x86::wide::<6, 4>),
+            1 => tiles::<12>(left, right, result, from, add, tile_x86::wide::<12, 1>),
+            2 => tiles::<12>(left, right, result, from, add, tile_x86::wide::<12, 2>),
+            3 => tiles::<8>(left, right, result, from, add, tile_x86::wide::<8, 3>),
+            _ => tiles::<6>(left, right, result, from, add, tile_x86::wide::<6, 4>),
         },
         #[cfg(target_arch = "x86_64")]
-        Vectors::Avx2 => by_sixteen(left, right, result, from, add, x86::narrow),
+        Vectors::Avx2 => by_sixteen(left, right, result, from, add, tile_x86::narrow),
+        #[cfg(target_arch = "aarch64")]
+        Vectors::Neon => by_sixteen(left, right, result, from, add, tile_neon::tile),
         Vectors::Portable => by_sixteen(left, right, result, from, add, portable),
     }
 }
@@ -261,18 +275,18 @@ fn by_sixteen(left: Left<'_>, right: Panel<'_>, result: &mut Out<'_>, from: usiz
 }
 
 /// What a kernel is told: bounds are checked before it is called.
-struct Tile<'a, const ROWS: usize> {
-    left: *const f32,
-    rows: [usize; ROWS],
-    segments: &'a [usize],
-    len: usize,
-    step: usize,
-    right: *const f32,
-    right_step: usize,
-    width: usize,
-    result: *mut f32,
-    places: [usize; ROWS],
-    add: bool,
+pub(super) struct Tile<'a, const ROWS: usize> {
+    pub(super) left: *const f32,
+    pub(super) rows: [usize; ROWS],
+    pub(super) segments: &'a [usize],
+    pub(super) len: usize,
+    pub(super) step: usize,
+    pub(super) right: *const f32,
+    pub(super) right_step: usize,
+    pub(super) width: usize,
+    pub(super) result: *mut f32,
+    pub(super) places: [usize; ROWS],
+    pub(super) add: bool,
 }
 
 // SAFETY: callers check bounds and choose a kernel whose instructions the processor has; see `tiles`.
@@ -354,118 +368,6 @@ unsafe fn portable(t: &Tile<'_, 6>) {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[allow(clippy::needless_range_loop, reason = "indices say which register an instruction takes")]
-mod x86 {
-    use super::Tile;
-    use std::arch::x86_64::*;
-
-    /// `ROWS` rows by `WIDE` vectors of 16, the last of them masked.
-    ///
-    /// # Safety
-    /// The processor has AVX-512F; bounds as asserted by [`super::tiles`]; the width needs `WIDE` vectors.
-    // SAFETY: see above.
-    #[allow(unsafe_code)]
-    #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn wide<const ROWS: usize, const WIDE: usize>(t: &Tile<'_, ROWS>) {
-        let mask = ((1u32 << (t.width - 16 * (WIDE - 1))) - 1) as u16;
-        let mut sums = [[_mm512_setzero_ps(); WIDE]; ROWS];
-        let mut right = t.right;
-        let mut rows = [t.left; ROWS];
-        for r in 0..ROWS {
-            rows[r] = t.left.wrapping_add(t.rows[r]);
-        }
-        // SAFETY: the caller checked all rows, the panel and the places; the mask keeps to the width.
-        unsafe {
-            for &segment in t.segments {
-                let mut at = segment;
-                for _ in 0..t.len {
-                    let mut line = [_mm512_setzero_ps(); WIDE];
-                    for v in 0..WIDE - 1 {
-                        line[v] = _mm512_loadu_ps(right.add(16 * v));
-                    }
-                    line[WIDE - 1] = _mm512_maskz_loadu_ps(mask, right.add(16 * (WIDE - 1)));
-                    for r in 0..ROWS {
-                        let a = _mm512_set1_ps(*rows[r].add(at));
-                        for v in 0..WIDE {
-                            sums[r][v] = _mm512_fmadd_ps(a, line[v], sums[r][v]);
-                        }
-                    }
-                    right = right.wrapping_add(t.right_step);
-                    at += t.step;
-                }
-            }
-            if t.add {
-                // All are read before any is written, because repeated rows share a place.
-                for r in 0..ROWS {
-                    let place = t.result.add(t.places[r]);
-                    for v in 0..WIDE - 1 {
-                        sums[r][v] = _mm512_add_ps(sums[r][v], _mm512_loadu_ps(place.add(16 * v)));
-                    }
-                    let last = _mm512_maskz_loadu_ps(mask, place.add(16 * (WIDE - 1)));
-                    sums[r][WIDE - 1] = _mm512_add_ps(sums[r][WIDE - 1], last);
-                }
-            }
-            for r in 0..ROWS {
-                let place = t.result.add(t.places[r]);
-                for v in 0..WIDE - 1 {
-                    _mm512_storeu_ps(place.add(16 * v), sums[r][v]);
-                }
-                _mm512_mask_storeu_ps(place.add(16 * (WIDE - 1)), mask, sums[r][WIDE - 1]);
-            }
-        }
-    }
-
-    /// 6 rows by up to 16 columns.
-    ///
-    /// # Safety
-    /// The processor has AVX2 and FMA; bounds as asserted by [`super::tiles`]; the width is 16 at most.
-    // SAFETY: see above.
-    #[allow(unsafe_code)]
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn narrow(t: &Tile<'_, 6>) {
-        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        let masks = [0, 8].map(|v| _mm256_cmpgt_epi32(_mm256_set1_epi32(t.width as i32 - v), lanes));
-        let mut sums = [[_mm256_setzero_ps(); 2]; 6];
-        let mut right = t.right;
-        let mut rows = [t.left; 6];
-        for r in 0..6 {
-            rows[r] = t.left.wrapping_add(t.rows[r]);
-        }
-        // SAFETY: the caller checked all rows, the panel and the places; the masks keep to the width.
-        unsafe {
-            for &segment in t.segments {
-                let mut at = segment;
-                for _ in 0..t.len {
-                    let line =
-                        [_mm256_maskload_ps(right, masks[0]), _mm256_maskload_ps(right.wrapping_add(8), masks[1])];
-                    for r in 0..6 {
-                        let a = _mm256_set1_ps(*rows[r].add(at));
-                        for v in 0..2 {
-                            sums[r][v] = _mm256_fmadd_ps(a, line[v], sums[r][v]);
-                        }
-                    }
-                    right = right.wrapping_add(t.right_step);
-                    at += t.step;
-                }
-            }
-            if t.add {
-                for (sums, place) in sums.iter_mut().zip(t.places) {
-                    for v in 0..2 {
-                        let old = _mm256_maskload_ps(t.result.wrapping_add(place + 8 * v), masks[v]);
-                        sums[v] = _mm256_add_ps(sums[v], old);
-                    }
-                }
-            }
-            for (sums, place) in sums.iter().zip(t.places) {
-                for v in 0..2 {
-                    _mm256_maskstore_ps(t.result.wrapping_add(place + 8 * v), masks[v], sums[v]);
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -526,12 +428,14 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         {
             if vectors() != Vectors::Portable {
-                assert_eq!(run(&|result| by_sixteen(left, right, result, 0, true, x86::narrow)), want);
+                assert_eq!(run(&|result| by_sixteen(left, right, result, 0, true, tile_x86::narrow)), want);
             }
             if vectors() == Vectors::Avx512 {
-                assert_eq!(run(&|result| tiles::<12>(left, right, result, 0, true, x86::wide::<12, 1>)), want);
+                assert_eq!(run(&|result| tiles::<12>(left, right, result, 0, true, tile_x86::wide::<12, 1>)), want);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        assert_eq!(run(&|result| by_sixteen(left, right, result, 0, true, tile_neon::tile)), want);
         assert_eq!(want.len(), m * n);
     }
 
