@@ -19,13 +19,13 @@ pub(crate) fn record(rows: &[Row], peers: &[PeerRow]) -> Result<(), Failure> {
         .map_err(|e| Failure::file(&path, e))
 }
 
-/// The head of the table, the old lines of configurations that were not measured now, then the new lines.
+/// The head of the table, then the new lines and the old ones of what was not measured now, by configuration and threads.
 fn merged(old: &str, rows: &[Row], peers: &[PeerRow]) -> String {
-    let now: Vec<_> = rows.iter().map(|r| format!("| {} |", r.config)).collect();
+    let now: Vec<_> = rows.iter().map(|r| format!("| {} | {} |", r.config, r.threads)).collect();
     let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | JAX CPU ms | times ours |\n\
                 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
     let kept = old.lines().skip(2).filter(|line| !now.iter().any(|start| line.starts_with(start)));
-    let mut out = kept.fold(head.to_owned(), |out, line| out + line + "\n");
+    let mut lines: Vec<_> = kept.map(str::to_owned).collect();
     for r in rows {
         let peer = |name: &str| {
             peers.iter().find(|p| p.peer.starts_with(name) && p.config == r.config && p.threads == r.threads)
@@ -35,8 +35,8 @@ fn merged(old: &str, rows: &[Row], peers: &[PeerRow]) -> String {
             format!("{:.3} | **{:.2}** | {memory:.1}", p.cpu_ms, p.cpu_ms / r.cpu_ms)
         });
         let jax = peer("jax").map_or(" | ".to_owned(), |p| format!("{:.3} | **{:.2}**", p.cpu_ms, p.cpu_ms / r.cpu_ms));
-        out += &format!(
-            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.0} % | {:.0} | {torch} | {jax} |\n",
+        lines.push(format!(
+            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.0} % | {:.0} | {torch} | {jax} |",
             r.config,
             r.threads,
             r.cpu_ms,
@@ -44,9 +44,10 @@ fn merged(old: &str, rows: &[Row], peers: &[PeerRow]) -> String {
             r.gflops_per_core,
             100.0 * r.share,
             r.rss_bytes as f64 / 1e6,
-        );
+        ));
     }
-    out
+    lines.sort_by_key(|line| line.split('|').map(|cell| cell.trim().to_owned()).take(3).collect::<Vec<_>>());
+    lines.iter().fold(head.to_owned(), |out, line| out + line + "\n")
 }
 
 #[cfg(test)]
@@ -54,8 +55,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_other_configurations_stay() {
-        let old = "| config |\n|---|\n| ring2d | 1 | old |\n| faces | 1 | old |\n";
+    fn rows_of_other_configurations_and_threads_stay() {
+        let old = "| config |\n|---|\n| ring2d | 1 | old |\n| faces | 2 | old |\n| faces | 1 | old |\n";
         let row = Row {
             config: "faces".into(),
             threads: 2,
@@ -73,8 +74,8 @@ mod tests {
         };
         let table = merged(old, &[row], &[]);
         let lines: Vec<_> = table.lines().skip(2).collect();
-        assert_eq!(lines[0], "| ring2d | 1 | old |");
+        assert_eq!((lines[0], lines[2]), ("| faces | 1 | old |", "| ring2d | 1 | old |"));
         assert_eq!(lines[1], "| faces | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  |");
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
     }
 }

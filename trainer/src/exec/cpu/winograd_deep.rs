@@ -69,6 +69,14 @@ fn factors(pair: Pair) -> [f32; 4] {
     std::array::from_fn(|i| down[i / 2] * right[i % 2])
 }
 
+/// Lays out all pictures in squares.
+fn lay(w: Window, s: &ConvShape, x: &[f32], plane: &mut [f32]) {
+    let (squares, bare) = (Squares::new(s), s.h * s.w * s.ci);
+    each(0..s.batch, Parts::one(plane, squares.len()), &|picture, mut parts| {
+        squares.lay(w, s, &x[picture * bare..][..bare], parts.slices[0].0);
+    });
+}
+
 /// y = conv(x, weight).
 pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
     let (depth, squares) = (4 * s.ci, Squares::new(s));
@@ -78,7 +86,7 @@ pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &m
     let (tasks, part) = (s.co.div_ceil(columns), s.batch * pixels * columns);
     with_packed(laid + tasks * part, |buffer| {
         let (plane, merged) = buffer.split_at_mut(laid);
-        squares.lay(w, s, x, plane);
+        lay(w, s, x, plane);
         let plane = &*plane;
         each(0..tasks, Parts::one(merged, part), &|task, mut parts| {
             let (out, _) = &mut parts.slices[0];
@@ -198,7 +206,7 @@ pub(super) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], dw: &mut [f
     let from = Grid { first: 0, picture: s.oh * s.ow * s.co, row: s.ow * s.co, column: s.co, inner: s.co };
     with_packed(s.batch * squares.len() + 16 * most * (depth + s.co), |buffer| {
         let (plane, buffer) = buffer.split_at_mut(s.batch * squares.len());
-        squares.lay(w, s, x, plane);
+        lay(w, s, x, plane);
         let (inputs, outputs) = buffer.split_at_mut(16 * most * depth);
         let plane = &*plane;
         let mut slices = ArrayVec::new();
