@@ -109,7 +109,7 @@ mod tests {
         );
         assert_eq!(picture(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
         std::fs::remove_file(&path).unwrap();
-        assert!(picture(&path, [8, 8, 1]).unwrap_err().to_string().contains("expected a PNG"));
+        assert!(picture(&path, [8, 8, 1]).unwrap_err().to_string().contains("expected: a PNG"));
     }
 
     #[test]
