@@ -18,3 +18,4 @@ pub mod regularise;
 pub mod report;
 pub mod run;
 pub mod train;
+pub mod watch;

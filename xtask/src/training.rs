@@ -1,6 +1,6 @@
 //! A training run as a person watches it: progress, Ctrl-C, one line an interval where there is no terminal.
 
-use crate::console;
+use crate::console::{self, Tint};
 use crate::failure::Failure;
 use ganlet_runtime::format::MAX_LATENT;
 use ganlet_trainer::run::{self, Event, Folder, Line, Loaded, Run};
@@ -155,7 +155,24 @@ impl View {
                 }
             }
             Event::Doing(what) => self.bar.set_message(what.to_owned()),
+            Event::Alarm(alarm) => self.say(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
+            Event::WentBack(step, rate) => {
+                self.bar.set_position(step);
+                self.say(&format!("back to step {step}, and on with optimiser.rate {rate:.2e}"));
+            }
+            Event::Converged => {
+                self.say(
+                    "converged: the critic cannot tell any more, and the measure stays; more steps will change little",
+                );
+            }
         }
+    }
+}
+
+impl View {
+    /// A line that stays.
+    fn say(&self, text: &str) {
+        if self.terminal { self.bar.println(text) } else { console::note(text) }
     }
 }
 

@@ -11,3 +11,4 @@ mod recipes;
 mod streaming;
 mod tidy;
 mod training;
+mod watching;

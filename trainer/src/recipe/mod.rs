@@ -191,6 +191,9 @@ pub struct Train {
     /// From one checkpoint, with its measurement, to the next.
     #[serde(default = "save_every")]
     pub save_every: u64,
+    /// How often a run that diverges or collapses may go back to its last good checkpoint, each time with a third of the rate.
+    #[serde(default)]
+    pub rollbacks: u32,
 }
 
 /// How the critic sees real and generated examples.

@@ -73,6 +73,7 @@ pub const KEYS: [&str; 73] = [
     "train.sample_every",
     "train.plot_every",
     "train.save_every",
+    "train.rollbacks",
     "generator",
     "critic",
 ];

@@ -183,6 +183,25 @@ impl Folder {
         Err(RunError::new(&self.path.join("checkpoints"), notes.join("\n")))
     }
 
+    /// The newest readable checkpoint that is not after `step`.
+    pub fn before(&self, step: u64) -> Option<Checkpoint> {
+        let steps = self.checkpoints();
+        steps.iter().rev().filter(|s| **s <= step).find_map(|s| Checkpoint::load(&self.checkpoint_path(*s)).ok())
+    }
+
+    /// Removes what came after `step`: checkpoints, lines of the log, and what was the best among them.
+    pub fn go_back(&self, step: u64) -> Result<(), RunError> {
+        for later in self.checkpoints().into_iter().filter(|s| *s > step) {
+            let path = self.checkpoint_path(later);
+            fs::remove_file(&path).map_err(|e| RunError::io(&path, &e))?;
+        }
+        if self.best().is_some_and(|best| best.step > step) {
+            let path = self.path.join("best.json");
+            fs::remove_file(&path).map_err(|e| RunError::io(&path, &e))?;
+        }
+        self.rewind(step)
+    }
+
     /// The checkpoint to show and export: the best measured one, else the newest.
     pub fn chosen(&self) -> Result<Checkpoint, RunError> {
         let best = self.best().and_then(|best| Checkpoint::load(&self.checkpoint_path(best.step)).ok());

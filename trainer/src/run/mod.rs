@@ -8,6 +8,7 @@ mod source;
 use crate::exec::NotFinite;
 use crate::report::{Image, animation};
 use crate::train::{Report, Trainer};
+use crate::watch::{Alarm, Convergence, Kind, Watch};
 pub use checkpoint::Checkpoint;
 pub use error::RunError;
 pub use folder::{Best, Folder, Line, Measure};
@@ -18,6 +19,9 @@ use std::time::Instant;
 /// Most frames of the animation of samples; longer runs keep every other one, again and again.
 const MAX_FRAMES: usize = 60;
 
+/// What a rate is multiplied by when a run goes back.
+const SLOWER: f32 = 1.0 / 3.0;
+
 /// What a run tells while it goes on.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
@@ -27,6 +31,12 @@ pub enum Event<'a> {
     Line(&'a Line),
     /// Something takes a while: a measurement, a checkpoint.
     Doing(&'a str),
+    /// Something is wrong with the run.
+    Alarm(&'a Alarm),
+    /// The run went back to this step, and goes on with this rate.
+    WentBack(u64, f32),
+    /// More steps of the same kind will not change much any more.
+    Converged,
 }
 
 /// How a run ended.
@@ -79,6 +89,11 @@ pub struct Run<'j> {
     pub folder: Folder,
     /// Judges the generator when a checkpoint is saved.
     pub judge: Option<Judge<'j>>,
+    /// What was wrong so far.
+    pub alarms: Vec<Alarm>,
+    watch: Watch,
+    convergence: Convergence,
+    went_back: u32,
     frames: Vec<(u64, Image)>,
     frame_every: u64,
     seconds: f64,
@@ -95,7 +110,20 @@ impl<'j> Run<'j> {
         folder.set_aside(trainer.step())?;
         folder.rewind(trainer.step())?;
         let frames = if trainer.step() > 0 { folder.frames(trainer.step()) } else { Vec::new() };
-        let mut run = Self { trainer, folder, judge: None, frames, frame_every: every, seconds, _lock: lock };
+        let watch = Watch::new(&trainer);
+        let mut run = Self {
+            trainer,
+            folder,
+            judge: None,
+            alarms: Vec::new(),
+            watch,
+            convergence: Convergence::default(),
+            went_back: 0,
+            frames,
+            frame_every: every,
+            seconds,
+            _lock: lock,
+        };
         run.thin();
         Ok(run)
     }
@@ -128,12 +156,31 @@ impl<'j> Run<'j> {
         while self.trainer.step() < self.trainer.steps() {
             let report = match self.trainer.advance() {
                 Ok(report) => report,
+                Err(e) if self.went_back < train.rollbacks => {
+                    let step = self.trainer.step();
+                    let alarm = Alarm { kind: Kind::Divergence, step, saw: e.to_string() };
+                    self.alarm(alarm, tell)?;
+                    self.go_back(tell)?;
+                    (since, logged) = (Instant::now(), self.trainer.step());
+                    continue;
+                }
                 Err(e) => {
                     self.finish()?;
                     return Err(Failure::NotFinite(e));
                 }
             };
             tell(Event::Step(&report));
+            if self.watch.step(&report)
+                && let Some(alarm) = self.watch.look(&mut self.trainer)
+            {
+                let back = matches!(alarm.kind, Kind::Divergence | Kind::Collapse) && self.went_back < train.rollbacks;
+                self.alarm(alarm, tell)?;
+                if back {
+                    self.go_back(tell)?;
+                    (since, logged) = (Instant::now(), self.trainer.step());
+                    continue;
+                }
+            }
             let step = report.step;
             let stopping = stop();
             let last = step == self.trainer.steps() || stopping;
@@ -164,6 +211,11 @@ impl<'j> Run<'j> {
                 tell(Event::Doing("saving"));
                 let checkpoint = self.checkpoint();
                 self.folder.save(&checkpoint, measure.as_ref())?;
+                if let Some(measure) = &measure
+                    && self.convergence.measured(measure.value, report.judged_real.into(), report.judged_fake.into())
+                {
+                    tell(Event::Converged);
+                }
                 if let Some(line) = &mut line {
                     line.measure = measure;
                 }
@@ -185,6 +237,34 @@ impl<'j> Run<'j> {
         }
         self.finish()?;
         Ok(End::Done)
+    }
+
+    /// Tells of something wrong, and keeps it in the folder.
+    fn alarm(&mut self, alarm: Alarm, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), RunError> {
+        tell(Event::Alarm(&alarm));
+        self.alarms.push(alarm);
+        let text: String = self.alarms.iter().map(|alarm| format!("{alarm}\n")).collect();
+        self.folder.write("alarms.txt", text)
+    }
+
+    /// Goes back to the last checkpoint from before what went wrong can have begun, and on with a smaller rate.
+    fn go_back(&mut self, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), RunError> {
+        self.went_back += 1;
+        let good = self.trainer.step().saturating_sub(2 * self.watch.every());
+        let found = self.folder.before(good);
+        let checkpoint = found.ok_or_else(|| {
+            RunError::new(self.folder.path(), format!("no checkpoint from before step {good} can be read"))
+        })?;
+        let step = checkpoint.step;
+        self.folder.go_back(step)?;
+        self.trainer.restore(checkpoint.store, step);
+        self.trainer.scale_rates(SLOWER);
+        self.frames.retain(|frame| frame.0 <= step);
+        self.watch.forget();
+        tell(Event::WentBack(step, self.trainer.recipe().optimiser.rate));
+        // The smaller rate lasts, whatever happens.
+        let start = self.checkpoint();
+        self.folder.save(&start, None)
     }
 
     /// Writes a sample grid, and keeps it for the animation.

@@ -275,6 +275,13 @@ impl Trainer {
         self.steps = steps;
     }
 
+    /// Makes the rates of both networks `factor` times what they were; checkpoints keep it.
+    pub fn scale_rates(&mut self, factor: f32) {
+        let optimiser = &mut self.recipe.optimiser;
+        optimiser.rate *= factor;
+        optimiser.generator_rate = optimiser.generator_rate.map(|rate| rate * factor);
+    }
+
     /// Continues from a store and a step count, as a checkpoint holds them.
     pub fn restore(&mut self, store: Store, step: u64) {
         *self.cpu.store_mut() = store;

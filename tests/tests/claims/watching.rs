@@ -1,0 +1,84 @@
+//! Watching: each staged failure raises its own alarm and no other, healthy runs raise none, and a run that diverged recovers.
+use ganlet_trainer::data::Dataset;
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run::{self, End, Event, Folder, Run};
+use ganlet_trainer::train::Trainer;
+use ganlet_trainer::watch::{Kind, Real, Watch};
+
+/// A named recipe, of pictures with a small batch.
+fn recipe(name: &str, settings: &[&str]) -> Recipe {
+    let small = if name == "ring" || name == "grid" || name == "bimodal-1d" { &[][..] } else { &["train.batch=16"] };
+    let settings: Vec<_> = small.iter().chain(settings).map(|s| s.to_string()).collect();
+    Recipe::open(name, &settings).unwrap()
+}
+
+/// The alarms of a run's first steps; it ends with the first one, since no other is raised after it.
+fn alarms(recipe: &Recipe, data: Box<dyn Dataset>, steps: u64) -> Vec<(Kind, u64)> {
+    let mut trainer = Trainer::new(recipe.clone(), data, 1, recipe.train.steps, 1).unwrap();
+    let mut watch = Watch::new(&trainer);
+    let mut raised = Vec::new();
+    while trainer.step() < steps && raised.is_empty() {
+        let report = trainer.advance().unwrap();
+        if watch.step(&report) {
+            raised.extend(watch.look(&mut trainer).map(|alarm| (alarm.kind, alarm.step)));
+        }
+    }
+    raised
+}
+
+fn staged(name: &str, settings: &[&str]) -> Vec<(Kind, u64)> {
+    let recipe = recipe(name, settings);
+    alarms(&recipe, run::load(&recipe).unwrap().train, 500)
+}
+
+#[test]
+fn staged_failures_raise_their_own_alarm_within_500_steps() {
+    let rate = staged("faces", &["optimiser.rate=3e-2"]);
+    assert!(matches!(rate[..], [(Kind::Divergence, 50)]), "{rate:?}");
+    let critic = staged("faces+minimax", &["train.critic_steps=5"]);
+    assert!(matches!(critic[..], [(Kind::Vanishing, _)]), "{critic:?}");
+    let generator = staged("faces", &["train.generator_steps=20"]);
+    assert!(matches!(generator[..], [(Kind::Collapse, _)]), "{generator:?}");
+}
+
+#[test]
+fn sixteen_pictures_are_memorised_and_that_is_told() {
+    let recipe = recipe("faces", &[]);
+    let (train, _) = run::load(&recipe).unwrap().pictures.unwrap();
+    let few = train.select(&(0..16).collect::<Vec<_>>());
+    let raised = alarms(&recipe, Box::new(few), 500);
+    assert!(matches!(raised[..], [(Kind::Memorisation, _)]), "{raised:?}");
+}
+
+#[test]
+fn healthy_runs_raise_no_alarm() {
+    for (name, steps) in [("faces", 150), ("digits", 100), ("ring", 500), ("grid", 500), ("bimodal-1d", 500)] {
+        let recipe = recipe(name, &[]);
+        assert_eq!(alarms(&recipe, run::load(&recipe).unwrap().train, steps), [], "{name}");
+    }
+}
+
+#[test]
+fn a_run_that_diverged_goes_back_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = recipe("faces", &["optimiser.rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
+    let data = run::load(&recipe).unwrap().train;
+    let trainer = Trainer::new(recipe.clone(), data, 1, 200, 1).unwrap();
+    let mut run = Run::new(trainer, Folder::create(folder.path(), None, &recipe).unwrap()).unwrap();
+    let mut rates = Vec::new();
+    let end = run.go(&|| false, &mut |event| {
+        if let Event::WentBack(step, rate) = event {
+            rates.push((step, rate));
+        }
+    });
+    assert_eq!(end.unwrap(), End::Done);
+    assert!(!rates.is_empty() && rates.len() <= 4, "{rates:?}");
+    assert_eq!(run.alarms[0].kind, Kind::Divergence);
+    let told = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
+    assert!(told.starts_with("divergence at step 50") && told.contains("what helps"), "{told}");
+    // The last rate stays with the run, and its samples have variety again.
+    assert_eq!(run.checkpoint().recipe.optimiser.rate, rates.last().unwrap().1);
+    let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
+    assert!(likeness.variety > 0.5, "{likeness:?}");
+    assert!(run.folder.lines().windows(2).all(|l| l[0].report.step < l[1].report.step));
+}
