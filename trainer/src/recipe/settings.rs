@@ -1,7 +1,7 @@
 //! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
 
 /// Every key that a recipe can have, with a dot between table and key.
-pub const KEYS: [&str; 73] = [
+pub const KEYS: [&str; 74] = [
     "name",
     "about",
     "init",
