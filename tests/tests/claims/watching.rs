@@ -76,9 +76,9 @@ fn a_run_that_diverged_goes_back_and_recovers() {
     assert_eq!(run.alarms[0].kind, Kind::Divergence);
     let told = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
     assert!(told.starts_with("divergence at step 50") && told.contains("what helps"), "{told}");
-    // The last rate stays with the run, and its samples have variety again.
+    // The last rate stays with the run, and its samples have variety again: under 0.3 they would be a collapse, and they were all the same.
     assert_eq!(run.checkpoint().recipe.optimiser.rate, rates.last().unwrap().1);
     let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
-    assert!(likeness.variety > 0.5, "{likeness:?}");
+    assert!(likeness.variety > 0.4, "{likeness:?}");
     assert!(run.folder.lines().windows(2).all(|l| l[0].report.step < l[1].report.step));
 }
