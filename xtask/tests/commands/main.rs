@@ -5,7 +5,11 @@ mod latents;
 mod measuring;
 
 use std::fs;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Stdio;
 use std::process::{Command, Output};
 
 const COMMANDS: [&str; 15] = [
@@ -191,6 +195,35 @@ fn doctor_names_what_each_thing_is_for() {
     for part in ["rustc", "thumbv6m-none-eabi", "qemu-system-arm", "probe-rs", "display"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
+}
+
+/// A laboratory of a thousand runs is stopped by Ctrl-C after its first ones.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_laboratory_keeps_what_it_has_finished() {
+    let out = scratch("lab-interrupted");
+    let words =
+        ["lab", "ring", "--methods", "minimax,r1", "--seeds", "1000", "--steps", "2", "--json", "--threads", "1"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(words).args(["--out", &out]).current_dir(root()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(told.any(|line| line.contains("minimax, seed 2:")), "the second seed is finished");
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert!(told.any(|line| line.contains("hold what was finished")));
+    // Whatever else is said must not fill the pipe.
+    told.for_each(drop);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let methods = json["methods"].as_array().unwrap();
+    let seeds = methods[0]["seeds"].as_array().unwrap().len();
+    assert!(json["stopped"] == true && methods.len() == 1 && (2..1000).contains(&seeds), "{seeds} seeds");
+    let table = fs::read_to_string(Path::new(&out).join("table.md")).unwrap();
+    assert!(table.contains(&format!("| minimax | 2 | {seeds} |")) && !table.contains("| r1 |"), "{table}");
+    assert!(Path::new(&out).join("ring.png").is_file() && Path::new(&out).join("results.json").is_file());
+    fs::remove_dir_all(&out).unwrap();
 }
 
 #[test]
