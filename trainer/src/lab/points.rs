@@ -25,21 +25,24 @@ const CLASSIC: [&str; 7] = [
     "train.ema=0",
     "train.batch=128",
 ];
+/// The spread of every mode that is wanted, over σ.
+const SPREAD: (f64, f64) = (0.7, 1.3);
 /// Frames of the animation of a run.
 const FRAMES: u64 = 40;
 
 /// What is compared unless told otherwise; "recipe" is the named recipe as it is, at its full length.
-pub const REMEDIES: [&str; 11] = [
+pub const REMEDIES: [&str; 12] = [
     "minimax",
     "non-saturating",
     "generator-first",
     "discrimination",
     "packed-2",
     "packed-4",
+    "critic-five",
     "unrolled-5",
     "wasserstein-gp",
     "r1",
-    "relativistic",
+    "r1r2",
     "recipe",
 ];
 
@@ -85,7 +88,8 @@ impl Done {
 
     fn reaches(&self, goal: &Goal) -> bool {
         let q = &self.quality;
-        q.modes == q.of && q.high_quality >= goal.high_quality && self.kl() <= goal.reverse_kl
+        let spread = self.spreads().iter().all(|s| (SPREAD.0..=SPREAD.1).contains(s));
+        q.modes == q.of && q.high_quality >= goal.high_quality && self.kl() <= goal.reverse_kl && spread
     }
 }
 
@@ -156,7 +160,12 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
     findings.values = json!({
         "lab": asked.recipe,
         "points": POINTS,
-        "goal": { "modes": mixture.means().len(), "high_quality": goal.high_quality, "reverse_kl": goal.reverse_kl },
+        "goal": {
+            "modes": mixture.means().len(),
+            "high_quality": goal.high_quality,
+            "reverse_kl": goal.reverse_kl,
+            "spread": SPREAD,
+        },
         "methods": all,
         "stopped": findings.stopped,
     });

@@ -52,7 +52,8 @@ pub enum Layer {
         /// Numbers that become signs.
         count: usize,
     },
-    /// Every number v is followed by `count` foldings of it, each 2|v| - 1 of the one before: waves that are twice as fine each.
+    /// Every number is followed by `count` foldings of it, v to 2|v| - 1: waves that are twice as fine each, and half as high, so that all
+    /// are equally steep.
     Octaves {
         /// Foldings.
         count: usize,

@@ -212,10 +212,12 @@ fn signs(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
 
 /// Each row of `x` with its foldings behind it.
 fn octaves(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
-    let mut all = vec![x];
+    let (mut all, mut height) = (vec![x], 1.0);
     for i in 0..count {
+        // |v| times the height before is 2|v| times this one.
         let magnitude = g.unary(Unary::Abs, all[i]);
-        all.push(g.affine(magnitude, 2.0, -1.0));
+        height *= 0.5;
+        all.push(g.affine(magnitude, 1.0, -height));
     }
     g.concat(&all, 1)
 }
