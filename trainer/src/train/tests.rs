@@ -40,7 +40,7 @@ fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced)
         let fed = |(at, v): (usize, &f32)| match name.as_str() {
             "rate" => 0.05,
             "mean correction" | "square correction" => 1.3,
-            "noise" | "share of past means" | "average share" => 0.3,
+            "noise" | "share of past means" | "average share" | "penalty strength" => 0.3,
             "classes" => f64::from(u8::from(at % classes == (at / classes) % classes)),
             _ => 0.5 * f64::from(*v),
         };
@@ -119,6 +119,7 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
         dcgan(&["objective.regulariser={kind=\"none\"}", "critic.batch_norm=true", "train.batches=mixed"]),
         family("family=\"residual\", latent=3, widths=[3, 2]", &["critic={family=\"residual\", widths=[2, 3]}"]),
         family("family=\"pyramid\", latent=3, widths=[3, 2, 2]", &[]),
+        recipe("ring", &[&SMALL[..], &["critic.octaves=3", "generator.code=1", "objective.penalty_to=0.1"]].concat()),
     ];
     for recipe in cases {
         let name = format!("{:?}", recipe.generator);
