@@ -2,6 +2,7 @@
 use super::{Findings, LabError, Rows, Watch, median};
 use crate::data::{Dataset, Mixture, Source, builtin};
 use crate::evaluate::{self, PointsQuality};
+use crate::nets::Critic;
 use crate::philox::Key;
 use crate::recipe::Recipe;
 use crate::report::{Image, Scatter, animation};
@@ -180,7 +181,12 @@ fn opened(asked: &Points, method: &str) -> Result<Recipe, LabError> {
     let steps = asked.steps.unwrap_or(REMEDY_STEPS);
     let own = CLASSIC.iter().map(|s| (*s).to_owned()).chain([format!("train.steps={steps}")]);
     let settings: Vec<_> = own.chain(asked.settings.iter().cloned()).collect();
-    Ok(Recipe::open(&format!("{}+{method}", asked.recipe), &settings)?)
+    let mut recipe = Recipe::open(&format!("{}+{method}", asked.recipe), &settings)?;
+    // A plain critic, as those that collapse have it; not every family has the key.
+    if let Critic::Mlp { octaves, .. } = &mut recipe.critic {
+        *octaves = 0;
+    }
+    Ok(recipe)
 }
 
 /// One run; nothing when it was stopped. With `figure`, its points as a picture and the run as an animation.
