@@ -10,7 +10,7 @@
 //! | `led-5x5`          | micro:bit, 5x5 LEDs | 10 levels    | nRF51822, Cortex-M0    | 256 KiB | 72 KiB   | 16 KiB | 11 KiB   |
 //! | `epaper-200`       | SSD1681, 200x200    | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 72 KiB   | 256 KiB| 24 KiB   |
 //!
-//! What the firmware takes is measured where `firmware-sim/boards` has the board: 57 to 66 KiB of flash for the app, its fonts, the
+//! What the firmware takes is measured where `firmware-sim/boards` has the board: 59 to 67 KiB of flash for the app, its fonts, the
 //! hardware layer and the driver; 8 to 10 KiB of stack, and the frame where one is kept (4 KiB for the SSD0323, 1 KiB for the SSD1306).
 //! Elsewhere it is assumed to be the same, with 5,000 bytes of frame for e-paper; the ESP32-C3 adds its boot loader, partition table
 //! and ROM glue. The STM32F405 has 192 KiB of RAM, of which 64 KiB are core-coupled and out of the reach of DMA: the model gets the
