@@ -183,10 +183,12 @@ impl Folder {
         Err(RunError::new(&self.path.join("checkpoints"), notes.join("\n")))
     }
 
-    /// The newest readable checkpoint that is not after `step`.
-    pub fn before(&self, step: u64) -> Option<Checkpoint> {
+    /// The newest readable checkpoint that is not after `step`; where those are gone, the oldest there is.
+    pub fn before(&self, step: u64) -> Result<Checkpoint, RunError> {
         let steps = self.checkpoints();
-        steps.iter().rev().filter(|s| **s <= step).find_map(|s| Checkpoint::load(&self.checkpoint_path(*s)).ok())
+        let (earlier, later) = steps.split_at(steps.partition_point(|s| *s <= step));
+        let found = earlier.iter().rev().chain(later).find_map(|s| Checkpoint::load(&self.checkpoint_path(*s)).ok());
+        found.ok_or_else(|| RunError::new(&self.path.join("checkpoints"), "no checkpoint can be read".to_owned()))
     }
 
     /// Removes what came after `step`: checkpoints, lines of the log, and what was the best among them.

@@ -242,19 +242,18 @@ impl<'j> Run<'j> {
     /// Tells of something wrong, and keeps it in the folder.
     fn alarm(&mut self, alarm: Alarm, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), RunError> {
         tell(Event::Alarm(&alarm));
+        // A run that is gone on with has some from before.
+        let before = std::fs::read_to_string(self.folder.path().join("alarms.txt")).unwrap_or_default();
+        self.folder.write("alarms.txt", format!("{before}{alarm}\n"))?;
         self.alarms.push(alarm);
-        let text: String = self.alarms.iter().map(|alarm| format!("{alarm}\n")).collect();
-        self.folder.write("alarms.txt", text)
+        Ok(())
     }
 
     /// Goes back to the last checkpoint from before what went wrong can have begun, and on with a smaller rate.
     fn go_back(&mut self, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), RunError> {
         self.went_back += 1;
         let good = self.trainer.step().saturating_sub(2 * self.watch.every());
-        let found = self.folder.before(good);
-        let checkpoint = found.ok_or_else(|| {
-            RunError::new(self.folder.path(), format!("no checkpoint from before step {good} can be read"))
-        })?;
+        let checkpoint = self.folder.before(good)?;
         let step = checkpoint.step;
         self.folder.go_back(step)?;
         self.trainer.restore(checkpoint.store, step);

@@ -47,11 +47,8 @@ pub struct Likeness {
     pub variety: f64,
     /// Mean distance from a sample to the nearest training example, over that from a training example to the nearest other one: 0 for copies.
     pub novelty: f64,
-    /// Mean of the distances from a sample to its nearest and its second nearest training example, one by the other, over the same of a training example
-    /// among the others.
+    /// Mean distance from a sample to the nearest training example over that to the second nearest: 1 where it belongs to neither, 0 for copies.
     pub single: f64,
-    /// Mean distance from a sample to the middle of the data, over that of a real example.
-    pub reach: f64,
 }
 
 /// Real examples to compare with, drawn once.
@@ -59,10 +56,8 @@ pub struct Likeness {
 pub struct Real {
     item: usize,
     values: Vec<f32>,
-    middle: Vec<f32>,
     apart: f64,
     nearest: f64,
-    reach: f64,
     /// Whether the training set is larger than what is compared: then nothing is known of copies.
     part: bool,
 }
@@ -78,12 +73,7 @@ impl Real {
         } else {
             values.chunks_exact_mut(item).enumerate().for_each(|(i, out)| data.item(i, out));
         }
-        let mut middle = vec![0.0; item];
-        for row in values.chunks_exact(item) {
-            middle.iter_mut().zip(row).for_each(|(m, v)| *m += v / count as f32);
-        }
-        let some = &values[..count.min(SAMPLES) * item];
-        let (apart, reach) = (mean_apart(some, item), mean_to(some, &middle, item));
+        let apart = mean_apart(&values[..count.min(SAMPLES) * item], item);
         let rows: Vec<&[f32]> = values.chunks_exact(item).collect();
         let nearest = |i: usize| {
             let others = rows.iter().enumerate().filter(|&(j, other)| j != i && *other != rows[i]);
@@ -91,31 +81,30 @@ impl Real {
         };
         let near: Vec<f64> = (0..rows.len().min(SAMPLES)).map(nearest).filter(|d| d.is_finite()).collect();
         let nearest = near.iter().sum::<f64>() / near.len().max(1) as f64;
-        Self { item, values, middle, apart, nearest, reach, part: data.len().is_none_or(|n| n > COMPARED) }
+        Self { item, values, apart, nearest, part: data.len().is_none_or(|n| n > COMPARED) }
     }
 
     /// What samples of `trainer` are like.
     pub fn likeness(&self, trainer: &mut Trainer) -> Likeness {
-        let mut samples = trainer.samples(FIRST_SEED, SAMPLES);
-        let scale = trainer.recipe().data.scale;
-        if scale != 1.0 && self.item > 2 {
-            samples.iter_mut().for_each(|v| *v *= scale);
+        let samples = trainer.samples(FIRST_SEED, SAMPLES);
+        let (mut near, mut single) = (0.0, 0.0);
+        for row in samples.chunks_exact(self.item) {
+            let (mut first, mut second) = (f64::INFINITY, f64::INFINITY);
+            for other in self.values.chunks_exact(self.item) {
+                let d = distance(row, other);
+                if d < first {
+                    (first, second) = (d, first);
+                } else {
+                    second = second.min(d);
+                }
+            }
+            near += first / SAMPLES as f64;
+            single += first / second.max(f64::MIN_POSITIVE) / SAMPLES as f64;
         }
-        let nearest = |row: &[f32]| {
-            self.values.chunks_exact(self.item).map(|other| distance(row, other)).fold(f64::INFINITY, f64::min)
-        };
-        let near = samples.chunks_exact(self.item).map(nearest).sum::<f64>() / SAMPLES as f64;
-        let two = |row: &[f32]| {
-            let mut d: Vec<f64> = self.values.chunks_exact(self.item).map(|other| distance(row, other)).collect();
-            d.sort_by(f64::total_cmp);
-            d[0] / d[1].max(1e-9)
-        };
-        let single = samples.chunks_exact(self.item).map(two).sum::<f64>() / SAMPLES as f64;
         Likeness {
             variety: mean_apart(&samples, self.item) / self.apart.max(f64::MIN_POSITIVE),
             single,
             novelty: near / self.nearest.max(f64::MIN_POSITIVE),
-            reach: mean_to(&samples, &self.middle, self.item) / self.reach.max(f64::MIN_POSITIVE),
         }
     }
 
@@ -138,10 +127,4 @@ fn mean_apart(values: &[f32], item: usize) -> f64 {
         n += 1.0;
     }
     sum / f64::max(n, 1.0)
-}
-
-fn mean_to(values: &[f32], to: &[f32], item: usize) -> f64 {
-    let rows = values.chunks_exact(item);
-    let n = rows.len().max(1) as f64;
-    rows.map(|row| distance(row, to)).sum::<f64>() / n
 }
