@@ -146,38 +146,28 @@ impl Projector {
 
     /// Searches latents for `wish`, of class `class` where there are classes; the best one first.
     ///
-    /// `progress` is told steps done and of how many, and the least loss so far; the search ends early when it gives `false`.
+    /// All searches set out at the latent `from`, or each at the best of its own seeds. `progress` is told steps done and of how many, and the
+    /// least loss so far; the search ends early when it gives `false`.
     ///
     /// # Panics
-    /// When the wish is of another shape than the generator's pictures.
+    /// When the wish is of another shape than the generator's pictures, or `from` of another length than its latents.
     #[track_caller]
     pub fn search(
         &mut self,
         wish: &Wish,
         class: usize,
+        from: Option<&[i8]>,
         options: &Options,
         progress: &mut dyn FnMut(usize, usize, f32) -> bool,
     ) -> Vec<Found> {
         assert_eq!(wish.shape, self.shape, "a wish of the generator's shape");
+        assert!(from.is_none_or(|z| z.len() == self.latent), "a latent of the generator");
         let fixed = Fixed::new(self, wish, class, options);
-        let starts = self.starts(&fixed, options);
+        let starts = match from {
+            Some(z) => numbers(z).repeat(self.batch),
+            None => self.starts(&fixed, options),
+        };
         self.descend(&fixed, wish, starts, options, progress)
-    }
-
-    /// The same from one start, a latent that is known: all searches set out there.
-    #[track_caller]
-    pub fn search_from(
-        &mut self,
-        start: &[i8],
-        wish: &Wish,
-        class: usize,
-        options: &Options,
-        progress: &mut dyn FnMut(usize, usize, f32) -> bool,
-    ) -> Vec<Found> {
-        assert_eq!(wish.shape, self.shape, "a wish of the generator's shape");
-        assert_eq!(start.len(), self.latent, "a latent of the generator");
-        let fixed = Fixed::new(self, wish, class, options);
-        self.descend(&fixed, wish, numbers(start).repeat(self.batch), options, progress)
     }
 
     fn descend(
@@ -393,10 +383,10 @@ mod tests {
         // What a known latent draws, by the projector itself.
         let known = of_seed(77_777, 6);
         let none = Options { steps: 0, ..options };
-        let drawn = projector.search_from(&known, &flat, 0, &none, &mut |_, _, _| true);
+        let drawn = projector.search(&flat, 0, Some(&known), &none, &mut |_, _, _| true);
         assert_eq!(drawn[0].latent, known);
         let wish = Wish::picture(&drawn[0].picture, [8, 8, 1]);
-        let found = projector.search(&wish, 0, &options, &mut |_, _, _| true);
+        let found = projector.search(&wish, 0, None, &options, &mut |_, _, _| true);
         assert!(found[0].psnr_db > 35.0, "{} dB", found[0].psnr_db);
         assert!(found.windows(2).all(|f| f[0].loss <= f[1].loss));
         assert_eq!(found[0].curve.len(), 401);
@@ -410,14 +400,14 @@ mod tests {
         strokes[..4].copy_from_slice(&[255, 255, 255, 255]);
         let wish = Wish::strokes(&strokes, [8, 8, 1]);
         let options = Options { restarts: 4, steps: 150, seeds: 1, ..Options::default() };
-        let bright = projector.search(&wish, 0, &options, &mut |_, _, _| true);
+        let bright = projector.search(&wish, 0, None, &options, &mut |_, _, _| true);
         assert!(bright[0].picture[0] > 230, "{}", bright[0].picture[0]);
         let mut line = vec![0; 8 * 8 * 4];
         (0..8).for_each(|y| line[(y * 8 + 3) * 4 + 3] = 255);
         let edged = Wish::strokes(&[0; 256], [8, 8, 1]).with_edges(&line);
-        let found = projector.search(&edged, 0, &options, &mut |_, _, _| true);
+        let found = projector.search(&edged, 0, None, &options, &mut |_, _, _| true);
         let steep = |p: &[u8]| (0..8).map(|y| f64::from(p[y * 8 + 3].abs_diff(p[y * 8 + 4]))).sum::<f64>() / 8.0;
-        let before = projector.search(&edged, 0, &Options { steps: 0, ..options }, &mut |_, _, _| true);
+        let before = projector.search(&edged, 0, None, &Options { steps: 0, ..options }, &mut |_, _, _| true);
         assert!(steep(&found[0].picture) > 1.3 * steep(&before[0].picture));
         assert!(edged.weight.iter().all(|&w| w == 0.0) && !edged.is_empty());
     }
@@ -429,7 +419,7 @@ mod tests {
         let (start, wish) = (of_seed(3, 6), Wish::picture(&[255; 64], [8, 8, 1]));
         let far = |projector: &mut Projector, stay| {
             let options = Options { restarts: 1, steps: 100, stay, ..Options::default() };
-            let found = projector.search_from(&start, &wish, 0, &options, &mut |_, _, _| true);
+            let found = projector.search(&wish, 0, Some(&start), &options, &mut |_, _, _| true);
             found[0].latent.iter().zip(&start).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>()
         };
         let (free, held) = (far(&mut projector, 0.0), far(&mut projector, 10.0));

@@ -89,7 +89,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let options =
         Options { restarts: 1, steps: args.steps as usize, stay: args.stay, rate: 0.05, ..Options::default() };
     let mut projector = search::projector(&chosen, 1);
-    let found = search::watched(|progress| projector.search_from(&kept.values, &held, class, &options, progress));
+    let found = search::watched(|progress| projector.search(&held, class, Some(&kept.values), &options, progress));
     let class = (chosen.checkpoint.recipe.data.classes > 0).then_some(class as u16);
     let outputs = Outputs { latents: None, png: args.png.as_ref(), curve: None, model: None };
     let results = search::leave(&found, &held, class, &before, &outputs)?;

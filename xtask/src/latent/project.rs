@@ -114,7 +114,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         ..Options::default()
     };
     let mut projector = search::projector(&chosen, options.restarts);
-    let found = search::watched(|progress| projector.search(&wish, class, &options, progress));
+    let found = search::watched(|progress| projector.search(&wish, class, None, &options, progress));
     if found.first().is_some_and(|best| best.psnr_db < search::NEAR_DB) {
         console::note(&format!(
             "the nearest picture is not near ({:.1} dB): this generator may not make such pictures; try more --restarts or --steps, a \
