@@ -283,18 +283,25 @@ pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
     Ok(file)
 }
 
-/// Reads a file of kept latents and checks that `model` takes them; gives what lies in flash.
-pub(crate) fn latents(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::unusable(format!("{}: {e}", path.display())))?;
+/// Reads a file of kept latents; there is one at least.
+pub(crate) fn kept(path: &Path) -> Result<Vec<Kept>, Failure> {
     let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
     let all = Kept::read(&text).map_err(|e| unusable(e.to_string()))?;
     if all.is_empty() {
         return Err(unusable("found no latents, expected a line for each: `project` and `edit` write them".to_owned()));
     }
+    Ok(all)
+}
+
+/// Reads a file of kept latents and checks that `model` takes them; gives what lies in flash.
+pub(crate) fn latents(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    for (number, Kept { values, class }) in (1..).zip(&all) {
-        let right = ganlet_runtime::Latent::new(model, values, *class);
-        right.map_err(|e| unusable(format!("latent {number}: {e}; it belongs to another model")))?;
+    for (number, Kept { values, class }) in (1..).zip(&kept(path)?) {
+        ganlet_runtime::Latent::new(model, values, *class).map_err(|e| {
+            let path = path.display();
+            Failure::unusable(format!("{path}: latent {number}: {e}; it belongs to another model"))
+        })?;
         bytes.push(class.map_or(255, |c| c as u8));
         bytes.extend(values.iter().map(|&v| v as u8));
     }
@@ -304,6 +311,8 @@ pub(crate) fn latents(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
 
     /// What of a board's flash is erased together, KiB, at the start of the models' region (the chips' data sheets).
     const ERASED: [(&str, usize); 6] =
@@ -316,8 +325,6 @@ mod tests {
             assert_eq!((board.region().unwrap().at - board.flash_at) % unit.unwrap(), 0, "{}", board.name);
         }
     }
-    use std::collections::BTreeSet;
-    use std::fs;
 
     #[test]
     fn every_board_has_a_package_with_what_a_reader_needs_and_every_package_is_listed() {

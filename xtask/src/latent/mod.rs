@@ -88,16 +88,14 @@ impl Artist {
             };
             return Ok(seeds.iter().map(kept).collect());
         };
-        let text = std::fs::read_to_string(path).map_err(|e| Failure::unusable(format!("{}: {e}", path.display())))?;
-        let all = Kept::read(&text).map_err(|e| Failure::unusable(format!("{}: {e}", path.display())))?;
-        match all.first() {
-            None => Err(Failure::unusable(format!("{}: found no latents, expected a line for each", path.display()))),
-            Some(first) if first.values.len() != latent => Err(Failure::unusable(format!(
+        let all = boards::kept(path)?;
+        match all.iter().find(|kept| kept.values.len() != latent) {
+            Some(other) => Err(Failure::unusable(format!(
                 "{}: found latents of {} numbers, this generator takes {latent}: they belong to another one",
                 path.display(),
-                first.values.len()
+                other.values.len()
             ))),
-            Some(_) => Ok(all),
+            None => Ok(all),
         }
     }
 
