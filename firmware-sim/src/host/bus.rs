@@ -146,6 +146,9 @@ impl fmt::Display for Cost {
                 self.bus_ms()
             )?,
         }
+        if self.instructions == Some(0) {
+            return write!(f, "\ncore   no picture to compute");
+        }
         if let (Some(count), Some(core), Some(all)) = (self.instructions, self.core_ms(), self.ms()) {
             write!(
                 f,

@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         )));
     }
     [&args.png, &args.gif].into_iter().flatten().try_for_each(|path| console::writable(path))?;
-    let script = script(&args)?;
+    let mut script = script(&args)?;
     let file = boards::read(&args.file)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
     if args.own_region {
@@ -82,8 +82,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     } else {
         board.check(&args.file, &model)?;
     }
-    if let Some(latents) = &args.latents {
-        boards::latents(latents, &model)?;
+    let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| boards::latents(path, &model))?;
+    // The simulator shows the same, and tells how many pictures that takes and when the last one has its finest level.
+    let device = board.device()?;
+    let simulator = Simulator::new(file.bytes(), device)?.with_kept(Kept::new(&kept));
+    let mut simulator = simulator.with_instructions(estimate::instructions(&model, device.chip.core));
+    let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
+    while args.png.is_some() && simulator.app().unfinished() {
+        simulator.tick();
+        script.0.push(Step::Wait(1));
     }
     let shown = args.png.is_some() || args.gif.is_some();
     if !shown && !sim::has_display() {
@@ -105,7 +112,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !shown {
         machine.play(&script, |_, _| Ok(()))?;
         let title = format!("ganlet: {} on {}, emulated", model.name(), board.name);
-        return host::run_window(&mut window::Live { machine, title, look: Look::of(&board.device()?) });
+        return host::run_window(&mut window::Live { machine, title, look: Look::of(&device) });
     }
     let (mut frames, mut sent) = (Vec::new(), None);
     let keep_all = args.gif.is_some();
@@ -118,7 +125,6 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         sent = bytes.filter(|&n| n > 0).or(sent);
         Ok(())
     })?;
-    let device = board.device()?;
     if let (Some(path), Some(frame)) = (&args.png, frames.last()) {
         Look::of(&device).portrait(frame).save_png(path)?;
         console::note(&format!("wrote {} ({})", path.display(), board.name));
@@ -130,11 +136,6 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let Memory { statics, stack, ram } = machine.memory()?;
     let [s, k, t, r] = [statics, stack, statics + stack, ram].map(grouped);
     if let Some(bytes) = sent {
-        // The simulator shows the same, and tells how many pictures that took.
-        let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| boards::latents(path, &model))?;
-        let simulator = Simulator::new(file.bytes(), device)?.with_kept(Kept::new(&kept));
-        let mut simulator = simulator.with_instructions(estimate::instructions(&model, device.chip.core));
-        let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
         console::print(&format!("{}\n", Cost { bytes, ..simulator.cost() }))?;
     }
     console::print(&format!(
