@@ -87,6 +87,22 @@ impl Done {
         all
     }
 
+    /// The run for programs.
+    fn told(&self, method: &str, goal: &Goal) -> serde_json::Value {
+        json!({
+            "method": method,
+            "seed": self.seed,
+            "modes": self.quality.modes,
+            "hq": self.quality.high_quality,
+            "rkl": self.quality.reverse_kl,
+            "spread": self.quality.spread,
+            "wasserstein": self.quality.wasserstein,
+            "wasserstein_floor": self.quality.wasserstein_floor,
+            "seconds": self.seconds,
+            "reaches_goal": self.reaches(goal),
+        })
+    }
+
     fn reaches(&self, goal: &Goal) -> bool {
         let q = &self.quality;
         let spread = self.spreads().iter().all(|s| (SPREAD.0..=SPREAD.1).contains(s));
@@ -122,6 +138,7 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
         ..Findings::default()
     };
     let (mut all, mut panels) = (Vec::new(), Vec::new());
+    let (mut flat, mut medians) = (Vec::new(), serde_json::Map::new());
     for (method, recipe) in &recipes {
         let mut runs: Vec<Done> = Vec::new();
         for seed in 1..=asked.seeds {
@@ -143,7 +160,10 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
         }
         if !runs.is_empty() {
             findings.table.rows.push(row(method, recipe, &runs));
-            all.push(values(method, recipe, &runs, &goal));
+            let told = values(method, recipe, &runs, &goal);
+            medians.insert(method.clone(), told["median"].clone());
+            all.push(told);
+            flat.extend(runs.iter().map(|d| d.told(method, &goal)));
         }
         if findings.stopped {
             break;
@@ -163,10 +183,12 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
         "points": POINTS,
         "goal": {
             "modes": mixture.means().len(),
-            "high_quality": goal.high_quality,
-            "reverse_kl": goal.reverse_kl,
+            "hq": goal.high_quality,
+            "rkl": goal.reverse_kl,
             "spread": SPREAD,
         },
+        "runs": flat,
+        "median": medians,
         "methods": all,
         "stopped": findings.stopped,
     });
@@ -266,22 +288,7 @@ fn row(method: &str, recipe: &Recipe, runs: &[Done]) -> Vec<String> {
 }
 
 fn values(method: &str, recipe: &Recipe, runs: &[Done], goal: &Goal) -> serde_json::Value {
-    let seeds: Vec<_> = runs
-        .iter()
-        .map(|d| {
-            json!({
-                "seed": d.seed,
-                "modes": d.quality.modes,
-                "high_quality": d.quality.high_quality,
-                "reverse_kl": d.quality.reverse_kl,
-                "spread": d.quality.spread,
-                "wasserstein": d.quality.wasserstein,
-                "wasserstein_floor": d.quality.wasserstein_floor,
-                "seconds": d.seconds,
-                "reaches_goal": d.reaches(goal),
-            })
-        })
-        .collect();
+    let seeds: Vec<_> = runs.iter().map(|d| d.told(method, goal)).collect();
     let of = |value: fn(&Done) -> f64| median(&runs.iter().map(value).collect::<Vec<_>>());
     let spreads: Vec<_> = runs.iter().flat_map(Done::spreads).collect();
     json!({
@@ -289,8 +296,8 @@ fn values(method: &str, recipe: &Recipe, runs: &[Done], goal: &Goal) -> serde_js
         "steps": recipe.train.steps,
         "median": {
             "modes": of(|d| d.quality.modes as f64),
-            "high_quality": of(|d| d.quality.high_quality),
-            "reverse_kl": Some(of(Done::kl)).filter(|k| k.is_finite()),
+            "hq": of(|d| d.quality.high_quality),
+            "rkl": Some(of(Done::kl)).filter(|k| k.is_finite()),
             "spread": median(&spreads),
             "seconds": of(|d| d.seconds),
         },

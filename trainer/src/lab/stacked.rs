@@ -121,7 +121,7 @@ pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabEr
                 "step {step} of {steps}: {} modes and KL {:.3} in {GLANCE} pictures, {seconds:.0} s",
                 count.modes, count.kl
             ));
-            curve.push(json!({ "step": step, "seconds": seconds, "modes": count.modes, "kl": count.kl }));
+            curve.push(json!({ "step": step, "seconds": seconds, "modes": count.modes, "rkl": count.kl }));
             (watch.keep)("stacked.png", &picture(&mut trainer))?;
         }
     }
@@ -144,12 +144,11 @@ pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabEr
     let values = json!({
         "lab": "stacked",
         "samples": SAMPLES,
+        "runs": [{ "method": "recipe", "seed": asked.seed, "modes": made.modes, "rkl": made.kl, "seconds": seconds }],
+        "median": { "recipe": { "modes": made.modes, "rkl": made.kl } },
         "steps": trainer.step(),
-        "seconds": seconds,
         "threads": trainer.threads(),
-        "modes": made.modes,
-        "kl": made.kl,
-        "real": { "modes": real.modes, "kl": real.kl },
+        "real": { "modes": real.modes, "rkl": real.kl },
         "curve": curve,
         "stopped": stopped,
     });

@@ -235,6 +235,10 @@ fn a_laboratory_leaves_its_table_figures_and_numbers() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["methods"][0]["method"], "minimax");
     assert!(json["methods"][0]["seeds"][0]["modes"].as_u64().unwrap() <= 8);
+    let run = &json["runs"][0];
+    assert_eq!((run["method"].as_str(), run["seed"].as_u64()), (Some("minimax"), Some(1)));
+    let numbers = [&run["hq"], &run["seconds"], &json["median"]["minimax"]["modes"], &json["median"]["minimax"]["hq"]];
+    assert!(numbers.iter().all(|n| n.is_number()) && json["median"]["minimax"].get("rkl").is_some(), "{json}");
     for file in ["results.json", "table.md", "ring.png", "ring-minimax.gif"] {
         assert!(Path::new(&out).join(file).is_file(), "{file}");
     }

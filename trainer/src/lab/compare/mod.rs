@@ -3,6 +3,7 @@ mod gaussian;
 mod rbm;
 mod vae;
 
+use super::points::sheet;
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::{Dataset, Mixture, Source, builtin};
 use crate::metrics::{histogram, jensen_shannon};
@@ -21,6 +22,9 @@ const DRAWN: usize = 20_000;
 const BINS: usize = 60;
 const REACH: f64 = 2.5;
 
+/// Pixels of a panel of the figure.
+const PANEL: (usize, usize) = (400, 300);
+
 /// A model that was fitted: what it draws, and how.
 struct Fitted {
     name: &'static str,
@@ -35,6 +39,12 @@ fn normals(stream: u32, n: usize) -> Vec<f64> {
     let mut values = vec![0.0; n];
     Key { seed: 2, stream, step: 0 }.normal(&mut values);
     values.into_iter().map(f64::from).collect()
+}
+
+/// The letters of a model's name, small.
+fn file_name(model: &str) -> String {
+    let letters = model.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    letters.collect::<String>().replace("--", "-")
 }
 
 fn bars(values: &[f64]) -> Vec<f64> {
@@ -54,7 +64,10 @@ fn divergence(values: &[f64], mixture: &Mixture) -> f64 {
 fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Vec<f64>, LabError> {
     let settings = [
         "train.steps=4000",
-        "generator.hidden=[32, 32]",
+        "generator.latent=2",
+        "generator.hidden=[64, 64]",
+        "train.batch=256",
+        "train.ema=0.999",
         "critic.hidden=[64, 64]",
         "objective.regulariser.gamma=0.02",
         "schedule={kind=\"linear\", from=0.5, to=0.0}",
@@ -102,19 +115,25 @@ pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         let sum: f64 = bars.iter().sum::<f64>() * 2.0 * REACH / BINS as f64;
         bars.iter().enumerate().map(|(i, b)| (middle(i), b / sum.max(1e-12))).collect::<Vec<_>>()
     };
-    let mut series = vec![Series::new("data", (0..BINS).map(|i| (middle(i), mixture.density(middle(i)))).collect())];
+    let law: Vec<_> = (0..BINS).map(|i| (middle(i), mixture.density(middle(i)))).collect();
+    let mut panels = Vec::new();
     let mut values = Vec::new();
     for model in &fitted {
         let js = divergence(&model.drawn, &mixture);
         table.push([model.name.into(), model.kind.into(), format!("{js:.4}"), format!("{:.2}", model.seconds)]);
         values.push(json!({ "model": model.name, "kind": model.kind, "js": js, "seconds": model.seconds }));
-        series.push(Series::new(model.name, curve(&model.drawn)));
+        // A panel each: one spike would flatten all others, and good models would hide the data.
+        let plot = Plot {
+            title: format!("{}, Jensen-Shannon {js:.3}", model.name),
+            x_label: "x".into(),
+            y_label: "density".into(),
+            series: vec![Series::new("data's law", law.clone()), Series::new("drawn", curve(&model.drawn))],
+        };
+        (watch.keep)(&format!("compare-{}.svg", file_name(model.name)), plot.svg().as_bytes())?;
+        panels.push(plot.image(PANEL.0, PANEL.1));
     }
     table.push(["true law".into(), "".into(), format!("{floor:.4}"), "".into()]);
-    let plot =
-        Plot { title: "Five models of two bumps".into(), x_label: "x".into(), y_label: "density".into(), series };
-    (watch.keep)("compare.png", &plot.png())?;
-    (watch.keep)("compare.svg", plot.svg().as_bytes())?;
+    (watch.keep)("compare.png", &sheet(&panels, 3).png())?;
     let notes = vec![format!(
         "{LEARNT} numbers to learn from (the GAN draws its own batches), {DRAWN} drawn from each; the last line is what the true law gets"
     )];
