@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::table::Table;
 use crate::training::{catch_interrupts, interrupted};
 use clap::{Args as ClapArgs, Subcommand};
-use ganlet_trainer::lab::{self, Findings, LabError, Points, REMEDIES, Rows, Stacked, Watch};
+use ganlet_trainer::lab::{self, Findings, LabError, Points, REMEDIES, Rates, Rows, Stacked, Watch};
 use ganlet_trainer::report;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   cargo xtask lab ring --seeds 5                 mode collapse and every remedy on eight Gaussians
   cargo xtask lab grid --methods minimax,recipe  two of them on twenty-five
+  cargo xtask lab rates ring+minimax             which step sizes a method needs
   cargo xtask lab stacked                        a thousand modes of stacked digits
   cargo xtask lab playground --z 1.0             every number of the smallest GAN, step by step")]
 pub(crate) struct Args {
@@ -63,6 +64,14 @@ enum What {
         #[arg(long, value_name = "N", default_value_t = 1500)]
         steps: u64,
     },
+    /// Pictures that are their own mirror images: how often the halves of generated ones are unlike
+    Symmetry {
+        /// Steps to train
+        #[arg(long, value_name = "N", default_value_t = 1500)]
+        steps: u64,
+    },
+    /// Step sizes: critic's against generator's, and what comes of each pair
+    Rates(RatesArgs),
     /// Three digits as red, green and blue: how many of a thousand modes are made
     Stacked(StackedArgs),
 }
@@ -79,6 +88,25 @@ struct PointsArgs {
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Change a key of all recipes; may be repeated
+    #[arg(long, value_name = "K=V")]
+    set: Vec<String>,
+}
+
+#[derive(ClapArgs)]
+struct RatesArgs {
+    /// A recipe of points, methods behind a +
+    #[arg(value_name = "RECIPE", default_value = "ring")]
+    recipe: String,
+    /// The critic's rates, with commas between
+    #[arg(long, value_name = "RATES", value_delimiter = ',', default_values_t = [1e-4, 3e-4, 1e-3, 3e-3])]
+    critic: Vec<f32>,
+    /// The generator's rates, with commas between
+    #[arg(long, value_name = "RATES", value_delimiter = ',', default_values_t = [1e-4, 3e-4, 1e-3, 3e-3])]
+    generator: Vec<f32>,
+    /// Steps of each run
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    steps: u64,
+    /// Change a key of the recipe; may be repeated
     #[arg(long, value_name = "K=V")]
     set: Vec<String>,
 }
@@ -109,6 +137,8 @@ impl What {
             Self::Vanishing => "vanishing",
             Self::Compare => "compare",
             Self::Counting { .. } => "counting",
+            Self::Symmetry { .. } => "symmetry",
+            Self::Rates(_) => "rates",
         }
     }
 }
@@ -155,6 +185,8 @@ fn perform(what: What, mut watch: Watch<'_>) -> Result<Findings, Failure> {
         What::Vanishing => lab::vanishing(watch),
         What::Compare => lab::compare(watch),
         What::Counting { steps } => lab::counting(steps, watch),
+        What::Rates(args) => lab::rates(&swept(args), watch),
+        What::Symmetry { steps } => lab::symmetry(steps, watch),
         What::Stacked(args) => lab::stacked(&Stacked { seed: args.seed, steps: args.steps, settings: args.set }, watch),
     };
     found.map_err(|e| match e {
@@ -169,6 +201,11 @@ fn points(recipe: &'static str, args: PointsArgs) -> Result<Points, Failure> {
     }
     let methods = args.methods.unwrap_or_else(|| REMEDIES.iter().map(|r| (*r).to_owned()).collect());
     Ok(Points { recipe, methods, seeds: args.seeds, steps: args.steps, settings: args.set })
+}
+
+fn swept(args: RatesArgs) -> Rates {
+    let RatesArgs { recipe, critic, generator, steps, set } = args;
+    Rates { recipe, critic, generator, steps, settings: set }
 }
 
 fn words(findings: &Findings) -> String {

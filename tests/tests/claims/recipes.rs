@@ -95,6 +95,10 @@ fn combinations_that_cannot_work_are_refused_with_what_can() {
         ("ring+packed-2", "data.classes=8", "packing", "data.classes = 0"),
         ("ring+two-sided-labels", "technique.label_fake=0.95", "label_fake", "label_real"),
         ("ring+began", "objective.regulariser={kind=\"r1\", gamma=1}", "began", "leave regulariser"),
+        ("ring+balanced", "train.critic_steps=1", "none to leave out", "train.critic_steps = 5"),
+        ("ring+wasserstein-gp", "train.balance=0.5", "no judgements", "leave train.balance away"),
+        ("ring+discrimination", "train.batch=1", "compares the examples", "raise train.batch"),
+        ("ring+packed-2+discrimination", "train.batch=2", "compares the examples", "raise train.batch"),
         ("ring+feature-matching", "critic.hidden=[]", "no hidden layer", "critic.hidden = [64]"),
     ] {
         let message = Recipe::open(name, &[setting.to_owned()]).expect_err(setting).to_string();

@@ -8,12 +8,12 @@ use crate::report::{Plot, Series, grid};
 use crate::train::Trainer;
 use serde_json::json;
 
-const SIDE: usize = 24;
+pub(super) const SIDE: usize = 24;
 /// Discs of every picture.
 const WANTED: usize = 3;
 /// Pictures of the data set, and of a measurement.
-const PICTURES: usize = 4000;
-const JUDGED: usize = 1000;
+pub(super) const PICTURES: usize = 4000;
+pub(super) const JUDGED: usize = 1000;
 /// A part of fewer pixels is dirt, not a disc.
 const LEAST: usize = 5;
 const LOOKS: u64 = 6;
@@ -87,17 +87,52 @@ fn wrong(counts: &[usize; 7]) -> f64 {
     1.0 - counts[WANTED] as f64 / counts.iter().sum::<usize>().max(1) as f64
 }
 
-/// Trains on pictures of three discs for `steps` steps and counts.
-pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+/// What looks at [`JUDGED`] generated pictures after so many steps.
+type Look<'a> = dyn FnMut(u64, &[u8], &mut Watch<'_>) + 'a;
+
+/// Trains on `data` for `steps` steps and lets `look` see generated pictures [`LOOKS`] times.
+///
+/// Gives the last pictures, and whether the run was stopped.
+pub(super) fn watched(
+    name: &str,
+    data: Pictures,
+    steps: u64,
+    watch: &mut Watch<'_>,
+    look: &mut Look<'_>,
+) -> Result<(Vec<u8>, bool), LabError> {
+    let steps = steps.max(1);
     let settings = [
-        "name=counting".to_owned(),
-        "data.size=[24, 24]".to_owned(),
+        format!("name={name}"),
+        format!("data.size=[{SIDE}, {SIDE}]"),
         "generator.widths=[32, 24, 16]".to_owned(),
         "critic.widths=[24, 48]".to_owned(),
         "train.batch=32".to_owned(),
-        format!("train.steps={}", steps.max(1)),
+        format!("train.steps={steps}"),
     ];
     let recipe = Recipe::open("digits", &settings)?;
+    let mut trainer = Trainer::new(recipe, Box::new(data), 1, steps, watch.threads)?;
+    let (every, mut bytes) = ((steps / LOOKS).max(1), Vec::new());
+    while trainer.step() < steps {
+        if (watch.stop)() {
+            return Ok((bytes, true));
+        }
+        trainer.advance()?;
+        if trainer.step().is_multiple_of(every) || trainer.step() == steps {
+            bytes = to_bytes(&trainer.samples(1, JUDGED), (-1.0, 1.0));
+            look(trainer.step(), &bytes, watch);
+        }
+    }
+    Ok((bytes, false))
+}
+
+/// The first pictures of many on a sheet.
+pub(super) fn sheet(bytes: &[u8]) -> Vec<u8> {
+    let pictures: Vec<_> = bytes.chunks_exact(SIDE * SIDE).take(32).collect();
+    grid(&pictures, (SIDE, SIDE, 1), 8, 3).png()
+}
+
+/// Trains on pictures of three discs for `steps` steps and counts.
+pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let data = discs();
     let real: Vec<u8> = (0..JUDGED).flat_map(|i| data.bytes(i).to_vec()).collect();
     let mut table = Rows::new(&["pictures", ">0", ">1", ">2", ">3", ">4", ">5", ">6+", ">wrong %"]);
@@ -109,28 +144,14 @@ pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
     };
     let of_data = counts(&real);
     add("real".into(), &of_data);
-    let mut trainer = Trainer::new(recipe, Box::new(data), 1, steps.max(1), watch.threads)?;
-    let (every, mut curve, mut stopped) = ((steps / LOOKS).max(1), Vec::new(), false);
-    let mut bytes = Vec::new();
-    while trainer.step() < steps {
-        if (watch.stop)() {
-            stopped = true;
-            break;
-        }
-        trainer.advance()?;
-        if trainer.step().is_multiple_of(every) || trainer.step() == steps {
-            bytes = to_bytes(&trainer.samples(1, JUDGED), (-1.0, 1.0));
-            let found = counts(&bytes);
-            (watch.tell)(&format!("step {}: {:.1} % wrong", trainer.step(), 100.0 * wrong(&found)));
-            curve.push((trainer.step() as f64, 100.0 * wrong(&found)));
-            add(format!("step {}", trainer.step()), &found);
-        }
-    }
+    let mut curve = Vec::new();
+    let (bytes, stopped) = watched("counting", data, steps, watch, &mut |step, bytes, watch| {
+        let found = counts(bytes);
+        (watch.tell)(&format!("step {step}: {:.1} % wrong", 100.0 * wrong(&found)));
+        curve.push((step as f64, 100.0 * wrong(&found)));
+        add(format!("step {step}"), &found);
+    })?;
     if !bytes.is_empty() {
-        let sheet = |bytes: &[u8]| {
-            let pictures: Vec<_> = bytes.chunks_exact(SIDE * SIDE).take(32).collect();
-            grid(&pictures, (SIDE, SIDE, 1), 8, 3).png()
-        };
         (watch.keep)("counting-real.png", &sheet(&real))?;
         (watch.keep)("counting-generated.png", &sheet(&bytes))?;
         let plot = Plot {

@@ -6,7 +6,9 @@ mod dirac;
 mod figure;
 mod playground;
 mod points;
+mod rates;
 mod stacked;
+mod symmetry;
 mod theory;
 mod vanishing;
 
@@ -16,7 +18,9 @@ pub use densities::densities;
 pub use dirac::dirac;
 pub use playground::{START as PLAYGROUND, playground};
 pub use points::{Points, REMEDIES, points};
+pub use rates::{Rates, rates};
 pub use stacked::{Stacked, stacked};
+pub use symmetry::symmetry;
 pub use theory::theory;
 pub use vanishing::vanishing;
 

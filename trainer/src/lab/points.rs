@@ -69,10 +69,10 @@ struct Goal {
 }
 
 /// One finished run.
-struct Done {
-    seed: u64,
-    quality: PointsQuality,
-    seconds: f64,
+pub(super) struct Done {
+    pub(super) seed: u64,
+    pub(super) quality: PointsQuality,
+    pub(super) seconds: f64,
 }
 
 impl Done {
@@ -212,7 +212,7 @@ fn opened(asked: &Points, method: &str) -> Result<Recipe, LabError> {
 }
 
 /// One run; nothing when it was stopped. With `figure`, its points as a picture and the run as an animation.
-fn run(
+pub(super) fn run(
     recipe: &Recipe,
     seed: u64,
     mixture: &Mixture,

@@ -85,6 +85,7 @@ impl Recipe {
             ("optimiser.beta1", o.beta1, 0.0, 1.0),
             ("optimiser.beta2", o.beta2, 0.0, 1.0),
             ("optimiser.momentum", o.momentum, 0.0, 1.0),
+            ("train.balance", self.train.balance, 0.0, 1.0),
         ];
         for (key, value, least, below) in ranges {
             if !(value >= least && value < below) {
@@ -196,6 +197,15 @@ impl Recipe {
                     || t.unroll.is_some()),
             "began balances its critic itself and judges each example alone: leave regulariser, packing, minibatch, unroll and \
              data.classes away, or choose another objective.loss",
+        )?;
+        refuse(
+            self.train.balance > 0.0 && matches!(loss, Loss::Began | Loss::Wasserstein),
+            "train.balance with scores that are no judgements between 0 and 1: began balances itself, and a wasserstein critic is \
+             to be trained as far as it goes; leave train.balance away, or choose another objective.loss",
+        )?;
+        refuse(
+            self.train.balance > 0.0 && self.train.critic_steps == 1,
+            "train.balance with one critic step: there is none to leave out; set train.critic_steps = 5, the most that a step may take",
         )?;
         refuse(
             loss == Loss::FeatureMatching && matches!(&self.critic, Critic::Mlp { hidden, .. } if hidden.is_empty()),

@@ -17,7 +17,7 @@ const NS: &str = "objective.loss=non-saturating";
 /// Every method, objectives first.
 ///
 /// All but the relativistic ones start from the non-saturating loss without a penalty, so that each shows what it does by itself.
-pub const METHODS: [Method; 33] = [
+pub const METHODS: [Method; 34] = [
     method("minimax", "Goodfellow et al. 2014, eq. 1", &["objective.loss=minimax", PLAIN]),
     method("non-saturating", "Goodfellow et al. 2014, section 3", &[NS, PLAIN]),
     method("least-squares", "Mao et al. 2017", &["objective.loss=least-squares", PLAIN]),
@@ -80,6 +80,11 @@ pub const METHODS: [Method; 33] = [
     method("unrolled-10", "Metz et al. 2017", &[NS, PLAIN, "technique.unroll=10"]),
     method("generator-first", "the order of the updates", &[NS, PLAIN, "train.generator_first=100000000"]),
     method("critic-five", "Goodfellow et al. 2014, algorithm 1 with k = 5", &[NS, PLAIN, "train.critic_steps=5"]),
+    method(
+        "balanced",
+        "as many critic steps as it takes to tell real from generated, ten at most",
+        &[NS, PLAIN, "train.critic_steps=10", "train.balance=0.3"],
+    ),
     method("generator-twice", "one critic step, two generator steps", &[NS, PLAIN, "train.generator_steps=2"]),
     method("sgd", "Robbins & Monro 1951", &["optimiser.kind=sgd", "optimiser.rate=0.02"]),
     method("momentum", "Polyak 1964", &["optimiser.kind=sgd", "optimiser.rate=0.01", "optimiser.momentum=0.5"]),

@@ -166,6 +166,10 @@ pub struct Train {
     /// Generator updates of a step.
     #[serde(default = "one")]
     pub generator_steps: u32,
+    /// How far apart the critic's mean judgements of real and generated examples must lie, 0 to 1, for it to leave out the rest
+    /// of its updates of a step; 0 to make them all.
+    #[serde(default)]
+    pub balance: f32,
     /// Steps at the start of the run in which the generator is updated before the critic.
     #[serde(default)]
     pub generator_first: u64,

@@ -1,7 +1,7 @@
 //! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
 
 /// Every key that a recipe can have, with a dot between table and key.
-pub const KEYS: [&str; 74] = [
+pub const KEYS: [&str; 75] = [
     "name",
     "about",
     "init",
@@ -65,6 +65,7 @@ pub const KEYS: [&str; 74] = [
     "train.batch",
     "train.critic_steps",
     "train.generator_steps",
+    "train.balance",
     "train.generator_first",
     "train.batches",
     "train.recompute",

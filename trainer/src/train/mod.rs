@@ -335,6 +335,11 @@ impl Trainer {
                 report.penalty = outputs[4];
             }
             tell(Part::Critic, report);
+            let balance = self.recipe.train.balance;
+            if balance > 0.0 && report.judged_real - report.judged_fake >= balance {
+                // It tells them apart as well as it should: more would only weaken the generator's gradient.
+                break;
+            }
         }
         Ok(())
     }

@@ -185,6 +185,29 @@ fn updates_are_counted_and_ordered_as_asked() {
 }
 
 #[test]
+fn a_balanced_critic_makes_only_the_updates_that_it_needs() {
+    let settings =
+        ["train.batch=64", "train.critic_steps=6", "train.balance=0.2", "data.scale=2", "optimiser.rate=0.003"];
+    let mut trainer = trainer(recipe("bimodal-1d+non-saturating", &settings), 300);
+    let mut counts = [0; 7];
+    for _ in 0..300 {
+        let (mut updates, mut apart) = (0, Vec::new());
+        let mut hear = |part, report: &Report| {
+            if part == Part::Critic {
+                updates += 1;
+                apart.push(report.judged_real - report.judged_fake);
+            }
+        };
+        trainer.advance_telling(&mut hear).unwrap();
+        let (last, before) = apart.split_last().unwrap();
+        assert!(updates == 6 || *last >= 0.2, "{apart:?}");
+        assert!(before.iter().all(|a| *a < 0.2), "{apart:?}");
+        counts[updates] += 1;
+    }
+    assert!(counts[1] > 20 && counts[6] > 20, "steps by their updates: {counts:?}");
+}
+
+#[test]
 fn each_update_changes_one_network() {
     let mut trainer = trainer(recipe("bimodal-1d+generator-twice", &["train.batch=8"]), 10);
     let (generator, critic) = (trainer.params.generator, trainer.params.critic);

@@ -1,0 +1,157 @@
+//! A sweep over step sizes: critic's against generator's, what a method makes of a mixture at each pair.
+use super::points::{Done, run};
+use super::{Findings, LabError, Rows, Watch};
+use crate::data::{Source, builtin};
+use crate::recipe::Recipe;
+use crate::report::Image;
+use crate::report::plot_png::{DARK, PAPER, SOFT, text};
+use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
+use embedded_graphics::text::Alignment;
+use serde_json::json;
+
+/// Pixels of a cell of the figure.
+const CELL: (usize, usize) = (96, 48);
+const LEFT: usize = 96;
+const TOP: usize = 74;
+/// The colour of a cell where everything is right.
+const FULL: [u8; 3] = [96, 165, 250];
+
+/// What to sweep.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    /// "ring", "grid" or "bimodal-1d", with methods behind a `+` if wanted.
+    pub recipe: String,
+    /// The critic's step sizes.
+    pub critic: Vec<f32>,
+    /// The generator's.
+    pub generator: Vec<f32>,
+    /// Steps of each run.
+    pub steps: u64,
+    /// Settings over the recipe.
+    pub settings: Vec<String>,
+}
+
+/// Trains with every pair of step sizes and measures.
+pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+    // All recipes are opened before anything is trained.
+    let open = |critic: f32, generator: f32| {
+        let own = [
+            format!("optimiser.rate={critic:?}"),
+            format!("optimiser.generator_rate={generator:?}"),
+            format!("train.steps={}", asked.steps),
+        ];
+        let settings: Vec<_> = asked.settings.iter().cloned().chain(own).collect();
+        Ok::<_, LabError>((critic, generator, Recipe::open(&asked.recipe, &settings)?))
+    };
+    let pairs = asked.critic.iter().flat_map(|c| asked.generator.iter().map(move |g| (*c, *g)));
+    let recipes = pairs.map(|(c, g)| open(c, g)).collect::<Result<Vec<_>, _>>()?;
+    let source = recipes.first().map(|r| r.2.data.source.clone()).unwrap_or_default();
+    let Source::Mixture(mixture) = builtin(&source)? else {
+        return Err(LabError::Asked(format!("{}: its data are no points; try ring or grid", asked.recipe)));
+    };
+    let (mut found, mut stopped) = (Vec::new(), false);
+    for (critic, generator, recipe) in &recipes {
+        let Some((done, _)) = run(recipe, 1, &mixture, None, watch)? else {
+            stopped = true;
+            break;
+        };
+        let (modes, of) = (done.quality.modes, done.quality.of);
+        let share = 100.0 * done.quality.high_quality;
+        (watch.tell)(&format!("critic {critic:?}, generator {generator:?}: {modes}/{of} modes, {share:.1} %"));
+        found.push(done);
+    }
+    let width = asked.generator.len();
+    let headings = ["critic's rate".to_owned()].into_iter().chain(asked.generator.iter().map(|g| format!(">G {g:?}")));
+    let mut table = Rows { headings: headings.collect(), rows: Vec::new() };
+    for (row, critic) in found.chunks(width.max(1)).zip(&asked.critic) {
+        let mut cells = vec![format!("{critic:?}")];
+        cells.extend(row.iter().map(told));
+        cells.resize(width + 1, String::new());
+        table.rows.push(cells);
+    }
+    if !found.is_empty() {
+        (watch.keep)("rates.png", &figure(asked, &found).png())?;
+    }
+    let runs = recipes.iter().zip(&found).map(|((critic, generator, _), done)| {
+        json!({
+            "critic": critic,
+            "generator": generator,
+            "modes": done.quality.modes,
+            "hq": done.quality.high_quality,
+            "rkl": done.quality.reverse_kl,
+            "seconds": done.seconds,
+        })
+    });
+    let values =
+        json!({ "lab": "rates", "recipe": asked.recipe, "steps": asked.steps, "runs": runs.collect::<Vec<_>>() });
+    let note = format!(
+        "{}, {} steps, seed 1: modes found, and the share of points within 3 sigma of one, %",
+        asked.recipe, asked.steps
+    );
+    Ok(Findings { table, notes: vec![note], values, stopped })
+}
+
+fn told(done: &Done) -> String {
+    format!("{}/{} {:.0}", done.quality.modes, done.quality.of, 100.0 * done.quality.high_quality)
+}
+
+/// A field for each pair, the bluer the more points are right.
+fn figure(asked: &Rates, found: &[Done]) -> Image {
+    let (columns, rows) = (asked.generator.len(), asked.critic.len());
+    let mut paper = Image::new(LEFT + columns * CELL.0 + 24, TOP + rows * CELL.1 + 24, PAPER);
+    let print = |paper: &mut Image, words: &str, (x, y): (usize, usize), colour, alignment| {
+        text(paper, words, (x as f64, y as f64), &FONT_7X13, colour, alignment);
+    };
+    text(&mut paper, &asked.recipe, (16.0, 10.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
+    print(&mut paper, "modes, % of high quality; columns: generator's rate", (16, 34), SOFT, Alignment::Left);
+    for (i, rate) in asked.generator.iter().enumerate() {
+        print(&mut paper, &format!("{rate:?}"), (LEFT + i * CELL.0 + CELL.0 / 2, TOP - 18), DARK, Alignment::Center);
+    }
+    for (i, rate) in asked.critic.iter().enumerate() {
+        print(&mut paper, &format!("{rate:?}"), (LEFT - 8, TOP + i * CELL.1 + 18), DARK, Alignment::Right);
+    }
+    for (i, done) in found.iter().enumerate() {
+        let share = done.quality.high_quality;
+        let mix = |k: usize| (f64::from(PAPER[k]) + share * (f64::from(FULL[k]) - f64::from(PAPER[k]))) as u8;
+        let at = (LEFT + i % columns * CELL.0, TOP + i / columns * CELL.1);
+        paper.place(&Image::new(CELL.0 - 2, CELL.1 - 2, [mix(0), mix(1), mix(2)]), at, 1);
+        print(&mut paper, &told(done), (at.0 + CELL.0 / 2, at.1 + 17), DARK, Alignment::Center);
+    }
+    paper
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_rates_is_measured_and_bad_ones_are_refused_before_training() {
+        let mut kept = Vec::new();
+        let mut keep = |name: &str, bytes: &[u8]| {
+            kept.push((name.to_owned(), bytes.len()));
+            Ok(())
+        };
+        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut keep, threads: 1 };
+        let mut asked = Rates {
+            recipe: "bimodal-1d".into(),
+            critic: vec![1e-7, 3e-3],
+            generator: vec![1e-3, 1e-7, 3e-3],
+            steps: 300,
+            settings: vec!["train.ema=0".into()],
+        };
+        let found = rates(&asked, &mut watch).unwrap();
+        assert_eq!((found.table.headings.len(), found.table.rows.len()), (4, 2));
+        let runs = found.values["runs"].as_array().unwrap();
+        assert_eq!(runs.len(), 6);
+        let quality = |i: usize| runs[i]["hq"].as_f64().unwrap();
+        // A critic that stands still teaches nothing, and a generator that does learns nothing.
+        assert!(quality(5) > quality(2) + 0.1 && quality(5) > quality(4) + 0.1, "{runs:?}");
+        asked.generator.push(-1.0);
+        assert!(rates(&asked, &mut watch).unwrap_err().to_string().contains("optimiser.generator_rate"));
+        asked.generator.pop();
+        asked.recipe = "faces".into();
+        assert!(rates(&asked, &mut watch).unwrap_err().to_string().contains("try ring or grid"));
+        assert_eq!(kept.len(), 1);
+        assert!(kept[0].0 == "rates.png" && kept[0].1 > 500, "{kept:?}");
+    }
+}
