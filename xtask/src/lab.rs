@@ -151,6 +151,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(n) = args.threads.filter(|n| !(1..=256).contains(n)) {
         return Err(Failure::unusable(format!("--threads {n}: expected 1 to 256")));
     }
+    if let What::Counting { steps: 0 } | What::Symmetry { steps: 0 } = args.what {
+        return Err(Failure::unusable(
+            "--steps 0: expected 1 or more, as there is nothing to see of an untrained generator",
+        ));
+    }
     let name = args.what.name();
     let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("lab-{name}")));
     std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
