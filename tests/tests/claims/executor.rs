@@ -215,3 +215,53 @@ fn a_dense_layer_with_its_gradient_takes_a_call_for_each_product() {
         executor(&g, &second, &Store::default(), 4e-4);
     }
 }
+
+/// Weights are laid out once for all calls that read them: what an assignment or the caller changes must be laid out again.
+#[test]
+fn weights_that_were_laid_out_follow_every_change() {
+    let window = Window { kernel: 4, stride: 2, pad: 1 };
+    // By size: transformed weights, packed ones of another window, and a dense product, each read from both sides, twice.
+    let mut store = Store::default();
+    let conv = store.add("conv", noise(1, 16 * 32 * 40));
+    let plain = store.add("plain", noise(2, 9 * 32 * 70));
+    let dense = store.add("dense", noise(3, 150 * 130));
+    let mut g = Graph::default();
+    let (x, row) = (g.input("x", &[12, 14, 14, 32]), g.input("row", &[20, 150]));
+    let (k, p, d) = (g.param(conv, &[4, 4, 32, 40]), g.param(plain, &[3, 3, 32, 70]), g.param(dense, &[150, 130]));
+    let mut outputs = Vec::new();
+    for turn in 0..2 {
+        let x = g.affine(x, 1.0, turn as f32);
+        let y = g.conv(x, k, window);
+        let back = g.conv_input(y, k, window, (14, 14));
+        let same = Window { kernel: 3, stride: 1, pad: 1 };
+        let z = g.conv(back, p, same);
+        let z = g.conv_input(z, p, same, (14, 14));
+        let row = g.affine(row, 1.0, turn as f32);
+        let wide = g.matmul(row, d);
+        let narrow = g.matmul_t(wide, d, false, true);
+        outputs.extend([z, narrow]);
+    }
+    for (param, node) in [(conv, k), (dense, d)] {
+        let smaller = g.affine(node, 0.5, 0.01);
+        g.assign(param, smaller);
+    }
+    let program = Program::new("weights", &g, &outputs);
+    let clock = Clock { seed: 1, step: 0 };
+    let inputs = [noise(4, 12 * 14 * 14 * 32), noise(5, 20 * 150)];
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut cpu = Cpu::new(1);
+    cpu.load(vec![program.clone()], store);
+    for run in 0..3 {
+        if run == 2 {
+            cpu.store_mut().values_mut(plain)[7] = 3.0;
+        }
+        let mut fresh = Cpu::new(1);
+        fresh.load(vec![program.clone()], cpu.store().clone());
+        fresh.run(0, &inputs, clock).unwrap();
+        cpu.run(0, &inputs, clock).unwrap();
+        for output in 0..outputs.len() {
+            let (kept, anew) = (cpu.output(0, output), fresh.output(0, output));
+            assert!(kept == anew, "output {output} of run {run} is not that of weights laid out anew");
+        }
+    }
+}

@@ -4,9 +4,10 @@
 //! one product for each phase of its outputs, so it computes no zero-inserted tap, adds nothing up afterwards
 //! and computes nothing beyond the picture. Tasks are runs of whole pictures, or of weights.
 use super::dot;
+use super::packs::{Layout, Weights};
 use super::plane::{Plane, phases, with_scratch};
 use super::split::{Parts, each};
-use super::tile::{self, Left, Lines, NARROW, Out, Right, multiply, pack, pack_columns, packed_len, with_packed};
+use super::tile::{self, Left, Lines, NARROW, Out, Right, multiply, pack_columns, packed_len};
 use super::{winograd, winograd_deep};
 use crate::graph::Window;
 use crate::plan::ConvShape;
@@ -62,25 +63,23 @@ fn product(left: Left<'_>, depth: usize, weights: &[f32], out: &mut Out<'_>) {
     }
 }
 
-/// y = conv(x, weight).
-pub(crate) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+/// How [`forward`] reads its weights; none where it transforms them on the way.
+pub(super) fn forward_layout(w: Window, s: &ConvShape) -> Option<Layout> {
     if winograd::suits(w, s) {
-        return winograd::forward(w, s, x, weight, y);
+        return Some(Layout::Squares((s.ci, s.co), (s.oh, s.ow)));
     }
-    if winograd_deep::suits(w, s) {
-        return winograd_deep::forward(w, s, x, weight, y);
+    (!winograd_deep::suits(w, s)).then(|| Layout::Matrix(s.taps(w), s.co))
+}
+
+/// y = conv(x, weight).
+pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: Weights<'_>, y: &mut [f32]) {
+    let Some(layout) = forward_layout(w, s) else { return winograd_deep::forward(w, s, x, weight.plain, y) };
+    if matches!(layout, Layout::Squares(..)) {
+        return weight.with(layout, |packed| winograd::forward(w, s, x, packed, y));
     }
     let (depth, plane) = (s.taps(w), Plane::input(w, s));
-    let (per_task, tasks) = s.tasks(s.most_tasks(weight.len()));
-    with_packed(packed_len(depth, s.co), |packed| {
-        if s.co <= NARROW {
-            for (c, column) in packed.chunks_exact_mut(depth).enumerate() {
-                column.iter_mut().zip(weight[c..].iter().step_by(s.co)).for_each(|(to, v)| *to = *v);
-            }
-        } else {
-            pack(packed, (depth, s.co), weight);
-        }
-        let packed = &*packed;
+    let (per_task, tasks) = s.tasks(s.most_tasks(weight.plain.len()));
+    weight.with(layout, |packed| {
         each(0..tasks, Parts::one(y, per_task * s.y()), &|task, mut parts| {
             let (y, _) = &mut parts.slices[0];
             let x = &x[task * per_task * s.x()..];
@@ -115,41 +114,50 @@ pub(crate) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &m
     });
 }
 
+/// Numbers of [`pack_phases`].
+pub(super) fn phases_len(w: Window, (ci, co): (usize, usize)) -> usize {
+    phases(w).map(|p| packed_len(p.taps[0] * p.taps[1] * co, ci)).sum()
+}
+
 /// Packs `weight` for each phase, one behind the other.
-fn pack_phases(w: Window, s: &ConvShape, weight: &[f32], packed: &mut [f32]) {
+pub(super) fn pack_phases(w: Window, (ci, co): (usize, usize), weight: &[f32], packed: &mut [f32]) {
     let mut rest = packed;
     for phase in phases(w) {
-        let depth = phase.depth(s);
-        let (packed, behind) = rest.split_at_mut(packed_len(depth, s.ci));
+        let taps = phase.taps[0] * phase.taps[1];
+        let depth = taps * co;
+        let (packed, behind) = rest.split_at_mut(packed_len(depth, ci));
         rest = behind;
-        for i in 0..phase.taps[0] * phase.taps[1] {
+        for i in 0..taps {
             let (ky, kx) = phase.tap(w, i);
-            let tap = &weight[(ky * w.kernel + kx) * s.ci * s.co..][..s.ci * s.co];
-            if s.ci <= NARROW {
-                for (column, tap) in packed.chunks_exact_mut(depth).zip(tap.chunks_exact(s.co)) {
-                    column[i * s.co..][..s.co].copy_from_slice(tap);
+            let tap = &weight[(ky * w.kernel + kx) * ci * co..][..ci * co];
+            if ci <= NARROW {
+                for (column, tap) in packed.chunks_exact_mut(depth).zip(tap.chunks_exact(co)) {
+                    column[i * co..][..co].copy_from_slice(tap);
                 }
             } else {
-                pack_columns(packed, depth, s.ci, i * s.co, s.co, tap);
+                pack_columns(packed, depth, ci, i * co, co, tap);
             }
         }
     }
 }
 
-/// x = transposed conv(y, weight).
-pub(crate) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut [f32]) {
+/// How [`input`] reads its weights; none where it transforms them on the way.
+pub(super) fn input_layout(w: Window, s: &ConvShape) -> Option<Layout> {
     if winograd::suits(w, s) {
-        return winograd::input(w, s, y, weight, x);
+        return Some(Layout::Points(w, s.ci, s.co));
     }
-    if winograd_deep::suits(w, s) {
-        return winograd_deep::input(w, s, y, weight, x);
+    (!winograd_deep::suits(w, s)).then_some(Layout::Phases(w, s.ci, s.co))
+}
+
+/// x = transposed conv(y, weight).
+pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: Weights<'_>, x: &mut [f32]) {
+    let Some(layout) = input_layout(w, s) else { return winograd_deep::input(w, s, y, weight.plain, x) };
+    if matches!(layout, Layout::Points(..)) {
+        return weight.with(layout, |packed| winograd::input(w, s, y, packed, x));
     }
     let plane = Plane::output(w, s);
-    let (per_task, tasks) = s.tasks(s.most_tasks(weight.len()));
-    let len = phases(w).map(|p| packed_len(p.depth(s), s.ci)).sum();
-    with_packed(len, |packed| {
-        pack_phases(w, s, weight, packed);
-        let packed = &*packed;
+    let (per_task, tasks) = s.tasks(s.most_tasks(weight.plain.len()));
+    weight.with(layout, |packed| {
         each(0..tasks, Parts::one(x, per_task * s.x()), &|task, mut parts| {
             let (x, _) = &mut parts.slices[0];
             let y = &y[task * per_task * s.y()..];

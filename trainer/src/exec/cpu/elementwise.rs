@@ -3,6 +3,7 @@ use super::buffer::Buffer;
 use super::gemm::{self, Rows};
 use super::math;
 use super::moves::add_channels;
+use super::packs::Weights;
 use super::split::{MAX_PARTS, Parts, each};
 use super::vectors::widest;
 use crate::graph::{Binary, Unary};
@@ -69,7 +70,7 @@ pub(crate) fn partial_len(fused: &Fused) -> usize {
 pub(crate) fn run(
     fused: &Fused,
     inputs: &[&[f32]],
-    [a, b]: [&[f32]; 2],
+    (a, b): (&[f32], Weights<'_>),
     outs: &mut [&mut [f32]],
     partials: &mut [f32],
 ) {

@@ -1,7 +1,8 @@
 //! Matrix products: of dense matrices by the tile kernels, of any strides by matrixmultiply, with checked bounds.
 use super::dot;
+use super::packs::{Layout, Weights};
 use super::split::{Parts, each};
-use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right, pack, pack_columns, packed_len, with_packed};
+use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right};
 
 /// Operations that make a task of its own worth while.
 const TASK_FLOPS: usize = 1 << 21;
@@ -74,13 +75,13 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
 /// The product of two dense row-major matrices, each read transposed if told so, into `out`.
 ///
 /// Our own kernels take it where the processor has vector instructions that they are written for, else matrixmultiply.
-pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (&[f32], bool), out: &mut [f32]) {
+pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), out: &mut [f32]) {
     if n == 1 && a.1 && tile::vectorised() {
         // One column of many rows is one row of many columns: vectors fill.
         let rows = task_rows((m, k, n)).next_multiple_of(PANEL);
         return each(0..m.div_ceil(rows), Parts::one(out, rows), &|task, mut parts| {
             let (out, _) = &mut parts.slices[0];
-            let left = Left { data: b.0, lines: Lines::Even(0), segments: &[0], len: k, step: 1 };
+            let left = Left { data: b.0.plain, lines: Lines::Even(0), segments: &[0], len: k, step: 1 };
             let (right, columns) = (Right::rows(&a.0[task * rows..], m), out.len());
             tile::multiply(left, right, &mut Out { data: out, lines: Lines::Even(0), rows: 1, columns, add: false });
         });
@@ -146,34 +147,38 @@ impl Rows<'_> {
 pub(super) fn with_rows(
     (m, k, n): (usize, usize, usize),
     (a, ta): (&[f32], bool),
-    (b, tb): (&[f32], bool),
+    (b, tb): (Weights<'_>, bool),
     work: impl FnOnce(&Rows<'_>),
 ) {
     let (size, left) = ((m, k, n), (a, ta));
-    if !tile::vectorised() {
-        return work(&Rows { size, left, right: Ready::Plain(b, tb) });
-    }
-    if n <= NARROW && !ta {
-        if tb || n == 1 {
-            return work(&Rows { size, left, right: Ready::Columns(b) });
-        }
-        return with_packed(k * n, |columns| {
-            for (j, column) in columns.chunks_exact_mut(k).enumerate() {
-                column.iter_mut().zip(b[j..].iter().step_by(n)).for_each(|(to, v)| *to = *v);
-            }
-            work(&Rows { size, left, right: Ready::Columns(columns) });
+    if let Some(layout) = layout(size, ta, tb) {
+        return b.with(layout, |ready| {
+            let narrow = n <= NARROW && !ta;
+            let right = if narrow { Ready::Columns(ready) } else { Ready::Panels(Right::packed(ready, k, n)) };
+            work(&Rows { size, left, right });
         });
     }
-    // Few rows read the right side too seldom to be worth a copy; a single panel, or a shallow one, needs none.
-    if !tb && (n <= PANEL || m <= UNPACKED || k <= SHALLOW) {
-        return work(&Rows { size, left, right: Ready::Panels(Right::rows(b, n)) });
+    let right = if !tile::vectorised() {
+        Ready::Plain(b.plain, tb)
+    } else if n <= NARROW && !ta {
+        Ready::Columns(b.plain)
+    } else {
+        Ready::Panels(Right::rows(b.plain, n))
+    };
+    work(&Rows { size, left, right });
+}
+
+/// How a product reads its right side; none where that stays as it lies.
+pub(super) fn layout((m, k, n): (usize, usize, usize), ta: bool, tb: bool) -> Option<Layout> {
+    if !tile::vectorised() || (n == 1 && ta) {
+        return None;
     }
-    with_packed(packed_len(k, n), |packed| {
-        if tb {
-            pack_columns(packed, k, n, 0, k, b);
-        } else {
-            pack(packed, (k, n), b);
-        }
-        work(&Rows { size, left, right: Ready::Panels(Right::packed(packed, k, n)) });
-    });
+    if n <= NARROW && !ta {
+        return (!tb && n > 1).then_some(Layout::Matrix(k, n));
+    }
+    if tb {
+        return Some(Layout::Turned(k, n));
+    }
+    // Few rows read the right side too seldom to be worth a copy; a single panel, or a shallow one, needs none.
+    (n > PANEL && m > UNPACKED && k > SHALLOW).then_some(Layout::Matrix(k, n))
 }

@@ -11,6 +11,7 @@ mod elementwise;
 mod gemm;
 pub(crate) mod math;
 mod moves;
+mod packs;
 mod plane;
 mod split;
 mod tile;
@@ -29,6 +30,7 @@ use crate::plan::{Base, Kind, Plan, Step, View};
 use arrayvec::ArrayVec;
 use buffer::Buffer;
 pub use gemm::{MatMut, MatRef, sgemm};
+use packs::{Packs, Weights};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use split::MAX_PARTS;
 use std::time::Instant;
@@ -43,6 +45,8 @@ pub struct Cpu {
     pool: Option<ThreadPool>,
     programs: Vec<Program>,
     memory: Memory,
+    /// By program and step: the laid-out weights that it reads.
+    packed: Vec<Vec<Option<usize>>>,
     /// Calls and seconds of every step of every program.
     profile: Option<Vec<Vec<(u64, f64)>>>,
 }
@@ -52,6 +56,7 @@ pub struct Cpu {
 struct Memory {
     slots: Vec<Buffer>,
     store: Store,
+    packs: Packs,
     partials: Vec<f32>,
 }
 
@@ -61,7 +66,7 @@ impl Cpu {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
         let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build().ok()).flatten();
-        Self { pool, programs: Vec::new(), memory: Memory::default(), profile: None }
+        Self { pool, programs: Vec::new(), memory: Memory::default(), packed: Vec::new(), profile: None }
     }
 
     /// Count of threads that share the work.
@@ -71,7 +76,8 @@ impl Cpu {
 
     /// Bytes of working memory, the store not counted.
     pub fn bytes(&self) -> usize {
-        4 * (self.memory.slots.iter().map(|s| s.len()).sum::<usize>() + self.memory.partials.len())
+        let slots: usize = self.memory.slots.iter().map(|s| s.len()).sum();
+        4 * (slots + self.memory.partials.len()) + self.memory.packs.bytes()
     }
 
     /// Starts to add up the time of every kernel call.
@@ -113,10 +119,11 @@ impl Cpu {
         let mut memory = Memory {
             slots: plan.slots.iter().map(|n| Buffer::new(*n)).collect(),
             store: std::mem::take(&mut self.memory.store),
+            packs: Packs::default(),
             partials: vec![0.0; plan.steps.iter().map(|s| partial_len(&s.kind)).max().unwrap_or(0)],
         };
         let first = plan.steps.iter().take_while(|s| !matches!(s.kind, Kind::Guard)).find(|step| {
-            memory.step(step, inputs, clock);
+            memory.step(step, None, inputs, clock);
             step.outputs.iter().any(|o| memory.view(*o, inputs).iter().any(|v| !v.is_finite()))
         });
         self.memory.store = memory.store;
@@ -135,8 +142,10 @@ impl Executor for Cpu {
             sizes.iter_mut().zip(&slots).for_each(|(s, &n)| *s = n.max(*s));
             partials = program.plan.steps.iter().map(|s| partial_len(&s.kind)).fold(partials, usize::max);
         }
-        self.memory =
-            Memory { slots: sizes.into_iter().map(Buffer::new).collect(), store, partials: vec![0.0; partials] };
+        let (packs, packed) = Packs::new(&programs);
+        let slots = sizes.into_iter().map(Buffer::new).collect();
+        self.memory = Memory { slots, store, packs, partials: vec![0.0; partials] };
+        self.packed = packed;
         self.programs = programs;
     }
 
@@ -148,11 +157,12 @@ impl Executor for Cpu {
         }
         let memory = &mut self.memory;
         let profile = &mut self.profile;
-        let mut all = || match profile {
-            None => plan.steps.iter().try_for_each(|step| memory.checked_step(step, inputs, clock)),
-            Some(times) => plan.steps.iter().zip(&mut times[program]).try_for_each(|(step, (calls, seconds))| {
+        let mut steps = plan.steps.iter().zip(&self.packed[program]);
+        let all = || match profile {
+            None => steps.try_for_each(|(step, &pack)| memory.checked_step(step, pack, inputs, clock)),
+            Some(times) => steps.zip(&mut times[program]).try_for_each(|((step, &pack), (calls, seconds))| {
                 let start = Instant::now();
-                let done = memory.checked_step(step, inputs, clock);
+                let done = memory.checked_step(step, pack, inputs, clock);
                 *calls += 1;
                 *seconds += start.elapsed().as_secs_f64();
                 done
@@ -180,6 +190,7 @@ impl Executor for Cpu {
     }
 
     fn store_mut(&mut self) -> &mut Store {
+        self.memory.packs.outdated(None);
         &mut self.memory.store
     }
 }
@@ -215,22 +226,26 @@ impl Memory {
     fn put_back(&mut self, base: Base, buffer: Buffer) {
         match base {
             Base::Slot(i) => self.slots[i] = buffer,
-            Base::Param(id) => *self.store.values_mut(id) = buffer.into_vector(),
+            Base::Param(id) => {
+                *self.store.values_mut(id) = buffer.into_vector();
+                self.packs.outdated(Some(id));
+            }
             Base::Input(_) => {}
         }
     }
 
     /// Runs a step; fails with the index of the guard that is not finite.
-    fn checked_step(&mut self, step: &Step, inputs: &[&[f32]], clock: Clock) -> Result<(), usize> {
+    fn checked_step(&mut self, step: &Step, pack: Option<usize>, inputs: &[&[f32]], clock: Clock) -> Result<(), usize> {
         if matches!(step.kind, Kind::Guard) {
             let bad = step.inputs.iter().position(|&v| !self.view(v, inputs)[0].is_finite());
             return bad.map_or(Ok(()), Err);
         }
-        self.step(step, inputs, clock);
+        self.step(step, pack, inputs, clock);
         Ok(())
     }
 
-    fn step(&mut self, step: &Step, inputs: &[&[f32]], clock: Clock) {
+    fn step(&mut self, step: &Step, pack: Option<usize>, inputs: &[&[f32]], clock: Clock) {
+        let laid_out = pack.map(|p| self.packs.take(p, &self.store));
         // Lists are filled where they stand: moving one copies all the room that it has.
         let mut owned = ArrayVec::<Buffer, MAX_PARTS>::new();
         for o in &step.outputs {
@@ -243,6 +258,7 @@ impl Memory {
                 outs.push(&mut buffer[o.offset..][..o.len]);
             }
             let input = |k: usize| self.view(step.inputs[k], inputs);
+            let weights = |k: usize| Weights { plain: input(k), ready: laid_out.as_deref() };
             match &step.kind {
                 Kind::Fused(fused) => {
                     // An input that an output overwrites is read through the output.
@@ -253,11 +269,17 @@ impl Memory {
                         read.push(if taken(v) { &[][..] } else { self.view(*v, inputs) });
                     }
                     let factor = |k: usize| factors.get(k).map_or(&[][..], |v| self.view(*v, inputs));
-                    elementwise::run(fused, &read, [factor(0), factor(1)], &mut outs, &mut partials);
+                    elementwise::run(
+                        fused,
+                        &read,
+                        (factor(0), Weights { plain: factor(1), ready: laid_out.as_deref() }),
+                        &mut outs,
+                        &mut partials,
+                    );
                 }
-                &Kind::MatMul { size, ta, tb } => gemm::product(size, (input(0), ta), (input(1), tb), outs[0]),
-                Kind::Conv(w, s) => conv::forward(*w, s, input(0), input(1), outs[0]),
-                Kind::ConvInput(w, s) => conv::input(*w, s, input(0), input(1), outs[0]),
+                &Kind::MatMul { size, ta, tb } => gemm::product(size, (input(0), ta), (weights(1), tb), outs[0]),
+                Kind::Conv(w, s) => conv::forward(*w, s, input(0), weights(1), outs[0]),
+                Kind::ConvInput(w, s) => conv::input(*w, s, input(0), weights(1), outs[0]),
                 Kind::ConvWeight(w, s) => conv::weight(*w, s, input(0), input(1), outs[0], &mut partials),
                 Kind::Depthwise(w, s) => depthwise::forward(*w, s, input(0), input(1), outs[0]),
                 Kind::DepthwiseInput(w, s) => depthwise::input(*w, s, input(0), input(1), outs[0]),
@@ -277,6 +299,9 @@ impl Memory {
             }
         }
         self.partials = partials;
+        if let (Some(pack), Some(data)) = (pack, laid_out) {
+            self.packs.put_back(pack, data);
+        }
         for (buffer, output) in owned.into_iter().zip(&step.outputs) {
             self.put_back(output.base, buffer);
         }

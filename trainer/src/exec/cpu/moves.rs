@@ -32,7 +32,24 @@ fn strides(dims: [usize; 4]) -> [usize; 4] {
     std::array::from_fn(|i| if dims[i] == 1 { 0 } else { dense[i] })
 }
 
+/// The shapes with neighbouring dimensions that are repeated, or kept, alike as one: runs become as long as they can.
+fn merged(small: [usize; 4], large: [usize; 4]) -> ([usize; 4], [usize; 4]) {
+    let mut to = ([1; 4], [1; 4]);
+    let mut at = 4;
+    let mut repeats = None;
+    for i in (0..4).rev().filter(|&i| large[i] > 1) {
+        if repeats != Some(small[i] == 1) {
+            repeats = Some(small[i] == 1);
+            at -= 1;
+        }
+        to.0[at] *= small[i];
+        to.1[at] *= large[i];
+    }
+    to
+}
+
 pub(crate) fn broadcast(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [f32]) {
+    let (from, to) = merged(from, to);
     let s = strides(from);
     for (row, run) in out.chunks_exact_mut(to[3]).enumerate() {
         let at = row / (to[1] * to[2]) * s[0] + row / to[2] % to[1] * s[1] + row % to[2] * s[2];
@@ -45,6 +62,7 @@ pub(crate) fn broadcast(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [
 }
 
 pub(crate) fn sum_to(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [f32]) {
+    let (to, from) = merged(to, from);
     let s = strides(to);
     out.fill(0.0);
     for (row, run) in x.chunks_exact(from[3]).enumerate() {

@@ -8,7 +8,7 @@
 //! all pictures are one matrix product.
 use super::plane::{Phase, Plane, phases};
 use super::split::{Parts, each};
-use super::tile::{self, Left, Lines, Out, Right, pack_columns, packed_len, with_packed};
+use super::tile::{self, Left, Lines, Out, Right, pack_columns, packed_len};
 use super::vectors::widest;
 use crate::graph::Window;
 use crate::plan::ConvShape;
@@ -365,44 +365,45 @@ impl Squares {
     }
 }
 
-/// y = conv(x, weight).
-pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
-    let (depth, squares) = (4 * s.ci, Squares::new(s));
-    let matrix = packed_len(depth, s.co);
-    let step = s.co.min(tile::PANEL);
+/// The transformed weights of [`forward`], for each pair of points that `size` outputs need.
+pub(super) fn pack_squares((ci, co): (usize, usize), size: (usize, usize), weight: &[f32], packed: &mut [f32]) {
+    let depth = 4 * ci;
+    let step = co.min(tile::PANEL);
+    each(0..16, Parts::one(packed, packed_len(depth, co)), &|i, mut parts| {
+        let (to, _) = &mut parts.slices[0];
+        if count(size.0, POINTS[i / 4]) * count(size.1, POINTS[i % 4]) == 0 {
+            return;
+        }
+        let (down, right) = (POINTS[i / 4].taps(), POINTS[i % 4].taps());
+        for k in 0..depth {
+            let (dy, dx, c) = (k / (2 * ci), k / ci % 2, k % ci);
+            for (j, panel) in (0..co).step_by(tile::PANEL).zip(to.chunks_mut(depth * step)) {
+                let tap = |a: usize, b: usize| {
+                    &weight[(((2 * a + dy) * 4 + 2 * b + dx) * ci + c) * co + j..][..step.min(co - j)]
+                };
+                let to = &mut panel[k * step..][..step.min(co - j)];
+                blend(down, right, [tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)], to);
+            }
+        }
+    });
+}
+
+/// y = conv(x, weight), from what [`pack_squares`] made of the weights.
+pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], packed: &[f32], y: &mut [f32]) {
+    let squares = Squares::new(s);
     let (per_task, tasks) = tasks(s);
     let (bare_x, bare_y) = (s.h * s.w * s.ci, s.oh * s.ow * s.co);
-    with_packed(16 * matrix, |packed| {
-        each(0..16, Parts::one(packed, matrix), &|i, mut parts| {
-            let (to, _) = &mut parts.slices[0];
-            if count(s.oh, POINTS[i / 4]) * count(s.ow, POINTS[i % 4]) == 0 {
-                return;
-            }
-            let (down, right) = (POINTS[i / 4].taps(), POINTS[i % 4].taps());
-            for k in 0..depth {
-                let (dy, dx, c) = (k / (2 * s.ci), k / s.ci % 2, k % s.ci);
-                for (j, panel) in (0..s.co).step_by(tile::PANEL).zip(to.chunks_mut(depth * step)) {
-                    let tap = |a: usize, b: usize| {
-                        &weight[(((2 * a + dy) * 4 + 2 * b + dx) * s.ci + c) * s.co + j..][..step.min(s.co - j)]
-                    };
-                    let to = &mut panel[k * step..][..step.min(s.co - j)];
-                    blend(down, right, [tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)], to);
-                }
-            }
-        });
-        let packed = &*packed;
-        each(0..tasks, Parts::one(y, per_task * bare_y), &|task, mut parts| {
-            let (y, _) = &mut parts.slices[0];
-            let pictures = y.len() / bare_y;
-            let x = &x[task * per_task * bare_x..][..pictures * bare_x];
-            y.fill(0.0);
-            let out = Grid { first: 0, picture: bare_y, row: s.ow * s.co, column: s.co, inner: s.co };
-            SCRATCH.with_borrow_mut(|Scratch { plane, rows, products, .. }| {
-                let plane = room(plane, pictures * squares.len());
-                squares.lay(w, s, x, plane);
-                let size = (s.oh, s.ow);
-                multiply((pictures, size), (squares.grid(), plane), packed, (out, y), (rows, products));
-            });
+    each(0..tasks, Parts::one(y, per_task * bare_y), &|task, mut parts| {
+        let (y, _) = &mut parts.slices[0];
+        let pictures = y.len() / bare_y;
+        let x = &x[task * per_task * bare_x..][..pictures * bare_x];
+        y.fill(0.0);
+        let out = Grid { first: 0, picture: bare_y, row: s.ow * s.co, column: s.co, inner: s.co };
+        SCRATCH.with_borrow_mut(|Scratch { plane, rows, products, .. }| {
+            let plane = room(plane, pictures * squares.len());
+            squares.lay(w, s, x, plane);
+            let size = (s.oh, s.ow);
+            multiply((pictures, size), (squares.grid(), plane), packed, (out, y), (rows, products));
         });
     });
 }
@@ -437,41 +438,42 @@ fn multiply(
     }
 }
 
-/// x = transposed conv(y, weight).
-pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut [f32]) {
+/// The transformed weights of [`input`], phase by phase.
+pub(super) fn pack_points(w: Window, (ci, co): (usize, usize), weight: &[f32], packed: &mut [f32]) {
+    each(0..64, Parts::one(packed, packed_len(co, ci)), &|i, mut parts| {
+        let (to, _) = &mut parts.slices[0];
+        let Some(phase) = phases(w).nth(i / 16) else { return };
+        let (down, right) = (POINTS[i % 16 / 4].taps(), POINTS[i % 4].taps());
+        SCRATCH.with_borrow_mut(|scratch| {
+            let blended = room(&mut scratch.sums, ci * co);
+            let tap = |i: usize| {
+                let (ky, kx) = phase.tap(w, i);
+                &weight[(ky * 4 + kx) * ci * co..][..ci * co]
+            };
+            blend(down, right, [tap(0), tap(1), tap(2), tap(3)], blended);
+            pack_columns(to, co, ci, 0, co, blended);
+        });
+    });
+}
+
+/// x = transposed conv(y, weight), from what [`pack_points`] made of the weights.
+pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], packed: &[f32], x: &mut [f32]) {
     let plane = Plane::output(w, s);
     let matrix = packed_len(s.co, s.ci);
     let (per_task, tasks) = tasks(s);
     let (bare_x, bare_y) = (s.h * s.w * s.ci, s.oh * s.ow * s.co);
-    with_packed(64 * matrix, |packed| {
-        each(0..64, Parts::one(packed, matrix), &|i, mut parts| {
-            let (to, _) = &mut parts.slices[0];
-            let Some(phase) = phases(w).nth(i / 16) else { return };
-            let (down, right) = (POINTS[i % 16 / 4].taps(), POINTS[i % 4].taps());
-            SCRATCH.with_borrow_mut(|scratch| {
-                let blended = room(&mut scratch.sums, s.ci * s.co);
-                let tap = |i: usize| {
-                    let (ky, kx) = phase.tap(w, i);
-                    &weight[(ky * 4 + kx) * s.ci * s.co..][..s.ci * s.co]
-                };
-                blend(down, right, [tap(0), tap(1), tap(2), tap(3)], blended);
-                pack_columns(to, s.co, s.ci, 0, s.co, blended);
-            });
-        });
-        let packed = &*packed;
-        each(0..tasks, Parts::one(x, per_task * bare_x), &|task, mut parts| {
-            let (x, _) = &mut parts.slices[0];
-            let pictures = x.len() / bare_x;
-            let y = &y[task * per_task * bare_y..][..pictures * bare_y];
-            x.fill(0.0);
-            SCRATCH.with_borrow_mut(|Scratch { plane: padded, rows, products, .. }| {
-                let y = plane.pad(y, padded);
-                for (p, phase) in phases(w).enumerate() {
-                    let (from, to, size) = phase_grids(w, s, &plane, &phase);
-                    let weights = &packed[16 * p * matrix..][..16 * matrix];
-                    multiply((pictures, size), (from, y), weights, (to, x), (rows, products));
-                }
-            });
+    each(0..tasks, Parts::one(x, per_task * bare_x), &|task, mut parts| {
+        let (x, _) = &mut parts.slices[0];
+        let pictures = x.len() / bare_x;
+        let y = &y[task * per_task * bare_y..][..pictures * bare_y];
+        x.fill(0.0);
+        SCRATCH.with_borrow_mut(|Scratch { plane: padded, rows, products, .. }| {
+            let y = plane.pad(y, padded);
+            for (p, phase) in phases(w).enumerate() {
+                let (from, to, size) = phase_grids(w, s, &plane, &phase);
+                let weights = &packed[16 * p * matrix..][..16 * matrix];
+                multiply((pictures, size), (from, y), weights, (to, x), (rows, products));
+            }
         });
     });
 }
