@@ -3,6 +3,7 @@ use super::dot;
 use super::packs::{Layout, Weights};
 use super::split::{Parts, each};
 use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right};
+use super::vectors::widest;
 
 /// Operations that make a task of its own worth while.
 const TASK_FLOPS: usize = 1 << 21;
@@ -108,6 +109,7 @@ pub(super) struct Rows<'a> {
 }
 
 /// A right side as a kernel wants it.
+#[derive(Clone, Copy)]
 enum Ready<'a> {
     /// As it lies, transposed or not, for matrixmultiply.
     Plain(&'a [f32], bool),
@@ -123,6 +125,9 @@ impl Rows<'_> {
         let (a, ta) = self.left;
         let (stride, step) = if ta { (1, m) } else { (k, 1) };
         let (data, rows) = (&a[first * stride..], out.len() / n);
+        if let (1, Ready::Panels(right)) = (k, self.right) {
+            return outer(&data[..rows], &right.data[..n], out);
+        }
         let left = Left { data, lines: Lines::Even(stride), segments: &[0], len: k, step };
         match self.right {
             Ready::Plain(b, tb) => {
@@ -138,6 +143,29 @@ impl Rows<'_> {
             Ready::Panels(right) => {
                 let mut out = Out { data: out, lines: Lines::Even(n), rows, columns: n, add: false };
                 tile::multiply(left, right, &mut out);
+            }
+        }
+    }
+}
+
+widest! {
+    /// Every number of the left by every number of the right.
+    fn outer(left: &[f32], right: &[f32], out: &mut [f32]) {
+        let n = right.len();
+        if n.is_multiple_of(16) {
+            // Columns of known count stay in registers.
+            for j in (0..n).step_by(16) {
+                let Some(columns) = right[j..].first_chunk::<16>() else { return };
+                for (row, a) in out.chunks_exact_mut(n).zip(left) {
+                    let Some(row) = row[j..].first_chunk_mut::<16>() else { return };
+                    for i in 0..16 {
+                        row[i] = a * columns[i];
+                    }
+                }
+            }
+        } else {
+            for (row, a) in out.chunks_exact_mut(n).zip(left) {
+                row.iter_mut().zip(right).for_each(|(o, b)| *o = a * b);
             }
         }
     }

@@ -320,11 +320,18 @@ fn tiles<const ROWS: usize>(
         add,
     };
     for first in (0..result.rows).step_by(ROWS) {
-        for r in 0..ROWS {
-            // Rows beyond the last repeat it: they compute and store the same numbers once more.
-            let row = (first + r).min(result.rows - 1);
-            tile.rows[r] = rows.at(row);
-            tile.places[r] = places.at(row) + from;
+        if let (Lines::Even(row), Lines::Even(place), true) = (rows, places, first + ROWS <= result.rows) {
+            for r in 0..ROWS {
+                tile.rows[r] = (first + r) * row;
+                tile.places[r] = (first + r) * place + from;
+            }
+        } else {
+            for r in 0..ROWS {
+                // Rows beyond the last repeat it: they compute and store the same numbers once more.
+                let row = (first + r).min(result.rows - 1);
+                tile.rows[r] = rows.at(row);
+                tile.places[r] = places.at(row) + from;
+            }
         }
         // SAFETY: every row, the panel and every place lie within their slices, as asserted above; `vectors`
         // chose a kernel whose instructions this processor has, and the width fits it.
