@@ -1,6 +1,7 @@
 //! Data sets: what a GAN is to imitate, read from files, embedded or made up.
 
 mod builtin;
+mod content;
 mod error;
 mod folder;
 mod idx;

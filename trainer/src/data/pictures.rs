@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::{DataError, grouped};
-use super::{Dataset, prepare};
+use super::{Dataset, content, prepare};
 use crate::philox::Key;
 
 /// The fixed seed of [`Pictures::split`]: every run of every machine evaluates on the same pictures.
@@ -157,6 +157,23 @@ impl Pictures {
     pub fn usual_split(&self) -> Result<(Self, Self), DataError> {
         let evaluate = (self.count() / 5).clamp(1, 2000);
         self.split(self.count() - evaluate, evaluate)
+    }
+
+    /// Pictures to train on and about `share` of them to hold out, chosen by the content of each alone.
+    ///
+    /// Adding, renaming or taking away other pictures moves none from one side to the other; equal pictures are on one side.
+    pub fn split_by_content(&self, share: f32) -> Result<(Self, Self), DataError> {
+        let contents: Vec<u64> = (0..self.count()).map(|i| content::content(self.bytes(i), self.channels())).collect();
+        let (trained, held_out) = content::split(&contents, share);
+        if trained.is_empty() || held_out.is_empty() {
+            return Err(DataError::new(
+                &self.name,
+                "at least 2 pictures, one to train on and one to hold out",
+                grouped(self.count()),
+                "add pictures",
+            ));
+        }
+        Ok((self.select(&trained), self.select(&held_out)))
     }
 
     /// The pictures at `indices`, in that order; the bytes are shared, not copied.

@@ -118,6 +118,9 @@ impl Recipe {
                 "technique.label_fake = {fake}, label_real = {real}: expected 0 <= label_fake < label_real <= 1"
             ));
         }
+        if let Some(share) = self.data.held_out.filter(|share| !(0.01..=0.5).contains(share)) {
+            return Err(format!("data.held_out = {share}: expected a share of the pictures, 0.01 to 0.5"));
+        }
         let [low, high] = self.data.range;
         if !(low < high && low >= -1.0 && high <= 1.0) {
             return Err(format!("data.range = [{low}, {high}]: expected two rising numbers within -1 and 1"));

@@ -100,6 +100,9 @@ pub struct Data {
     /// Classes that generator and critic are told; 0 for none. The data must have as many.
     #[serde(default)]
     pub classes: usize,
+    /// Share of your own pictures that is held out for measuring; built-in sets are split as they always are where it is left away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<f32>,
     /// Points are multiplied by this for training, and samples divided by it.
     #[serde(default = "unit")]
     pub scale: f32,

@@ -1,7 +1,7 @@
 //! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
 
 /// Every key that a recipe can have, with a dot between table and key.
-pub const KEYS: [&str; 75] = [
+pub const KEYS: [&str; 76] = [
     "name",
     "about",
     "init",
@@ -10,6 +10,7 @@ pub const KEYS: [&str; 75] = [
     "data.range",
     "data.flip",
     "data.classes",
+    "data.held_out",
     "data.scale",
     "generator.family",
     "generator.latent",

@@ -3,6 +3,9 @@ use crate::data::{self, BUILTIN, DataError, Dataset, Mixture, Options, Packed, P
 use crate::recipe::Recipe;
 use std::path::Path;
 
+/// The share of a set that is held out where the recipe does not say.
+const HELD_OUT: f32 = 0.2;
+
 /// Data, ready to train on.
 pub struct Loaded {
     /// What training draws from.
@@ -54,20 +57,15 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
                     "leave it away; data.range says what black and white become",
                 ));
             }
-            if pictures.count() < 2 {
-                return Err(DataError::new(
-                    &wanted.source,
-                    "at least 2 pictures, one to train on and one to hold out",
-                    format!("{}", pictures.count()),
-                    "add pictures",
-                ));
-            }
             let pictures = match size {
                 Some((w, h)) => pictures.resized(w, h)?,
                 None => pictures,
             };
             let pictures = pictures.with_range(range.0, range.1).with_flip(wanted.flip);
-            let (train, held_out) = pictures.usual_split()?;
+            let (train, held_out) = match wanted.held_out {
+                None if named => pictures.usual_split()?,
+                share => pictures.split_by_content(share.unwrap_or(HELD_OUT))?,
+            };
             Ok(Loaded { train: Box::new(train.clone()), pictures: Some((train, held_out)), mixture: None, notes })
         }
     }
