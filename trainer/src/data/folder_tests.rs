@@ -99,6 +99,22 @@ fn corrupt_files_are_skipped_counted_and_listed() {
 }
 
 #[test]
+fn jpeg_files_that_are_cut_off_are_known() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("good.jpg"), colour(64, 64));
+    let good = fs::read(dir.path().join("good.jpg")).unwrap();
+    for (name, part) in [("a.jpg", 4), ("b.jpg", 2), ("c.jpg", 1)] {
+        fs::write(dir.path().join(name), &good[..good.len() - good.len() / (8 / part)]).unwrap();
+    }
+    // What cameras put behind the picture is no harm.
+    fs::write(dir.path().join("more.jpg"), [&good[..], b"a film"].concat()).unwrap();
+    let opened = open(dir.path(), &Options::default()).unwrap();
+    assert_eq!(opened.pictures.count(), 2);
+    assert_eq!(opened.notes.iter().filter(|n| n.contains("cut off")).count(), 3, "{:?}", opened.notes);
+    assert!(has(&opened.notes, "more.jpg is the same picture as"), "{:?}", opened.notes);
+}
+
+#[test]
 fn folders_without_pictures_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let text = open(dir.path(), &Options::default()).unwrap_err().to_string();

@@ -3,8 +3,11 @@
 mod builtin;
 mod content;
 mod error;
+mod faces;
+mod fit;
 mod folder;
 mod idx;
+mod labels;
 mod mixture;
 mod npz;
 mod open;
@@ -17,10 +20,12 @@ mod synthetic;
 pub use builtin::{BUILTIN, Builtin, Source, builtin};
 pub use error::DataError;
 pub(crate) use error::grouped;
+pub use faces::{Cutting, faces};
 pub use mixture::Mixture;
 pub use open::{Opened, Options, open};
-pub use packed::{Packed, pack};
+pub use packed::Packed;
 pub use pictures::Pictures;
+pub use prepare::{Preparation, Prepared, Row, prepare};
 pub use single::{picture, strokes};
 pub use synthetic::blobs;
 

@@ -49,6 +49,21 @@ pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &Options) -> R
     pictures(path, images, labels)
 }
 
+/// The classes in `labels` of an archive, or in a single array.
+pub(crate) fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
+    let place = path.display().to_string();
+    let options = Options::default();
+    if bytes.starts_with(b"\x93NUMPY") {
+        return classes(&place, &array(&place, bytes, &options)?);
+    }
+    let inside = format!("{place}, array `labels`");
+    let missing =
+        |e: zip::result::ZipError| DataError::new(&inside, "an archive with the array `labels`", e.to_string(), SAVE);
+    let mut archive = ZipArchive::new(std::io::Cursor::new(bytes)).map_err(missing)?;
+    let member = archive.by_name("labels.npy").map_err(missing)?;
+    classes(&inside, &array(&inside, member, &options)?)
+}
+
 /// Reads a single array of images.
 pub(crate) fn parse_npy(path: &Path, file: impl Read, options: &Options) -> Result<Pictures, DataError> {
     pictures(path, array(&path.display().to_string(), file, options)?, None)

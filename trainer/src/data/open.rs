@@ -34,7 +34,7 @@ impl Options {
             place,
             format!("at most {} MB of pictures", grouped((self.max_bytes >> 20) as usize)),
             format!("{} MB", grouped(bytes >> 20)),
-            "use fewer or smaller pictures (--set data.size), or stream them from the disk: cargo xtask data pack",
+            "use fewer or smaller pictures (--set data.size), or stream them from the disk: cargo xtask data prepare",
         ))
     }
 }
@@ -86,17 +86,8 @@ pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Opened, DataErr
 }
 
 fn inside(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
-    let files: Vec<PathBuf> = folder::entries(path)?.into_iter().filter(|p| p.is_file()).collect();
-    let named = |words: &[&str]| -> Vec<&PathBuf> {
-        let has = |p: &&PathBuf| {
-            let name = p.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-            words.iter().any(|w| name.contains(w))
-        };
-        files.iter().filter(has).collect()
-    };
-    let idx_files = named(&["idx3", "idx4"]);
-    let archives = named(&[".npz", ".npy"]);
-    let candidates = if idx_files.is_empty() { archives } else { idx_files };
+    let candidates = arrays(path)?;
+    let candidates: Vec<&PathBuf> = candidates.iter().collect();
     let names = |of: &[&PathBuf]| -> String {
         let names = of.iter().take(6).map(|p| p.file_name().unwrap_or_default().to_string_lossy());
         names.collect::<Vec<_>>().join(", ")
@@ -114,6 +105,25 @@ fn inside(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pic
         notes.push(format!("{} read, {} left out: name a file to choose it", names(&[chosen]), names(&others)));
     }
     file(chosen, options, notes)
+}
+
+/// Files of a folder that hold a whole set, by their names: IDX files, or else NumPy's.
+fn arrays(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let files: Vec<PathBuf> = folder::entries(path)?.into_iter().filter(|p| p.is_file()).collect();
+    let named = |words: &[&str]| -> Vec<PathBuf> {
+        let has = |p: &&PathBuf| {
+            let name = p.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+            words.iter().any(|w| name.contains(w))
+        };
+        files.iter().filter(has).cloned().collect()
+    };
+    let (idx_files, archives) = (named(&["idx3", "idx4"]), named(&[".npz", ".npy"]));
+    Ok(if idx_files.is_empty() { archives } else { idx_files })
+}
+
+/// Whether a folder holds such a file.
+pub(crate) fn holds_arrays(path: &Path) -> Result<bool, DataError> {
+    Ok(!arrays(path)?.is_empty())
 }
 
 fn file(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::{DataError, grouped};
-use super::{Dataset, content, prepare};
+use super::{Dataset, content, fit};
 use crate::philox::Key;
 
 /// The fixed seed of [`Pictures::split`]: every run of every machine evaluates on the same pictures.
@@ -197,7 +197,7 @@ impl Pictures {
         volume(&self.name, &[self.count(), width, height, self.channels()])?;
         let mut pixels = Vec::new();
         for i in 0..self.count() {
-            pixels.extend(prepare::fit(self.bytes(i), from, width, height));
+            pixels.extend(fit::fit(self.bytes(i), from, width, height));
         }
         let fresh = Self::new(&self.name, (width, height, from.2), pixels, self.labels.clone())?;
         Ok(fresh.with_label_names(&self.label_names).with_range(self.range.0, self.range.1).with_flip(self.flip))

@@ -1,84 +1,277 @@
-//! Brings a picture to a wanted size: the centre cropped to the proportions, then resized.
+//! Prepares pictures for training: decodes them once into a packed file, and tells what became of every file.
 
-use image::imageops::{self, FilterType};
-use image::{GrayImage, RgbImage};
+use std::path::{Path, PathBuf};
 
-/// The largest side that [`usual_size`] chooses.
-const LARGEST: usize = 64;
+use super::error::{DataError, grouped};
+use super::open::Options;
+use super::packed::Writer;
+use super::{BUILTIN, Dataset, Pictures, Source, builtin, folder, labels, open};
 
-/// Crops the centre of `bytes` ([height, width, channels]) to the proportions of `to_width` x `to_height` and resizes it.
+/// How to prepare pictures.
+#[derive(Clone, Copy, Debug)]
+pub struct Preparation<'a> {
+    /// The wanted (width, height). `None`: the most common size, rounded, at most 64 a side.
+    pub size: Option<(usize, usize)>,
+    /// A CSV table or an NPZ or NPY array of classes.
+    pub labels: Option<&'a Path>,
+    /// The column of the table that names the class; `None`: the second one.
+    pub label_column: Option<&'a str>,
+    /// Pictures with more pixels are left out before they are decoded.
+    pub most_pixels: u64,
+}
+
+impl Default for Preparation<'_> {
+    fn default() -> Self {
+        Self { size: None, labels: None, label_column: None, most_pixels: folder::MOST_PIXELS }
+    }
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its path.
+    pub file: String,
+    /// Pictures, or faces, that were found in it.
+    pub found: usize,
+    /// How many of them were kept.
+    pub kept: usize,
+    /// Why the others were not; empty where all were.
+    pub why: String,
+}
+
+impl Row {
+    pub(crate) fn skipped(file: impl Into<String>, found: usize, why: impl Into<String>) -> Self {
+        Self { file: file.into(), found, kept: 0, why: why.into() }
+    }
+}
+
+/// What was prepared.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Pictures in the packed file.
+    pub count: usize,
+    /// Height, width and channels of each.
+    pub shape: [usize; 3],
+    /// The classes, and how many pictures each has.
+    pub classes: Vec<(String, usize)>,
+    /// A row for each file.
+    pub rows: Vec<Row>,
+    /// What else the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// The rows as a CSV table with headings.
+    pub fn table(&self) -> String {
+        let quoted = |text: &str| {
+            if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+        };
+        let row = |row: &Row| format!("{},{},{},{}\n", quoted(&row.file), row.found, row.kept, quoted(&row.why));
+        "file,found,kept,why\n".to_owned() + &self.rows.iter().map(row).collect::<String>()
+    }
+
+    /// The rows of files of which something was left out.
+    pub fn skipped(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.why.is_empty())
+    }
+}
+
+/// Prepares the pictures of `source`, a built-in set, a folder, or an IDX or NPZ file, and writes them to the packed file `out`.
 ///
-/// Shrinking averages, so that thin lines fade instead of breaking; growing interpolates.
-pub(crate) fn fit(
-    bytes: &[u8],
-    (width, height, channels): (usize, usize, usize),
-    to_width: usize,
-    to_height: usize,
-) -> Vec<u8> {
-    let (x, y, w, h) = centre(width, height, to_width, to_height);
-    let cropped: Vec<u8> =
-        (y..y + h).flat_map(|row| bytes[(row * width + x) * channels..][..w * channels].iter().copied()).collect();
-    if (w, h) == (to_width, to_height) {
-        return cropped;
+/// `progress` is told how many files are done and how many there are.
+///
+/// # Errors
+/// When the source cannot be read, fewer than two pictures are left, or the file cannot be written; no file is left then.
+pub fn prepare(
+    source: &Path,
+    preparation: &Preparation<'_>,
+    out: &Path,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Prepared, DataError> {
+    if let Some(built_in) = BUILTIN.iter().find(|b| Path::new(b.name) == source) {
+        return match builtin(built_in.name)? {
+            Source::Pictures(pictures) => of_array(&pictures, Vec::new(), preparation, out, progress),
+            Source::Mixture(_) => Err(DataError::new(
+                built_in.name,
+                "pictures",
+                "points, of which there is no end",
+                "train on them as they are: cargo xtask train --data NAME",
+            )),
+        };
     }
-    let (w, h, to_width, to_height) = (w as u32, h as u32, to_width as u32, to_height as u32);
+    if source.is_dir() {
+        let mut notes = Vec::new();
+        let found = folder::find(source, &mut notes)?;
+        // A folder may also hold one file of all pictures.
+        if !found.files.is_empty() || !open::holds_arrays(source)? {
+            return of_folder(source, found, notes, preparation, out, progress);
+        }
+    }
+    let opened = open(source, &Options { size: preparation.size, ..Options::default() })?;
+    of_array(&opened.pictures, opened.notes, preparation, out, progress)
+}
+
+fn of_folder(
+    source: &Path,
+    found: folder::Found,
+    mut notes: Vec<String>,
+    preparation: &Preparation<'_>,
+    out: &Path,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Prepared, DataError> {
+    found.some(source)?;
+    let folder::Found { files, labels, mut classes, others } = found;
+    let mut labels: Vec<Option<u8>> = labels.into_iter().map(Some).collect();
+    if let Some(path) = preparation.labels {
+        let told = labels::read(path, preparation.label_column, source, &files)?;
+        if told.spare > 0 {
+            notes.push(format!("{} rows of {} are of no file here", grouped(told.spare), path.display()));
+        }
+        (labels, classes) = (told.of_files, told.classes);
+    }
+    let mut progress = |done: usize| progress(done, files.len());
+    let (width, height) = folder::size(&files, preparation.size);
+    let mut writer = Writer::create(out, (width, height))?;
+    let mut tally = Tally::new(&classes);
+    let table = preparation.labels;
+    let mut rows: Vec<Row> = others
+        .iter()
+        .filter(|other| table != Some(other))
+        .map(|other| Row::skipped(name(other), 0, other_kind(other)))
+        .collect();
+    let (mut kept, mut transparent, mut enlarged, mut resized) = (Vec::<usize>::new(), 0, 0, 0);
+    let read = |path: &Path| folder::decode(path, width, height, preparation.most_pixels);
+    folder::in_order(&files, read, |i, decoded| {
+        progress(i + 1);
+        let file = name(&files[i]);
+        rows.push(match (decoded, labels[i]) {
+            (Err(why), _) => Row::skipped(file, 0, why),
+            (Ok(_), None) => Row::skipped(file, 1, "no row in the table of labels"),
+            (Ok(decoded), Some(label)) => match writer.add(&decoded.bytes, label)? {
+                Err(first) => Row::skipped(file, 1, format!("the same picture as {}", files[kept[first]].display())),
+                Ok(()) => {
+                    kept.push(i);
+                    tally.add(label);
+                    transparent += usize::from(decoded.transparent);
+                    resized += usize::from(decoded.original != (width, height));
+                    enlarged += usize::from(decoded.original.0 < width || decoded.original.1 < height);
+                    Row { file, found: 1, kept: 1, why: String::new() }
+                }
+            },
+        });
+        Ok(())
+    })?;
+    for (n, what) in [
+        (resized, format!("cropped to the centre where needed and resized to {width}x{height}")),
+        (enlarged, format!("smaller than {width}x{height}, and blurred by that: a smaller --size would suit them")),
+        (transparent, "with transparent parts laid on white".to_owned()),
+    ] {
+        if n > 0 {
+            notes.push(format!("{} pictures {what}", grouped(n)));
+        }
+    }
+    finish(source, writer, (width, height), tally, rows, notes)
+}
+
+fn of_array(
+    pictures: &Pictures,
+    mut notes: Vec<String>,
+    preparation: &Preparation<'_>,
+    out: &Path,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Prepared, DataError> {
+    let pictures = match preparation.size {
+        Some((width, height)) => pictures.resized(width, height)?,
+        None => pictures.clone(),
+    };
+    let count = pictures.count();
+    let (mut labels, mut classes) = (pictures.labels().map(<[u8]>::to_vec), pictures.label_names().to_vec());
+    if let Some(path) = preparation.labels {
+        let numbers: Vec<PathBuf> = (0..count).map(|i| PathBuf::from(i.to_string())).collect();
+        let told = labels::read(path, preparation.label_column, Path::new(""), &numbers)?;
+        if let Some(i) = told.of_files.iter().position(Option::is_none) {
+            let (expected, remedy) = ("a row for every picture, by its number from 0", "complete the table");
+            return Err(DataError::new(path.display().to_string(), expected, format!("none for picture {i}"), remedy));
+        }
+        (labels, classes) = (Some(told.of_files.into_iter().flatten().collect()), told.classes);
+    }
+    let size = (pictures.width(), pictures.height());
+    let mut writer = Writer::create(out, size)?;
+    let mut tally = Tally::new(&classes);
+    let (mut kept, mut rows) = (Vec::new(), Vec::new());
+    for i in 0..count {
+        let (bytes, label) = (pictures.bytes(i), labels.as_ref().map_or(0, |l| l[i]));
+        let rgb = if pictures.channels() == 1 { bytes.iter().flat_map(|&v| [v; 3]).collect() } else { bytes.to_vec() };
+        rows.push(match writer.add(&rgb, label)? {
+            Err(first) => Row::skipped(i.to_string(), 1, format!("the same picture as number {}", kept[first])),
+            Ok(()) => {
+                kept.push(i);
+                tally.add(label);
+                Row { file: i.to_string(), found: 1, kept: 1, why: String::new() }
+            }
+        });
+        progress(i + 1, count);
+    }
+    notes.dedup();
+    finish(Path::new(pictures.name()), writer, size, tally, rows, notes)
+}
+
+/// Pictures of each class.
+pub(crate) struct Tally(Vec<(String, usize)>);
+
+impl Tally {
+    pub(crate) fn new(classes: &[String]) -> Self {
+        Self(classes.iter().map(|name| (name.clone(), 0)).collect())
+    }
+
+    pub(crate) fn add(&mut self, label: u8) {
+        if let Some(class) = self.0.get_mut(usize::from(label)) {
+            class.1 += 1;
+        }
+    }
+}
+
+/// Closes the file, unless there is too little in it to train on.
+pub(crate) fn finish(
+    source: &Path,
+    writer: Writer,
+    (width, height): (usize, usize),
+    Tally(classes): Tally,
+    rows: Vec<Row>,
+    mut notes: Vec<String>,
+) -> Result<Prepared, DataError> {
+    let count = writer.count();
+    if count < 2 {
+        let skipped = rows.iter().find(|row| !row.why.is_empty());
+        let why = skipped.map_or(String::new(), |row| format!("; {}: {}", row.file, row.why));
+        let found = format!("{count} of {} files{why}", grouped(rows.len()));
+        let expected = "at least 2 different pictures, one to train on and one to hold out";
+        return Err(DataError::new(source.display().to_string(), expected, found, "add pictures, or get these again"));
+    }
+    if let Some((empty, _)) = classes.iter().find(|(_, n)| *n == 0) {
+        notes.push(format!("class {empty} has no picture left"));
+    }
+    let names: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
+    let channels = writer.finish(&names)?;
     if channels == 1 {
-        let image = GrayImage::from_raw(w, h, cropped).unwrap_or_default();
-        imageops::resize(&image, to_width, to_height, FilterType::Triangle).into_raw()
-    } else {
-        let image = RgbImage::from_raw(w, h, cropped).unwrap_or_default();
-        imageops::resize(&image, to_width, to_height, FilterType::Triangle).into_raw()
+        notes.push("all pictures are grey: one channel".into());
     }
+    Ok(Prepared { count, shape: [height, width, channels], classes, rows, notes })
 }
 
-/// The largest centred part (x, y, width, height) with the proportions of `to_width` : `to_height`.
-fn centre(width: usize, height: usize, to_width: usize, to_height: usize) -> (usize, usize, usize, usize) {
-    let (mut w, mut h) = (width, height);
-    if width as u128 * to_height as u128 > to_width as u128 * height as u128 {
-        w = (height as f64 * to_width as f64 / to_height as f64).round().clamp(1.0, width as f64) as usize;
-    } else {
-        h = (width as f64 * to_height as f64 / to_width as f64).round().clamp(1.0, height as f64) as usize;
-    }
-    ((width - w) / 2, (height - h) / 2, w, h)
+pub(crate) fn name(path: &Path) -> String {
+    path.display().to_string()
 }
 
-/// The size to train at when none is stated: at most 64 pixels a side, both sides multiples of four.
-pub(crate) fn usual_size(width: usize, height: usize) -> (usize, usize) {
-    let shrink = (LARGEST as f64 / width.max(height) as f64).min(1.0);
-    let side = |pixels: usize| (((pixels as f64 * shrink) / 4.0).round() as usize * 4).max(4);
-    (side(width), side(height))
+/// Why something in a folder is no picture.
+pub(crate) fn other_kind(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "a folder beside pictures or too deep: pictures lie in the folder, or in folders that are its classes"
+    } else {
+        "not called .png, .jpg or .jpeg: convert it, if it is a picture"
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usual_sizes_suit_two_doublings() {
-        assert_eq!(usual_size(178, 218), (52, 64));
-        assert_eq!(usual_size(28, 28), (28, 28));
-        assert_eq!(usual_size(1920, 1080), (64, 36));
-        assert_eq!(usual_size(5000, 1), (64, 4));
-        assert_eq!(usual_size(1, 1), (4, 4));
-    }
-
-    #[test]
-    fn the_centre_is_kept() {
-        assert_eq!(centre(10, 4, 4, 4), (3, 0, 4, 4));
-        assert_eq!(centre(4, 10, 2, 2), (0, 3, 4, 4));
-        assert_eq!(centre(1, 5000, 64, 4), (0, 2499, 1, 1));
-    }
-
-    #[test]
-    fn a_crop_without_scaling_copies_bytes() {
-        let bytes: Vec<u8> = (0..24).collect();
-        assert_eq!(fit(&bytes, (4, 2, 3), 2, 2), [3, 4, 5, 6, 7, 8, 15, 16, 17, 18, 19, 20]);
-    }
-
-    #[test]
-    fn shrinking_averages() {
-        let bytes: Vec<u8> = (0..64).map(|i| if i % 2 == 0 { 0 } else { 200 }).collect();
-        let small = fit(&bytes, (8, 8, 1), 2, 2);
-        assert!(small.iter().all(|&v| (80..120).contains(&v)), "{small:?}");
-    }
-}
+#[path = "prepare_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::DataError;
-use super::folder::decode;
+use super::folder::{MOST_PIXELS, decode};
 use image::imageops::{self, FilterType};
 
 /// The luma weights of Rec. 601, in 256ths.
@@ -16,7 +16,7 @@ const LUMA: [u32; 3] = [77, 150, 29];
 /// # Errors
 /// When the file is no readable picture.
 pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<u8>, Vec<String>), DataError> {
-    let decoded = decode(path, width, height).map_err(|why| unreadable(path, why))?;
+    let decoded = decode(path, width, height, MOST_PIXELS).map_err(|why| unreadable(path, why))?;
     let mut notes = Vec::new();
     let (w, h) = decoded.original;
     if (w, h) != (width, height) {
@@ -110,6 +110,36 @@ mod tests {
         assert_eq!(picture(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
         std::fs::remove_file(&path).unwrap();
         assert!(picture(&path, [8, 8, 1]).unwrap_err().to_string().contains("expected: a PNG"));
+    }
+
+    #[test]
+    fn any_depth_and_any_proportions_become_the_wanted_ones() {
+        let wanted = [8, 8, 3];
+        let deep = image::ImageBuffer::<image::Rgb<u16>, _>::from_pixel(9, 4, image::Rgb([65_535, 32_896, 0]));
+        let thin = image::ImageBuffer::<image::LumaA<u8>, _>::from_pixel(1, 3000, image::LumaA([0, 0]));
+        let dot = image::GrayImage::from_pixel(1, 1, image::Luma([7]));
+        let path = std::env::temp_dir().join(format!("ganlet-single-{}-depths.png", std::process::id()));
+        for (picture, first) in [
+            (image::DynamicImage::from(deep), [255, 128, 0]),
+            (image::DynamicImage::from(thin), [255; 3]),
+            (image::DynamicImage::from(dot), [7; 3]),
+        ] {
+            picture.save(&path).unwrap();
+            let (bytes, notes) = super::picture(&path, wanted).unwrap();
+            assert_eq!((bytes.len(), &bytes[..3]), (192, &first[..]));
+            assert!(notes[0].contains("brought to 8x8"), "{notes:?}");
+        }
+        // The head of a picture of 40,000 x 40,000: nothing of it is decoded.
+        let mut vast = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x9c\x40\0\0\x9c\x40\x08\x02\0\0\0".to_vec();
+        let mut crc = flate2::Crc::new();
+        crc.update(&vast[12..]);
+        vast.extend(crc.sum().to_be_bytes());
+        vast.extend(b"\0\0\0\0IDAT");
+        vast.extend(0x35af_061e_u32.to_be_bytes());
+        std::fs::write(&path, vast).unwrap();
+        let message = super::picture(&path, wanted).unwrap_err().to_string();
+        assert!(message.contains("40000x40000 are 1,600 megapixels"), "{message}");
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

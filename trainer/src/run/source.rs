@@ -74,14 +74,15 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
 /// Trains on a packed file, which stays on the disk.
 fn stream(recipe: &Recipe, path: &Path) -> Result<Loaded, DataError> {
     let wanted = &recipe.data;
-    let packed = Packed::open(path, (wanted.range[0], wanted.range[1]), wanted.flip)?;
+    let packed =
+        Packed::open(path, (wanted.range[0], wanted.range[1]), wanted.flip, wanted.held_out.unwrap_or(HELD_OUT))?;
     let &[height, width, _] = packed.shape() else { unreachable!("packed data are pictures") };
     if let Some([w, h]) = wanted.size.filter(|size| *size != [width, height]) {
         return Err(DataError::new(
             path.display().to_string(),
             format!("pictures of {w}x{h}, as recipe {} wants them", recipe.name),
             format!("{width}x{height}"),
-            format!("pack them again with --size {w}x{h}, or train with --set data.size=[{width},{height}]"),
+            format!("prepare them again with --size {w}x{h}, or train with --set data.size=[{width},{height}]"),
         ));
     }
     let pictures = packed.to_measure()?;

@@ -2,6 +2,7 @@
 
 mod anchors;
 pub(crate) mod cores;
+mod data;
 pub(crate) mod device;
 pub(crate) mod emulator;
 pub(crate) mod firmware;
@@ -26,6 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum What {
+    Data(data::Args),
     Device(device::Args),
     Host(host::Args),
 }
@@ -33,6 +35,7 @@ enum What {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.what {
+        What::Data(args) => data::run(args),
         What::Device(args) => device::run(args),
         What::Host(args) => host::run(args),
     }

@@ -58,6 +58,14 @@ fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
 
     refused(&["project", &run, "--held-out", "1000000"], 2, "so many are held out");
     refused(&["project", &run, "--picture", "no-such.png"], 2, "no-such.png");
+    // A wish that cannot be met, of another size, depth and proportion: it is brought to shape, and that it is not met is told.
+    fs::write(&png, stripes(90, 40)).unwrap();
+    let told = text(&well(&["project", &run, "--picture", &png, "--restarts", "2", "--steps", "20"]).stderr);
+    for part in ["90x40 brought to 28x28, its centre cropped", "colours made grey", "not near", "more --restarts"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    fs::write(&png, &stripes(90, 40)[..200]).unwrap();
+    refused(&["project", &run, "--picture", &png], 2, "expected: a PNG");
     refused(&["project", &model, "--of-seed", "1"], 2, "no gradient");
     refused(&["project", &run], 2, "--picture");
     refused(&["project", &run, "--of-seed", "1", "--class", "2"], 2, "without classes");
@@ -71,6 +79,18 @@ fn half_white(side: u32) -> Vec<u8> {
     encoder.set_color(png::ColorType::Rgba);
     let pixel = |i: u32| if i / side < side / 2 { [255; 4] } else { [0; 4] };
     let bytes: Vec<u8> = (0..side * side).flat_map(pixel).collect();
+    encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+    file
+}
+
+/// Coloured stripes of 16 bits a value.
+fn stripes(width: u32, height: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Sixteen);
+    let pixel = |i: u32| if i % 4 < 2 { [255, 255, 255, 255, 0, 0] } else { [0, 0, 0, 0, 255, 255] };
+    let bytes: Vec<u8> = (0..width * height).flat_map(pixel).collect();
     encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
     file
 }

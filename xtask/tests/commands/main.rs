@@ -1,6 +1,7 @@
 //! Claims about the command line: help teaches, JSON stands alone, bad input is told on one screen.
 #![forbid(unsafe_code)]
 
+mod data;
 mod latents;
 mod measuring;
 
@@ -12,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "demo",
     "train",
+    "data",
     "eval",
     "lab",
     "grid",

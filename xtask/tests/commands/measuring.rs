@@ -61,7 +61,11 @@ fn a_set_larger_than_memory_is_refused_with_the_way_to_stream_it() {
     let head = [&[0, 0, 8, 3][..], &10_000_000u32.to_be_bytes(), &28u32.to_be_bytes(), &28u32.to_be_bytes()].concat();
     let path = scratch("huge-images.idx3-ubyte");
     fs::write(&path, head).unwrap();
-    refused(&["train", "digits", "--data", &path, "--dry-run"], 2, "stream them from the disk: cargo xtask data pack");
+    refused(
+        &["train", "digits", "--data", &path, "--dry-run"],
+        2,
+        "stream them from the disk: cargo xtask data prepare",
+    );
 }
 
 #[test]

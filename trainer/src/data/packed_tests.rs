@@ -1,0 +1,94 @@
+//! What packed files promise: the same training as from memory, and nothing of a damaged one.
+
+use super::*;
+use crate::data::blobs;
+
+const RANGE: (f32, f32) = (-1.0, 1.0);
+
+fn packed(path: &Path, pictures: &Pictures, classes: &[String]) {
+    let mut writer = Writer::create(path, (pictures.width(), pictures.height())).unwrap();
+    for i in 0..pictures.count() {
+        let rgb: Vec<u8> = match pictures.channels() {
+            1 => pictures.bytes(i).iter().flat_map(|&v| [v; 3]).collect(),
+            _ => pictures.bytes(i).to_vec(),
+        };
+        assert_eq!(writer.add(&rgb, pictures.label(i).unwrap_or(0)).unwrap(), Ok(()), "picture {i}");
+    }
+    assert!(!path.exists(), "nothing has the name before all is there");
+    assert_eq!(writer.finish(classes).unwrap(), pictures.channels());
+}
+
+#[test]
+fn training_from_the_disk_is_bit_for_bit_training_from_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    for channels in [1, 3] {
+        let path = folder.path().join(format!("{channels}.pack"));
+        let pictures = blobs(12, 10, channels, 203, 1).with_flip(true);
+        packed(&path, &pictures, pictures.label_names());
+        let packed = Packed::open(&path, RANGE, true, 0.2).unwrap();
+        let (train, held_out) = pictures.split_by_content(0.2).unwrap();
+        assert_eq!((packed.shape(), packed.len(), packed.labels()), (train.shape(), train.len(), train.labels()));
+        assert_eq!(packed.label_names(), pictures.label_names());
+        let (mut a, mut b) = (vec![0.0; 64 * 120 * channels], vec![0.0; 64 * 120 * channels]);
+        let (mut of_a, mut of_b) = ([0; 64], [0; 64]);
+        for step in 0..20 {
+            let key = Key { seed: 3, stream: 1, step };
+            packed.batch(key, &mut a);
+            packed.batch_labels(key, &mut of_a);
+            train.batch(key, &mut b);
+            train.batch_labels(key, &mut of_b);
+            assert!(a == b && of_a == of_b, "step {step}");
+        }
+        let (some, measured) = packed.to_measure().unwrap();
+        assert_eq!((some.count(), measured.count()), (train.count(), held_out.count()));
+        assert!((0..held_out.count()).all(|i| measured.bytes(i) == held_out.bytes(i)));
+        assert!((0..train.count()).all(|i| some.bytes(i) == train.bytes(i)));
+        assert!(Packed::recognise(&path) && !Packed::recognise(folder.path()));
+    }
+}
+
+#[test]
+fn copies_are_left_out_and_what_is_not_finished_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blobs.pack");
+    let blobs = blobs(6, 5, 3, 4, 1);
+    let mut writer = Writer::create(&path, (6, 5)).unwrap();
+    for (i, wanted) in [(0, Ok(())), (1, Ok(())), (0, Err(0)), (2, Ok(())), (2, Err(2))] {
+        assert_eq!(writer.add(blobs.bytes(i), 0).unwrap(), wanted);
+    }
+    assert_eq!(writer.count(), 3);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    drop(writer);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let nowhere = Writer::create(&folder.path().join("no/blobs.pack"), (6, 5)).err().unwrap().to_string();
+    assert!(nowhere.contains("can be written"), "{nowhere}");
+}
+
+#[test]
+fn damaged_files_are_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.pack");
+    let blobs = blobs(4, 4, 3, 20, 1);
+    packed(&path, &blobs, blobs.label_names());
+    let whole = std::fs::read(&path).unwrap();
+    let message = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Packed::open(&path, RANGE, false, 0.2).err().map(|e| e.to_string()).unwrap_or_default()
+    };
+    for cut in 0..whole.len() {
+        assert!(message(&whole[..cut]).contains("cargo xtask data prepare"), "cut at {cut}");
+    }
+    let pixels = HEADER..HEADER + 20 * 48;
+    for at in (0..whole.len()).filter(|at| !pixels.contains(at) && !(44..48).contains(at)) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        assert!(!message(&damaged).is_empty(), "byte {at}");
+    }
+    let mut earlier = whole.clone();
+    earlier[..8].copy_from_slice(EARLIER);
+    assert!(message(&earlier).contains("an earlier version"));
+    let mut many = whole.clone();
+    many[24..32].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert!(message(&many).contains("pictures in"));
+    assert_eq!(message(&whole), "");
+}

@@ -1,0 +1,173 @@
+//! `bench data`: whether training waits for its pictures, from memory, from a packed file and from single files.
+
+use crate::console;
+use crate::failure::Failure;
+use crate::table::Table;
+use clap::Args as ClapArgs;
+use ganlet_trainer::data::{self, Dataset, Packed, Pictures, Preparation};
+use ganlet_trainer::philox::Key;
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::report::Image;
+use ganlet_trainer::train::Trainer;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Batches that are drawn to time one.
+const BATCHES: u64 = 20;
+
+/// Train from memory, from a packed file and from single files, and tell how long each waits for its pictures.
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  cargo xtask bench data
+  cargo xtask bench data --recipe celeba-dcgan --steps 40 --json")]
+pub(crate) struct Args {
+    /// A recipe of pictures; made-up ones of its size are trained on
+    #[arg(long, default_value = "portraits-64")]
+    recipe: String,
+    /// Pictures in the set
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    pictures: u32,
+    /// Steps that are timed
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    steps: u32,
+    /// Print JSON on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    from: &'static str,
+    draw_ms: f64,
+    step_ms: f64,
+    waiting_ms: f64,
+    waiting_share: f64,
+}
+
+/// A folder in the system's place for passing files; it goes when this does.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Decodes a picture each time that it is drawn, as naive programs do.
+struct Files {
+    files: Vec<PathBuf>,
+    like: Pictures,
+}
+
+impl Dataset for Files {
+    fn name(&self) -> &str {
+        "files"
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.like.shape()
+    }
+
+    fn len(&self) -> Option<usize> {
+        Some(self.files.len())
+    }
+
+    fn labels(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn label_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn batch(&self, key: Key, out: &mut [f32]) {
+        let size = self.shape().iter().product();
+        for (position, out) in out.chunks_exact_mut(size).enumerate() {
+            self.item(key.below(position as u32, self.files.len()), out);
+        }
+    }
+
+    fn batch_labels(&self, _: Key, out: &mut [u8]) {
+        out.fill(0);
+    }
+
+    fn item(&self, index: usize, out: &mut [f32]) {
+        let &[height, width, channels] = self.shape() else { return };
+        if let Ok((bytes, _)) = data::picture(&self.files[index], [height, width, channels]) {
+            out.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(byte) / 127.5 - 1.0);
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let recipe = Recipe::open(&args.recipe, &[]).map_err(|e| Failure::unusable(e.to_string()))?;
+    let Some([width, height]) = recipe.data.size else {
+        return Err(Failure::unusable(format!(
+            "--recipe {}: expected one with data.size, such as portraits-64",
+            args.recipe
+        )));
+    };
+    let scratch = Scratch(std::env::temp_dir().join(format!("ganlet-bench-data-{}", std::process::id())));
+    let folder = scratch.0.join("files");
+    std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
+    console::note(&format!("making {} pictures of {width}x{height} ...", args.pictures));
+    let blobs = data::blobs(width, height, 3, args.pictures as usize, 1);
+    let files: Result<Vec<PathBuf>, Failure> = (0..blobs.count()).map(|i| save(&folder, &blobs, i)).collect();
+    let pack = scratch.0.join("blobs.pack");
+    data::prepare(
+        &folder,
+        &Preparation { size: Some((width, height)), ..Preparation::default() },
+        &pack,
+        &mut |_, _| {},
+    )?;
+    let packed = Packed::open(&pack, (-1.0, 1.0), false, 0.2)?;
+    let sources: [(&str, Box<dyn Dataset>); 3] = [
+        ("memory", Box::new(blobs.split_by_content(0.2)?.0)),
+        ("packed file", Box::new(packed)),
+        ("single files", Box::new(Files { files: files?, like: blobs })),
+    ];
+    let rows: Result<Vec<Row>, Failure> =
+        sources.into_iter().map(|(from, data)| measure(from, data, &recipe, args.steps)).collect();
+    let rows = rows?;
+    if args.json {
+        return console::print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "rows": rows }))?));
+    }
+    let mut table =
+        Table::new(&["pictures from", ">draw a batch, ms", ">a step, ms", ">of it waiting, ms", ">waiting"]);
+    for row in rows {
+        let numbers = [row.draw_ms, row.step_ms, row.waiting_ms].map(|ms| format!("{ms:.2}"));
+        let [draw, step, waiting] = numbers;
+        table.row([row.from.to_owned(), draw, step, waiting, format!("{:.1} %", 100.0 * row.waiting_share)]);
+    }
+    console::print(&table.lines())
+}
+
+fn save(folder: &Path, pictures: &Pictures, i: usize) -> Result<PathBuf, Failure> {
+    let path = folder.join(format!("{i:06}.png"));
+    let shape = (pictures.width(), pictures.height(), pictures.channels());
+    std::fs::write(&path, Image::from_bytes(pictures.bytes(i), shape).png()).map_err(|e| Failure::file(&path, e))?;
+    Ok(path)
+}
+
+fn measure(from: &'static str, data: Box<dyn Dataset>, recipe: &Recipe, steps: u32) -> Result<Row, Failure> {
+    console::note(&format!("training from {from} ..."));
+    let mut batch = vec![0.0; recipe.train.batch * data.shape().iter().product::<usize>()];
+    let start = Instant::now();
+    for step in 0..BATCHES {
+        data.batch(Key { seed: 9, stream: 9, step }, &mut batch);
+    }
+    let draw_ms = 1e3 * start.elapsed().as_secs_f64() / BATCHES as f64;
+    let mut trainer = Trainer::new(recipe.clone(), data, 1, u64::from(steps) + 2, 0)?;
+    // The first steps start threads and fill caches.
+    trainer.advance()?;
+    trainer.advance()?;
+    let (waited, start) = (trainer.waited(), Instant::now());
+    for _ in 0..steps {
+        trainer.advance()?;
+    }
+    let (passed, waiting) = (start.elapsed().as_secs_f64(), trainer.waited() - waited);
+    let each = 1e3 / f64::from(steps);
+    Ok(Row { from, draw_ms, step_ms: passed * each, waiting_ms: waiting * each, waiting_share: waiting / passed })
+}
