@@ -1,13 +1,16 @@
 //! What a run shows of its health: numbers of the last steps, and of some samples beside real examples.
 
+use super::neighbours::Neighbours;
 use crate::data::Dataset;
 use crate::philox::Key;
 use crate::train::{Report, Trainer};
+use rayon::prelude::*;
 
 /// Samples that are looked at.
 const SAMPLES: usize = 64;
-/// Most training examples that samples are compared with.
-const COMPARED: usize = 2048;
+/// Of sets of thousands fewer samples are compared: each takes its time, and copies of so many come slowly.
+const THOUSANDS: usize = 2048;
+const FEWER: usize = 16;
 /// The seed of the first sample: not one of those that grids show or measurements take.
 const FIRST_SEED: u32 = 3 << 20;
 const STREAM: u32 = 0x5741_5443;
@@ -51,66 +54,64 @@ pub struct Likeness {
     pub single: f64,
 }
 
-/// Real examples to compare with, drawn once.
+/// Real examples to compare with, gone through once.
 #[derive(Clone, Debug)]
 pub struct Real {
     item: usize,
-    values: Vec<f32>,
     apart: f64,
+    neighbours: Neighbours,
     nearest: f64,
-    /// Whether the training set is larger than what is compared: then nothing is known of copies.
-    part: bool,
 }
 
 impl Real {
-    /// Draws up to 2,048 training examples.
+    /// Goes through the training examples, 65,536 of them at most.
     pub fn of(data: &dyn Dataset) -> Self {
         let item: usize = data.shape().iter().product();
-        let count = data.len().unwrap_or(COMPARED).min(COMPARED);
-        let mut values = vec![0.0; count * item];
-        if data.len().is_some_and(|n| n > COMPARED) || data.len().is_none() {
-            data.batch(Key { seed: 0, stream: STREAM, step: 0 }, &mut values);
-        } else {
-            values.chunks_exact_mut(item).enumerate().for_each(|(i, out)| data.item(i, out));
-        }
-        let apart = mean_apart(&values[..count.min(SAMPLES) * item], item);
-        let rows: Vec<&[f32]> = values.chunks_exact(item).collect();
-        let nearest = |i: usize| {
-            let others = rows.iter().enumerate().filter(|&(j, other)| j != i && *other != rows[i]);
-            others.map(|(_, row)| distance(row, rows[i])).fold(f64::INFINITY, f64::min)
+        let mut values = vec![0.0; data.len().unwrap_or(SAMPLES).min(SAMPLES) * item];
+        data.batch(Key { seed: 0, stream: STREAM, step: 0 }, &mut values);
+        let apart = mean_apart(&values, item);
+        let neighbours = Neighbours::of(data);
+        let (count, mut example) = (neighbours.count().min(SAMPLES), vec![0.0; item]);
+        let mut nearest = |i: usize| {
+            let number = neighbours.example(i * neighbours.count() / count);
+            data.item(number, &mut example);
+            neighbours.nearest_two(data, &example, Some(number))[0]
         };
-        let near: Vec<f64> = (0..rows.len().min(SAMPLES)).map(nearest).filter(|d| d.is_finite()).collect();
+        let near: Vec<f64> = (0..count).map(&mut nearest).filter(|d| d.is_finite()).collect();
         let nearest = near.iter().sum::<f64>() / near.len().max(1) as f64;
-        Self { item, values, apart, nearest, part: data.len().is_none_or(|n| n > COMPARED) }
+        Self { item, apart, neighbours, nearest }
     }
 
     /// What samples of `trainer` are like.
     pub fn likeness(&self, trainer: &mut Trainer) -> Likeness {
         let samples = trainer.samples(FIRST_SEED, SAMPLES);
-        let (mut near, mut single) = (0.0, 0.0);
-        for row in samples.chunks_exact(self.item) {
-            let (mut first, mut second) = (f64::INFINITY, f64::INFINITY);
-            for other in self.values.chunks_exact(self.item) {
-                let d = distance(row, other);
-                if d < first {
-                    (first, second) = (d, first);
-                } else {
-                    second = second.min(d);
-                }
-            }
-            near += first / SAMPLES as f64;
-            single += first / second.max(f64::MIN_POSITIVE) / SAMPLES as f64;
+        self.likeness_of(trainer.data(), &samples)
+    }
+
+    /// What `samples` are like, beside the examples of `data` that this was made of.
+    pub fn likeness_of(&self, data: &dyn Dataset, samples: &[f32]) -> Likeness {
+        let variety = mean_apart(samples, self.item) / self.apart.max(f64::MIN_POSITIVE);
+        if !self.knows_all() {
+            return Likeness { variety, novelty: 1.0, single: 1.0 };
         }
+        let most = if self.neighbours.count() > THOUSANDS { FEWER } else { usize::MAX };
+        let near: Vec<[f64; 2]> = samples
+            .par_chunks_exact(self.item)
+            .take(most)
+            .map(|row| self.neighbours.nearest_two(data, row, None))
+            .collect();
+        let count = near.len().max(1);
+        let mean = |of: &dyn Fn(&[f64; 2]) -> f64| near.iter().map(of).sum::<f64>() / count as f64;
         Likeness {
-            variety: mean_apart(&samples, self.item) / self.apart.max(f64::MIN_POSITIVE),
-            single,
-            novelty: near / self.nearest.max(f64::MIN_POSITIVE),
+            variety,
+            novelty: mean(&|near| near[0]) / self.nearest.max(f64::MIN_POSITIVE),
+            single: mean(&|near| near[0] / near[1].max(f64::MIN_POSITIVE)),
         }
     }
 
-    /// Whether copies of training examples would be seen.
+    /// Whether copies of training examples would be seen: of sets of up to 65,536.
     pub fn knows_all(&self) -> bool {
-        !self.part
+        self.neighbours.whole()
     }
 }
 
@@ -127,4 +128,27 @@ fn mean_apart(values: &[f32], item: usize) -> f64 {
         n += 1.0;
     }
     sum / f64::max(n, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::blobs;
+
+    #[test]
+    fn copies_of_a_set_of_thousands_are_known_and_new_pictures_of_its_kind_are_not() {
+        let (set, others) = (blobs(12, 12, 3, 6000, 1), blobs(12, 12, 3, 64, 2));
+        let real = Real::of(&set);
+        assert!(real.knows_all());
+        let item = 12 * 12 * 3;
+        let (mut copies, mut honest) = (vec![0.0; 64 * item], vec![0.0; 64 * item]);
+        copies.chunks_exact_mut(item).enumerate().for_each(|(i, out)| set.item(93 * i, out));
+        honest.chunks_exact_mut(item).enumerate().for_each(|(i, out)| others.item(i, out));
+        // Copies as networks make them: near, and not equal.
+        copies.iter_mut().enumerate().for_each(|(i, v)| *v += 0.01 * ((i * 37 % 11) as f32 - 5.0) / 5.0);
+        let (copied, new) = (real.likeness_of(&set, &copies), real.likeness_of(&set, &honest));
+        assert!(copied.novelty < 0.5 && copied.single < 0.6, "{copied:?}");
+        assert!(new.novelty > 0.9 && new.single > 0.7, "{new:?}");
+        assert!((new.variety - 1.0).abs() < 0.2, "{new:?}");
+    }
 }
