@@ -31,7 +31,10 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
         "ring",
         &[
             "train.batch=512",
+            "generator.latent=2",
             "generator.hidden=[128, 128]",
+            "critic.octaves=0",
+            "objective.penalty_to=1.0",
             "objective.loss=\"non-saturating\"",
             "objective.regulariser={kind=\"none\"}",
         ],
@@ -243,15 +246,22 @@ fn apart(config: &str, threads: usize, args: &Args) -> Result<Row, Failure> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Result<Row, Failure> {
-    let Some((name, recipe, settings)) = CONFIGS.iter().find(|c| c.0 == config) else {
+/// The training run of a configuration.
+fn trainer(config: &str, threads: usize) -> Result<Trainer, Failure> {
+    let Some((_, recipe, settings)) = CONFIGS.iter().find(|c| c.0 == config) else {
         return Err(Failure::unusable(format!("no configuration {config}")));
     };
     let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
     let recipe = Recipe::open(recipe, &settings)?;
+    let data = run::load(&recipe)?.train;
+    Ok(Trainer::new(recipe, data, 1, 1 << 40, threads)?)
+}
+
+fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Result<Row, Failure> {
+    let mut trainer = trainer(config, threads)?;
+    let recipe = trainer.recipe().clone();
     let batch = recipe.train.batch;
     let updates = f64::from(recipe.train.critic_steps) + 1.0;
-    let mut trainer = Trainer::new(recipe.clone(), run::load(&recipe)?.train, 1, 1 << 40, threads)?;
     // Two steps warm caches and pass a penalised critic update, lazy or not.
     trainer.advance()?;
     trainer.advance()?;
@@ -294,7 +304,7 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     let gflop = trainer.flops() / 1e9;
     let gflops_per_core = gflop / cpu_ms * 1e3;
     Ok(Row {
-        config: (*name).into(),
+        config: config.into(),
         threads,
         cpu_ms,
         wall_ms,
@@ -329,4 +339,34 @@ fn peak_rss() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).map_or(0, |kb| kb * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Networks as the module's configurations are described, and no more kernel calls than their steps took when they were
+    /// recorded: on the two small ones, calls are what costs.
+    #[test]
+    fn configurations_keep_their_networks_and_their_count_of_kernel_calls() {
+        for (config, weights, gflop, calls) in [
+            ("bimodal1d", [49, 609], 0.0012, [27, 17]),
+            ("ring2d", [17_154, 17_025], 0.206, [28, 20]),
+            ("dcgan28", [540_225, 138_817], 10.3, [72, 58]),
+            ("dcgan64", [3_814_723, 2_766_529], 39.8, [144, 110]),
+            ("wgangp28", [540_225, 138_561], 51.0, [73, 51]),
+        ] {
+            let trainer = trainer(config, 1).unwrap();
+            assert_eq!([trainer.generator().len(), trainer.critic().len()], weights, "weights of {config}");
+            assert!((trainer.flops() / 1e9 / gflop - 1.0).abs() < 0.05, "{config}: {} GFLOP", trainer.flops() / 1e9);
+            for (step, most) in ["critic step", "generator step"].into_iter().zip(calls) {
+                let programs = trainer.programs().iter().filter(|p| p.name == step);
+                let calls = programs.map(|p| p.plan.steps()).max();
+                assert!(
+                    calls.is_some_and(|n| (1..=most).contains(&n)),
+                    "{config}: {calls:?} calls of a {step}, not {most}"
+                );
+            }
+        }
+    }
 }
