@@ -6,6 +6,7 @@ mod exported;
 mod golden_models;
 mod gradients;
 mod hostile_models;
+mod metrics;
 mod objectives;
 mod recipes;
 mod streaming;

@@ -5,19 +5,25 @@
 mod classes;
 mod frechet;
 mod histogram;
+mod interval;
 mod kernel;
 mod modes;
 mod neighbours;
+mod patches;
 mod psnr;
+mod support;
 mod wasserstein;
 
 pub use classes::Classes;
 pub use frechet::{Moments, frechet};
 pub use histogram::{histogram, jensen_shannon, kl, kl_to_uniform};
-pub use kernel::kernel_distance;
+pub use interval::{CONFIDENCE, Interval};
+pub use kernel::{kernel_distance, kernel_of_subsets};
 pub use modes::{Modes, modes};
-pub use neighbours::{Memorisation, Neighbourhoods, memorisation, neighbourhoods};
+pub use neighbours::{Memorisation, Neighbourhoods, memorisation, nearest, neighbourhoods, recalled};
+pub use patches::{PATCH, Plane, laplacian, levels, patches, sliced_along};
 pub use psnr::{PSNR_CAP, Psnr, psnr, psnr_of_set};
+pub use support::{Support, support};
 pub use wasserstein::{sliced_w1, w1};
 
 /// Reproducible feature sets for the tests: the golden numbers beside them come from NumPy and SciPy on these formulas.

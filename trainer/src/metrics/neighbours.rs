@@ -68,19 +68,37 @@ pub fn memorisation(
     generated: ArrayView2<'_, f64>,
     held_out: ArrayView2<'_, f64>,
 ) -> Memorisation {
-    let mean_nearest = |set: ArrayView2<'_, f64>| {
-        let mut sum = 0.0;
-        for_blocks(set, train, |_, distances| {
-            sum += distances.rows().into_iter().map(|r| r.iter().copied().fold(f64::NAN, f64::min).sqrt()).sum::<f64>();
-        });
-        sum / set.nrows() as f64
-    };
-    let (generated, held_out) = (mean_nearest(generated), mean_nearest(held_out));
+    let mean = |set: ArrayView2<'_, f64>| nearest(set, train).iter().sum::<f64>() / set.nrows() as f64;
+    let (generated, held_out) = (mean(generated), mean(held_out));
     Memorisation { generated, held_out, ratio: generated / held_out }
 }
 
+/// The distance from each row of `set` to the nearest row of `train`.
+#[track_caller]
+pub fn nearest(set: ArrayView2<'_, f64>, train: ArrayView2<'_, f64>) -> Vec<f64> {
+    let mut found = Vec::with_capacity(set.nrows());
+    for_blocks(set, train, |_, distances| {
+        found.extend(distances.rows().into_iter().map(|r| r.iter().copied().fold(f64::NAN, f64::min).sqrt()));
+    });
+    found
+}
+
+/// Which real items lie in the neighbourhood of a generated one: what the recall of [`neighbourhoods`] counts.
+#[track_caller]
+pub fn recalled(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Vec<bool> {
+    let m = generated.nrows();
+    assert!(k >= 1 && m > k, "{m} generated items are too few for {k} neighbours");
+    let reaches = reaches(generated, k);
+    let mut found = Vec::with_capacity(real.nrows());
+    for_blocks(real, generated, |_, distances| {
+        let inside = |row: ndarray::ArrayView1<'_, f64>| row.iter().zip(&reaches).any(|(d, reach)| d <= reach);
+        found.extend(distances.rows().into_iter().map(inside));
+    });
+    found
+}
+
 /// The squared distance from each row to its `k`-th nearest other row.
-fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
+pub(super) fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
     let mut reaches = Vec::with_capacity(set.nrows());
     for_blocks(set, set, |start, distances| {
         for (row, i) in distances.rows().into_iter().zip(start..) {
@@ -93,7 +111,7 @@ fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
 
 /// Hands out squared distances from blocks of rows of `a` (with the first row's number) to all rows of `b`.
 #[track_caller]
-fn for_blocks(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut each: impl FnMut(usize, Array2<f64>)) {
+pub(super) fn for_blocks(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut each: impl FnMut(usize, Array2<f64>)) {
     assert_eq!(a.ncols(), b.ncols(), "both sets need the same number of features");
     // Distances do not change with the origin, but x² + y² - 2xy rounds best near it.
     let centre = b.mean_axis(Axis(0)).unwrap_or_else(|| b.sum_axis(Axis(0)));
