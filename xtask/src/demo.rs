@@ -1,6 +1,8 @@
 //! `demo`: the main job from pictures to an emulated device, in one command.
 
 use crate::console::{self, Tint};
+use crate::eval;
+use crate::eval::pictures::{Amount, SETS};
 use crate::exporting::{self, Chosen};
 use crate::failure::Failure;
 use crate::training::{self, RUNS};
@@ -46,6 +48,8 @@ struct Summary {
     frechet_float: f64,
     frechet_int8: f64,
     frechet_floor: f64,
+    frechet_int8_low: Option<f64>,
+    frechet_int8_high: Option<f64>,
     psnr_mean_db: f64,
     psnr_min_db: f64,
     model_bytes: usize,
@@ -57,6 +61,9 @@ struct Summary {
     device: &'static str,
     recall: f64,
     precision: f64,
+    memorisation: Option<f64>,
+    different_at_least: Option<f64>,
+    alarms: usize,
 }
 
 /// Runs the command.
@@ -86,19 +93,24 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::note(&format!("{}", quantised.report));
     phase("3/4 check")?;
     let bit_exact = exporting::bit_exact(&quantised)?;
-    let evaluation = chosen.evaluate(PICTURES, Some(&quantised))?;
-    console::note(&exporting::words(&evaluation));
+    let amount = Amount { pictures: PICTURES, sets: SETS };
+    let evaluation = eval::pictures::run(&mut chosen, amount, Some(&quantised))?;
+    console::note(&eval::words::pictures(&evaluation));
     phase("4/4 simulate")?;
     let bytes = evaluate::int8_pictures(&quantised.file, 1, SAMPLES, |_, _| {})?;
     let samples = pictures::sheet(&bytes, &chosen.checkpoint.shape, 8).png();
     write("samples.png", &samples)?;
     let (device, walk) = simulate(&quantised.file, &args.out)?;
+    let sure = evaluation.intervals.get("int8").and_then(|k| k.get("frechet"));
     let (float, int8) = (evaluation.float.as_ref(), evaluation.int8.as_ref());
+    let survey = int8.and_then(|q| q.survey.as_ref());
     let summary = Summary {
         minutes: start.elapsed().as_secs_f64() / 60.0,
         frechet_float: float.map_or(f64::NAN, |q| q.frechet),
         frechet_int8: int8.map_or(f64::NAN, |q| q.frechet),
         frechet_floor: evaluation.floor,
+        frechet_int8_low: sure.map(|i| i.low),
+        frechet_int8_high: sure.map(|i| i.high),
         psnr_mean_db: quantised.report.psnr.mean_db,
         psnr_min_db: quantised.report.psnr.min_db,
         model_bytes: quantised.report.flash_bytes,
@@ -110,6 +122,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         device: Device::DEFAULT,
         recall: int8.map_or(f64::NAN, |q| q.recall),
         precision: int8.map_or(f64::NAN, |q| q.precision),
+        memorisation: survey.and_then(|s| s.memorisation),
+        different_at_least: survey.map(|s| s.support.at_least),
+        alarms: run.alarms.len(),
     };
     let json = serde_json::to_value(&summary)?;
     write("summary.json", format!("{}\n", serde_json::to_string_pretty(&json)?).as_bytes())?;
@@ -167,6 +182,7 @@ fn page(
         samples: figure("Samples of the integer generator: seeds 1 to 64, not chosen", samples),
         device: figure("The app on an emulated 240x240 panel", device),
         walk: figure("A tour of the app: gallery, latent walk, knobs", walk),
+        watched: Some(run.alarms.iter().map(ToString::to_string).collect()),
         losses: Some(pictures::losses(&run.trainer.recipe().name, &run.folder.lines())),
         numbers: json.as_object().cloned().unwrap_or_default(),
         layers: Table { header: header.map(str::to_owned).to_vec(), rows: layers.collect() },

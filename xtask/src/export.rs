@@ -1,7 +1,8 @@
 //! `export`: the generator of a run as one file of integers for a microcontroller.
 
 use crate::console;
-use crate::exporting::{self, Chosen};
+use crate::eval::{pictures, words};
+use crate::exporting::Chosen;
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::format::MAGIC;
@@ -92,8 +93,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let quantised = if args.with_critic { chosen.quantise_judged(layouts)? } else { chosen.quantise(layouts)? };
     report::write(&out, &quantised.file)?;
     console::print(&format!("{}\n", quantised.report))?;
-    match chosen.evaluate(PICTURES, Some(&quantised)) {
-        Ok(evaluation) => console::print(&exporting::words(&evaluation))?,
+    match pictures::run(&mut chosen, pictures::Amount { pictures: PICTURES, sets: 1 }, Some(&quantised)) {
+        Ok(evaluation) => console::print(&words::pictures(&evaluation))?,
         Err(e) => console::note(&format!("not measured: {}", e.message)),
     }
     console::note(&format!("wrote {}", out.display()));

@@ -2,17 +2,15 @@
 
 use crate::console;
 use crate::failure::Failure;
-use crate::judge::FIRST_SEED;
 use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::ModelFile;
 use ganlet_tests::oracle;
 use ganlet_trainer::data::Dataset;
-use ganlet_trainer::evaluate::{self, Evaluation, Evaluator, Quality};
 use ganlet_trainer::loss::Loss;
 use ganlet_trainer::nn::Network;
 use ganlet_trainer::quantise::{self, FloatNet, Layouts, Options, Quantised};
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, Checkpoint, Folder, Loaded};
+use ganlet_trainer::run::{self, Checkpoint, Folder, Loaded, Which};
 use ganlet_trainer::train::Trainer;
 use std::path::Path;
 
@@ -29,15 +27,21 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// Opens the run at `path`; the checkpoint is the best measured one, else the newest.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        Self::open_at(path, Which::Best)
+    }
+
+    /// Opens the run at `path` at one of its checkpoints.
+    pub(crate) fn open_at(path: &Path, which: Which) -> Result<Self, Failure> {
         let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
         let folder =
             Folder::open(Path::new(crate::training::RUNS), &path.display().to_string()).map_err(|e| unusable(&e))?;
-        let checkpoint = folder.chosen().map_err(|e| unusable(&e))?;
-        let which = folder.best().map_or_else(
-            || "the newest".to_owned(),
-            |b| format!("the best by {} ({:.3})", b.measure.name, b.measure.value),
-        );
-        console::note(&format!("{}: checkpoint of step {}, {which}", folder.path().display(), checkpoint.step));
+        let checkpoint = folder.checkpoint(which).map_err(|e| unusable(&e))?;
+        let told = match (which, folder.best()) {
+            (Which::Best, Some(b)) => format!("the best by {} ({:.3})", b.measure.name, b.measure.value),
+            (Which::Best | Which::Last, _) => "the newest".to_owned(),
+            (Which::Step(_), _) => "as asked".to_owned(),
+        };
+        console::note(&format!("{}: checkpoint of step {}, {told}", folder.path().display(), checkpoint.step));
         Self::of(checkpoint)
     }
 
@@ -82,56 +86,6 @@ impl Chosen {
         quantise::quantise(net, &Options { layouts, ..Options::default() })
             .map_err(|e| Failure::unusable(e.to_string()))
     }
-
-    /// Judges float pictures and, if given, those of the integer model, of the same seeds; `n` of each.
-    pub(crate) fn evaluate(&mut self, n: usize, model: Option<&Quantised>) -> Result<Evaluation, Failure> {
-        let Some((train, held_out)) = &self.loaded.pictures else {
-            return Err(Failure::unusable("these are points, not pictures"));
-        };
-        let mut evaluator = Evaluator::new(held_out, train, 0).map_err(|e| Failure::unusable(e.to_string()))?;
-        let range = self.checkpoint.recipe.data.range;
-        console::note(&format!("drawing and judging {n} pictures of the float network"));
-        let values = self.trainer.samples(FIRST_SEED, n);
-        let bytes = evaluate::to_bytes(&values, (range[0], range[1]));
-        let classes = self.checkpoint.recipe.data.classes;
-        let judge = |e: &mut Evaluator, bytes: &[u8]| judged_of_classes(e, bytes, (n, classes));
-        let float = judge(&mut evaluator, &bytes)?;
-        let int8 = match model {
-            None => None,
-            Some(model) => {
-                console::note(&format!("drawing and judging {n} pictures of the integer model"));
-                let bytes = evaluate::int8_pictures(&model.file, FIRST_SEED, n, |_, _| {})?;
-                Some(judge(&mut evaluator, &bytes)?)
-            }
-        };
-        Ok(Evaluation {
-            samples: n,
-            references: evaluator.references(),
-            floor: evaluator.floor(n).map_err(|e| Failure::unusable(e.to_string()))?,
-            float: Some(float),
-            int8,
-            psnr_mean_db: model.map(|m| m.report.psnr.mean_db),
-            psnr_min_db: model.map(|m| m.report.psnr.min_db),
-            features: evaluator.identity().clone(),
-            class_names: evaluator.class_names().to_vec(),
-            real_as_labelled: evaluator.real_as_labelled(),
-        })
-    }
-}
-
-/// Judges `n` pictures of the seeds from the first on; those of a model of `classes` against what was asked.
-pub(crate) fn judged_of_classes(
-    evaluator: &mut Evaluator,
-    bytes: &[u8],
-    (n, classes): (usize, usize),
-) -> Result<Quality, Failure> {
-    let judged = match classes {
-        0 => evaluator.measure(bytes, |_, _| {}),
-        // Seeds go through the classes, on devices as here.
-        _ => evaluator
-            .measure_asked(bytes, &(0..n).map(|i| ((FIRST_SEED as usize + i) % classes) as u8).collect::<Vec<_>>()),
-    };
-    judged.map_err(|e| Failure::unusable(e.to_string()))
 }
 
 /// The generator of `recipe` as a device draws it: points of one or two numbers become a row of pixels, for a plot.
@@ -228,54 +182,4 @@ pub(crate) fn bit_exact(quantised: &Quantised) -> Result<bool, Failure> {
         }
     }
     Ok(true)
-}
-
-/// The measurements as a table for people.
-pub(crate) fn words(evaluation: &Evaluation) -> String {
-    let Evaluation {
-        samples,
-        references,
-        floor,
-        float,
-        int8,
-        psnr_mean_db,
-        psnr_min_db,
-        features,
-        class_names,
-        real_as_labelled,
-    } = evaluation;
-    let mut table = crate::table::Table::new(&["", ">float", ">int8", "meaning"]);
-    let mut row = |name: &str, value: &dyn Fn(&evaluate::Quality) -> f64, meaning: &str| {
-        let cell = |q: &Option<evaluate::Quality>| q.as_ref().map_or(String::new(), |q| format!("{:.3}", value(q)));
-        table.row([name.into(), cell(float), cell(int8), meaning.into()]);
-    };
-    row("Fréchet distance", &|q| q.frechet, &format!("as many real pictures get {floor:.3}; smaller is better"));
-    row("precision", &|q| q.precision, "share of the pictures that lie among real ones");
-    row("recall", &|q| q.recall, "share of the real ones that lie among these");
-    row("density", &|q| q.density, "real neighbourhoods around a picture, on average");
-    row("coverage", &|q| q.coverage, "share of real neighbourhoods that hold a picture");
-    if int8.as_ref().or(float.as_ref()).is_some_and(|q| q.as_asked.is_some()) {
-        let real =
-            real_as_labelled.map_or(String::new(), |real| format!("; {real:.3} of real ones as they are labelled"));
-        row(
-            "as asked",
-            &|q| q.as_asked.unwrap_or(f64::NAN),
-            &format!("share seen as the class that was asked for{real}"),
-        );
-    }
-    for (i, name) in class_names.iter().enumerate() {
-        row(
-            &format!("class {name}"),
-            &|q| q.classes.get(i).copied().unwrap_or(f64::NAN),
-            "share, as a classifier sees it",
-        );
-    }
-    let mut out = table.lines();
-    if let (Some(mean), Some(min)) = (psnr_mean_db, psnr_min_db) {
-        out += &format!("  PSNR of int8 against float: {mean:.1} dB mean, {min:.1} dB worst\n");
-    }
-    out + &format!(
-        "  {samples} pictures against {references} held-out real ones; features: {} {}\n",
-        features.network, features.hash
-    )
 }

@@ -245,7 +245,16 @@ fn closing(run: &Run<'_>, end: End) -> String {
     let path = run.folder.path().display();
     match end {
         End::Stopped => console::note(&format!("stopped and saved; go on with: cargo xtask train --resume {path}")),
-        End::Done => console::note(&format!("done: {path} (samples/, timeline.gif, losses.png)")),
+        End::Done => {
+            let measured = if run.folder.path().join("measure.png").exists() { ", measure.png" } else { "" };
+            console::note(&format!("done: {path} (samples/, timeline.gif, losses.png{measured})"));
+        }
+    }
+    if let Some(best) = run.folder.best().filter(|best| best.step < run.trainer.step()) {
+        console::note(&format!(
+            "best: step {}, {} {:.3}; its checkpoint is kept, shown and exported",
+            best.step, best.measure.name, best.measure.value
+        ));
     }
     if run.trainer.data().shape().len() == 3 && end == End::Done {
         console::note(&format!("next: cargo xtask export {path}"));

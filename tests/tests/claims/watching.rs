@@ -1,7 +1,7 @@
 //! Watching: each staged failure raises its own alarm and no other, healthy runs raise none, and a run that diverged recovers.
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, End, Event, Folder, Run};
+use ganlet_trainer::run::{self, End, Event, Folder, Measure, Run, Which};
 use ganlet_trainer::train::Trainer;
 use ganlet_trainer::watch::{Kind, Real, Watch};
 
@@ -81,4 +81,22 @@ fn a_run_that_diverged_goes_back_and_recovers() {
     let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
     assert!(likeness.variety > 0.4, "{likeness:?}");
     assert!(run.folder.lines().windows(2).all(|l| l[0].report.step < l[1].report.step));
+}
+
+#[test]
+fn a_run_trained_too_long_keeps_its_best_checkpoint_and_its_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = recipe("ring", &["train.batch=8", "train.save_every=10", "train.sample_every=1000"]);
+    let trainer = Trainer::new(recipe.clone(), run::load(&recipe).unwrap().train, 1, 80, 1).unwrap();
+    let mut run = Run::new(trainer, Folder::create(folder.path(), None, &recipe).unwrap()).unwrap();
+    // Best at step 30, then ever worse; losses are not asked.
+    let measure = |step: u64| Measure { name: "staged".into(), value: step.abs_diff(30) as f64, also: String::new() };
+    run.judge = Some(Box::new(move |trainer: &mut Trainer| measure(trainer.step())));
+    assert_eq!(run.go(&|| false, &mut |_| {}).unwrap(), End::Done);
+    let step = |which| run.folder.checkpoint(which).unwrap().step;
+    assert_eq!([Which::Best, Which::Last, Which::Step(70)].map(step), [30, 80, 70]);
+    assert_eq!(run.folder.checkpoints(), [30, 70, 80]);
+    assert!(std::fs::read(run.folder.path().join("measure.png")).unwrap().starts_with(b"\x89PNG"));
+    let gone = run.folder.checkpoint(Which::Step(50)).unwrap_err().to_string();
+    assert!(gone.contains("no checkpoint of step 50; kept are 30, 70, 80"), "{gone}");
 }

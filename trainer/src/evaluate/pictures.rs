@@ -1,91 +1,34 @@
 //! Judges 8-bit pictures against held-out real ones.
-use super::EvaluateError;
 use super::extract::{Extractor, Seen};
 use super::network::{FEWEST_FEATURES, FeatureNetwork, Identity};
+use super::survey::Ground;
+use super::{EvaluateError, Quality};
 use crate::data::{Dataset, Pictures};
 use crate::metrics::{Classes, Memorisation, Moments, kernel_distance, memorisation, neighbourhoods};
 use ndarray::{ArrayView2, s};
-use serde::{Deserialize, Serialize};
 
 /// Neighbours that make a neighbourhood (Kynkäänniemi et al. 2019).
-const NEIGHBOURS: usize = 3;
+pub(super) const NEIGHBOURS: usize = 3;
 /// Most pictures of each side that are compared one by one: the work grows with the square.
 const COMPARED: usize = 2000;
 /// Most sets of real pictures that a floor is averaged over.
 const FLOOR_SETS: usize = 8;
 
-/// What is known of a set of pictures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Quality {
-    /// Pictures judged.
-    pub samples: usize,
-    /// Fréchet distance of their features to those of the held-out real pictures. Not a FID: see [`Identity`].
-    pub frechet: f64,
-    /// Unbiased kernel distance of the features, over `compared` pictures of each side.
-    pub kernel: f64,
-    /// Share of the pictures that lie among real ones.
-    pub precision: f64,
-    /// Share of the real pictures that lie among these.
-    pub recall: f64,
-    /// Real neighbourhoods around a picture, on average, over 3.
-    pub density: f64,
-    /// Share of real neighbourhoods that hold a picture.
-    pub coverage: f64,
-    /// Pictures of each side that `kernel` to `coverage` come from.
-    pub compared: usize,
-    /// Share of each class as the classifier sees it; empty without a classifier.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub classes: Vec<f64>,
-    /// KL of these shares to the real ones, in nats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class_kl: Option<f64>,
-    /// Share of the pictures that the classifier sees as the class that was asked for, where classes were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub as_asked: Option<f64>,
-}
-
-/// A generator before and after it became integers; the JSON of `eval --json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Pictures judged of each kind.
-    pub samples: usize,
-    /// Real pictures that they were judged against.
-    pub references: usize,
-    /// What sets of as many real training pictures get as Fréchet distance, on average.
-    pub floor: f64,
-    /// Pictures of the float network.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub float: Option<Quality>,
-    /// Pictures of the integer model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub int8: Option<Quality>,
-    /// Mean PSNR of int8 against float, in dB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub psnr_mean_db: Option<f64>,
-    /// The worst picture's PSNR, in dB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub psnr_min_db: Option<f64>,
-    /// What the distances were measured with.
-    pub features: Identity,
-    /// Names of the classes; empty without a classifier.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub class_names: Vec<String>,
-    /// Share of the held-out real pictures that the classifier sees as what they are labelled; none without a classifier.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub real_as_labelled: Option<f64>,
-}
-
 /// Judges pictures against held-out real ones, whose features it computes once.
 pub struct Evaluator {
-    extractor: Extractor,
+    pub(super) extractor: Extractor,
     identity: Identity,
-    train: Pictures,
-    reference: Seen,
+    pub(super) train: Pictures,
+    /// The held-out pictures themselves, and what is seen in them.
+    pub(super) held_out: Pictures,
+    pub(super) reference: Seen,
     moments: Moments,
     /// Real pictures of each class, for a classifier.
-    wanted: Vec<f64>,
+    pub(super) wanted: Vec<f64>,
     /// Share of the real pictures that the classifier sees as they are labelled.
     as_labelled: Option<f64>,
+    /// What a survey needs, made by the first one.
+    pub(super) ground: Option<Ground>,
 }
 
 impl Evaluator {
@@ -127,6 +70,8 @@ impl Evaluator {
             extractor,
             identity: network.identity,
             train: train.clone(),
+            held_out: reference.clone(),
+            ground: None,
             moments: Moments::of(seen.features.view()),
             reference: seen,
             wanted,
@@ -153,14 +98,22 @@ impl Evaluator {
         if self.wanted.is_empty() { &[] } else { self.train.label_names() }
     }
 
-    /// The Fréchet distance that `n` real training pictures get: no honest generator does better with `n` samples.
-    ///
-    /// The mean over up to 8 disjoint sets of `n`, since one set's distance varies by a third. A training set of fewer
-    /// pictures gives them all.
+    /// The Fréchet distance that `n` real training pictures get, on average: no honest generator does better with `n` samples.
     ///
     /// # Errors
     /// With too few pictures.
     pub fn floor(&mut self, n: usize) -> Result<f64, EvaluateError> {
+        let floors = self.floors(n)?;
+        Ok(floors.iter().sum::<f64>() / floors.len() as f64)
+    }
+
+    /// The distances of up to 8 disjoint sets of `n` real training pictures, since one set's varies by a third.
+    ///
+    /// A training set of fewer pictures gives them all.
+    ///
+    /// # Errors
+    /// With too few pictures.
+    pub fn floors(&mut self, n: usize) -> Result<Vec<f64>, EvaluateError> {
         let n = n.min(self.train.count());
         self.enough("real training pictures", n)?;
         let sets = (self.train.count() / n).clamp(1, FLOOR_SETS);
@@ -170,7 +123,7 @@ impl Evaluator {
             let part = seen.features.slice(s![set * n..(set + 1) * n, ..]);
             Moments::of(part).distance(&self.moments)
         };
-        Ok((0..sets).map(distance).sum::<f64>() / sets as f64)
+        Ok((0..sets).map(distance).collect())
     }
 
     /// What the first `n` real training pictures get in every number.
@@ -200,7 +153,7 @@ impl Evaluator {
     /// As [`measure`](Self::measure).
     pub fn measure_asked(&mut self, pictures: &[u8], asked: &[u8]) -> Result<Quality, EvaluateError> {
         let seen = self.see(pictures, |_, _| {})?;
-        Ok(Quality { as_asked: agreement(&seen.classes, asked), ..self.judge(&seen) })
+        Ok(self.judge_asked(&seen, asked))
     }
 
     /// Share of the held-out real pictures that the classifier sees as they are labelled; none without a classifier.
@@ -223,7 +176,7 @@ impl Evaluator {
         Ok(memorisation(known.features.view(), seen.features.view(), self.reference.features.view()))
     }
 
-    fn see(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Seen, EvaluateError> {
+    pub(super) fn see(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Seen, EvaluateError> {
         let size: usize = self.train.shape().iter().product();
         if !pictures.len().is_multiple_of(size) {
             return Err(EvaluateError {
@@ -238,7 +191,7 @@ impl Evaluator {
         Ok(self.extractor.see(n, |i| &pictures[i * size..][..size], progress))
     }
 
-    fn enough(&self, what: &'static str, n: usize) -> Result<(), EvaluateError> {
+    pub(super) fn enough(&self, what: &'static str, n: usize) -> Result<(), EvaluateError> {
         if n >= self.least() {
             return Ok(());
         }
@@ -246,8 +199,17 @@ impl Evaluator {
         Err(EvaluateError::too_few(what, n, self.least(), &why, "ask for more samples (2,000 are usual)"))
     }
 
-    fn judge(&self, seen: &Seen) -> Quality {
-        let compared = COMPARED.min(seen.features.nrows()).min(self.references());
+    /// Pictures of each side that are compared one by one.
+    pub(super) fn compared(&self, seen: &Seen) -> usize {
+        COMPARED.min(seen.features.nrows()).min(self.references())
+    }
+
+    pub(super) fn judge_asked(&self, seen: &Seen, asked: &[u8]) -> Quality {
+        Quality { as_asked: agreement(&seen.classes, asked), ..self.judge(seen) }
+    }
+
+    pub(super) fn judge(&self, seen: &Seen) -> Quality {
+        let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| neighbourhoods(real, made, NEIGHBOURS);
         let far = || (kernel_distance(real, made), Moments::of(seen.features.view()).distance(&self.moments));
@@ -269,6 +231,7 @@ impl Evaluator {
             class_kl: classes.as_ref().map(|c| c.kl).filter(|kl| kl.is_finite()),
             classes: classes.map_or_else(Vec::new, |c| c.shares),
             as_asked: None,
+            survey: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How good generated points are, against the mixture of Gaussians that they imitate.
 use super::EvaluateError;
 use crate::data::{Dataset, Mixture};
-use crate::metrics::{modes, sliced_w1, w1};
+use crate::metrics::{histogram, jensen_shannon, modes, sliced_w1, w1};
 use crate::philox::Key;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 const FRESH_SEED: u64 = 0x706F_696E;
 /// Directions of the sliced distance.
 const DIRECTIONS: usize = 64;
+/// Bins of the histograms on a line.
+const BINS: usize = 64;
 
 /// What is known of a set of generated points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,28 @@ pub struct PointsQuality {
     pub wasserstein: Option<f64>,
     /// The same between two sets of fresh draws: what a perfect generator gets.
     pub wasserstein_floor: f64,
+    /// Jensen-Shannon divergence to as many fresh draws, of histograms of 64 bins, in nats; of points on a line alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jensen_shannon: Option<f64>,
+    /// The same between two sets of fresh draws.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jensen_shannon_floor: Option<f64>,
+}
+
+impl PointsQuality {
+    /// Its numbers by the names of their keys.
+    pub fn numbers(&self) -> Vec<(String, f64)> {
+        let spread: Vec<f64> = self.spread.iter().flatten().copied().collect();
+        let list = [
+            ("modes", Some(self.modes as f64)),
+            ("high_quality", Some(self.high_quality)),
+            ("reverse_kl", self.reverse_kl),
+            ("spread", (!spread.is_empty()).then(|| spread.iter().sum::<f64>() / spread.len() as f64)),
+            ("wasserstein", self.wasserstein),
+            ("jensen_shannon", self.jensen_shannon),
+        ];
+        list.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
 }
 
 /// Judges `values`, one point after the other, against `mixture`.
@@ -71,6 +95,11 @@ pub fn points(values: &[f32], mixture: &Mixture) -> Result<PointsQuality, Evalua
         1 => w1(a.column(0), b.column(0)),
         _ => sliced_w1(a, b, DIRECTIONS),
     };
+    let reach = f64::from(mixture.reach());
+    let bins = |points: ArrayView2<'_, f64>| histogram(points.column(0), -reach, reach, BINS);
+    let divergence = |a: ArrayView2<'_, f64>| {
+        Some(jensen_shannon(&bins(a), &bins(draws.view()))).filter(|js| dimensions == 1 && js.is_finite())
+    };
     Ok(PointsQuality {
         samples: n,
         modes: found.modes,
@@ -80,6 +109,8 @@ pub fn points(values: &[f32], mixture: &Mixture) -> Result<PointsQuality, Evalua
         spread: found.spread,
         wasserstein: Some(distance(points.view(), draws.view())).filter(|w| w.is_finite()),
         wasserstein_floor: distance(fresh(1).view(), draws.view()),
+        jensen_shannon: divergence(points.view()),
+        jensen_shannon_floor: divergence(fresh(1).view()),
     })
 }
 
@@ -101,6 +132,8 @@ mod tests {
             assert!(quality.high_quality > 0.98 && quality.reverse_kl.unwrap() < 0.01, "{quality:?}");
             assert!(quality.spread.iter().flatten().all(|s| (0.8..1.2).contains(s)), "{quality:?}");
             assert!(quality.wasserstein.unwrap() < 3.0 * quality.wasserstein_floor, "{quality:?}");
+            assert_eq!(quality.jensen_shannon.is_some(), quality.of == 2);
+            assert!(quality.jensen_shannon.is_none_or(|js| js < 3.0 * quality.jensen_shannon_floor.unwrap()));
         }
     }
 

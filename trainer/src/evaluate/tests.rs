@@ -149,8 +149,11 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
         samples: 200,
         references: evaluator.references(),
         floor: evaluator.floor(200).unwrap(),
+        floor_spread: None,
         float: Some(quality.clone()),
-        int8: Some(quality),
+        int8: Some(evaluator.survey_real(200).unwrap()),
+        real: Some(quality.clone()),
+        intervals: [("int8".to_owned(), intervals(&[quality.numbers(), quality.numbers()]))].into(),
         psnr_mean_db: Some(43.5),
         psnr_min_db: Some(30.0),
         features: evaluator.identity().clone(),
@@ -158,9 +161,22 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
         real_as_labelled: None,
     };
     let json = serde_json::to_value(&evaluation).unwrap();
-    for path in
-        ["/samples", "/floor", "/float/frechet", "/int8/frechet", "/int8/precision", "/int8/recall", "/int8/classes/9"]
-    {
+    for path in [
+        "/samples",
+        "/floor",
+        "/float/frechet",
+        "/int8/frechet",
+        "/int8/precision",
+        "/int8/recall",
+        "/int8/classes/9",
+        "/int8/patches/1",
+        "/int8/support/at_least",
+        "/int8/kernel_spread",
+        "/int8/rare/recall",
+        "/int8/class_recall/9",
+        "/intervals/int8/frechet/low",
+        "/intervals/int8/classes.9/n",
+    ] {
         assert!(json.pointer(path).is_some_and(|v| v.is_number()), "{path}: {json}");
     }
     assert!(json["psnr_mean_db"] == 43.5 && json["psnr_min_db"] == 30.0);

@@ -20,7 +20,7 @@ pub use histogram::{histogram, jensen_shannon, kl, kl_to_uniform};
 pub use interval::{CONFIDENCE, Interval};
 pub use kernel::{kernel_distance, kernel_of_subsets};
 pub use modes::{Modes, modes};
-pub use neighbours::{Memorisation, Neighbourhoods, memorisation, nearest, neighbourhoods, recalled};
+pub use neighbours::{Memorisation, Neighbourhoods, memorisation, nearest, nearest_others, neighbourhoods, recalled};
 pub use patches::{PATCH, Plane, laplacian, levels, patches, sliced_along};
 pub use psnr::{PSNR_CAP, Psnr, psnr, psnr_of_set};
 pub use support::{Support, support};

@@ -83,6 +83,11 @@ pub fn nearest(set: ArrayView2<'_, f64>, train: ArrayView2<'_, f64>) -> Vec<f64>
     found
 }
 
+/// The distance from each row of `set` to the nearest other row.
+pub fn nearest_others(set: ArrayView2<'_, f64>) -> Vec<f64> {
+    reaches(set, 1).into_iter().map(f64::sqrt).collect()
+}
+
 /// Which real items lie in the neighbourhood of a generated one: what the recall of [`neighbourhoods`] counts.
 #[track_caller]
 pub fn recalled(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Vec<bool> {
@@ -98,7 +103,7 @@ pub fn recalled(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: us
 }
 
 /// The squared distance from each row to its `k`-th nearest other row.
-pub(super) fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
+fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
     let mut reaches = Vec::with_capacity(set.nrows());
     for_blocks(set, set, |start, distances| {
         for (row, i) in distances.rows().into_iter().zip(start..) {

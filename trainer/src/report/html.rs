@@ -39,6 +39,8 @@ pub struct Report {
     pub walk: Option<Figure>,
     /// The losses over time.
     pub losses: Option<Plot>,
+    /// Alarms that the run raised, in words, if it was watched.
+    pub watched: Option<Vec<String>>,
     /// Numbers by key, such as `summary.json` holds; known keys are explained.
     pub numbers: Map<String, Value>,
     /// The generator, layer by layer.
@@ -46,11 +48,18 @@ pub struct Report {
 }
 
 /// The keys that the page explains, in the order in which it shows them: key, name, unit, meaning.
-const KNOWN: [(&str, &str, &str, &str); 15] = [
+const KNOWN: [(&str, &str, &str, &str); 20] = [
     ("minutes", "Time", "min", "for the whole run"),
     ("frechet_float", "Fréchet distance, float", "", "generated against held-out real pictures; smaller is better"),
     ("frechet_int8", "Fréchet distance, int8", "", "the same for the generator that runs on the device"),
     ("frechet_floor", "Fréchet distance, floor", "", "real against other real pictures: what a perfect generator gets"),
+    (
+        "frechet_int8_low",
+        "Fréchet distance, int8, from",
+        "",
+        "the lower end of its 95 % confidence, over sets of latents",
+    ),
+    ("frechet_int8_high", "Fréchet distance, int8, to", "", "the upper end"),
     ("psnr_mean_db", "PSNR, mean", "dB", "int8 pictures against float ones of the same latents"),
     ("psnr_min_db", "PSNR, worst", "dB", "the worst of these pictures"),
     ("model_bytes", "Flash", "bytes", "the model file"),
@@ -61,6 +70,14 @@ const KNOWN: [(&str, &str, &str, &str); 15] = [
     ("macs", "Multiply-accumulates", "", "of one picture"),
     ("precision", "Precision", "", "share of int8 pictures that lie among real ones"),
     ("recall", "Recall", "", "share of real pictures that lie among int8 ones"),
+    (
+        "memorisation",
+        "Memorisation",
+        "",
+        "distance to the nearest training picture over that of held-out ones; 0 is copies",
+    ),
+    ("different_at_least", "Different pictures", "", "that it can make, at least, by doubles among the compared ones"),
+    ("alarms", "Alarms", "", "raised while it was trained"),
     ("device", "Device", "", "the emulated panel of the pictures"),
 ];
 
@@ -93,6 +110,9 @@ pub fn html(report: &Report) -> String {
         body += "<section><h2>Training</h2>";
         body += &format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div></section>");
     }
+    if let Some(alarms) = &report.watched {
+        body += &format!("<section><h2>Alarms</h2>{}</section>", watched(alarms));
+    }
     if !report.numbers.is_empty() {
         body += &format!("<section><h2>Numbers</h2>{}</section>", numbers(&report.numbers));
     }
@@ -111,6 +131,15 @@ pub fn html(report: &Report) -> String {
 fn figure(figure: &Figure) -> String {
     let picture = embedded(&figure.file, &figure.caption);
     format!("<figure>{picture}<figcaption>{}</figcaption></figure>", escape(&figure.caption))
+}
+
+fn watched(alarms: &[String]) -> String {
+    if alarms.is_empty() {
+        return "<p>None: the run was watched for divergence, vanishing gradients, mode collapse and memorisation.</p>"
+            .into();
+    }
+    let line = |alarm: &String| format!("<li>{}</li>", escape(alarm).replace('\n', "<br>"));
+    format!("<ul>{}</ul>", alarms.iter().map(line).collect::<String>())
 }
 
 /// Known keys first and explained, then the others under their own names.
@@ -161,6 +190,7 @@ mod tests {
             device: figure("ST7789"),
             walk: figure("a walk"),
             losses: Some(plot::tests::losses(500)),
+            watched: Some(vec!["mode collapse at step 100: <saw>\n  what helps: packing".into()]),
             numbers,
             layers: Table {
                 header: vec!["kind".into(), "bytes".into()],
@@ -172,14 +202,28 @@ mod tests {
     #[test]
     fn a_page_holds_every_part_and_refers_to_nothing_outside() {
         let page = html(&full());
-        for part in
-            ["Samples", "On the device", "A walk", "Training", "43.41", "not measured", "1, 2.5", "layer by layer"]
-        {
+        for part in [
+            "Samples",
+            "On the device",
+            "A walk",
+            "Training",
+            "43.41",
+            "not measured",
+            "1, 2.5",
+            "layer by layer",
+            "&lt;saw&gt;<br>",
+        ] {
             assert!(page.contains(part), "{part}");
         }
         assert!(page.find(">Time<") < page.find("PSNR, mean") && page.find("PSNR, mean") < page.find("extra"));
         let outside = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         assert!(!outside.contains("http:") && !outside.contains("https:") && !outside.contains("<script"));
+    }
+
+    #[test]
+    fn a_run_without_alarms_says_what_it_was_watched_for() {
+        let page = html(&Report { watched: Some(Vec::new()), ..Report::default() });
+        assert!(page.contains("<h2>Alarms</h2><p>None: the run was watched for divergence"));
     }
 
     #[test]

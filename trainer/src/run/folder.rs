@@ -51,6 +51,30 @@ pub struct Best {
     pub measure: Measure,
 }
 
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The best measured one, else the newest.
+    Best,
+    /// The newest.
+    Last,
+    /// That of a step.
+    Step(u64),
+}
+
+impl std::str::FromStr for Which {
+    type Err = String;
+
+    /// Reads "best", "last" or the number of a step.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            "last" => Ok(Self::Last),
+            step => step.parse().map(Self::Step).map_err(|_| "expected best, last, or a step as in 5000".to_owned()),
+        }
+    }
+}
+
 /// A run's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
@@ -208,6 +232,20 @@ impl Folder {
     pub fn chosen(&self) -> Result<Checkpoint, RunError> {
         let best = self.best().and_then(|best| Checkpoint::load(&self.checkpoint_path(best.step)).ok());
         best.map_or_else(|| self.latest().map(|l| l.0), Ok)
+    }
+
+    /// One of the checkpoints.
+    pub fn checkpoint(&self, which: Which) -> Result<Checkpoint, RunError> {
+        match which {
+            Which::Best => self.chosen(),
+            Which::Last => self.latest().map(|l| l.0),
+            Which::Step(step) if self.checkpoints().contains(&step) => Checkpoint::load(&self.checkpoint_path(step)),
+            Which::Step(step) => {
+                let kept: Vec<_> = self.checkpoints().iter().map(u64::to_string).collect();
+                let what = format!("there is no checkpoint of step {step}; kept are {}", kept.join(", "));
+                Err(RunError::new(&self.path.join("checkpoints"), what))
+            }
+        }
     }
 
     /// Appends a line to the log.

@@ -11,7 +11,7 @@ use crate::train::{Report, Trainer};
 use crate::watch::{Alarm, Convergence, Kind, Watch};
 pub use checkpoint::Checkpoint;
 pub use error::RunError;
-pub use folder::{Best, Folder, Line, Measure};
+pub use folder::{Best, Folder, Line, Measure, Which};
 pub use source::{Loaded, load};
 use std::fmt;
 use std::time::Instant;
@@ -290,7 +290,11 @@ impl<'j> Run<'j> {
     /// Draws the losses so far.
     fn plot(&self) -> Result<(), RunError> {
         let lines = self.folder.lines();
-        let plot = pictures::losses(&self.trainer.recipe().name, &lines);
+        let name = &self.trainer.recipe().name;
+        if let Some(plot) = pictures::measured(name, &lines) {
+            self.folder.write("measure.png", plot.png())?;
+        }
+        let plot = pictures::losses(name, &lines);
         self.folder.write("losses.png", plot.png())?;
         self.folder.write("losses.svg", plot.svg())
     }

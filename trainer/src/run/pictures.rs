@@ -58,6 +58,23 @@ fn histogram(name: &str, values: &[f32]) -> Series {
     Series::new(name, bars.iter().enumerate().map(|(i, b)| (middle(i), *b)).collect())
 }
 
+/// What was measured over a log, and the best so far, whose checkpoint is kept; none where nothing was measured twice.
+pub fn measured(name: &str, lines: &[Line]) -> Option<Plot> {
+    let looks: Vec<_> = lines.iter().filter_map(|l| Some((l.report.step as f64, l.measure.as_ref()?))).collect();
+    let (_, first) = looks.get(1)?;
+    let points: Vec<_> = looks.iter().map(|(step, m)| (*step, m.value)).collect();
+    let least = points.iter().scan(f64::INFINITY, |least, (step, value)| {
+        *least = least.min(*value);
+        Some((*step, *least))
+    });
+    Some(Plot {
+        title: format!("{name}: {}", first.name),
+        x_label: "step".into(),
+        y_label: first.name.clone(),
+        series: vec![Series::new("measured", points.clone()), Series::new("best so far, kept", least.collect())],
+    })
+}
+
 /// The losses of a log as a plot.
 pub fn losses(name: &str, lines: &[Line]) -> Plot {
     let series = |name: &str, value: fn(&Line) -> f32| {

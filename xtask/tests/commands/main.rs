@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod data;
+mod evaluating;
 mod latents;
 mod measuring;
 

@@ -1,0 +1,254 @@
+//! The measurements that take longer: patches, doubles, nearest training pictures, and what became of each class.
+use super::extract::Seen;
+use super::pictures::NEIGHBOURS;
+use super::quality::{Rare, Survey};
+use super::{EvaluateError, Evaluator, Quality};
+use crate::data::Dataset;
+use crate::metrics::{self, Interval, PATCH, Plane};
+use crate::philox::Key;
+use ndarray::{Array2, s};
+use rayon::prelude::*;
+
+/// Disjoint parts whose kernel distances show its noise.
+const PARTS: usize = 10;
+/// Most pictures whose patches are cut, how many patches there are in all, and directions that they are compared along.
+const CUT: usize = 1024;
+const PATCHES: usize = 8192;
+const DIRECTIONS: usize = 128;
+/// Every measurement takes the same patches and directions.
+const SEED: u64 = 0x7061_7463;
+/// Two pictures nearer than this, in median distances of real pictures to their nearest, are doubles.
+const DOUBLE: f64 = 0.5;
+
+/// What the real pictures are to every survey.
+pub(super) struct Ground {
+    /// Patches of the held-out pictures, level by level, finest first.
+    patches: Vec<Array2<f64>>,
+    /// [dimensions of a patch, directions], each of length 1.
+    directions: Array2<f64>,
+    /// Below this distance of features two pictures are doubles.
+    radius: f64,
+    /// Features of the training pictures.
+    known: Array2<f64>,
+    /// Mean distance from a held-out picture to its nearest training picture.
+    held_out: f64,
+}
+
+impl Evaluator {
+    /// Judges `pictures` in every respect; those of a model of classes against the ones `asked` for. `progress` gets pictures seen and all.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn survey(
+        &mut self,
+        pictures: &[u8],
+        asked: Option<&[u8]>,
+        progress: impl FnMut(usize, usize),
+    ) -> Result<Quality, EvaluateError> {
+        let seen = self.see(pictures, progress)?;
+        let ground = self.ground.take().unwrap_or_else(|| self.break_ground());
+        let size: usize = self.held_out.shape().iter().product();
+        let near = metrics::nearest(seen.features.view(), ground.known.view());
+        let survey = Survey {
+            memorisation: Some(near.iter().sum::<f64>() / near.len() as f64 / ground.held_out)
+                .filter(|r| r.is_finite()),
+            ..self.look(&seen, &ground, |i| &pictures[i * size..][..size])
+        };
+        self.ground = Some(ground);
+        let quality = asked.map_or_else(|| self.judge(&seen), |asked| self.judge_asked(&seen, asked));
+        Ok(Quality { survey: Some(survey), ..quality })
+    }
+
+    /// What the first `n` real training pictures get in every respect.
+    ///
+    /// # Errors
+    /// With too few pictures.
+    pub fn survey_real(&mut self, n: usize) -> Result<Quality, EvaluateError> {
+        let n = n.min(self.train.count());
+        self.enough("real training pictures", n)?;
+        let train = self.train.clone();
+        let seen = self.extractor.see(n, |i| train.bytes(i), |_, _| {});
+        let ground = self.ground.take().unwrap_or_else(|| self.break_ground());
+        let survey = self.look(&seen, &ground, |i| train.bytes(i));
+        self.ground = Some(ground);
+        Ok(Quality { survey: Some(survey), ..self.judge(&seen) })
+    }
+
+    fn break_ground(&mut self) -> Ground {
+        let train = &self.train;
+        let known = self.extractor.see(train.count(), |i| train.bytes(i), |_, _| {}).features;
+        let real = self.reference.features.view();
+        let mut apart = metrics::nearest_others(real);
+        apart.sort_by(f64::total_cmp);
+        let near = metrics::nearest(real, known.view());
+        let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
+        let held_out = &self.held_out;
+        Ground {
+            patches: cut(shape, held_out.count(), |i| held_out.bytes(i)),
+            directions: directions(PATCH * PATCH * shape[2]),
+            radius: DOUBLE * apart[apart.len() / 2],
+            known,
+            held_out: near.iter().sum::<f64>() / near.len() as f64,
+        }
+    }
+
+    fn look<'a>(&self, seen: &Seen, ground: &Ground, picture: impl Fn(usize) -> &'a [u8] + Sync) -> Survey {
+        let n = seen.features.nrows();
+        let compared = self.compared(seen);
+        let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
+        let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
+        let patches = cut(shape, n, picture);
+        let class_recall = self.recall_of_classes(seen);
+        Survey {
+            kernel_spread: Interval::of(&metrics::kernel_of_subsets(real, made, PARTS)).map(|i| i.spread),
+            patches: patches
+                .iter()
+                .zip(&ground.patches)
+                .map(|(a, b)| metrics::sliced_along(a.view(), b.view(), ground.directions.view()))
+                .collect(),
+            support: metrics::support(made, ground.radius),
+            memorisation: None,
+            rare: self.rarest(seen, &class_recall),
+            class_recall,
+        }
+    }
+
+    /// Share of the held-out pictures of each class that lie among the judged ones.
+    fn recall_of_classes(&self, seen: &Seen) -> Vec<Option<f64>> {
+        if self.wanted.is_empty() {
+            return Vec::new();
+        }
+        let made = seen.features.slice(s![..self.compared(seen), ..]);
+        let recalled = metrics::recalled(self.reference.features.view(), made, NEIGHBOURS);
+        let mut found = vec![(0_u32, 0_u32); self.wanted.len()];
+        for (i, inside) in recalled.into_iter().enumerate() {
+            if let Some(label) = self.held_out.label(i) {
+                let (all, there) = &mut found[usize::from(label)];
+                *all += 1;
+                *there += u32::from(inside);
+            }
+        }
+        found.into_iter().map(|(all, there)| (all > 0).then(|| f64::from(there) / f64::from(all))).collect()
+    }
+
+    fn rarest(&self, seen: &Seen, recall: &[Option<f64>]) -> Option<Rare> {
+        let there = self.wanted.iter().enumerate().filter(|(_, n)| **n > 0.0);
+        let (class, count) = there.min_by(|a, b| a.1.total_cmp(b.1))?;
+        let share =
+            seen.classes.iter().filter(|&&c| usize::from(c) == class).count() as f64 / seen.classes.len() as f64;
+        Some(Rare {
+            class,
+            name: self.held_out.label_names().get(class)?.clone(),
+            real: count / self.wanted.iter().sum::<f64>(),
+            share,
+            recall: recall.get(class).copied().flatten()?,
+        })
+    }
+}
+
+/// Directions of length 1, evenly spread by their normal numbers.
+fn directions(dimensions: usize) -> Array2<f64> {
+    let mut values = vec![0.0; dimensions * DIRECTIONS];
+    Key { seed: SEED, stream: 0, step: 0 }.normal(&mut values);
+    let mut all = Array2::from_shape_fn((dimensions, DIRECTIONS), |(i, k)| f64::from(values[k * dimensions + i]));
+    for mut direction in all.columns_mut() {
+        let length = direction.dot(&direction).sqrt();
+        direction /= length;
+    }
+    all
+}
+
+/// Patches of the first of `n` pictures, level by level, finest first.
+fn cut<'a>(shape: [usize; 3], n: usize, picture: impl Fn(usize) -> &'a [u8] + Sync) -> Vec<Array2<f64>> {
+    let [h, w, _] = shape;
+    let levels = metrics::levels(h, w);
+    if levels == 0 {
+        return Vec::new();
+    }
+    let n = n.min(CUT);
+    let plane = |i| Plane { shape, values: picture(i).iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect() };
+    let pyramids: Vec<Vec<Plane>> = (0..n).into_par_iter().map(|i| metrics::laplacian(plane(i), levels)).collect();
+    let level = |level: usize| {
+        let planes: Vec<Plane> = pyramids.iter().map(|p| p[level].clone()).collect();
+        let [h, w, _] = planes[0].shape;
+        let key = Key { seed: SEED, stream: 1, step: level as u64 };
+        let corner = |i: usize| {
+            let at = key.below(i as u32, (h - PATCH + 1) * (w - PATCH + 1));
+            (i % n, at / (w - PATCH + 1), at % (w - PATCH + 1))
+        };
+        metrics::patches(&planes, &(0..PATCHES).map(corner).collect::<Vec<_>>())
+    };
+    (0..levels).map(level).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, Pictures, Source};
+
+    fn digits() -> (Pictures, Pictures) {
+        let Source::Pictures(pictures) = data::builtin("digits").unwrap() else { panic!("digits are pictures") };
+        pictures.usual_split().unwrap()
+    }
+
+    fn bytes(set: &Pictures, which: impl Iterator<Item = usize>) -> Vec<u8> {
+        which.flat_map(|i| set.bytes(i).to_vec()).collect()
+    }
+
+    #[test]
+    fn real_pictures_are_honest_and_spoilt_ones_are_told_by_the_right_number() {
+        let (train, held_out) = digits();
+        let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
+        let real = evaluator.survey_real(600).unwrap();
+        let survey = real.survey.clone().unwrap();
+        assert_eq!((survey.patches.len(), survey.class_recall.len(), survey.memorisation), (2, 10, None));
+        assert!(survey.patches.iter().all(|d| (0.0..0.05).contains(d)), "{survey:?}");
+        assert!(survey.kernel_spread.unwrap() > 0.0 && survey.support.at_least > 2000.0, "{survey:?}");
+
+        // Other hands, never trained on: as far from the training pictures as any.
+        let honest = evaluator.survey(&bytes(&held_out, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
+        assert!((0.9..1.1).contains(&honest.memorisation.unwrap()), "{honest:?}");
+        let copies = evaluator.survey(&bytes(&train, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
+        assert!(copies.memorisation.unwrap() < 0.01, "{copies:?}");
+
+        // 40 pictures, each 15 times: the sample has the size of the support.
+        let repeated = evaluator.survey(&bytes(&train, (0..600).map(|i| i % 40)), None, |_, _| {}).unwrap();
+        let support = repeated.survey.unwrap().support;
+        assert!((20.0..43.0).contains(&support.size.unwrap()), "{support:?}");
+
+        // Every second pixel lighter: the finest patches do not forgive it.
+        let mut striped = bytes(&held_out, 0..600);
+        striped.chunks_mut(2).for_each(|pair| pair[0] = pair[0].saturating_add(60));
+        let striped = evaluator.survey(&striped, None, |_, _| {}).unwrap().survey.unwrap();
+        assert!(striped.patches[0] > 5.0 * survey.patches[0], "{:?} {:?}", striped.patches, survey.patches);
+    }
+
+    #[test]
+    fn a_rare_class_that_was_dropped_is_missed() {
+        let (train, held_out) = digits();
+        // Sevens become 2 % of the held-out pictures.
+        let sevens: Vec<usize> = (0..held_out.count()).filter(|&i| held_out.label(i) == Some(7)).collect();
+        let others: Vec<usize> = (0..held_out.count()).filter(|&i| held_out.label(i) != Some(7)).collect();
+        let keep = others.len() / 49;
+        let rare = held_out.select(&[&others[..], &sevens[..keep]].concat());
+        let mut evaluator = Evaluator::new(&rare, &train, 0).unwrap();
+        let mut of = |keep: &dyn Fn(usize, u8) -> bool| {
+            let which = (0..train.count()).filter(|&i| keep(i, train.label(i).unwrap())).take(1500);
+            evaluator.survey(&bytes(&train, which), None, |_, _| {}).unwrap().survey.unwrap()
+        };
+        let (with, without) = (of(&|i, label| label != 7 || i % 5 == 0), of(&|_, label| label != 7));
+        let (kept, lost) = (with.rare.unwrap(), without.rare.unwrap());
+        assert_eq!((kept.class, kept.name.as_str()), (7, "7"));
+        assert!((kept.real - 0.02).abs() < 0.001 && (0.01..0.04).contains(&kept.share), "{kept:?}");
+        assert!(lost.share < 0.008 && lost.recall < 0.6 * kept.recall, "{kept:?} {lost:?}");
+        assert!((with.class_recall[3].unwrap() - without.class_recall[3].unwrap()).abs() < 0.1);
+    }
+
+    #[test]
+    fn small_pictures_have_no_patches_and_no_classes_none_to_recall() {
+        let (train, held_out) = data::blobs(6, 6, 3, 600, 4).split(400, 200).unwrap();
+        let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
+        let survey = evaluator.survey(&bytes(&train, 0..200), None, |_, _| {}).unwrap().survey.unwrap();
+        assert!(survey.patches.is_empty() && survey.class_recall.is_empty() && survey.rare.is_none());
+    }
+}
