@@ -148,8 +148,10 @@ pub(crate) fn several(kinds: &BTreeMap<String, BTreeMap<String, Interval>>, runs
 fn with_half(interval: &Interval) -> String {
     let half = interval.high - interval.mean;
     // Both with the same places.
-    if (0.01..1000.0).contains(&interval.mean.abs()) {
-        return format!("{:.3} ± {half:.3}", interval.mean);
+    match interval.mean.abs() {
+        v if (0.01..1000.0).contains(&v) => return format!("{:.3} ± {half:.3}", interval.mean),
+        v if (0.001..0.01).contains(&v) => return format!("{:.4} ± {half:.4}", interval.mean),
+        _ => {}
     }
     format!("{} ± {}", number(interval.mean), number(half))
 }
@@ -160,6 +162,7 @@ fn number(value: f64) -> String {
         0.0 => "0".into(),
         v if v >= 1000.0 => grouped(value.max(0.0).round() as u64),
         v if v >= 0.01 => format!("{value:.3}"),
+        v if v >= 0.001 => format!("{value:.4}"),
         _ => format!("{value:.2e}"),
     }
 }
@@ -171,8 +174,8 @@ mod tests {
     #[test]
     fn numbers_are_as_long_as_they_need() {
         assert_eq!(
-            [0.0, 12_345.6, 9.171_23, 0.001_234, -0.5].map(number),
-            ["0", "12,346", "9.171", "1.23e-3", "-0.500"]
+            [0.0, 12_345.6, 9.171_23, 0.000_123_4, -0.5].map(number),
+            ["0", "12,346", "9.171", "1.23e-4", "-0.500"]
         );
     }
 
