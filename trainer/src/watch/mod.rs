@@ -26,6 +26,9 @@ const DEAD: f64 = 0.02;
 /// Samples nearer than this to training examples, these being 1 from each other, and nearer to one than to all others, are copies.
 const LEAST_NOVELTY: f64 = 0.9;
 const LEAST_SINGLE: f64 = 0.93;
+/// The same of sets of thousands, of which fewer samples are compared: sixteen new pictures of digits may lie at 0.78 and 0.88 by chance.
+const LEAST_NOVELTY_OF_THOUSANDS: f64 = 0.7;
+const LEAST_SINGLE_OF_THOUSANDS: f64 = 0.85;
 /// From one convergence look to the next nothing may change by more than this.
 const FLAT: f64 = 0.02;
 /// How far from a half the critic may be where it cannot tell.
@@ -169,7 +172,7 @@ impl Watch {
                 format!("samples differ {:.2} times as much from each other as real examples do", like.variety),
             ),
             (
-                self.real.knows_all() && like.novelty < LEAST_NOVELTY && like.single < LEAST_SINGLE,
+                self.real.knows_all() && self.copied(&like),
                 2,
                 format!(
                     "samples lie {:.2} times as far from the nearest training example as these from each other",
@@ -186,6 +189,16 @@ impl Watch {
             }
         }
         None
+    }
+
+    /// Whether samples are copies of training examples.
+    fn copied(&self, like: &Likeness) -> bool {
+        let (novelty, single) = if self.real.thousands() {
+            (LEAST_NOVELTY_OF_THOUSANDS, LEAST_SINGLE_OF_THOUSANDS)
+        } else {
+            (LEAST_NOVELTY, LEAST_SINGLE)
+        };
+        like.novelty < novelty && like.single < single
     }
 
     /// Forgets what was seen: the run went back to an earlier step.

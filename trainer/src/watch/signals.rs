@@ -94,7 +94,7 @@ impl Real {
         if !self.knows_all() {
             return Likeness { variety, novelty: 1.0, single: 1.0 };
         }
-        let most = if self.neighbours.count() > THOUSANDS { FEWER } else { usize::MAX };
+        let most = if self.thousands() { FEWER } else { usize::MAX };
         let near: Vec<[f64; 2]> = samples
             .par_chunks_exact(self.item)
             .take(most)
@@ -107,6 +107,11 @@ impl Real {
             novelty: mean(&|near| near[0]) / self.nearest.max(f64::MIN_POSITIVE),
             single: mean(&|near| near[0] / near[1].max(f64::MIN_POSITIVE)),
         }
+    }
+
+    /// Whether the set is one of thousands, of which fewer samples are compared.
+    pub fn thousands(&self) -> bool {
+        self.neighbours.count() > THOUSANDS
     }
 
     /// Whether copies of training examples would be seen: of sets of up to 65,536.
@@ -133,7 +138,21 @@ fn mean_apart(values: &[f32], item: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::blobs;
+    use crate::data::{Source, blobs, builtin};
+
+    #[test]
+    fn held_out_digits_are_never_taken_for_copies() {
+        let Source::Pictures(digits) = builtin("digits").unwrap() else { panic!("digits are pictures") };
+        let (train, held_out) = digits.usual_split().unwrap();
+        let real = Real::of(&train);
+        assert!(real.knows_all() && real.thousands());
+        let mut some = vec![0.0; 16 * 28 * 28];
+        for first in (0..800).step_by(16) {
+            some.chunks_exact_mut(28 * 28).enumerate().for_each(|(i, out)| held_out.item(first + i, out));
+            let like = real.likeness_of(&train, &some);
+            assert!(like.novelty > 0.75 && like.single > 0.86, "{like:?}");
+        }
+    }
 
     #[test]
     fn copies_of_a_set_of_thousands_are_known_and_new_pictures_of_its_kind_are_not() {

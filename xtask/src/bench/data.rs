@@ -15,12 +15,14 @@ use std::time::Instant;
 
 /// Batches that are drawn to time one.
 const BATCHES: u64 = 20;
+/// Rounds of steps; the median one counts.
+const ROUNDS: usize = 7;
 
 /// Train from memory, from a packed file and from single files, and tell how long each waits for its pictures.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask bench data
-  cargo xtask bench data --recipe celeba-dcgan --steps 40 --json")]
+  cargo xtask bench data --recipe celeba-dcgan --steps 4 --json")]
 pub(crate) struct Args {
     /// A recipe of pictures; made-up ones of its size are trained on
     #[arg(long, default_value = "portraits-64")]
@@ -28,8 +30,8 @@ pub(crate) struct Args {
     /// Pictures in the set
     #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     pictures: u32,
-    /// Steps that are timed
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Steps of each of seven rounds
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     steps: u32,
     /// Print JSON on standard output, and nothing else there
     #[arg(long)]
@@ -128,9 +130,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         ("packed file", Box::new(packed)),
         ("single files", Box::new(Files { files: files?, like: blobs })),
     ];
-    let rows: Result<Vec<Row>, Failure> =
-        sources.into_iter().map(|(from, data)| measure(from, data, &recipe, args.steps)).collect();
-    let rows = rows?;
+    let mut lanes = Vec::new();
+    for (from, data) in sources {
+        lanes.push(Lane::new(from, data, &recipe, args.steps)?);
+    }
+    // In turns, so that a machine that is busy for a while slows all of them.
+    for round in 1..=ROUNDS {
+        console::note(&format!("round {round} of {ROUNDS} ..."));
+        lanes.iter_mut().try_for_each(|lane| lane.round(args.steps))?;
+    }
+    let rows: Vec<Row> = lanes.into_iter().map(Lane::row).collect();
     if args.json {
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "rows": rows }))?));
     }
@@ -151,23 +160,44 @@ fn save(folder: &Path, pictures: &Pictures, i: usize) -> Result<PathBuf, Failure
     Ok(path)
 }
 
-fn measure(from: &'static str, data: Box<dyn Dataset>, recipe: &Recipe, steps: u32) -> Result<Row, Failure> {
-    console::note(&format!("training from {from} ..."));
-    let mut batch = vec![0.0; recipe.train.batch * data.shape().iter().product::<usize>()];
-    let start = Instant::now();
-    for step in 0..BATCHES {
-        data.batch(Key { seed: 9, stream: 9, step }, &mut batch);
-    }
-    let draw_ms = 1e3 * start.elapsed().as_secs_f64() / BATCHES as f64;
-    let mut trainer = Trainer::new(recipe.clone(), data, 1, u64::from(steps) + 2, 0)?;
-    // The first steps start threads and fill caches.
-    trainer.advance()?;
-    trainer.advance()?;
-    let (waited, start) = (trainer.waited(), Instant::now());
-    for _ in 0..steps {
+/// Training from one of the places.
+struct Lane {
+    from: &'static str,
+    draw_ms: f64,
+    trainer: Trainer,
+    /// Milliseconds of a step, and of waiting in it, of every round.
+    rounds: Vec<(f64, f64)>,
+}
+
+impl Lane {
+    fn new(from: &'static str, data: Box<dyn Dataset>, recipe: &Recipe, steps: u32) -> Result<Self, Failure> {
+        let mut batch = vec![0.0; recipe.train.batch * data.shape().iter().product::<usize>()];
+        let start = Instant::now();
+        for step in 0..BATCHES {
+            data.batch(Key { seed: 9, stream: 9, step }, &mut batch);
+        }
+        let draw_ms = 1e3 * start.elapsed().as_secs_f64() / BATCHES as f64;
+        let mut trainer = Trainer::new(recipe.clone(), data, 1, u64::from(steps) * ROUNDS as u64 + 2, 0)?;
+        // The first steps start threads and fill caches.
         trainer.advance()?;
+        trainer.advance()?;
+        Ok(Self { from, draw_ms, trainer, rounds: Vec::new() })
     }
-    let (passed, waiting) = (start.elapsed().as_secs_f64(), trainer.waited() - waited);
-    let each = 1e3 / f64::from(steps);
-    Ok(Row { from, draw_ms, step_ms: passed * each, waiting_ms: waiting * each, waiting_share: waiting / passed })
+
+    fn round(&mut self, steps: u32) -> Result<(), Failure> {
+        let (waited, start) = (self.trainer.waited(), Instant::now());
+        for _ in 0..steps {
+            self.trainer.advance()?;
+        }
+        let each = 1e3 / f64::from(steps);
+        self.rounds.push((start.elapsed().as_secs_f64() * each, (self.trainer.waited() - waited) * each));
+        Ok(())
+    }
+
+    /// The median round, by its time.
+    fn row(mut self) -> Row {
+        self.rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (step_ms, waiting_ms) = self.rounds[self.rounds.len() / 2];
+        Row { from: self.from, draw_ms: self.draw_ms, step_ms, waiting_ms, waiting_share: waiting_ms / step_ms }
+    }
 }
