@@ -206,7 +206,12 @@ fn tell(prepared: &Prepared, out: &Path, common: &Common, what: &str) -> Result<
     }
     console::print(&text)?;
     console::note(&format!("what became of every file: {}", report.display()));
-    console::note(&format!("train on it: cargo xtask train portraits-64 --data {}", out.display()));
+    let (recipe, size) = match (width, height, channels) {
+        (64, 64, _) => ("portraits-64", String::new()),
+        (28, 28, 1) => ("digits", String::new()),
+        _ => ("RECIPE", format!(" with a recipe of {width}x{height} pictures")),
+    };
+    console::note(&format!("train on it: cargo xtask train {recipe} --data {}{size}", out.display()));
     Ok(())
 }
 
