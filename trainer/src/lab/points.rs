@@ -32,7 +32,7 @@ const SPREAD: (f64, f64) = (0.7, 1.3);
 const FRAMES: u64 = 40;
 
 /// What is compared unless told otherwise; "recipe" is the named recipe as it is, at its full length.
-pub const REMEDIES: [&str; 12] = [
+pub const REMEDIES: [&str; 13] = [
     "minimax",
     "non-saturating",
     "generator-first",
@@ -40,6 +40,7 @@ pub const REMEDIES: [&str; 12] = [
     "packed-2",
     "packed-4",
     "critic-five",
+    "balanced",
     "unrolled-5",
     "wasserstein-gp",
     "r1",
