@@ -86,6 +86,7 @@ impl Recipe {
             ("optimiser.beta2", o.beta2, 0.0, 1.0),
             ("optimiser.momentum", o.momentum, 0.0, 1.0),
             ("train.balance", self.train.balance, 0.0, 1.0),
+            ("objective.penalty_from", self.objective.penalty_from, 0.0, 1.0),
         ];
         for (key, value, least, below) in ranges {
             if !(value >= least && value < below) {

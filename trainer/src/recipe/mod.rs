@@ -134,12 +134,17 @@ pub struct Objective {
     /// Factor that the penalty has come to at the end of the run, by equal ratios from 1.
     #[serde(default = "unit")]
     pub penalty_to: f32,
+    /// Share of the run before the penalty begins to fade.
+    #[serde(default)]
+    pub penalty_from: f32,
 }
 
 impl Objective {
-    /// Factor of the penalty at `step` of `steps`.
+    /// Factor of the penalty at `step` of `steps`: 1 up to `penalty_from`, then by equal ratios to `penalty_to`.
     pub fn penalty_at(&self, step: u64, steps: u64) -> f32 {
-        self.penalty_to.powf(step as f32 / steps.max(1) as f32)
+        let done = step as f32 / steps.max(1) as f32;
+        let faded = (done - self.penalty_from) / (1.0 - self.penalty_from);
+        self.penalty_to.powf(faded.max(0.0))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
 
 /// Every key that a recipe can have, with a dot between table and key.
-pub const KEYS: [&str; 76] = [
+pub const KEYS: [&str; 77] = [
     "name",
     "about",
     "init",
@@ -32,6 +32,7 @@ pub const KEYS: [&str; 76] = [
     "objective.diversity",
     "objective.gain",
     "objective.penalty_to",
+    "objective.penalty_from",
     "objective.regulariser",
     "objective.regulariser.kind",
     "objective.regulariser.gamma",
@@ -152,6 +153,16 @@ pub(super) fn flatten(key: &str, value: &toml::Value, out: &mut Vec<(String, Str
 mod tests {
     use super::*;
     use crate::recipe::{NAMED, Recipe};
+
+    #[test]
+    fn a_penalty_is_held_and_then_fades_by_equal_ratios() {
+        let mut objective = Recipe::named("ring").unwrap().objective;
+        (objective.penalty_to, objective.penalty_from) = (0.01, 0.5);
+        let at = [0, 400, 500, 750, 1000].map(|step| objective.penalty_at(step, 1000));
+        for (found, expected) in at.iter().zip([1.0, 1.0, 1.0, 0.1, 0.01]) {
+            assert!((found / expected - 1.0).abs() < 1e-5, "{at:?}");
+        }
+    }
 
     #[test]
     fn near_keys_are_found_by_spelling_and_by_name() {
