@@ -1,6 +1,7 @@
 //! What critic and generator minimise, as functions of the critic's scores (logits, never squashed).
 use crate::graph::{Graph, NodeId, Shape, Unary};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// An adversarial objective. Every value is a mean over the batch, to be minimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,13 @@ pub struct Labels {
 impl Labels {
     /// Not smoothed.
     pub const HARD: Self = Self { real: 1.0, fake: 0.0 };
+}
+
+/// The name that recipes use.
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl Loss {

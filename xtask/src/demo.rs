@@ -183,6 +183,7 @@ fn page(
         device: figure("The app on an emulated 240x240 panel", device),
         walk: figure("A tour of the app: gallery, latent walk, knobs", walk),
         watched: Some(run.alarms.iter().map(ToString::to_string).collect()),
+        networks: Some(pictures::networks(&run.trainer, &run.folder.lines())),
         losses: Some(pictures::losses(&run.trainer.recipe().name, &run.folder.lines())),
         numbers: json.as_object().cloned().unwrap_or_default(),
         layers: Table { header: header.map(str::to_owned).to_vec(), rows: layers.collect() },

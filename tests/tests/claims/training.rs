@@ -115,7 +115,14 @@ fn a_run_stops_resumes_and_keeps_what_it_should() {
     assert_eq!(folder.checkpoints(), [20, 22], "the two newest are kept");
     let steps: Vec<_> = folder.lines().iter().map(|l| l.report.step).collect();
     assert_eq!(steps, (1..=11).map(|i| 2 * i).collect::<Vec<_>>());
-    for file in ["recipe.toml", "losses.png", "timeline.gif", "samples/step-0000000.png", "samples/step-0000020.png"] {
+    for file in [
+        "recipe.toml",
+        "losses.png",
+        "networks.svg",
+        "timeline.gif",
+        "samples/step-0000000.png",
+        "samples/step-0000020.png",
+    ] {
         assert!(folder.path().join(file).is_file(), "{file}");
     }
 }

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_penalty_is_held_and_then_fades_by_equal_ratios() {
-        let mut objective = Recipe::named("ring").unwrap().objective;
+        let mut objective = Recipe::open("ring", &[]).unwrap().objective;
         (objective.penalty_to, objective.penalty_from) = (0.01, 0.5);
         let at = [0, 400, 500, 750, 1000].map(|step| objective.penalty_at(step, 1000));
         for (found, expected) in at.iter().zip([1.0, 1.0, 1.0, 0.1, 0.01]) {

@@ -37,6 +37,8 @@ pub struct Report {
     pub device: Option<Figure>,
     /// A walk through the latent space, animated.
     pub walk: Option<Figure>,
+    /// Both networks, as an `<svg>` element.
+    pub networks: Option<String>,
     /// The losses over time.
     pub losses: Option<Plot>,
     /// Alarms that the run raised, in words, if it was watched.
@@ -104,6 +106,9 @@ pub fn html(report: &Report) -> String {
         .collect();
     if !pair.is_empty() {
         body += &format!("<div class=\"pair\">{pair}</div>");
+    }
+    if let Some(svg) = &report.networks {
+        body += &format!("<section><h2>The networks</h2><div class=\"scroll\">{svg}</div></section>");
     }
     if let Some(plot) = &report.losses {
         let (wide, narrow) = (plot.svg(), plot.svg_sized(420, 360));
@@ -189,6 +194,7 @@ mod tests {
             samples: figure("64 samples"),
             device: figure("ST7789"),
             walk: figure("a walk"),
+            networks: Some("<svg>G and D</svg>".into()),
             losses: Some(plot::tests::losses(500)),
             watched: Some(vec!["mode collapse at step 100: <saw>\n  what helps: packing".into()]),
             numbers,
@@ -206,6 +212,8 @@ mod tests {
             "Samples",
             "On the device",
             "A walk",
+            "The networks",
+            "<svg>G and D</svg>",
             "Training",
             "43.41",
             "not measured",

@@ -296,7 +296,8 @@ impl<'j> Run<'j> {
         }
         let plot = pictures::losses(name, &lines);
         self.folder.write("losses.png", plot.png())?;
-        self.folder.write("losses.svg", plot.svg())
+        self.folder.write("losses.svg", plot.svg())?;
+        self.folder.write("networks.svg", pictures::networks(&self.trainer, &lines))
     }
 
     fn finish(&self) -> Result<(), RunError> {

@@ -2,7 +2,7 @@
 use super::Line;
 use crate::evaluate::to_bytes;
 use crate::philox::Key;
-use crate::report::{Image, Plot, Scatter, Series, grid};
+use crate::report::{Image, Networks, Plot, Scatter, Series, Standing, grid};
 use crate::train::Trainer;
 
 /// Pictures of a sample grid.
@@ -43,6 +43,26 @@ pub fn samples(trainer: &mut Trainer) -> Image {
             }
         }
     }
+}
+
+/// Both networks as they are, and where the last line of the log found them.
+pub fn networks(trainer: &Trainer, lines: &[Line]) -> String {
+    let standing = lines.last().map(|line| Standing {
+        step: line.report.step,
+        judged_real: line.report.judged_real,
+        judged_fake: line.report.judged_fake,
+        losses: [line.report.critic_loss, line.report.generator_loss],
+    });
+    let recipe = trainer.recipe();
+    Networks {
+        title: &recipe.name,
+        generator: trainer.generator(),
+        critic: trainer.critic(),
+        data: trainer.data().name(),
+        loss: &recipe.objective.loss.to_string(),
+        standing,
+    }
+    .svg()
 }
 
 /// How dense numbers lie between -3 and 3.
