@@ -241,6 +241,29 @@ fn ten_fakes_and_ten_reals_are_judged_in_the_first_step() {
 }
 
 #[test]
+fn stacked_digits_are_counted_beside_real_ones_in_numbers_for_programs() {
+    let out = scratch("lab-stacked");
+    let words = ["lab", "stacked", "--steps", "1", "--seed", "3", "--out", &out, "--json", "--threads", "1"];
+    let output = xtask(&words);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Real triples reach every mode; a generator of one step does not.
+    assert_eq!((json["samples"].as_u64(), json["real"]["modes"].as_u64()), (Some(26_000), Some(1000)));
+    assert!(json["real"]["rkl"].as_f64().unwrap() < 0.03, "{json}");
+    let (run, median) = (&json["runs"][0], &json["median"]["recipe"]);
+    assert_eq!(
+        (run["method"].as_str(), run["seed"].as_u64(), json["steps"].as_u64()),
+        (Some("recipe"), Some(3), Some(1))
+    );
+    assert_eq!((&run["modes"], &run["rkl"]), (&median["modes"], &median["rkl"]));
+    assert!(run["modes"].as_u64().unwrap() < 1000 && run["rkl"].as_f64().unwrap() > 1.0 && run["seconds"].is_number());
+    for file in ["results.json", "table.md", "stacked.png"] {
+        assert!(Path::new(&out).join(file).is_file(), "{file}");
+    }
+    fs::remove_dir_all(&out).unwrap();
+}
+
+#[test]
 fn a_laboratory_leaves_its_table_figures_and_numbers() {
     let out = scratch("lab-ring");
     let words = ["lab", "ring", "--methods", "minimax", "--steps", "3", "--out", &out, "--json", "--threads", "1"];
