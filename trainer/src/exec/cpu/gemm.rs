@@ -6,14 +6,15 @@ use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right};
 use super::vectors::widest;
 
 /// Operations that make a task of its own worth while.
-const TASK_FLOPS: usize = 1 << 21;
+const TASK_FLOPS: usize = 1 << 20;
 /// Most tasks of one product.
 const MAX_TASKS: usize = 16;
-/// Fewest rows of a task: each packs the right side again.
-const TASK_ROWS: usize = 32;
+/// Fewest rows of a task: those of a tile.
+const TASK_ROWS: usize = 12;
 
-/// Rows up to which the right side is read as it lies, and depth up to which a panel of it stays in the first-level cache anyway.
-const UNPACKED: usize = 12;
+/// Rows up to which the right side is read as it lies: a copy costs more than it saves. Depth up to which a panel of it stays in the
+/// first-level cache anyway.
+const UNPACKED: usize = 128;
 const SHALLOW: usize = 128;
 
 /// A strided matrix to read.

@@ -6,6 +6,7 @@
 //! what that reaches.
 
 use super::buffer::Buffer;
+use super::split::{Parts, each};
 #[cfg(target_arch = "aarch64")]
 use super::tile_neon;
 #[cfg(target_arch = "x86_64")]
@@ -94,12 +95,13 @@ pub(super) fn packed_len(k: usize, n: usize) -> usize {
 /// Packs a right side of `k` rows and `n` columns that lies row by row.
 pub(super) fn pack(to: &mut [f32], (k, n): (usize, usize), from: &[f32]) {
     let step = n.min(PANEL);
-    for j in (0..n).step_by(PANEL) {
+    each(0..n.div_ceil(PANEL), Parts::one(to, k * PANEL), &|panel, mut parts| {
+        let (j, lines) = (panel * PANEL, parts.slices[0].0.chunks_mut(step));
         let width = PANEL.min(n - j);
-        for (line, from) in to[j * k..].chunks_mut(step).take(k).zip(from.chunks_exact(n)) {
+        for (line, from) in lines.take(k).zip(from.chunks_exact(n)) {
             line[..width].copy_from_slice(&from[j..][..width]);
         }
-    }
+    });
 }
 
 widest! {
