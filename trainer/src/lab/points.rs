@@ -16,13 +16,14 @@ const POINTS: usize = 2500;
 const DRAWN: usize = 1000;
 /// Steps of a remedy: long enough to collapse or not.
 const REMEDY_STEPS: u64 = 4000;
-/// How Metz et al. 2017 trained: Adam with momentum, a generator ten times as fast, no average of it, rates that stay.
-const CLASSIC: [&str; 7] = [
+/// How Metz et al. 2017 trained: Adam with momentum, a generator ten times as fast, no average of it; rates and penalties that stay.
+const CLASSIC: [&str; 8] = [
     "optimiser.rate=0.0001",
     "optimiser.generator_rate=0.001",
     "optimiser.beta1=0.5",
     "optimiser.beta2=0.999",
     "schedule={kind=\"constant\"}",
+    "objective.penalty_to=1.0",
     "train.ema=0",
     "train.batch=128",
 ];
