@@ -187,3 +187,34 @@ fn shapes_that_cannot_be_made_are_refused() {
         assert!(message.contains(word), "{setting}: {message}");
     }
 }
+
+#[test]
+fn methods_keep_what_each_is_in_any_order() {
+    let open = |name: &str| Recipe::open(name, &[]).map_err(|e| e.to_string());
+    let told = |name: &str| {
+        let r = open(name).unwrap();
+        let penalty = serde_json::to_value(r.objective.regulariser).unwrap()["kind"].clone();
+        (r.objective.loss.to_string(), penalty, r.technique.packing, r.train.critic_steps)
+    };
+    for (one, other, loss, penalty, packing, critic_steps) in [
+        ("minimax", "packed-2", "minimax", "none", 2, 1),
+        ("hinge", "r1", "hinge", "r1", 1, 1),
+        ("r1r2", "packed-4", "relativistic", "r1r2", 4, 1),
+        ("wasserstein-gp", "packed-2", "wasserstein", "gradient-penalty", 2, 5),
+        ("relativistic", "discrimination", "relativistic", "none", 1, 1),
+    ] {
+        let expected = (loss.to_owned(), serde_json::json!(penalty), packing, critic_steps);
+        assert_eq!(told(&format!("ring+{one}+{other}")), expected);
+        assert_eq!(told(&format!("ring+{other}+{one}")), expected);
+    }
+    // A remedy alone shows what it does by itself: the recipe's own fading is none of it.
+    assert_eq!(open("ring+r1").unwrap().objective.penalty_to, 1.0);
+    for (name, key) in [("ring+r1+r2", "objective.regulariser"), ("ring+minimax+hinge", "objective.loss")] {
+        let message = open(name).unwrap_err();
+        assert!(message.contains(key) && message.contains("both set"), "{message}");
+    }
+    for name in ["ring+smooth-labels+relativistic", "ring+relativistic+smooth-labels"] {
+        assert!(open(name).unwrap_err().contains("label smoothing"), "{name}");
+    }
+    assert!(open("ring+unroled-5").unwrap_err().contains("the nearest are unrolled-5"));
+}

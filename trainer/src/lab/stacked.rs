@@ -21,7 +21,7 @@ const SETTINGS: [&str; 7] = [
     "generator.widths=[64, 32]",
     "critic.widths=[48, 96]",
     "schedule.from=0.5",
-    "train.steps=10000",
+    "train.steps=15000",
     "train.ema=0.997",
     "train.save_every=1000",
 ];

@@ -1,4 +1,5 @@
 //! Methods by name, each a few settings over a recipe: `ring+unrolled` is the recipe `ring` with an unrolled critic.
+use super::settings::nearest;
 
 /// One method of the literature.
 #[derive(Clone, Copy, Debug)]
@@ -7,96 +8,130 @@ pub struct Method {
     pub name: &'static str,
     /// Where it comes from.
     pub paper: &'static str,
-    /// What it changes.
+    /// What it starts from, unless a method beside it is something else.
+    pub start: &'static [&'static str],
+    /// What it is.
     pub settings: &'static [&'static str],
 }
 
-const PLAIN: &str = "objective.regulariser={kind=\"none\"}";
-const NS: &str = "objective.loss=non-saturating";
+/// A game without anything that is not asked for.
+const ALONE: &[&str] =
+    &["objective.loss=non-saturating", "objective.regulariser={kind=\"none\"}", "objective.penalty_to=1.0"];
+const FIVE: &[&str] = &["objective.penalty_to=1.0", "train.critic_steps=5"];
+const BALANCE: &[&str] = &["objective.regulariser={kind=\"none\"}", "objective.gain=0.01", "objective.diversity=0.7"];
 
 /// Every method, objectives first.
 ///
-/// All but the relativistic ones start from the non-saturating loss without a penalty, so that each shows what it does by itself.
+/// Losses and remedies start from the non-saturating loss without a penalty, so that each shows what it does by itself.
 pub const METHODS: [Method; 34] = [
-    method("minimax", "Goodfellow et al. 2014, eq. 1", &["objective.loss=minimax", PLAIN]),
-    method("non-saturating", "Goodfellow et al. 2014, section 3", &[NS, PLAIN]),
-    method("least-squares", "Mao et al. 2017", &["objective.loss=least-squares", PLAIN]),
-    method("hinge", "Lim & Ye 2017", &["objective.loss=hinge", PLAIN]),
+    method("minimax", "Goodfellow et al. 2014, eq. 1", ALONE, &["objective.loss=minimax"]),
+    method("non-saturating", "Goodfellow et al. 2014, section 3", ALONE, &["objective.loss=non-saturating"]),
+    method("least-squares", "Mao et al. 2017", ALONE, &["objective.loss=least-squares"]),
+    method("hinge", "Lim & Ye 2017", ALONE, &["objective.loss=hinge"]),
     method(
         "wasserstein-clip",
         "Arjovsky et al. 2017",
-        &["objective.loss=wasserstein", "objective.regulariser={kind=\"clip\", limit=0.1}", "train.critic_steps=5"],
+        FIVE,
+        &["objective.loss=wasserstein", "objective.regulariser={kind=\"clip\", limit=0.1}"],
     ),
     method(
         "wasserstein-gp",
         "Gulrajani et al. 2017",
-        &[
-            "objective.loss=wasserstein",
-            "objective.regulariser={kind=\"gradient-penalty\", lambda=1.0}",
-            "train.critic_steps=5",
-        ],
+        FIVE,
+        &["objective.loss=wasserstein", "objective.regulariser={kind=\"gradient-penalty\", lambda=1.0}"],
     ),
-    method("relativistic", "Jolicoeur-Martineau 2018", &["objective.loss=relativistic", PLAIN]),
+    method("relativistic", "Jolicoeur-Martineau 2018", ALONE, &["objective.loss=relativistic"]),
     method(
         "r1r2",
         "Huang et al. 2024",
+        ALONE,
         &["objective.loss=relativistic", "objective.regulariser={kind=\"r1r2\", gamma=0.01}"],
     ),
     method(
         "began",
         "Berthelot et al. 2017",
-        &[
-            "objective.loss=began",
-            PLAIN,
-            "critic={family=\"autoencoder\", hidden=[64], code=4}",
-            "objective.gain=0.01",
-            "objective.diversity=0.7",
-        ],
+        BALANCE,
+        &["objective.loss=began", "critic={family=\"autoencoder\", hidden=[64], code=4}"],
     ),
-    method("feature-matching", "Salimans et al. 2016, section 3.1", &["objective.loss=feature-matching", PLAIN]),
-    method("r1", "Mescheder et al. 2018, eq. 9", &[NS, "objective.regulariser={kind=\"r1\", gamma=0.01}"]),
-    method("r2", "Mescheder et al. 2018, eq. 10", &[NS, "objective.regulariser={kind=\"r2\", gamma=0.01}"]),
+    method("feature-matching", "Salimans et al. 2016, section 3.1", ALONE, &["objective.loss=feature-matching"]),
+    method("r1", "Mescheder et al. 2018, eq. 9", ALONE, &["objective.regulariser={kind=\"r1\", gamma=0.01}"]),
+    method("r2", "Mescheder et al. 2018, eq. 10", ALONE, &["objective.regulariser={kind=\"r2\", gamma=0.01}"]),
     method(
         "lazy-r1",
         "Karras et al. 2020, section 3.1",
-        &[NS, "objective.regulariser={kind=\"r1\", gamma=0.01, every=4}"],
+        ALONE,
+        &["objective.regulariser={kind=\"r1\", gamma=0.01, every=4}"],
     ),
-    method("consensus", "Mescheder et al. 2017", &[NS, "objective.regulariser={kind=\"consensus\", weight=0.1}"]),
-    method("spectral-norm", "Miyato et al. 2018", &["objective.loss=hinge", PLAIN, "technique.spectral_norm=true"]),
-    method("noise", "Sønderby et al. 2017; Arjovsky & Bottou 2017", &[NS, PLAIN, "technique.noise=0.2"]),
-    method("smooth-labels", "Salimans et al. 2016, section 3.4", &[NS, PLAIN, "technique.label_real=0.9"]),
+    method("consensus", "Mescheder et al. 2017", ALONE, &["objective.regulariser={kind=\"consensus\", weight=0.1}"]),
+    method("spectral-norm", "Miyato et al. 2018", ALONE, &["objective.loss=hinge", "technique.spectral_norm=true"]),
+    method("noise", "Sønderby et al. 2017; Arjovsky & Bottou 2017", ALONE, &["technique.noise=0.2"]),
+    method("smooth-labels", "Salimans et al. 2016, section 3.4", ALONE, &["technique.label_real=0.9"]),
     method(
         "two-sided-labels",
         "Szegedy et al. 2016; warned of by Salimans et al. 2016",
-        &[NS, PLAIN, "technique.label_real=0.9", "technique.label_fake=0.1"],
+        ALONE,
+        &["technique.label_real=0.9", "technique.label_fake=0.1"],
     ),
-    method("history", "Salimans et al. 2016, section 3.3", &[NS, PLAIN, "technique.history=0.001"]),
-    method("discrimination", "Salimans et al. 2016, section 3.2", &[NS, PLAIN, "technique.minibatch=discrimination"]),
-    method("deviation", "Karras et al. 2018, section 3", &[NS, PLAIN, "technique.minibatch=deviation"]),
-    method("packed-2", "Lin et al. 2018", &[NS, PLAIN, "technique.packing=2"]),
-    method("packed-4", "Lin et al. 2018", &[NS, PLAIN, "technique.packing=4"]),
-    method("unrolled-1", "Metz et al. 2017", &[NS, PLAIN, "technique.unroll=1"]),
-    method("unrolled-5", "Metz et al. 2017", &[NS, PLAIN, "technique.unroll=5"]),
-    method("unrolled-10", "Metz et al. 2017", &[NS, PLAIN, "technique.unroll=10"]),
-    method("generator-first", "the order of the updates", &[NS, PLAIN, "train.generator_first=100000000"]),
-    method("critic-five", "Goodfellow et al. 2014, algorithm 1 with k = 5", &[NS, PLAIN, "train.critic_steps=5"]),
+    method("history", "Salimans et al. 2016, section 3.3", ALONE, &["technique.history=0.001"]),
+    method("discrimination", "Salimans et al. 2016, section 3.2", ALONE, &["technique.minibatch=discrimination"]),
+    method("deviation", "Karras et al. 2018, section 3", ALONE, &["technique.minibatch=deviation"]),
+    method("packed-2", "Lin et al. 2018", ALONE, &["technique.packing=2"]),
+    method("packed-4", "Lin et al. 2018", ALONE, &["technique.packing=4"]),
+    method("unrolled-1", "Metz et al. 2017", ALONE, &["technique.unroll=1"]),
+    method("unrolled-5", "Metz et al. 2017", ALONE, &["technique.unroll=5"]),
+    method("unrolled-10", "Metz et al. 2017", ALONE, &["technique.unroll=10"]),
+    method("generator-first", "the order of the updates", ALONE, &["train.generator_first=100000000"]),
+    method("critic-five", "Goodfellow et al. 2014, algorithm 1 with k = 5", ALONE, &["train.critic_steps=5"]),
     method(
         "balanced",
         "as many critic steps as it takes to tell real from generated, ten at most",
-        &[NS, PLAIN, "train.critic_steps=10", "train.balance=0.3"],
+        ALONE,
+        &["train.critic_steps=10", "train.balance=0.3"],
     ),
-    method("generator-twice", "one critic step, two generator steps", &[NS, PLAIN, "train.generator_steps=2"]),
-    method("sgd", "Robbins & Monro 1951", &["optimiser.kind=sgd", "optimiser.rate=0.02"]),
-    method("momentum", "Polyak 1964", &["optimiser.kind=sgd", "optimiser.rate=0.01", "optimiser.momentum=0.5"]),
-    method("rmsprop", "Tieleman & Hinton 2012", &["optimiser.kind=rmsprop", "optimiser.rate=0.0005"]),
-    method("amsgrad", "Reddi et al. 2018", &["optimiser.kind=amsgrad"]),
+    method("generator-twice", "one critic step, two generator steps", ALONE, &["train.generator_steps=2"]),
+    method("sgd", "Robbins & Monro 1951", &[], &["optimiser.kind=sgd", "optimiser.rate=0.02"]),
+    method("momentum", "Polyak 1964", &[], &["optimiser.kind=sgd", "optimiser.rate=0.01", "optimiser.momentum=0.5"]),
+    method("rmsprop", "Tieleman & Hinton 2012", &[], &["optimiser.kind=rmsprop", "optimiser.rate=0.0005"]),
+    method("amsgrad", "Reddi et al. 2018", &[], &["optimiser.kind=amsgrad"]),
 ];
 
-const fn method(name: &'static str, paper: &'static str, settings: &'static [&'static str]) -> Method {
-    Method { name, paper, settings }
+const fn method(
+    name: &'static str,
+    paper: &'static str,
+    start: &'static [&'static str],
+    settings: &'static [&'static str],
+) -> Method {
+    Method { name, paper, start, settings }
 }
 
-/// The method called `name`.
-pub(super) fn find(name: &str) -> Option<&'static Method> {
-    METHODS.iter().find(|m| m.name == name)
+/// The settings of the methods called `names`, all at once: what one is goes before what another starts from.
+pub(super) fn settings<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {
+    let mut methods: Vec<&Method> = Vec::new();
+    for name in names {
+        methods.push(METHODS.iter().find(|m| m.name == name).ok_or_else(|| {
+            let near = nearest(name, METHODS.iter().map(|m| m.name));
+            let all: Vec<_> = METHODS.iter().map(|m| m.name).collect();
+            format!("no method is called {name:?}; the nearest are {}; there are: {}", near.join(", "), all.join(", "))
+        })?);
+    }
+    let key = |setting: &str| setting.split('=').next().unwrap_or_default().to_owned();
+    let mut own: Vec<(&str, &str)> = Vec::new();
+    for method in &methods {
+        for &setting in method.settings {
+            match own.iter().find(|o| key(o.1) == key(setting)) {
+                Some((other, value)) if *value != setting => {
+                    return Err(format!(
+                        "{other} and {} both set {}, to different values: name one of them, and change the key by --set",
+                        method.name,
+                        key(setting)
+                    ));
+                }
+                Some(_) => {}
+                None => own.push((method.name, setting)),
+            }
+        }
+    }
+    let start = methods.iter().flat_map(|m| m.start).copied();
+    let all = start.filter(|s| own.iter().all(|o| key(o.1) != key(s))).chain(own.iter().map(|o| o.1));
+    Ok(all.map(str::to_owned).collect())
 }

@@ -255,14 +255,8 @@ impl Recipe {
     /// Methods may follow a `+` each: `ring+minimax+packed-2`.
     pub fn open(name: &str, settings: &[String]) -> Result<Self, RecipeError> {
         if let Some((base, methods)) = name.split_once('+') {
-            let mut all = Vec::new();
-            for method in methods.split('+') {
-                let found = methods::find(method).ok_or_else(|| {
-                    let names: Vec<_> = METHODS.iter().map(|m| m.name).collect();
-                    RecipeError(format!("recipe {name}: no method is called {method}; there are: {}", names.join(", ")))
-                })?;
-                all.extend(found.settings.iter().map(|s| (*s).to_owned()));
-            }
+            let fail = |e| RecipeError(format!("recipe {name}: {e}"));
+            let mut all = methods::settings(methods.split('+')).map_err(fail)?;
             all.push(format!("name=\"{}\"", name.replace('"', "")));
             all.extend_from_slice(settings);
             return Self::open(base, &all);

@@ -110,14 +110,44 @@ pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> 
     Ok(())
 }
 
+/// What other tools call a key.
+const SYNONYMS: [(&str, &str); 8] = [
+    ("lr", "optimiser.rate"),
+    ("learning_rate", "optimiser.rate"),
+    ("epochs", "train.steps"),
+    ("iterations", "train.steps"),
+    ("batch_size", "train.batch"),
+    ("latent_dim", "generator.latent"),
+    ("z_dim", "generator.latent"),
+    ("dataset", "data.source"),
+];
+
 /// The keys that look most like `key`.
 pub(super) fn near(key: &str) -> Vec<&'static str> {
     let name = |k: &str| k.rsplit('.').next().unwrap_or(k).to_owned();
-    // A right name in a wrong table is as near as a misspelt one.
-    let far = |k: &str| distance(k, key).min(distance(&name(k), &name(key)) + 1);
-    let mut all: Vec<_> = KEYS.iter().map(|k| (far(k), *k)).collect();
+    let typed = name(key);
+    if let Some((_, meant)) = SYNONYMS.iter().find(|s| s.0 == typed) {
+        return vec![meant];
+    }
+    // A right name in a wrong table is as near as a misspelt one, and so is the beginning of one.
+    let far = |k: &str| {
+        let begun = typed.len() > 1 && name(k).starts_with(&typed);
+        distance(k, key).min(distance(&name(k), &typed) + 1).min(if begun { 1 } else { usize::MAX })
+    };
+    ranked(KEYS.iter().map(|k| (far(k), *k)).collect(), &typed)
+}
+
+/// The names that look most like `name`.
+pub(super) fn nearest(name: &str, names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    ranked(names.map(|n| (distance(n, name), n)).collect(), name)
+}
+
+/// The nearest of all, at least one, and no others than near ones.
+fn ranked(mut all: Vec<(usize, &'static str)>, typed: &str) -> Vec<&'static str> {
     all.sort();
-    all.into_iter().take(PROPOSALS).map(|k| k.1).collect()
+    let limit = (typed.len() / 2).max(2);
+    let count = all.iter().take(PROPOSALS).filter(|k| k.0 <= limit).count();
+    all.into_iter().take(count.max(1)).map(|k| k.1).collect()
 }
 
 /// Letters to insert, delete or replace to come from `a` to `b` (Levenshtein 1966).
@@ -170,6 +200,9 @@ mod tests {
         assert!(near("packing").contains(&"technique.packing"));
         assert!(near("optimizer.rate").contains(&"optimiser.rate"));
         assert!(near("train.spectral_norm").contains(&"technique.spectral_norm"));
+        assert_eq!((near("lr"), near("train.batch_size")), (vec!["optimiser.rate"], vec!["train.batch"]));
+        assert!(near("objective.reg").contains(&"objective.regulariser"));
+        assert_eq!(near("train.unrelated_word").len(), 1);
     }
 
     #[test]
