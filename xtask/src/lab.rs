@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
-    /// Where figures and numbers go [default: runs/lab-NAME]
+    /// Where figures and numbers go [default: runs/lab-NAME, with a number behind it where that is taken]
     #[arg(long, value_name = "DIR", global = true)]
     out: Option<PathBuf>,
     /// Print JSON on standard output, and nothing else there
@@ -143,6 +143,8 @@ impl What {
     }
 }
 
+/// The numbers that every laboratory leaves.
+const RESULTS: &str = "results.json";
 /// Most seeds of a comparison.
 const MOST_SEEDS: u64 = 1000;
 
@@ -157,7 +159,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         ));
     }
     let name = args.what.name();
-    let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("lab-{name}")));
+    let folder = folder(name, args.out.as_deref())?;
     std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
     catch_interrupts();
     let findings = {
@@ -168,14 +170,34 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let watch = Watch { stop: &interrupted, tell: &mut tell, keep: &mut keep, threads: args.threads.unwrap_or(0) };
         perform(args.what, watch)?
     };
+    if findings.stopped && findings.table.rows.is_empty() {
+        return Err(Failure::failed("stopped before anything was finished: there are no results"));
+    }
     let numbers = format!("{}\n", serde_json::to_string_pretty(&findings.values)?);
-    report::write(folder.join("results.json"), &numbers)?;
+    report::write(folder.join(RESULTS), &numbers)?;
     report::write(folder.join("table.md"), markdown(&findings))?;
     if findings.stopped {
         console::note("stopped: the table and the figures hold what was finished");
     }
     console::note(&format!("figures and numbers are in {}", folder.display()));
     console::print(&if args.json { numbers } else { words(&findings) })
+}
+
+/// Where results go: never where earlier ones lie.
+fn folder(name: &str, asked: Option<&Path>) -> Result<PathBuf, Failure> {
+    let taken = |folder: &Path| folder.join(RESULTS).exists();
+    match asked {
+        Some(out) if taken(out) => Err(Failure::unusable(format!(
+            "{}: there are results of a laboratory here already: nothing was overwritten; choose another --out",
+            out.display()
+        ))),
+        Some(out) => Ok(out.to_owned()),
+        None => {
+            let numbered = (2..).map(|n| format!("lab-{name}-{n}"));
+            let mut all = std::iter::once(format!("lab-{name}")).chain(numbered).map(|n| Path::new("runs").join(n));
+            all.find(|f| !taken(f)).ok_or_else(|| Failure::unusable("no free name for a folder in runs"))
+        }
+    }
 }
 
 fn perform(what: What, mut watch: Watch<'_>) -> Result<Findings, Failure> {

@@ -159,9 +159,14 @@ impl Recipe {
         let refuse = |refused: bool, why: &str| if refused { Err(why.to_owned()) } else { Ok(()) };
         let norm = matches!(self.critic, Critic::Dcgan { batch_norm: true, .. });
         refuse(
+            norm && regulariser.every() > 0 && loss == Loss::Wasserstein,
+            "batch normalisation in a critic whose slope is penalised: the slope of one example would depend on the others; set \
+             critic.batch_norm = false or objective.regulariser = { kind = \"clip\", limit = 0.01 }",
+        )?;
+        refuse(
             norm && regulariser.every() > 0,
             "batch normalisation in a critic whose slope is penalised: the slope of one example would depend on the others; set \
-             critic.batch_norm = false or objective.regulariser.kind = \"none\"",
+             critic.batch_norm = false or objective.regulariser = { kind = \"none\" }",
         )?;
         refuse(
             t.label_real != 1.0 && !loss.has_labels() || t.label_fake != 0.0 && !loss.has_labels(),

@@ -279,6 +279,7 @@ fn a_laboratory_leaves_its_table_figures_and_numbers() {
     for file in ["results.json", "table.md", "ring.png", "ring-minimax.gif"] {
         assert!(Path::new(&out).join(file).is_file(), "{file}");
     }
+    refused(&words, 2, "nothing was overwritten");
     fs::remove_dir_all(&out).unwrap();
     refused(&["lab", "ring", "--methods", "minimax,unroled", "--out", &out], 2, "unroled");
     refused(&["lab", "ring", "--seeds", "0", "--out", &out], 2, "--seeds 0");
