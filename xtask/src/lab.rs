@@ -145,6 +145,7 @@ impl What {
 
 /// The numbers that every laboratory leaves.
 const RESULTS: &str = "results.json";
+
 /// Most seeds of a comparison.
 const MOST_SEEDS: u64 = 1000;
 

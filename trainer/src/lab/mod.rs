@@ -127,9 +127,17 @@ macro_rules! asked {
 
 asked!(RecipeError, Impossible, DataError, EvaluateError);
 
-/// The middle value; the lower of two.
+/// The middle value; the mean of two.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get((sorted.len().max(1) - 1) / 2).copied().unwrap_or(f64::NAN)
+    let (low, high) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+    sorted.get(low..=high).map_or(f64::NAN, |middle| middle.iter().sum::<f64>() / middle.len() as f64)
+}
+
+#[test]
+fn a_median_is_the_middle_or_the_mean_of_two() {
+    assert_eq!((median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0, 2.0, 3.0])), (2.0, 2.5));
+    assert_eq!(median(&[1.0, f64::INFINITY]), f64::INFINITY);
+    assert!(median(&[]).is_nan());
 }

@@ -158,15 +158,14 @@ impl Recipe {
         let (loss, regulariser) = (objective.loss, objective.regulariser);
         let refuse = |refused: bool, why: &str| if refused { Err(why.to_owned()) } else { Ok(()) };
         let norm = matches!(self.critic, Critic::Dcgan { batch_norm: true, .. });
-        refuse(
-            norm && regulariser.every() > 0 && loss == Loss::Wasserstein,
-            "batch normalisation in a critic whose slope is penalised: the slope of one example would depend on the others; set \
-             critic.batch_norm = false or objective.regulariser = { kind = \"clip\", limit = 0.01 }",
-        )?;
+        // Without any bound a Wasserstein critic would be refused next.
+        let kind = if loss == Loss::Wasserstein { "\"clip\", limit = 0.01" } else { "\"none\"" };
         refuse(
             norm && regulariser.every() > 0,
-            "batch normalisation in a critic whose slope is penalised: the slope of one example would depend on the others; set \
-             critic.batch_norm = false or objective.regulariser = { kind = \"none\" }",
+            &format!(
+                "batch normalisation in a critic whose slope is penalised: the slope of one example would depend on the others; \
+                 set critic.batch_norm = false or objective.regulariser = {{ kind = {kind} }}"
+            ),
         )?;
         refuse(
             t.label_real != 1.0 && !loss.has_labels() || t.label_fake != 0.0 && !loss.has_labels(),
