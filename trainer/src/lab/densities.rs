@@ -18,7 +18,7 @@ const SMOOTHING: f64 = 0.07;
 const ARROWS: usize = 25;
 /// Steps of each network alone, then of both.
 const CRITIC_ALONE: u64 = 800;
-const GENERATOR_ALONE: u64 = 5;
+const GENERATOR_ALONE: u64 = 2;
 const TOGETHER: u64 = 6000;
 /// Steps from frame to frame of the animation.
 const EVERY: u64 = 100;
@@ -157,11 +157,11 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         ("c", "after steps of the generator", GENERATOR_ALONE, Some(true)),
         ("d", "the end", TOGETHER, None),
     ];
-    for (letter, words, steps, alone) in stages {
+    'stages: for (letter, words, steps, alone) in stages {
         for step in 0..steps {
             if (watch.stop)() {
                 stopped = true;
-                break;
+                break 'stages;
             }
             if step % EVERY == 0 {
                 let moment = line.look(&mut trainer);
@@ -190,12 +190,11 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         values.push(json!({ "moment": letter, "step": trainer.step(), "critic": [low, high], "error": moment.error, "criterion": moment.criterion }));
         frames.push(image.clone());
         images.push(image);
-        if stopped {
-            break;
-        }
     }
-    (watch.keep)("densities.png", &super::points::sheet(&images, 2).png())?;
-    (watch.keep)("densities.gif", &animation(&frames, 120))?;
+    if !images.is_empty() {
+        (watch.keep)("densities.png", &super::points::sheet(&images, 2).png())?;
+        (watch.keep)("densities.gif", &animation(&frames, 120))?;
+    }
     let notes = vec![
         "D should follow best D = p/(p+q) in (b) and be 1/2 everywhere in (d); C(G) is estimated from smoothed samples"
             .to_owned(),

@@ -161,7 +161,12 @@ fn verdict(path: &[[f64; 2]]) -> &'static str {
 pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let mut table = Rows::new(&["method", "optimiser", ">distance at 100", ">at 1000", "verdict"]);
     let (mut values, mut stay, mut reach) = (Vec::new(), Vec::new(), Vec::new());
+    let mut stopped = false;
     for way in ways() {
+        if (watch.stop)() {
+            stopped = true;
+            break;
+        }
         (watch.tell)(way.name);
         let path = way.walk();
         let word = verdict(&path);
@@ -179,8 +184,8 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         list.push(Series::new(way.name, drawn));
     }
     for (name, title, mut series) in [
-        ("circling", "Methods that do not converge on the Dirac GAN", stay),
-        ("converging", "Methods that converge on the Dirac GAN", reach),
+        ("circling", "Methods that do not reach the Dirac GAN's equilibrium", stay),
+        ("converging", "Methods that reach the Dirac GAN's equilibrium", reach),
     ] {
         series.truncate(6);
         let plot = Plot {
@@ -195,7 +200,7 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let notes = vec![format!(
         "from (1, 1), critic first, {STEPS} steps; both players at 0 is the only equilibrium (Mescheder et al. 2018); at 1000: the largest distance of the last 100 steps"
     )];
-    Ok(Findings { table, notes, values: json!({ "lab": "dirac", "methods": values }), stopped: false })
+    Ok(Findings { table, notes, values: json!({ "lab": "dirac", "methods": values, "stopped": stopped }), stopped })
 }
 
 #[cfg(test)]

@@ -50,7 +50,9 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     };
     let mut values = Vec::new();
     (watch.tell)("training a critic against a generator that stands still");
-    let error = best_critic(watch)?;
+    let Some(error) = best_critic(watch)? else {
+        return Ok(Findings { stopped: true, ..Findings::default() });
+    };
     values.push(row("D against p/(p+q), largest error", error, 0.03, error < 0.03));
     let pairs = random_pairs();
     let least = pairs.iter().map(|(p, q)| criterion(p, q, 1.0) - LEAST).fold(f64::INFINITY, f64::min);
@@ -80,11 +82,13 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             .to_owned(),
         "the proof moves densities; weights move in another space, where circling is possible: cargo xtask lab dirac".to_owned(),
     ];
-    Ok(Findings { table, notes, values: json!({ "lab": "theory", "statements": values }), stopped: false })
+    let values = json!({ "lab": "theory", "statements": values, "stopped": false });
+    Ok(Findings { table, notes, values, stopped: false })
 }
 
 /// Trains a critic on two known Gaussians; gives the largest error against the best one where there is mass.
-fn best_critic(watch: &mut Watch<'_>) -> Result<f64, LabError> {
+/// The largest error of a trained critic against p/(p+q); nothing when it was stopped.
+fn best_critic(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
     let network = Critic::Mlp { hidden: vec![64, 64], octaves: 0 }.network(&[1], Judging::default())?;
     let optimiser = Optimiser {
         kind: Kind::Adam,
@@ -124,6 +128,9 @@ fn best_critic(watch: &mut Watch<'_>) -> Result<f64, LabError> {
     cpu.load(vec![Program::new("critic step", &g, &[]), Program::new("look", &seen, &[judged])], store);
     let schedule = Schedule::Linear { from: 0.3, to: 0.0 };
     for step in 0..STEPS {
+        if (watch.stop)() {
+            return Ok(None);
+        }
         let s = optimiser.scalars(step + 1, schedule.factor(step, STEPS), false);
         cpu.run(0, &[&[s.rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
     }
@@ -148,7 +155,7 @@ fn best_critic(watch: &mut Watch<'_>) -> Result<f64, LabError> {
     (watch.keep)("dstar.png", &plot.png())?;
     (watch.keep)("dstar.svg", plot.svg().as_bytes())?;
     let errors = at.iter().zip(&learnt).filter(|(x, _)| p(x) + q(x) > 0.04);
-    Ok(errors.map(|(x, d)| (d - best(p(x), q(x))).abs()).fold(0.0, f64::max))
+    Ok(Some(errors.map(|(x, d)| (d - best(p(x), q(x))).abs()).fold(0.0, f64::max)))
 }
 
 /// Pairs of distributions, far and near.

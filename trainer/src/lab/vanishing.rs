@@ -71,7 +71,7 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         }
     }
     let plot = Plot {
-        title: "A better critic, a weaker gradient".into(),
+        title: "G's gradient while only the critic learns".into(),
         x_label: "log10 of critic steps + 1, the generator standing still".into(),
         y_label: "log10 of the length of G's gradient".into(),
         series,

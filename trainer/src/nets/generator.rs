@@ -184,10 +184,13 @@ fn small(
     let (h, w) = (shape[0], shape[1]);
     let by = 1 << doublings.min(13);
     if doublings > 12 || h % by != 0 || w % by != 0 {
+        let near = |up: usize| [w, h].map(|side| (side / by + usize::from(side % by > 0 && up > 0)).max(1) * by);
         let why = format!(
             "{} widths double the sides {doublings} times, but pictures of {w}x{h} cannot be halved so often: \
-             use fewer widths, or set data.size to a multiple of {by}",
-            widths.len()
+             use fewer widths, or set data.size = {:?} or {:?}",
+            widths.len(),
+            near(0),
+            near(1)
         );
         return Err(Impossible::new(what, why));
     }

@@ -2,7 +2,7 @@
 use super::Recipe;
 use crate::loss::Loss;
 use crate::nets::{Critic, Generator};
-use crate::optim::Kind;
+use crate::optim::{Kind, Schedule};
 use crate::regularise::Regulariser;
 
 /// Most steps that a generator may look ahead: each makes the graph of a step longer by a critic step.
@@ -28,6 +28,13 @@ impl Recipe {
                  makes already (Salimans et al. 2016); label_real = 0.9 alone is the usual smoothing"
                     .to_owned(),
             );
+        }
+        let (to, from) = (self.objective.penalty_to, self.objective.penalty_from);
+        if (to != 1.0 || from != 0.0) && self.objective.regulariser.every() == 0 {
+            all.push(format!(
+                "objective.penalty_to = {to}, penalty_from = {from} without a penalty: nothing fades; set \
+                 objective.regulariser = {{ kind = \"r1r2\", gamma = 0.01 }}, or leave both away"
+            ));
         }
         if self.optimiser.kind == Kind::Sgd && !matches!(self.generator, Generator::Mlp { .. }) {
             all.push(
@@ -113,6 +120,16 @@ impl Recipe {
                 return Err(format!("{key} = {value}: expected a number from 0; 0 switches it off"));
             }
         }
+        let (from, to) = match self.schedule {
+            Schedule::Constant => (0.0, 1.0),
+            Schedule::Linear { from, to } => (from, to),
+            Schedule::Cosine { to } => (0.0, to),
+        };
+        for (key, value) in [("schedule.from", from), ("schedule.to", to)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("{key} = {value}: expected 0 to 1"));
+            }
+        }
         let (real, fake) = (t.label_real, t.label_fake);
         if !(fake >= 0.0 && fake < real && real <= 1.0) {
             return Err(format!(
@@ -140,7 +157,9 @@ impl Recipe {
                     "objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
                 ))
             }
-            Regulariser::GradientPenalty { lambda, target, .. } if !(lambda >= 0.0 && target >= 0.0) => {
+            Regulariser::GradientPenalty { lambda, target, .. }
+                if ![lambda, target].iter().all(|v| *v >= 0.0 && v.is_finite()) =>
+            {
                 Err(format!("objective.regulariser: lambda {lambda}, target {target}: expected numbers from 0"))
             }
             Regulariser::Clip { limit } if !(limit > 0.0 && limit.is_finite()) => {

@@ -284,12 +284,14 @@ impl Recipe {
         for setting in settings {
             set(&mut table, setting).map_err(|e| fail(format!("--set {setting}: {e}")))?;
         }
-        let recipe: Self = if settings.is_empty() {
-            // Straight from the text, so that errors show the line.
-            toml::from_str(text).map_err(|e| fail(e.to_string()))?
-        } else {
-            table.try_into().map_err(|e: toml::de::Error| fail(e.to_string()))?
+        let unread = |e: toml::de::Error| {
+            fail(format!(
+                "{}\ndocs/RECIPES.md tells every key, its range, and which must be told",
+                e.to_string().trim_end()
+            ))
         };
+        // Without changes straight from the text, so that errors show the line.
+        let recipe: Self = if settings.is_empty() { toml::from_str(text) } else { table.try_into() }.map_err(unread)?;
         recipe.check().map_err(fail)?;
         Ok(recipe)
     }

@@ -34,6 +34,9 @@ struct Fitted {
     seconds: f64,
 }
 
+/// Fits a model and draws from it; nothing when it was stopped.
+type Model<'a> = dyn FnMut(&mut Watch<'_>) -> Result<Option<Vec<f64>>, LabError> + 'a;
+
 /// Draws `n` standard normals of a stream.
 fn normals(stream: u32, n: usize) -> Vec<f64> {
     let mut values = vec![0.0; n];
@@ -61,7 +64,7 @@ fn divergence(values: &[f64], mixture: &Mixture) -> f64 {
     jensen_shannon(&bars(values), &(0..BINS).map(mass).collect::<Vec<_>>())
 }
 
-fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Vec<f64>, LabError> {
+fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, LabError> {
     let settings = [
         "train.steps=4000",
         "generator.latent=2",
@@ -76,11 +79,11 @@ fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Vec<f64>, LabError> {
     let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, 4000, watch.threads)?;
     for _ in 0..4000 {
         if (watch.stop)() {
-            break;
+            return Ok(None);
         }
         trainer.advance()?;
     }
-    Ok(trainer.samples(0, DRAWN).into_iter().map(f64::from).collect())
+    Ok(Some(trainer.samples(0, DRAWN).into_iter().map(f64::from).collect()))
 }
 
 /// Fits all models to the same numbers.
@@ -91,20 +94,30 @@ pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let mut data = vec![0.0; LEARNT];
     mixture.batch(Key { seed: 1, stream: 0, step: 0 }, &mut data);
     let data: Vec<f64> = data.into_iter().map(f64::from).collect();
-    let mut fitted = Vec::new();
-    let mut fit =
-        |name, kind, watch: &mut Watch<'_>, f: &mut dyn FnMut(&mut Watch<'_>) -> Result<Vec<f64>, LabError>| {
+    let (mut fitted, mut stopped) = (Vec::new(), false);
+    let mut fit = |name, kind, watch: &mut Watch<'_>, model: &mut Model<'_>| {
+        if !stopped {
             (watch.tell)(name);
             let start = Instant::now();
-            let drawn = f(watch)?;
-            fitted.push(Fitted { name, kind, drawn, seconds: start.elapsed().as_secs_f64() });
-            Ok::<(), LabError>(())
-        };
-    fit("Gaussian", "explicit, exact", watch, &mut |_| Ok(gaussian::single(&data, DRAWN)))?;
-    fit("mixture by EM", "explicit, exact", watch, &mut |_| Ok(gaussian::mixture(&data, DRAWN)))?;
-    fit("RBM, CD-1", "explicit, Markov chain", watch, &mut |_| Ok(rbm::restricted(&data, DRAWN)))?;
+            // One that was cut short would be compared with those that were not.
+            match model(watch)? {
+                Some(drawn) => fitted.push(Fitted { name, kind, drawn, seconds: start.elapsed().as_secs_f64() }),
+                None => stopped = true,
+            }
+            stopped |= (watch.stop)();
+        }
+        Ok::<(), LabError>(())
+    };
+    fit("Gaussian", "explicit, exact", watch, &mut |_| Ok(Some(gaussian::single(&data, DRAWN))))?;
+    fit("mixture by EM", "explicit, exact", watch, &mut |_| Ok(Some(gaussian::mixture(&data, DRAWN))))?;
+    fit("RBM, CD-1", "explicit, Markov chain", watch, &mut |_| Ok(Some(rbm::restricted(&data, DRAWN))))?;
     fit("VAE", "explicit, a bound", watch, &mut |w| vae::autoencoder(&data, DRAWN, w))?;
     fit("GAN", "implicit, direct", watch, &mut |w| gan(&mixture, w))?;
+    // Stopped after the last model, nothing is missing.
+    stopped &= fitted.len() < 5;
+    if fitted.is_empty() {
+        return Ok(Findings { stopped, ..Findings::default() });
+    }
     let mut floor = vec![0.0; DRAWN];
     mixture.batch(Key { seed: 9, stream: 0, step: 0 }, &mut floor);
     let floor = divergence(&floor.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), &mixture);
@@ -137,7 +150,8 @@ pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let notes = vec![format!(
         "{LEARNT} numbers to learn from (the GAN draws its own batches), {DRAWN} drawn from each; the last line is what the true law gets"
     )];
-    Ok(Findings { table, notes, values: json!({ "lab": "compare", "models": values, "floor": floor }), stopped: false })
+    let values = json!({ "lab": "compare", "models": values, "floor": floor, "stopped": stopped });
+    Ok(Findings { table, notes, values, stopped })
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl Parts {
 }
 
 /// Fits the auto-encoder and draws from its decoder.
-pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Result<Vec<f64>, LabError> {
+pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, LabError> {
     let network = |name: &str| {
         let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], code: 0 };
         family.network(&[2], 0).map(|n| Network { name: name.into(), ..n })
@@ -114,7 +114,7 @@ pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Resu
     let mut batch = vec![0.0; BATCH];
     for step in 0..STEPS {
         if (watch.stop)() {
-            break;
+            return Ok(None);
         }
         let key = crate::philox::Key { seed: 1, stream: 2, step };
         batch.iter_mut().enumerate().for_each(|(i, v)| *v = data[key.below(i as u32, data.len())] as f32);
@@ -131,5 +131,5 @@ pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Resu
         let told = cpu.output(1, 0).iter().zip(cpu.output(1, 1)).zip(e);
         drawn.extend(told.map(|((m, s), e)| f64::from(*m) + f64::from(*s).exp() * e));
     }
-    Ok(drawn)
+    Ok(Some(drawn))
 }
