@@ -113,3 +113,106 @@ fn main() -> ExitCode {
         Err(_) => ExitCode::from(failure::FAILED),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+    use ganlet_trainer::recipe::{METHODS, Recipe};
+    use std::path::{Path, PathBuf};
+
+    /// The pages of the project.
+    fn pages() -> Vec<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let in_folder = |folder: &str| std::fs::read_dir(root.join(folder)).unwrap().map(|e| e.unwrap().path());
+        let all = ["", "docs", "docs/methods"].into_iter().flat_map(in_folder);
+        all.filter(|p| p.extension().is_some_and(|e| e == "md")).collect()
+    }
+
+    /// What a line of code asks to be typed, without the words that explain it and where its output goes.
+    fn typed(code: &str) -> Option<&str> {
+        let command = code.strip_prefix("cargo ").unwrap_or(code);
+        let end = ["  ", " #", " > "].iter().filter_map(|mark| command.find(mark)).min().unwrap_or(command.len());
+        (command.starts_with("xtask ") && !command.contains('…')).then(|| &command[..end])
+    }
+
+    /// The words of a command, as a shell takes them apart.
+    fn words(command: &str) -> Vec<String> {
+        let (mut all, mut quote) = (vec![String::new()], None);
+        for c in command.chars() {
+            match (c, quote) {
+                ('\'' | '"', None) => quote = Some(c),
+                (c, Some(q)) if c == q => quote = None,
+                (' ', None) => all.push(String::new()),
+                _ => all.last_mut().unwrap().push(c),
+            }
+        }
+        all
+    }
+
+    /// What is wrong with a command.
+    fn wrong(command: &str) -> Option<String> {
+        let words = words(command);
+        if let Err(e) = Xtask::try_parse_from(&words) {
+            // The bare name of a command is not meant to be typed as it is.
+            let named = words.len() <= 3 && !words.iter().any(|w| w.starts_with('-'));
+            let incomplete = matches!(
+                e.kind(),
+                ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            );
+            let help = e.kind() == ErrorKind::DisplayHelp;
+            return (!help && !(named && incomplete)).then(|| e.to_string());
+        }
+        let behind =
+            |flag: &str| words.iter().zip(&words[1..]).filter(|w| w.0 == flag).map(|w| w.1.clone()).collect::<Vec<_>>();
+        let place = |word: &str| word.starts_with(char::is_uppercase) || word.contains(['/', '.']);
+        if let [_, name, recipe, ..] = &words[..]
+            && name == "train"
+            && !recipe.starts_with('-')
+            && !place(recipe)
+            && let Err(e) = Recipe::open(recipe, &behind("--set"))
+        {
+            return Some(e.to_string());
+        }
+        let methods = behind("--methods").join(",");
+        let known = |m: &&str| m.is_empty() || *m == "recipe" || METHODS.iter().any(|k| k.name == *m);
+        methods.split(',').find(|m| !known(m)).map(|m| format!("no method is called {m}"))
+    }
+
+    #[test]
+    fn every_command_of_the_pages_can_be_typed() {
+        let (mut seen, mut faults) = (0, String::new());
+        for page in pages() {
+            let text = std::fs::read_to_string(&page).unwrap();
+            let mut fenced = false;
+            for line in text.lines() {
+                fenced ^= line.trim_start().starts_with("```");
+                let spans: Vec<_> =
+                    if fenced { vec![line.trim()] } else { line.split('`').skip(1).step_by(2).collect() };
+                for command in spans.into_iter().filter_map(typed) {
+                    seen += 1;
+                    faults += &wrong(command)
+                        .map(|why| format!("{}: {command}: {why}\n", page.display()))
+                        .unwrap_or_default();
+                }
+            }
+        }
+        assert!(seen > 100 && faults.is_empty(), "{seen} commands\n{faults}");
+    }
+
+    #[test]
+    fn every_example_of_the_help_can_be_typed() {
+        fn examples(command: &clap::Command, found: &mut String) {
+            *found += &command.get_after_help().map(|h| format!("{h}\n")).unwrap_or_default();
+            command.get_subcommands().for_each(|c| examples(c, found));
+        }
+        let (mut text, mut seen) = (String::new(), 0);
+        examples(&Xtask::command(), &mut text);
+        for command in text.lines().filter_map(|l| typed(l.trim())) {
+            seen += 1;
+            assert_eq!(wrong(command), None, "{command}");
+        }
+        assert!(seen > 30, "{seen}");
+    }
+}

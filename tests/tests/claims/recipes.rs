@@ -136,6 +136,7 @@ fn a_recipe_survives_being_written_and_read() {
 fn settings_change_a_copy() {
     let set = |s: &str| Recipe::open("faces", &[s.to_owned()]);
     assert_eq!(set("train.batch=32").unwrap().train.batch, 32);
+    assert_eq!(set("optimiser.beta1=.5").unwrap().optimiser.beta1, 0.5);
     assert_eq!(set("generator.widths=[8, 8]").unwrap().name, "faces");
     for (setting, word) in [
         ("train.bath=32", "bath"),

@@ -32,20 +32,32 @@ const SPREAD: (f64, f64) = (0.7, 1.3);
 /// Frames of the animation of a run.
 const FRAMES: u64 = 40;
 
-/// What is compared unless told otherwise; "recipe" is the named recipe as it is, at its full length.
-pub const REMEDIES: [&str; 13] = [
+/// What is compared unless told otherwise: objectives, then remedies; "recipe" is the named recipe as it is, at its full length.
+pub const REMEDIES: [&str; 25] = [
     "minimax",
     "non-saturating",
-    "generator-first",
+    "least-squares",
+    "hinge",
+    "wasserstein-clip",
+    "wasserstein-gp",
+    "relativistic",
+    "began",
+    "feature-matching",
+    "smooth-labels",
+    "noise",
+    "history",
+    "spectral-norm",
+    "consensus",
+    "r1",
+    "r1r2",
     "discrimination",
+    "deviation",
     "packed-2",
     "packed-4",
+    "generator-first",
     "critic-five",
     "balanced",
     "unrolled-5",
-    "wasserstein-gp",
-    "r1",
-    "r1r2",
     "recipe",
 ];
 
@@ -82,7 +94,7 @@ impl Done {
         self.quality.reverse_kl.unwrap_or(f64::INFINITY)
     }
 
-    /// Spreads of the modes over σ that can be told, ordered.
+    /// Spreads of the modes over σ, ordered; 0 where points are too few to tell.
     fn spreads(&self) -> Vec<f64> {
         let mut all: Vec<_> = self.quality.spread.iter().map(|s| s.unwrap_or(0.0)).collect();
         all.sort_by(f64::total_cmp);
@@ -121,6 +133,9 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
         "ring" => Goal { high_quality: 0.98, reverse_kl: 0.005 },
         _ => Goal { high_quality: 0.97, reverse_kl: 0.01 },
     };
+    if let Some(twice) = asked.methods.iter().enumerate().find(|(i, m)| asked.methods[..*i].contains(m)) {
+        return Err(LabError::Asked(format!("--methods: {} is named twice; name each once", twice.1)));
+    }
     // All recipes are opened before anything is trained.
     let recipes = asked.methods.iter().map(|m| Ok((m.clone(), opened(asked, m)?)));
     let recipes: Vec<(String, Recipe)> = recipes.collect::<Result<_, LabError>>()?;
@@ -150,11 +165,11 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
                 break;
             };
             (watch.tell)(&format!(
-                "{method}, seed {seed}: {}/{} modes, {:.1} % of high quality, reverse KL {:.4}, {:.0} s",
+                "{method}, seed {seed}: {}/{} modes, {:.1} % of high quality, reverse KL {}, {:.0} s",
                 done.quality.modes,
                 done.quality.of,
                 100.0 * done.quality.high_quality,
-                done.kl(),
+                number(done.kl(), 4),
                 done.seconds
             ));
             panels.extend(panel);
@@ -271,8 +286,9 @@ fn row(method: &str, recipe: &Recipe, runs: &[Done]) -> Vec<String> {
     let of = |value: fn(&Done) -> f64| runs.iter().map(value).collect::<Vec<_>>();
     let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
     let (modes, quality, kl) = (of(|d| d.quality.modes as f64), of(|d| 100.0 * d.quality.high_quality), of(Done::kl));
-    let narrow = least(&of(|d| d.spreads().first().copied().unwrap_or(0.0)));
-    let wide = runs.iter().filter_map(|d| d.spreads().last().copied()).fold(0.0, f64::max);
+    // Of the modes that have points.
+    let spreads: Vec<_> = runs.iter().flat_map(|d| d.quality.spread.iter().flatten().copied()).collect();
+    let (narrow, wide) = (least(&spreads), spreads.iter().copied().fold(0.0, f64::max));
     let seconds = of(|d| d.seconds);
     [
         method.to_owned(),
@@ -282,11 +298,16 @@ fn row(method: &str, recipe: &Recipe, runs: &[Done]) -> Vec<String> {
         format!("{:.0}", least(&modes)),
         format!("{:.1}", median(&quality)),
         format!("{:.1}", least(&quality)),
-        if median(&kl).is_finite() { format!("{:.4}", median(&kl)) } else { "none".into() },
-        format!("{narrow:.2} to {wide:.2}"),
+        number(median(&kl), 4),
+        if wide > 0.0 { format!("{narrow:.2} to {wide:.2}") } else { "none".into() },
         format!("{:.1}", median(&seconds)),
     ]
     .into()
+}
+
+/// A number, where there is one.
+fn number(value: f64, digits: usize) -> String {
+    if value.is_finite() { format!("{value:.digits$}") } else { "none".into() }
 }
 
 fn values(method: &str, recipe: &Recipe, runs: &[Done], goal: &Goal) -> serde_json::Value {

@@ -94,6 +94,8 @@ pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> 
     let value: toml::Value = toml::from_str::<toml::Table>(&format!("v = {value}"))
         .ok()
         .and_then(|mut t| t.remove("v"))
+        // A shell's number that TOML writes with more digits, as .5.
+        .or_else(|| value.parse().ok().filter(|v: &f64| v.is_finite()).map(toml::Value::Float))
         .unwrap_or_else(|| toml::Value::String(value.into()));
     let mut path: Vec<_> = key.split('.').collect();
     let last = path.pop().unwrap_or_default();
