@@ -162,7 +162,7 @@ mod tests {
                 ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
             );
             let help = e.kind() == ErrorKind::DisplayHelp;
-            return (!help && !(named && incomplete)).then(|| e.to_string());
+            return (!(help || named && incomplete)).then(|| e.to_string());
         }
         let behind =
             |flag: &str| words.iter().zip(&words[1..]).filter(|w| w.0 == flag).map(|w| w.1.clone()).collect::<Vec<_>>();
