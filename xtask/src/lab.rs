@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
   cargo xtask lab grid --methods minimax,recipe  two of them on twenty-five
   cargo xtask lab rates ring+minimax             which step sizes a method needs
   cargo xtask lab stacked                        a thousand modes of stacked digits
+  cargo xtask lab capacity                       what a larger generator buys, in bytes of flash
   cargo xtask lab playground --z 1.0             every number of the smallest GAN, step by step")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -58,6 +59,12 @@ enum What {
     Vanishing,
     /// A Gaussian, a mixture, a Boltzmann machine, a variational auto-encoder and a GAN on one set of numbers
     Compare,
+    /// Generators of several sizes: how good the pictures are that so many bytes of flash make
+    Capacity {
+        /// Steps to train each
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        steps: u64,
+    },
     /// Pictures of exactly three discs: how often a generator gets the number wrong
     Counting {
         /// Steps to train
@@ -136,6 +143,7 @@ impl What {
             Self::Dirac => "dirac",
             Self::Vanishing => "vanishing",
             Self::Compare => "compare",
+            Self::Capacity { .. } => "capacity",
             Self::Counting { .. } => "counting",
             Self::Symmetry { .. } => "symmetry",
             Self::Rates(_) => "rates",
@@ -154,7 +162,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(n) = args.threads.filter(|n| !(1..=256).contains(n)) {
         return Err(Failure::unusable(format!("--threads {n}: expected 1 to 256")));
     }
-    if let What::Counting { steps: 0 } | What::Symmetry { steps: 0 } = args.what {
+    if let What::Capacity { steps: 0 } | What::Counting { steps: 0 } | What::Symmetry { steps: 0 } = args.what {
         return Err(Failure::unusable(
             "--steps 0: expected 1 or more, as there is nothing to see of an untrained generator",
         ));
@@ -212,6 +220,7 @@ fn perform(what: What, mut watch: Watch<'_>) -> Result<Findings, Failure> {
         What::Dirac => lab::dirac(watch),
         What::Vanishing => lab::vanishing(watch),
         What::Compare => lab::compare(watch),
+        What::Capacity { steps } => lab::capacity(steps, watch),
         What::Counting { steps } => lab::counting(steps, watch),
         What::Rates(args) => lab::rates(&swept(args), watch),
         What::Symmetry { steps } => lab::symmetry(steps, watch),

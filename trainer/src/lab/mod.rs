@@ -1,4 +1,5 @@
 //! Laboratories: small experiments that show what the literature says, each a table, figures and numbers for programs.
+mod capacity;
 mod compare;
 mod counting;
 mod densities;
@@ -12,6 +13,7 @@ mod symmetry;
 mod theory;
 mod vanishing;
 
+pub use capacity::capacity;
 pub use compare::compare;
 pub use counting::counting;
 pub use densities::densities;
