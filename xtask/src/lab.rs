@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Print JSON on standard output, and nothing else there
     #[arg(long, global = true)]
     json: bool,
-    /// Threads that train; any number trains the same [default: one for each core]
+    /// Threads that train; any number trains the same [default: one for each core, or one where that is faster]
     #[arg(long, value_name = "N", global = true)]
     threads: Option<usize>,
 }

@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// What computes
     #[arg(long, value_enum, default_value = "cpu", hide = true)]
     pub(crate) backend: Backend,
-    /// Threads that share the work; any number trains the same [default: one for each core]
+    /// Threads that share the work; any number trains the same [default: one for each core, or one where that is faster]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     /// Tell the parts of the first N steps as they are done

@@ -238,3 +238,20 @@ fn seeds_with_both_bumps(name: &str, settings: &[&str]) -> usize {
 fn both_bumps_are_made_a_quarter_of_the_time_whatever_the_seed() {
     assert!(seeds_with_both_bumps("bimodal-1d", &[]) >= 8);
 }
+
+#[test]
+fn the_recipes_of_points_drop_no_mode_in_an_eighth_of_their_steps() {
+    for (name, high_quality, reverse_kl) in [("ring", 0.75, 0.015), ("grid", 0.6, 0.035)] {
+        let recipe = recipe(name, &["train.steps=3000"]);
+        let loaded = run::load(&recipe).unwrap();
+        let mut trainer = Trainer::new(recipe, loaded.train, 3, 3000, 0).unwrap();
+        (0..3000).for_each(|_| _ = trainer.advance().unwrap());
+        let quality = ganlet_trainer::evaluate::points(&trainer.samples(0, 2500), &loaded.mixture.unwrap()).unwrap();
+        assert_eq!(quality.modes, quality.of, "{name}");
+        assert!(quality.high_quality > high_quality, "{name}: {quality:?}");
+        assert!(quality.reverse_kl.unwrap() < reverse_kl, "{name}: {quality:?}");
+        let mut spread: Vec<_> = quality.spread.into_iter().flatten().collect();
+        spread.sort_by(f64::total_cmp);
+        assert!((0.7..1.3).contains(&spread[spread.len() / 2]), "{name}: {spread:?}");
+    }
+}

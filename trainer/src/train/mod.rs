@@ -160,7 +160,7 @@ fn memory() -> f64 {
 }
 
 impl Trainer {
-    /// Plans a run of `steps` steps on `threads` threads (0: one for each core).
+    /// Plans a run of `steps` steps on `threads` threads (0: one for each core, or one alone where that is faster).
     pub fn new(
         recipe: Recipe,
         data: Box<dyn Dataset>,

@@ -43,12 +43,51 @@ const WORTH_THREADS: f64 = 2e6;
 /// Runs programs on all cores of this machine, or on as many as asked for.
 pub struct Cpu {
     pool: Option<ThreadPool>,
+    /// By program: whether one thread alone is faster, where the count of threads is not asked for.
+    paces: Option<Vec<Pace>>,
     programs: Vec<Program>,
     memory: Memory,
     /// By program and step: the laid-out weights that it reads.
     packed: Vec<Vec<Option<usize>>>,
     /// Calls and seconds of every step of every program.
     profile: Option<Vec<Vec<(u64, f64)>>>,
+}
+
+/// What is known of a program's time on one thread and on all: small networks can lose more by handing work over than they gain.
+///
+/// Both give the same numbers, so trying costs nothing but the time of a few runs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    runs: u64,
+    /// Seconds of the trials on one thread and on all.
+    seconds: [f64; 2],
+}
+
+impl Pace {
+    /// Runs of each kind in a trial.
+    const TRIALS: u64 = 4;
+    /// From one trial to the next: other work on the machine comes and goes.
+    const EVERY: u64 = 2000;
+
+    /// Whether the next run is on all threads; the first runs of a program warm caches up and are no trials.
+    fn on_all(&self) -> bool {
+        let at = self.runs % Self::EVERY;
+        if self.trying() { at.is_multiple_of(2) } else { self.seconds[1] <= self.seconds[0] }
+    }
+
+    fn trying(&self) -> bool {
+        (2..2 + 2 * Self::TRIALS).contains(&(self.runs % Self::EVERY))
+    }
+
+    fn took(&mut self, seconds: f64) {
+        if self.trying() {
+            if self.runs % Self::EVERY == 2 {
+                self.seconds = [0.0; 2];
+            }
+            self.seconds[usize::from(self.on_all())] += seconds;
+        }
+        self.runs += 1;
+    }
 }
 
 /// All numbers: slots, the store, and sums of tasks before they are added up.
@@ -61,12 +100,13 @@ struct Memory {
 }
 
 impl Cpu {
-    /// An executor on `threads` threads; 0 means one for each core.
+    /// An executor on `threads` threads; 0 means one for each core, or one alone for programs that are faster so.
     pub fn new(threads: usize) -> Self {
+        let paces = (threads == 0).then(Vec::new);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
         let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build().ok()).flatten();
-        Self { pool, programs: Vec::new(), memory: Memory::default(), packed: Vec::new(), profile: None }
+        Self { pool, paces, programs: Vec::new(), memory: Memory::default(), packed: Vec::new(), profile: None }
     }
 
     /// Count of threads that share the work.
@@ -146,6 +186,9 @@ impl Executor for Cpu {
         let slots = sizes.into_iter().map(Buffer::new).collect();
         self.memory = Memory { slots, store, packs, partials: vec![0.0; partials] };
         self.packed = packed;
+        if let Some(paces) = &mut self.paces {
+            *paces = vec![Pace::default(); programs.len()];
+        }
         self.programs = programs;
     }
 
@@ -168,8 +211,16 @@ impl Executor for Cpu {
                 done
             }),
         };
+        let mut pace = self.paces.as_mut().map(|paces| &mut paces[program]);
         let done = match &self.pool {
-            Some(pool) if plan.flops() >= WORTH_THREADS => pool.install(all),
+            Some(pool) if plan.flops() >= WORTH_THREADS => {
+                let start = Instant::now();
+                let done = if pace.as_ref().is_none_or(|p| p.on_all()) { pool.install(all) } else { all() };
+                if let Some(pace) = &mut pace {
+                    pace.took(start.elapsed().as_secs_f64());
+                }
+                done
+            }
             _ => all(),
         };
         let Err(guard) = done else { return Ok(()) };
@@ -305,5 +356,28 @@ impl Memory {
         for (buffer, output) in owned.into_iter().zip(&step.outputs) {
             self.put_back(output.base, buffer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pace;
+
+    #[test]
+    fn the_faster_count_of_threads_is_kept_until_the_next_trial() {
+        let mut pace = Pace::default();
+        let mut on_all = Vec::new();
+        for run in 0..2 * Pace::EVERY {
+            let all = pace.on_all();
+            on_all.push(all);
+            // One thread is faster at first, all are after the second trial.
+            let quick = all == (run >= Pace::EVERY);
+            pace.took(if quick { 1.0 } else { 2.0 });
+        }
+        let (trial, every) = (2 + 2 * Pace::TRIALS as usize, Pace::EVERY as usize);
+        assert!(on_all[..2].iter().all(|all| *all), "nothing is known yet");
+        assert_eq!(on_all[2..trial].iter().filter(|all| **all).count() as u64, Pace::TRIALS);
+        assert!(on_all[trial..every].iter().all(|all| !all));
+        assert!(on_all[every + trial..].iter().all(|all| *all));
     }
 }
