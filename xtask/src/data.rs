@@ -27,6 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum What {
+    /// The data sets that are built in
     List,
     Prepare(Prepare),
     Faces(Faces),

@@ -169,6 +169,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let name = args.what.name();
     let folder = folder(name, args.out.as_deref())?;
+    let fresh = !folder.exists();
     std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
     catch_interrupts();
     let findings = {
@@ -177,7 +178,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             |name: &str, bytes: &[u8]| report::write(folder.join(name), bytes),
         );
         let watch = Watch { stop: &interrupted, tell: &mut tell, keep: &mut keep, threads: args.threads.unwrap_or(0) };
-        perform(args.what, watch)?
+        perform(args.what, watch).inspect_err(|_| {
+            // What was refused leaves no empty folder behind; one with figures in it stays.
+            if fresh {
+                let _ = std::fs::remove_dir(&folder);
+            }
+        })?
     };
     if findings.stopped && findings.table.rows.is_empty() {
         return Err(Failure::failed("stopped before anything was finished: there are no results"));
@@ -256,10 +262,12 @@ fn words(findings: &Findings) -> String {
 /// The table and its notes as a page of Markdown.
 fn markdown(findings: &Findings) -> String {
     let Rows { headings, rows } = &findings.table;
-    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(headings.iter().map(|h| h.trim_start_matches('>')).collect());
-    text += &line(headings.iter().map(|h| if h.starts_with('>') { "--:" } else { "---" }).collect());
-    rows.iter().for_each(|row| text += &line(row.iter().map(String::as_str).collect()));
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    // A bar in a cell would end it.
+    let cell = |words: &str| words.replace('|', "\\|");
+    let mut text = line(headings.iter().map(|h| cell(h.trim_start_matches('>'))).collect());
+    text += &line(headings.iter().map(|h| if h.starts_with('>') { "--:" } else { "---" }.to_owned()).collect());
+    rows.iter().for_each(|row| text += &line(row.iter().map(|c| cell(c)).collect()));
     findings.notes.iter().for_each(|note| text += &format!("\n{note}\n"));
     text
 }

@@ -86,10 +86,13 @@ fn the_changelog_has_a_place_for_what_comes_next() {
 fn every_key_and_every_method_of_recipes_is_documented() {
     let page = read("docs/RECIPES.md");
     let tables = ["generator", "critic"];
-    // A regulariser's own keys stand in its line of the list.
-    let own = |key: &str| key.strip_prefix("objective.regulariser.").map(str::to_owned);
-    for key in KEYS.iter().filter(|k| !tables.contains(k)) {
-        let told = own(key).map_or_else(|| page.contains(&format!("`{key}`")), |own| page.contains(&own));
+    // A regulariser's own keys stand in a table of their own.
+    let (keys, penalties) = page.split_once("## Regularisers").unwrap();
+    for key in KEYS.iter().filter(|k| !tables.contains(k) && **k != "objective.regulariser.kind") {
+        let told = match key.strip_prefix("objective.regulariser.") {
+            Some(own) => penalties.contains(&format!("| `{own}` |")),
+            None => keys.contains(&format!("`{key}`")),
+        };
         assert!(told, "docs/RECIPES.md does not tell {key}");
     }
     for name in METHODS.iter().map(|m| m.name).chain(NAMED.iter().map(|n| n.0)) {
@@ -130,7 +133,13 @@ fn tests_named() -> BTreeSet<String> {
 fn the_tests_commands_and_recipes_that_features_name_exist() {
     let page = read("docs/FEATURES.md");
     let (tests, help) = (tests_named(), read("xtask/src/main.rs"));
-    let rows: Vec<_> = page.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| id")).collect();
+    let first = |l: &str| l.split('|').nth(1).unwrap_or_default().trim().to_owned();
+    // Ids are a capital and a number; other tables have other first cells.
+    let id = |l: &&str| {
+        let word = first(l);
+        word.starts_with(|c: char| c.is_ascii_uppercase()) && word[1..].parse::<u32>().is_ok()
+    };
+    let rows: Vec<_> = page.lines().filter(id).collect();
     let ids: BTreeSet<_> = rows.iter().map(|l| l.split('|').nth(1).unwrap().trim().to_owned()).collect();
     let expected = [("F", 12), ("T", 20), ("A", 10), ("G", 14), ("P", 15)];
     let expected: BTreeSet<_> = expected.iter().flat_map(|(c, n)| (1..=*n).map(move |i| format!("{c}{i}"))).collect();
@@ -153,6 +162,27 @@ fn the_tests_commands_and_recipes_that_features_name_exist() {
         }
         let claims = state.starts_with("yes");
         assert!(!claims || shown.contains('`'), "nothing shows it: {row}");
+    }
+}
+
+#[test]
+fn every_method_and_architecture_has_its_line_among_the_features() {
+    let page = read("docs/FEATURES.md");
+    let tests = tests_named();
+    let table = page.split_once("## Methods and architectures").unwrap().1;
+    let rows: Vec<Vec<_>> =
+        table.lines().filter(|l| l.starts_with("| ")).map(|l| l.split('|').map(str::trim).collect()).collect();
+    let told = |wanted: &str| rows.iter().find(|r| r[2].contains(&format!("`{wanted}`")));
+    for method in METHODS {
+        assert!(told(method.name).is_some(), "docs/FEATURES.md has no line of {}", method.name);
+    }
+    for (name, _) in NAMED.iter().filter(|n| n.0.starts_with("faces-") || n.0 == "celeba-dcgan") {
+        assert!(told(name).is_some(), "docs/FEATURES.md has no line of {name}");
+    }
+    for row in rows.iter().filter(|r| !["what", "---"].contains(&r[1])) {
+        let named: Vec<_> = row[3].split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test of {}", row[1]);
+        named.iter().for_each(|t| assert!(tests.contains(*t), "no test is called {t}: {}", row[1]));
     }
 }
 

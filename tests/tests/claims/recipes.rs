@@ -1,6 +1,6 @@
 //! Recipes: the named ones work, and wrong ones are refused with a message that helps.
 use ganlet_trainer::nn::{Activation, Layer, Network};
-use ganlet_trainer::recipe::{NAMED, Recipe};
+use ganlet_trainer::recipe::{Augment, NAMED, Recipe};
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
 
@@ -96,7 +96,9 @@ fn combinations_that_cannot_work_are_refused_with_what_can() {
         ("ring+two-sided-labels", "technique.label_fake=0.95", "label_fake", "label_real"),
         ("ring+began", "objective.regulariser={kind=\"r1\", gamma=1}", "began", "leave regulariser"),
         ("ring+balanced", "train.critic_steps=1", "none to leave out", "train.critic_steps = 5"),
-        ("ring+wasserstein-gp", "train.balance=0.5", "no judgements", "leave train.balance away"),
+        ("ring+wasserstein-gp", "train.balance=0.5", "no logits", "leave train.balance away"),
+        ("ring+balanced+hinge", "name=x", "no logits", "non-saturating"),
+        ("faces-pyramid", "generator.widths=[8]", "one level", "dcgan"),
         ("ring+discrimination", "train.batch=1", "compares the examples", "raise train.batch"),
         ("ring+packed-2+discrimination", "train.batch=2", "compares the examples", "raise train.batch"),
         ("ring+feature-matching", "critic.hidden=[]", "no hidden layer", "critic.hidden = [64]"),
@@ -122,6 +124,25 @@ fn an_unknown_setting_lists_those_near_it() {
     assert!(message.contains("optimiser.rate"), "{message}");
     let message = Recipe::open("ring", &["packing=2".into()]).unwrap_err().to_string();
     assert!(message.contains("technique.packing"), "{message}");
+    let message = Recipe::open("rnig", &[]).unwrap_err().to_string();
+    assert!(message.contains("nearest: ring"), "{message}");
+}
+
+#[test]
+fn a_table_is_set_as_a_table_and_a_list_of_words_as_words() {
+    for (setting, word) in [
+        ("train=3", "set one of its keys, as train.steps"),
+        ("=3", "no key before the ="),
+        ("objective.regulariser=r1", "{kind=\"r1\", gamma=0.1}"),
+        ("schedule=cosine", "{kind=\"cosine\", to=0.0}"),
+        ("train.log_every=0", "expected 1 or more"),
+    ] {
+        let message = Recipe::open("faces", &[setting.into()]).unwrap_err().to_string();
+        assert!(message.contains(word), "{setting}: {message}");
+    }
+    let recipe = Recipe::open("faces", &["technique.augment=colour,cutout".into()]).unwrap();
+    assert_eq!(recipe.technique.augment, [Augment::Colour, Augment::Cutout]);
+    assert_eq!(Recipe::open("faces+augment", &[]).unwrap().technique.augment.len(), 3);
 }
 
 #[test]

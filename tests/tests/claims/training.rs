@@ -1,6 +1,7 @@
 //! Training: resuming is exact, threads do not matter, failures spoil nothing.
+use ganlet_trainer::evaluate::{Evaluator, to_bytes};
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, Checkpoint, End, Failure, Folder, Run};
+use ganlet_trainer::run::{self, Checkpoint, End, Event, Failure, Folder, Run};
 use ganlet_trainer::train::Trainer;
 use std::path::Path;
 
@@ -128,6 +129,32 @@ fn a_run_stops_resumes_and_keeps_what_it_should() {
 }
 
 #[test]
+fn plots_and_samples_come_at_their_intervals() {
+    let root = tempfile::tempdir().unwrap();
+    let intervals = ["train.plot_every=3", "train.sample_every=4", "train.log_every=100", "train.save_every=100"];
+    let recipe = recipe("bimodal-1d", &[&["train.batch=8"][..], &intervals].concat());
+    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    let file = folder.path().join("losses.png");
+    let mut plotted = Vec::new();
+    let mut run = Run::new(trainer(&recipe, 10, 1), folder.clone()).unwrap();
+    let mut hear = |event: Event<'_>| {
+        // Told after the plot is there; taken away, so that the next one is seen.
+        if let Event::Line(line) = event {
+            plotted.extend(std::fs::remove_file(&file).is_ok().then_some(line.report.step));
+        }
+    };
+    run.go(&|| false, &mut hear).unwrap();
+    assert_eq!(plotted, [3, 6, 9, 10]);
+    let mut samples: Vec<_> = std::fs::read_dir(folder.path().join("samples")).unwrap().collect();
+    samples.sort_by_key(|e| e.as_ref().unwrap().file_name());
+    let steps = samples.into_iter().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert_eq!(
+        steps.filter(|n| n.ends_with(".png")).collect::<Vec<_>>(),
+        [0, 4, 8, 10].map(|n| format!("step-{n:07}.png"))
+    );
+}
+
+#[test]
 fn a_broken_checkpoint_falls_back_to_the_one_before() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &["train.batch=8", "train.save_every=3"]);
@@ -236,7 +263,25 @@ fn both_bumps_are_made_a_quarter_of_the_time_whatever_the_seed() {
 }
 
 #[test]
-fn the_recipes_of_points_drop_no_mode_in_an_eighth_of_their_steps() {
+fn augmented_faces_come_nearer_to_the_real_ones() {
+    let small = ["generator.widths=[16, 12, 8]", "critic.stem=0", "critic.widths=[8, 16]", "train.batch=32"];
+    let recipe = recipe("faces+augment", &small);
+    let loaded = run::load(&recipe).unwrap();
+    let (real, held_out) = loaded.pictures.unwrap();
+    let mut judge = Evaluator::new(&held_out, &real, 0).unwrap();
+    let mut trainer = Trainer::new(recipe, loaded.train, 1, 150, 0).unwrap();
+    let mut distance = |t: &mut Trainer| {
+        let bytes = to_bytes(&t.samples(1, 1000), (-1.0, 1.0));
+        judge.measure(&bytes, |_, _| {}).unwrap().frechet
+    };
+    let before = distance(&mut trainer);
+    (0..150).for_each(|_| _ = trainer.advance().unwrap());
+    let after = distance(&mut trainer);
+    assert!(after < 0.7 * before, "{before:.1} before, {after:.1} after");
+}
+
+#[test]
+fn the_recipes_of_points_drop_no_mode_in_3000_steps() {
     for (name, high_quality, reverse_kl) in [("ring", 0.75, 0.015), ("grid", 0.6, 0.035)] {
         let recipe = recipe(name, &["train.steps=3000"]);
         let loaded = run::load(&recipe).unwrap();

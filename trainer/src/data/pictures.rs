@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::{DataError, grouped};
 use super::{Dataset, content, fit};
 use crate::philox::Key;
+use crate::train::memory;
 
 /// The fixed seed of [`Pictures::split`]: every run of every machine evaluates on the same pictures.
 const SPLIT: Key = Key { seed: 0x6761_6e6c_6574, stream: 0, step: 0 };
@@ -194,8 +195,18 @@ impl Pictures {
             return Ok(self.clone());
         }
         let from = (self.width(), self.height(), self.channels());
-        volume(&self.name, &[self.count(), width, height, self.channels()])?;
-        let mut pixels = Vec::new();
+        let bytes = volume(&self.name, &[self.count(), width, height, self.channels()])?;
+        // Once more when they are split.
+        let (needed, free) = (2.0 * bytes as f64, memory());
+        if needed > free {
+            return Err(DataError::new(
+                &self.name,
+                format!("at most the {:.1} GB of memory that this machine has free", free / 1e9),
+                format!("{:.1} GB of pictures at {width}x{height}", needed / 1e9),
+                "choose a smaller data.size",
+            ));
+        }
+        let mut pixels = Vec::with_capacity(bytes);
         for i in 0..self.count() {
             pixels.extend(fit::fit(self.bytes(i), from, width, height));
         }
@@ -288,6 +299,14 @@ pub(crate) fn volume(place: &str, dims: &[usize]) -> Result<usize, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_that_no_memory_holds_are_refused_before_they_are_made() {
+        let set = crate::data::builtin("faces").unwrap();
+        let crate::data::Source::Pictures(faces) = set else { panic!("pictures") };
+        let error = faces.resized(4096, 4096).unwrap_err().to_string();
+        assert!(error.contains("smaller data.size") && error.contains("GB of pictures at 4096x4096"), "{error}");
+    }
 
     fn ramp(n: usize) -> Pictures {
         let pixels = (0..n * 6).map(|v| v as u8).collect();

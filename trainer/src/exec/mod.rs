@@ -66,7 +66,11 @@ pub struct NotFinite {
 impl fmt::Display for NotFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { guard, program, step, node } = self;
-        write!(f, "{guard} of the {program} is not finite at step {step}; the first such value is in {node}")
+        write!(
+            f,
+            "{guard} of the {program} is not finite at step {step}: the run diverged; try a third of optimiser.rate, or a smaller \
+             penalty (the first such value is in {node})"
+        )
     }
 }
 

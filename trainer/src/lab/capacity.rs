@@ -93,6 +93,7 @@ pub fn capacity(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
                 Series::new("int8 generator", found.iter().map(|s| (place(s), s.int8)).collect()),
                 Series::new("real pictures", found.iter().map(|s| (place(s), floor)).collect()),
             ],
+            ..Plot::default()
         };
         (watch.keep)("capacity.png", &plot.png())?;
         (watch.keep)("capacity.svg", plot.svg().as_bytes())?;

@@ -159,6 +159,7 @@ pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             x_label: "step".into(),
             y_label: "%".into(),
             series: vec![Series::new("generated", curve.clone())],
+            ..Plot::default()
         };
         (watch.keep)("counting.png", &plot.png())?;
         (watch.keep)("counting.svg", plot.svg().as_bytes())?;

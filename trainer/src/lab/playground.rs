@@ -102,6 +102,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
         x_label: "step".into(),
         y_label: "value".into(),
         series: series.collect(),
+        ..Plot::default()
     };
     (watch.keep)("playground.png", &plot.png())?;
     (watch.keep)("playground.svg", plot.svg().as_bytes())?;
@@ -113,7 +114,20 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
     ];
     let steps: Vec<_> = readings
         .iter()
-        .map(|r| json!({ "step": r.step, "w": r.numbers[0], "b": r.numbers[1], "a": r.numbers[2], "c": r.numbers[3] }))
+        .map(|r| {
+            let [w, b, a, c] = r.numbers;
+            json!({
+                "step": r.step,
+                "made": r.made(z),
+                "judged": r.judged(r.made(z)),
+                "w": w,
+                "b": b,
+                "a": a,
+                "c": c,
+                "critic_loss": r.report.map(|r| r.critic_loss),
+                "generator_loss": r.report.map(|r| r.generator_loss),
+            })
+        })
         .collect();
     Ok(Findings {
         table,
@@ -175,6 +189,9 @@ mod tests {
         assert_eq!(found.table.rows.len(), 6);
         let numbers: Vec<_> = found.table.rows.iter().map(|r| r[3..7].join(" ")).collect();
         assert_eq!(numbers[1..], GOLDEN);
+        let told = &found.values["steps"];
+        assert!((told[0]["judged"].as_f64().unwrap() - 0.5).abs() < 1e-6 && told[0]["critic_loss"].is_null());
+        assert!(told[5]["critic_loss"].as_f64().unwrap() > 0.5 && told[5]["made"] == told[5]["b"]);
         assert!(playground(1, 9.0, &mut watch).unwrap_err().to_string().contains("--z 9"));
     }
 

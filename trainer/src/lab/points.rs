@@ -37,7 +37,7 @@ const SPREAD: (f64, f64) = (0.7, 1.3);
 const FRAMES: u64 = 40;
 
 /// What is compared unless told otherwise: objectives, then remedies; "recipe" is the named recipe as it is, at its full length.
-pub const REMEDIES: [&str; 25] = [
+pub const REMEDIES: [&str; 29] = [
     "minimax",
     "non-saturating",
     "least-squares",
@@ -48,17 +48,21 @@ pub const REMEDIES: [&str; 25] = [
     "began",
     "feature-matching",
     "smooth-labels",
+    "two-sided-labels",
     "noise",
     "history",
     "spectral-norm",
     "consensus",
     "r1",
+    "lazy-r1",
+    "r2",
     "r1r2",
     "discrimination",
     "deviation",
     "packed-2",
     "packed-4",
     "generator-first",
+    "generator-twice",
     "critic-five",
     "balanced",
     "unrolled-5",
@@ -91,6 +95,8 @@ pub(super) struct Done {
     pub(super) seed: u64,
     pub(super) quality: PointsQuality,
     pub(super) seconds: f64,
+    /// The step at which a number was not finite any more; its points count for nothing then.
+    pub(super) diverged: Option<u64>,
 }
 
 impl Done {
@@ -117,6 +123,7 @@ impl Done {
             "wasserstein": self.quality.wasserstein,
             "wasserstein_floor": self.quality.wasserstein_floor,
             "seconds": self.seconds,
+            "diverged": self.diverged,
             "reaches_goal": self.reaches(goal),
         })
     }
@@ -139,6 +146,12 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
     };
     if let Some(twice) = asked.methods.iter().enumerate().find(|(i, m)| asked.methods[..*i].contains(m)) {
         return Err(LabError::Asked(format!("--methods: {} is named twice; name each once", twice.1)));
+    }
+    if asked.methods.iter().any(|m| m.trim().is_empty()) {
+        return Err(LabError::Asked(format!(
+            "--methods: a name is missing; expected some of {}, with commas between",
+            REMEDIES.join(", ")
+        )));
     }
     // All recipes are opened before anything is trained.
     let recipes = asked.methods.iter().map(|m| Ok((m.clone(), opened(asked, m)?)));
@@ -168,19 +181,27 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
                 findings.stopped = true;
                 break;
             };
-            (watch.tell)(&format!(
-                "{method}, seed {seed}: {}/{} modes, {:.1} % of high quality, reverse KL {}, {:.0} s",
-                done.quality.modes,
-                done.quality.of,
-                100.0 * done.quality.high_quality,
-                number(done.kl(), 4),
-                done.seconds
-            ));
+            (watch.tell)(&match done.diverged {
+                Some(step) => format!("{method}, seed {seed}: diverged at step {step}"),
+                None => format!(
+                    "{method}, seed {seed}: {}/{} modes, {:.1} % of high quality, reverse KL {}, {:.0} s",
+                    done.quality.modes,
+                    done.quality.of,
+                    100.0 * done.quality.high_quality,
+                    number(done.kl(), 4),
+                    done.seconds
+                ),
+            });
             panels.extend(panel);
             runs.push(done);
         }
         if !runs.is_empty() {
             findings.table.rows.push(row(method, recipe, &runs));
+            let diverged: Vec<_> =
+                runs.iter().filter_map(|d| Some(format!("seed {} at step {}", d.seed, d.diverged?))).collect();
+            if !diverged.is_empty() {
+                findings.notes.push(format!("{method} diverged: {}", diverged.join(", ")));
+            }
             let told = values(method, recipe, &runs, &goal);
             medians.insert(method.clone(), told["median"].clone());
             all.push(told);
@@ -233,7 +254,8 @@ fn opened(asked: &Points, method: &str) -> Result<Recipe, LabError> {
     Ok(recipe)
 }
 
-/// One run; nothing when it was stopped. With `figure`, its points as a picture and the run as an animation.
+/// One run; nothing when it was stopped. With `figure`, its points as a picture and the run as an animation. One that diverges is a
+/// result too: it has no mode.
 pub(super) fn run(
     recipe: &Recipe,
     seed: u64,
@@ -245,8 +267,8 @@ pub(super) fn run(
     let mut trainer = Trainer::new(recipe.clone(), Box::new(mixture.clone()), seed, steps, watch.threads)?;
     let (start, mut frames) = (Instant::now(), Vec::new());
     let every = (steps / FRAMES).max(1);
-    let mut drawing = 0.0;
-    while trainer.step() < steps {
+    let (mut drawing, mut diverged) = (0.0, None);
+    while trainer.step() < steps && diverged.is_none() {
         if (watch.stop)() {
             return Ok(None);
         }
@@ -255,16 +277,20 @@ pub(super) fn run(
             frames.push(drawn(&mut trainer, mixture, figure.unwrap_or_default()));
             drawing += before.elapsed().as_secs_f64();
         }
-        trainer.advance()?;
+        diverged = trainer.advance().err().map(|e| e.step);
     }
     let seconds = start.elapsed().as_secs_f64() - drawing;
-    let quality = evaluate::points(&trainer.samples(0, POINTS), mixture)?;
+    let mut points = trainer.samples(0, POINTS);
+    if diverged.is_some() {
+        points.fill(f32::NAN);
+    }
+    let quality = evaluate::points(&points, mixture)?;
     let panel = figure.map(|name| drawn(&mut trainer, mixture, name));
     if let (Some(name), Some(last)) = (figure, &panel) {
         frames.push(last.clone());
         (watch.keep)(&format!("{}-{name}.gif", mixture.name()), &animation(&frames, 120))?;
     }
-    Ok(Some((Done { seed, quality, seconds }, panel)))
+    Ok(Some((Done { seed, quality, seconds, diverged }, panel)))
 }
 
 fn drawn(trainer: &mut Trainer, mixture: &Mixture, name: &str) -> Image {

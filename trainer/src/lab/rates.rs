@@ -33,6 +33,14 @@ pub struct Rates {
 
 /// Trains with every pair of step sizes and measures.
 pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+    for (option, rates) in [("--critic", &asked.critic), ("--generator", &asked.generator)] {
+        if let Some(twice) = rates.iter().enumerate().find(|(i, r)| rates[..*i].contains(r)) {
+            return Err(LabError::Asked(format!("{option}: {:?} is named twice; name each once", twice.1)));
+        }
+        if let Some(rate) = rates.iter().find(|r| !(**r > 0.0 && r.is_finite())) {
+            return Err(LabError::Asked(format!("{option} {rate:?}: expected positive numbers, as 1e-4,1e-3")));
+        }
+    }
     // All recipes are opened before anything is trained.
     let open = |critic: f32, generator: f32| {
         let own = [
@@ -57,7 +65,11 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
         };
         let (modes, of) = (done.quality.modes, done.quality.of);
         let share = 100.0 * done.quality.high_quality;
-        (watch.tell)(&format!("critic {critic:?}, generator {generator:?}: {modes}/{of} modes, {share:.1} %"));
+        let found_there = match done.diverged {
+            Some(step) => format!("diverged at step {step}"),
+            None => format!("{modes}/{of} modes, {share:.1} %"),
+        };
+        (watch.tell)(&format!("critic {critic:?}, generator {generator:?}: {found_there}"));
         found.push(done);
     }
     let width = asked.generator.len();
@@ -80,10 +92,16 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             "hq": done.quality.high_quality,
             "rkl": done.quality.reverse_kl,
             "seconds": done.seconds,
+            "diverged": done.diverged,
         })
     });
-    let values =
-        json!({ "lab": "rates", "recipe": asked.recipe, "steps": asked.steps, "runs": runs.collect::<Vec<_>>() });
+    let values = json!({
+        "lab": "rates",
+        "recipe": asked.recipe,
+        "steps": asked.steps,
+        "runs": runs.collect::<Vec<_>>(),
+        "stopped": stopped,
+    });
     let note = format!(
         "{}, {} steps, seed 1: modes found, and the share of points within 3 sigma of one, %",
         asked.recipe, asked.steps
@@ -92,6 +110,9 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
 }
 
 fn told(done: &Done) -> String {
+    if done.diverged.is_some() {
+        return "diverged".into();
+    }
     format!("{}/{} {:.0}", done.quality.modes, done.quality.of, 100.0 * done.quality.high_quality)
 }
 
@@ -103,7 +124,13 @@ fn figure(asked: &Rates, found: &[Done]) -> Image {
         text(paper, words, (x as f64, y as f64), &FONT_7X13, colour, alignment);
     };
     text(&mut paper, &asked.recipe, (16.0, 10.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
-    print(&mut paper, "modes, % of high quality; columns: generator's rate", (16, 34), SOFT, Alignment::Left);
+    print(
+        &mut paper,
+        "modes, % of high quality; rows: critic's rate, columns: generator's",
+        (16, 34),
+        SOFT,
+        Alignment::Left,
+    );
     for (i, rate) in asked.generator.iter().enumerate() {
         print(&mut paper, &format!("{rate:?}"), (LEFT + i * CELL.0 + CELL.0 / 2, TOP - 18), DARK, Alignment::Center);
     }
@@ -146,12 +173,19 @@ mod tests {
         let quality = |i: usize| runs[i]["hq"].as_f64().unwrap();
         // A critic that stands still teaches nothing, and a generator that does learns nothing.
         assert!(quality(5) > quality(2) + 0.1 && quality(5) > quality(4) + 0.1, "{runs:?}");
-        asked.generator.push(-1.0);
-        assert!(rates(&asked, &mut watch).unwrap_err().to_string().contains("optimiser.generator_rate"));
-        asked.generator.pop();
+        for (bad, why) in [(-1.0, "--generator -1.0"), (f32::NAN, "--generator NaN"), (1e-3, "named twice")] {
+            asked.generator.push(bad);
+            assert!(rates(&asked, &mut watch).unwrap_err().to_string().contains(why), "{bad}");
+            asked.generator.pop();
+        }
+        // A rate at which everything bursts is a result, and the rest is measured too.
+        let huge = Rates { critic: vec![3e-3], generator: vec![1e30, 3e-3], steps: 20, ..asked.clone() };
+        let found = rates(&huge, &mut watch).unwrap();
+        assert_eq!(found.table.rows[0][1], "diverged");
+        assert!(found.values["runs"][0]["diverged"].is_u64() && found.values["runs"][1]["diverged"].is_null());
         asked.recipe = "faces".into();
         assert!(rates(&asked, &mut watch).unwrap_err().to_string().contains("try ring or grid"));
-        assert_eq!(kept.len(), 1);
+        assert_eq!(kept.len(), 2);
         assert!(kept[0].0 == "rates.png" && kept[0].1 > 500, "{kept:?}");
     }
 }

@@ -93,6 +93,16 @@ pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabEr
     if let Some(steps) = asked.steps {
         recipe.train.steps = steps;
     }
+    if recipe.train.steps == 0 {
+        return Err(LabError::Asked(
+            "--steps 0: expected 1 or more, as an untrained generator has no modes to count".into(),
+        ));
+    }
+    if let Some(other) = asked.settings.iter().find(|s| s.trim_start().starts_with("data.")) {
+        return Err(LabError::Asked(format!(
+            "--set {other}: the data of this laboratory are stacked digits; leave it away"
+        )));
+    }
     let Source::Pictures(digits) = builtin("digits")? else {
         return Err(LabError::Asked("digits are pictures".into()));
     };

@@ -74,6 +74,7 @@ pub fn symmetry(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             x_label: "step".into(),
             y_label: "%".into(),
             series: vec![Series::new("generated", curve)],
+            ..Plot::default()
         };
         (watch.keep)("symmetry.png", &plot.png())?;
         (watch.keep)("symmetry.svg", plot.svg().as_bytes())?;

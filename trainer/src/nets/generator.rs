@@ -185,12 +185,12 @@ fn small(
     let by = 1 << doublings.min(13);
     if doublings > 12 || h % by != 0 || w % by != 0 {
         let near = |up: usize| [w, h].map(|side| (side / by + usize::from(side % by > 0 && up > 0)).max(1) * by);
+        let (below, above) = (near(0), near(1));
+        let sizes = if below == above { format!("{above:?}") } else { format!("{below:?} or {above:?}") };
         let why = format!(
             "{} widths double the sides {doublings} times, but pictures of {w}x{h} cannot be halved so often: \
-             use fewer widths, or set data.size = {:?} or {:?}",
+             use fewer widths, or set data.size = {sizes}",
             widths.len(),
-            near(0),
-            near(1)
         );
         return Err(Impossible::new(what, why));
     }

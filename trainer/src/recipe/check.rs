@@ -68,7 +68,8 @@ impl Recipe {
         ];
         for (key, value, least, most) in counts {
             if value < least || value > most {
-                return Err(format!("{key} = {value}: expected {least} to {most}"));
+                let range = if most == u64::MAX { format!("{least} or more") } else { format!("{least} to {most}") };
+                return Err(format!("{key} = {value}: expected {range}"));
             }
         }
         if let Some(k) = self.technique.unroll.filter(|k| !(1..=MAX_UNROLL).contains(k)) {
@@ -226,9 +227,11 @@ impl Recipe {
              data.classes away, or choose another objective.loss",
         )?;
         refuse(
-            self.train.balance > 0.0 && matches!(loss, Loss::Began | Loss::Wasserstein),
-            "train.balance with scores that are no judgements between 0 and 1: began balances itself, and a wasserstein critic is \
-             to be trained as far as it goes; leave train.balance away, or choose another objective.loss",
+            self.train.balance > 0.0
+                && matches!(loss, Loss::Began | Loss::Wasserstein | Loss::LeastSquares | Loss::Hinge),
+            "train.balance with scores that are no logits of a judgement between 0 and 1: began balances itself, a wasserstein critic is \
+             to be trained as far as it goes, least-squares and hinge scores stay within their margins; leave train.balance away, or \
+             use objective.loss = \"non-saturating\"",
         )?;
         refuse(
             self.train.balance > 0.0 && self.train.critic_steps == 1,
@@ -245,6 +248,10 @@ impl Recipe {
         refuse(
             t.unroll.is_some() && matches!(regulariser, Regulariser::Consensus { .. }),
             "unrolling together with consensus: both look through the other player's update; choose one",
+        )?;
+        refuse(
+            matches!(&self.generator, Generator::Pyramid { widths, .. } if widths.len() == 1),
+            "a pyramid of one level: set generator.widths to two numbers or more, one a level, or use generator.family = \"dcgan\"",
         )?;
         refuse(
             !t.augment.is_empty() && matches!(self.generator, Generator::Mlp { .. }),

@@ -23,7 +23,7 @@ const BALANCE: &[&str] = &["objective.regulariser={kind=\"none\"}", "objective.g
 /// Every method, objectives first.
 ///
 /// Losses and remedies start from the non-saturating loss without a penalty, so that each shows what it does by itself.
-pub const METHODS: [Method; 34] = [
+pub const METHODS: [Method; 35] = [
     method("minimax", "Goodfellow et al. 2014, eq. 1", ALONE, &["objective.loss=minimax"]),
     method("non-saturating", "Goodfellow et al. 2014, section 3", ALONE, &["objective.loss=non-saturating"]),
     method("least-squares", "Mao et al. 2017", ALONE, &["objective.loss=least-squares"]),
@@ -51,7 +51,7 @@ pub const METHODS: [Method; 34] = [
         "began",
         "Berthelot et al. 2017",
         BALANCE,
-        &["objective.loss=began", "critic={family=\"autoencoder\", hidden=[64], code=4}"],
+        &["objective.loss=began", "critic={family=\"autoencoder\", hidden=[64, 64], code=1}"],
     ),
     method("feature-matching", "Salimans et al. 2016, section 3.1", ALONE, &["objective.loss=feature-matching"]),
     method("r1", "Mescheder et al. 2018, eq. 9", ALONE, &["objective.regulariser={kind=\"r1\", gamma=0.01}"]),
@@ -89,6 +89,7 @@ pub const METHODS: [Method; 34] = [
         &["train.critic_steps=10", "train.balance=0.3"],
     ),
     method("generator-twice", "one critic step, two generator steps", ALONE, &["train.generator_steps=2"]),
+    method("augment", "Zhao et al. 2020", &[], &["technique.augment=[\"colour\", \"translation\", \"cutout\"]"]),
     method("sgd", "Robbins & Monro 1951", &[], &["optimiser.kind=sgd", "optimiser.rate=0.02"]),
     method("momentum", "Polyak 1964", &[], &["optimiser.kind=sgd", "optimiser.rate=0.01", "optimiser.momentum=0.5"]),
     method("rmsprop", "Tieleman & Hinton 2012", &[], &["optimiser.kind=rmsprop", "optimiser.rate=0.0005"]),

@@ -14,7 +14,7 @@ use crate::regularise::Regulariser;
 pub use methods::{METHODS, Method};
 use serde::{Deserialize, Serialize};
 pub use settings::KEYS;
-use settings::{flatten, set};
+use settings::{flatten, nearest, set};
 use std::fmt;
 pub use technique::{Augment, Technique};
 
@@ -267,8 +267,9 @@ impl Recipe {
         let file = || {
             std::fs::read_to_string(name).map_err(|e| {
                 let names: Vec<_> = NAMED.iter().map(|r| r.0).collect();
+                let near = nearest(name, NAMED.iter().map(|r| r.0)).join(", ");
                 RecipeError(format!(
-                    "no recipe is called {name} and no file either ({e}); recipes: {}",
+                    "no recipe is called \"{name}\" and no file either ({e}); the nearest: {near}; there are: {}",
                     names.join(", ")
                 ))
             })

@@ -81,6 +81,14 @@ pub const KEYS: [&str; 77] = [
     "critic",
 ];
 
+/// Keys whose values are tables, and what such a value looks like.
+const TABLES: [(&str, &str); 4] = [
+    ("objective.regulariser", "{kind=\"r1\", gamma=0.1}"),
+    ("schedule", "{kind=\"cosine\", to=0.0}"),
+    ("generator", "{family=\"mlp\", latent=2, hidden=[64, 64]}"),
+    ("critic", "{family=\"mlp\", hidden=[64, 64]}"),
+];
+
 /// Most keys that a message proposes.
 const PROPOSALS: usize = 3;
 
@@ -88,6 +96,13 @@ const PROPOSALS: usize = 3;
 pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
     let (key, value) = setting.split_once('=').ok_or("expected key=value, as in train.batch=32")?;
     let key = key.trim();
+    if key.is_empty() {
+        return Err("no key before the =: expected key=value, as in train.batch=32".into());
+    }
+    let inside = format!("{key}.");
+    if let (false, Some(first)) = (KEYS.contains(&key), KEYS.iter().find(|k| k.starts_with(&inside))) {
+        return Err(format!("{key} is a table: set one of its keys, as {first}"));
+    }
     if !KEYS.contains(&key) {
         return Err(format!("no key is called {key}; near it: {}", near(key).join(", ")));
     }
@@ -97,6 +112,18 @@ pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> 
         // A shell's number that TOML writes with more digits, as .5.
         .or_else(|| value.parse().ok().filter(|v: &f64| v.is_finite()).map(toml::Value::Float))
         .unwrap_or_else(|| toml::Value::String(value.into()));
+    let value = match (key, value) {
+        // A list of words that a shell need not quote.
+        ("technique.augment", toml::Value::String(words)) => {
+            let words = words.split(',').map(str::trim).filter(|w| !w.is_empty());
+            toml::Value::Array(words.map(|w| toml::Value::String(w.into())).collect())
+        }
+        (_, value) => value,
+    };
+    let example = TABLES.iter().find(|t| t.0 == key);
+    if let (Some((_, example)), false) = (example, value.is_table()) {
+        return Err(format!("{key} is a table: expected {key}={example}"));
+    }
     let mut path: Vec<_> = key.split('.').collect();
     let last = path.pop().unwrap_or_default();
     let mut at = table;

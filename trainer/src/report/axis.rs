@@ -31,6 +31,21 @@ impl Axis {
         Self { low, high, ticks }
     }
 
+    /// An axis over logarithms to the base of ten: a tick at each power, or at every second where they are many.
+    pub(crate) fn powers(low: f64, high: f64) -> Self {
+        let (low, high) = if low.is_finite() && high.is_finite() { (low, high) } else { (0.0, 1.0) };
+        let (first, last) = ((low + 1e-9).floor() as i32, (high - 1e-9).ceil() as i32);
+        let last = last.max(first + 1);
+        let every = usize::try_from((last - first + 7) / 8).unwrap_or(1);
+        let label = |k: i32| match k {
+            0..=6 => number::tick(10_f64.powi(k), 1.0),
+            -4..0 => format!("{:.*}", k.unsigned_abs() as usize, 10_f64.powi(k)),
+            _ => format!("1e{k}"),
+        };
+        let ticks = (first..=last).step_by(every).map(|k| (f64::from(k), label(k))).collect();
+        Self { low: f64::from(first), high: f64::from(last), ticks }
+    }
+
     /// Where `value` lies between the ends, 0 to 1 (and beyond).
     pub(crate) fn place(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)

@@ -9,8 +9,16 @@ const COLUMNS: usize = 240;
 const SMOOTHING: usize = 3;
 
 /// The colours of the series, in order: told apart by colour-blind readers too.
-pub(crate) const COLOURS: [[u8; 3]; 6] =
-    [[37, 99, 214], [224, 101, 16], [22, 140, 88], [139, 70, 200], [205, 45, 75], [20, 145, 165]];
+pub(crate) const COLOURS: [[u8; 3]; 8] = [
+    [37, 99, 214],
+    [224, 101, 16],
+    [22, 140, 88],
+    [139, 70, 200],
+    [205, 45, 75],
+    [20, 145, 165],
+    [112, 84, 40],
+    [98, 104, 116],
+];
 
 /// A line of a [`Plot`].
 #[derive(Clone, Debug)]
@@ -35,10 +43,10 @@ impl Series {
 /// ```
 /// use ganlet_trainer::report::{Plot, Series};
 /// let critic = Series::new("critic", (0..50).map(|i| (i as f64, 1.0 / (1.0 + i as f64))).collect());
-/// let plot = Plot { title: "Losses".into(), x_label: "step".into(), y_label: "loss".into(), series: vec![critic] };
+/// let plot = Plot { title: "Losses".into(), x_label: "step".into(), y_label: "loss".into(), series: vec![critic], ..Plot::default() };
 /// assert!(plot.svg().starts_with("<svg") && plot.png().starts_with(b"\x89PNG"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plot {
     /// Stands above the plot.
     pub title: String,
@@ -48,6 +56,21 @@ pub struct Plot {
     pub y_label: String,
     /// The lines.
     pub series: Vec<Series>,
+    /// Whether x and y go by powers of ten; values that are not positive are left out then.
+    pub powers: [bool; 2],
+}
+
+impl Plot {
+    /// The same lines where their axes have them: logarithms on an axis of powers.
+    fn on_axes(&self) -> Plot {
+        let on = |v: f64, power: bool| if power { v.log10() } else { v };
+        let mut plot = self.clone();
+        for point in plot.series.iter_mut().flat_map(|s| &mut s.points) {
+            let (x, y) = (on(point.0, self.powers[0]), on(point.1, self.powers[1]));
+            *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
+        }
+        plot
+    }
 }
 
 /// One column of a condensed series.
@@ -76,16 +99,20 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn new(plot: &Plot, width: usize, height: usize) -> Self {
+        let plot = &plot.on_axes();
         let columns: Vec<Vec<Column>> = plot.series.iter().map(|s| condense(&s.points)).collect();
         let finite = plot.series.iter().flat_map(|s| &s.points).filter(|p| p.0.is_finite() && p.1.is_finite());
         let (x_low, x_high) = range(finite.map(|p| p.0));
         let (y_low, y_high) = y_range(plot);
         let narrow = width < 600;
-        let y = Axis::new(y_low, y_high, 5, true);
+        let axis = |power, low, high, count, round| {
+            if power { Axis::powers(low, high) } else { Axis::new(low, high, count, round) }
+        };
+        let y = axis(plot.powers[1], y_low, y_high, 5, true);
         let widest = y.ticks.iter().map(|t| t.1.chars().count()).max().unwrap_or(1);
         let left = 24.0 + 7.0 * widest as f64;
         let right = width as f64 - 28.0;
-        let x = Axis::new(x_low, x_high, if narrow { 4 } else { 8 }, false);
+        let x = axis(plot.powers[0], x_low, x_high, if narrow { 4 } else { 8 }, false);
 
         let (mut at, mut line, mut legend) = (left, 44.0, Vec::new());
         for series in &plot.series {
@@ -170,6 +197,7 @@ pub(crate) mod tests {
             x_label: "step".into(),
             y_label: "loss".into(),
             series: vec![series("critic", 0.45, 0), series("generator", 1.9, steps)],
+            ..Plot::default()
         }
     }
 
@@ -188,6 +216,16 @@ pub(crate) mod tests {
         let frame = Frame::new(&plot, 900, 420);
         assert!(frame.y.high < 10.0, "{}", frame.y.high);
         assert_eq!(frame.at(0.0, 1e6).1, frame.top);
+    }
+
+    #[test]
+    fn an_axis_of_powers_has_equal_steps_for_equal_ratios_and_leaves_out_what_has_no_logarithm() {
+        let points = vec![(0.0, 10.0), (1.0, 1e-3), (10.0, -1.0), (100.0, 1e-1)];
+        let plot = Plot { series: vec![Series::new("x", points)], powers: [true, true], ..losses(10) };
+        let frame = Frame::new(&plot, 900, 420);
+        assert_eq!(frame.columns[0].iter().map(|c| c.x).collect::<Vec<_>>(), [0.0, 2.0]);
+        let labels: Vec<_> = frame.y.ticks.iter().map(|t| t.1.as_str()).collect();
+        assert_eq!(labels, ["0.001", "0.01", "0.1"]);
     }
 
     #[test]

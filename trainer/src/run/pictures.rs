@@ -39,7 +39,8 @@ pub fn samples(trainer: &mut Trainer) -> Image {
                 Scatter { title, real: &pairs(&real), generated: &pairs(&generated) }.image()
             } else {
                 let series = vec![histogram("data", &real), histogram("generated", &generated)];
-                Plot { title, x_label: "x".into(), y_label: "density".into(), series }.image(900, 420)
+                Plot { title, x_label: "x".into(), y_label: "density".into(), series, ..Plot::default() }
+                    .image(900, 420)
             }
         }
     }
@@ -92,6 +93,7 @@ pub fn measured(name: &str, lines: &[Line]) -> Option<Plot> {
         x_label: "step".into(),
         y_label: first.name.clone(),
         series: vec![Series::new("measured", points.clone()), Series::new("best so far, kept", least.collect())],
+        ..Plot::default()
     })
 }
 
@@ -105,5 +107,6 @@ pub fn losses(name: &str, lines: &[Line]) -> Plot {
         x_label: "step".into(),
         y_label: "loss".into(),
         series: vec![series("critic", |l| l.report.critic_loss), series("generator", |l| l.report.generator_loss)],
+        ..Plot::default()
     }
 }

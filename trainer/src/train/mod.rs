@@ -152,7 +152,7 @@ pub(crate) fn affordable(recipe: &Recipe, generator: &Network, critic: &Network)
 }
 
 /// Bytes of memory that are free; 16 GB where the system does not tell.
-fn memory() -> f64 {
+pub(crate) fn memory() -> f64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
     let kb = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<f64>().ok());

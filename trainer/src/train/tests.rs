@@ -89,7 +89,8 @@ const SMALL: [&str; 3] = ["train.batch=4", "generator.hidden=[5]", "critic.hidde
 
 #[test]
 fn gradients_of_every_method_agree_with_finite_differences() {
-    for method in METHODS {
+    // What is for pictures is among the architectures.
+    for method in METHODS.iter().filter(|m| m.name != "augment") {
         let mut settings = SMALL.to_vec();
         if method.name == "began" {
             settings[2] = "critic={family=\"autoencoder\", hidden=[5], code=2}";
@@ -136,8 +137,8 @@ fn trainer(recipe: Recipe, steps: u64) -> Trainer {
 #[test]
 fn every_method_trains_the_smallest_gan() {
     let crate::data::Source::Mixture(mixture) = builtin("bimodal").unwrap() else { panic!("a mixture") };
-    // An auto-encoder restores any number: BEGAN needs more dimensions, and has the next test.
-    for method in METHODS.iter().filter(|m| m.name != "began") {
+    // A code of one number holds any number: BEGAN needs more dimensions, and has the next test; so has what is for pictures.
+    for method in METHODS.iter().filter(|m| !["began", "augment"].contains(&m.name)) {
         // Alone, minibatch discrimination lets the smallest GAN swing ever wider; with penalties it settles.
         let penalty = if method.name == "discrimination" { "+r1r2" } else { "" };
         let recipe = recipe(&format!("bimodal-1d+{}{penalty}", method.name), &["train.batch=64"]);
@@ -154,19 +155,74 @@ fn every_method_trains_the_smallest_gan() {
 
 #[test]
 fn began_keeps_its_balance_and_converges() {
-    let critic = "critic={family=\"autoencoder\", hidden=[64], code=2}";
-    let mut trainer = trainer(recipe("ring+began", &["train.batch=64", critic]), 2000);
+    let crate::data::Source::Mixture(mixture) = builtin("ring").unwrap() else { panic!("a mixture") };
+    let settings = ["train.batch=128", "optimiser.rate=0.004", "optimiser.generator_rate=0.001", "optimiser.beta1=0.5"];
+    let mut trainer = trainer(recipe("ring+began", &settings), 3000);
     let (mut first, mut last) = (0.0, 0.0);
-    for step in 0..2000 {
+    for step in 0..3000 {
         let report = trainer.advance().unwrap();
         assert!((0.0..=1.0).contains(&report.balance), "k = {}", report.balance);
         if step < 100 {
             first += report.convergence;
-        } else if step >= 1900 {
+        } else if step >= 2900 {
             last += report.convergence;
         }
     }
     assert!(last < 0.5 * first, "M is {} at first and {} at last", first / 100.0, last / 100.0);
+    // The critic's code is one number, a curve in the plane; points lie where it passes through a mode.
+    let found = evaluate::points(&trainer.samples(0, 2500), &mixture).unwrap();
+    assert!(found.modes >= 1 && found.high_quality > 0.5, "{found:?}");
+}
+
+#[test]
+fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
+    use super::sight::{Kind, seen};
+    use crate::recipe::{Augment, Technique};
+    const SIDE: usize = 8;
+    let made = |augment, kind| {
+        let technique = Technique { augment: vec![augment], ..Technique::default() };
+        let mut g = crate::graph::Graph::default();
+        let (x, noise) = (g.input("x", &[96, SIDE, SIDE, 1]), g.input("noise", &[]));
+        let y = seen(&mut g, &technique, x, noise, kind);
+        let mut feeds = Feeds::default();
+        // No pixel is like another, and none is 0.
+        let pixels = (0..96 * SIDE * SIDE).map(|i| 1.0 + (i % (SIDE * SIDE)) as f64);
+        feeds.values.insert(x, pixels.collect());
+        feeds.values.insert(noise, vec![0.0]);
+        interpret(&g, &feeds)[y.index()].chunks_exact(SIDE * SIDE).map(<[f64]>::to_vec).collect::<Vec<_>>()
+    };
+    let plain: Vec<_> = (0..SIDE * SIDE).map(|i| 1.0 + i as f64).collect();
+    let mut shifts = std::collections::BTreeSet::new();
+    for picture in made(Augment::Translation, Kind::Real) {
+        let fits = |dx: i32, dy: i32| {
+            (0..64).all(|i| {
+                let (x, y) = (i % 8 + dx, i / 8 + dy);
+                let inside = (0..8).contains(&x) && (0..8).contains(&y);
+                picture[i as usize] == if inside { plain[(8 * y + x) as usize] } else { 0.0 }
+            })
+        };
+        let shift = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (dx, dy))).find(|(dx, dy)| fits(*dx, *dy));
+        shifts.insert(shift.unwrap_or_else(|| panic!("no shift of one pixel at most: {picture:?}")));
+    }
+    assert_eq!(shifts.len(), 9, "{shifts:?}");
+    for picture in made(Augment::Cutout, Kind::Real) {
+        let blank: Vec<_> = (0..64).filter(|i| picture[*i] == 0.0).collect();
+        // A square of half a side, less what lies outside.
+        let span = |of: fn(usize) -> usize| blank.iter().map(|i| of(*i)).collect::<std::collections::BTreeSet<_>>();
+        let (columns, rows) = (span(|i| i % 8), span(|i| i / 8));
+        assert!((2..=4).contains(&columns.len()) && (2..=4).contains(&rows.len()), "{blank:?}");
+        assert_eq!(blank.len(), columns.len() * rows.len());
+        assert!((0..64).all(|i| picture[i] == 0.0 || picture[i] == plain[i]));
+    }
+    for picture in made(Augment::Colour, Kind::Real) {
+        let mean = |p: &[f64]| p.iter().sum::<f64>() / 64.0;
+        let contrast = (picture[63] - picture[0]) / 63.0;
+        assert!((0.5..=1.5).contains(&contrast) && (mean(&picture) - mean(&plain)).abs() <= 0.5);
+        let even = |i: usize| (picture[i] - mean(&picture)) / contrast - (plain[i] - mean(&plain));
+        assert!((0..64).all(|i| even(i).abs() < 1e-3));
+    }
+    // Real and generated pictures undergo the same kind of change by draws of their own.
+    assert_ne!(made(Augment::Cutout, Kind::Real), made(Augment::Cutout, Kind::Generated));
 }
 
 #[test]
@@ -263,17 +319,27 @@ fn the_levels_of_a_pyramid_add_up_to_its_picture() {
     let trace = network.trace(&mut g, &bound, z, crate::nn::Mode::Train);
     let sides: Vec<_> = trace.pictures.iter().map(|p| g.shape(*p).dims()[1]).collect();
     assert_eq!((sides, network.output()), (vec![7, 14, 28], vec![28, 28, 1]));
-    let up = g.upsample(trace.pictures[1], 2);
-    let residual = g.sub(trace.pictures[2], up);
-    let mut feeds = Feeds::default();
-    let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Vec<_>>();
-    feeds.values.insert(z, vec![0.5, -1.0, 0.2, 0.1, 0.9, -0.3, 1.0, 0.4, -0.2, 0.0, 0.7, 0.3]);
-    feeds.values.insert(flat, wide(network.start(1, 1)));
-    let values = interpret(&g, &feeds);
-    let (up, residual) = (&values[up.index()], &values[residual.index()]);
-    let picture = &values[trace.output().index()];
-    assert!(residual.iter().any(|r| r.abs() > 1e-3));
-    assert!(picture.iter().zip(up.iter().zip(residual)).all(|(p, (u, r))| (p - u - r).abs() < 1e-12));
+    let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+    let latents = wide(&[0.5, -1.0, 0.2, 0.1, 0.9, -0.3, 1.0, 0.4, -0.2, 0.0, 0.7, 0.3]);
+    let weights = wide(&network.start(1, 1));
+    // The last level is a convolution of 3x3 over 4 channels with a bias, and its weights are the last of all.
+    let last = weights.len() - (3 * 3 * 4 + 1);
+    let made = |factor: f64| {
+        let mut feeds = Feeds::default();
+        feeds.values.insert(z, latents.clone());
+        let scaled = weights.iter().enumerate().map(|(i, w)| if i < last { *w } else { factor * w });
+        feeds.values.insert(flat, scaled.collect());
+        let values = interpret(&g, &feeds);
+        [1, 2].map(|level| values[trace.pictures[level].index()].clone())
+    };
+    let ([half, plain], [_, full], [_, twice]) = (made(0.0), made(1.0), made(2.0));
+    for i in 0..2 * 28 * 28 {
+        let (n, y, x) = (i / 784, i / 28 % 28, i % 28);
+        let above = half[196 * n + 14 * (y / 2) + x / 2];
+        assert_eq!(plain[i], above, "without a residual a level is the one before, twice as large");
+        assert!((twice[i] - above - 2.0 * (full[i] - above)).abs() < 1e-9, "a residual is added, not mixed in");
+    }
+    assert!(full.iter().zip(&plain).any(|(a, b)| (a - b).abs() > 1e-3));
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn curves(found: &[Found]) -> Plot {
         x_label: "step".into(),
         y_label: "loss".into(),
         series: series.collect(),
+        ..Plot::default()
     }
 }
 

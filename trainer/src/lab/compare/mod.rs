@@ -124,9 +124,12 @@ pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let mut table = Rows::new(&["model", "density", ">Jensen-Shannon to the data's law", ">seconds"]);
     let middle = |i: usize| -REACH + 2.0 * REACH * (i as f64 + 0.5) / BINS as f64;
     let curve = |values: &[f64]| {
-        let bars = bars(values);
+        // What lies beyond the figure would heap up in its outermost bars.
+        let inside: Vec<_> = values.iter().copied().filter(|v| v.abs() < REACH).collect();
+        let bars = bars(&inside);
+        let share = inside.len() as f64 / values.len().max(1) as f64;
         let sum: f64 = bars.iter().sum::<f64>() * 2.0 * REACH / BINS as f64;
-        bars.iter().enumerate().map(|(i, b)| (middle(i), b / sum.max(1e-12))).collect::<Vec<_>>()
+        bars.iter().enumerate().map(|(i, b)| (middle(i), share * b / sum.max(1e-12))).collect::<Vec<_>>()
     };
     let law: Vec<_> = (0..BINS).map(|i| (middle(i), mixture.density(middle(i)))).collect();
     let mut panels = Vec::new();
@@ -141,6 +144,7 @@ pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             x_label: "x".into(),
             y_label: "density".into(),
             series: vec![Series::new("data's law", law.clone()), Series::new("drawn", curve(&model.drawn))],
+            ..Plot::default()
         };
         (watch.keep)(&format!("compare-{}.svg", file_name(model.name)), plot.svg().as_bytes())?;
         panels.push(plot.image(PANEL.0, PANEL.1));
