@@ -359,3 +359,25 @@ fn values(method: &str, recipe: &Recipe, runs: &[Done], goal: &Goal) -> serde_js
         "seeds": seeds,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_that_diverges_has_its_row_and_the_next_is_trained() {
+        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
+        // Adam divides by the size of its gradients and bears the rate; plain descent does not.
+        let settings = vec!["optimiser.rate=10".to_owned()];
+        let methods = ["momentum", "non-saturating"].map(str::to_owned).to_vec();
+        let mut asked = Points { recipe: "ring", methods, seeds: 1, steps: Some(30), settings };
+        let found = points(&asked, &mut watch).unwrap();
+        assert_eq!(found.table.rows.len(), 2);
+        assert!(found.notes[0].starts_with("momentum diverged: seed 1 at step"), "{:?}", found.notes);
+        let runs = &found.values["runs"];
+        assert!(runs[0]["diverged"].is_u64() && runs[0]["modes"] == 0 && runs[0]["rkl"].is_null());
+        assert!(runs[1]["diverged"].is_null());
+        asked.methods = vec![String::new()];
+        assert!(points(&asked, &mut watch).unwrap_err().to_string().contains("--methods: a name is missing"));
+    }
+}
