@@ -6,6 +6,7 @@ pub mod graph;
 pub mod lab;
 pub mod latent;
 pub mod loss;
+mod memory;
 pub mod metrics;
 pub mod nets;
 pub mod nn;

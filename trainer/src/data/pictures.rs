@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::error::{DataError, grouped};
 use super::{Dataset, content, fit};
+use crate::memory;
 use crate::philox::Key;
-use crate::train::memory;
 
 /// The fixed seed of [`Pictures::split`]: every run of every machine evaluates on the same pictures.
 const SPLIT: Key = Key { seed: 0x6761_6e6c_6574, stream: 0, step: 0 };
@@ -197,7 +197,7 @@ impl Pictures {
         let from = (self.width(), self.height(), self.channels());
         let bytes = volume(&self.name, &[self.count(), width, height, self.channels()])?;
         // Once more when they are split.
-        let (needed, free) = (2.0 * bytes as f64, memory());
+        let (needed, free) = (2.0 * bytes as f64, memory::free());
         if needed > free {
             return Err(DataError::new(
                 &self.name,

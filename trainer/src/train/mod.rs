@@ -9,6 +9,7 @@ mod tests;
 use crate::data::Dataset;
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Executor, NotFinite, Program, Store};
+use crate::memory;
 use crate::nets::Impossible;
 use crate::nn::Network;
 use crate::philox::Key;
@@ -134,7 +135,7 @@ pub(crate) fn affordable(recipe: &Recipe, generator: &Network, critic: &Network)
     // Weights, average and two moments; values, their gradients and those of penalties: a rough lower bound.
     let weights = 4.0 * 4.0 * (generator.len() as f64 + critic.len() as f64);
     let values = 4.0 * 3.0 * recipe.train.batch as f64 * (generator.values() + critic.values());
-    let (needed, limit) = (weights + values, memory());
+    let (needed, limit) = (weights + values, memory::free());
     if needed <= limit {
         return Ok(());
     }
@@ -149,14 +150,6 @@ pub(crate) fn affordable(recipe: &Recipe, generator: &Network, critic: &Network)
         gb(limit)
     );
     Err(Impossible::new("train", why))
-}
-
-/// Bytes of memory that are free; 16 GB where the system does not tell.
-pub(crate) fn memory() -> f64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
-    let kb = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
-    kb.map_or(16e9, |kb| kb * 1024.0)
 }
 
 impl Trainer {
