@@ -129,6 +129,14 @@ macro_rules! asked {
 
 asked!(RecipeError, Impossible, DataError, EvaluateError);
 
+/// Refuses values of `option` of which one is there twice.
+fn each_once<T: PartialEq + fmt::Debug>(option: &str, values: &[T]) -> Result<(), LabError> {
+    match values.iter().enumerate().find(|(i, v)| values[..*i].contains(v)) {
+        Some((_, twice)) => Err(LabError::Asked(format!("{option}: {twice:?} is named twice; name each once"))),
+        None => Ok(()),
+    }
+}
+
 /// The middle value; the mean of two.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

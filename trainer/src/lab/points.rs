@@ -1,5 +1,5 @@
 //! Mode collapse on mixtures of Gaussians, and what each remedy does against it.
-use super::{Findings, LabError, Rows, Watch, median};
+use super::{Findings, LabError, Rows, Watch, each_once, median};
 use crate::data::{Dataset, Mixture, Source, builtin};
 use crate::evaluate::{self, PointsQuality};
 use crate::nets::Critic;
@@ -144,9 +144,7 @@ pub fn points(asked: &Points, watch: &mut Watch<'_>) -> Result<Findings, LabErro
         "ring" => Goal { high_quality: 0.98, reverse_kl: 0.005 },
         _ => Goal { high_quality: 0.97, reverse_kl: 0.01 },
     };
-    if let Some(twice) = asked.methods.iter().enumerate().find(|(i, m)| asked.methods[..*i].contains(m)) {
-        return Err(LabError::Asked(format!("--methods: {} is named twice; name each once", twice.1)));
-    }
+    each_once("--methods", &asked.methods)?;
     if asked.methods.iter().any(|m| m.trim().is_empty()) {
         return Err(LabError::Asked(format!(
             "--methods: a name is missing; expected some of {}, with commas between",

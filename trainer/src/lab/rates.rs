@@ -1,6 +1,6 @@
 //! A sweep over step sizes: critic's against generator's, what a method makes of a mixture at each pair.
 use super::points::{Done, run};
-use super::{Findings, LabError, Rows, Watch};
+use super::{Findings, LabError, Rows, Watch, each_once};
 use crate::data::{Source, builtin};
 use crate::recipe::Recipe;
 use crate::report::Image;
@@ -34,9 +34,7 @@ pub struct Rates {
 /// Trains with every pair of step sizes and measures.
 pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     for (option, rates) in [("--critic", &asked.critic), ("--generator", &asked.generator)] {
-        if let Some(twice) = rates.iter().enumerate().find(|(i, r)| rates[..*i].contains(r)) {
-            return Err(LabError::Asked(format!("{option}: {:?} is named twice; name each once", twice.1)));
-        }
+        each_once(option, rates)?;
         if let Some(rate) = rates.iter().find(|r| !(**r > 0.0 && r.is_finite())) {
             return Err(LabError::Asked(format!("{option} {rate:?}: expected positive numbers, as 1e-4,1e-3")));
         }
