@@ -11,6 +11,8 @@ use serde_json::json;
 
 /// Pixels of a cell of the figure.
 const CELL: (usize, usize) = (96, 48);
+/// The least width of the figure.
+const WIDTH: usize = 504;
 const LEFT: usize = 96;
 const TOP: usize = 74;
 /// The colour of a cell where everything is right.
@@ -117,7 +119,9 @@ fn told(done: &Done) -> String {
 /// A field for each pair, the bluer the more points are right.
 fn figure(asked: &Rates, found: &[Done]) -> Image {
     let (columns, rows) = (asked.generator.len(), asked.critic.len());
-    let mut paper = Image::new(LEFT + columns * CELL.0 + 24, TOP + rows * CELL.1 + 24, PAPER);
+    // Wide enough for the words above, however few the columns.
+    let width = (LEFT + columns * CELL.0 + 24).max(WIDTH);
+    let mut paper = Image::new(width, TOP + rows * CELL.1 + 24, PAPER);
     let print = |paper: &mut Image, words: &str, (x, y): (usize, usize), colour, alignment| {
         text(paper, words, (x as f64, y as f64), &FONT_7X13, colour, alignment);
     };
