@@ -19,7 +19,7 @@ pub enum Screen {
     Gallery,
     /// An endless walk from one seed's latent to the next one's.
     Walk,
-    /// One dimension of a seed's latent turned, the others kept; and what the critic thinks of it, where the model has one.
+    /// One dimension of a seed's latent turned, the others kept; and what the discriminator thinks of it, where the model has one.
     Knobs,
     /// The classes of a model that has any, at one seed.
     Class,
@@ -174,7 +174,7 @@ impl<'k> App<'k> {
         }
     }
 
-    /// Whether the critic judges what is shown: it costs as much as the generator, and only the knobs have room for what it says.
+    /// Whether the discriminator judges what is shown: it costs as much as the generator, and only the knobs have room for what it says.
     #[must_use]
     pub fn judges(&self, model: &Model<'_>) -> bool {
         self.screen == Screen::Knobs && model.has_score() && self.numbers == 0
@@ -321,7 +321,7 @@ impl<'k> App<'k> {
         }
     }
 
-    /// What stands beside the picture; `score` is the critic's, where it was asked.
+    /// What stands beside the picture; `score` is the discriminator's, where it was asked.
     fn words(&self, model: &Model<'_>, score: Option<u8>) -> Words {
         let title = self.screen.title();
         match self.screen {
@@ -394,7 +394,7 @@ impl<'k> App<'k> {
 
     /// What the about page says: the name, the picture, and what the model takes of the chip.
     fn about(&self, model: &Model<'_>) -> [Line; 6] {
-        let kind = if self.channels == 1 { "grey" } else { "colour" };
+        let kind = if self.channels == 1 { "gray" } else { "color" };
         let shape = match self.numbers {
             0 => line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
             numbers => line(format_args!("points in {numbers}-D")),

@@ -1,9 +1,9 @@
-//! How a shade becomes a colour that a panel can show: nearest level, or ordered dithering where there is only on and off.
+//! How a shade becomes a color that a panel can show: nearest level, or ordered dithering where there is only on and off.
 
 use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Gray8, Rgb565, Rgb888, RgbColor};
 use embedded_graphics::prelude::{GrayColor, PixelColor, Point};
 
-/// A colour that the app can draw with.
+/// A color that the app can draw with.
 ///
 /// `BLACK` is the panel's darkest state and `WHITE` its brightest: a driver whose "on" is dark ink inverts on its own side.
 pub trait PanelColor: PixelColor {
@@ -16,14 +16,14 @@ pub trait PanelColor: PixelColor {
     /// Bars and titles.
     const ACCENT: Self;
 
-    /// The colour that stands for `rgb` at the panel position `at`, which ordered dithering depends on.
+    /// The color that stands for `rgb` at the panel position `at`, which ordered dithering depends on.
     fn shade(rgb: [u8; 3], at: Point) -> Self;
 }
 
 /// The 4x4 ordered dithering matrix of Bayer (1973).
 const BAYER: [[u8; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
 
-/// Rec. 601 luma in 8-bit integers; grey in, the same grey out.
+/// Rec. 601 luma in 8-bit integers; gray in, the same gray out.
 #[must_use]
 pub const fn luma(rgb: [u8; 3]) -> u8 {
     ((rgb[0] as u32 * 77 + rgb[1] as u32 * 150 + rgb[2] as u32 * 29 + 128) >> 8) as u8
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn luma_keeps_greys() {
+    fn luma_keeps_grays() {
         for v in 0..=255 {
             assert_eq!(luma([v; 3]), v);
         }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_levels_are_the_nearest_of_sixteen() {
+    fn gray_levels_are_the_nearest_of_sixteen() {
         for v in 0..=255u8 {
             let shown = i32::from(Gray4::shade([v; 3], Point::zero()).luma()) * 17;
             assert!((shown - i32::from(v)).abs() <= 8, "shade {v} shown as {shown}");

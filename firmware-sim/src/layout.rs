@@ -103,7 +103,7 @@ impl Layout {
         let side = Size::new(free.width.saturating_sub(2 * GAP), panel.size.height.saturating_sub(2 * GAP));
         let strip = Size::new(panel.size.width.saturating_sub(2 * GAP), free.height);
         let (room, caption) = if let Some(font) = font_for(SIDE_COLUMNS, 6, side) {
-            // The words take what they need and the picture is centred in the rest.
+            // The words take what they need and the picture is centered in the rest.
             let width = SIDE_COLUMNS * font.character_size.width;
             let corner = panel.top_left + Point::new((panel.size.width - width - GAP) as i32, GAP as i32);
             let words = Rectangle::new(corner, Size::new(width, side.height));

@@ -1,6 +1,6 @@
 //! Points instead of pictures: the samples of a generator that makes one or two numbers, as a histogram or a scatter plot.
 //!
-//! Such a model's picture is a single row of one or two grey pixels: black is the left or lower end of the plot, white the right or upper one.
+//! Such a model's picture is a single row of one or two gray pixels: black is the left or lower end of the plot, white the right or upper one.
 
 use embedded_graphics::prelude::{DrawTarget, Point, Size};
 use embedded_graphics::primitives::Rectangle;

@@ -25,7 +25,7 @@ pub enum Theme {
 /// A line of text; what does not fit is cut.
 pub(crate) type Line = String<40>;
 
-/// The three colours of a theme.
+/// The three colors of a theme.
 #[derive(Clone, Copy)]
 pub(crate) struct Inks<C> {
     pub(crate) paper: C,
@@ -41,7 +41,7 @@ impl Theme {
             Self::Light => Inks {
                 paper: C::WHITE,
                 ink: C::BLACK,
-                // On a panel with two colours the dim one would be the paper itself.
+                // On a panel with two colors the dim one would be the paper itself.
                 dim: if C::DIM == C::WHITE { C::BLACK } else { C::DIM },
                 accent: if C::ACCENT == C::WHITE { C::BLACK } else { C::ACCENT },
             },
@@ -215,7 +215,7 @@ where
     let longest = longest.min(panel.size.width / cell.width);
     let pitch = (panel.size.height / lines.len().max(1) as u32).min(cell.height * 5 / 4);
     let top = (panel.size.height - pitch * lines.len() as u32) / 2;
-    // The block of lines is centred, the lines in it start together.
+    // The block of lines is centered, the lines in it start together.
     let left = (panel.size.width - longest * cell.width) / 2;
     for (row, text) in lines.iter().enumerate() {
         let y = top + pitch * row as u32 + pitch.saturating_sub(cell.height) / 2;

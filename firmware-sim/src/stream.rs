@@ -17,7 +17,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// The largest placement of a `picture` that fits `room`, centred in it.
+    /// The largest placement of a `picture` that fits `room`, centered in it.
     ///
     /// A factor of 0 stands for a picture that is averaged down.
     #[must_use]
@@ -25,7 +25,7 @@ impl Placement {
         Self::scaled(picture, room, (room.size.width / picture.width).min(room.size.height / picture.height))
     }
 
-    /// A placement by the given `factor`, centred in `room`.
+    /// A placement by the given `factor`, centered in `room`.
     pub(crate) fn scaled(picture: Size, room: Rectangle, factor: u32) -> Self {
         let size = if factor > 0 {
             picture * factor
@@ -81,7 +81,7 @@ const fn edge(index: u32, length: u32, of: u32) -> u32 {
 fn rgb(pixel: &[u8]) -> [u8; 3] {
     match *pixel {
         [r, g, b] => [r, g, b],
-        [grey, ..] => [grey; 3],
+        [gray, ..] => [gray; 3],
         [] => [0; 3],
     }
 }

@@ -131,7 +131,7 @@ impl<'a> Generator<'a> {
         Some(Pixels { rows: self.level_rows(z, level)?, x: u16::MAX })
     }
 
-    /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; grey is repeated.
+    /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; gray is repeated.
     pub fn pixels(&mut self, z: &Latent) -> Pixels<'_> {
         Pixels { rows: self.rows(z), x: u16::MAX }
     }
@@ -250,7 +250,7 @@ fn ring<'r>(model: &Model<'_>, rings: &Rings, before: &'r [u8], source: Source) 
     Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
 }
 
-/// The pixels of one picture, left to right, top to bottom; grey is repeated into all three channels.
+/// The pixels of one picture, left to right, top to bottom; gray is repeated into all three channels.
 #[derive(Debug)]
 pub struct Pixels<'g> {
     rows: Rows<'g>,
@@ -271,7 +271,7 @@ impl Iterator for Pixels<'_> {
         self.x += 1;
         match *pixel {
             [r, g, b] => Some([r, g, b]),
-            [grey] => Some([grey; 3]),
+            [gray] => Some([gray; 3]),
             _ => None,
         }
     }

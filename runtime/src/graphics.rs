@@ -32,14 +32,14 @@ pub struct GeneratedImage<'a, C> {
     generator: RefCell<Generator<'a>>,
     latent: Latent,
     size: Size,
-    colour: PhantomData<C>,
+    color: PhantomData<C>,
 }
 
 impl<'a, C> GeneratedImage<'a, C> {
     /// The picture that `generator` makes of `latent`.
     pub fn new(generator: Generator<'a>, latent: Latent) -> Self {
         let (w, h) = generator.model().size();
-        Self { generator: RefCell::new(generator), latent, size: Size::new(w.into(), h.into()), colour: PhantomData }
+        Self { generator: RefCell::new(generator), latent, size: Size::new(w.into(), h.into()), color: PhantomData }
     }
 
     /// Shows the picture of another latent from the next drawing on.
@@ -65,8 +65,8 @@ impl<C: PixelColor + From<Rgb888>> ImageDrawable for GeneratedImage<'_, C> {
     fn draw<D: DrawTarget<Color = C>>(&self, target: &mut D) -> Result<(), D::Error> {
         // Busy only when a target draws this picture while this picture draws on it: nothing to show then.
         let Ok(mut generator) = self.generator.try_borrow_mut() else { return Ok(()) };
-        let colours = generator.pixels(&self.latent).map(|[r, g, b]| C::from(Rgb888::new(r, g, b)));
-        target.fill_contiguous(&Rectangle::new(Point::zero(), self.size), colours)
+        let colors = generator.pixels(&self.latent).map(|[r, g, b]| C::from(Rgb888::new(r, g, b)));
+        target.fill_contiguous(&Rectangle::new(Point::zero(), self.size), colors)
     }
 
     fn draw_sub_image<D: DrawTarget<Color = C>>(&self, target: &mut D, area: &Rectangle) -> Result<(), D::Error> {
@@ -74,7 +74,7 @@ impl<C: PixelColor + From<Rgb888>> ImageDrawable for GeneratedImage<'_, C> {
         let area = whole.intersection(area);
         let Ok(mut generator) = self.generator.try_borrow_mut() else { return Ok(()) };
         let pixels = whole.points().zip(generator.pixels(&self.latent)).filter(|(at, _)| area.contains(*at));
-        let colours = pixels.map(|(_, [r, g, b])| C::from(Rgb888::new(r, g, b)));
-        target.fill_contiguous(&Rectangle::new(Point::zero(), area.size), colours)
+        let colors = pixels.map(|(_, [r, g, b])| C::from(Rgb888::new(r, g, b)));
+        target.fill_contiguous(&Rectangle::new(Point::zero(), area.size), colors)
     }
 }

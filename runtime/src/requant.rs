@@ -6,7 +6,7 @@ pub(crate) type Table = [u8; 2 * TABLE_LEN];
 
 /// `acc * m / 2^32 + offset`, rounded to nearest, halves up; `m` is in 0..2^31.
 #[inline(always)]
-pub(crate) fn requantise(acc: i32, m: i32, offset: i32) -> i32 {
+pub(crate) fn requantize(acc: i32, m: i32, offset: i32) -> i32 {
     // The offset in the high word costs nothing where a multiplication accumulates.
     ((i64::from(acc) * i64::from(m) + (1 << 31) + (i64::from(offset) << 32)) >> 32) as i32
 }
@@ -32,17 +32,17 @@ mod tests {
 
     #[test]
     fn halves_round_up() {
-        assert_eq!(requantise(3, (1u32 << 31 >> 1) as i32, 0), 1); // 0.75
-        assert_eq!(requantise(2, 1 << 30, 0), 1); // 0.5
-        assert_eq!(requantise(-2, 1 << 30, 0), 0); // -0.5
-        assert_eq!(requantise(-6, 1 << 30, 5), 4); // -1.5 + 5
-        assert_eq!(requantise(i32::MIN, i32::MAX, -128), -(1 << 30) + 1 - 128);
+        assert_eq!(requantize(3, (1u32 << 31 >> 1) as i32, 0), 1); // 0.75
+        assert_eq!(requantize(2, 1 << 30, 0), 1); // 0.5
+        assert_eq!(requantize(-2, 1 << 30, 0), 0); // -0.5
+        assert_eq!(requantize(-6, 1 << 30, 5), 4); // -1.5 + 5
+        assert_eq!(requantize(i32::MIN, i32::MAX, -128), -(1 << 30) + 1 - 128);
     }
 
     #[test]
     fn saturation_reaches_both_ends() {
-        assert_eq!(saturate(requantise(i32::MAX, i32::MAX, 127)), 127);
-        assert_eq!(saturate(requantise(i32::MIN, i32::MAX, -128)), -128);
+        assert_eq!(saturate(requantize(i32::MAX, i32::MAX, 127)), 127);
+        assert_eq!(saturate(requantize(i32::MIN, i32::MAX, -128)), -128);
         assert_eq!(saturate(-133), -128);
     }
 }

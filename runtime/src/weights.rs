@@ -132,7 +132,7 @@ fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
 /// The weights of one output channel of a doubling layer, for the output rows of one phase.
 ///
 /// They are read in steps, tap row by tap row, input channel by input channel. Each step has a pair for the even
-/// and one for the odd columns; the pair's high weight belongs to the left one of two neighbouring input pixels.
+/// and one for the odd columns; the pair's high weight belongs to the left one of two neighboring input pixels.
 #[derive(Clone, Copy)]
 pub(crate) enum Taps<'a> {
     /// Even and odd columns: for each tap row the high weights, then the low ones.

@@ -11,7 +11,7 @@ CONFIGS = {
     "ring2d": {"mlp": ([2, 128, 128, 2], [2, 128, 128, 1]), "batch": 512},
     "dcgan28": {"widths": [128, 64], "channels": 1, "side": 28, "latent": 64, "batch": 64},
     "dcgan64": {"widths": [512, 256, 128, 64], "channels": 3, "side": 64, "latent": 128, "batch": 16},
-    "wgangp28": {"widths": [128, 64], "channels": 1, "side": 28, "latent": 64, "batch": 64, "critic_steps": 5},
+    "wgangp28": {"widths": [128, 64], "channels": 1, "side": 28, "latent": 64, "batch": 64, "discriminator_steps": 5},
 }
 ROUNDS = 7
 
@@ -23,7 +23,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args()
-    return given.config, {"critic_steps": 1, **CONFIGS[given.config]}, given.threads, given.seconds
+    return given.config, {"discriminator_steps": 1, **CONFIGS[given.config]}, given.threads, given.seconds
 
 
 def measure(peer, config, sizes, threads, seconds, step):
@@ -48,6 +48,6 @@ def measure(peer, config, sizes, threads, seconds, step):
         "cpu_ms": statistics.median(cpu),
         "wall_ms": median,
         "spread": max(wall) / min(wall),
-        "samples_per_s": sizes["batch"] * (sizes["critic_steps"] + 1) / median * 1e3,
+        "samples_per_s": sizes["batch"] * (sizes["discriminator_steps"] + 1) / median * 1e3,
         "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }))

@@ -62,7 +62,7 @@ def generator(latent, widths, channels, side):
     return weights, apply
 
 
-def critic(widths, channels, side):
+def discriminator(widths, channels, side):
     keys, small = jax.random.split(jax.random.key(2), 9), side >> len(widths)
     weights = [(normal(keys[8], small * small * widths[-1], 1), jnp.zeros(1))]
     for k, i, o in zip(keys, [channels] + widths, widths):
@@ -83,7 +83,7 @@ if "mlp" in sizes:
     real = jax.random.normal(jax.random.key(3), (batch, sizes["mlp"][1][0]))
 else:
     latent, widths, channels, side = sizes["latent"], sizes["widths"], sizes["channels"], sizes["side"]
-    (g_weights, G), (d_weights, D) = generator(latent, widths, channels, side), critic(widths[::-1], channels, side)
+    (g_weights, G), (d_weights, D) = generator(latent, widths, channels, side), discriminator(widths[::-1], channels, side)
     real = jax.random.normal(jax.random.key(3), (batch, side, side, channels)).clip(-1, 1)
 
 
@@ -96,7 +96,7 @@ def adam(weights, gradients, moments, t):
     return new, (mean, square)
 
 
-def critic_loss(d, fake, key):
+def discriminator_loss(d, fake, key):
     if not wasserstein:
         return jax.nn.softplus(-D(d, real)).mean() + jax.nn.softplus(D(d, fake)).mean()
     between = fake + jax.random.uniform(key, (batch, 1, 1, 1)) * (real - fake)
@@ -112,10 +112,10 @@ def generator_loss(g, d, z):
 
 def whole(state):
     g, g_moments, d, d_moments, t, key = state
-    for n in range(sizes["critic_steps"]):
+    for n in range(sizes["discriminator_steps"]):
         key, a, b = jax.random.split(key, 3)
         fake = lax.stop_gradient(G(g, jax.random.normal(a, (batch, latent))))
-        d, d_moments = adam(d, jax.grad(critic_loss)(d, fake, b), d_moments, t * sizes["critic_steps"] + n)
+        d, d_moments = adam(d, jax.grad(discriminator_loss)(d, fake, b), d_moments, t * sizes["discriminator_steps"] + n)
     key, a = jax.random.split(key)
     gradients = jax.grad(generator_loss)(g, d, jax.random.normal(a, (batch, latent)))
     g, g_moments = adam(g, gradients, g_moments, t)

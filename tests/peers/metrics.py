@@ -20,7 +20,7 @@ import skimage.metrics
 import sklearn.metrics.pairwise
 import sklearn.neighbors
 
-NEIGHBOURS = 3
+NEIGHBORS = 3
 rng = np.random.default_rng(20)
 
 
@@ -59,7 +59,7 @@ def nearest(items, train):
 
 def recalled():
     """Which real items lie in the reach of a generated one."""
-    reach = sklearn.neighbors.NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(made).kneighbors(made)[0][:, -1]
+    reach = sklearn.neighbors.NearestNeighbors(n_neighbors=NEIGHBORS + 1).fit(made).kneighbors(made)[0][:, -1]
     return (scipy.spatial.distance.cdist(real, made) <= reach).any(1)
 
 
@@ -70,9 +70,9 @@ features = {
     "frechet": frechet(real, made),
     "kernel": kernel(real, made),
     "kernel_of_subsets": [kernel(real[16 * i:16 * i + 16], made[16 * i:16 * i + 16]) for i in range(4)],
-    "neighbourhoods": {k: float(v) for k, v in prdc.compute_prdc(real, made, NEIGHBOURS).items()},
+    "neighborhoods": {k: float(v) for k, v in prdc.compute_prdc(real, made, NEIGHBORS).items()},
     "recalled": recalled().tolist(),
-    "memorisation": {"made": nearest(made, real).mean(), "held_out": nearest(held_out, real).mean()},
+    "memorization": {"made": nearest(made, real).mean(), "held_out": nearest(held_out, real).mean()},
 }
 radius = 2.5
 doubles = int((scipy.spatial.distance.pdist(made) < radius).sum())

@@ -26,7 +26,7 @@ def generator(latent, widths, channels, side):
     return nn.Sequential(*layers, nn.Tanh())
 
 
-def critic(widths, channels, side):
+def discriminator(widths, channels, side):
     small = side >> len(widths)
     layers = []
     for n, (i, o) in enumerate(zip([channels] + widths, widths)):
@@ -42,7 +42,7 @@ if "mlp" in sizes:
     real = torch.randn(batch, sizes["mlp"][1][0])
 else:
     latent, widths, channels, side = sizes["latent"], sizes["widths"], sizes["channels"], sizes["side"]
-    G, D = generator(latent, widths, channels, side), critic(widths[::-1], channels, side)
+    G, D = generator(latent, widths, channels, side), discriminator(widths[::-1], channels, side)
     real = torch.randn(batch, channels, side, side).clamp(-1, 1)
 g_adam = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
 d_adam = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
@@ -55,7 +55,7 @@ def penalty(fake):
     return 10.0 * ((slope.flatten(1).square().sum(1) + 1e-12).sqrt() - 1.0).square().mean()
 
 
-def critic_step():
+def discriminator_step():
     fake = G(torch.randn(batch, latent)).detach()
     if wasserstein:
         loss = D(fake).mean() - D(real).mean() + penalty(fake)
@@ -69,7 +69,7 @@ def critic_step():
 def generator_step():
     scores = D(G(torch.randn(batch, latent)))
     loss = -scores.mean() if wasserstein else F.softplus(-scores).mean()
-    # The critic's weights need no gradient here.
+    # The discriminator's weights need no gradient here.
     for weight in G.parameters():
         weight.grad = None
     loss.backward(inputs=list(G.parameters()))
@@ -77,8 +77,8 @@ def generator_step():
 
 
 def step():
-    for _ in range(sizes["critic_steps"]):
-        critic_step()
+    for _ in range(sizes["discriminator_steps"]):
+        discriminator_step()
     generator_step()
 
 

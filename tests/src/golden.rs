@@ -1,7 +1,7 @@
 //! The networks behind the golden model files: fixed numbers from short formulas.
 use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source, TABLE_LEN};
 
-/// The layers of `tiny-v2.model`: a dense and a transposed layer, grey, 4x4.
+/// The layers of `tiny-v2.model`: a dense and a transposed layer, gray, 4x4.
 pub fn tiny() -> Vec<LayerSpec> {
     let dense = Op::Dense { shape: Shape { h: 2, w: 2, c: 2 } };
     let transpose = Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 };
@@ -35,7 +35,7 @@ pub fn kinds() -> Vec<LayerSpec> {
     ]
 }
 
-/// The layers of `pyramid-v2.model`: 4x4, then 8x8 by adding what is missing, then a judgement of the latter; three classes.
+/// The layers of `pyramid-v2.model`: 4x4, then 8x8 by adding what is missing, then a judgment of the latter; three classes.
 pub fn pyramid() -> Vec<LayerSpec> {
     let dense = |h, w, c| Op::Dense { shape: Shape { h, w, c } };
     let mut sum = layer(Op::Add { other: Source::Layer(1) }, Source::Layer(2), 0, 1, 0, 1 << 11);

@@ -1,6 +1,6 @@
 //! The generators by which devices are compared: fixed shapes, random weights from a stated seed.
 //!
-//! Weights are normal numbers, quantised per output channel as the exporter does, and scaled by He's rule so that
+//! Weights are normal numbers, quantized per output channel as the exporter does, and scaled by He's rule so that
 //! every layer's values fill their range. Nothing is trained: costs do not depend on what a picture shows.
 use crate::random_net::Dice;
 use ganlet_runtime::format::{Builder, FormatError, LayerSpec, Op, Shape, Source, TABLE_LEN};
@@ -22,7 +22,7 @@ pub struct Reference {
     channels: &'static [u16],
 }
 
-/// A grey 28x28 picture, such as a digit.
+/// A gray 28x28 picture, such as a digit.
 pub const DIGITS28: Reference =
     Reference { name: "digits28", latent: 64, first: Shape { h: 7, w: 7, c: 32 }, channels: &[16, 1] };
 /// A 64x64 picture by a DCGAN of a quarter of the usual width.
@@ -75,11 +75,11 @@ fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> L
         let most = &mut largest[channel_of(i)];
         *most = v.abs().max(*most);
     }
-    let quantised = |(i, &v): (usize, &i32)| {
+    let quantized = |(i, &v): (usize, &i32)| {
         let most = largest[channel_of(i)];
         ((v * 127 * 2 + v.signum() * most) / (2 * most)) as i8
     };
-    let weights: Vec<i8> = normal.iter().enumerate().map(quantised).collect();
+    let weights: Vec<i8> = normal.iter().enumerate().map(quantized).collect();
 
     let (input_zero, input_rms) = if input == Source::Latent { (0, LATENT) } else { (-128, HIDDEN) };
     // Half of a normal number's square lies above 0; the table of the last layer takes 4096 for 1.

@@ -1,36 +1,36 @@
-//! What critic and generator minimise, as functions of the critic's scores (logits, never squashed).
+//! What discriminator and generator minimize, as functions of the discriminator's scores (logits, never squashed).
 use crate::graph::{Graph, NodeId, Shape, Unary};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An adversarial objective. Every value is a mean over the batch, to be minimised.
+/// An adversarial objective. Every value is a mean over the batch, to be minimized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// The two-player zero-sum game of Goodfellow et al. 2014, eq. 1: the generator minimises log(1 - D(G(z))).
+    /// The two-player zero-sum game of Goodfellow et al. 2014, eq. 1: the generator minimizes log(1 - D(G(z))).
     Minimax,
-    /// The same critic; the generator maximises log D(G(z)) (section 3 there), so its gradients do not vanish.
+    /// The same discriminator; the generator maximizes log D(G(z)) (section 3 there), so its gradients do not vanish.
     NonSaturating,
     /// Mao et al. 2017: squared distance of scores from 1 (real) and 0 (fake).
     LeastSquares,
     /// Lim & Ye 2017: margins of 1 on both sides.
     Hinge,
-    /// Arjovsky et al. 2017: difference of mean scores; needs a regulariser that bounds the critic's slope.
+    /// Arjovsky et al. 2017: difference of mean scores; needs a regularizer that bounds the discriminator's slope.
     Wasserstein,
     /// Relativistic pairing (Jolicoeur-Martineau 2018; Huang et al. 2024): each real against one fake.
     Relativistic,
-    /// Berthelot et al. 2017: the critic restores examples, scores are errors; the generator wants small ones.
+    /// Berthelot et al. 2017: the discriminator restores examples, scores are errors; the generator wants small ones.
     Began,
-    /// Salimans et al. 2016, section 3.1: the critic of [`Loss::NonSaturating`]; the generator matches mean features.
+    /// Salimans et al. 2016, section 3.1: the discriminator of [`Loss::NonSaturating`]; the generator matches mean features.
     FeatureMatching,
 }
 
-/// What the critic is taught to say of real and of generated examples (Salimans et al. 2016, section 3.4).
+/// What the discriminator is taught to say of real and of generated examples (Salimans et al. 2016, section 3.4).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Labels {
     /// 1 minus the smoothing of real examples.
     pub real: f32,
-    /// The smoothing of generated ones: above 0 the best critic depends on the generator itself.
+    /// The smoothing of generated ones: above 0 the best discriminator depends on the generator itself.
     pub fake: f32,
 }
 
@@ -47,14 +47,21 @@ impl fmt::Display for Loss {
 }
 
 impl Loss {
-    /// What the critic minimises, with hard labels.
-    pub fn critic(self, g: &mut Graph, real: NodeId, fake: NodeId) -> NodeId {
+    /// What the discriminator minimizes, with hard labels.
+    pub fn discriminator(self, g: &mut Graph, real: NodeId, fake: NodeId) -> NodeId {
         let none = g.full(0.0, Shape::SCALAR);
-        self.critic_with(g, real, fake, Labels::HARD, none)
+        self.discriminator_with(g, real, fake, Labels::HARD, none)
     }
 
-    /// What the critic minimises; `balance` is the k of BEGAN, unused by the others.
-    pub fn critic_with(self, g: &mut Graph, real: NodeId, fake: NodeId, labels: Labels, balance: NodeId) -> NodeId {
+    /// What the discriminator minimizes; `balance` is the k of BEGAN, unused by the others.
+    pub fn discriminator_with(
+        self,
+        g: &mut Graph,
+        real: NodeId,
+        fake: NodeId,
+        labels: Labels,
+        balance: NodeId,
+    ) -> NodeId {
         match self {
             Self::Minimax | Self::NonSaturating | Self::FeatureMatching => {
                 let (real, fake) = (cross_entropy(g, real, labels.real), cross_entropy(g, fake, labels.fake));
@@ -87,7 +94,7 @@ impl Loss {
         }
     }
 
-    /// What the generator minimises; for feature matching `real` and `fake` are the critic's features, not its scores.
+    /// What the generator minimizes; for feature matching `real` and `fake` are the discriminator's features, not its scores.
     pub fn generator(self, g: &mut Graph, real: NodeId, fake: NodeId) -> NodeId {
         match self {
             Self::Minimax => {
@@ -117,18 +124,18 @@ impl Loss {
         }
     }
 
-    /// Whether the generator's loss needs the critic's view of real examples.
+    /// Whether the generator's loss needs the discriminator's view of real examples.
     pub fn generator_sees_real(self) -> bool {
         matches!(self, Self::Relativistic | Self::FeatureMatching)
     }
 
-    /// Whether the critic is taught labels, which can be smoothed.
+    /// Whether the discriminator is taught labels, which can be smoothed.
     pub fn has_labels(self) -> bool {
         matches!(self, Self::Minimax | Self::NonSaturating | Self::FeatureMatching | Self::LeastSquares)
     }
 }
 
-/// The share of generated examples in BEGAN's balance after a critic step, its k: within 0 and 1 (eq. 7 there).
+/// The share of generated examples in BEGAN's balance after a discriminator step, its k: within 0 and 1 (eq. 7 there).
 ///
 /// `real` and `fake` are mean errors; `diversity` is γ, `gain` is λ.
 pub fn began_balance(

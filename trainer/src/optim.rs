@@ -1,4 +1,4 @@
-//! Optimisers as nodes of the step they belong to, and the schedules of their rates.
+//! Optimizers as nodes of the step they belong to, and the schedules of their rates.
 use crate::graph::{Graph, NodeId, ParamId, Unary};
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,10 @@ pub enum Kind {
     Sgd,
 }
 
-/// An optimiser and its numbers; both networks have one of the kind.
+/// An optimizer and its numbers; both networks have one of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Optimiser {
+pub struct Optimizer {
     /// Which.
     #[serde(default)]
     pub kind: Kind,
@@ -62,7 +62,7 @@ pub struct Scalars {
     pub square_correction: f32,
 }
 
-/// What an optimiser remembers of a network: mean gradient (or last step), mean square, largest mean square.
+/// What an optimizer remembers of a network: mean gradient (or last step), mean square, largest mean square.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moments<T> {
     /// Of the gradient.
@@ -73,8 +73,8 @@ pub struct Moments<T> {
     pub peak: Option<T>,
 }
 
-impl Optimiser {
-    /// The scalars of update number `t` (from 1) at `factor` times the starting rate, for the generator or the critic.
+impl Optimizer {
+    /// The scalars of update number `t` (from 1) at `factor` times the starting rate, for the generator or the discriminator.
     pub fn scalars(&self, t: u64, factor: f32, generator: bool) -> Scalars {
         let corrects = matches!(self.kind, Kind::Adam | Kind::Amsgrad);
         let correction = |beta: f32| if corrects { (1.0 / (1.0 - f64::from(beta).powf(t as f64))) as f32 } else { 1.0 };
@@ -147,7 +147,7 @@ impl Optimiser {
         }
     }
 
-    /// Assigns what [`Optimiser::step`] gave.
+    /// Assigns what [`Optimizer::step`] gave.
     pub fn assign(
         g: &mut Graph,
         (param, weights): (ParamId, NodeId),
@@ -226,18 +226,18 @@ mod tests {
         assert!(cosine.factor(10, 10).abs() < 1e-7);
     }
 
-    fn optimiser(kind: Kind) -> Optimiser {
+    fn optimizer(kind: Kind) -> Optimizer {
         let (momentum, beta1, beta2, epsilon) = (0.5, 0.9, 0.99, 1e-8);
-        Optimiser { kind, rate: 0.1, generator_rate: Some(0.2), momentum, beta1, beta2, epsilon }
+        Optimizer { kind, rate: 0.1, generator_rate: Some(0.2), momentum, beta1, beta2, epsilon }
     }
 
     #[test]
     fn corrections_follow_the_paper() {
-        let s = optimiser(Kind::Adam).scalars(1, 0.5, false);
+        let s = optimizer(Kind::Adam).scalars(1, 0.5, false);
         assert!((s.mean_correction - 10.0).abs() < 1e-4 && (s.square_correction - 100.0).abs() < 1e-3);
         assert_eq!(s.rate, 0.05);
         assert_eq!(
-            optimiser(Kind::Sgd).scalars(1, 1.0, true),
+            optimizer(Kind::Sgd).scalars(1, 1.0, true),
             Scalars { rate: 0.2, mean_correction: 1.0, square_correction: 1.0 }
         );
     }
@@ -245,15 +245,15 @@ mod tests {
     /// Weights after steps along the gradients 1, -2, 4, by the graph.
     fn walk(kind: Kind) -> f64 {
         use crate::graph::{Feeds, interpret};
-        let optimiser = optimiser(kind);
+        let optimizer = optimizer(kind);
         let (mut at, mut moments) = (1.0, [0.0; 3]);
         for (t, slope) in [1.0, -2.0, 4.0].into_iter().enumerate() {
             let mut g = Graph::default();
             let inputs: Vec<_> = (0..8).map(|i| g.input(format!("{i}"), &[])).collect();
-            let peak = optimiser.has_peak().then_some(inputs[4]);
+            let peak = optimizer.has_peak().then_some(inputs[4]);
             let state = Moments { mean: inputs[2], square: inputs[3], peak };
-            let (new, next) = optimiser.step(&mut g, inputs[0], inputs[1], state, [inputs[5], inputs[6], inputs[7]]);
-            let s = optimiser.scalars(t as u64 + 1, 1.0, false);
+            let (new, next) = optimizer.step(&mut g, inputs[0], inputs[1], state, [inputs[5], inputs[6], inputs[7]]);
+            let s = optimizer.scalars(t as u64 + 1, 1.0, false);
             let scalars = [s.rate, s.mean_correction, s.square_correction].map(f64::from);
             let fed = [at, slope].into_iter().chain(moments).chain(scalars);
             let feeds =

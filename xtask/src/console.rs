@@ -1,10 +1,10 @@
-//! Standard output and standard error: what is printed, and when in colour.
+//! Standard output and standard error: what is printed, and when in color.
 
 use crate::failure::Failure;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
-/// Colours that words can have.
+/// Colors that words can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tint {
     Bold,
@@ -46,12 +46,12 @@ pub(crate) fn complain(message: &str) {
     note(&format!("{} {message}", on_stderr(Tint::Red, "error:")));
 }
 
-/// Words for standard error: coloured if that is a terminal and `NO_COLOR` is not set.
+/// Words for standard error: colored if that is a terminal and `NO_COLOR` is not set.
 pub(crate) fn on_stderr(tint: Tint, words: &str) -> String {
     tinted(tint, words, io::stderr().is_terminal())
 }
 
-/// Words for standard output: coloured if that is a terminal and `NO_COLOR` is not set.
+/// Words for standard output: colored if that is a terminal and `NO_COLOR` is not set.
 pub(crate) fn on_stdout(tint: Tint, words: &str) -> String {
     tinted(tint, words, io::stdout().is_terminal())
 }

@@ -159,9 +159,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn list() -> Result<(), Failure> {
-    let mut table = Table::new(&["built-in set", "what it holds", "licence"]);
+    let mut table = Table::new(&["built-in set", "what it holds", "license"]);
     for set in BUILTIN {
-        table.row([set.name.to_owned(), set.summary.to_owned(), set.licence.to_owned()]);
+        table.row([set.name.to_owned(), set.summary.to_owned(), set.license.to_owned()]);
     }
     console::print(&table.lines().to_string())?;
     console::note("or your own pictures: cargo xtask train portraits-64 --data FOLDER|FILE.npz|FILE.pack");

@@ -9,8 +9,8 @@ use crate::training::{self, RUNS};
 use clap::Args as ClapArgs;
 use ganlet_sim::host::{self, Device, ModelFile, Script, Simulator};
 use ganlet_trainer::evaluate;
-use ganlet_trainer::quantise::Layouts;
-use ganlet_trainer::quantise::Quantised;
+use ganlet_trainer::quantize::Layouts;
+use ganlet_trainer::quantize::Quantized;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::report::{self, Figure, Report, Table, html};
 use ganlet_trainer::run::{self, End, Folder, Run, pictures};
@@ -61,7 +61,7 @@ struct Summary {
     device: &'static str,
     recall: f64,
     precision: f64,
-    memorisation: Option<f64>,
+    memorization: Option<f64>,
     different_at_least: Option<f64>,
     alarms: usize,
 }
@@ -87,20 +87,20 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     phase("2/4 export")?;
     let mut chosen = Chosen::open(run.folder.path())?;
-    let quantised = chosen.quantise(Layouts::Compact)?;
+    let quantized = chosen.quantize(Layouts::Compact)?;
     let write = |name: &str, bytes: &[u8]| report::write(args.out.join(name), bytes);
-    write("generator.model", &quantised.file)?;
-    console::note(&format!("{}", quantised.report));
+    write("generator.model", &quantized.file)?;
+    console::note(&format!("{}", quantized.report));
     phase("3/4 check")?;
-    let bit_exact = exporting::bit_exact(&quantised)?;
+    let bit_exact = exporting::bit_exact(&quantized)?;
     let amount = Amount { pictures: PICTURES, sets: SETS };
-    let evaluation = eval::pictures::run(&mut chosen, amount, Some(&quantised))?;
+    let evaluation = eval::pictures::run(&mut chosen, amount, Some(&quantized))?;
     console::note(&eval::words::pictures(&evaluation));
     phase("4/4 simulate")?;
-    let bytes = evaluate::int8_pictures(&quantised.file, 1, SAMPLES, |_, _| {})?;
+    let bytes = evaluate::int8_pictures(&quantized.file, 1, SAMPLES, |_, _| {})?;
     let samples = pictures::sheet(&bytes, &chosen.checkpoint.shape, 8).png();
     write("samples.png", &samples)?;
-    let (device, walk) = simulate(&quantised.file, &args.out)?;
+    let (device, walk) = simulate(&quantized.file, &args.out)?;
     let sure = evaluation.intervals.get("int8").and_then(|k| k.get("frechet"));
     let (float, int8) = (evaluation.float.as_ref(), evaluation.int8.as_ref());
     let survey = int8.and_then(|q| q.survey.as_ref());
@@ -111,24 +111,24 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         frechet_floor: evaluation.floor,
         frechet_int8_low: sure.map(|i| i.low),
         frechet_int8_high: sure.map(|i| i.high),
-        psnr_mean_db: quantised.report.psnr.mean_db,
-        psnr_min_db: quantised.report.psnr.min_db,
-        model_bytes: quantised.report.flash_bytes,
-        ram_bytes: quantised.report.arena_bytes,
+        psnr_mean_db: quantized.report.psnr.mean_db,
+        psnr_min_db: quantized.report.psnr.min_db,
+        model_bytes: quantized.report.flash_bytes,
+        ram_bytes: quantized.report.arena_bytes,
         bit_exact,
         steps: chosen.checkpoint.step,
         parameters: chosen.trainer.generator().len(),
-        macs: quantised.report.macs,
+        macs: quantized.report.macs,
         device: Device::DEFAULT,
         recall: int8.map_or(f64::NAN, |q| q.recall),
         precision: int8.map_or(f64::NAN, |q| q.precision),
-        memorisation: survey.and_then(|s| s.memorisation),
+        memorization: survey.and_then(|s| s.memorization),
         different_at_least: survey.map(|s| s.support.at_least),
         alarms: run.alarms.len(),
     };
     let json = serde_json::to_value(&summary)?;
     write("summary.json", format!("{}\n", serde_json::to_string_pretty(&json)?).as_bytes())?;
-    let page = page(&quantised, &run, json, [samples, device, walk]);
+    let page = page(&quantized, &run, json, [samples, device, walk]);
     write("report.html", page.as_bytes())?;
     let out = args.out.display();
     console::note(&format!("{:.1} minutes; the run is in {}", summary.minutes, run.folder.path().display()));
@@ -162,13 +162,13 @@ fn simulate(model: &[u8], out: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
 }
 
 fn page(
-    quantised: &Quantised,
+    quantized: &Quantized,
     run: &Run<'_>,
     json: serde_json::Value,
     [samples, device, walk]: [Vec<u8>; 3],
 ) -> String {
     let figure = |caption: &str, file| Some(Figure { caption: caption.into(), file });
-    let layers = quantised.report.layers.iter().map(|l| {
+    let layers = quantized.report.layers.iter().map(|l| {
         let (h, w, c) = l.shape;
         let cells = [l.weight_bytes.to_string(), l.macs.to_string(), l.ring_bytes.to_string()];
         [vec![l.kind.to_owned(), format!("{h}x{w}x{c}")], cells.to_vec()].concat()

@@ -6,7 +6,7 @@ use crate::exporting::Chosen;
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::format::MAGIC;
-use ganlet_trainer::{quantise::Layouts, report};
+use ganlet_trainer::{quantize::Layouts, report};
 use std::path::PathBuf;
 
 /// Shrink the generator of a run to 8-bit integers and write it as one .model file.
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   cargo xtask export runs/00001-faces                    writes generator.model into the run folder
   cargo xtask export runs/00001-faces --out faces.model
-  cargo xtask export runs/00001-faces --with-critic
+  cargo xtask export runs/00001-faces --with-discriminator
   cargo xtask export runs/00001-faces --layout auto --flash-budget 200000")]
 pub(crate) struct Args {
     /// The run folder
@@ -32,9 +32,9 @@ pub(crate) struct Args {
     /// Most bytes of the file, for `--layout auto`
     #[arg(long, value_name = "BYTES", required_if_eq("layout", "auto"))]
     pub(crate) flash_budget: Option<u64>,
-    /// Put the critic behind the picture: the app then tells D(G(z)) beside the knobs
+    /// Put the discriminator behind the picture: the app then tells D(G(z)) beside the knobs
     #[arg(long)]
-    pub(crate) with_critic: bool,
+    pub(crate) with_discriminator: bool,
     /// The file to write [default: generator.model in the run folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -90,10 +90,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         (Layout::Fast, None) => Layouts::Fast,
     };
     let mut chosen = Chosen::open(&args.run)?;
-    let quantised = if args.with_critic { chosen.quantise_judged(layouts)? } else { chosen.quantise(layouts)? };
-    report::write(&out, &quantised.file)?;
-    console::print(&format!("{}\n", quantised.report))?;
-    match pictures::run(&mut chosen, pictures::Amount { pictures: PICTURES, sets: 1 }, Some(&quantised)) {
+    let quantized =
+        if args.with_discriminator { chosen.quantize_judged(layouts)? } else { chosen.quantize(layouts)? };
+    report::write(&out, &quantized.file)?;
+    console::print(&format!("{}\n", quantized.report))?;
+    match pictures::run(&mut chosen, pictures::Amount { pictures: PICTURES, sets: 1 }, Some(&quantized)) {
         Ok(evaluation) => console::print(&words::pictures(&evaluation))?,
         Err(e) => console::note(&format!("not measured: {}", e.message)),
     }

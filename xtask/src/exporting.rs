@@ -8,7 +8,7 @@ use ganlet_tests::oracle;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::loss::Loss;
 use ganlet_trainer::nn::Network;
-use ganlet_trainer::quantise::{self, FloatNet, Layouts, Options, Quantised};
+use ganlet_trainer::quantize::{self, FloatNet, Layouts, Options, Quantized};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, Checkpoint, Folder, Loaded, Which};
 use ganlet_trainer::train::Trainer;
@@ -63,16 +63,16 @@ impl Chosen {
     }
 
     /// Shrinks the generator to 8-bit integers, whose weights lie in flash as `layouts` says.
-    pub(crate) fn quantise(&self, layouts: Layouts) -> Result<Quantised, Failure> {
-        self.quantise_net(&self.net()?, layouts)
+    pub(crate) fn quantize(&self, layouts: Layouts) -> Result<Quantized, Failure> {
+        self.quantize_net(&self.net()?, layouts)
     }
 
-    /// The same with the critic behind the picture.
-    pub(crate) fn quantise_judged(&self, layouts: Layouts) -> Result<Quantised, Failure> {
-        let net = judged(self.net()?, &self.checkpoint, &self.loaded, self.trainer.critic())?;
-        let quantised = self.quantise_net(&net, layouts)?;
-        console::note(&score_words(&net, &quantised)?);
-        Ok(quantised)
+    /// The same with the discriminator behind the picture.
+    pub(crate) fn quantize_judged(&self, layouts: Layouts) -> Result<Quantized, Failure> {
+        let net = judged(self.net()?, &self.checkpoint, &self.loaded, self.trainer.discriminator())?;
+        let quantized = self.quantize_net(&net, layouts)?;
+        console::note(&score_words(&net, &quantized)?);
+        Ok(quantized)
     }
 
     fn net(&self) -> Result<FloatNet, Failure> {
@@ -81,9 +81,9 @@ impl Chosen {
         device_net(recipe, &self.loaded, self.trainer.generator(), weights, statistics)
     }
 
-    fn quantise_net(&self, net: &FloatNet, layouts: Layouts) -> Result<Quantised, Failure> {
-        console::note("calibrating and quantising; comparing with the float network over 1,000 latents");
-        quantise::quantise(net, &Options { layouts, ..Options::default() })
+    fn quantize_net(&self, net: &FloatNet, layouts: Layouts) -> Result<Quantized, Failure> {
+        console::note("calibrating and quantizing; comparing with the float network over 1,000 latents");
+        quantize::quantize(net, &Options { layouts, ..Options::default() })
             .map_err(|e| Failure::unusable(e.to_string()))
     }
 }
@@ -97,7 +97,7 @@ pub(crate) fn device_net(
     statistics: &[f32],
 ) -> Result<FloatNet, Failure> {
     let fold = |range| {
-        quantise::fold(&recipe.name, generator, weights, statistics, range)
+        quantize::fold(&recipe.name, generator, weights, statistics, range)
             .map(|net| FloatNet { classes: recipe.data.classes, ..net })
             .map_err(|e| Failure::unusable(e.to_string()))
     };
@@ -118,32 +118,40 @@ pub(crate) fn device_net(
 /// Real pictures whose mean score counts as one half, where an objective teaches no more than differences.
 const REAL: usize = 512;
 
-/// The generator with its critic behind the picture.
-fn judged(net: FloatNet, checkpoint: &Checkpoint, loaded: &Loaded, critic: &Network) -> Result<FloatNet, Failure> {
+/// The generator with its discriminator behind the picture.
+fn judged(
+    net: FloatNet,
+    checkpoint: &Checkpoint,
+    loaded: &Loaded,
+    discriminator: &Network,
+) -> Result<FloatNet, Failure> {
     let recipe = &checkpoint.recipe;
     let Some((_, held_out)) = &loaded.pictures else {
-        return Err(Failure::unusable("--with-critic: these are points; a device shows scores beside pictures alone"));
+        return Err(Failure::unusable(
+            "--with-discriminator: these are points; a device shows scores beside pictures alone",
+        ));
     };
     let differences = match recipe.objective.loss {
         Loss::Minimax | Loss::NonSaturating | Loss::FeatureMatching => false,
         Loss::Relativistic | Loss::Hinge | Loss::Wasserstein => true,
         loss => {
             return Err(Failure::unusable(format!(
-                "--with-critic: the critic of {loss:?} gives no score that is a share of one"
+                "--with-discriminator: the discriminator of {loss:?} gives no score that is a share of one"
             )));
         }
     };
-    let critic = quantise::fold("critic", critic, checkpoint.critic(), &[], recipe.data.range)
-        .map_err(|e| Failure::unusable(format!("--with-critic: {e}")))?;
+    let discriminator =
+        quantize::fold("discriminator", discriminator, checkpoint.discriminator(), &[], recipe.data.range)
+            .map_err(|e| Failure::unusable(format!("--with-discriminator: {e}")))?;
     let [low, high] = recipe.data.range;
     let value = |&byte: &u8| low + f32::from(byte) / 255.0 * (high - low);
     let real: Vec<f32> = (0..held_out.count().min(REAL)).flat_map(|i| held_out.bytes(i)).map(value).collect();
-    Ok(net.judged_by(critic, differences.then_some(&real)))
+    Ok(net.judged_by(discriminator, differences.then_some(&real)))
 }
 
 /// How far the integers' scores are from the float ones, of as many latents as rows are compared.
-fn score_words(net: &FloatNet, quantised: &Quantised) -> Result<String, Failure> {
-    let file = ModelFile::of(&quantised.file);
+fn score_words(net: &FloatNet, quantized: &Quantized) -> Result<String, Failure> {
+    let file = ModelFile::of(&quantized.file);
     let model = Model::from_bytes(file.bytes())?;
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(&model, &mut arena)?;
@@ -157,21 +165,21 @@ fn score_words(net: &FloatNet, quantised: &Quantised) -> Result<String, Failure>
     }
     let n = f64::from(EXACT_SEEDS);
     Ok(format!(
-        "critic: mean D(G(z)) {:.2}; int8 is off by {:.3} on average, {worst:.3} at most, over {EXACT_SEEDS} seeds",
+        "discriminator: mean D(G(z)) {:.2}; int8 is off by {:.3} on average, {worst:.3} at most, over {EXACT_SEEDS} seeds",
         total / n,
         sum / n
     ))
 }
 
 /// Whether the rows that the runtime streams equal a whole-tensor computation of the same integers, bit for bit.
-pub(crate) fn bit_exact(quantised: &Quantised) -> Result<bool, Failure> {
-    let file = ModelFile::of(&quantised.file);
+pub(crate) fn bit_exact(quantized: &Quantized) -> Result<bool, Failure> {
+    let file = ModelFile::of(&quantized.file);
     let model = Model::from_bytes(file.bytes())?;
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(&model, &mut arena)?;
     for seed in 0..EXACT_SEEDS {
         let latent = model.latent(seed);
-        let whole = oracle::picture(&quantised.layers, latent.values());
+        let whole = oracle::picture(&quantized.layers, latent.values());
         let mut streamed = Vec::with_capacity(whole.len());
         let mut rows = generator.rows(&latent);
         while let Some(row) = rows.next_row() {

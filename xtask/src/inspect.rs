@@ -85,12 +85,12 @@ fn as_json(model: &Model<'_>) -> Value {
 fn as_text(model: &Model<'_>, path: &Path) -> String {
     let bold = |words: &str| console::on_stdout(Tint::Bold, words);
     let (width, height) = model.size();
-    let colours = if model.channels() == 1 { "grey" } else { "RGB" };
+    let colors = if model.channels() == 1 { "gray" } else { "RGB" };
     let (flash, ram, whole) = (model.flash_bytes() as u64, model.arena_len() as u64, model.whole_tensor_bytes());
     let weights: u64 = model.layers().map(|l| u64::from(l.weight_bytes)).sum();
     let percent = (100 * ram).checked_div(whole).unwrap_or(0);
     format!(
-        "{}  {width}x{height} {colours}, latent of {}, {} multiply-accumulates a picture, {}\n\n{}\n\
+        "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates a picture, {}\n\n{}\n\
          {}  {} bytes of flash: {} of weights, {} of biases, scales, tables and structure\n\
          {}    {} bytes drawn row by row, {percent} % of the {} that whole tensors would take\n\n{}\n{}",
         bold(model.name()),

@@ -40,7 +40,7 @@ enum What {
     Ring(PointsArgs),
     /// The same on twenty-five Gaussians on a grid
     Grid(PointsArgs),
-    /// The densities of data and generator on a line, the critic over them, at four moments
+    /// The densities of data and generator on a line, the discriminator over them, at four moments
     Densities,
     /// G(z) = wz + b against D(x) = sigmoid(ax + c), every number in sight
     Playground {
@@ -51,11 +51,11 @@ enum What {
         #[arg(long, value_name = "Z", default_value_t = 0.0, allow_hyphen_values = true)]
         z: f32,
     },
-    /// What the theory says, checked in numbers: the best critic, C(G), the game, its optimum
+    /// What the theory says, checked in numbers: the best discriminator, C(G), the game, its optimum
     Theory,
     /// The smallest GAN that does not converge, and what makes it converge
     Dirac,
-    /// A critic that is too good: how the generator's gradient dies, and what keeps it alive
+    /// A discriminator that is too good: how the generator's gradient dies, and what keeps it alive
     Vanishing,
     /// A Gaussian, a mixture, a Boltzmann machine, a variational auto-encoder and a GAN on one set of numbers
     Compare,
@@ -77,7 +77,7 @@ enum What {
         #[arg(long, value_name = "N", default_value_t = 1500)]
         steps: u64,
     },
-    /// Step sizes: critic's against generator's, and what comes of each pair
+    /// Step sizes: discriminator's against generator's, and what comes of each pair
     Rates(RatesArgs),
     /// Three digits as red, green and blue: how many of a thousand modes are made
     Stacked(StackedArgs),
@@ -104,9 +104,9 @@ struct RatesArgs {
     /// A recipe of points, methods behind a +
     #[arg(value_name = "RECIPE", default_value = "ring")]
     recipe: String,
-    /// The critic's rates, with commas between
+    /// The discriminator's rates, with commas between
     #[arg(long, value_name = "RATES", value_delimiter = ',', default_values_t = [1e-4, 3e-4, 1e-3, 3e-3])]
-    critic: Vec<f32>,
+    discriminator: Vec<f32>,
     /// The generator's rates, with commas between
     #[arg(long, value_name = "RATES", value_delimiter = ',', default_values_t = [1e-4, 3e-4, 1e-3, 3e-3])]
     generator: Vec<f32>,
@@ -247,8 +247,8 @@ fn points(recipe: &'static str, args: PointsArgs) -> Result<Points, Failure> {
 }
 
 fn swept(args: RatesArgs) -> Rates {
-    let RatesArgs { recipe, critic, generator, steps, set } = args;
-    Rates { recipe, critic, generator, steps, settings: set }
+    let RatesArgs { recipe, discriminator, generator, steps, set } = args;
+    Rates { recipe, discriminator, generator, steps, settings: set }
 }
 
 fn words(findings: &Findings) -> String {

@@ -78,7 +78,7 @@ impl Way {
         })
     }
 
-    /// A cargo command for `target`, still without its packages; its artefacts are kept in `target/cross`.
+    /// A cargo command for `target`, still without its packages; its artifacts are kept in `target/cross`.
     pub(crate) fn cargo(&self, subcommand: &str, target: &str) -> Command {
         let mut command = match self {
             Self::Installed => Command::new("cargo"),

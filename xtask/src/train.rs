@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
   cargo xtask train                                     the built-in 16x16 faces
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
   cargo xtask train faces --data photos/                your own folder of PNG and JPEG pictures, at 16x16
-  cargo xtask train --set optimiser.rate=0.0005         one setting changed; --dry-run shows them all
+  cargo xtask train --set optimizer.rate=0.0005         one setting changed; --dry-run shows them all
   cargo xtask train ring --seeds 5                      the same recipe with seeds 1 to 5
   cargo xtask train --resume latest --steps 20000       longer than it was meant to be")]
 pub(crate) struct Args {
@@ -155,9 +155,9 @@ fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
         let told = &mut |part, r: &Report| {
             text += &match part {
                 Part::Drawn => format!("step {step}: draw {batch} latents z and {batch} real examples x; make G(z)\n"),
-                Part::Critic => format!(
+                Part::Discriminator => format!(
                     "step {step}: judge x and G(z) together, D(x) {:.3}, D(G(z)) {:.3}; move D against its loss {:.4}\n",
-                    r.judged_real, r.judged_fake, r.critic_loss
+                    r.judged_real, r.judged_fake, r.discriminator_loss
                 ),
                 Part::Generator => {
                     format!("step {step}: move G against its loss {:.4}, through D, which stays\n", r.generator_loss)

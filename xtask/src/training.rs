@@ -71,9 +71,9 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     recipe.warnings().iter().for_each(|w| console::note(&format!("  warning    {w}")));
     let mb = |bytes: usize| bytes as f64 / (1 << 20) as f64;
     console::note(&format!(
-        "  networks   generator {} weights, critic {} weights; {:.2} GFLOP a step of batch {}",
+        "  networks   generator {} weights, discriminator {} weights; {:.2} GFLOP a step of batch {}",
         trainer.generator().len(),
-        trainer.critic().len(),
+        trainer.discriminator().len(),
         trainer.flops() / 1e9,
         recipe.train.batch
     ));
@@ -158,11 +158,11 @@ impl View {
             Event::Alarm(alarm) => self.say(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
             Event::WentBack(step, rate) => {
                 self.bar.set_position(step);
-                self.say(&format!("back to step {step}, and on with optimiser.rate {rate:.2e}"));
+                self.say(&format!("back to step {step}, and on with optimizer.rate {rate:.2e}"));
             }
             Event::Converged => {
                 self.say(
-                    "converged: the critic cannot tell any more, and the measure stays; more steps will change little",
+                    "converged: the discriminator cannot tell any more, and the measure stays; more steps will change little",
                 );
             }
         }
@@ -179,7 +179,12 @@ impl View {
 fn numbers(r: &Report) -> String {
     format!(
         "loss D {:.3} G {:.3}  D(real) {:.2} D(fake) {:.2}  gradient D {:.2} G {:.2}",
-        r.critic_loss, r.generator_loss, r.judged_real, r.judged_fake, r.critic_gradient, r.generator_gradient
+        r.discriminator_loss,
+        r.generator_loss,
+        r.judged_real,
+        r.judged_fake,
+        r.discriminator_gradient,
+        r.generator_gradient
     )
 }
 

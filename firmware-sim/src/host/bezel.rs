@@ -63,7 +63,7 @@ impl Look {
         let look = |body, glass, dark, bright, dot| Self { device: *device, scale, body, glass, dark, bright, dot };
         match device.depth {
             Depth::Mono => look([24, 58, 110], [6, 8, 12], [8, 10, 16], [196, 232, 255], Dot::Gapped),
-            Depth::Grey16 => look([26, 92, 60], [8, 8, 8], [10, 10, 8], [255, 246, 214], Dot::Gapped),
+            Depth::Gray16 => look([26, 92, 60], [8, 8, 8], [10, 10, 8], [255, 246, 214], Dot::Gapped),
             Depth::Led10 => look([30, 30, 34], [22, 22, 25], [52, 20, 22], [255, 56, 40], Dot::Lamp),
             Depth::Paper => look([238, 238, 236], [206, 205, 198], [34, 34, 38], [224, 222, 212], Dot::Square),
             Depth::Rgb565 => look([38, 40, 46], [6, 6, 8], [0, 0, 0], [255, 255, 255], Dot::Square),
@@ -128,7 +128,7 @@ impl Look {
         out
     }
 
-    /// A panel colour as this panel shows it: between its darkest and its brightest state.
+    /// A panel color as this panel shows it: between its darkest and its brightest state.
     fn lit(&self, color: Rgb) -> Rgb {
         let mix = |c: usize| {
             let (dark, bright, at) = (u32::from(self.dark[c]), u32::from(self.bright[c]), u32::from(color[c]));

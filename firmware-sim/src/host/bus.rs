@@ -96,7 +96,7 @@ impl Drawn {
 pub struct Instructions {
     /// Of a picture.
     pub picture: u64,
-    /// Of a picture and its score, where the model has a critic.
+    /// Of a picture and its score, where the model has a discriminator.
     pub judged: u64,
 }
 

@@ -1,8 +1,8 @@
-//! The emulated devices: panel, colour depth, and how much of the chip is left for a model.
+//! The emulated devices: panel, color depth, and how much of the chip is left for a model.
 //!
-//! | device             | panel               | colours      | chip, core             | flash   | firmware | RAM    | firmware |
+//! | device             | panel               | colors      | chip, core             | flash   | firmware | RAM    | firmware |
 //! |--------------------|---------------------|--------------|------------------------|---------|----------|--------|----------|
-//! | `oled-128x64`      | SSD0323, 128x64     | 16 greys     | LM3S6965, Cortex-M3    | 256 KiB | 64 KiB   | 64 KiB | 16 KiB   |
+//! | `oled-128x64`      | SSD0323, 128x64     | 16 grays     | LM3S6965, Cortex-M3    | 256 KiB | 64 KiB   | 64 KiB | 16 KiB   |
 //! | `oled-mono-128x64` | SSD1306, 128x64     | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 72 KiB   | 256 KiB| 16 KiB   |
 //! | `st7789-240`       | ST7789, 240x240     | 65,536       | RP2040, Cortex-M0+     | 2 MiB   | 72 KiB   | 264 KiB| 16 KiB   |
 //! | `tft-320x240`      | ILI9341, 320x240    | 65,536       | STM32F405, Cortex-M4F  | 1 MiB   | 72 KiB   | 128 KiB| 16 KiB   |
@@ -24,15 +24,15 @@ use ganlet_runtime::Model;
 use super::bus::{Bus, Wiring, budget_bar};
 use super::error::SimError;
 
-/// What colours a panel can show.
+/// What colors a panel can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// On and off.
     Mono,
     /// On and off, dark on white.
     Paper,
-    /// Sixteen greys.
-    Grey16,
+    /// Sixteen grays.
+    Gray16,
     /// Single LEDs of ten brightnesses.
     Led10,
     /// 5 bits of red, 6 of green, 5 of blue.
@@ -44,9 +44,9 @@ impl Depth {
         match self {
             Self::Mono => "mono",
             Self::Paper => "mono, paper",
-            Self::Grey16 => "16 greys",
+            Self::Gray16 => "16 grays",
             Self::Led10 => "10 levels",
-            Self::Rgb565 => "65,536 colours",
+            Self::Rgb565 => "65,536 colors",
         }
     }
 }
@@ -83,7 +83,7 @@ pub struct Device {
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Colours.
+    /// Colors.
     pub depth: Depth,
     /// How pixels come to the panel.
     pub bus: Bus,
@@ -118,7 +118,7 @@ const DEVICES: [Device; 7] = [
         panel: "SSD0323",
         width: 128,
         height: 64,
-        depth: Depth::Grey16,
+        depth: Depth::Gray16,
         bus: Bus { wiring: Wiring::Rows(64), hertz: 50_000_000 / 14 },
         chip: Chip::new("LM3S6965", ("m3", 50), [256, 64], [64, 16]),
     },
@@ -197,7 +197,7 @@ impl Device {
         DEVICES.iter().find(same).copied().ok_or_else(|| SimError::UnknownDevice { name: name.to_owned() })
     }
 
-    /// Panel, colours and chip in a line.
+    /// Panel, colors and chip in a line.
     #[must_use]
     pub fn describe(&self) -> String {
         let size = format!("{}x{}", self.width, self.height);

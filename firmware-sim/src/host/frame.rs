@@ -1,4 +1,4 @@
-//! A picture of 8-bit colours on the host, and how it becomes a PNG.
+//! A picture of 8-bit colors on the host, and how it becomes a PNG.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -24,7 +24,7 @@ impl Frame {
         Self { width, height, rgb: vec![0; width as usize * height as usize * 3] }
     }
 
-    /// The colour at a place inside.
+    /// The color at a place inside.
     ///
     /// # Panics
     /// When the place is outside.
@@ -36,7 +36,7 @@ impl Frame {
         [self.rgb[i], self.rgb[i + 1], self.rgb[i + 2]]
     }
 
-    /// Sets the colour at a place; nothing happens outside.
+    /// Sets the color at a place; nothing happens outside.
     pub(crate) fn set(&mut self, x: i32, y: i32, color: [u8; 3]) {
         if (0..self.width as i32).contains(&x) && (0..self.height as i32).contains(&y) {
             let i = (y as usize * self.width as usize + x as usize) * 3;

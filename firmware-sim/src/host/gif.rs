@@ -69,7 +69,7 @@ fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::
     Ok(stored)
 }
 
-/// A frame with its own palette: exact up to 256 colours, as on every mono, grey and LED panel, else the nearest of 256 chosen ones.
+/// A frame with its own palette: exact up to 256 colors, as on every mono, gray and LED panel, else the nearest of 256 chosen ones.
 pub(super) fn indexed(frame: &Frame) -> GifFrame<'static> {
     let (width, height) = (frame.width as u16, frame.height as u16);
     let mut palette = BTreeMap::new();

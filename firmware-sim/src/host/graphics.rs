@@ -99,7 +99,7 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Bands of six rows; in each, for every colour in it, a character a column whose bits are the rows. Colours are in percent.
+/// Bands of six rows; in each, for every color in it, a character a column whose bits are the rows. Colors are in percent.
 fn sixel(frame: &Frame) -> String {
     let picture = indexed(frame);
     let (width, height) = (frame.width as usize, frame.height as usize);
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(length, 7000_usize.div_ceil(3) * 4);
     }
 
-    /// Numbers of colours by their places.
+    /// Numbers of colors by their places.
     type Drawing = BTreeMap<(usize, usize), usize>;
 
     /// What a terminal draws of sixels, and the palette in percent.

@@ -1,4 +1,4 @@
-//! The emulated panel: a frame of the panel's own colours, which keeps count of what was drawn outside.
+//! The emulated panel: a frame of the panel's own colors, which keeps count of what was drawn outside.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use super::device::{Depth, Device};
 use super::frame::Frame;
 use crate::color::PanelColor;
 
-/// Pixels of one colour type.
+/// Pixels of one color type.
 #[derive(Clone, Debug)]
 pub(crate) struct Pixels<C> {
     size: Size,
@@ -88,7 +88,7 @@ impl<C: PanelColor> DrawTarget for Pixels<C> {
 #[derive(Clone, Debug)]
 pub(crate) enum Panel {
     Mono(Pixels<BinaryColor>),
-    Grey16(Pixels<Gray4>),
+    Gray16(Pixels<Gray4>),
     Led10(Pixels<Gray8>),
     Rgb565(Pixels<Rgb565>),
 }
@@ -98,7 +98,7 @@ impl Panel {
         let size = Size::new(device.width, device.height);
         match device.depth {
             Depth::Mono | Depth::Paper => Self::Mono(Pixels::new(size)),
-            Depth::Grey16 => Self::Grey16(Pixels::new(size)),
+            Depth::Gray16 => Self::Gray16(Pixels::new(size)),
             Depth::Led10 => Self::Led10(Pixels::new(size)),
             Depth::Rgb565 => Self::Rgb565(Pixels::new(size)),
         }
@@ -108,7 +108,7 @@ impl Panel {
     pub(crate) fn strays(&self) -> usize {
         match self {
             Self::Mono(pixels) => pixels.strays,
-            Self::Grey16(pixels) => pixels.strays,
+            Self::Gray16(pixels) => pixels.strays,
             Self::Led10(pixels) => pixels.strays,
             Self::Rgb565(pixels) => pixels.strays,
         }
@@ -118,13 +118,13 @@ impl Panel {
     pub(crate) fn take_drawn(&mut self) -> Drawn {
         std::mem::take(match self {
             Self::Mono(pixels) => &mut pixels.drawn,
-            Self::Grey16(pixels) => &mut pixels.drawn,
+            Self::Gray16(pixels) => &mut pixels.drawn,
             Self::Led10(pixels) => &mut pixels.drawn,
             Self::Rgb565(pixels) => &mut pixels.drawn,
         })
     }
 
-    /// What the panel shows, each of its colours as the nearest of the screen's.
+    /// What the panel shows, each of its colors as the nearest of the screen's.
     pub(crate) fn frame(&self) -> Frame {
         fn collect<C: Copy>(pixels: &Pixels<C>, rgb: impl Fn(C) -> Rgb888) -> Frame {
             let mut frame = Frame::new(pixels.size.width, pixels.size.height);
@@ -136,7 +136,7 @@ impl Panel {
         }
         match self {
             Self::Mono(pixels) => collect(pixels, Rgb888::from),
-            Self::Grey16(pixels) => collect(pixels, Rgb888::from),
+            Self::Gray16(pixels) => collect(pixels, Rgb888::from),
             Self::Led10(pixels) => collect(pixels, |color| Rgb888::from(Gray8::new(ten_levels(color.luma())))),
             Self::Rgb565(pixels) => collect(pixels, Rgb888::from),
         }

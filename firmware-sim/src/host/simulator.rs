@@ -214,7 +214,7 @@ impl<'m> Simulator<'m> {
         let why = format_args!("{why}");
         let drawn = match &mut panel {
             Panel::Mono(pixels) => screens::notice(pixels, why, theme(device).inks()),
-            Panel::Grey16(pixels) => screens::notice(pixels, why, theme(device).inks()),
+            Panel::Gray16(pixels) => screens::notice(pixels, why, theme(device).inks()),
             Panel::Led10(pixels) => screens::notice(pixels, why, theme(device).inks()),
             Panel::Rgb565(pixels) => screens::notice(pixels, why, theme(device).inks()),
         };
@@ -229,7 +229,7 @@ impl<'m> Simulator<'m> {
         let Ok(mut generator) = Generator::of_family(model, arena, device.chip.family) else { return false };
         let drawn = match panel {
             Panel::Mono(pixels) => app.draw(model, &mut generator, pixels),
-            Panel::Grey16(pixels) => app.draw(model, &mut generator, pixels),
+            Panel::Gray16(pixels) => app.draw(model, &mut generator, pixels),
             Panel::Led10(pixels) => app.draw(model, &mut generator, pixels),
             Panel::Rgb565(pixels) => app.draw(model, &mut generator, pixels),
         };

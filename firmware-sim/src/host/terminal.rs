@@ -1,4 +1,4 @@
-//! The panel in a terminal: two pixels a character, as half blocks in 24-bit colour, or a picture where the terminal has pictures.
+//! The panel in a terminal: two pixels a character, as half blocks in 24-bit color, or a picture where the terminal has pictures.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +16,7 @@ use super::simulator::Simulator;
 use crate::color::luma;
 use crate::input::Button;
 
-/// Characters from dark to bright, for a terminal without colours.
+/// Characters from dark to bright, for a terminal without colors.
 const RAMP: &[u8; 10] = b" .:-=+*#%@";
 
 /// The panel as text of at most `columns` by `rows` characters; without `color`, as plain characters from dark to bright.

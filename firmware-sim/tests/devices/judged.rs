@@ -1,4 +1,4 @@
-//! Models with classes, and with a critic behind the picture.
+//! Models with classes, and with a discriminator behind the picture.
 
 use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
 use ganlet_runtime::{Generator, Model};
@@ -19,15 +19,15 @@ fn dense(shape: Shape, input: Source, weights: Vec<i8>) -> LayerSpec {
     }
 }
 
-/// Three classes of grey: -80, 0 and 80; the critic's value is half of the mean pixel.
-fn greys(with_critic: bool) -> ModelFile {
-    let mut builder = Builder::new("greys", 2);
+/// Three classes of gray: -80, 0 and 80; the discriminator's value is half of the mean pixel.
+fn grays(with_discriminator: bool) -> ModelFile {
+    let mut builder = Builder::new("grays", 2);
     builder.classes(3);
     let picture = Shape { h: 4, w: 4, c: 1 };
     // 16 outputs for each input: two latent values that do nothing, three classes that are 32 where chosen.
     let weights = [0, 0, -127, 0, 127].iter().flat_map(|&w| [w; 16]).collect();
     let at = builder.push(&dense(picture, Source::Latent, weights));
-    if with_critic {
+    if with_discriminator {
         builder.pictures(&[0]);
         builder.push(&dense(Shape { h: 1, w: 1, c: 1 }, at, vec![2; 16]));
     }
@@ -38,53 +38,53 @@ fn simulator(file: &ModelFile) -> Simulator<'_> {
     Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap()
 }
 
-fn grey(simulator: &Simulator<'_>) -> u8 {
+fn gray(simulator: &Simulator<'_>) -> u8 {
     let corner = simulator.app().layout().picture.area().top_left;
     simulator.frame().at(corner.x as u32, corner.y as u32)[0]
 }
 
 #[test]
 fn the_class_screen_goes_through_the_classes_and_is_there_only_where_there_are_any() {
-    let file = greys(false);
+    let file = grays(false);
     let mut simulator = simulator(&file);
     for screen in [Screen::Walk, Screen::Knobs, Screen::Class] {
         simulator.press(Button::Select);
         assert_eq!(simulator.app().screen(), screen);
     }
-    let mut shown = vec![grey(&simulator)];
+    let mut shown = vec![gray(&simulator)];
     for _ in 0..3 {
         simulator.press(Button::Right);
-        shown.push(grey(&simulator));
+        shown.push(gray(&simulator));
     }
     assert!(shown[0] < shown[1] && shown[1] < shown[2] && shown[3] == shown[0], "{shown:?}");
     simulator.press(Button::Left);
-    assert_eq!(grey(&simulator), shown[2], "before the first class comes the last one");
+    assert_eq!(gray(&simulator), shown[2], "before the first class comes the last one");
     simulator.press(Button::Down);
-    assert_eq!((grey(&simulator), simulator.app().seed()), (shown[2], 2), "another seed, the same class");
+    assert_eq!((gray(&simulator), simulator.app().seed()), (shown[2], 2), "another seed, the same class");
     simulator.press(Button::Select);
     assert_eq!(simulator.app().screen(), Screen::About);
     assert_eq!(simulator.strays(), 0);
 }
 
 #[test]
-fn the_critics_score_stands_beside_the_knobs() {
-    let (with, without) = (greys(true), greys(false));
+fn the_discriminators_score_stands_beside_the_knobs() {
+    let (with, without) = (grays(true), grays(false));
     let model = Model::from_bytes(with.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(&model, &mut arena).unwrap();
     let score = |generator: &mut Generator<'_>, seed| generator.judged_rows(&model.latent(seed)).score().unwrap();
     let scores: Vec<u8> = (0..3).map(|seed| score(&mut generator, seed)).collect();
     assert!(scores[0] < scores[1] && scores[1] < scores[2], "{scores:?}");
-    // The words differ with the critic, and with its score; the picture does not.
+    // The words differ with the discriminator, and with its score; the picture does not.
     let frame = |file: &ModelFile, presses: &[Button]| {
         let mut simulator = simulator(file);
         presses.iter().for_each(|&button| simulator.press(button));
-        (grey(&simulator), simulator.frame())
+        (gray(&simulator), simulator.frame())
     };
     let knobs = [Button::Select, Button::Select];
     let (plain, judged) = (frame(&without, &knobs), frame(&with, &knobs));
     assert!(plain.0 == judged.0 && plain.1 != judged.1);
-    assert_eq!(frame(&without, &[]).1, frame(&with, &[]).1, "the gallery asks no critic");
+    assert_eq!(frame(&without, &[]).1, frame(&with, &[]).1, "the gallery asks no discriminator");
     let next = frame(&with, &[Button::Right, Button::Select, Button::Select]);
     assert!(next.0 > judged.0 && next.1 != judged.1);
 }

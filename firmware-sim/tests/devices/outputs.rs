@@ -33,7 +33,7 @@ fn a_png_shows_every_panel_pixel_enlarged() {
             [rgb[i], rgb[i + 1], rgb[i + 2]]
         };
         let (frame, (left, top), scale) = (simulator.frame(), look.origin(), look.scale());
-        // One panel colour, one colour in the portrait: the centre of every pixel tells.
+        // One panel color, one color in the portrait: the center of every pixel tells.
         let mut tints = std::collections::BTreeMap::new();
         for y in 0..frame.height {
             for x in 0..frame.width {
@@ -49,7 +49,7 @@ fn a_png_shows_every_panel_pixel_enlarged() {
 
 #[test]
 fn a_gif_holds_every_different_frame_lasts_as_long_as_the_session_and_ends_as_it_did() {
-    // Greys: few enough colours for palettes that are exact.
+    // Grays: few enough colors for palettes that are exact.
     let (file, folder) = (picture_model(16, 16, 1), folder("gif"));
     let script: Script = "wait:5,right,wait:4,select,wait:7,select,right,right".parse().unwrap();
     for device in Device::all() {

@@ -1,4 +1,4 @@
-//! What the panels show: the generator's rows, in the panel's own colours, and nothing outside.
+//! What the panels show: the generator's rows, in the panel's own colors, and nothing outside.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ fn shown(depth: Depth, rgb: [u8; 3], at: Point) -> [u8; 3] {
             let light = (u32::from(luma(rgb)).pow(2) + 127) / 255;
             [if light >= threshold { 255 } else { 0 }; 3]
         }
-        Depth::Grey16 => [(nearest(luma(rgb), 15) * 17) as u8; 3],
+        Depth::Gray16 => [(nearest(luma(rgb), 15) * 17) as u8; 3],
         Depth::Led10 => [(nearest(luma(rgb), 9) * 255 / 9) as u8; 3],
         // Spread back to eight bits by rounding.
         Depth::Rgb565 => {
@@ -82,7 +82,7 @@ fn the_picture_on_the_panel_is_the_generator_s_rows_enlarged_by_a_whole_factor()
 }
 
 #[test]
-fn every_panel_shows_its_own_colours_only_and_nothing_is_drawn_outside() {
+fn every_panel_shows_its_own_colors_only_and_nothing_is_drawn_outside() {
     every_pair(|name, mut simulator| {
         let mut seen = BTreeSet::<[u8; 3]>::new();
         let tour: Script = "right,select,wait:9,select,right,left,left,down,right,select,wait:60".parse().unwrap();
@@ -91,12 +91,12 @@ fn every_panel_shows_its_own_colours_only_and_nothing_is_drawn_outside() {
             Ok::<_, std::convert::Infallible>(())
         });
         assert_eq!(simulator.strays(), 0, "{name}");
-        let grey = seen.iter().all(|[r, g, b]| r == g && g == b);
+        let gray = seen.iter().all(|[r, g, b]| r == g && g == b);
         match simulator.device().depth {
             Depth::Mono | Depth::Paper => assert_eq!(Vec::from_iter(seen), [[0; 3], [255; 3]], "{name}"),
-            Depth::Grey16 => assert!(grey && (3..=16).contains(&seen.len()), "{name}: {} greys", seen.len()),
-            Depth::Led10 => assert!(grey && (3..=10).contains(&seen.len()), "{name}: {} levels", seen.len()),
-            Depth::Rgb565 => assert!(seen.len() > 16, "{name}: {} colours", seen.len()),
+            Depth::Gray16 => assert!(gray && (3..=16).contains(&seen.len()), "{name}: {} grays", seen.len()),
+            Depth::Led10 => assert!(gray && (3..=10).contains(&seen.len()), "{name}: {} levels", seen.len()),
+            Depth::Rgb565 => assert!(seen.len() > 16, "{name}: {} colors", seen.len()),
         }
     });
 }

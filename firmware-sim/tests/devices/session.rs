@@ -13,7 +13,7 @@ use ganlet_sim::{Board, Button, Kept, Keys, Memory, Session};
 
 use crate::models::picture_model;
 
-/// 128x64 pixels of 16 greys.
+/// 128x64 pixels of 16 grays.
 struct Panel(Frame);
 
 impl OriginDimensions for Panel {

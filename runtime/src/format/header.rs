@@ -137,9 +137,9 @@ impl Op {
 /// How an accumulator becomes an i8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Activation {
-    /// Requantise, add the zero point, saturate: linear, and ReLU where the zero point is -128.
+    /// Requantize, add the zero point, saturate: linear, and ReLU where the zero point is -128.
     Clamp,
-    /// Requantise to i16 and look up with linear interpolation: tanh, sigmoid, leaky ReLU.
+    /// Requantize to i16 and look up with linear interpolation: tanh, sigmoid, leaky ReLU.
     Table(Span),
 }
 

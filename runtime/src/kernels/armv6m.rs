@@ -1,7 +1,7 @@
 //! The kernels of Armv6-M: rows of doubling and dense layers; what they cannot make, the portable ones do.
 //!
 //! There is neither a long multiplication nor one that accumulates. Two products of bytes share a 32-bit word only for two
-//! steps, and emptying it costs more than it saves: single products it is, with few loads and no call for requantisation.
+//! steps, and emptying it costs more than it saves: single products it is, with few loads and no call for requantization.
 use super::{
     group,
     portable::dot,

@@ -1,4 +1,4 @@
-@ The inner loop of Armv6-M: two pairs of neighbouring pixels times the weights of the odd and of the even columns.
+@ The inner loop of Armv6-M: two pairs of neighboring pixels times the weights of the odd and of the even columns.
 @
 @ A product destroys a factor, bytes load with a sign from the sum of two low registers only, and sums fit in high
 @ registers: four products take five loads (a weight twice), four multiplications, four additions.

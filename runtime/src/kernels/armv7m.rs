@@ -35,7 +35,7 @@ struct Double {
     left: MaybeUninit<usize>,
     odd: MaybeUninit<i32>,
     last: MaybeUninit<i32>,
-    /// Where the value that waits goes with its neighbour, and where the next pair goes.
+    /// Where the value that waits goes with its neighbor, and where the next pair goes.
     held_at: MaybeUninit<*mut u8>,
     at: MaybeUninit<*mut u8>,
     /// Bytes from a pair of words to the next of its channel.
@@ -212,7 +212,7 @@ pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     }
 }
 
-/// Adds the products of eight channels of neighbouring pixels, `step` bytes each, with the weights of as many; tells whether it could.
+/// Adds the products of eight channels of neighboring pixels, `step` bytes each, with the weights of as many; tells whether it could.
 pub(super) fn add_each(pixels: &[u8], weights: &[u8], step: usize, sums: &mut Sums) -> bool {
     let count = weights.len() / GROUP;
     let able = count > 0 && pixels.len() >= (count - 1) * step + GROUP;

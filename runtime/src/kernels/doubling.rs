@@ -6,7 +6,7 @@ use super::{
 use crate::weights::{self, LANE, Taps};
 
 impl Row<'_> {
-    /// Each output sees two rows of two neighbouring pixels, of which those beyond the picture count in the bias.
+    /// Each output sees two rows of two neighboring pixels, of which those beyond the picture count in the bias.
     pub(super) fn double(&self, out: &mut Out<'_>) {
         let (c_in, c_out) = (usize::from(self.input.shape.c), usize::from(self.shape.c));
         let w = usize::from(self.input.shape.w);

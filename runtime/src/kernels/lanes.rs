@@ -1,8 +1,8 @@
 //! The packed kernels: two values in a word, so that one 32×32+64-bit multiply-accumulate makes four products.
 //!
 //! `(w0 + w1·2^21)·(a0 + a1·2^21)` adds w0·a0 to the low lane of an accumulator, w1·a0 + w0·a1 to the middle lane and
-//! w1·a1 to the high one. With the weights of two horizontal taps and two neighbouring pixels the middle lane is a whole
-//! output, and the outer lanes are the halves that the neighbouring pairs of pixels complete.
+//! w1·a1 to the high one. With the weights of two horizontal taps and two neighboring pixels the middle lane is a whole
+//! output, and the outer lanes are the halves that the neighboring pairs of pixels complete.
 use super::row::{Finish, Out, Row};
 use crate::{
     format::{read_i32, table_at},

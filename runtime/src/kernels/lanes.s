@@ -237,7 +237,7 @@ ganlet_unpack:
 @ void ganlet_double(Double *row): the struct of this name in armv7m.rs.
 @
 @ r4 row, r5 m, r6 zero point, r7 and r8 biases of even and odd columns, r9 and r10 what the pixels so far add to
-@ the next odd and even column, r11 the value that waits for its neighbour.
+@ the next odd and even column, r11 the value that waits for its neighbor.
 
     .section .text.ganlet_double, "ax", %progbits
     .global ganlet_double

@@ -2,7 +2,7 @@
 
     .syntax unified
 
-@ Requantises x by the multiplier in r5 and adds the zero point in r6. lr is temporary.
+@ Requantizes x by the multiplier in r5 and adds the zero point in r6. lr is temporary.
 .macro GANLET_SCALE x
     smull lr, \x, \x, r5
     adds lr, lr, #0x80000000

@@ -1,6 +1,6 @@
 //! The vector kernels of Armv8.1-M: rows of doubling and dense layers; what they cannot make, the portable ones do.
 //!
-//! Two neighbouring pixels lie side by side, and so do the weights of two horizontal taps. Every such pair of pixels
+//! Two neighboring pixels lie side by side, and so do the weights of two horizontal taps. Every such pair of pixels
 //! makes an odd column of the output and the even one behind it, each a product of two runs of bytes.
 use super::{
     group,

@@ -34,7 +34,7 @@ ganlet_start:
     pop {r4, pc}
     .size ganlet_start, . - ganlet_start
 
-@ Three pairs of neighbouring pixels times the weights of the odd and of the even columns: six outputs at a time.
+@ Three pairs of neighboring pixels times the weights of the odd and of the even columns: six outputs at a time.
 @
 @ void ganlet_windows(const i8 *even, const i8 *odd, const i8 *pixels, i32 *sums, i32 *sums_end, u32 pixel, u32 steps)
 @ Adds `steps` times 16 products to each sum; the next three pairs begin three pixels on.
@@ -144,7 +144,7 @@ ganlet_edges:
     pop {r4-r6, pc}
     .size ganlet_edges, . - ganlet_edges
 
-@ Requantises, adds the zero point, saturates: VRMULH is (a * b + 2^31) >> 32. A value every `step` bytes.
+@ Requantizes, adds the zero point, saturates: VRMULH is (a * b + 2^31) >> 32. A value every `step` bytes.
 @
 @ void ganlet_finish(const i32 *sums, i8 *out, u32 step, i32 m, i32 zero_point, u32 count)
 
@@ -222,7 +222,7 @@ ganlet_table:
     pop {r4-r6, pc}
     .size ganlet_table, . - ganlet_table
 
-@ As ganlet_finish, neighbouring values with a bias and a multiplier each.
+@ As ganlet_finish, neighboring values with a bias and a multiplier each.
 @
 @ void ganlet_finish_each(const i32 *sums, const i32 *biases, const i32 *scales, i8 *out, i32 zero_point, u32 count)
 

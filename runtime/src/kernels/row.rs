@@ -56,7 +56,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Finishes the sums of neighbouring channels of pixel `x` and writes the values.
+    /// Finishes the sums of neighboring channels of pixel `x` and writes the values.
     #[inline(never)]
     pub(super) fn finish_run(&self, sums: &[i32], first_bias: usize, x: usize, channel: usize, out: &mut Out<'_>) {
         let from = |span: Span, first: usize| self.blob.get(span.at as usize + 4 * first..).unwrap_or_default();
@@ -144,12 +144,12 @@ impl Finish<'_> {
 
     #[inline(always)]
     pub(super) fn saturated(&self, acc: i32) -> i8 {
-        requant::saturate(requant::requantise(acc, self.m, self.zero_point))
+        requant::saturate(requant::requantize(acc, self.m, self.zero_point))
     }
 
     #[inline(always)]
     pub(super) fn looked_up(&self, acc: i32, table: &Table) -> i8 {
-        requant::look_up(requant::requantise(acc, self.m, 0), table)
+        requant::look_up(requant::requantize(acc, self.m, 0), table)
     }
 }
 

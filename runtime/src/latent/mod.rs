@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_seeds_and_places_are_unrelated() {
+    fn neighboring_seeds_and_places_are_unrelated() {
         let (mut a, mut b) = ([0; 256], [0; 256]);
         let (mut seeds, mut places) = (0i64, 0i64);
         for seed in 0..400 {

@@ -85,11 +85,11 @@ fn the_changelog_has_a_place_for_what_comes_next() {
 #[test]
 fn every_key_and_every_method_of_recipes_is_documented() {
     let page = read("docs/RECIPES.md");
-    let tables = ["generator", "critic"];
-    // A regulariser's own keys stand in a table of their own.
-    let (keys, penalties) = page.split_once("## Regularisers").unwrap();
-    for key in KEYS.iter().filter(|k| !tables.contains(k) && **k != "objective.regulariser.kind") {
-        let told = match key.strip_prefix("objective.regulariser.") {
+    let tables = ["generator", "discriminator"];
+    // A regularizer's own keys stand in a table of their own.
+    let (keys, penalties) = page.split_once("## Regularizers").unwrap();
+    for key in KEYS.iter().filter(|k| !tables.contains(k) && **k != "objective.regularizer.kind") {
+        let told = match key.strip_prefix("objective.regularizer.") {
             Some(own) => penalties.contains(&format!("| `{own}` |")),
             None => keys.contains(&format!("`{key}`")),
         };

@@ -20,18 +20,18 @@ fn a_long_elementwise_chain_is_one_step() {
 }
 
 #[test]
-fn batch_normalisation_and_its_gradient() {
+fn batch_normalization_and_its_gradient() {
     let mut g = Graph::default();
     let (x, scale) = (g.input("x", &[16, 7, 7, 12]), g.input("scale", &[12]));
     let n = 1.0 / (16.0 * 49.0);
     let sum = g.sum_to(x, Shape::new(&[12]));
     let mean = g.affine(sum, n, 0.0);
-    let centred = g.sub(x, mean);
-    let squares = g.square(centred);
+    let centered = g.sub(x, mean);
+    let squares = g.square(centered);
     let squares = g.sum_to(squares, Shape::new(&[12]));
     let variance = g.affine(squares, n, 1e-5);
     let deviation = g.unary(Unary::Sqrt, variance);
-    let normal = g.div(centred, deviation);
+    let normal = g.div(centered, deviation);
     let y = g.mul(normal, scale);
     let y = g.unary(Unary::Tanh, y);
     let y2 = g.mul(y, x);
@@ -146,7 +146,7 @@ fn a_guard_that_fails_names_the_node_and_keeps_the_store() {
     let mut store = Store::default();
     let p = store.add("p", vec![1.0, 2.0, -3.0]);
     let mut g = Graph::default();
-    g.enter("critic");
+    g.enter("discriminator");
     let x = g.param(p, &[3]);
     let log = g.unary(Unary::Log, x);
     let loss = g.sum(log);
@@ -154,11 +154,11 @@ fn a_guard_that_fails_names_the_node_and_keeps_the_store() {
     let next = g.affine(x, 2.0, 0.0);
     g.assign(p, next);
     let mut cpu = Cpu::new(1);
-    cpu.load(vec![Program::new("critic step", &g, &[loss])], store.clone());
+    cpu.load(vec![Program::new("discriminator step", &g, &[loss])], store.clone());
     let error = cpu.run(0, &[], Clock { seed: 0, step: 41 }).unwrap_err();
     assert_eq!(cpu.store(), &store);
     let message = error.to_string();
-    assert!(message.contains("step 41") && message.contains("critic") && message.contains("Log"), "{message}");
+    assert!(message.contains("step 41") && message.contains("discriminator") && message.contains("Log"), "{message}");
 }
 
 #[test]

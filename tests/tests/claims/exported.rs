@@ -2,13 +2,13 @@
 use ganlet_runtime::{Generator, Model, Rows};
 use ganlet_tests::oracle;
 use ganlet_trainer::evaluate::{DigitReader, int8_pictures};
-use ganlet_trainer::quantise::{self, Options, Quantised};
+use ganlet_trainer::quantize::{self, Options, Quantized};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
 
 /// A generator of the named recipe after some steps, as integers.
-fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantised {
+fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantized {
     let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
     let recipe = Recipe::open(recipe, &settings).unwrap();
     let loaded = run::load(&recipe).unwrap();
@@ -17,12 +17,12 @@ fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantised {
     (0..steps).for_each(|_| _ = trainer.advance().unwrap());
     let network = trainer.generator().clone();
     let (weights, statistics) = trainer.averaged();
-    let mut net = quantise::fold(&recipe.name, &network, weights, statistics, range).unwrap();
+    let mut net = quantize::fold(&recipe.name, &network, weights, statistics, range).unwrap();
     net.classes = recipe.data.classes;
     if loaded.mixture.is_some() {
         net = net.with_numbers_as_pixels();
     }
-    quantise::quantise(&net, &Options { calibration: 64, comparison: 50, ..Options::default() }).unwrap()
+    quantize::quantize(&net, &Options { calibration: 64, comparison: 50, ..Options::default() }).unwrap()
 }
 
 fn drawn(mut rows: Rows<'_>) -> Vec<u8> {
@@ -34,34 +34,34 @@ fn drawn(mut rows: Rows<'_>) -> Vec<u8> {
 }
 
 /// Compares the picture of many seeds with the oracle; gives the tensors of the last one.
-fn equals_the_oracle(quantised: &Quantised) -> Vec<oracle::Tensor> {
-    let model = Model::from_bytes(&quantised.file).unwrap();
+fn equals_the_oracle(quantized: &Quantized) -> Vec<oracle::Tensor> {
+    let model = Model::from_bytes(&quantized.file).unwrap();
     let mut arena = vec![0xA5; model.arena_len()];
     let mut generator = Generator::new(&model, &mut arena).unwrap();
     let mut tensors = Vec::new();
     for seed in 0..32 {
         let latent = model.latent(seed);
-        tensors = oracle::tensors(&quantised.layers, latent.values());
+        tensors = oracle::tensors(&quantized.layers, latent.values());
         assert_eq!(drawn(generator.rows(&latent)), tensors.last().unwrap().pixels(), "seed {seed}");
     }
     tensors
 }
 
-const SMALL: [&str; 3] = ["train.batch=16", "generator.latent=24", "critic.widths=[16, 24]"];
+const SMALL: [&str; 3] = ["train.batch=16", "generator.latent=24", "discriminator.widths=[16, 24]"];
 
 #[test]
 fn a_trained_pyramid_draws_level_by_level() {
-    let settings = [&SMALL[..], &["generator.widths=[24, 16, 12]", "critic.stem=8"]].concat();
-    let quantised = trained("faces-pyramid", 60, &settings);
-    equals_the_oracle(&quantised);
-    assert!(quantised.report.psnr.mean_db > 38.0, "{}", quantised.report);
-    let model = Model::from_bytes(&quantised.file).unwrap();
+    let settings = [&SMALL[..], &["generator.widths=[24, 16, 12]", "discriminator.stem=8"]].concat();
+    let quantized = trained("faces-pyramid", 60, &settings);
+    equals_the_oracle(&quantized);
+    assert!(quantized.report.psnr.mean_db > 38.0, "{}", quantized.report);
+    let model = Model::from_bytes(&quantized.file).unwrap();
     assert_eq!((model.levels(), model.size()), (2, (16, 16)));
     let mut arena = vec![0xA5; model.arena_len()];
     let mut generator = Generator::new(&model, &mut arena).unwrap();
     for seed in 0..16 {
         let latent = model.latent(seed);
-        let tensors = oracle::tensors(&quantised.layers, latent.values());
+        let tensors = oracle::tensors(&quantized.layers, latent.values());
         let mut distances = Vec::new();
         let picture = tensors.last().unwrap().pixels();
         for (level, side) in [(0, 4), (1, 8)] {
@@ -90,27 +90,32 @@ fn distance(small: &[u8], side: usize, large: &[u8], sides: usize) -> f64 {
 fn every_architecture_is_exported_bit_for_bit() {
     let wide = "generator.widths=[24, 16, 12]";
     for (recipe, settings) in [
-        ("faces-separable", &[wide, "critic.stem=8"][..]),
+        ("faces-separable", &[wide, "discriminator.stem=8"][..]),
         ("faces-residual", &[wide]),
         ("faces-residual", &[wide, "generator.batch_norm=true"]),
-        ("faces-mapped", &["generator.widths=[24, 16]", "critic.stem=8"]),
+        ("faces-mapped", &["generator.widths=[24, 16]", "discriminator.stem=8"]),
         (
             "faces",
-            &["generator.widths=[24, 16]", "generator.doubling=nearest", "generator.refine=false", "critic.stem=8"],
+            &[
+                "generator.widths=[24, 16]",
+                "generator.doubling=nearest",
+                "generator.refine=false",
+                "discriminator.stem=8",
+            ],
         ),
     ] {
-        let quantised = trained(recipe, 30, &[&SMALL[..], settings].concat());
-        equals_the_oracle(&quantised);
-        assert!(quantised.report.psnr.mean_db > 36.0, "{recipe}: {}", quantised.report);
+        let quantized = trained(recipe, 30, &[&SMALL[..], settings].concat());
+        equals_the_oracle(&quantized);
+        assert!(quantized.report.psnr.mean_db > 36.0, "{recipe}: {}", quantized.report);
     }
 }
 
 #[test]
 fn a_code_of_signs_means_the_same_in_integers() {
     let settings = ["generator.latent=6", "generator.code=4", "generator.hidden=[32, 32]", "train.batch=32"];
-    let quantised = trained("ring", 100, &settings);
-    assert!(quantised.report.psnr.mean_db > 36.0, "{}", quantised.report);
-    let tensors = equals_the_oracle(&quantised);
+    let quantized = trained("ring", 100, &settings);
+    assert!(quantized.report.psnr.mean_db > 36.0, "{}", quantized.report);
+    let tensors = equals_the_oracle(&quantized);
     let signs = &tensors[1].values[..4];
     let ends = |v: &i8| *v == i8::MIN || *v == i8::MAX;
     assert!(signs.iter().all(ends), "{signs:?}");
@@ -120,8 +125,8 @@ fn a_code_of_signs_means_the_same_in_integers() {
 #[test]
 fn digits_of_a_short_run_are_read_as_the_class_that_was_asked_for() {
     let settings = ["train.batch=32", "train.ema=0.98"];
-    let quantised = trained("digits-classes", 700, &settings);
-    let pictures = int8_pictures(&quantised.file, 0, 400, |_, _| {}).unwrap();
+    let quantized = trained("digits-classes", 700, &settings);
+    let pictures = int8_pictures(&quantized.file, 0, 400, |_, _| {}).unwrap();
     let loaded = run::load(&Recipe::open("digits-classes", &[]).unwrap()).unwrap();
     let mut reader = DigitReader::new(&loaded.pictures.unwrap().0, 1);
     // Seed s shows class s modulo ten.

@@ -124,7 +124,7 @@ fn depthwise_convolutions() {
 }
 
 #[test]
-fn gradient_penalty_of_a_convolutional_critic() {
+fn gradient_penalty_of_a_convolutional_discriminator() {
     let mut g = Graph::default();
     let x = g.input("x", &[2, 4, 4, 1]);
     let (w1, w2) = (g.input("w1", &[4, 4, 1, 3]), g.input("w2", &[12, 1]));

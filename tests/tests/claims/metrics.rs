@@ -42,23 +42,23 @@ fn distances_of_features_agree_with_scipy_and_scikit_learn() {
 }
 
 #[test]
-fn neighbourhoods_agree_with_prdc() {
+fn neighborhoods_agree_with_prdc() {
     let g = golden("features");
     let (real, made, held_out) = (matrix(&g["real"]), matrix(&g["made"]), matrix(&g["held_out"]));
-    let found = metrics::neighbourhoods(real.view(), made.view(), 3);
+    let found = metrics::neighborhoods(real.view(), made.view(), 3);
     for (name, value) in [
         ("precision", found.precision),
         ("recall", found.recall),
         ("density", found.density),
         ("coverage", found.coverage),
     ] {
-        near(name, value, &g["neighbourhoods"][name]);
+        near(name, value, &g["neighborhoods"][name]);
     }
     let recalled: Vec<_> = g["recalled"].as_array().unwrap().iter().map(|v| v.as_bool().unwrap()).collect();
     assert_eq!(metrics::recalled(real.view(), made.view(), 3), recalled);
-    let nearest = metrics::memorisation(real.view(), made.view(), held_out.view());
-    near("nearest of generated", nearest.generated, &g["memorisation"]["made"]);
-    near("nearest of held out", nearest.held_out, &g["memorisation"]["held_out"]);
+    let nearest = metrics::memorization(real.view(), made.view(), held_out.view());
+    near("nearest of generated", nearest.generated, &g["memorization"]["made"]);
+    near("nearest of held out", nearest.held_out, &g["memorization"]["held_out"]);
     let support = metrics::support(made.view(), g["support"]["radius"].as_f64().unwrap());
     assert_eq!(support.doubles as u64, g["support"]["doubles"].as_u64().unwrap());
     near("support", support.at_least, &g["support"]["at_least"]);

@@ -5,18 +5,18 @@ use ganlet_trainer::loss::{Labels, Loss};
 const REAL: [f64; 3] = [0.5, -1.0, 2.0];
 const FAKE: [f64; 3] = [-0.3, 1.2, 0.1];
 
-/// Critic's and generator's losses, and the generator's gradient by the fake scores.
+/// Discriminator's and generator's losses, and the generator's gradient by the fake scores.
 fn losses(loss: Loss, fake: [f64; 3]) -> (f64, f64, Vec<f64>) {
     let mut g = Graph::default();
     let (r, f) = (g.input("real", &[3, 1]), g.input("fake", &[3, 1]));
-    let (critic, generator) = (loss.critic(&mut g, r, f), loss.generator(&mut g, r, f));
+    let (discriminator, generator) = (loss.discriminator(&mut g, r, f), loss.generator(&mut g, r, f));
     let slope = g.grad(generator, &[f])[0];
     let mut feeds = Feeds::default();
     feeds.values.insert(r, REAL.to_vec());
     feeds.values.insert(f, fake.to_vec());
     let all = interpret(&g, &feeds);
     let value = |id: NodeId| all[id.index()].clone();
-    (value(critic)[0], value(generator)[0], value(slope))
+    (value(discriminator)[0], value(generator)[0], value(slope))
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -29,17 +29,17 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 
 #[test]
 fn minimax_is_the_value_of_the_game() {
-    // V(D, G) = E log D(x) + E log(1 - D(G(z))); the critic minimises -V, the binary cross-entropy.
+    // V(D, G) = E log D(x) + E log(1 - D(G(z))); the discriminator minimizes -V, the binary cross-entropy.
     let v = mean(REAL.iter().map(|r| sigmoid(*r).ln())) + mean(FAKE.iter().map(|f| (1.0 - sigmoid(*f)).ln()));
     assert!((losses(Loss::Minimax, FAKE).0 + v).abs() < 1e-6);
 }
 
 #[test]
 fn minimax_is_zero_sum() {
-    // What the generator minimises is V's part that it can change, so losses add up to the part that it cannot.
-    let (critic, generator, _) = losses(Loss::Minimax, FAKE);
+    // What the generator minimizes is V's part that it can change, so losses add up to the part that it cannot.
+    let (discriminator, generator, _) = losses(Loss::Minimax, FAKE);
     let fixed = mean(REAL.iter().map(|r| -sigmoid(*r).ln()));
-    assert!((critic + generator - fixed).abs() < 1e-6);
+    assert!((discriminator + generator - fixed).abs() < 1e-6);
 }
 
 #[test]
@@ -53,28 +53,28 @@ fn the_non_saturating_gradient_does_not_vanish() {
 
 #[test]
 fn wasserstein_is_a_difference_of_means() {
-    let (critic, generator, _) = losses(Loss::Wasserstein, FAKE);
+    let (discriminator, generator, _) = losses(Loss::Wasserstein, FAKE);
     let (real, fake) = (mean(REAL.into_iter()), mean(FAKE.into_iter()));
-    assert!((critic - (fake - real)).abs() < 1e-6 && (generator + fake).abs() < 1e-6);
+    assert!((discriminator - (fake - real)).abs() < 1e-6 && (generator + fake).abs() < 1e-6);
 }
 
 #[test]
 fn losses_are_what_their_papers_say() {
     let softplus = |x: f64| (1.0 + x.exp()).ln();
     let pairs = || REAL.iter().zip(FAKE);
-    let (critic, generator, _) = losses(Loss::Relativistic, FAKE);
-    assert!((critic - mean(pairs().map(|(r, f)| softplus(f - r)))).abs() < 1e-6);
+    let (discriminator, generator, _) = losses(Loss::Relativistic, FAKE);
+    assert!((discriminator - mean(pairs().map(|(r, f)| softplus(f - r)))).abs() < 1e-6);
     assert!((generator - mean(pairs().map(|(r, f)| softplus(r - f)))).abs() < 1e-6);
-    let (critic, generator, _) = losses(Loss::LeastSquares, FAKE);
-    assert!((critic - 0.5 * mean(pairs().map(|(r, f)| (r - 1.0).powi(2) + f * f))).abs() < 1e-6);
+    let (discriminator, generator, _) = losses(Loss::LeastSquares, FAKE);
+    assert!((discriminator - 0.5 * mean(pairs().map(|(r, f)| (r - 1.0).powi(2) + f * f))).abs() < 1e-6);
     assert!((generator - 0.5 * mean(FAKE.iter().map(|f| (f - 1.0).powi(2)))).abs() < 1e-6);
-    let (critic, generator, _) = losses(Loss::Hinge, FAKE);
-    assert!((critic - mean(pairs().map(|(r, f)| (1.0 - r).max(0.0) + (1.0 + f).max(0.0)))).abs() < 1e-6);
+    let (discriminator, generator, _) = losses(Loss::Hinge, FAKE);
+    assert!((discriminator - mean(pairs().map(|(r, f)| (1.0 - r).max(0.0) + (1.0 + f).max(0.0)))).abs() < 1e-6);
     assert!((generator + mean(FAKE.into_iter())).abs() < 1e-6);
 }
 
 #[test]
-fn smoothed_labels_move_the_best_critic_as_told() {
+fn smoothed_labels_move_the_best_discriminator_as_told() {
     // Where p real and q generated examples lie, the best D is ((1 - a)·p + b·q)/(p + q) (Salimans et al. 2016).
     let (p, q, labels) = (3.0, 1.0, Labels { real: 0.9, fake: 0.2 });
     let best = (0.9 * p + 0.2 * q) / (p + q);
@@ -84,8 +84,8 @@ fn smoothed_labels_move_the_best_critic_as_told() {
     // p real against q generated examples of one place: their losses weigh alike.
     let none = g.full(0.0, ganlet_trainer::graph::Shape::SCALAR);
     let zero = g.full(0.0, ganlet_trainer::graph::Shape::new(&[1, 1]));
-    let both = Loss::NonSaturating.critic_with(&mut g, real, zero, labels, none);
-    let other = Loss::NonSaturating.critic_with(&mut g, zero, fake, labels, none);
+    let both = Loss::NonSaturating.discriminator_with(&mut g, real, zero, labels, none);
+    let other = Loss::NonSaturating.discriminator_with(&mut g, zero, fake, labels, none);
     let (both, other) = (g.affine(both, p as f32, 0.0), g.affine(other, q as f32, 0.0));
     let total = g.add(both, other);
     let slope = g.grad(total, &[score])[0];

@@ -15,8 +15,8 @@ fn every_named_recipe_plans_two_networks() {
         }
         let loaded = run::load(&recipe).unwrap();
         let trainer = Trainer::new(recipe, loaded.train, 1, 10, 1).unwrap();
-        assert_eq!(trainer.generator().output(), trainer.critic().input, "{name}");
-        assert_eq!(trainer.critic().output(), [1]);
+        assert_eq!(trainer.generator().output(), trainer.discriminator().input, "{name}");
+        assert_eq!(trainer.discriminator().output(), [1]);
     }
 }
 
@@ -43,18 +43,18 @@ fn weights(network: &Network) -> Vec<Vec<usize>> {
 #[test]
 fn the_celeba_recipe_is_the_dcgan_of_the_documents() {
     let recipe = Recipe::open("celeba-dcgan", &[]).unwrap();
-    let (generator, critic) = recipe.networks(&[64, 64, 3]).unwrap();
+    let (generator, discriminator) = recipe.networks(&[64, 64, 3]).unwrap();
     let made =
         [vec![128, 4 * 4 * 512], vec![4, 4, 256, 512], vec![4, 4, 128, 256], vec![4, 4, 64, 128], vec![4, 4, 3, 64]];
     assert_eq!(weights(&generator), made);
-    // The critic mirrors the generator, layer for layer.
+    // The discriminator mirrors the generator, layer for layer.
     let mirrored: Vec<_> = made[1..].iter().rev().cloned().chain([vec![4 * 4 * 512, 1]]).collect();
-    let judged: Vec<_> = weights(&critic);
+    let judged: Vec<_> = weights(&discriminator);
     assert_eq!(judged, mirrored.into_iter().collect::<Vec<_>>());
     assert!(matches!(generator.layers[1], Layer::BatchNorm { channels: 512 }));
-    assert!(critic.layers.contains(&Layer::Activation(Activation::Leaky(0.2))));
+    assert!(discriminator.layers.contains(&Layer::Activation(Activation::Leaky(0.2))));
     let train = &recipe.train;
-    assert_eq!((train.critic_steps, train.generator_steps, train.batch), (1, 2, 16));
+    assert_eq!((train.discriminator_steps, train.generator_steps, train.batch), (1, 2, 16));
     assert_eq!((train.plot_every, train.sample_every, recipe.data.range), (100, 400, [-0.5, 0.5]));
     // Fan-based: variance 2/(in + out) of each layer, not one deviation for all.
     for (name, fans) in [("0.weight", 128.0 + 8192.0), ("3.weight", 4.0 * 512.0 + 16.0 * 256.0)] {
@@ -81,9 +81,9 @@ fn combinations_that_cannot_work_are_refused_with_what_can() {
     for (name, setting, word, remedy) in [
         (
             "digits-dcgan",
-            "objective.regulariser={kind=\"gradient-penalty\", lambda=10}",
-            "batch normalisation",
-            "critic.batch_norm = false",
+            "objective.regularizer={kind=\"gradient-penalty\", lambda=10}",
+            "batch normalization",
+            "discriminator.batch_norm = false",
         ),
         ("ring", "technique.label_real=0.9", "label smoothing", "non-saturating"),
         ("ring", "technique.packing=3", "does not divide", "train.batch = 513"),
@@ -94,14 +94,14 @@ fn combinations_that_cannot_work_are_refused_with_what_can() {
         ("ring", "technique.augment=[\"cutout\"]", "pictures", "technique.noise"),
         ("ring+packed-2", "data.classes=8", "packing", "data.classes = 0"),
         ("ring+two-sided-labels", "technique.label_fake=0.95", "label_fake", "label_real"),
-        ("ring+began", "objective.regulariser={kind=\"r1\", gamma=1}", "began", "leave regulariser"),
-        ("ring+balanced", "train.critic_steps=1", "none to leave out", "train.critic_steps = 5"),
+        ("ring+began", "objective.regularizer={kind=\"r1\", gamma=1}", "began", "leave regularizer"),
+        ("ring+balanced", "train.discriminator_steps=1", "none to leave out", "train.discriminator_steps = 5"),
         ("ring+wasserstein-gp", "train.balance=0.5", "no logits", "leave train.balance away"),
         ("ring+balanced+hinge", "name=x", "no logits", "non-saturating"),
         ("faces-pyramid", "generator.widths=[8]", "one level", "dcgan"),
         ("ring+discrimination", "train.batch=1", "compares the examples", "raise train.batch"),
         ("ring+packed-2+discrimination", "train.batch=2", "compares the examples", "raise train.batch"),
-        ("ring+feature-matching", "critic.hidden=[]", "no hidden layer", "critic.hidden = [64]"),
+        ("ring+feature-matching", "discriminator.hidden=[]", "no hidden layer", "discriminator.hidden = [64]"),
     ] {
         let message = Recipe::open(name, &[setting.to_owned()]).expect_err(setting).to_string();
         assert!(message.contains(word) && message.contains(remedy), "{setting}: {message}");
@@ -121,7 +121,7 @@ fn a_pyramid_needs_sides_that_halve() {
 #[test]
 fn an_unknown_setting_lists_those_near_it() {
     let message = Recipe::open("ring", &["optimizer.rate=1".into()]).unwrap_err().to_string();
-    assert!(message.contains("optimiser.rate"), "{message}");
+    assert!(message.contains("optimizer.rate"), "{message}");
     let message = Recipe::open("ring", &["packing=2".into()]).unwrap_err().to_string();
     assert!(message.contains("technique.packing"), "{message}");
     let message = Recipe::open("rnig", &[]).unwrap_err().to_string();
@@ -133,15 +133,15 @@ fn a_table_is_set_as_a_table_and_a_list_of_words_as_words() {
     for (setting, word) in [
         ("train=3", "set one of its keys, as train.steps"),
         ("=3", "no key before the ="),
-        ("objective.regulariser=r1", "{kind=\"r1\", gamma=0.1}"),
+        ("objective.regularizer=r1", "{kind=\"r1\", gamma=0.1}"),
         ("schedule=cosine", "{kind=\"cosine\", to=0.0}"),
         ("train.log_every=0", "expected 1 or more"),
     ] {
         let message = Recipe::open("faces", &[setting.into()]).unwrap_err().to_string();
         assert!(message.contains(word), "{setting}: {message}");
     }
-    let recipe = Recipe::open("faces", &["technique.augment=colour,cutout".into()]).unwrap();
-    assert_eq!(recipe.technique.augment, [Augment::Colour, Augment::Cutout]);
+    let recipe = Recipe::open("faces", &["technique.augment=color,cutout".into()]).unwrap();
+    assert_eq!(recipe.technique.augment, [Augment::Color, Augment::Cutout]);
     assert_eq!(Recipe::open("faces+augment", &[]).unwrap().technique.augment.len(), 3);
 }
 
@@ -157,7 +157,7 @@ fn a_recipe_survives_being_written_and_read() {
 fn settings_change_a_copy() {
     let set = |s: &str| Recipe::open("faces", &[s.to_owned()]);
     assert_eq!(set("train.batch=32").unwrap().train.batch, 32);
-    assert_eq!(set("optimiser.beta1=.5").unwrap().optimiser.beta1, 0.5);
+    assert_eq!(set("optimizer.beta1=.5").unwrap().optimizer.beta1, 0.5);
     assert_eq!(set("generator.widths=[8, 8]").unwrap().name, "faces");
     for (setting, word) in [
         ("train.bath=32", "bath"),
@@ -166,9 +166,9 @@ fn settings_change_a_copy() {
         ("train.batch=0", "train.batch = 0"),
         ("train.batch=\"many\"", "many"),
         ("objective.loss=best", "best"),
-        ("optimiser.rate=-1", "optimiser.rate"),
+        ("optimizer.rate=-1", "optimizer.rate"),
         ("data.range=[1, -1]", "data.range"),
-        ("critic.batch_norm=true", "batch normalisation"),
+        ("discriminator.batch_norm=true", "batch normalization"),
         ("data.size=[5000, 16]", "data.size"),
         ("name=", "name is empty"),
     ] {
@@ -197,7 +197,7 @@ fn shapes_that_cannot_be_made_are_refused() {
         ("generator.widths=[8, 8, 8, 8, 8, 8, 8]", "cannot be halved"),
         ("generator.widths=[]", "empty"),
         ("generator.latent=0", "width of 0"),
-        ("critic.widths=[8, 8, 8, 8, 8, 8, 8, 8]", "fewer widths"),
+        ("discriminator.widths=[8, 8, 8, 8, 8, 8, 8, 8]", "fewer widths"),
         ("data.source=\"ring\"", "mlp"),
         ("train.batch=65536", "GB"),
         ("generator.widths=[16384, 16384]", "GB"),
@@ -215,23 +215,23 @@ fn methods_keep_what_each_is_in_any_order() {
     let open = |name: &str| Recipe::open(name, &[]).map_err(|e| e.to_string());
     let told = |name: &str| {
         let r = open(name).unwrap();
-        let penalty = serde_json::to_value(r.objective.regulariser).unwrap()["kind"].clone();
-        (r.objective.loss.to_string(), penalty, r.technique.packing, r.train.critic_steps)
+        let penalty = serde_json::to_value(r.objective.regularizer).unwrap()["kind"].clone();
+        (r.objective.loss.to_string(), penalty, r.technique.packing, r.train.discriminator_steps)
     };
-    for (one, other, loss, penalty, packing, critic_steps) in [
+    for (one, other, loss, penalty, packing, discriminator_steps) in [
         ("minimax", "packed-2", "minimax", "none", 2, 1),
         ("hinge", "r1", "hinge", "r1", 1, 1),
         ("r1r2", "packed-4", "relativistic", "r1r2", 4, 1),
         ("wasserstein-gp", "packed-2", "wasserstein", "gradient-penalty", 2, 5),
         ("relativistic", "discrimination", "relativistic", "none", 1, 1),
     ] {
-        let expected = (loss.to_owned(), serde_json::json!(penalty), packing, critic_steps);
+        let expected = (loss.to_owned(), serde_json::json!(penalty), packing, discriminator_steps);
         assert_eq!(told(&format!("ring+{one}+{other}")), expected);
         assert_eq!(told(&format!("ring+{other}+{one}")), expected);
     }
     // A remedy alone shows what it does by itself: the recipe's own fading is none of it.
     assert_eq!(open("ring+r1").unwrap().objective.penalty_to, 1.0);
-    for (name, key) in [("ring+r1+r2", "objective.regulariser"), ("ring+minimax+hinge", "objective.loss")] {
+    for (name, key) in [("ring+r1+r2", "objective.regularizer"), ("ring+minimax+hinge", "objective.loss")] {
         let message = open(name).unwrap_err();
         assert!(message.contains(key) && message.contains("both set"), "{message}");
     }

@@ -67,7 +67,7 @@ fn levels_classes_and_scores_equal_the_oracle() {
         assert!(generator.level_rows(&z, 2).is_none());
         assert_eq!(generator.rows(&z).score(), None, "a picture is judged when asked for");
 
-        // The critic reads values while pixels are handed out, and may be asked after some rows only.
+        // The discriminator reads values while pixels are handed out, and may be asked after some rows only.
         let mut rows = generator.judged_rows(&z);
         let mut picture = Vec::new();
         for _ in 0..seed % 9 {
@@ -98,7 +98,7 @@ fn a_picture_left_half_way_does_not_disturb_the_next() {
 }
 
 #[test]
-fn pixels_are_the_rows_with_grey_repeated() {
+fn pixels_are_the_rows_with_gray_repeated() {
     for seed in 0..40 {
         let net = RandomNet::new(seed);
         let model = Model::from_bytes(&net.file).unwrap();

@@ -29,7 +29,7 @@ const AUDITED: [&str; 17] = [
 /// Where the project's text lies; beside it, a working copy may hold runs, data and whatever else its owner likes.
 const FOLDERS: [&str; 8] = [".cargo", ".ci", "docs", "firmware-sim", "runtime", "tests", "trainer", "xtask"];
 
-/// Words that must not stand in code; spelt in halves, so that they do not stand here.
+/// Words that must not stand in code; spelled in halves, so that they do not stand here.
 const FORBIDDEN: [&str; 6] = [
     concat!("to", "do!("),
     concat!("unimple", "mented!("),

@@ -19,16 +19,19 @@ fn trainer(recipe: &Recipe, steps: u64, threads: usize) -> Trainer {
 fn small() -> Vec<Recipe> {
     vec![
         recipe("ring", &["train.batch=32"]),
-        recipe("faces", &["train.batch=4", "generator.widths=[8, 8]", "critic.widths=[8, 8]", "critic.stem=4"]),
-        recipe("digits-dcgan", &["train.batch=4", "generator.widths=[8, 8]", "critic.widths=[8, 8]"]),
+        recipe(
+            "faces",
+            &["train.batch=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]", "discriminator.stem=4"],
+        ),
+        recipe("digits-dcgan", &["train.batch=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]"]),
         recipe(
             "digits",
             &[
                 "train.batch=4",
-                "critic.widths=[8, 8]",
+                "discriminator.widths=[8, 8]",
                 "objective.loss=\"wasserstein\"",
-                "objective.regulariser={kind=\"gradient-penalty\", lambda=10.0}",
-                "train.critic_steps=3",
+                "objective.regularizer={kind=\"gradient-penalty\", lambda=10.0}",
+                "train.discriminator_steps=3",
             ],
         ),
     ]
@@ -235,7 +238,7 @@ fn places_that_cannot_hold_a_run_are_named() {
 #[test]
 fn a_step_too_large_stops_the_run_and_keeps_the_last_good_checkpoint() {
     let root = tempfile::tempdir().unwrap();
-    let settings = ["train.batch=16", "train.save_every=1", "optimiser.rate=1e30", "objective.regulariser.gamma=1e30"];
+    let settings = ["train.batch=16", "train.save_every=1", "optimizer.rate=1e30", "objective.regularizer.gamma=1e30"];
     let recipe = recipe("ring", &settings);
     let folder = Folder::create(root.path(), None, &recipe).unwrap();
     let mut run = Run::new(trainer(&recipe, 100, 1), folder.clone()).unwrap();
@@ -264,7 +267,8 @@ fn both_bumps_are_made_a_quarter_of_the_time_whatever_the_seed() {
 
 #[test]
 fn augmented_faces_come_nearer_to_the_real_ones() {
-    let small = ["generator.widths=[16, 12, 8]", "critic.stem=0", "critic.widths=[8, 16]", "train.batch=32"];
+    let small =
+        ["generator.widths=[16, 12, 8]", "discriminator.stem=0", "discriminator.widths=[8, 16]", "train.batch=32"];
     let recipe = recipe("faces+augment", &small);
     let loaded = run::load(&recipe).unwrap();
     let (real, held_out) = loaded.pictures.unwrap();

@@ -33,21 +33,21 @@ fn staged(name: &str, settings: &[&str]) -> Vec<(Kind, u64)> {
 
 #[test]
 fn staged_failures_raise_their_own_alarm_within_500_steps() {
-    let rate = staged("faces", &["optimiser.rate=3e-2"]);
+    let rate = staged("faces", &["optimizer.rate=3e-2"]);
     assert!(matches!(rate[..], [(Kind::Divergence, 50)]), "{rate:?}");
-    let critic = staged("faces+minimax", &["train.critic_steps=5"]);
-    assert!(matches!(critic[..], [(Kind::Vanishing, _)]), "{critic:?}");
+    let discriminator = staged("faces+minimax", &["train.discriminator_steps=5"]);
+    assert!(matches!(discriminator[..], [(Kind::Vanishing, _)]), "{discriminator:?}");
     let generator = staged("faces", &["train.generator_steps=20"]);
     assert!(matches!(generator[..], [(Kind::Collapse, _)]), "{generator:?}");
 }
 
 #[test]
-fn sixteen_pictures_are_memorised_and_that_is_told() {
+fn sixteen_pictures_are_memorized_and_that_is_told() {
     let recipe = recipe("faces", &[]);
     let (train, _) = run::load(&recipe).unwrap().pictures.unwrap();
     let few = train.select(&(0..16).collect::<Vec<_>>());
     let raised = alarms(&recipe, Box::new(few), 500);
-    assert!(matches!(raised[..], [(Kind::Memorisation, _)]), "{raised:?}");
+    assert!(matches!(raised[..], [(Kind::Memorization, _)]), "{raised:?}");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn healthy_runs_raise_no_alarm() {
 #[test]
 fn a_run_that_diverged_goes_back_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = recipe("faces", &["optimiser.rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
+    let recipe = recipe("faces", &["optimizer.rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
     let data = run::load(&recipe).unwrap().train;
     let trainer = Trainer::new(recipe.clone(), data, 1, 200, 1).unwrap();
     let mut run = Run::new(trainer, Folder::create(folder.path(), None, &recipe).unwrap()).unwrap();
@@ -77,7 +77,7 @@ fn a_run_that_diverged_goes_back_and_recovers() {
     let told = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
     assert!(told.starts_with("divergence at step 50") && told.contains("what helps"), "{told}");
     // The last rate stays with the run, and its samples have variety again: under 0.3 they would be a collapse, and they were all the same.
-    assert_eq!(run.checkpoint().recipe.optimiser.rate, rates.last().unwrap().1);
+    assert_eq!(run.checkpoint().recipe.optimizer.rate, rates.last().unwrap().1);
     let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
     assert!(likeness.variety > 0.4, "{likeness:?}");
     assert!(run.folder.lines().windows(2).all(|l| l[0].report.step < l[1].report.step));

@@ -17,17 +17,17 @@ pub struct Builtin {
     /// What it holds, for the user.
     pub summary: &'static str,
     /// Under which terms it may be passed on.
-    pub licence: &'static str,
+    pub license: &'static str,
 }
 
 /// Every built-in data set.
 pub const BUILTIN: [Builtin; 6] = [
-    Builtin { name: "faces", summary: "20,000 pixel-art faces, 16x16 RGB, 4 classes", licence: "CC0 1.0" },
-    Builtin { name: "digits", summary: "10,000 handwritten digits (MNIST), 28x28 grey", licence: "CC BY-SA 3.0" },
-    Builtin { name: "blobs", summary: "4,000 coloured discs, 16x16 RGB, made up", licence: "none needed" },
-    Builtin { name: "ring", summary: "8 Gaussians on a circle, σ 0.01, endless", licence: "none needed" },
-    Builtin { name: "grid", summary: "25 Gaussians on a grid, σ 0.05, endless", licence: "none needed" },
-    Builtin { name: "bimodal", summary: "2 Gaussians on a line, σ 0.2, endless", licence: "none needed" },
+    Builtin { name: "faces", summary: "20,000 pixel-art faces, 16x16 RGB, 4 classes", license: "CC0 1.0" },
+    Builtin { name: "digits", summary: "10,000 handwritten digits (MNIST), 28x28 gray", license: "CC BY-SA 3.0" },
+    Builtin { name: "blobs", summary: "4,000 colored discs, 16x16 RGB, made up", license: "none needed" },
+    Builtin { name: "ring", summary: "8 Gaussians on a circle, σ 0.01, endless", license: "none needed" },
+    Builtin { name: "grid", summary: "25 Gaussians on a grid, σ 0.05, endless", license: "none needed" },
+    Builtin { name: "bimodal", summary: "2 Gaussians on a line, σ 0.2, endless", license: "none needed" },
 ];
 
 /// A data set by kind, for code that must know which.

@@ -2,12 +2,12 @@
 //!
 //! Which side of a split a picture is on depends on its pixels and on nothing else: files may be renamed, added and taken away.
 
-/// A number of the content of a picture, [height, width, channels]; grey pictures have the same in one channel and in three.
+/// A number of the content of a picture, [height, width, channels]; gray pictures have the same in one channel and in three.
 ///
 /// FNV-1a of the bytes, its bits mixed by the end of MurmurHash3.
 pub(crate) fn content(pixels: &[u8], channels: usize) -> u64 {
-    let grey = channels == 3 && pixels.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
-    let every = if grey { 3 } else { 1 };
+    let gray = channels == 3 && pixels.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
+    let every = if gray { 3 } else { 1 };
     let mix = |h: u64, b: &u8| (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3);
     let mut h = pixels.iter().step_by(every).fold(0xcbf2_9ce4_8422_2325, mix);
     for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {

@@ -168,9 +168,9 @@ fn see(detector: &mut dyn Detector, photograph: &RgbImage, least: i64) -> Vec<Fa
     if w.min(h) < WINDOW {
         return Vec::new();
     }
-    let grey: GrayImage = imageops::grayscale(photograph);
-    let grey = if (w, h) == (width, height) { grey } else { imageops::resize(&grey, w, h, FilterType::Triangle) };
-    let seen = detector.detect(&ImageData::new(grey.as_raw(), w, h));
+    let gray: GrayImage = imageops::grayscale(photograph);
+    let gray = if (w, h) == (width, height) { gray } else { imageops::resize(&gray, w, h, FilterType::Triangle) };
+    let seen = detector.detect(&ImageData::new(gray.as_raw(), w, h));
     let back = |n: f32| (n / scale).round() as i64;
     let mut faces: Vec<Face> = seen
         .iter()

@@ -1,4 +1,4 @@
-//! Brings a picture to a wanted size: the centre cropped to the proportions, then resized.
+//! Brings a picture to a wanted size: the center cropped to the proportions, then resized.
 
 use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
@@ -6,7 +6,7 @@ use image::{GrayImage, RgbImage};
 /// The largest side that [`usual_size`] chooses.
 const LARGEST: usize = 64;
 
-/// Crops the centre of `bytes` ([height, width, channels]) to the proportions of `to_width` x `to_height` and resizes it.
+/// Crops the center of `bytes` ([height, width, channels]) to the proportions of `to_width` x `to_height` and resizes it.
 ///
 /// Shrinking averages, so that thin lines fade instead of breaking; growing interpolates.
 pub(crate) fn fit(
@@ -15,7 +15,7 @@ pub(crate) fn fit(
     to_width: usize,
     to_height: usize,
 ) -> Vec<u8> {
-    let (x, y, w, h) = centre(width, height, to_width, to_height);
+    let (x, y, w, h) = center(width, height, to_width, to_height);
     let cropped: Vec<u8> =
         (y..y + h).flat_map(|row| bytes[(row * width + x) * channels..][..w * channels].iter().copied()).collect();
     if (w, h) == (to_width, to_height) {
@@ -31,8 +31,8 @@ pub(crate) fn fit(
     }
 }
 
-/// The largest centred part (x, y, width, height) with the proportions of `to_width` : `to_height`.
-fn centre(width: usize, height: usize, to_width: usize, to_height: usize) -> (usize, usize, usize, usize) {
+/// The largest centered part (x, y, width, height) with the proportions of `to_width` : `to_height`.
+fn center(width: usize, height: usize, to_width: usize, to_height: usize) -> (usize, usize, usize, usize) {
     let (mut w, mut h) = (width, height);
     if width as u128 * to_height as u128 > to_width as u128 * height as u128 {
         w = (height as f64 * to_width as f64 / to_height as f64).round().clamp(1.0, width as f64) as usize;
@@ -63,10 +63,10 @@ mod tests {
     }
 
     #[test]
-    fn the_centre_is_kept() {
-        assert_eq!(centre(10, 4, 4, 4), (3, 0, 4, 4));
-        assert_eq!(centre(4, 10, 2, 2), (0, 3, 4, 4));
-        assert_eq!(centre(1, 5000, 64, 4), (0, 2499, 1, 1));
+    fn the_center_is_kept() {
+        assert_eq!(center(10, 4, 4, 4), (3, 0, 4, 4));
+        assert_eq!(center(4, 10, 2, 2), (0, 3, 4, 4));
+        assert_eq!(center(1, 5000, 64, 4), (0, 2499, 1, 1));
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) fn pictures(path: &Path, options: &Options, notes: &mut Vec<String>) 
     }
     let channels = if pixels.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]) {
         pixels = pixels.chunks_exact(3).map(|p| p[0]).collect();
-        notes.push("all pictures are grey: one channel".into());
+        notes.push("all pictures are gray: one channel".into());
         1
     } else {
         3
@@ -249,7 +249,7 @@ pub(crate) fn upright(path: &Path, most_pixels: u64) -> Result<DynamicImage, Str
     Ok(picture)
 }
 
-/// Whether the data of a JPEG file goes on to its end: the decoder takes what there is, and leaves the rest grey.
+/// Whether the data of a JPEG file goes on to its end: the decoder takes what there is, and leaves the rest gray.
 fn is_cut_off(jpeg: &[u8]) -> bool {
     let mut at = 2;
     while let Some(&[0xff, marker, high, low]) = jpeg.get(at..at + 4) {
@@ -306,7 +306,7 @@ fn tell(
         let more =
             if kinds.len() > 3 { format!(" and {} other sizes", grouped(kinds.len() - 3)) } else { String::new() };
         notes.push(format!(
-            "{} of {} pictures cropped to the centre where needed and resized to {width}x{height} (found {}{more})",
+            "{} of {} pictures cropped to the center where needed and resized to {width}x{height} (found {}{more})",
             grouped(changed),
             grouped(total),
             shown.join(", ")

@@ -10,7 +10,7 @@ fn save(path: &Path, picture: impl Into<DynamicImage>) {
     picture.into().save(path).unwrap();
 }
 
-fn colour(width: u32, height: u32) -> RgbImage {
+fn color(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([(x * 9) as u8, (y * 9) as u8, 77]))
 }
 
@@ -21,13 +21,13 @@ fn has(notes: &[String], text: &str) -> bool {
 #[test]
 fn mixed_sizes_become_the_most_common_one_and_are_told() {
     let dir = tempfile::tempdir().unwrap();
-    save(&dir.path().join("a.png"), colour(24, 16));
-    save(&dir.path().join("b.jpg"), colour(24, 16));
-    save(&dir.path().join("c.JPEG"), colour(90, 50));
+    save(&dir.path().join("a.png"), color(24, 16));
+    save(&dir.path().join("b.jpg"), color(24, 16));
+    save(&dir.path().join("c.JPEG"), color(90, 50));
     fs::write(dir.path().join("notes.txt"), "hello").unwrap();
     let opened = open(dir.path(), &Options::default()).unwrap();
     assert_eq!((opened.pictures.shape(), opened.pictures.count()), ([16, 24, 3].as_slice(), 3));
-    assert_eq!(opened.pictures.bytes(0), colour(24, 16).as_raw());
+    assert_eq!(opened.pictures.bytes(0), color(24, 16).as_raw());
     assert!(has(&opened.notes, "1 of 3 pictures cropped") && has(&opened.notes, "1 of 90x50"), "{:?}", opened.notes);
     assert!(has(&opened.notes, "notes.txt"), "{:?}", opened.notes);
 }
@@ -35,31 +35,31 @@ fn mixed_sizes_become_the_most_common_one_and_are_told() {
 #[test]
 fn large_pictures_shrink_to_64_and_a_stated_size_wins() {
     let dir = tempfile::tempdir().unwrap();
-    save(&dir.path().join("a.png"), colour(178, 218));
+    save(&dir.path().join("a.png"), color(178, 218));
     assert_eq!(open(dir.path(), &Options::default()).unwrap().pictures.shape(), [64, 52, 3]);
     let options = Options { size: Some((20, 30)), ..Options::default() };
     assert_eq!(open(dir.path(), &options).unwrap().pictures.shape(), [30, 20, 3]);
 }
 
 #[test]
-fn grey_pictures_stay_one_channel_and_colour_among_them_makes_three() {
+fn gray_pictures_stay_one_channel_and_color_among_them_makes_three() {
     let dir = tempfile::tempdir().unwrap();
-    let grey = GrayImage::from_fn(8, 12, |x, y| Luma([(x * 20 + y) as u8]));
-    save(&dir.path().join("a.png"), grey.clone());
-    save(&dir.path().join("b.png"), DynamicImage::from(grey.clone()).to_rgb8());
+    let gray = GrayImage::from_fn(8, 12, |x, y| Luma([(x * 20 + y) as u8]));
+    save(&dir.path().join("a.png"), gray.clone());
+    save(&dir.path().join("b.png"), DynamicImage::from(gray.clone()).to_rgb8());
     let opened = open(dir.path(), &Options::default()).unwrap();
-    assert_eq!((opened.pictures.shape(), opened.pictures.bytes(1)), ([12, 8, 1].as_slice(), grey.as_raw().as_slice()));
-    assert!(has(&opened.notes, "grey"), "{:?}", opened.notes);
-    save(&dir.path().join("c.png"), colour(8, 12));
+    assert_eq!((opened.pictures.shape(), opened.pictures.bytes(1)), ([12, 8, 1].as_slice(), gray.as_raw().as_slice()));
+    assert!(has(&opened.notes, "gray"), "{:?}", opened.notes);
+    save(&dir.path().join("c.png"), color(8, 12));
     assert_eq!(open(dir.path(), &Options::default()).unwrap().pictures.channels(), 3);
 }
 
 #[test]
 fn subfolders_are_classes() {
     let dir = tempfile::tempdir().unwrap();
-    save(&dir.path().join("cat/1.png"), colour(8, 8));
-    save(&dir.path().join("dog/1.png"), colour(8, 8));
-    save(&dir.path().join("dog/2.png"), colour(8, 8));
+    save(&dir.path().join("cat/1.png"), color(8, 8));
+    save(&dir.path().join("dog/1.png"), color(8, 8));
+    save(&dir.path().join("dog/2.png"), color(8, 8));
     fs::create_dir(dir.path().join("empty")).unwrap();
     let opened = open(dir.path(), &Options::default()).unwrap();
     assert_eq!(opened.pictures.labels(), Some([0, 1, 1].as_slice()));
@@ -80,7 +80,7 @@ fn transparent_parts_are_laid_on_white() {
 #[test]
 fn corrupt_files_are_skipped_counted_and_listed() {
     let dir = tempfile::tempdir().unwrap();
-    save(&dir.path().join("good.png"), colour(16, 16));
+    save(&dir.path().join("good.png"), color(16, 16));
     let good = fs::read(dir.path().join("good.png")).unwrap();
     for i in 0..7 {
         fs::write(dir.path().join(format!("bad{i}.png")), &good[..good.len() * i / 8]).unwrap();
@@ -101,7 +101,7 @@ fn corrupt_files_are_skipped_counted_and_listed() {
 #[test]
 fn jpeg_files_that_are_cut_off_are_known() {
     let dir = tempfile::tempdir().unwrap();
-    save(&dir.path().join("good.jpg"), colour(64, 64));
+    save(&dir.path().join("good.jpg"), color(64, 64));
     let good = fs::read(dir.path().join("good.jpg")).unwrap();
     for (name, part) in [("a.jpg", 4), ("b.jpg", 2), ("c.jpg", 1)] {
         fs::write(dir.path().join(name), &good[..good.len() - good.len() / (8 / part)]).unwrap();
@@ -127,7 +127,7 @@ fn folders_without_pictures_are_refused() {
 #[test]
 fn a_picture_that_claims_to_be_huge_is_skipped() {
     let dir = tempfile::tempdir().unwrap();
-    save(&dir.path().join("a.png"), colour(8, 8));
+    save(&dir.path().join("a.png"), color(8, 8));
     // A PNG header for 2^31-1 x 2^31-1 pixels; its check sum is right.
     let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\0\0\0".to_vec();
     let mut crc = flate2::Crc::new();

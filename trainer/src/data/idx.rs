@@ -163,8 +163,8 @@ mod tests {
             assert_eq!((set.shape(), set.bytes(1)), ([3, 2, 1].as_slice(), [7, 8, 9, 10, 11, 12].as_slice()));
             assert_eq!(set.labels(), Some([1, 0].as_slice()));
         }
-        let colour = idx(&[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(pictures(Path::new("a"), &colour, None, &Options::default()).unwrap().shape(), [1, 2, 3]);
+        let color = idx(&[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(pictures(Path::new("a"), &color, None, &Options::default()).unwrap().shape(), [1, 2, 3]);
     }
 
     #[test]

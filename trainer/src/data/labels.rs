@@ -173,7 +173,7 @@ mod tests {
             ("", None, "an empty file"),
             ("a.png\n", None, "line 1: a.png"),
             ("a.png,dog\na.png,\n", None, "line 2"),
-            ("file,kind\na.png,dog\n", Some("colour"), "the columns file, kind"),
+            ("file,kind\na.png,dog\n", Some("color"), "the columns file, kind"),
             ("z.png,dog\ny.png,cat\n", None, "none of a file"),
         ] {
             let message = told(text, column, &names).unwrap_err();

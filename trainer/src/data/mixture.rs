@@ -51,7 +51,7 @@ impl Mixture {
         self
     }
 
-    /// The centres of the modes.
+    /// The centers of the modes.
     pub fn means(&self) -> &[Vec<f32>] {
         &self.means
     }

@@ -231,9 +231,9 @@ mod tests {
             assert_eq!((set.name(), set.shape(), set.labels()), ("a", [2, 3, 1].as_slice(), Some([3, 1].as_slice())));
             assert_eq!(set.bytes(1), [7, 8, 9, 10, 11, 12]);
         }
-        let colour = npy("|u1", "False", "(1, 1, 2, 3)", &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(open(npz(&[("images", colour.clone())])).unwrap().shape(), [1, 2, 3]);
-        assert_eq!(parse_npy(Path::new("a.npy"), &colour[..], &Options::default()).unwrap().shape(), [1, 2, 3]);
+        let color = npy("|u1", "False", "(1, 1, 2, 3)", &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(open(npz(&[("images", color.clone())])).unwrap().shape(), [1, 2, 3]);
+        assert_eq!(parse_npy(Path::new("a.npy"), &color[..], &Options::default()).unwrap().shape(), [1, 2, 3]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Opened, DataErr
     let pictures = match options.size {
         Some((width, height)) if (width, height) != (pictures.width(), pictures.height()) => {
             notes.push(format!(
-                "{} pictures of {}x{} cropped to the centre where needed and resized to {width}x{height}",
+                "{} pictures of {}x{} cropped to the center where needed and resized to {width}x{height}",
                 grouped(pictures.count()),
                 pictures.width(),
                 pictures.height()

@@ -36,7 +36,7 @@ pub(crate) struct Writer {
     contents: Vec<u64>,
     first: HashMap<u64, usize>,
     labels: Vec<u8>,
-    grey: bool,
+    gray: bool,
 }
 
 impl Writer {
@@ -56,7 +56,7 @@ impl Writer {
             contents: Vec::new(),
             first: HashMap::new(),
             labels: Vec::new(),
-            grey: true,
+            gray: true,
         })
     }
 
@@ -68,7 +68,7 @@ impl Writer {
             Entry::Occupied(first) => return Ok(Err(*first.get())),
             Entry::Vacant(place) => place.insert(self.contents.len()),
         };
-        self.grey &= rgb.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
+        self.gray &= rgb.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
         self.contents.push(content);
         self.labels.push(label);
         if let Some(file) = &mut self.file {
@@ -82,7 +82,7 @@ impl Writer {
         self.contents.len()
     }
 
-    /// Writes index and header, and gives the file its name; tells the channels: one if all pictures are grey.
+    /// Writes index and header, and gives the file its name; tells the channels: one if all pictures are gray.
     pub(crate) fn finish(mut self, classes: &[String]) -> Result<usize, DataError> {
         let out = self.out.clone();
         self.write_rest(classes).map_err(|e| unwritable(&out, &e))
@@ -92,7 +92,7 @@ impl Writer {
         let Some(file) = self.file.take() else { return Ok(0) };
         let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         let (pixels, count) = (self.size.0 * self.size.1, self.contents.len());
-        let channels = if self.grey && count > 0 {
+        let channels = if self.gray && count > 0 {
             thin(&mut file, pixels, count)?;
             1
         } else {
@@ -144,14 +144,14 @@ fn unwritable(out: &Path, error: &io::Error) -> DataError {
 
 /// Leaves one of three equal channels, in place: what is written lies before what is still to be read.
 fn thin(file: &mut File, pixels: usize, count: usize) -> io::Result<()> {
-    let (mut rgb, mut grey) = (vec![0; 3 * pixels], Vec::with_capacity(pixels));
+    let (mut rgb, mut gray) = (vec![0; 3 * pixels], Vec::with_capacity(pixels));
     for i in 0..count {
         file.seek(SeekFrom::Start((HEADER + i * 3 * pixels) as u64))?;
         file.read_exact(&mut rgb)?;
-        grey.clear();
-        grey.extend(rgb.chunks_exact(3).map(|p| p[0]));
+        gray.clear();
+        gray.extend(rgb.chunks_exact(3).map(|p| p[0]));
         file.seek(SeekFrom::Start((HEADER + i * pixels) as u64))?;
-        file.write_all(&grey)?;
+        file.write_all(&gray)?;
     }
     Ok(())
 }
@@ -183,7 +183,7 @@ pub struct Packed {
 
 impl Packed {
     /// Whether `path` begins as a packed file does.
-    pub fn recognise(path: &Path) -> bool {
+    pub fn recognize(path: &Path) -> bool {
         let mut start = [0; 8];
         let read = File::open(path).and_then(|mut f| f.read_exact(&mut start));
         read.is_ok() && [MAGIC, EARLIER].contains(&&start)

@@ -43,7 +43,7 @@ fn training_from_the_disk_is_bit_for_bit_training_from_memory() {
         assert_eq!((some.count(), measured.count()), (train.count(), held_out.count()));
         assert!((0..held_out.count()).all(|i| measured.bytes(i) == held_out.bytes(i)));
         assert!((0..train.count()).all(|i| some.bytes(i) == train.bytes(i)));
-        assert!(Packed::recognise(&path) && !Packed::recognise(folder.path()));
+        assert!(Packed::recognize(&path) && !Packed::recognize(folder.path()));
     }
 }
 

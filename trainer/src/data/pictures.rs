@@ -45,7 +45,7 @@ impl Pictures {
         if channels != 1 && channels != 3 {
             return Err(DataError::new(
                 name,
-                "1 channel (grey) or 3 (red, green, blue)",
+                "1 channel (gray) or 3 (red, green, blue)",
                 format!("{channels} channels"),
                 if channels == 4 { "drop the alpha channel: images[..., :3]" } else { "convert the pictures to RGB" },
             ));
@@ -115,7 +115,7 @@ impl Pictures {
         self.shape[0]
     }
 
-    /// 1 (grey) or 3 (red, green, blue).
+    /// 1 (gray) or 3 (red, green, blue).
     pub fn channels(&self) -> usize {
         self.shape[2]
     }
@@ -189,7 +189,7 @@ impl Pictures {
         }
     }
 
-    /// The same pictures at another size: the centre is cropped to the new proportions, then resized.
+    /// The same pictures at another size: the center is cropped to the new proportions, then resized.
     pub fn resized(&self, width: usize, height: usize) -> Result<Self, DataError> {
         if (width, height) == (self.width(), self.height()) {
             return Ok(self.clone());

@@ -162,7 +162,7 @@ fn of_folder(
         Ok(())
     })?;
     for (n, what) in [
-        (resized, format!("cropped to the centre where needed and resized to {width}x{height}")),
+        (resized, format!("cropped to the center where needed and resized to {width}x{height}")),
         (enlarged, format!("smaller than {width}x{height}, and blurred by that: a smaller --size would suit them")),
         (transparent, "with transparent parts laid on white".to_owned()),
     ] {
@@ -254,7 +254,7 @@ pub(crate) fn finish(
     let names: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
     let channels = writer.finish(&names)?;
     if channels == 1 {
-        notes.push("all pictures are grey: one channel".into());
+        notes.push("all pictures are gray: one channel".into());
     }
     Ok(Prepared { count, shape: [height, width, channels], classes, rows, notes })
 }

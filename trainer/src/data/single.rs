@@ -9,7 +9,7 @@ use image::imageops::{self, FilterType};
 /// The luma weights of Rec. 601, in 256ths.
 const LUMA: [u32; 3] = [77, 150, 29];
 
-/// Reads a PNG or JPEG as [height, width, channels]: the centre in the wanted proportions, resized, grey if there is one channel.
+/// Reads a PNG or JPEG as [height, width, channels]: the center in the wanted proportions, resized, gray if there is one channel.
 ///
 /// What had to be changed is told in the second value.
 ///
@@ -20,7 +20,7 @@ pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Ve
     let mut notes = Vec::new();
     let (w, h) = decoded.original;
     if (w, h) != (width, height) {
-        let cropped = if w * height == width * h { "" } else { ", its centre cropped to the proportions" };
+        let cropped = if w * height == width * h { "" } else { ", its center cropped to the proportions" };
         notes.push(format!("{}: {w}x{h} brought to {width}x{height}{cropped}", path.display()));
     }
     if decoded.transparent {
@@ -31,7 +31,7 @@ pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Ve
     }
     let pixels = decoded.bytes.as_chunks::<3>().0;
     if pixels.iter().any(|[r, g, b]| r != g || g != b) {
-        notes.push(format!("{}: colours made grey, as the generator's pictures are", path.display()));
+        notes.push(format!("{}: colors made gray, as the generator's pictures are", path.display()));
     }
     let luma = |pixel: &[u8; 3]| {
         ((pixel.iter().zip(LUMA).map(|(&v, weight)| u32::from(v) * weight).sum::<u32>() + 128) >> 8) as u8
@@ -68,7 +68,7 @@ pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, Data
     if (w, h) == (width, height) {
         return Ok(rgba.into_raw());
     }
-    // Colours weighed by their opacity, or transparent black would darken every edge of a stroke.
+    // Colors weighed by their opacity, or transparent black would darken every edge of a stroke.
     let mut weighed = image::Rgba32FImage::new(w as u32, h as u32);
     for (to, from) in weighed.pixels_mut().zip(rgba.pixels()) {
         let [r, g, b, alpha] = from.0.map(|v| f32::from(v) / 255.0);
@@ -77,8 +77,8 @@ pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, Data
     let small = imageops::resize(&weighed, width as u32, height as u32, FilterType::Triangle);
     let bytes = small.pixels().flat_map(|p| {
         let [r, g, b, alpha] = p.0;
-        let colour = |v: f32| if alpha > 0.0 { v / alpha } else { 0.0 };
-        [colour(r), colour(g), colour(b), alpha].map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8)
+        let color = |v: f32| if alpha > 0.0 { v / alpha } else { 0.0 };
+        [color(r), color(g), color(b), alpha].map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8)
     });
     Ok(bytes.collect())
 }
@@ -100,11 +100,11 @@ mod tests {
 
     #[test]
     fn pictures_of_other_sizes_and_depths_are_brought_to_shape_and_told_of() {
-        let path = saved("colour", &RgbaImage::from_pixel(30, 20, Rgba([255, 0, 0, 255])));
+        let path = saved("color", &RgbaImage::from_pixel(30, 20, Rgba([255, 0, 0, 255])));
         let (bytes, notes) = picture(&path, [8, 8, 1]).unwrap();
         assert_eq!(bytes, [77; 64]);
         assert!(
-            notes[0].contains("30x20 brought to 8x8, its centre cropped") && notes[1].contains("grey"),
+            notes[0].contains("30x20 brought to 8x8, its center cropped") && notes[1].contains("gray"),
             "{notes:?}"
         );
         assert_eq!(picture(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn strokes_keep_their_colour_when_they_shrink() {
+    fn strokes_keep_their_color_when_they_shrink() {
         let drawn = RgbaImage::from_fn(32, 16, |x, _| if x < 16 { Rgba([0, 200, 0, 255]) } else { Rgba([0, 0, 0, 0]) });
         let path = saved("strokes", &drawn);
         let small = strokes(&path, 8, 4).unwrap();

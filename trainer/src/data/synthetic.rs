@@ -3,13 +3,13 @@
 use super::Pictures;
 use crate::philox::Key;
 
-/// The classes of [`blobs`] in colour; grey sets have one class, light.
-const COLOURS: [(&str, [f32; 3]); 3] =
+/// The classes of [`blobs`] in color; gray sets have one class, light.
+const COLORS: [(&str, [f32; 3]); 3] =
     [("red", [230.0, 70.0, 60.0]), ("green", [70.0, 190.0, 90.0]), ("blue", [70.0, 110.0, 240.0])];
 
-/// Draws `count` pictures (at least one) of a soft disc on a dark ground: place and radius vary, the class is its colour.
+/// Draws `count` pictures (at least one) of a soft disc on a dark ground: place and radius vary, the class is its color.
 ///
-/// Sides are at least one pixel; `channels` 1 gives grey pictures, anything else three channels.
+/// Sides are at least one pixel; `channels` 1 gives gray pictures, anything else three channels.
 pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u64) -> Pictures {
     let (width, height) = (width.max(1), height.max(1));
     let channels = if channels == 1 { 1 } else { 3 };
@@ -18,7 +18,7 @@ pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u
         let key = Key { seed, stream: 0, step: index as u64 };
         let mut random = [0.0; 3];
         key.uniform(&mut random);
-        let class = if channels == 1 { 0 } else { key.below(1, COLOURS.len()) };
+        let class = if channels == 1 { 0 } else { key.below(1, COLORS.len()) };
         let side = width.min(height) as f32;
         let (cx, cy) = (width as f32 * (0.3 + 0.4 * random[0]), height as f32 * (0.3 + 0.4 * random[1]));
         let radius = side * (0.15 + 0.15 * random[2]);
@@ -29,13 +29,13 @@ pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u
                 let paint = |ink: f32| (24.0 + cover * (ink - 24.0)) as u8;
                 match channels {
                     1 => pixels.push(paint(235.0)),
-                    _ => pixels.extend(COLOURS[class].1.map(paint)),
+                    _ => pixels.extend(COLORS[class].1.map(paint)),
                 }
             }
         }
         labels.push(class as u8);
     }
-    let names = if channels == 1 { vec!["light"] } else { COLOURS.map(|c| c.0).to_vec() };
+    let names = if channels == 1 { vec!["light"] } else { COLORS.map(|c| c.0).to_vec() };
     Pictures::new("blobs", (width, height, channels), pixels, Some(labels))
         .expect("every picture was drawn in full")
         .with_label_names(&names)

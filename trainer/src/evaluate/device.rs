@@ -52,7 +52,7 @@ pub fn int8_pictures(
 
 /// The bytes that a display shows for `values`: `range` spread over 0..=255, rounded to nearest, saturated.
 ///
-/// The same rule as [`crate::quantise::FloatNet::pixels`], so float and int8 pictures are judged alike.
+/// The same rule as [`crate::quantize::FloatNet::pixels`], so float and int8 pictures are judged alike.
 ///
 /// ```
 /// use ganlet_trainer::evaluate::to_bytes;

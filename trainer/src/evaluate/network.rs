@@ -80,7 +80,7 @@ impl FeatureNetwork {
         })
     }
 
-    /// A network of He-initialised weights; even untrained convolutions see structure (Saxe et al. 2011).
+    /// A network of He-initialized weights; even untrained convolutions see structure (Saxe et al. 2011).
     pub fn random(shape: [usize; 3], features: usize) -> Self {
         let network = layers(shape, features, 0);
         let weights = network.start(RANDOM_SEED, 0);

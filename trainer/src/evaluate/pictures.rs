@@ -4,11 +4,11 @@ use super::network::{FEWEST_FEATURES, FeatureNetwork, Identity};
 use super::survey::Ground;
 use super::{EvaluateError, Quality};
 use crate::data::{Dataset, Pictures};
-use crate::metrics::{Classes, Memorisation, Moments, kernel_distance, memorisation, neighbourhoods};
+use crate::metrics::{Classes, Memorization, Moments, kernel_distance, memorization, neighborhoods};
 use ndarray::{ArrayView2, s};
 
-/// Neighbours that make a neighbourhood (Kynkäänniemi et al. 2019).
-pub(super) const NEIGHBOURS: usize = 3;
+/// Neighbors that make a neighborhood (Kynkäänniemi et al. 2019).
+pub(super) const NEIGHBORS: usize = 3;
 /// Most pictures of each side that are compared one by one: the work grows with the square.
 const COMPARED: usize = 2000;
 /// Most sets of real pictures that a floor is averaged over.
@@ -25,8 +25,8 @@ pub struct Evaluator {
     moments: Moments,
     /// Real pictures of each class, for a classifier.
     pub(super) wanted: Vec<f64>,
-    /// Share of the real pictures that the classifier sees as they are labelled.
-    as_labelled: Option<f64>,
+    /// Share of the real pictures that the classifier sees as they are labeled.
+    as_labeled: Option<f64>,
     /// What a survey needs, made by the first one.
     pub(super) ground: Option<Ground>,
 }
@@ -66,7 +66,7 @@ impl Evaluator {
         }
         let labels: Option<Vec<u8>> = (0..seen.classes.len()).map(|i| reference.label(i)).collect();
         Ok(Self {
-            as_labelled: labels.and_then(|labels| agreement(&seen.classes, &labels)),
+            as_labeled: labels.and_then(|labels| agreement(&seen.classes, &labels)),
             extractor,
             identity: network.identity,
             train: train.clone(),
@@ -156,24 +156,24 @@ impl Evaluator {
         Ok(self.judge_asked(&seen, asked))
     }
 
-    /// Share of the held-out real pictures that the classifier sees as they are labelled; none without a classifier.
-    pub fn real_as_labelled(&self) -> Option<f64> {
-        self.as_labelled
+    /// Share of the held-out real pictures that the classifier sees as they are labeled; none without a classifier.
+    pub fn real_as_labeled(&self) -> Option<f64> {
+        self.as_labeled
     }
 
     /// How much nearer to training pictures `pictures` lie than held-out real ones do, by features.
     ///
     /// # Errors
     /// As [`measure`](Self::measure).
-    pub fn memorisation(
+    pub fn memorization(
         &mut self,
         pictures: &[u8],
         progress: impl FnMut(usize, usize),
-    ) -> Result<Memorisation, EvaluateError> {
+    ) -> Result<Memorization, EvaluateError> {
         let seen = self.see(pictures, |_, _| {})?;
         let train = &self.train;
         let known = self.extractor.see(train.count(), |i| train.bytes(i), progress);
-        Ok(memorisation(known.features.view(), seen.features.view(), self.reference.features.view()))
+        Ok(memorization(known.features.view(), seen.features.view(), self.reference.features.view()))
     }
 
     pub(super) fn see(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Seen, EvaluateError> {
@@ -211,7 +211,7 @@ impl Evaluator {
     pub(super) fn judge(&self, seen: &Seen) -> Quality {
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
-        let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| neighbourhoods(real, made, NEIGHBOURS);
+        let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| neighborhoods(real, made, NEIGHBORS);
         let far = || (kernel_distance(real, made), Moments::of(seen.features.view()).distance(&self.moments));
         let (near, (kernel, frechet)) = if self.extractor.threads() > 1 {
             rayon::join(|| near(real, made), far)

@@ -22,7 +22,7 @@ pub struct PointsQuality {
     pub modes: usize,
     /// Modes that there are.
     pub of: usize,
-    /// Share of the points within 3σ of the nearest centre, 0 to 1; of a true 2-D Gaussian 0.989.
+    /// Share of the points within 3σ of the nearest center, 0 to 1; of a true 2-D Gaussian 0.989.
     pub high_quality: f64,
     /// KL of the mode histogram to the uniform one, in nats; absent without high-quality points.
     pub reverse_kl: Option<f64>,

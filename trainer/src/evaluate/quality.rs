@@ -17,9 +17,9 @@ pub struct Quality {
     pub precision: f64,
     /// Share of the real pictures that lie among these.
     pub recall: f64,
-    /// Real neighbourhoods around a picture, on average, over 3.
+    /// Real neighborhoods around a picture, on average, over 3.
     pub density: f64,
-    /// Share of real neighbourhoods that hold a picture.
+    /// Share of real neighborhoods that hold a picture.
     pub coverage: f64,
     /// Pictures of each side that `kernel` to `coverage` come from.
     pub compared: usize,
@@ -49,7 +49,7 @@ pub struct Survey {
     pub support: Support,
     /// Mean distance to the nearest training picture, over that of held-out real pictures: 1 is honest, 0 a copy. Absent for training pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memorisation: Option<f64>,
+    pub memorization: Option<f64>,
     /// Share of the held-out real pictures of each class that lie among these; absent classes are absent from the held-out pictures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_recall: Vec<Option<f64>>,
@@ -108,9 +108,9 @@ pub struct Evaluation {
     /// Names of the classes; empty without a classifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
-    /// Share of the held-out real pictures that the classifier sees as what they are labelled; none without a classifier.
+    /// Share of the held-out real pictures that the classifier sees as what they are labeled; none without a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub real_as_labelled: Option<f64>,
+    pub real_as_labeled: Option<f64>,
 }
 
 impl Quality {
@@ -125,7 +125,7 @@ impl Quality {
             ("coverage", Some(self.coverage)),
             ("class_kl", self.class_kl),
             ("as_asked", self.as_asked),
-            ("memorisation", self.survey.as_ref().and_then(|s| s.memorisation)),
+            ("memorization", self.survey.as_ref().and_then(|s| s.memorization)),
             ("support", self.survey.as_ref().map(|s| s.support.at_least)),
             ("rare", self.survey.as_ref().and_then(|s| s.rare.as_ref()).map(|r| r.share)),
         ]

@@ -1,6 +1,6 @@
 //! The measurements that take longer: patches, doubles, nearest training pictures, and what became of each class.
 use super::extract::Seen;
-use super::pictures::NEIGHBOURS;
+use super::pictures::NEIGHBORS;
 use super::quality::{Rare, Survey};
 use super::{EvaluateError, Evaluator, Quality};
 use crate::data::Dataset;
@@ -50,7 +50,7 @@ impl Evaluator {
         let size: usize = self.held_out.shape().iter().product();
         let near = metrics::nearest(seen.features.view(), ground.known.view());
         let survey = Survey {
-            memorisation: Some(near.iter().sum::<f64>() / near.len() as f64 / ground.held_out)
+            memorization: Some(near.iter().sum::<f64>() / near.len() as f64 / ground.held_out)
                 .filter(|r| r.is_finite()),
             ..self.look(&seen, &ground, |i| &pictures[i * size..][..size])
         };
@@ -107,7 +107,7 @@ impl Evaluator {
                 .map(|(a, b)| metrics::sliced_along(a.view(), b.view(), ground.directions.view()))
                 .collect(),
             support: metrics::support(made, ground.radius),
-            memorisation: None,
+            memorization: None,
             rare: self.rarest(seen, &class_recall),
             class_recall,
         }
@@ -119,7 +119,7 @@ impl Evaluator {
             return Vec::new();
         }
         let made = seen.features.slice(s![..self.compared(seen), ..]);
-        let recalled = metrics::recalled(self.reference.features.view(), made, NEIGHBOURS);
+        let recalled = metrics::recalled(self.reference.features.view(), made, NEIGHBORS);
         let mut found = vec![(0_u32, 0_u32); self.wanted.len()];
         for (i, inside) in recalled.into_iter().enumerate() {
             if let Some(label) = self.held_out.label(i) {
@@ -201,15 +201,15 @@ mod tests {
         let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
         let real = evaluator.survey_real(600).unwrap();
         let survey = real.survey.clone().unwrap();
-        assert_eq!((survey.patches.len(), survey.class_recall.len(), survey.memorisation), (2, 10, None));
+        assert_eq!((survey.patches.len(), survey.class_recall.len(), survey.memorization), (2, 10, None));
         assert!(survey.patches.iter().all(|d| (0.0..0.05).contains(d)), "{survey:?}");
         assert!(survey.kernel_spread.unwrap() > 0.0 && survey.support.at_least > 2000.0, "{survey:?}");
 
         // Other hands, never trained on: as far from the training pictures as any.
         let honest = evaluator.survey(&bytes(&held_out, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
-        assert!((0.9..1.1).contains(&honest.memorisation.unwrap()), "{honest:?}");
+        assert!((0.9..1.1).contains(&honest.memorization.unwrap()), "{honest:?}");
         let copies = evaluator.survey(&bytes(&train, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
-        assert!(copies.memorisation.unwrap() < 0.01, "{copies:?}");
+        assert!(copies.memorization.unwrap() < 0.01, "{copies:?}");
 
         // 40 pictures, each 15 times: the sample has the size of the support.
         let repeated = evaluator.survey(&bytes(&train, (0..600).map(|i| i % 40)), None, |_, _| {}).unwrap();

@@ -1,4 +1,4 @@
-//! Trains the classifiers whose features pictures are compared by, with the project's own graph and optimiser.
+//! Trains the classifiers whose features pictures are compared by, with the project's own graph and optimizer.
 use super::extract::{Extractor, scale};
 use super::network::{FEATURES, FeatureNetwork, encode, layers};
 use crate::data::{Dataset, Pictures};
@@ -6,11 +6,11 @@ use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Executor, Program, Store};
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use crate::nn::{Mode, Network};
-use crate::optim::{Kind, Moments, Optimiser, Schedule};
+use crate::optim::{Kind, Moments, Optimizer, Schedule};
 use crate::philox::Key;
 
 const BATCH: usize = 64;
-const ADAM: Optimiser = Optimiser {
+const ADAM: Optimizer = Optimizer {
     kind: Kind::Adam,
     rate: 2e-3,
     generator_rate: None,
@@ -20,7 +20,7 @@ const ADAM: Optimiser = Optimiser {
     epsilon: 1e-8,
 };
 const SCHEDULE: Schedule = Schedule::Cosine { to: 0.01 };
-/// Pull of every weight towards zero.
+/// Pull of every weight toward zero.
 const DECAY: f32 = 3e-4;
 /// Share of features hidden in each step (dropout: Srivastava et al. 2014).
 const HIDDEN: f32 = 0.3;
@@ -48,7 +48,7 @@ pub enum Variation {
 pub struct Lesson {
     /// Starting weights, order of pictures and variations follow from it.
     pub seed: u64,
-    /// Optimiser steps of 64 pictures.
+    /// Optimizer steps of 64 pictures.
     pub steps: u64,
     /// How pictures vary.
     pub variation: Variation,
@@ -106,15 +106,15 @@ pub fn teach(
         progress(step + 1, cpu.output(0, 0)[0]);
     }
     let file = encode(&network, cpu.store().values(weights))?;
-    let learnt = FeatureNetwork::trained(train.name(), shape, classes, &file)?;
-    let mut extractor = Extractor::new(&learnt, 0);
+    let learned = FeatureNetwork::trained(train.name(), shape, classes, &file)?;
+    let mut extractor = Extractor::new(&learned, 0);
     let mut accuracy = |set: &Pictures| {
         let seen = extractor.see(set.count(), |i| set.bytes(i), |_, _| {});
         let right = seen.classes.iter().enumerate().filter(|&(i, &class)| set.label(i) == Some(class)).count();
         right as f64 / set.count() as f64
     };
     let (train_accuracy, held_out_accuracy) = (accuracy(train), accuracy(held_out));
-    Ok(Taught { file, hash: learnt.identity.hash, train_accuracy, held_out_accuracy })
+    Ok(Taught { file, hash: learned.identity.hash, train_accuracy, held_out_accuracy })
 }
 
 /// One step of Adam on the cross-entropy.
@@ -146,9 +146,9 @@ fn program(network: &Network, classes: usize, store: &mut Store, start: Vec<f32>
     let gradient = bound.grad(&mut g, loss);
     let pull = g.affine(bound.flat, DECAY, 0.0);
     let gradient = g.add(gradient, pull);
-    let read = Optimiser::read(&mut g, moments, n);
+    let read = Optimizer::read(&mut g, moments, n);
     let (new, values) = ADAM.step(&mut g, bound.flat, gradient, read, scalars);
-    Optimiser::assign(&mut g, (weights, new), (moments, values));
+    Optimizer::assign(&mut g, (weights, new), (moments, values));
     Program::new("classifier step", &g, &[loss])
 }
 
@@ -208,7 +208,7 @@ mod tests {
     use crate::data::blobs;
 
     #[test]
-    fn a_classifier_of_coloured_discs_is_learnt_and_the_same_twice() {
+    fn a_classifier_of_colored_discs_is_learned_and_the_same_twice() {
         let (train, held_out) = blobs(8, 8, 3, 600, 1).split(400, 200).unwrap();
         let lesson = Lesson { seed: 3, steps: 60, variation: Variation::None };
         let (mut first, mut last) = (0.0, 0.0);
@@ -235,9 +235,9 @@ mod tests {
 
     #[test]
     fn pictures_without_classes_teach_nothing() {
-        let grey = blobs(8, 8, 1, 20, 1);
+        let gray = blobs(8, 8, 1, 20, 1);
         let lesson = Lesson { seed: 3, steps: 1, variation: Variation::None };
-        assert!(teach(&grey, &grey, lesson, |_, _| {}).unwrap_err().contains("two classes"));
+        assert!(teach(&gray, &gray, lesson, |_, _| {}).unwrap_err().contains("two classes"));
     }
 
     #[test]

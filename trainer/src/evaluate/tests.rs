@@ -2,7 +2,7 @@
 use super::network::crc32;
 use super::*;
 use crate::data::{self, Pictures, Source, blobs};
-use crate::quantise::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, Options, quantise};
+use crate::quantize::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, Options, quantize};
 
 fn split(name: &str) -> (Pictures, Pictures) {
     let Source::Pictures(pictures) = data::builtin(name).unwrap() else { panic!("{name} are pictures") };
@@ -101,8 +101,8 @@ fn any_other_data_is_judged_by_a_random_network() {
 fn copies_of_the_training_set_are_found_out() {
     let (train, held_out) = blobs(8, 8, 3, 1000, 4).split(700, 300).unwrap();
     let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
-    assert!(evaluator.memorisation(&bytes(&train, 0..200), |_, _| {}).unwrap().ratio < 0.01);
-    let honest = evaluator.memorisation(&bytes(&held_out, 0..200), |_, _| {}).unwrap().ratio;
+    assert!(evaluator.memorization(&bytes(&train, 0..200), |_, _| {}).unwrap().ratio < 0.01);
+    let honest = evaluator.memorization(&bytes(&held_out, 0..200), |_, _| {}).unwrap().ratio;
     assert!((0.8..1.2).contains(&honest), "{honest}");
 }
 
@@ -137,7 +137,7 @@ fn pictures_are_seen_as_the_class_that_was_asked_for_or_not() {
     let (right, wrong) = (share(&labels).unwrap(), share(&next).unwrap());
     assert!(right > 0.97 && wrong < 0.02 && share(&labels[1..]).is_none(), "{right} {wrong}");
     assert_eq!(evaluator.measure(&pictures, |_, _| {}).unwrap().as_asked, None);
-    assert!(evaluator.real_as_labelled().unwrap() > 0.97);
+    assert!(evaluator.real_as_labeled().unwrap() > 0.97);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
         psnr_min_db: Some(30.0),
         features: evaluator.identity().clone(),
         class_names: evaluator.class_names().to_vec(),
-        real_as_labelled: None,
+        real_as_labeled: None,
     };
     let json = serde_json::to_value(&evaluation).unwrap();
     for path in [
@@ -194,7 +194,7 @@ fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
     let (layers, levels) = (vec![layer], vec![]);
     let net = FloatNet { name: "tiny".into(), latent, layers, levels, classes: 0, judges: 0, range: (-1.0, 1.0) };
     let options = Options { calibration: 64, comparison: 64, ..Options::default() };
-    let file = quantise(&net, &options).unwrap().file;
+    let file = quantize(&net, &options).unwrap().file;
     let mut told = vec![];
     let all = int8_pictures(&file, 7, 300, |done, total| told.push((done, total))).unwrap();
     assert_eq!((all.len(), told), (300 * h * w, vec![(256, 300), (300, 300)]));

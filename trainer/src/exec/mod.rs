@@ -1,4 +1,4 @@
-//! Runs planned programs over one store of weights and optimiser state.
+//! Runs planned programs over one store of weights and optimizer state.
 pub mod cpu;
 pub mod profile;
 mod store;
@@ -14,7 +14,7 @@ pub(crate) const LOSS: &str = "loss";
 /// A named graph with its plan: one kind of step of a training run.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// Shown in messages: "critic step".
+    /// Shown in messages: "discriminator step".
     pub name: String,
     /// What is computed, simplified.
     pub graph: Graph,
@@ -68,7 +68,7 @@ impl fmt::Display for NotFinite {
         let Self { guard, program, step, node } = self;
         write!(
             f,
-            "{guard} of the {program} is not finite at step {step}: the run diverged; try a third of optimiser.rate, or a smaller \
+            "{guard} of the {program} is not finite at step {step}: the run diverged; try a third of optimizer.rate, or a smaller \
              penalty (the first such value is in {node})"
         )
     }
@@ -86,7 +86,7 @@ pub trait Executor {
     fn output(&self, program: usize, index: usize) -> &[f32];
     /// The programs, in the order in which they were loaded.
     fn programs(&self) -> &[Program];
-    /// Weights and optimiser state as they are now.
+    /// Weights and optimizer state as they are now.
     fn store(&self) -> &Store;
     /// The same, to be changed between runs.
     fn store_mut(&mut self) -> &mut Store;

@@ -5,11 +5,11 @@ use std::fmt::Write;
 /// All runs of one step of one program, added up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
-    /// "critic step".
+    /// "discriminator step".
     pub program: String,
     /// "conv", "fused", …
     pub kind: String,
-    /// The part of the network: "critic layer 3".
+    /// The part of the network: "discriminator layer 3".
     pub scope: String,
     /// The node that the step is named after.
     pub node: String,
@@ -70,9 +70,9 @@ mod tests {
 
     fn timing(kind: &str, seconds: f64) -> Timing {
         Timing {
-            program: "critic step".into(),
+            program: "discriminator step".into(),
             kind: kind.into(),
-            scope: "critic layer 0".into(),
+            scope: "discriminator layer 0".into(),
             node: "node 3 (a; b)".into(),
             calls: 2,
             seconds,
@@ -96,7 +96,7 @@ mod tests {
     fn stacks_have_no_stray_separators() {
         assert_eq!(
             folded(&[timing("conv", 1.5), timing("copy", 0.0)]),
-            "train;critic step;critic layer 0;conv;node 3 (a, b) 1500000\n"
+            "train;discriminator step;discriminator layer 0;conv;node 3 (a, b) 1500000\n"
         );
     }
 }

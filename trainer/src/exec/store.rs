@@ -1,4 +1,4 @@
-//! Named flat vectors that programs read and assign: weights, optimiser moments, averages, statistics.
+//! Named flat vectors that programs read and assign: weights, optimizer moments, averages, statistics.
 use crate::graph::ParamId;
 
 /// One flat vector.

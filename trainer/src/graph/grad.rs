@@ -5,7 +5,7 @@ impl Graph {
     /// Appends the gradient of the scalar `y` with respect to each of `wrt`.
     ///
     /// Values that `y` does not depend on get a gradient of zeros. Differentiating the result again gives
-    /// second-order gradients (gradient penalties, unrolled optimisers) with no further code.
+    /// second-order gradients (gradient penalties, unrolled optimizers) with no further code.
     ///
     /// # Panics
     /// When `y` is no scalar.

@@ -19,7 +19,7 @@ pub use shape::Shape;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
 
-/// One entry of the store that programs share: weights, optimiser state, running statistics.
+/// One entry of the store that programs share: weights, optimizer state, running statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParamId(pub usize);
 

@@ -6,7 +6,7 @@ use super::{Graph, NodeId, ParamId, Shape};
 pub struct Window {
     /// Taps along each side.
     pub kernel: usize,
-    /// Step between neighbouring outputs.
+    /// Step between neighboring outputs.
     pub stride: usize,
     /// Zeros around the picture.
     pub pad: usize,
@@ -376,7 +376,7 @@ impl Graph {
         self.push(Op::DepthwiseWeight(window), &[x, y], Shape::new(&[window.kernel, window.kernel, c]))
     }
 
-    /// Nearest-neighbour enlargement.
+    /// Nearest-neighbor enlargement.
     #[track_caller]
     pub fn upsample(&mut self, x: NodeId, factor: usize) -> NodeId {
         let shape = self.shape(x);

@@ -119,8 +119,8 @@ mod tests {
             let product = g.matmul(y, w);
             let sums = g.sum_to(product, Shape::new(&[c]));
             let mean = g.affine(sums, 1.0 / b as f32, 0.0);
-            let centred = g.sub(product, mean);
-            let normal = g.unary(Unary::Tanh, centred);
+            let centered = g.sub(product, mean);
+            let normal = g.unary(Unary::Tanh, centered);
             y = g.unary(Unary::Sigmoid, normal);
         }
         let loss = g.mean(y);

@@ -2,7 +2,7 @@
 use super::{Findings, LabError, Rows, Watch};
 use crate::evaluate::{Evaluator, int8_pictures, to_bytes};
 use crate::nets::Generator;
-use crate::quantise::{self, Options, Report};
+use crate::quantize::{self, Options, Report};
 use crate::recipe::Recipe;
 use crate::report::{Plot, Series, grid};
 use crate::run;
@@ -29,7 +29,7 @@ struct Sized {
     int8: f64,
 }
 
-/// Trains generators of several widths against the same critic for `steps` steps each, and measures what they cost and make.
+/// Trains generators of several widths against the same discriminator for `steps` steps each, and measures what they cost and make.
 pub fn capacity(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let recipe = Recipe::open(RECIPE, &[format!("train.steps={steps}")])?;
     let Some((train, held_out)) = run::load(&recipe)?.pictures else {
@@ -129,8 +129,8 @@ fn one(
     let float = to_bytes(&trainer.samples(SEED, JUDGED), (low, high));
     let network = trainer.generator().clone();
     let (weights, statistics) = trainer.averaged();
-    let net = quantise::fold(&recipe.name, &network, weights, statistics, recipe.data.range);
-    let made = net.and_then(|net| quantise::quantise(&net, &Options::default()));
+    let net = quantize::fold(&recipe.name, &network, weights, statistics, recipe.data.range);
+    let made = net.and_then(|net| quantize::quantize(&net, &Options::default()));
     let made = made.map_err(|e| LabError::Asked(e.to_string()))?;
     let int8 = int8_pictures(&made.file, SEED, JUDGED, |_, _| {}).map_err(|e| LabError::Asked(e.to_string()))?;
     let Generator::Dcgan { widths, .. } = recipe.generator else {

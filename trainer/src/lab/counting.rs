@@ -105,7 +105,7 @@ pub(super) fn watched(
         format!("name={name}"),
         format!("data.size=[{SIDE}, {SIDE}]"),
         "generator.widths=[32, 24, 16]".to_owned(),
-        "critic.widths=[24, 48]".to_owned(),
+        "discriminator.widths=[24, 48]".to_owned(),
         "train.batch=32".to_owned(),
         format!("train.steps={steps}"),
     ];
@@ -165,7 +165,7 @@ pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
         (watch.keep)("counting.svg", plot.svg().as_bytes())?;
     }
     let notes = vec![
-        "every real picture has exactly three discs; a convolutional critic sees patches, and a number is no patch"
+        "every real picture has exactly three discs; a convolutional discriminator sees patches, and a number is no patch"
             .to_owned(),
     ];
     let values = json!({ "lab": "counting", "real": of_data, "wrong": curve, "stopped": stopped });

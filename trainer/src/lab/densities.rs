@@ -1,4 +1,4 @@
-//! The classic picture of a GAN on a line: data, generator and critic at four moments, and as an animation.
+//! The classic picture of a GAN on a line: data, generator and discriminator at four moments, and as an animation.
 use super::figure::Densities;
 use super::theory::{best, criterion};
 use super::{Findings, LabError, Rows, Watch};
@@ -17,7 +17,7 @@ const LATENTS: usize = 4000;
 const SMOOTHING: f64 = 0.07;
 const ARROWS: usize = 25;
 /// Steps of each network alone, then of both.
-const CRITIC_ALONE: u64 = 800;
+const DISCRIMINATOR_ALONE: u64 = 800;
 const GENERATOR_ALONE: u64 = 2;
 const TOGETHER: u64 = 6000;
 /// Steps from frame to frame of the animation.
@@ -28,7 +28,7 @@ const LEAST: f64 = -1.386_294_361_119_890_6;
 
 /// What is seen at one moment.
 struct Moment {
-    critic: Vec<f64>,
+    discriminator: Vec<f64>,
     generated: Vec<f64>,
     arrows: Vec<(f64, f64)>,
     /// Mean of D where there is mass.
@@ -83,7 +83,7 @@ impl Line {
     fn look(&self, trainer: &mut Trainer) -> Moment {
         let points: Vec<_> = self.x.iter().map(|x| *x as f32).collect();
         let scores = trainer.scores(&points).unwrap_or_else(|| vec![0.0; points.len()]);
-        let critic: Vec<_> = scores.iter().map(|s| sigmoid(f64::from(*s))).collect();
+        let discriminator: Vec<_> = scores.iter().map(|s| sigmoid(f64::from(*s))).collect();
         let made: Vec<_> = trainer.samples_of(&self.latents).iter().map(|v| f64::from(*v)).collect();
         let norm = LATENTS as f64 * SMOOTHING * std::f64::consts::TAU.sqrt();
         let bell = |x: f64| made.iter().map(|m| (-0.5 * ((x - m) / SMOOTHING).powi(2)).exp()).sum::<f64>() / norm;
@@ -100,10 +100,10 @@ impl Line {
         });
         Moment {
             arrows: arrows.collect(),
-            judged: ends(&critic),
-            error: mass.iter().map(|&i| (critic[i] - best[i]).abs()).fold(0.0, f64::max),
+            judged: ends(&discriminator),
+            error: mass.iter().map(|&i| (discriminator[i] - best[i]).abs()).fold(0.0, f64::max),
             criterion: criterion(&self.data, &generated, self.dx()),
-            critic,
+            discriminator,
             generated,
         }
     }
@@ -118,7 +118,7 @@ impl Line {
             x: &self.x,
             data: &self.data,
             generated: &moment.generated,
-            critic: &moment.critic,
+            discriminator: &moment.discriminator,
             best: &best,
             arrows: &moment.arrows,
             highest: 1.5,
@@ -127,22 +127,22 @@ impl Line {
     }
 }
 
-/// Trains on a bell and draws (a) the start, (b) the critic near its best, (c) after steps of the generator, (d) the end.
+/// Trains on a bell and draws (a) the start, (b) the discriminator near its best, (c) after steps of the generator, (d) the end.
 pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let settings = [
         "train.batch=256",
         "train.ema=0",
         "train.steps=7000",
-        "critic.hidden=[32, 32]",
+        "discriminator.hidden=[32, 32]",
         "generator.hidden=[32, 32]",
-        "objective.regulariser={kind=\"r1\", gamma=0.004}",
+        "objective.regularizer={kind=\"r1\", gamma=0.004}",
         "schedule={kind=\"linear\", from=0.4, to=0.0}",
-        "optimiser.rate=0.002",
+        "optimizer.rate=0.002",
     ];
     let recipe = Recipe::open("bimodal-1d+non-saturating", &settings.map(str::to_owned))?;
     let mixture = Mixture::bell();
     let line = Line::new(&mixture);
-    let total = CRITIC_ALONE + GENERATOR_ALONE + TOGETHER;
+    let total = DISCRIMINATOR_ALONE + GENERATOR_ALONE + TOGETHER;
     let mut trainer = Trainer::new(recipe, Box::new(mixture), 3, total, watch.threads)?;
     for _ in 0..15 {
         trainer.advance_one(false)?;
@@ -153,7 +153,7 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let mut stopped = false;
     let stages = [
         ("a", "near the start", 0, None),
-        ("b", "the critic near its best", CRITIC_ALONE, Some(false)),
+        ("b", "the discriminator near its best", DISCRIMINATOR_ALONE, Some(false)),
         ("c", "after steps of the generator", GENERATOR_ALONE, Some(true)),
         ("d", "the end", TOGETHER, None),
     ];
@@ -187,7 +187,7 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             format!("{:.3}", moment.error),
             format!("{above:.4}"),
         ]);
-        values.push(json!({ "moment": letter, "step": trainer.step(), "critic": [low, high], "error": moment.error, "criterion": moment.criterion }));
+        values.push(json!({ "moment": letter, "step": trainer.step(), "discriminator": [low, high], "error": moment.error, "criterion": moment.criterion }));
         frames.push(image.clone());
         images.push(image);
     }
@@ -214,11 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_the_four_moments_has_a_critic_at_a_half() {
+    fn the_last_of_the_four_moments_has_a_discriminator_at_a_half() {
         let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
         let found = densities(&mut watch).unwrap();
         let moments = &found.values["moments"];
-        let end = |i: usize| moments[3]["critic"][i].as_f64().unwrap();
+        let end = |i: usize| moments[3]["discriminator"][i].as_f64().unwrap();
         assert!(end(0) > 0.45 && end(1) < 0.55, "{moments}");
         assert!(moments[1]["error"].as_f64().unwrap() < moments[0]["error"].as_f64().unwrap());
     }

@@ -1,15 +1,15 @@
-//! The smallest GAN that does not converge: data at 0, a generator that is one point, a critic that is one slope.
+//! The smallest GAN that does not converge: data at 0, a generator that is one point, a discriminator that is one slope.
 use super::{Findings, LabError, Rows, Watch};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, interpret};
 use crate::loss::Loss;
-use crate::optim::{Kind, Moments, Optimiser};
-use crate::regularise::{Regulariser, clipped, consensus};
+use crate::optim::{Kind, Moments, Optimizer};
+use crate::regularize::{Regularizer, clipped, consensus};
 use crate::report::{Plot, Series};
 use serde_json::json;
 
 /// Steps of every method.
 const STEPS: u64 = 1000;
-/// Where generator and critic start.
+/// Where generator and discriminator start.
 const START: [f64; 2] = [1.0, 1.0];
 /// Draws of noise.
 const DRAWS: usize = 64;
@@ -20,47 +20,47 @@ const DRAWN: u64 = 300;
 struct Way {
     name: &'static str,
     loss: Loss,
-    regulariser: Regulariser,
-    optimiser: Optimiser,
+    regularizer: Regularizer,
+    optimizer: Optimizer,
     noise: f32,
 }
 
-const fn descent(kind: Kind, rate: f32, momentum: f32) -> Optimiser {
-    Optimiser { kind, rate, generator_rate: None, momentum, beta1: 0.0, beta2: 0.99, epsilon: 1e-8 }
+const fn descent(kind: Kind, rate: f32, momentum: f32) -> Optimizer {
+    Optimizer { kind, rate, generator_rate: None, momentum, beta1: 0.0, beta2: 0.99, epsilon: 1e-8 }
 }
 
-const SGD: Optimiser = descent(Kind::Sgd, 0.1, 0.0);
+const SGD: Optimizer = descent(Kind::Sgd, 0.1, 0.0);
 
-const fn way(name: &'static str, loss: Loss, regulariser: Regulariser) -> Way {
-    Way { name, loss, regulariser, optimiser: SGD, noise: 0.0 }
+const fn way(name: &'static str, loss: Loss, regularizer: Regularizer) -> Way {
+    Way { name, loss, regularizer, optimizer: SGD, noise: 0.0 }
 }
 
-const NONE: Regulariser = Regulariser::None;
+const NONE: Regularizer = Regularizer::None;
 
 fn ways() -> Vec<Way> {
-    let plain = |optimiser| Way { optimiser, ..way("", Loss::NonSaturating, NONE) };
+    let plain = |optimizer| Way { optimizer, ..way("", Loss::NonSaturating, NONE) };
     vec![
         way("minimax", Loss::Minimax, NONE),
         way("non-saturating", Loss::NonSaturating, NONE),
         way("wasserstein", Loss::Wasserstein, NONE),
-        way("wasserstein, clipped", Loss::Wasserstein, Regulariser::Clip { limit: 1.0 }),
+        way("wasserstein, clipped", Loss::Wasserstein, Regularizer::Clip { limit: 1.0 }),
         way(
             "wasserstein, penalty",
             Loss::Wasserstein,
-            Regulariser::GradientPenalty { lambda: 1.0, target: 1.0, one_sided: false },
+            Regularizer::GradientPenalty { lambda: 1.0, target: 1.0, one_sided: false },
         ),
         Way { name: "momentum 0.5", ..plain(descent(Kind::Sgd, 0.1, 0.5)) },
-        Way { name: "adam", ..plain(Optimiser { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) }) },
+        Way { name: "adam", ..plain(Optimizer { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) }) },
         way("least squares", Loss::LeastSquares, NONE),
-        way("r1", Loss::NonSaturating, Regulariser::R1 { gamma: 1.0, every: 1 }),
-        way("r2", Loss::NonSaturating, Regulariser::R2 { gamma: 1.0, every: 1 }),
-        way("relativistic, r1 and r2", Loss::Relativistic, Regulariser::R1R2 { gamma: 1.0, every: 1 }),
-        way("consensus", Loss::NonSaturating, Regulariser::Consensus { weight: 2.0 }),
+        way("r1", Loss::NonSaturating, Regularizer::R1 { gamma: 1.0, every: 1 }),
+        way("r2", Loss::NonSaturating, Regularizer::R2 { gamma: 1.0, every: 1 }),
+        way("relativistic, r1 and r2", Loss::Relativistic, Regularizer::R1R2 { gamma: 1.0, every: 1 }),
+        way("consensus", Loss::NonSaturating, Regularizer::Consensus { weight: 2.0 }),
         Way { name: "noise", noise: 1.0, ..way("", Loss::NonSaturating, NONE) },
         Way {
             name: "adam, r1",
-            optimiser: Optimiser { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) },
-            ..way("", Loss::NonSaturating, Regulariser::R1 { gamma: 1.0, every: 1 })
+            optimizer: Optimizer { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) },
+            ..way("", Loss::NonSaturating, Regularizer::R1 { gamma: 1.0, every: 1 })
         },
     ]
 }
@@ -89,14 +89,14 @@ impl Way {
             }
         }
         let (r, f) = (g.matmul(real, slope), g.matmul(fake, slope));
-        let mut critic = self.loss.critic(&mut g, r, f);
-        if let Some(penalty) = self.regulariser.penalty(&mut g, real, fake, |g, x| g.matmul(x, slope)) {
-            critic = g.add(critic, penalty);
+        let mut discriminator = self.loss.discriminator(&mut g, r, f);
+        if let Some(penalty) = self.regularizer.penalty(&mut g, real, fake, |g, x| g.matmul(x, slope)) {
+            discriminator = g.add(discriminator, penalty);
         }
         let gain = self.loss.generator(&mut g, r, f);
-        let (mut total, at) = if generator { (gain, place) } else { (critic, slope) };
-        if let Regulariser::Consensus { weight } = self.regulariser {
-            let gradients = [g.grad(critic, &[slope])[0], g.grad(gain, &[place])[0]];
+        let (mut total, at) = if generator { (gain, place) } else { (discriminator, slope) };
+        if let Regularizer::Consensus { weight } = self.regularizer {
+            let gradients = [g.grad(discriminator, &[slope])[0], g.grad(gain, &[place])[0]];
             let term = consensus(&mut g, gradients, weight);
             total = g.add(total, term);
         }
@@ -105,20 +105,20 @@ impl Way {
         let moments = Moments { mean: inputs[2], square: inputs[3], peak: None };
         let scalars = [inputs[4], inputs[5], inputs[6]];
         let (mut new, moments) =
-            self.optimiser.step(&mut g, inputs[usize::from(!generator)], gradient, moments, scalars);
-        if let (Regulariser::Clip { limit }, false) = (self.regulariser, generator) {
+            self.optimizer.step(&mut g, inputs[usize::from(!generator)], gradient, moments, scalars);
+        if let (Regularizer::Clip { limit }, false) = (self.regularizer, generator) {
             new = clipped(&mut g, new, limit);
         }
         Step { graph: g, inputs, new, moments }
     }
 
-    /// Where both are after each step, the critic moving first.
+    /// Where both are after each step, the discriminator moving first.
     fn walk(&self) -> Vec<[f64; 2]> {
         let steps = [self.step(false), self.step(true)];
         let (mut at, mut moments, mut path) = (START, [[0.0; 2]; 2], vec![START]);
         for t in 0..STEPS {
             for (player, step) in steps.iter().enumerate() {
-                let s = self.optimiser.scalars(t + 1, 1.0, player == 1);
+                let s = self.optimizer.scalars(t + 1, 1.0, player == 1);
                 let [mean, square] = moments[player];
                 let scalars = [s.rate, s.mean_correction, s.square_correction].map(f64::from);
                 let fed = at.into_iter().chain([mean, square]).chain(scalars).map(|v| vec![v]);
@@ -162,7 +162,7 @@ fn verdict(path: &[[f64; 2]]) -> &'static str {
 
 /// Walks every way and draws the portraits.
 pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
-    let mut table = Rows::new(&["method", "optimiser", ">distance at 100", ">at 1000", "verdict"]);
+    let mut table = Rows::new(&["method", "optimizer", ">distance at 100", ">at 1000", "verdict"]);
     let (mut values, mut stay, mut reach) = (Vec::new(), Vec::new(), Vec::new());
     let mut stopped = false;
     for way in ways() {
@@ -175,7 +175,7 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         let word = verdict(&path);
         table.push([
             way.name.into(),
-            format!("{:?} {}", way.optimiser.kind, way.optimiser.rate).to_lowercase(),
+            format!("{:?} {}", way.optimizer.kind, way.optimizer.rate).to_lowercase(),
             format!("{:.4}", radius(&path[100])),
             format!("{:.4}", tail(&path)),
             word.into(),
@@ -193,7 +193,7 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         let plot = Plot {
             title: title.into(),
             x_label: "generator's point; the data lie at 0".into(),
-            y_label: "critic's slope".into(),
+            y_label: "discriminator's slope".into(),
             series,
             ..Plot::default()
         };
@@ -202,7 +202,7 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     }
     let notes = vec![
         format!(
-            "from (1, 1), critic first, {STEPS} steps; both players at 0 is the only equilibrium (Mescheder et al. 2018); at 1000: the largest distance of the last 100 steps"
+            "from (1, 1), discriminator first, {STEPS} steps; both players at 0 is the only equilibrium (Mescheder et al. 2018); at 1000: the largest distance of the last 100 steps"
         ),
         "\"converges\" means within a twentieth of the first distance; where no loss is named, it is the non-saturating one".to_owned(),
     ];

@@ -1,4 +1,4 @@
-//! The figure of Goodfellow et al. 2014: densities and critic over the line of data, arrows from the line of latents.
+//! The figure of Goodfellow et al. 2014: densities and discriminator over the line of data, arrows from the line of latents.
 use crate::report::Image;
 use crate::report::plot_png::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
@@ -27,9 +27,9 @@ pub(super) struct Densities<'a> {
     pub(super) data: &'a [f64],
     /// Density of generated numbers.
     pub(super) generated: &'a [f64],
-    /// The critic, 0 to 1.
-    pub(super) critic: &'a [f64],
-    /// The best critic.
+    /// The discriminator, 0 to 1.
+    pub(super) discriminator: &'a [f64],
+    /// The best discriminator.
     pub(super) best: &'a [f64],
     /// Latents between 0 and 1 and where they are sent.
     pub(super) arrows: &'a [(f64, f64)],
@@ -67,7 +67,7 @@ impl Densities<'_> {
         stroke(&mut fine, &place(self.best, &judged), PALE, Stroke::Solid);
         stroke(&mut fine, &place(self.data, &density), DARK, Stroke::Dotted);
         stroke(&mut fine, &place(self.generated, &density), GREEN, Stroke::Solid);
-        stroke(&mut fine, &place(self.critic, &judged), BLUE, Stroke::Dashed);
+        stroke(&mut fine, &place(self.discriminator, &judged), BLUE, Stroke::Dashed);
         let legend = [
             ("data", DARK, Stroke::Dotted),
             ("generated", GREEN, Stroke::Solid),
@@ -75,8 +75,8 @@ impl Densities<'_> {
             ("best D", PALE, Stroke::Solid),
         ];
         let at = |i: usize| LEFT + 130.0 * i as f64;
-        for (i, (_, colour, kind)) in legend.iter().enumerate() {
-            stroke(&mut fine, &[(at(i), 62.0), (at(i) + 34.0, 62.0)], *colour, *kind);
+        for (i, (_, color, kind)) in legend.iter().enumerate() {
+            stroke(&mut fine, &[(at(i), 62.0), (at(i) + 34.0, 62.0)], *color, *kind);
         }
         let mut paper = fine.reduced(FINE);
         text(&mut paper, self.title, (LEFT, 12.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
@@ -110,7 +110,7 @@ fn arrow(fine: &mut Image, from: (f64, f64), to: (f64, f64)) {
 }
 
 /// A curve of round dabs, interrupted as its kind says.
-fn stroke(fine: &mut Image, points: &[(f64, f64)], colour: [u8; 3], kind: Stroke) {
+fn stroke(fine: &mut Image, points: &[(f64, f64)], color: [u8; 3], kind: Stroke) {
     let mut gone = 0.0;
     for ends in points.windows(2) {
         let (dx, dy) = (ends[1].0 - ends[0].0, ends[1].1 - ends[0].1);
@@ -126,7 +126,7 @@ fn stroke(fine: &mut Image, points: &[(f64, f64)], colour: [u8; 3], kind: Stroke
             };
             if shown {
                 let radius = if matches!(kind, Stroke::Dotted) { 1.5 } else { 1.1 };
-                disc(fine, (ends[0].0 + part * dx, ends[0].1 + part * dy), radius, colour);
+                disc(fine, (ends[0].0 + part * dx, ends[0].1 + part * dy), radius, color);
             }
         }
         gone += length;

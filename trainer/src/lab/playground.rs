@@ -34,7 +34,7 @@ impl Reading {
     fn of(trainer: &Trainer, report: Option<Report>) -> Self {
         let store = trainer.store();
         let values = |name: &str| store.find(name).map_or(&[][..], |id| store.values(id));
-        let (g, d) = (values("generator.weights"), values("critic.weights"));
+        let (g, d) = (values("generator.weights"), values("discriminator.weights"));
         Self { step: trainer.step(), numbers: [g[0], g[1], d[0], d[1]], report }
     }
 
@@ -52,7 +52,7 @@ impl Reading {
         let x = self.made(z);
         let losses = self.report.map_or_else(
             || "No updates yet.".to_owned(),
-            |r| format!("D {:.4}, G {:.4}", r.critic_loss, r.generator_loss),
+            |r| format!("D {:.4}, G {:.4}", r.discriminator_loss, r.generator_loss),
         );
         let mut cells = vec![self.step.to_string()];
         cells.extend([x, self.judged(x)].map(|v| format!("{v:.3}")));
@@ -73,7 +73,9 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
     };
     let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, steps.max(1), 1)?;
     let [w, b, a, c] = START;
-    for (name, pair) in [("generator.weights", [w, b]), ("generator.average", [w, b]), ("critic.weights", [a, c])] {
+    for (name, pair) in
+        [("generator.weights", [w, b]), ("generator.average", [w, b]), ("discriminator.weights", [a, c])]
+    {
         trainer.weights_mut(name).into_iter().for_each(|v| v.copy_from_slice(&pair));
     }
     let mut readings = vec![Reading::of(&trainer, None)];
@@ -124,7 +126,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
                 "b": b,
                 "a": a,
                 "c": c,
-                "critic_loss": r.report.map(|r| r.critic_loss),
+                "discriminator_loss": r.report.map(|r| r.discriminator_loss),
                 "generator_loss": r.report.map(|r| r.generator_loss),
             })
         })
@@ -137,7 +139,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
     })
 }
 
-/// Two rows, real and generated, the critic over them, and where z is sent.
+/// Two rows, real and generated, the discriminator over them, and where z is sent.
 fn drawn(reading: &Reading, z: f32, mixture: &crate::data::Mixture) -> Image {
     let (left, right, width) = (96.0, 660.0, 684);
     let across = |x: f64| left + (x.clamp(-REACH, REACH) + REACH) / (2.0 * REACH) * (right - left);
@@ -167,7 +169,7 @@ fn drawn(reading: &Reading, z: f32, mixture: &crate::data::Mixture) -> Image {
     text(&mut paper, &told, (24.0, 268.0), &FONT_7X13, SOFT, Alignment::Left);
     let losses = reading.report.map_or_else(
         || "No updates yet.".to_owned(),
-        |r| format!("loss D {:.3}  G {:.3}", r.critic_loss, r.generator_loss),
+        |r| format!("loss D {:.3}  G {:.3}", r.discriminator_loss, r.generator_loss),
     );
     text(&mut paper, &losses, (right, 268.0), &FONT_7X13, SOFT, Alignment::Right);
     for (word, y) in [("D(x)", 104.0), ("Real", 184.0), ("Generated", 234.0)] {
@@ -190,8 +192,8 @@ mod tests {
         let numbers: Vec<_> = found.table.rows.iter().map(|r| r[3..7].join(" ")).collect();
         assert_eq!(numbers[1..], GOLDEN);
         let told = &found.values["steps"];
-        assert!((told[0]["judged"].as_f64().unwrap() - 0.5).abs() < 1e-6 && told[0]["critic_loss"].is_null());
-        assert!(told[5]["critic_loss"].as_f64().unwrap() > 0.5 && told[5]["made"] == told[5]["b"]);
+        assert!((told[0]["judged"].as_f64().unwrap() - 0.5).abs() < 1e-6 && told[0]["discriminator_loss"].is_null());
+        assert!(told[5]["discriminator_loss"].as_f64().unwrap() > 0.5 && told[5]["made"] == told[5]["b"]);
         assert!(playground(1, 9.0, &mut watch).unwrap_err().to_string().contains("--z 9"));
     }
 

@@ -2,7 +2,7 @@
 use super::{Findings, LabError, Rows, Watch, each_once, median};
 use crate::data::{Dataset, Mixture, Source, builtin};
 use crate::evaluate::{self, PointsQuality};
-use crate::nets::Critic;
+use crate::nets::Discriminator;
 use crate::philox::Key;
 use crate::recipe::Recipe;
 use crate::report::{Image, Scatter, animation};
@@ -18,18 +18,18 @@ const DRAWN: usize = 1000;
 const REMEDY_STEPS: u64 = 4000;
 /// A plain game: Adam with momentum, no average of the generator, rates and penalties that stay.
 const CLASSIC: [&str; 6] = [
-    "optimiser.beta1=0.5",
-    "optimiser.beta2=0.999",
+    "optimizer.beta1=0.5",
+    "optimizer.beta2=0.999",
     "schedule={kind=\"constant\"}",
     "objective.penalty_to=1.0",
     "train.ema=0",
     "train.batch=128",
 ];
-/// Rates of that game, the critic's first. On the ring the critic is four times as fast and soon too good for minimax, which rests on a
+/// Rates of that game, the discriminator's first. On the ring the discriminator is four times as fast and soon too good for minimax, which rests on a
 /// part of the modes; on the grid the generator is ten times as fast (Metz et al. 2017), and wanders where nothing holds it.
 const RATES: [(&str, [&str; 2]); 2] = [
-    ("ring", ["optimiser.rate=0.004", "optimiser.generator_rate=0.001"]),
-    ("grid", ["optimiser.rate=0.0001", "optimiser.generator_rate=0.001"]),
+    ("ring", ["optimizer.rate=0.004", "optimizer.generator_rate=0.001"]),
+    ("grid", ["optimizer.rate=0.0001", "optimizer.generator_rate=0.001"]),
 ];
 /// The spread of every mode that is wanted, over σ.
 const SPREAD: (f64, f64) = (0.7, 1.3);
@@ -63,7 +63,7 @@ pub const REMEDIES: [&str; 29] = [
     "packed-4",
     "generator-first",
     "generator-twice",
-    "critic-five",
+    "discriminator-five",
     "balanced",
     "unrolled-5",
     "recipe",
@@ -245,8 +245,8 @@ fn opened(asked: &Points, method: &str) -> Result<Recipe, LabError> {
     let own = CLASSIC.into_iter().chain(rates).map(str::to_owned).chain([format!("train.steps={steps}")]);
     let settings: Vec<_> = own.chain(asked.settings.iter().cloned()).collect();
     let mut recipe = Recipe::open(&format!("{}+{method}", asked.recipe), &settings)?;
-    // A plain critic, as those that collapse have it; not every family has the key.
-    if let Critic::Mlp { octaves, .. } = &mut recipe.critic {
+    // A plain discriminator, as those that collapse have it; not every family has the key.
+    if let Discriminator::Mlp { octaves, .. } = &mut recipe.discriminator {
         *octaves = 0;
     }
     Ok(recipe)
@@ -366,7 +366,7 @@ mod tests {
     fn a_method_that_diverges_has_its_row_and_the_next_is_trained() {
         let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
         // Adam divides by the size of its gradients and bears the rate; plain descent does not.
-        let settings = vec!["optimiser.rate=10".to_owned()];
+        let settings = vec!["optimizer.rate=10".to_owned()];
         let methods = ["momentum", "non-saturating"].map(str::to_owned).to_vec();
         let mut asked = Points { recipe: "ring", methods, seeds: 1, steps: Some(30), settings };
         let found = points(&asked, &mut watch).unwrap();

@@ -1,4 +1,4 @@
-//! A sweep over step sizes: critic's against generator's, what a method makes of a mixture at each pair.
+//! A sweep over step sizes: discriminator's against generator's, what a method makes of a mixture at each pair.
 use super::points::{Done, run};
 use super::{Findings, LabError, Rows, Watch, each_once};
 use crate::data::{Source, builtin};
@@ -15,7 +15,7 @@ const CELL: (usize, usize) = (96, 48);
 const WIDTH: usize = 504;
 const LEFT: usize = 96;
 const TOP: usize = 74;
-/// The colour of a cell where everything is right.
+/// The color of a cell where everything is right.
 const FULL: [u8; 3] = [96, 165, 250];
 
 /// What to sweep.
@@ -23,8 +23,8 @@ const FULL: [u8; 3] = [96, 165, 250];
 pub struct Rates {
     /// "ring", "grid" or "bimodal-1d", with methods behind a `+` if wanted.
     pub recipe: String,
-    /// The critic's step sizes.
-    pub critic: Vec<f32>,
+    /// The discriminator's step sizes.
+    pub discriminator: Vec<f32>,
     /// The generator's.
     pub generator: Vec<f32>,
     /// Steps of each run.
@@ -35,30 +35,30 @@ pub struct Rates {
 
 /// Trains with every pair of step sizes and measures.
 pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
-    for (option, rates) in [("--critic", &asked.critic), ("--generator", &asked.generator)] {
+    for (option, rates) in [("--discriminator", &asked.discriminator), ("--generator", &asked.generator)] {
         each_once(option, rates)?;
         if let Some(rate) = rates.iter().find(|r| !(**r > 0.0 && r.is_finite())) {
             return Err(LabError::Asked(format!("{option} {rate:?}: expected positive numbers, as 1e-4,1e-3")));
         }
     }
     // All recipes are opened before anything is trained.
-    let open = |critic: f32, generator: f32| {
+    let open = |discriminator: f32, generator: f32| {
         let own = [
-            format!("optimiser.rate={critic:?}"),
-            format!("optimiser.generator_rate={generator:?}"),
+            format!("optimizer.rate={discriminator:?}"),
+            format!("optimizer.generator_rate={generator:?}"),
             format!("train.steps={}", asked.steps),
         ];
         let settings: Vec<_> = asked.settings.iter().cloned().chain(own).collect();
-        Ok::<_, LabError>((critic, generator, Recipe::open(&asked.recipe, &settings)?))
+        Ok::<_, LabError>((discriminator, generator, Recipe::open(&asked.recipe, &settings)?))
     };
-    let pairs = asked.critic.iter().flat_map(|c| asked.generator.iter().map(move |g| (*c, *g)));
+    let pairs = asked.discriminator.iter().flat_map(|c| asked.generator.iter().map(move |g| (*c, *g)));
     let recipes = pairs.map(|(c, g)| open(c, g)).collect::<Result<Vec<_>, _>>()?;
     let source = recipes.first().map(|r| r.2.data.source.clone()).unwrap_or_default();
     let Source::Mixture(mixture) = builtin(&source)? else {
         return Err(LabError::Asked(format!("{}: its data are no points; try ring or grid", asked.recipe)));
     };
     let (mut found, mut stopped) = (Vec::new(), false);
-    for (critic, generator, recipe) in &recipes {
+    for (discriminator, generator, recipe) in &recipes {
         let Some((done, _)) = run(recipe, 1, &mixture, None, watch)? else {
             stopped = true;
             break;
@@ -69,14 +69,15 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             Some(step) => format!("diverged at step {step}"),
             None => format!("{modes}/{of} modes, {share:.1} %"),
         };
-        (watch.tell)(&format!("critic {critic:?}, generator {generator:?}: {found_there}"));
+        (watch.tell)(&format!("discriminator {discriminator:?}, generator {generator:?}: {found_there}"));
         found.push(done);
     }
     let width = asked.generator.len();
-    let headings = ["critic's rate".to_owned()].into_iter().chain(asked.generator.iter().map(|g| format!(">G {g:?}")));
+    let headings =
+        ["discriminator's rate".to_owned()].into_iter().chain(asked.generator.iter().map(|g| format!(">G {g:?}")));
     let mut table = Rows { headings: headings.collect(), rows: Vec::new() };
-    for (row, critic) in found.chunks(width.max(1)).zip(&asked.critic) {
-        let mut cells = vec![format!("{critic:?}")];
+    for (row, discriminator) in found.chunks(width.max(1)).zip(&asked.discriminator) {
+        let mut cells = vec![format!("{discriminator:?}")];
         cells.extend(row.iter().map(told));
         cells.resize(width + 1, String::new());
         table.rows.push(cells);
@@ -84,9 +85,9 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
     if !found.is_empty() {
         (watch.keep)("rates.png", &figure(asked, &found).png())?;
     }
-    let runs = recipes.iter().zip(&found).map(|((critic, generator, _), done)| {
+    let runs = recipes.iter().zip(&found).map(|((discriminator, generator, _), done)| {
         json!({
-            "critic": critic,
+            "discriminator": discriminator,
             "generator": generator,
             "modes": done.quality.modes,
             "hq": done.quality.high_quality,
@@ -118,17 +119,17 @@ fn told(done: &Done) -> String {
 
 /// A field for each pair, the bluer the more points are right.
 fn figure(asked: &Rates, found: &[Done]) -> Image {
-    let (columns, rows) = (asked.generator.len(), asked.critic.len());
+    let (columns, rows) = (asked.generator.len(), asked.discriminator.len());
     // Wide enough for the words above, however few the columns.
     let width = (LEFT + columns * CELL.0 + 24).max(WIDTH);
     let mut paper = Image::new(width, TOP + rows * CELL.1 + 24, PAPER);
-    let print = |paper: &mut Image, words: &str, (x, y): (usize, usize), colour, alignment| {
-        text(paper, words, (x as f64, y as f64), &FONT_7X13, colour, alignment);
+    let print = |paper: &mut Image, words: &str, (x, y): (usize, usize), color, alignment| {
+        text(paper, words, (x as f64, y as f64), &FONT_7X13, color, alignment);
     };
     text(&mut paper, &asked.recipe, (16.0, 10.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
     print(
         &mut paper,
-        "modes, % of high quality; rows: critic's rate, columns: generator's",
+        "modes, % of high quality; rows: discriminator's rate, columns: generator's",
         (16, 34),
         SOFT,
         Alignment::Left,
@@ -136,7 +137,7 @@ fn figure(asked: &Rates, found: &[Done]) -> Image {
     for (i, rate) in asked.generator.iter().enumerate() {
         print(&mut paper, &format!("{rate:?}"), (LEFT + i * CELL.0 + CELL.0 / 2, TOP - 18), DARK, Alignment::Center);
     }
-    for (i, rate) in asked.critic.iter().enumerate() {
+    for (i, rate) in asked.discriminator.iter().enumerate() {
         print(&mut paper, &format!("{rate:?}"), (LEFT - 8, TOP + i * CELL.1 + 18), DARK, Alignment::Right);
     }
     for (i, done) in found.iter().enumerate() {
@@ -163,7 +164,7 @@ mod tests {
         let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut keep, threads: 1 };
         let mut asked = Rates {
             recipe: "bimodal-1d".into(),
-            critic: vec![1e-7, 3e-3],
+            discriminator: vec![1e-7, 3e-3],
             generator: vec![1e-3, 1e-7, 3e-3],
             steps: 300,
             settings: vec!["train.ema=0".into()],
@@ -173,7 +174,7 @@ mod tests {
         let runs = found.values["runs"].as_array().unwrap();
         assert_eq!(runs.len(), 6);
         let quality = |i: usize| runs[i]["hq"].as_f64().unwrap();
-        // A critic that stands still teaches nothing, and a generator that does learns nothing.
+        // A discriminator that stands still teaches nothing, and a generator that does learns nothing.
         assert!(quality(5) > quality(2) + 0.1 && quality(5) > quality(4) + 0.1, "{runs:?}");
         for (bad, why) in [(-1.0, "--generator -1.0"), (f32::NAN, "--generator NaN"), (1e-3, "named twice")] {
             asked.generator.push(bad);
@@ -181,7 +182,7 @@ mod tests {
             asked.generator.pop();
         }
         // A rate at which everything bursts is a result, and the rest is measured too.
-        let huge = Rates { critic: vec![3e-3], generator: vec![1e30, 3e-3], steps: 20, ..asked.clone() };
+        let huge = Rates { discriminator: vec![3e-3], generator: vec![1e30, 3e-3], steps: 20, ..asked.clone() };
         let found = rates(&huge, &mut watch).unwrap();
         assert_eq!(found.table.rows[0][1], "diverged");
         assert!(found.values["runs"][0]["diverged"].is_u64() && found.values["runs"][1]["diverged"].is_null());

@@ -1,18 +1,18 @@
-//! What the theory of Goodfellow et al. 2014 says, checked in numbers: the best critic, C(G), the game, its optimum.
+//! What the theory of Goodfellow et al. 2014 says, checked in numbers: the best discriminator, C(G), the game, its optimum.
 use super::{Findings, LabError, Rows, Watch};
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Executor, Program, Store};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, Unary, interpret};
 use crate::loss::Loss;
 use crate::metrics::kl;
-use crate::nets::{Critic, Judging};
+use crate::nets::{Discriminator, Judging};
 use crate::nn::Mode;
-use crate::optim::{Kind, Moments, Optimiser, Schedule};
+use crate::optim::{Kind, Moments, Optimizer, Schedule};
 use crate::philox::Key;
 use crate::report::{Plot, Series};
 use serde_json::json;
 
-/// Critic steps against a generator that stands still.
+/// Discriminator steps against a generator that stands still.
 const STEPS: u64 = 4000;
 const BATCH: usize = 1024;
 /// Mean and deviation of data and of generated numbers.
@@ -29,7 +29,7 @@ fn normal(x: f64, (mean, deviation): (f64, f64)) -> f64 {
     (-0.5 * ((x - mean) / deviation).powi(2)).exp() / (deviation * std::f64::consts::TAU.sqrt())
 }
 
-/// The best critic where the data have density `p` and generated examples `q` (proposition 1).
+/// The best discriminator where the data have density `p` and generated examples `q` (proposition 1).
 pub(super) fn best(p: f64, q: f64) -> f64 {
     p / (p + q)
 }
@@ -73,8 +73,8 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     };
     (watch.keep)("descent.png", &plot.png())?;
     (watch.keep)("descent.svg", plot.svg().as_bytes())?;
-    (watch.tell)("training a critic against a generator that stands still");
-    let error = best_critic(watch)?;
+    (watch.tell)("training a discriminator against a generator that stands still");
+    let error = best_discriminator(watch)?;
     values.extend(error.map(|error| row("D against p/(p+q), largest error", error, 0.03, error < 0.03)));
     let notes = vec![
         "at the equilibrium D is 1/2 everywhere: its loss is 2 ln 2 = 1.386 (0.693 where the two halves are averaged), G's is ln 2 = 0.693"
@@ -86,10 +86,10 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     Ok(Findings { table, notes, values, stopped })
 }
 
-/// Trains a critic on two known Gaussians: its largest error against p/(p+q) where there is mass; nothing when it was stopped.
-fn best_critic(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
-    let network = Critic::Mlp { hidden: vec![64, 64], octaves: 0 }.network(&[1], Judging::default())?;
-    let optimiser = Optimiser {
+/// Trains a discriminator on two known Gaussians: its largest error against p/(p+q) where there is mass; nothing when it was stopped.
+fn best_discriminator(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
+    let network = Discriminator::Mlp { hidden: vec![64, 64], octaves: 0 }.network(&[1], Judging::default())?;
+    let optimizer = Optimizer {
         kind: Kind::Adam,
         rate: 3e-3,
         generator_rate: None,
@@ -99,7 +99,7 @@ fn best_critic(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
         epsilon: 1e-8,
     };
     let mut store = Store::default();
-    let weights = store.add("critic.weights", network.start(1, 1));
+    let weights = store.add("discriminator.weights", network.start(1, 1));
     let mut zeros = |role: &str| store.add(role, vec![0.0; network.len()]);
     let moments = Moments { mean: zeros("mean"), square: zeros("square"), peak: None };
     let mut g = Graph::default();
@@ -112,11 +112,11 @@ fn best_critic(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
     let (real, fake) = (drawn(1, REAL), drawn(2, FAKE));
     let mut score = |x: NodeId| network.trace(&mut g, &bound, x, Mode::Train).output();
     let (real, fake) = (score(real), score(fake));
-    let loss = Loss::Minimax.critic(&mut g, real, fake);
+    let loss = Loss::Minimax.discriminator(&mut g, real, fake);
     let gradient = bound.grad(&mut g, loss);
-    let read = Optimiser::read(&mut g, moments, network.len());
-    let (new, next) = optimiser.step(&mut g, bound.flat, gradient, read, scalars);
-    Optimiser::assign(&mut g, (weights, new), (moments, next));
+    let read = Optimizer::read(&mut g, moments, network.len());
+    let (new, next) = optimizer.step(&mut g, bound.flat, gradient, read, scalars);
+    Optimizer::assign(&mut g, (weights, new), (moments, next));
     let grid: Vec<f32> = (0..241).map(|i| i as f32 * 0.025 - 3.0).collect();
     let mut seen = Graph::default();
     let x = seen.input("x", &[grid.len(), 1]);
@@ -124,37 +124,37 @@ fn best_critic(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
     let scores = network.trace(&mut seen, &bound, x, Mode::Train).output();
     let judged = seen.unary(Unary::Sigmoid, scores);
     let mut cpu = Cpu::new(watch.threads);
-    cpu.load(vec![Program::new("critic step", &g, &[]), Program::new("look", &seen, &[judged])], store);
+    cpu.load(vec![Program::new("discriminator step", &g, &[]), Program::new("look", &seen, &[judged])], store);
     let schedule = Schedule::Linear { from: 0.3, to: 0.0 };
     for step in 0..STEPS {
         if (watch.stop)() {
             return Ok(None);
         }
-        let s = optimiser.scalars(step + 1, schedule.factor(step, STEPS), false);
+        let s = optimizer.scalars(step + 1, schedule.factor(step, STEPS), false);
         cpu.run(0, &[&[s.rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
     }
     cpu.run(1, &[&grid], Clock { seed: 1, step: 0 })?;
-    let learnt: Vec<_> = cpu.output(1, 0).iter().map(|v| f64::from(*v)).collect();
+    let learned: Vec<_> = cpu.output(1, 0).iter().map(|v| f64::from(*v)).collect();
     let at: Vec<_> = grid.iter().map(|x| f64::from(*x)).collect();
     let (p, q) = (|x: &f64| normal(*x, REAL), |x: &f64| normal(*x, FAKE));
     let line = |name: &str, f: &dyn Fn(usize) -> f64| {
         Series::new(name, at.iter().enumerate().map(|(i, x)| (*x, f(i))).collect())
     };
     let plot = Plot {
-        title: "The best critic against a fixed generator".into(),
+        title: "The best discriminator against a fixed generator".into(),
         x_label: "x".into(),
         y_label: "density, D".into(),
         series: vec![
             line("p data", &|i| p(&at[i])),
             line("q generated", &|i| q(&at[i])),
-            line("D trained", &|i| learnt[i]),
+            line("D trained", &|i| learned[i]),
             line("D* = p/(p+q)", &|i| best(p(&at[i]), q(&at[i]))),
         ],
         ..Plot::default()
     };
     (watch.keep)("dstar.png", &plot.png())?;
     (watch.keep)("dstar.svg", plot.svg().as_bytes())?;
-    let errors = at.iter().zip(&learnt).filter(|(x, _)| p(x) + q(x) > 0.04);
+    let errors = at.iter().zip(&learned).filter(|(x, _)| p(x) + q(x) > 0.04);
     Ok(Some(errors.map(|(x, d)| (d - best(p(x), q(x))).abs()).fold(0.0, f64::max)))
 }
 
@@ -176,7 +176,7 @@ fn shannon(p: &[f64], q: &[f64]) -> f64 {
     0.5 * (kl(p, &mean) + kl(q, &mean))
 }
 
-/// Largest |generator's loss + fake part of the critic's| over random scores, by the losses that train.
+/// Largest |generator's loss + fake part of the discriminator's| over random scores, by the losses that train.
 fn zero_sum() -> f64 {
     let mut worst = 0.0f64;
     for step in 0..200 {
@@ -184,16 +184,16 @@ fn zero_sum() -> f64 {
         Key { seed: 5, stream: 1, step }.normal(&mut scores);
         let mut g = Graph::default();
         let (real, fake) = (g.input("real", &[4, 1]), g.input("fake", &[4, 1]));
-        let (critic, generator) =
-            (Loss::Minimax.critic(&mut g, real, fake), Loss::Minimax.generator(&mut g, real, fake));
+        let (discriminator, generator) =
+            (Loss::Minimax.discriminator(&mut g, real, fake), Loss::Minimax.generator(&mut g, real, fake));
         let wide = |v: &[f32]| v.iter().map(|v| 4.0 * f64::from(*v)).collect::<Vec<_>>();
         let mut feeds = Feeds::default();
         feeds.values.insert(real, wide(&scores[..4]));
         feeds.values.insert(fake, wide(&scores[4..]));
         let all = interpret(&g, &feeds);
-        // The part of the critic's loss that generated examples make.
+        // The part of the discriminator's loss that generated examples make.
         let of_real = wide(&scores[..4]).iter().map(|s| (1.0 + (-s).exp()).ln()).sum::<f64>() / 4.0;
-        worst = worst.max((all[generator.index()][0] + all[critic.index()][0] - of_real).abs());
+        worst = worst.max((all[generator.index()][0] + all[discriminator.index()][0] - of_real).abs());
     }
     worst
 }

@@ -1,4 +1,4 @@
-//! A critic that is too good: how the generator's gradient dies, and what keeps it alive.
+//! A discriminator that is too good: how the generator's gradient dies, and what keeps it alive.
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::{Source, builtin};
 use crate::loss::Loss;
@@ -7,16 +7,16 @@ use crate::report::{Plot, Series};
 use crate::train::Trainer;
 use serde_json::json;
 
-/// Critic steps after which the generator's gradient is measured, its weights standing still.
+/// Discriminator steps after which the generator's gradient is measured, its weights standing still.
 const LOOKS: [u64; 9] = [0, 5, 10, 25, 50, 100, 200, 400, 800];
-/// Methods over the smallest GAN, with data twice as far away, so that a critic can tell everything apart.
+/// Methods over the smallest GAN, with data twice as far away, so that a discriminator can tell everything apart.
 const WAYS: [&str; 8] =
     ["minimax", "non-saturating", "smooth-labels", "noise", "r1", "wasserstein-gp", "least-squares", "relativistic"];
 
 /// Those of the figure: labels of 0.9 and R1 alone run along the plain non-saturating loss, and would hide it.
 const DRAWN: [&str; 6] = ["minimax", "non-saturating", "noise", "wasserstein-gp", "least-squares", "relativistic"];
 
-/// Trains critics against a generator that stands still, and measures its gradient.
+/// Trains discriminators against a generator that stands still, and measures its gradient.
 pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let last = LOOKS[LOOKS.len() - 1];
     let mut table = Rows::new(&["method", ">D(G(z)) at 800", ">gradient of G at 0", ">at 50", ">at 800", ">kept"]);
@@ -27,7 +27,8 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             break;
         }
         (watch.tell)(way);
-        let settings = ["data.scale=4", "train.critic_steps=1", "optimiser.rate=0.003", "technique.noise_until=1000"];
+        let settings =
+            ["data.scale=4", "train.discriminator_steps=1", "optimizer.rate=0.003", "technique.noise_until=1000"];
         let mut settings = settings.map(str::to_owned).to_vec();
         // Noise that reaches as far as the gap does.
         settings.extend((way == "noise").then(|| "technique.noise=2".to_owned()));
@@ -75,15 +76,15 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     }
     let plot = Plot {
         powers: [true, true],
-        title: "G's gradient while only the critic learns".into(),
-        x_label: "critic steps + 1, the generator standing still".into(),
+        title: "G's gradient while only the discriminator learns".into(),
+        x_label: "discriminator steps + 1, the generator standing still".into(),
         y_label: "length of G's gradient".into(),
         series,
     };
     (watch.keep)("vanishing.png", &plot.png())?;
     (watch.keep)("vanishing.svg", plot.svg().as_bytes())?;
     let notes = vec![
-        "minimax dies with the critic's certainty; the others keep a slope (Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017)".to_owned(),
+        "minimax dies with the discriminator's certainty; the others keep a slope (Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017)".to_owned(),
     ];
     Ok(Findings { table, notes, values: json!({ "lab": "vanishing", "methods": values, "stopped": stopped }), stopped })
 }

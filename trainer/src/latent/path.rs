@@ -7,7 +7,7 @@ pub enum Path {
     Linear,
     /// On the arc between the two, the length going straight from one's to the other's (White 2016, "Sampling generative networks").
     Spherical,
-    /// A curve through all of them without corners: a cubic whose slope at each is that between its neighbours (Catmull & Rom 1974).
+    /// A curve through all of them without corners: a cubic whose slope at each is that between its neighbors (Catmull & Rom 1974).
     Spline,
 }
 

@@ -8,7 +8,7 @@ use crate::graph::{Graph, NodeId, Shape, Unary};
 use crate::metrics::psnr;
 use crate::nn::{Mode, Network};
 
-/// How steep an edge is wished to be: the squared difference of neighbouring pixels, on a scale on which black to white is 4.
+/// How steep an edge is wished to be: the squared difference of neighboring pixels, on a scale on which black to white is 4.
 const STEEP: f32 = 1.0;
 /// From this part of the steps on, latents are rounded before they are used: what counts is the picture that a device makes.
 const ROUNDED_FROM: f32 = 0.6;
@@ -283,7 +283,7 @@ impl Fixed {
             classes: row.repeat(projector.batch),
             target: wish.target.clone(),
             weight: spread(&wish.weight, &|_| true),
-            // The last column and row have no neighbour.
+            // The last column and row have no neighbor.
             across: spread(&wish.edges, &|i| i % width + 1 < width),
             down: spread(&wish.edges, &|i| i / width + 1 < height),
             // Features are those of a whole picture.
@@ -299,7 +299,7 @@ fn per_picture(g: &mut Graph, x: NodeId, batch: usize) -> NodeId {
     g.reshape(sum, &[batch, 1])
 }
 
-/// How much each pixel lacks of an edge towards the next one along `axis`; the last ones towards nothing, which no one wishes for.
+/// How much each pixel lacks of an edge toward the next one along `axis`; the last ones toward nothing, which no one wishes for.
 fn flatness(g: &mut Graph, x: NodeId, axis: usize) -> NodeId {
     let len = g.shape(x).dims()[axis];
     let (before, behind) = (g.slice(x, axis, 0, len - 1), g.slice(x, axis, 1, len - 1));

@@ -7,9 +7,9 @@
 pub struct Wish {
     /// Height, width and channels.
     pub shape: [usize; 3],
-    /// The colour of each pixel; whatever where `weight` is 0.
+    /// The color of each pixel; whatever where `weight` is 0.
     pub target: Vec<f32>,
-    /// How much the colour of each pixel counts, 0 or more.
+    /// How much the color of each pixel counts, 0 or more.
     pub weight: Vec<f32>,
     /// How much it counts that there is an edge at each pixel, 0 or more.
     pub edges: Vec<f32>,
@@ -28,7 +28,7 @@ impl Wish {
         Self { shape, target, weight: vec![1.0; pixels], edges: vec![0.0; pixels] }
     }
 
-    /// Colours where `strokes` is opaque: RGBA bytes, four a pixel; of grey pictures the colours' brightness counts.
+    /// Colors where `strokes` is opaque: RGBA bytes, four a pixel; of gray pictures the colors' brightness counts.
     ///
     /// # Panics
     /// When `strokes` is not of the size of `shape`.
@@ -61,7 +61,7 @@ impl Wish {
         self
     }
 
-    /// The same with every pixel whose colour does not count wished to be as in `picture`, with the weight `weight`.
+    /// The same with every pixel whose color does not count wished to be as in `picture`, with the weight `weight`.
     ///
     /// # Panics
     /// When the picture is of another size.
@@ -83,7 +83,7 @@ impl Wish {
         self.weight.iter().chain(&self.edges).all(|&w| w == 0.0)
     }
 
-    /// Whether every pixel's colour is.
+    /// Whether every pixel's color is.
     pub fn is_whole(&self) -> bool {
         self.weight.iter().all(|&w| w > 0.0)
     }

@@ -17,8 +17,8 @@ impl Moments {
         let n = features.nrows();
         assert!(n >= 2, "a covariance needs two items or more, not {n}");
         let mean = features.sum_axis(Axis(0)) / n as f64;
-        let centred = &features - &mean;
-        let covariance = centred.t().dot(&centred) / (n - 1) as f64;
+        let centered = &features - &mean;
+        let covariance = centered.t().dot(&centered) / (n - 1) as f64;
         Self { mean, covariance }
     }
 

@@ -23,7 +23,7 @@ pub struct Modes {
 
 /// Counts modes as VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018) do; their protocol takes 2,500 samples.
 ///
-/// `points` is [samples, dimensions]; `means` holds one centre per mode, all of standard deviation `sigma`.
+/// `points` is [samples, dimensions]; `means` holds one center per mode, all of standard deviation `sigma`.
 #[track_caller]
 pub fn modes(points: ArrayView2<'_, f64>, means: &[Vec<f32>], sigma: f64) -> Modes {
     let d = points.ncols();

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_wall_has_nothing_but_its_last_level() {
+    fn a_gray_wall_has_nothing_but_its_last_level() {
         let wall = Plane { shape: [32, 32, 1], values: vec![0.5; 1024] };
         let pyramid = laplacian(wall, levels(32, 32));
         assert_eq!(pyramid.len(), 3);

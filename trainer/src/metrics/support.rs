@@ -1,6 +1,6 @@
 //! How many different pictures a generator can make, by its doubles: the birthday paradox.
 
-use super::neighbours::for_blocks;
+use super::neighbors::for_blocks;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 

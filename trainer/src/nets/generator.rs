@@ -10,9 +10,9 @@ pub enum Doubling {
     /// A transposed convolution of kernel 4 and stride 2 (Radford et al. 2016).
     #[default]
     Transpose,
-    /// Nearest-neighbour enlargement, then a convolution of kernel 3.
+    /// Nearest-neighbor enlargement, then a convolution of kernel 3.
     Nearest,
-    /// Nearest-neighbour enlargement, a depthwise convolution of kernel 3, a convolution of kernel 1 (Howard et al. 2017).
+    /// Nearest-neighbor enlargement, a depthwise convolution of kernel 3, a convolution of kernel 1 (Howard et al. 2017).
     Separable,
 }
 
@@ -46,7 +46,7 @@ pub enum Generator {
         /// End with a convolution of kernel 3 at full size instead of with a doubling.
         #[serde(default)]
         refine: bool,
-        /// Batch normalisation before each ReLU.
+        /// Batch normalization before each ReLU.
         #[serde(default)]
         batch_norm: bool,
     },
@@ -56,7 +56,7 @@ pub enum Generator {
         latent: usize,
         /// Channels of the small picture and after each doubling.
         widths: Vec<usize>,
-        /// Batch normalisation inside the blocks.
+        /// Batch normalization inside the blocks.
         #[serde(default)]
         batch_norm: bool,
     },

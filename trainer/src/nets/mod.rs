@@ -1,10 +1,10 @@
-//! Families of generators and critics, from the few numbers a recipe gives to lists of layers.
-mod critic;
+//! Families of generators and discriminators, from the few numbers a recipe gives to lists of layers.
+mod discriminator;
 mod generator;
 
 use crate::graph::Window;
 use crate::nn::{Activation, Layer};
-pub use critic::{Critic, Judging, Minibatch};
+pub use discriminator::{Discriminator, Judging, Minibatch};
 pub use generator::{Doubling, Generator};
 use std::fmt;
 

@@ -58,9 +58,9 @@ pub enum Layer {
         /// Foldings.
         count: usize,
     },
-    /// Nearest-neighbour enlargement.
+    /// Nearest-neighbor enlargement.
     Upsample(usize),
-    /// Normalisation over the batch and all pixels, with scale and shift per channel.
+    /// Normalization over the batch and all pixels, with scale and shift per channel.
     BatchNorm {
         /// Channels.
         channels: usize,

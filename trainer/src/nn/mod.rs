@@ -43,7 +43,7 @@ impl Tensor {
 /// A network: layers and where their weights lie.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    /// "generator" or "critic".
+    /// "generator" or "discriminator".
     pub name: String,
     /// Shape of one example of the input.
     pub input: Vec<usize>,
@@ -51,9 +51,9 @@ pub struct Network {
     pub layers: Vec<Layer>,
     /// Trained weights.
     pub tensors: Vec<Tensor>,
-    /// Means and variances of batch normalisation, for use outside training.
+    /// Means and variances of batch normalization, for use outside training.
     pub statistics: Vec<Tensor>,
-    /// Vectors of the power iterations that estimate spectral norms; none without spectral normalisation.
+    /// Vectors of the power iterations that estimate spectral norms; none without spectral normalization.
     pub vectors: Vec<Tensor>,
 }
 

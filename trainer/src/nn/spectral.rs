@@ -1,10 +1,10 @@
-//! Spectral normalisation: a weight divided by its largest singular value, estimated by power iteration.
+//! Spectral normalization: a weight divided by its largest singular value, estimated by power iteration.
 use crate::graph::{Graph, NodeId, Shape, Unary};
 
 /// `weight` over its largest singular value, and the next vector of the iteration (Miyato et al. 2018, algorithm 1).
 ///
 /// The weight is read as a matrix of as many columns as `vector` is long; the vectors count as constants for gradients.
-pub(super) fn normalised(g: &mut Graph, weight: NodeId, vector: NodeId) -> (NodeId, NodeId) {
+pub(super) fn normalized(g: &mut Graph, weight: NodeId, vector: NodeId) -> (NodeId, NodeId) {
     let (dims, columns) = (g.shape(weight), g.shape(vector).len());
     let rows = dims.len() / columns;
     let matrix = g.reshape(weight, &[rows, columns]);

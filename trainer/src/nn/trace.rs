@@ -1,9 +1,9 @@
 //! Tracing: a network's layers as nodes of a graph.
-use super::spectral::normalised;
+use super::spectral::normalized;
 use super::{Activation, BATCH_NORM_EPSILON, Layer, Network, Tensor};
 use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
 
-/// What batch normalisation normalises by.
+/// What batch normalization normalizes by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
     /// The batch's own statistics.
@@ -37,9 +37,9 @@ pub struct Bound {
     pub flat: NodeId,
     /// Views of it, one a tensor.
     pub raw: Vec<NodeId>,
-    /// What layers multiply by: the views, or what spectral normalisation makes of them.
+    /// What layers multiply by: the views, or what spectral normalization makes of them.
     pub tensors: Vec<NodeId>,
-    /// The next vectors of the power iterations, as one flat vector, with spectral normalisation.
+    /// The next vectors of the power iterations, as one flat vector, with spectral normalization.
     pub vectors: Option<NodeId>,
 }
 
@@ -68,7 +68,7 @@ impl Network {
         let mut next = Vec::new();
         for (vector, node) in self.vectors.iter().zip(views(g, vectors, &self.vectors)) {
             let Some(at) = self.tensors.iter().position(|t| t.name == vector.name) else { continue };
-            let (normal, moved) = normalised(g, bound.raw[at], node);
+            let (normal, moved) = normalized(g, bound.raw[at], node);
             bound.tensors[at] = normal;
             next.push(moved);
         }
@@ -111,7 +111,7 @@ impl Network {
                     if *count == 0 {
                         score
                     } else {
-                        let classes = classes.expect("a critic of classes is told them");
+                        let classes = classes.expect("a discriminator of classes is told them");
                         let embedded = g.matmul(classes, next());
                         let agreement = g.mul(embedded, flat);
                         let agreement = g.sum_to(agreement, Shape::new(&[batch, 1]));
@@ -140,7 +140,7 @@ impl Network {
                 Layer::Upsample(factor) => g.upsample(x, *factor),
                 Layer::BatchNorm { channels } => {
                     let (scale, shift) = (next(), next());
-                    let (variance, centred) = if stored.is_empty() {
+                    let (variance, centered) = if stored.is_empty() {
                         batch_statistics(g, x, *channels, &mut trace.statistics)
                     } else {
                         let at = trace.statistics.len();
@@ -151,7 +151,7 @@ impl Network {
                     let away = g.affine(variance, 1.0, BATCH_NORM_EPSILON);
                     let deviation = g.unary(Unary::Sqrt, away);
                     let factor = g.div(scale, deviation);
-                    let scaled = g.mul(centred, factor);
+                    let scaled = g.mul(centered, factor);
                     g.add(scaled, shift)
                 }
                 Layer::Activation(Activation::Leaky(slope)) => g.unary(Unary::Leaky(*slope), x),
@@ -222,17 +222,17 @@ fn octaves(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
     g.concat(&all, 1)
 }
 
-/// Variances per channel over all else, and the centred values; means and variances are `kept`.
+/// Variances per channel over all else, and the centered values; means and variances are `kept`.
 fn batch_statistics(g: &mut Graph, x: NodeId, channels: usize, kept: &mut Vec<NodeId>) -> (NodeId, NodeId) {
     let over = 1.0 / (g.shape(x).len() / channels) as f32;
     let sum = g.sum_to(x, Shape::new(&[channels]));
     let mean = g.affine(sum, over, 0.0);
-    let centred = g.sub(x, mean);
-    let squares = g.square(centred);
+    let centered = g.sub(x, mean);
+    let squares = g.square(centered);
     let sum = g.sum_to(squares, Shape::new(&[channels]));
     let variance = g.affine(sum, over, 0.0);
     kept.extend([mean, variance]);
-    (variance, centred)
+    (variance, centered)
 }
 
 /// Appends to each row of `x` the mean over its columns of their standard deviation over the batch.

@@ -1,11 +1,11 @@
 //! What a recipe must not ask for: numbers out of range, and combinations that cannot work.
 use super::Recipe;
 use crate::loss::Loss;
-use crate::nets::{Critic, Generator};
+use crate::nets::{Discriminator, Generator};
 use crate::optim::{Kind, Schedule};
-use crate::regularise::Regulariser;
+use crate::regularize::Regularizer;
 
-/// Most steps that a generator may look ahead: each makes the graph of a step longer by a critic step.
+/// Most steps that a generator may look ahead: each makes the graph of a step longer by a discriminator step.
 const MAX_UNROLL: u32 = 20;
 /// Most examples that are judged as one.
 const MAX_PACKING: usize = 16;
@@ -15,7 +15,7 @@ impl Recipe {
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_counts()?;
         self.check_numbers()?;
-        self.check_regulariser()?;
+        self.check_regularizer()?;
         self.check_combinations()
     }
 
@@ -24,28 +24,28 @@ impl Recipe {
         let mut all = Vec::new();
         if self.technique.label_fake > 0.0 {
             all.push(
-                "technique.label_fake above 0: the best critic then depends on the generator, which is drawn to what it \
+                "technique.label_fake above 0: the best discriminator then depends on the generator, which is drawn to what it \
                  makes already (Salimans et al. 2016); label_real = 0.9 alone is the usual smoothing"
                     .to_owned(),
             );
         }
         let (to, from) = (self.objective.penalty_to, self.objective.penalty_from);
-        if (to != 1.0 || from != 0.0) && self.objective.regulariser.every() == 0 {
+        if (to != 1.0 || from != 0.0) && self.objective.regularizer.every() == 0 {
             all.push(format!(
                 "objective.penalty_to = {to}, penalty_from = {from} without a penalty: nothing fades; set \
-                 objective.regulariser = {{ kind = \"r1r2\", gamma = 0.01 }}, or leave both away"
+                 objective.regularizer = {{ kind = \"r1r2\", gamma = 0.01 }}, or leave both away"
             ));
         }
-        if self.optimiser.kind == Kind::Sgd && !matches!(self.generator, Generator::Mlp { .. }) {
+        if self.optimizer.kind == Kind::Sgd && !matches!(self.generator, Generator::Mlp { .. }) {
             all.push(
-                "optimiser.kind = \"sgd\" for pictures: plain gradient descent circles around the saddle point; adam or rmsprop \
+                "optimizer.kind = \"sgd\" for pictures: plain gradient descent circles around the saddle point; adam or rmsprop \
                  usually converge"
                     .to_owned(),
             );
         }
-        if self.train.generator_steps > 5 * self.train.critic_steps {
+        if self.train.generator_steps > 5 * self.train.discriminator_steps {
             all.push(
-                "many generator steps for each critic step: the generator outruns a critic that knows it no more, and \
+                "many generator steps for each discriminator step: the generator outruns a discriminator that knows it no more, and \
                  collapses; try train.generator_steps = 1"
                     .to_owned(),
             );
@@ -58,7 +58,7 @@ impl Recipe {
         let counts = [
             ("train.steps", t.steps, 1, 100_000_000),
             ("train.batch", t.batch as u64, 1, 65_536),
-            ("train.critic_steps", u64::from(t.critic_steps), 1, 1000),
+            ("train.discriminator_steps", u64::from(t.discriminator_steps), 1, 1000),
             ("train.generator_steps", u64::from(t.generator_steps), 1, 1000),
             ("train.log_every", t.log_every, 1, u64::MAX),
             ("train.sample_every", t.sample_every, 1, u64::MAX),
@@ -74,7 +74,7 @@ impl Recipe {
         }
         if let Some(k) = self.technique.unroll.filter(|k| !(1..=MAX_UNROLL).contains(k)) {
             return Err(format!(
-                "technique.unroll = {k}: expected 1 to {MAX_UNROLL} critic steps to look ahead; leave the key away for none"
+                "technique.unroll = {k}: expected 1 to {MAX_UNROLL} discriminator steps to look ahead; leave the key away for none"
             ));
         }
         if self.name.trim().is_empty() {
@@ -87,12 +87,12 @@ impl Recipe {
     }
 
     fn check_numbers(&self) -> Result<(), String> {
-        let (o, t) = (&self.optimiser, &self.technique);
+        let (o, t) = (&self.optimizer, &self.technique);
         let ranges = [
             ("train.ema", self.train.ema, 0.0, 1.0),
-            ("optimiser.beta1", o.beta1, 0.0, 1.0),
-            ("optimiser.beta2", o.beta2, 0.0, 1.0),
-            ("optimiser.momentum", o.momentum, 0.0, 1.0),
+            ("optimizer.beta1", o.beta1, 0.0, 1.0),
+            ("optimizer.beta2", o.beta2, 0.0, 1.0),
+            ("optimizer.momentum", o.momentum, 0.0, 1.0),
             ("train.balance", self.train.balance, 0.0, 1.0),
             ("objective.penalty_from", self.objective.penalty_from, 0.0, 1.0),
         ];
@@ -102,9 +102,9 @@ impl Recipe {
             }
         }
         let positive = [
-            ("optimiser.rate", o.rate),
-            ("optimiser.generator_rate", o.generator_rate.unwrap_or(1.0)),
-            ("optimiser.epsilon", o.epsilon),
+            ("optimizer.rate", o.rate),
+            ("optimizer.generator_rate", o.generator_rate.unwrap_or(1.0)),
+            ("optimizer.epsilon", o.epsilon),
             ("data.scale", self.data.scale),
             ("technique.noise_until", t.noise_until),
             ("objective.diversity", self.objective.diversity),
@@ -147,27 +147,27 @@ impl Recipe {
         Ok(())
     }
 
-    fn check_regulariser(&self) -> Result<(), String> {
-        match self.objective.regulariser {
-            Regulariser::R1 { gamma, every }
-            | Regulariser::R2 { gamma, every }
-            | Regulariser::R1R2 { gamma, every }
+    fn check_regularizer(&self) -> Result<(), String> {
+        match self.objective.regularizer {
+            Regularizer::R1 { gamma, every }
+            | Regularizer::R2 { gamma, every }
+            | Regularizer::R1R2 { gamma, every }
                 if (!(gamma >= 0.0 && gamma.is_finite()) || every == 0) =>
             {
                 Err(format!(
-                    "objective.regulariser: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
+                    "objective.regularizer: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
                 ))
             }
-            Regulariser::GradientPenalty { lambda, target, .. }
+            Regularizer::GradientPenalty { lambda, target, .. }
                 if ![lambda, target].iter().all(|v| *v >= 0.0 && v.is_finite()) =>
             {
-                Err(format!("objective.regulariser: lambda {lambda}, target {target}: expected numbers from 0"))
+                Err(format!("objective.regularizer: lambda {lambda}, target {target}: expected numbers from 0"))
             }
-            Regulariser::Clip { limit } if !(limit > 0.0 && limit.is_finite()) => {
-                Err(format!("objective.regulariser: limit {limit}: expected a positive number, as 0.01"))
+            Regularizer::Clip { limit } if !(limit > 0.0 && limit.is_finite()) => {
+                Err(format!("objective.regularizer: limit {limit}: expected a positive number, as 0.01"))
             }
-            Regulariser::Consensus { weight } if !(weight > 0.0 && weight.is_finite()) => {
-                Err(format!("objective.regulariser: weight {weight}: expected a positive number, as 0.1"))
+            Regularizer::Consensus { weight } if !(weight > 0.0 && weight.is_finite()) => {
+                Err(format!("objective.regularizer: weight {weight}: expected a positive number, as 0.1"))
             }
             _ => Ok(()),
         }
@@ -175,16 +175,16 @@ impl Recipe {
 
     fn check_combinations(&self) -> Result<(), String> {
         let (objective, t) = (&self.objective, &self.technique);
-        let (loss, regulariser) = (objective.loss, objective.regulariser);
+        let (loss, regularizer) = (objective.loss, objective.regularizer);
         let refuse = |refused: bool, why: &str| if refused { Err(why.to_owned()) } else { Ok(()) };
-        let norm = matches!(self.critic, Critic::Dcgan { batch_norm: true, .. });
-        // Without any bound a Wasserstein critic would be refused next.
+        let norm = matches!(self.discriminator, Discriminator::Dcgan { batch_norm: true, .. });
+        // Without any bound a Wasserstein discriminator would be refused next.
         let kind = if loss == Loss::Wasserstein { "\"clip\", limit = 0.01" } else { "\"none\"" };
         refuse(
-            norm && regulariser.every() > 0,
+            norm && regularizer.every() > 0,
             &format!(
-                "batch normalisation in a critic whose slope is penalised: the slope of one example would depend on the others; \
-                 set critic.batch_norm = false or objective.regulariser = {{ kind = {kind} }}"
+                "batch normalization in a discriminator whose slope is penalized: the slope of one example would depend on the others; \
+                 set discriminator.batch_norm = false or objective.regularizer = {{ kind = {kind} }}"
             ),
         )?;
         refuse(
@@ -195,8 +195,8 @@ impl Recipe {
         refuse(
             loss == Loss::Wasserstein
                 && !t.spectral_norm
-                && matches!(regulariser, Regulariser::None | Regulariser::Consensus { .. }),
-            "a Wasserstein critic whose slope nothing bounds: its loss has no minimum; set objective.regulariser = \
+                && matches!(regularizer, Regularizer::None | Regularizer::Consensus { .. }),
+            "a Wasserstein discriminator whose slope nothing bounds: its loss has no minimum; set objective.regularizer = \
              { kind = \"gradient-penalty\", lambda = 10 } or { kind = \"clip\", limit = 0.01 }, or technique.spectral_norm = true",
         )?;
         if !self.train.batch.is_multiple_of(t.packing) {
@@ -212,41 +212,42 @@ impl Recipe {
             "packing with classes: examples judged together would need one class; set technique.packing = 1 or data.classes = 0",
         )?;
         refuse(
-            (loss == Loss::Began) != self.critic.restores(),
-            "began needs a critic that restores examples, and such a critic scores nothing else: use objective.loss = \"began\" \
-             together with critic.family = \"autoencoder\"",
+            (loss == Loss::Began) != self.discriminator.restores(),
+            "began needs a discriminator that restores examples, and such a discriminator scores nothing else: use objective.loss = \"began\" \
+             together with discriminator.family = \"autoencoder\"",
         )?;
         refuse(
             loss == Loss::Began
-                && (regulariser != Regulariser::None
+                && (regularizer != Regularizer::None
                     || t.packing > 1
                     || t.minibatch != Default::default()
                     || self.data.classes > 0
                     || t.unroll.is_some()),
-            "began balances its critic itself and judges each example alone: leave regulariser, packing, minibatch, unroll and \
+            "began balances its discriminator itself and judges each example alone: leave regularizer, packing, minibatch, unroll and \
              data.classes away, or choose another objective.loss",
         )?;
         refuse(
             self.train.balance > 0.0
                 && matches!(loss, Loss::Began | Loss::Wasserstein | Loss::LeastSquares | Loss::Hinge),
-            "train.balance with scores that are no logits of a judgement between 0 and 1: began balances itself, a wasserstein critic is \
+            "train.balance with scores that are no logits of a judgment between 0 and 1: began balances itself, a wasserstein discriminator is \
              to be trained as far as it goes, least-squares and hinge scores stay within their margins; leave train.balance away, or \
              use objective.loss = \"non-saturating\"",
         )?;
         refuse(
-            self.train.balance > 0.0 && self.train.critic_steps == 1,
-            "train.balance with one critic step: there is none to leave out; set train.critic_steps = 5, the most that a step may take",
+            self.train.balance > 0.0 && self.train.discriminator_steps == 1,
+            "train.balance with one discriminator step: there is none to leave out; set train.discriminator_steps = 5, the most that a step may take",
         )?;
         refuse(
-            loss == Loss::FeatureMatching && matches!(&self.critic, Critic::Mlp { hidden, .. } if hidden.is_empty()),
-            "feature matching with a critic that has no hidden layer: there are no features; set critic.hidden = [64]",
+            loss == Loss::FeatureMatching
+                && matches!(&self.discriminator, Discriminator::Mlp { hidden, .. } if hidden.is_empty()),
+            "feature matching with a discriminator that has no hidden layer: there are no features; set discriminator.hidden = [64]",
         )?;
         refuse(
             t.minibatch != Default::default() && self.train.batch / t.packing < 2,
-            "a critic that compares the examples of a batch needs at least two: raise train.batch",
+            "a discriminator that compares the examples of a batch needs at least two: raise train.batch",
         )?;
         refuse(
-            t.unroll.is_some() && matches!(regulariser, Regulariser::Consensus { .. }),
+            t.unroll.is_some() && matches!(regularizer, Regularizer::Consensus { .. }),
             "unrolling together with consensus: both look through the other player's update; choose one",
         )?;
         refuse(

@@ -1,4 +1,4 @@
-//! Methods by name, each a few settings over a recipe: `ring+unrolled` is the recipe `ring` with an unrolled critic.
+//! Methods by name, each a few settings over a recipe: `ring+unrolled` is the recipe `ring` with an unrolled discriminator.
 use super::settings::nearest;
 
 /// One method of the literature.
@@ -16,9 +16,9 @@ pub struct Method {
 
 /// A game without anything that is not asked for.
 const ALONE: &[&str] =
-    &["objective.loss=non-saturating", "objective.regulariser={kind=\"none\"}", "objective.penalty_to=1.0"];
-const FIVE: &[&str] = &["objective.penalty_to=1.0", "train.critic_steps=5"];
-const BALANCE: &[&str] = &["objective.regulariser={kind=\"none\"}", "objective.gain=0.01", "objective.diversity=0.7"];
+    &["objective.loss=non-saturating", "objective.regularizer={kind=\"none\"}", "objective.penalty_to=1.0"];
+const FIVE: &[&str] = &["objective.penalty_to=1.0", "train.discriminator_steps=5"];
+const BALANCE: &[&str] = &["objective.regularizer={kind=\"none\"}", "objective.gain=0.01", "objective.diversity=0.7"];
 
 /// Every method, objectives first.
 ///
@@ -32,37 +32,37 @@ pub const METHODS: [Method; 35] = [
         "wasserstein-clip",
         "Arjovsky et al. 2017",
         FIVE,
-        &["objective.loss=wasserstein", "objective.regulariser={kind=\"clip\", limit=0.1}"],
+        &["objective.loss=wasserstein", "objective.regularizer={kind=\"clip\", limit=0.1}"],
     ),
     method(
         "wasserstein-gp",
         "Gulrajani et al. 2017",
         FIVE,
-        &["objective.loss=wasserstein", "objective.regulariser={kind=\"gradient-penalty\", lambda=1.0}"],
+        &["objective.loss=wasserstein", "objective.regularizer={kind=\"gradient-penalty\", lambda=1.0}"],
     ),
     method("relativistic", "Jolicoeur-Martineau 2018", ALONE, &["objective.loss=relativistic"]),
     method(
         "r1r2",
         "Huang et al. 2024",
         ALONE,
-        &["objective.loss=relativistic", "objective.regulariser={kind=\"r1r2\", gamma=0.01}"],
+        &["objective.loss=relativistic", "objective.regularizer={kind=\"r1r2\", gamma=0.01}"],
     ),
     method(
         "began",
         "Berthelot et al. 2017",
         BALANCE,
-        &["objective.loss=began", "critic={family=\"autoencoder\", hidden=[64, 64], code=1}"],
+        &["objective.loss=began", "discriminator={family=\"autoencoder\", hidden=[64, 64], code=1}"],
     ),
     method("feature-matching", "Salimans et al. 2016, section 3.1", ALONE, &["objective.loss=feature-matching"]),
-    method("r1", "Mescheder et al. 2018, eq. 9", ALONE, &["objective.regulariser={kind=\"r1\", gamma=0.01}"]),
-    method("r2", "Mescheder et al. 2018, eq. 10", ALONE, &["objective.regulariser={kind=\"r2\", gamma=0.01}"]),
+    method("r1", "Mescheder et al. 2018, eq. 9", ALONE, &["objective.regularizer={kind=\"r1\", gamma=0.01}"]),
+    method("r2", "Mescheder et al. 2018, eq. 10", ALONE, &["objective.regularizer={kind=\"r2\", gamma=0.01}"]),
     method(
         "lazy-r1",
         "Karras et al. 2020, section 3.1",
         ALONE,
-        &["objective.regulariser={kind=\"r1\", gamma=0.01, every=4}"],
+        &["objective.regularizer={kind=\"r1\", gamma=0.01, every=4}"],
     ),
-    method("consensus", "Mescheder et al. 2017", ALONE, &["objective.regulariser={kind=\"consensus\", weight=0.1}"]),
+    method("consensus", "Mescheder et al. 2017", ALONE, &["objective.regularizer={kind=\"consensus\", weight=0.1}"]),
     method("spectral-norm", "Miyato et al. 2018", ALONE, &["objective.loss=hinge", "technique.spectral_norm=true"]),
     method("noise", "Sønderby et al. 2017; Arjovsky & Bottou 2017", ALONE, &["technique.noise=0.2"]),
     method("smooth-labels", "Salimans et al. 2016, section 3.4", ALONE, &["technique.label_real=0.9"]),
@@ -81,19 +81,24 @@ pub const METHODS: [Method; 35] = [
     method("unrolled-5", "Metz et al. 2017", ALONE, &["technique.unroll=5"]),
     method("unrolled-10", "Metz et al. 2017", ALONE, &["technique.unroll=10"]),
     method("generator-first", "the order of the updates", ALONE, &["train.generator_first=100000000"]),
-    method("critic-five", "Goodfellow et al. 2014, algorithm 1 with k = 5", ALONE, &["train.critic_steps=5"]),
+    method(
+        "discriminator-five",
+        "Goodfellow et al. 2014, algorithm 1 with k = 5",
+        ALONE,
+        &["train.discriminator_steps=5"],
+    ),
     method(
         "balanced",
-        "as many critic steps as it takes to tell real from generated, ten at most",
+        "as many discriminator steps as it takes to tell real from generated, ten at most",
         ALONE,
-        &["train.critic_steps=10", "train.balance=0.3"],
+        &["train.discriminator_steps=10", "train.balance=0.3"],
     ),
-    method("generator-twice", "one critic step, two generator steps", ALONE, &["train.generator_steps=2"]),
-    method("augment", "Zhao et al. 2020", &[], &["technique.augment=[\"colour\", \"translation\", \"cutout\"]"]),
-    method("sgd", "Robbins & Monro 1951", &[], &["optimiser.kind=sgd", "optimiser.rate=0.02"]),
-    method("momentum", "Polyak 1964", &[], &["optimiser.kind=sgd", "optimiser.rate=0.01", "optimiser.momentum=0.5"]),
-    method("rmsprop", "Tieleman & Hinton 2012", &[], &["optimiser.kind=rmsprop", "optimiser.rate=0.0005"]),
-    method("amsgrad", "Reddi et al. 2018", &[], &["optimiser.kind=amsgrad"]),
+    method("generator-twice", "one discriminator step, two generator steps", ALONE, &["train.generator_steps=2"]),
+    method("augment", "Zhao et al. 2020", &[], &["technique.augment=[\"color\", \"translation\", \"cutout\"]"]),
+    method("sgd", "Robbins & Monro 1951", &[], &["optimizer.kind=sgd", "optimizer.rate=0.02"]),
+    method("momentum", "Polyak 1964", &[], &["optimizer.kind=sgd", "optimizer.rate=0.01", "optimizer.momentum=0.5"]),
+    method("rmsprop", "Tieleman & Hinton 2012", &[], &["optimizer.kind=rmsprop", "optimizer.rate=0.0005"]),
+    method("amsgrad", "Reddi et al. 2018", &[], &["optimizer.kind=amsgrad"]),
 ];
 
 const fn method(

@@ -1,4 +1,4 @@
-//! What a run does, as a TOML file: data, networks, objective, optimiser, lengths and intervals.
+//! What a run does, as a TOML file: data, networks, objective, optimizer, lengths and intervals.
 //!
 //! Unknown keys are errors. The named recipes are files of this crate; `--set key=value` changes a copy.
 mod check;
@@ -7,10 +7,10 @@ mod settings;
 mod technique;
 
 use crate::loss::{Labels, Loss};
-use crate::nets::{Critic, Generator, Impossible, Judging};
+use crate::nets::{Discriminator, Generator, Impossible, Judging};
 use crate::nn::Network;
-use crate::optim::{Optimiser, Schedule};
-use crate::regularise::Regulariser;
+use crate::optim::{Optimizer, Schedule};
+use crate::regularize::Regularizer;
 pub use methods::{METHODS, Method};
 use serde::{Deserialize, Serialize};
 pub use settings::KEYS;
@@ -49,11 +49,11 @@ pub struct Recipe {
     /// The network that makes examples.
     pub generator: Generator,
     /// The network that judges them.
-    pub critic: Critic,
-    /// What both minimise.
+    pub discriminator: Discriminator,
+    /// What both minimize.
     pub objective: Objective,
     /// How weights follow gradients.
-    pub optimiser: Optimiser,
+    pub optimizer: Optimizer,
     /// How the step size changes over the run.
     #[serde(default = "constant")]
     pub schedule: Schedule,
@@ -97,7 +97,7 @@ pub struct Data {
     /// Draw each picture mirrored half of the time.
     #[serde(default)]
     pub flip: bool,
-    /// Classes that generator and critic are told; 0 for none. The data must have as many.
+    /// Classes that generator and discriminator are told; 0 for none. The data must have as many.
     #[serde(default)]
     pub classes: usize,
     /// Share of your own pictures that is held out for measuring; built-in sets are split as they always are where it is left away.
@@ -116,15 +116,15 @@ fn unit() -> f32 {
     1.0
 }
 
-/// What both networks minimise.
+/// What both networks minimize.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     /// The adversarial loss.
     pub loss: Loss,
-    /// A penalty on the critic's slope.
+    /// A penalty on the discriminator's slope.
     #[serde(default = "none")]
-    pub regulariser: Regulariser,
+    pub regularizer: Regularizer,
     /// BEGAN's γ: error of generated examples over that of real ones; small for quality, large for variety.
     #[serde(default = "half")]
     pub diversity: f32,
@@ -156,11 +156,11 @@ fn gain() -> f32 {
     0.001
 }
 
-fn none() -> Regulariser {
-    Regulariser::None
+fn none() -> Regularizer {
+    Regularizer::None
 }
 
-/// Lengths and intervals, in steps; a step is the critic's updates and then the generator's.
+/// Lengths and intervals, in steps; a step is the discriminator's updates and then the generator's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
@@ -168,23 +168,23 @@ pub struct Train {
     pub steps: u64,
     /// Examples of a batch.
     pub batch: usize,
-    /// Critic updates of a step.
+    /// Discriminator updates of a step.
     #[serde(default = "one")]
-    pub critic_steps: u32,
+    pub discriminator_steps: u32,
     /// Generator updates of a step.
     #[serde(default = "one")]
     pub generator_steps: u32,
-    /// How far apart the critic's mean judgements of real and generated examples must lie, 0 to 1, for it to leave out the rest
+    /// How far apart the discriminator's mean judgments of real and generated examples must lie, 0 to 1, for it to leave out the rest
     /// of its updates of a step; 0 to make them all.
     #[serde(default)]
     pub balance: f32,
-    /// Steps at the start of the run in which the generator is updated before the critic.
+    /// Steps at the start of the run in which the generator is updated before the discriminator.
     #[serde(default)]
     pub generator_first: u64,
-    /// How the critic sees real and generated examples: matters where it normalises over a batch.
+    /// How the discriminator sees real and generated examples: matters where it normalizes over a batch.
     #[serde(default)]
     pub batches: Batches,
-    /// Whether gradients compute normalised values and activations again instead of keeping them: less memory, more work, the
+    /// Whether gradients compute normalized values and activations again instead of keeping them: less memory, more work, the
     /// same numbers.
     #[serde(default)]
     pub recompute: bool,
@@ -208,11 +208,11 @@ pub struct Train {
     pub rollbacks: u32,
 }
 
-/// How the critic sees real and generated examples.
+/// How the discriminator sees real and generated examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Batches {
-    /// Split for critics in which the examples of a batch meet, else mixed, which is the same and faster.
+    /// Split for discriminators in which the examples of a batch meet, else mixed, which is the same and faster.
     #[default]
     Auto,
     /// A batch of real ones, then a batch of generated ones.
@@ -297,17 +297,17 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Generator and critic for examples of `shape`.
+    /// Generator and discriminator for examples of `shape`.
     pub fn networks(&self, shape: &[usize]) -> Result<(Network, Network), Impossible> {
         let generator = self.generator.network(shape, self.data.classes)?;
-        let critic = self.critic.network(shape, self.judging())?;
+        let discriminator = self.discriminator.network(shape, self.judging())?;
         Ok(match self.init {
-            Start::He => (generator, critic),
-            Start::Glorot => (generator.glorot(), critic.glorot()),
+            Start::He => (generator, discriminator),
+            Start::Glorot => (generator.glorot(), discriminator.glorot()),
         })
     }
 
-    /// What the critic is given beside its own layers.
+    /// What the discriminator is given beside its own layers.
     pub fn judging(&self) -> Judging {
         let t = &self.technique;
         Judging {
@@ -318,7 +318,7 @@ impl Recipe {
         }
     }
 
-    /// What the critic is taught to say.
+    /// What the discriminator is taught to say.
     pub fn labels(&self) -> Labels {
         Labels { real: self.technique.label_real, fake: self.technique.label_fake }
     }

@@ -1,4 +1,4 @@
-//! Changing a recipe by "key=value", and telling what a misspelt key could have meant.
+//! Changing a recipe by "key=value", and telling what a misspelled key could have meant.
 
 /// Every key that a recipe can have, with a dot between table and key.
 pub const KEYS: [&str; 77] = [
@@ -21,34 +21,34 @@ pub const KEYS: [&str; 77] = [
     "generator.doubling",
     "generator.refine",
     "generator.batch_norm",
-    "critic.family",
-    "critic.hidden",
-    "critic.octaves",
-    "critic.stem",
-    "critic.widths",
-    "critic.batch_norm",
-    "critic.code",
+    "discriminator.family",
+    "discriminator.hidden",
+    "discriminator.octaves",
+    "discriminator.stem",
+    "discriminator.widths",
+    "discriminator.batch_norm",
+    "discriminator.code",
     "objective.loss",
     "objective.diversity",
     "objective.gain",
     "objective.penalty_to",
     "objective.penalty_from",
-    "objective.regulariser",
-    "objective.regulariser.kind",
-    "objective.regulariser.gamma",
-    "objective.regulariser.every",
-    "objective.regulariser.lambda",
-    "objective.regulariser.target",
-    "objective.regulariser.one_sided",
-    "objective.regulariser.limit",
-    "objective.regulariser.weight",
-    "optimiser.kind",
-    "optimiser.rate",
-    "optimiser.generator_rate",
-    "optimiser.momentum",
-    "optimiser.beta1",
-    "optimiser.beta2",
-    "optimiser.epsilon",
+    "objective.regularizer",
+    "objective.regularizer.kind",
+    "objective.regularizer.gamma",
+    "objective.regularizer.every",
+    "objective.regularizer.lambda",
+    "objective.regularizer.target",
+    "objective.regularizer.one_sided",
+    "objective.regularizer.limit",
+    "objective.regularizer.weight",
+    "optimizer.kind",
+    "optimizer.rate",
+    "optimizer.generator_rate",
+    "optimizer.momentum",
+    "optimizer.beta1",
+    "optimizer.beta2",
+    "optimizer.epsilon",
     "schedule",
     "schedule.kind",
     "schedule.from",
@@ -65,7 +65,7 @@ pub const KEYS: [&str; 77] = [
     "technique.history",
     "train.steps",
     "train.batch",
-    "train.critic_steps",
+    "train.discriminator_steps",
     "train.generator_steps",
     "train.balance",
     "train.generator_first",
@@ -78,15 +78,15 @@ pub const KEYS: [&str; 77] = [
     "train.save_every",
     "train.rollbacks",
     "generator",
-    "critic",
+    "discriminator",
 ];
 
 /// Keys whose values are tables, and what such a value looks like.
 const TABLES: [(&str, &str); 4] = [
-    ("objective.regulariser", "{kind=\"r1\", gamma=0.1}"),
+    ("objective.regularizer", "{kind=\"r1\", gamma=0.1}"),
     ("schedule", "{kind=\"cosine\", to=0.0}"),
     ("generator", "{family=\"mlp\", latent=2, hidden=[64, 64]}"),
-    ("critic", "{family=\"mlp\", hidden=[64, 64]}"),
+    ("discriminator", "{family=\"mlp\", hidden=[64, 64]}"),
 ];
 
 /// Most keys that a message proposes.
@@ -141,8 +141,8 @@ pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> 
 
 /// What other tools call a key.
 const SYNONYMS: [(&str, &str); 8] = [
-    ("lr", "optimiser.rate"),
-    ("learning_rate", "optimiser.rate"),
+    ("lr", "optimizer.rate"),
+    ("learning_rate", "optimizer.rate"),
     ("epochs", "train.steps"),
     ("iterations", "train.steps"),
     ("batch_size", "train.batch"),
@@ -158,7 +158,7 @@ pub(super) fn near(key: &str) -> Vec<&'static str> {
     if let Some((_, meant)) = SYNONYMS.iter().find(|s| s.0 == typed) {
         return vec![meant];
     }
-    // A right name in a wrong table is as near as a misspelt one, and so is the beginning of one.
+    // A right name in a wrong table is as near as a misspelled one, and so is the beginning of one.
     let far = |k: &str| {
         let begun = typed.len() > 1 && name(k).starts_with(&typed);
         distance(k, key).min(distance(&name(k), &typed) + 1).min(if begun { 1 } else { usize::MAX })
@@ -227,10 +227,10 @@ mod tests {
     fn near_keys_are_found_by_spelling_and_by_name() {
         assert_eq!(near("train.bath")[0], "train.batch");
         assert!(near("packing").contains(&"technique.packing"));
-        assert!(near("optimizer.rate").contains(&"optimiser.rate"));
+        assert!(near("optimizer.rate").contains(&"optimizer.rate"));
         assert!(near("train.spectral_norm").contains(&"technique.spectral_norm"));
-        assert_eq!((near("lr"), near("train.batch_size")), (vec!["optimiser.rate"], vec!["train.batch"]));
-        assert!(near("objective.reg").contains(&"objective.regulariser"));
+        assert_eq!((near("lr"), near("train.batch_size")), (vec!["optimizer.rate"], vec!["train.batch"]));
+        assert!(near("objective.reg").contains(&"objective.regularizer"));
         assert_eq!(near("train.unrelated_word").len(), 1);
     }
 

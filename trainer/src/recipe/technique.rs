@@ -2,12 +2,12 @@
 use crate::nets::Minibatch;
 use serde::{Deserialize, Serialize};
 
-/// A change that real and generated pictures undergo alike before the critic sees them (Zhao et al. 2020).
+/// A change that real and generated pictures undergo alike before the discriminator sees them (Zhao et al. 2020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Augment {
     /// Brightness and contrast vary.
-    Colour,
+    Color,
     /// Shifts by up to an eighth of a side, zeros entering.
     Translation,
     /// A square of half a side is blanked.
@@ -18,23 +18,23 @@ pub enum Augment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Technique {
-    /// What the critic is taught to say of real examples (Salimans et al. 2016): 0.9 smooths one side.
+    /// What the discriminator is taught to say of real examples (Salimans et al. 2016): 0.9 smooths one side.
     pub label_real: f32,
     /// What it is taught to say of generated ones.
     pub label_fake: f32,
-    /// Standard deviation of the noise added to what the critic sees (Sønderby et al. 2017, Arjovsky & Bottou 2017).
+    /// Standard deviation of the noise added to what the discriminator sees (Sønderby et al. 2017, Arjovsky & Bottou 2017).
     pub noise: f32,
     /// Part of the run over which that noise fades away.
     pub noise_until: f32,
     /// Changes that real and generated pictures undergo alike.
     pub augment: Vec<Augment>,
-    /// Examples that the critic judges together as one (Lin et al. 2018).
+    /// Examples that the discriminator judges together as one (Lin et al. 2018).
     pub packing: usize,
-    /// What the critic sees of the batch.
+    /// What the discriminator sees of the batch.
     pub minibatch: Minibatch,
-    /// Divide the critic's weights by their spectral norm (Miyato et al. 2018).
+    /// Divide the discriminator's weights by their spectral norm (Miyato et al. 2018).
     pub spectral_norm: bool,
-    /// Critic steps that the generator looks ahead, through them (Metz et al. 2017).
+    /// Discriminator steps that the generator looks ahead, through them (Metz et al. 2017).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unroll: Option<u32>,
     /// Weight of the squared distance of all weights to their own past means (Salimans et al. 2016, section 3.3).

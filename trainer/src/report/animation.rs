@@ -8,7 +8,7 @@ use super::Image;
 
 /// An endlessly repeating GIF that shows each of `frames` for `milliseconds` and the last one four times as long.
 ///
-/// Up to 256 colours a frame are kept exactly, more are reduced. Frames must be of one size, below 65,536 pixels a side; none gives an empty file.
+/// Up to 256 colors a frame are kept exactly, more are reduced. Frames must be of one size, below 65,536 pixels a side; none gives an empty file.
 #[track_caller]
 pub fn animation(frames: &[Image], milliseconds: u64) -> Vec<u8> {
     let mut file = Vec::new();
@@ -35,7 +35,7 @@ mod tests {
     use image::codecs::gif::GifDecoder;
 
     #[test]
-    fn frames_come_back_with_exact_colours_and_a_pause_at_the_end() {
+    fn frames_come_back_with_exact_colors_and_a_pause_at_the_end() {
         let frames = [Image::new(5, 3, [10, 20, 30]), Image::new(5, 3, [200, 0, 90])];
         let file = animation(&frames, 100);
         let read = GifDecoder::new(std::io::Cursor::new(&file)).unwrap().into_frames().collect_frames().unwrap();

@@ -73,8 +73,8 @@ const KNOWN: [(&str, &str, &str, &str); 20] = [
     ("precision", "Precision", "", "share of int8 pictures that lie among real ones"),
     ("recall", "Recall", "", "share of real pictures that lie among int8 ones"),
     (
-        "memorisation",
-        "Memorisation",
+        "memorization",
+        "Memorization",
         "",
         "distance to the nearest training picture over that of held-out ones; 0 is copies",
     ),
@@ -140,7 +140,7 @@ fn figure(figure: &Figure) -> String {
 
 fn watched(alarms: &[String]) -> String {
     if alarms.is_empty() {
-        return "<p>None: the run was watched for divergence, vanishing gradients, mode collapse and memorisation.</p>"
+        return "<p>None: the run was watched for divergence, vanishing gradients, mode collapse and memorization.</p>"
             .into();
     }
     let line = |alarm: &String| format!("<li>{}</li>", escape(alarm).replace('\n', "<br>"));

@@ -17,13 +17,13 @@ pub struct Image {
 }
 
 impl Image {
-    /// A picture of one colour; sides are at least one pixel.
-    pub fn new(width: usize, height: usize, colour: [u8; 3]) -> Self {
+    /// A picture of one color; sides are at least one pixel.
+    pub fn new(width: usize, height: usize, color: [u8; 3]) -> Self {
         let (width, height) = (width.max(1), height.max(1));
-        Self { width, height, pixels: colour.repeat(width * height) }
+        Self { width, height, pixels: color.repeat(width * height) }
     }
 
-    /// Takes RGB bytes, or grey bytes where `channels` is 1.
+    /// Takes RGB bytes, or gray bytes where `channels` is 1.
     #[track_caller]
     pub fn from_bytes(bytes: &[u8], (width, height, channels): (usize, usize, usize)) -> Self {
         assert!(width > 0 && height > 0 && matches!(channels, 1 | 3), "no picture is {width}x{height}x{channels}");
@@ -118,9 +118,9 @@ impl DrawTarget for Image {
     type Error = Infallible;
 
     fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        for Pixel(at, colour) in pixels {
+        for Pixel(at, color) in pixels {
             if let Some(pixel) = self.pixel_mut(at.x, at.y) {
-                pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
+                pixel.copy_from_slice(&[color.r(), color.g(), color.b()]);
             }
         }
         Ok(())
@@ -141,9 +141,9 @@ impl DrawTarget for Ink<'_> {
     type Error = Infallible;
 
     fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        for Pixel(at, colour) in pixels {
+        for Pixel(at, color) in pixels {
             if let Some(pixel) = self.0.pixel_mut(at.x, at.y) {
-                for (v, ink) in pixel.iter_mut().zip([colour.r(), colour.g(), colour.b()]) {
+                for (v, ink) in pixel.iter_mut().zip([color.r(), color.g(), color.b()]) {
                     *v = (*v).min(ink);
                 }
             }

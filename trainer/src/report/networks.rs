@@ -26,11 +26,11 @@ const BLUE: &str = "#2563d6";
 pub struct Standing {
     /// Steps done.
     pub step: u64,
-    /// The critic's mean judgement of real examples, 0 to 1.
+    /// The discriminator's mean judgment of real examples, 0 to 1.
     pub judged_real: f32,
     /// The same of generated ones.
     pub judged_fake: f32,
-    /// Losses of critic and generator.
+    /// Losses of discriminator and generator.
     pub losses: [f32; 2],
 }
 
@@ -41,7 +41,7 @@ pub struct Networks<'a> {
     /// From latents to examples.
     pub generator: &'a Network,
     /// From examples to scores.
-    pub critic: &'a Network,
+    pub discriminator: &'a Network,
     /// What is imitated.
     pub data: &'a str,
     /// The game's name.
@@ -61,8 +61,8 @@ struct Card {
 impl Networks<'_> {
     /// The figure as an `<svg>` element, to stand alone or within a page.
     pub fn svg(&self) -> String {
-        let rows = [(self.generator, "latent z", GREEN), (self.critic, "x or G(z)", BLUE)];
-        let rows = rows.map(|(network, input, colour)| (network, cards(network, input), colour));
+        let rows = [(self.generator, "latent z", GREEN), (self.discriminator, "x or G(z)", BLUE)];
+        let rows = rows.map(|(network, input, color)| (network, cards(network, input), color));
         let lines: usize = rows.iter().map(|r| r.1.len().div_ceil(ACROSS)).sum();
         let width = 2 * MARGIN + ACROSS * (CARD.0 + GAP) - GAP;
         let height = MARGIN + 40 + lines * (CARD.1 + GAP) + 2 * 34 + MARGIN;
@@ -74,14 +74,14 @@ impl Networks<'_> {
         words(&mut out, (MARGIN, MARGIN + 6), "class=\"d\" font-size=\"17\" font-weight=\"600\"", self.title);
         words(&mut out, (MARGIN, MARGIN + 28), "", &self.told());
         let mut top = MARGIN + 40;
-        for (network, cards, colour) in &rows {
-            let name = if network.name == "critic" { "critic D" } else { "generator G" };
+        for (network, cards, color) in &rows {
+            let name = if network.name == "discriminator" { "discriminator D" } else { "generator G" };
             let head = format!("{name}: {} weights", grouped(network.len()));
-            words(&mut out, (MARGIN, top + 24), &format!("style=\"fill:{colour}\" font-weight=\"600\""), &head);
+            words(&mut out, (MARGIN, top + 24), &format!("style=\"fill:{color}\" font-weight=\"600\""), &head);
             top += 34;
             for (i, card) in cards.iter().enumerate() {
                 let (left, down) = (MARGIN + i % ACROSS * (CARD.0 + GAP), top + i / ACROSS * (CARD.1 + GAP));
-                card.draw(&mut out, (left, down), colour);
+                card.draw(&mut out, (left, down), color);
                 if i > 0 {
                     // From the card before; the first of a line shows where it comes from by a stub alone.
                     let middle = down + CARD.1 / 2;
@@ -115,7 +115,7 @@ impl Networks<'_> {
 }
 
 impl Card {
-    fn draw(&self, out: &mut String, (left, top): (usize, usize), colour: &str) {
+    fn draw(&self, out: &mut String, (left, top): (usize, usize), color: &str) {
         let _ = write!(
             out,
             "<rect class=\"c\" x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" rx=\"5\"/>",
@@ -131,7 +131,7 @@ impl Card {
         let (x, y) = (left as f64 + 10.0, top as f64 + 8.0 + GLYPH - high);
         let _ = write!(
             out,
-            "<rect x=\"{x}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\" fill=\"{colour}\" fill-opacity=\".25\" stroke=\"{colour}\"/>"
+            "<rect x=\"{x}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\" fill=\"{color}\" fill-opacity=\".25\" stroke=\"{color}\"/>"
         );
         let shape: Vec<_> = self.shape.iter().map(usize::to_string).collect();
         let weights = if self.weights == 0 { String::new() } else { format!("{} weights", grouped(self.weights)) };
@@ -232,8 +232,8 @@ mod tests {
                 Some([width, height]) => vec![height, width, 3],
                 None => vec![2],
             };
-            let (generator, critic) = recipe.networks(&shape).unwrap();
-            for network in [&generator, &critic] {
+            let (generator, discriminator) = recipe.networks(&shape).unwrap();
+            for network in [&generator, &discriminator] {
                 let cards = cards(network, "in");
                 assert_eq!(cards.iter().map(|c| c.weights).sum::<usize>(), network.len(), "{name}");
                 assert_eq!(cards.last().unwrap().shape, network.output(), "{name}");
@@ -241,7 +241,7 @@ mod tests {
             let figure = Networks {
                 title: name,
                 generator: &generator,
-                critic: &critic,
+                discriminator: &discriminator,
                 data: "<data>",
                 loss: "hinge",
                 standing: None,

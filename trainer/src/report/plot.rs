@@ -8,8 +8,8 @@ const COLUMNS: usize = 240;
 /// Columns on either side that a condensed line is averaged with.
 const SMOOTHING: usize = 3;
 
-/// The colours of the series, in order: told apart by colour-blind readers too.
-pub(crate) const COLOURS: [[u8; 3]; 8] = [
+/// The colors of the series, in order: told apart by color-blind readers too.
+pub(crate) const COLORS: [[u8; 3]; 8] = [
     [37, 99, 214],
     [224, 101, 16],
     [22, 140, 88],
@@ -42,8 +42,8 @@ impl Series {
 ///
 /// ```
 /// use ganlet_trainer::report::{Plot, Series};
-/// let critic = Series::new("critic", (0..50).map(|i| (i as f64, 1.0 / (1.0 + i as f64))).collect());
-/// let plot = Plot { title: "Losses".into(), x_label: "step".into(), y_label: "loss".into(), series: vec![critic], ..Plot::default() };
+/// let discriminator = Series::new("discriminator", (0..50).map(|i| (i as f64, 1.0 / (1.0 + i as f64))).collect());
+/// let plot = Plot { title: "Losses".into(), x_label: "step".into(), y_label: "loss".into(), series: vec![discriminator], ..Plot::default() };
 /// assert!(plot.svg().starts_with("<svg") && plot.png().starts_with(b"\x89PNG"));
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -155,10 +155,10 @@ fn condense(points: &[(f64, f64)]) -> Vec<Column> {
     if size > 1 { smoothed(&columns) } else { columns }
 }
 
-/// Every mean replaced by that of its neighbourhood: the eye follows the trend, the band shows the noise.
+/// Every mean replaced by that of its neighborhood: the eye follows the trend, the band shows the noise.
 fn smoothed(columns: &[Column]) -> Vec<Column> {
     let mean = |i: usize| {
-        // Fewer neighbours towards the ends, the same on both sides: a trend is not bent.
+        // Fewer neighbors toward the ends, the same on both sides: a trend is not bent.
         let reach = SMOOTHING.min(i).min(columns.len() - 1 - i);
         let near = &columns[i - reach..=i + reach];
         near.iter().map(|c| c.mean).sum::<f64>() / near.len() as f64
@@ -196,7 +196,7 @@ pub(crate) mod tests {
             title: "Losses".into(),
             x_label: "step".into(),
             y_label: "loss".into(),
-            series: vec![series("critic", 0.45, 0), series("generator", 1.9, steps)],
+            series: vec![series("discriminator", 0.45, 0), series("generator", 1.9, steps)],
             ..Plot::default()
         }
     }

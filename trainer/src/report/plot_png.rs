@@ -11,7 +11,7 @@ use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 
 use super::Image;
 use super::image::Ink;
-use super::plot::{COLOURS, Column, Frame, Plot};
+use super::plot::{COLORS, Column, Frame, Plot};
 
 /// Lines are drawn this many times larger.
 pub(crate) const FINE: usize = 3;
@@ -34,13 +34,13 @@ impl Plot {
         let mut fine = Image::new(width * FINE, height * FINE, PAPER);
         rules(&mut fine, &frame);
         for (i, columns) in frame.columns.iter().enumerate() {
-            band(&mut fine, &frame, columns, tint(COLOURS[i % COLOURS.len()]));
+            band(&mut fine, &frame, columns, tint(COLORS[i % COLORS.len()]));
         }
         for (i, columns) in frame.columns.iter().enumerate() {
-            curve(&mut fine, &frame, columns, COLOURS[i % COLOURS.len()]);
+            curve(&mut fine, &frame, columns, COLORS[i % COLORS.len()]);
         }
         for (i, &(x, y)) in frame.legend.iter().enumerate() {
-            line(&mut fine, (x, y + 7.0), (x + 18.0, y + 7.0), COLOURS[i % COLOURS.len()], 3.0);
+            line(&mut fine, (x, y + 7.0), (x + 18.0, y + 7.0), COLORS[i % COLORS.len()], 3.0);
         }
         let mut paper = fine.reduced(FINE);
         self.print_words(&mut paper, &frame);
@@ -83,17 +83,17 @@ fn rules(fine: &mut Image, frame: &Frame) {
 }
 
 /// A straight line in pixels of the finished picture.
-pub(crate) fn line(fine: &mut Image, from: (f64, f64), to: (f64, f64), colour: [u8; 3], width: f64) {
-    let style = PrimitiveStyle::with_stroke(rgb(colour), (width * FINE as f64).round() as u32);
+pub(crate) fn line(fine: &mut Image, from: (f64, f64), to: (f64, f64), color: [u8; 3], width: f64) {
+    let style = PrimitiveStyle::with_stroke(rgb(color), (width * FINE as f64).round() as u32);
     let Ok(()) = Line::new(point(from), point(to)).into_styled(style).draw(fine);
 }
 
 /// A curve of round dabs along its pieces: joints are smooth at any angle.
-fn curve(fine: &mut Image, frame: &Frame, columns: &[Column], colour: [u8; 3]) {
+fn curve(fine: &mut Image, frame: &Frame, columns: &[Column], color: [u8; 3]) {
     let at: Vec<(f64, f64)> = columns.iter().map(|c| frame.at(c.x, c.mean)).collect();
-    let pen = |fine: &mut Image, (x, y): (f64, f64)| disc(fine, (x, y), 1.0, colour);
+    let pen = |fine: &mut Image, (x, y): (f64, f64)| disc(fine, (x, y), 1.0, color);
     if let Some(&first) = at.first() {
-        if at.len() == 1 { disc(fine, first, 3.0, colour) } else { pen(fine, first) }
+        if at.len() == 1 { disc(fine, first, 3.0, color) } else { pen(fine, first) }
     }
     for ends in at.windows(2) {
         let (dx, dy) = (ends[1].0 - ends[0].0, ends[1].1 - ends[0].1);
@@ -106,19 +106,19 @@ fn curve(fine: &mut Image, frame: &Frame, columns: &[Column], colour: [u8; 3]) {
 }
 
 /// A filled disc, in pixels of the finished picture.
-pub(crate) fn disc(fine: &mut Image, (x, y): (f64, f64), radius: f64, colour: [u8; 3]) {
+pub(crate) fn disc(fine: &mut Image, (x, y): (f64, f64), radius: f64, color: [u8; 3]) {
     let (x, y, radius) = (x * FINE as f64, y * FINE as f64, radius * FINE as f64);
     for row in (y - radius).floor() as i32..=(y + radius).ceil() as i32 {
         let half = (radius * radius - (f64::from(row) + 0.5 - y).powi(2)).max(0.0).sqrt();
         let (from, to) = ((x - half).round() as i32, (x + half).round() as i32);
         if to > from {
             let part = Rectangle::new(Point::new(from, row), Size::new((to - from) as u32, 1));
-            let Ok(()) = part.into_styled(PrimitiveStyle::with_fill(rgb(colour))).draw(fine);
+            let Ok(()) = part.into_styled(PrimitiveStyle::with_fill(rgb(color))).draw(fine);
         }
     }
 }
 
-fn band(fine: &mut Image, frame: &Frame, columns: &[Column], colour: [u8; 3]) {
+fn band(fine: &mut Image, frame: &Frame, columns: &[Column], color: [u8; 3]) {
     for ends in columns.windows(2) {
         if ends.iter().all(|c| c.low == c.high) {
             continue;
@@ -131,7 +131,7 @@ fn band(fine: &mut Image, frame: &Frame, columns: &[Column], colour: [u8; 3]) {
             let scaled = |a: f64, b: f64| ((a + t * (b - a)) * FINE as f64).round() as i32;
             let (top, bottom) = (scaled(high0, high1), scaled(low0, low1));
             let part = Rectangle::new(Point::new(column, top), Size::new(1, (bottom - top).max(0) as u32));
-            let Ok(()) = part.into_styled(PrimitiveStyle::with_fill(rgb(colour))).draw(&mut Ink(fine));
+            let Ok(()) = part.into_styled(PrimitiveStyle::with_fill(rgb(color))).draw(&mut Ink(fine));
         }
     }
 }
@@ -142,12 +142,12 @@ pub(crate) fn text(
     words: &str,
     at: (f64, f64),
     font: &MonoFont<'_>,
-    colour: [u8; 3],
+    color: [u8; 3],
     alignment: Alignment,
 ) {
     let style = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Top).build();
     let at = Point::new(at.0.round() as i32, at.1.round() as i32);
-    let Ok(_) = Text::with_text_style(words, at, MonoTextStyle::new(font, rgb(colour)), style).draw(paper);
+    let Ok(_) = Text::with_text_style(words, at, MonoTextStyle::new(font, rgb(color)), style).draw(paper);
 }
 
 fn point((x, y): (f64, f64)) -> Point {
@@ -158,9 +158,9 @@ pub(crate) fn rgb([r, g, b]: [u8; 3]) -> Rgb888 {
     Rgb888::new(r, g, b)
 }
 
-/// A fifth of the colour on paper.
-fn tint(colour: [u8; 3]) -> [u8; 3] {
-    let ink = rgb(colour);
+/// A fifth of the color on paper.
+fn tint(color: [u8; 3]) -> [u8; 3] {
+    let ink = rgb(color);
     let mix = |c: u8, paper: u8| (u32::from(paper) * 4 / 5 + u32::from(c) / 5) as u8;
     [mix(ink.r(), PAPER[0]), mix(ink.g(), PAPER[1]), mix(ink.b(), PAPER[2])]
 }
@@ -171,10 +171,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_series_leaves_its_colour() {
+    fn every_series_leaves_its_color() {
         let picture = losses(3000).image(900, 420);
-        for colour in &COLOURS[..2] {
-            assert!(picture.bytes().chunks(3).filter(|p| p == colour).count() > 200, "{colour:?}");
+        for color in &COLORS[..2] {
+            assert!(picture.bytes().chunks(3).filter(|p| p == color).count() > 200, "{color:?}");
         }
     }
 

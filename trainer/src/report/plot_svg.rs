@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::page::escape;
-use super::plot::{COLOURS, Column, Frame, Plot};
+use super::plot::{COLORS, Column, Frame, Plot};
 
-/// Text and lines follow the reader's theme; the series keep their colours.
+/// Text and lines follow the reader's theme; the series keep their colors.
 const STYLE: &str = "<style>.gp{font:13px system-ui,sans-serif}.gp text{fill:#5c626e}.gp .d{fill:#1c2028}\
 .gp .g{stroke:#e4e6ea}.gp .a{stroke:#8c929c}@media(prefers-color-scheme:dark){.gp text{fill:#a3abb8}\
 .gp .d{fill:#eceef2}.gp .g{stroke:#343a44}.gp .a{stroke:#717987}}</style>";
@@ -70,7 +70,7 @@ fn rules(out: &mut String, frame: &Frame) {
     out.push_str("\"/>");
 }
 
-fn series(out: &mut String, frame: &Frame, columns: &[Column], colour: String) {
+fn series(out: &mut String, frame: &Frame, columns: &[Column], color: String) {
     let path = |points: &mut dyn Iterator<Item = (f64, f64)>| {
         let text: Vec<String> = points.map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
         text.join("L")
@@ -79,19 +79,19 @@ fn series(out: &mut String, frame: &Frame, columns: &[Column], colour: String) {
         let above = columns.iter().map(|c| frame.at(c.x, c.high));
         let below = columns.iter().rev().map(|c| frame.at(c.x, c.low));
         let outline = path(&mut above.chain(below));
-        let _ = write!(out, "<path d=\"M{outline}Z\" fill=\"{colour}\" opacity=\".18\"/>");
+        let _ = write!(out, "<path d=\"M{outline}Z\" fill=\"{color}\" opacity=\".18\"/>");
     }
     match columns {
         [] => {}
         [only] => {
             let (x, y) = frame.at(only.x, only.mean);
-            let _ = write!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
+            let _ = write!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{color}\"/>");
         }
         _ => {
             let line = path(&mut columns.iter().map(|c| frame.at(c.x, c.mean)));
             let _ = write!(
                 out,
-                "<path d=\"M{line}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-linejoin=\"round\"/>"
+                "<path d=\"M{line}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\" stroke-linejoin=\"round\"/>"
             );
         }
     }
@@ -102,7 +102,7 @@ fn put(out: &mut String, words: &str, (x, y): (f64, f64), attributes: &str) {
 }
 
 fn hex(series: usize) -> String {
-    let [r, g, b] = COLOURS[series % COLOURS.len()];
+    let [r, g, b] = COLORS[series % COLORS.len()];
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 

@@ -1,6 +1,6 @@
 //! Everything a run needs to go on, in one safetensors file.
 //!
-//! Every weight is a tensor under its own name (`generator.weights/0.weight`), beside both optimisers' moments, the
+//! Every weight is a tensor under its own name (`generator.weights/0.weight`), beside both optimizers' moments, the
 //! averaged generator and its batch statistics. Random numbers need no state: they are keyed by seed and step,
 //! which stand in the metadata with the recipe.
 use super::RunError;
@@ -30,7 +30,7 @@ pub struct Checkpoint {
     pub steps: u64,
     /// Shape of one example of the data.
     pub shape: Vec<usize>,
-    /// Weights and optimiser state.
+    /// Weights and optimizer state.
     pub store: Store,
 }
 
@@ -46,17 +46,17 @@ impl Checkpoint {
         (values("generator.average"), values("generator.statistics"))
     }
 
-    /// The critic's weights.
-    pub fn critic(&self) -> &[f32] {
-        self.store.find("critic.weights").map_or(&[][..], |id| self.store.values(id))
+    /// The discriminator's weights.
+    pub fn discriminator(&self) -> &[f32] {
+        self.store.find("discriminator.weights").map_or(&[][..], |id| self.store.values(id))
     }
 
     /// Writes the file atomically.
     pub fn save(&self, path: &Path) -> Result<(), RunError> {
-        let (generator, critic) = self.networks().map_err(|e| RunError::new(path, e))?;
+        let (generator, discriminator) = self.networks().map_err(|e| RunError::new(path, e))?;
         let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
         for entry in self.store.entries() {
-            for tensor in layout(&entry.name, &generator, &critic).iter() {
+            for tensor in layout(&entry.name, &generator, &discriminator).iter() {
                 let run = &entry.values[tensor.at..][..tensor.len()];
                 let raw = run.iter().flat_map(|v| v.to_le_bytes()).collect();
                 bytes.push((format!("{}/{}", entry.name, tensor.name), tensor.dims.clone(), raw));
@@ -99,12 +99,12 @@ impl Checkpoint {
         }
         let (seed, step, steps) = (number("seed")?, number("step")?, number("steps")?);
         let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };
-        let (generator, critic) = checkpoint.networks().map_err(|e| wrong(e.to_string()))?;
-        crate::train::affordable(&checkpoint.recipe, &generator, &critic).map_err(|e| wrong(e.to_string()))?;
-        let (_, template) = crate::train::start(&checkpoint.recipe, &generator, &critic, 0);
+        let (generator, discriminator) = checkpoint.networks().map_err(|e| wrong(e.to_string()))?;
+        crate::train::affordable(&checkpoint.recipe, &generator, &discriminator).map_err(|e| wrong(e.to_string()))?;
+        let (_, template) = crate::train::start(&checkpoint.recipe, &generator, &discriminator, 0);
         for entry in template.entries() {
             let mut values = vec![0.0; entry.values.len()];
-            for tensor in layout(&entry.name, &generator, &critic).iter() {
+            for tensor in layout(&entry.name, &generator, &discriminator).iter() {
                 let name = format!("{}/{}", entry.name, tensor.name);
                 let view = tensors.tensor(&name).map_err(|e| wrong(format!("{name}: {e}")))?;
                 if view.dtype() != Dtype::F32 || view.shape() != tensor.dims {
@@ -122,15 +122,15 @@ impl Checkpoint {
 }
 
 /// The tensors that make up the store's entry `name`.
-fn layout<'n>(name: &str, generator: &'n Network, critic: &'n Network) -> Cow<'n, [Tensor]> {
+fn layout<'n>(name: &str, generator: &'n Network, discriminator: &'n Network) -> Cow<'n, [Tensor]> {
     Cow::Borrowed(match name {
         "generator.statistics" => &generator.statistics,
-        "critic.vectors" => &critic.vectors,
-        "critic.balance" => {
+        "discriminator.vectors" => &discriminator.vectors,
+        "discriminator.balance" => {
             let one = Tensor { name: "k".into(), dims: vec![1], at: 0, init: Init::Constant(0.0) };
             return Cow::Owned(vec![one]);
         }
         _ if name.starts_with("generator.") => &generator.tensors,
-        _ => &critic.tensors,
+        _ => &discriminator.tensors,
     })
 }

@@ -63,7 +63,7 @@ impl fmt::Display for Failure {
             Self::NotFinite(e) => write!(
                 f,
                 "{e}\nTraining stopped before that update was applied, and the last checkpoint is good. A smaller \
-                 optimiser.rate usually helps, and so does a regulariser on the critic where there is none."
+                 optimizer.rate usually helps, and so does a regularizer on the discriminator where there is none."
             ),
             Self::Run(e) => e.fmt(f),
         }
@@ -145,7 +145,7 @@ impl<'j> Run<'j> {
     /// Trains to the end, or until `stop` says so between two steps.
     pub fn go(&mut self, stop: &dyn Fn() -> bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<End, Failure> {
         let train = self.trainer.recipe().train.clone();
-        let per_step = train.batch as f64 * f64::from(train.critic_steps + train.generator_steps);
+        let per_step = train.batch as f64 * f64::from(train.discriminator_steps + train.generator_steps);
         let (mut since, mut logged) = (Instant::now(), self.trainer.step());
         if self.trainer.step() == 0 {
             self.show()?;
@@ -260,7 +260,7 @@ impl<'j> Run<'j> {
         self.trainer.scale_rates(SLOWER);
         self.frames.retain(|frame| frame.0 <= step);
         self.watch.forget();
-        tell(Event::WentBack(step, self.trainer.recipe().optimiser.rate));
+        tell(Event::WentBack(step, self.trainer.recipe().optimizer.rate));
         // The smaller rate lasts, whatever happens.
         let start = self.checkpoint();
         self.folder.save(&start, None)

@@ -52,13 +52,13 @@ pub fn networks(trainer: &Trainer, lines: &[Line]) -> String {
         step: line.report.step,
         judged_real: line.report.judged_real,
         judged_fake: line.report.judged_fake,
-        losses: [line.report.critic_loss, line.report.generator_loss],
+        losses: [line.report.discriminator_loss, line.report.generator_loss],
     });
     let recipe = trainer.recipe();
     Networks {
         title: &recipe.name,
         generator: trainer.generator(),
-        critic: trainer.critic(),
+        discriminator: trainer.discriminator(),
         data: trainer.data().name(),
         loss: &recipe.objective.loss.to_string(),
         standing,
@@ -106,7 +106,10 @@ pub fn losses(name: &str, lines: &[Line]) -> Plot {
         title: format!("{name}: losses"),
         x_label: "step".into(),
         y_label: "loss".into(),
-        series: vec![series("critic", |l| l.report.critic_loss), series("generator", |l| l.report.generator_loss)],
+        series: vec![
+            series("discriminator", |l| l.report.discriminator_loss),
+            series("generator", |l| l.report.generator_loss),
+        ],
         ..Plot::default()
     }
 }

@@ -25,7 +25,7 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
     let size = wanted.size.map(|[w, h]| (w, h));
     let named = BUILTIN.iter().any(|b| b.name == wanted.source);
     let path = Path::new(&wanted.source);
-    if !named && Packed::recognise(path) {
+    if !named && Packed::recognize(path) {
         return stream(recipe, path);
     }
     let (source, notes) = if named {

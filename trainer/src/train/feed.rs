@@ -36,12 +36,12 @@ struct Ahead {
 }
 
 impl Feed {
-    /// Batches of `batch` items, with their classes if `labelled`.
-    pub(crate) fn new(data: Box<dyn Dataset>, batch: usize, labelled: bool) -> Self {
+    /// Batches of `batch` items, with their classes if `labeled`.
+    pub(crate) fn new(data: Box<dyn Dataset>, batch: usize, labeled: bool) -> Self {
         let data: Arc<dyn Dataset> = data.into();
         let item: usize = data.shape().iter().product();
         let current =
-            Batch { key: None, real: vec![0.0; batch * item], labels: vec![0; if labelled { batch } else { 0 }] };
+            Batch { key: None, real: vec![0.0; batch * item], labels: vec![0; if labeled { batch } else { 0 }] };
         let ahead = (batch * item >= WORTH).then(|| Ahead::start(Arc::clone(&data), current.clone())).flatten();
         Self { data, current, ahead, waited: Duration::ZERO }
     }

@@ -14,11 +14,11 @@ use crate::nets::Impossible;
 use crate::nn::Network;
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::regularise::Regulariser;
+use crate::regularize::Regularizer;
 use arrayvec::ArrayVec;
 use feed::Feed;
 use params::Params;
-use programs::{CRITIC, CRITIC_OUTPUTS, CRITIC_PENALISED, GENERATOR, Parts, SAMPLE, SETTLE};
+use programs::{DISCRIMINATOR, DISCRIMINATOR_OUTPUTS, DISCRIMINATOR_PENALIZED, GENERATOR, Parts, SAMPLE, SETTLE};
 use serde::{Deserialize, Serialize};
 
 /// Streams of random numbers.
@@ -26,7 +26,7 @@ const REAL_STREAM: u32 = 0x5245_414C;
 const LATENT_STREAM: u32 = 0x4C41_5445;
 const SETTLE_STREAM: u32 = 0x5345_5454;
 
-/// Batches over which the statistics of batch normalisation are averaged for the averaged generator.
+/// Batches over which the statistics of batch normalization are averaged for the averaged generator.
 const SETTLE_BATCHES: usize = 50;
 
 /// What one step did.
@@ -34,19 +34,19 @@ const SETTLE_BATCHES: usize = 50;
 pub struct Report {
     /// The step's number, from 1.
     pub step: u64,
-    /// The critic's loss without penalty.
-    pub critic_loss: f32,
+    /// The discriminator's loss without penalty.
+    pub discriminator_loss: f32,
     /// The generator's loss.
     pub generator_loss: f32,
-    /// How real the real examples look to the critic, 0 to 1; with a relativistic loss, beside generated ones.
+    /// How real the real examples look to the discriminator, 0 to 1; with a relativistic loss, beside generated ones.
     pub judged_real: f32,
     /// How real the generated examples look.
     pub judged_fake: f32,
-    /// Length of the critic's gradient.
-    pub critic_gradient: f32,
+    /// Length of the discriminator's gradient.
+    pub discriminator_gradient: f32,
     /// Length of the generator's gradient.
     pub generator_gradient: f32,
-    /// The penalty of the last penalised critic update.
+    /// The penalty of the last penalized discriminator update.
     pub penalty: f32,
     /// BEGAN's k.
     #[serde(default)]
@@ -61,8 +61,8 @@ pub struct Report {
 pub enum Part {
     /// Latents and real examples were drawn.
     Drawn,
-    /// The critic was updated.
-    Critic,
+    /// The discriminator was updated.
+    Discriminator,
     /// The generator was updated.
     Generator,
 }
@@ -75,7 +75,7 @@ pub struct Trainer {
     step: u64,
     feed: Feed,
     generator: Network,
-    critic: Network,
+    discriminator: Network,
     params: Params,
     cpu: Cpu,
     /// Scaled examples, where the recipe scales them.
@@ -90,12 +90,12 @@ pub struct Trainer {
 }
 
 /// Where everything lies in a run's store, and a store that starts from `seed`.
-pub(crate) fn start(recipe: &Recipe, generator: &Network, critic: &Network, seed: u64) -> (Params, Store) {
-    Params::start(recipe, generator, critic, seed)
+pub(crate) fn start(recipe: &Recipe, generator: &Network, discriminator: &Network, seed: u64) -> (Params, Store) {
+    Params::start(recipe, generator, discriminator, seed)
 }
 
 /// Refuses classes that the data does not have.
-fn labelled(recipe: &Recipe, data: &dyn Dataset) -> Result<(), Impossible> {
+fn labeled(recipe: &Recipe, data: &dyn Dataset) -> Result<(), Impossible> {
     let wanted = recipe.data.classes;
     if wanted == 0 {
         return Ok(());
@@ -131,10 +131,10 @@ fn labelled(recipe: &Recipe, data: &dyn Dataset) -> Result<(), Impossible> {
 }
 
 /// Refuses a run that would take more memory than this machine has, before any is taken.
-pub(crate) fn affordable(recipe: &Recipe, generator: &Network, critic: &Network) -> Result<(), Impossible> {
+pub(crate) fn affordable(recipe: &Recipe, generator: &Network, discriminator: &Network) -> Result<(), Impossible> {
     // Weights, average and two moments; values, their gradients and those of penalties: a rough lower bound.
-    let weights = 4.0 * 4.0 * (generator.len() as f64 + critic.len() as f64);
-    let values = 4.0 * 3.0 * recipe.train.batch as f64 * (generator.values() + critic.values());
+    let weights = 4.0 * 4.0 * (generator.len() as f64 + discriminator.len() as f64);
+    let values = 4.0 * 3.0 * recipe.train.batch as f64 * (generator.values() + discriminator.values());
     let (needed, limit) = (weights + values, memory::free());
     if needed <= limit {
         return Ok(());
@@ -161,12 +161,13 @@ impl Trainer {
         steps: u64,
         threads: usize,
     ) -> Result<Self, Impossible> {
-        labelled(&recipe, &*data)?;
-        let (generator, critic) = recipe.networks(data.shape())?;
-        affordable(&recipe, &generator, &critic)?;
-        let (params, store) = start(&recipe, &generator, &critic, seed);
+        labeled(&recipe, &*data)?;
+        let (generator, discriminator) = recipe.networks(data.shape())?;
+        affordable(&recipe, &generator, &discriminator)?;
+        let (params, store) = start(&recipe, &generator, &discriminator, seed);
         let sample_batch = if data.shape().len() == 3 { 64 } else { 500 };
-        let parts = Parts { recipe: &recipe, generator: &generator, critic: &critic, params, sample_batch };
+        let parts =
+            Parts { recipe: &recipe, generator: &generator, discriminator: &discriminator, params, sample_batch };
         let mut cpu = Cpu::new(threads);
         cpu.load(parts.build(), store);
         let (item, latent) = (data.shape().iter().product::<usize>(), recipe.generator.latent());
@@ -185,7 +186,7 @@ impl Trainer {
             step: 0,
             feed,
             generator,
-            critic,
+            discriminator,
             params,
             cpu,
             last: Report::default(),
@@ -218,9 +219,9 @@ impl Trainer {
         &self.generator
     }
 
-    /// The critic's layers and layout.
-    pub fn critic(&self) -> &Network {
-        &self.critic
+    /// The discriminator's layers and layout.
+    pub fn discriminator(&self) -> &Network {
+        &self.discriminator
     }
 
     /// The data set.
@@ -228,7 +229,7 @@ impl Trainer {
         self.feed.data()
     }
 
-    /// Weights and optimiser state.
+    /// Weights and optimizer state.
     pub fn store(&self) -> &Store {
         self.cpu.store()
     }
@@ -256,10 +257,10 @@ impl Trainer {
     /// Floating-point operations of the products of one whole step, lazy penalties averaged in.
     pub fn flops(&self) -> f64 {
         let flops = |p: usize| self.cpu.programs()[p].plan.flops();
-        let every = f64::from(self.recipe.objective.regulariser.every());
+        let every = f64::from(self.recipe.objective.regularizer.every());
         let share = if every > 0.0 { 1.0 / every } else { 0.0 };
-        let critic = flops(CRITIC) * (1.0 - share) + flops(CRITIC_PENALISED) * share;
-        critic * f64::from(self.recipe.train.critic_steps)
+        let discriminator = flops(DISCRIMINATOR) * (1.0 - share) + flops(DISCRIMINATOR_PENALIZED) * share;
+        discriminator * f64::from(self.recipe.train.discriminator_steps)
             + flops(GENERATOR) * f64::from(self.recipe.train.generator_steps)
     }
 
@@ -270,9 +271,9 @@ impl Trainer {
 
     /// Makes the rates of both networks `factor` times what they were; checkpoints keep it.
     pub fn scale_rates(&mut self, factor: f32) {
-        let optimiser = &mut self.recipe.optimiser;
-        optimiser.rate *= factor;
-        optimiser.generator_rate = optimiser.generator_rate.map(|rate| rate * factor);
+        let optimizer = &mut self.recipe.optimizer;
+        optimizer.rate *= factor;
+        optimizer.generator_rate = optimizer.generator_rate.map(|rate| rate * factor);
     }
 
     /// Continues from a store and a step count, as a checkpoint holds them.
@@ -283,7 +284,7 @@ impl Trainer {
         self.last = Report::default();
     }
 
-    /// Critic updates, then generator updates (or the other way around). On an error nothing of the failing update is kept.
+    /// Discriminator updates, then generator updates (or the other way around). On an error nothing of the failing update is kept.
     pub fn advance(&mut self) -> Result<Report, NotFinite> {
         self.advance_telling(&mut |_, _| {})
     }
@@ -301,7 +302,7 @@ impl Trainer {
             if generator {
                 self.generator_updates(&mut report, tell)?;
             } else {
-                self.critic_updates(&mut report, tell)?;
+                self.discriminator_updates(&mut report, tell)?;
             }
         }
         self.step += 1;
@@ -309,25 +310,30 @@ impl Trainer {
         Ok(report)
     }
 
-    fn critic_updates(&mut self, report: &mut Report, tell: &mut dyn FnMut(Part, &Report)) -> Result<(), NotFinite> {
-        let times = u64::from(self.recipe.train.critic_steps);
-        let every = u64::from(self.recipe.objective.regulariser.every());
+    fn discriminator_updates(
+        &mut self,
+        report: &mut Report,
+        tell: &mut dyn FnMut(Part, &Report),
+    ) -> Result<(), NotFinite> {
+        let times = u64::from(self.recipe.train.discriminator_steps);
+        let every = u64::from(self.recipe.objective.regularizer.every());
         for i in 0..times {
             let update = self.step * times + i;
             self.draw(update, 0);
             tell(Part::Drawn, report);
-            let penalised = every > 0 && update.is_multiple_of(every);
-            let program = if penalised { CRITIC_PENALISED } else { CRITIC };
+            let penalized = every > 0 && update.is_multiple_of(every);
+            let program = if penalized { DISCRIMINATOR_PENALIZED } else { DISCRIMINATOR };
             self.run(program, update, false)?;
-            let mut outputs = [0.0; CRITIC_OUTPUTS.len()];
+            let mut outputs = [0.0; DISCRIMINATOR_OUTPUTS.len()];
             outputs.iter_mut().enumerate().for_each(|(k, v)| *v = self.cpu.output(program, k)[0]);
-            let consensual = matches!(self.recipe.objective.regulariser, Regulariser::Consensus { .. });
-            [report.critic_loss, report.judged_real, report.judged_fake, report.critic_gradient, ..] = outputs;
+            let consensual = matches!(self.recipe.objective.regularizer, Regularizer::Consensus { .. });
+            [report.discriminator_loss, report.judged_real, report.judged_fake, report.discriminator_gradient, ..] =
+                outputs;
             [report.balance, report.convergence] = [outputs[5], outputs[6]];
-            if penalised || consensual {
+            if penalized || consensual {
                 report.penalty = outputs[4];
             }
-            tell(Part::Critic, report);
+            tell(Part::Discriminator, report);
             let balance = self.recipe.train.balance;
             if balance > 0.0 && report.judged_real - report.judged_fake >= balance {
                 // It tells them apart as well as it should: more would only weaken the generator's gradient.
@@ -354,7 +360,7 @@ impl Trainer {
     /// Runs a step's program for update number `update` of its network, on what was drawn.
     fn run(&mut self, program: usize, update: u64, generator: bool) -> Result<(), NotFinite> {
         let factor = self.recipe.schedule.factor(self.step, self.steps);
-        let s = self.recipe.optimiser.scalars(update + 1, factor, generator);
+        let s = self.recipe.optimizer.scalars(update + 1, factor, generator);
         let scalars = [[s.rate], [s.mean_correction], [s.square_correction]];
         let noise = [self.recipe.technique.noise_at(self.step, self.steps)];
         let t = update as f32;
@@ -382,7 +388,7 @@ impl Trainer {
     /// The update, and its network, that most likely comes after this one: its batch is prepared beside the computation.
     fn following(&self, update: u64, network: u32) -> (u64, u32) {
         let train = &self.recipe.train;
-        let times = [u64::from(train.critic_steps), u64::from(train.generator_steps)];
+        let times = [u64::from(train.discriminator_steps), u64::from(train.generator_steps)];
         if !self.generator_reads {
             return (update + 1, 0);
         }
@@ -391,7 +397,7 @@ impl Trainer {
         if !(update + 1).is_multiple_of(mine) || times[other as usize] == 0 {
             return (update + 1, network);
         }
-        // The critic's updates of a step come before the generator's.
+        // The discriminator's updates of a step come before the generator's.
         let step = update / mine + u64::from(network == 1);
         (step * times[other as usize], other)
     }
@@ -476,7 +482,7 @@ impl Trainer {
         out
     }
 
-    /// The critic's scores of points `x`, in the data's own units; none where it does not judge points one by one.
+    /// The discriminator's scores of points `x`, in the data's own units; none where it does not judge points one by one.
     pub fn scores(&mut self, x: &[f32]) -> Option<Vec<f32>> {
         let program = self.cpu.programs().iter().rposition(|p| p.name == "scores")?;
         let batch = self.cpu.programs()[program].plan.inputs[0].1;
@@ -497,7 +503,7 @@ impl Trainer {
         if generator {
             self.generator_updates(&mut report, &mut |_, _| {})?;
         } else {
-            self.critic_updates(&mut report, &mut |_, _| {})?;
+            self.discriminator_updates(&mut report, &mut |_, _| {})?;
         }
         self.step += 1;
         self.last = report;
@@ -510,7 +516,7 @@ impl Trainer {
         Some(self.cpu.store_mut().values_mut(id))
     }
 
-    /// Measures the statistics of batch normalisation for the averaged generator, once a step at most.
+    /// Measures the statistics of batch normalization for the averaged generator, once a step at most.
     pub fn settle(&mut self) {
         if self.params.statistics.is_none() || self.settled == self.step {
             return;

@@ -10,14 +10,14 @@ use crate::recipe::Recipe;
 pub(crate) struct Params {
     pub(crate) generator: ParamId,
     pub(crate) generator_moments: Moments<ParamId>,
-    pub(crate) critic: ParamId,
-    pub(crate) critic_moments: Moments<ParamId>,
+    pub(crate) discriminator: ParamId,
+    pub(crate) discriminator_moments: Moments<ParamId>,
     pub(crate) average: ParamId,
     /// Batch statistics of the averaged generator, if it has any.
     pub(crate) statistics: Option<ParamId>,
-    /// Vectors of the power iterations, with spectral normalisation.
+    /// Vectors of the power iterations, with spectral normalization.
     pub(crate) vectors: Option<ParamId>,
-    /// Past means of generator's and critic's weights, with historical averaging.
+    /// Past means of generator's and discriminator's weights, with historical averaging.
     pub(crate) history: Option<[ParamId; 2]>,
     /// BEGAN's k.
     pub(crate) balance: Option<ParamId>,
@@ -25,10 +25,10 @@ pub(crate) struct Params {
 
 impl Params {
     /// Starts a store from `seed`.
-    pub(crate) fn start(recipe: &Recipe, generator: &Network, critic: &Network, seed: u64) -> (Self, Store) {
+    pub(crate) fn start(recipe: &Recipe, generator: &Network, discriminator: &Network, seed: u64) -> (Self, Store) {
         let mut store = Store::default();
-        let weights = [generator.start(seed, 1), critic.start(seed, 2)];
-        let peak = recipe.optimiser.has_peak();
+        let weights = [generator.start(seed, 1), discriminator.start(seed, 2)];
+        let peak = recipe.optimizer.has_peak();
         let moments = |store: &mut Store, name: &str, len: usize| {
             let mut zeros = |role: &str| store.add(format!("{name}.{role}"), vec![0.0; len]);
             Moments { mean: zeros("mean"), square: zeros("square"), peak: peak.then(|| zeros("peak")) }
@@ -38,16 +38,17 @@ impl Params {
             generator: store.add("generator.weights", weights[0].clone()),
             generator_moments: moments(&mut store, "generator", generator.len()),
             average: store.add("generator.average", weights[0].clone()),
-            critic: store.add("critic.weights", weights[1].clone()),
-            critic_moments: moments(&mut store, "critic", critic.len()),
+            discriminator: store.add("discriminator.weights", weights[1].clone()),
+            discriminator_moments: moments(&mut store, "discriminator", discriminator.len()),
             statistics: (generator.statistics_len() > 0)
                 .then(|| store.add("generator.statistics", vec![0.0; generator.statistics_len()])),
-            vectors: (critic.vectors_len() > 0).then(|| store.add("critic.vectors", critic.start_vectors(seed, 3))),
+            vectors: (discriminator.vectors_len() > 0)
+                .then(|| store.add("discriminator.vectors", discriminator.start_vectors(seed, 3))),
             history: history.then(|| {
                 let [g, c] = weights;
-                [store.add("generator.history", g), store.add("critic.history", c)]
+                [store.add("generator.history", g), store.add("discriminator.history", c)]
             }),
-            balance: recipe.critic.restores().then(|| store.add("critic.balance", vec![0.0])),
+            balance: recipe.discriminator.restores().then(|| store.add("discriminator.balance", vec![0.0])),
         };
         (params, store)
     }

@@ -1,37 +1,37 @@
-//! The programs of a run over one store: critic step, critic step with penalty, generator step, samples.
+//! The programs of a run over one store: discriminator step, discriminator step with penalty, generator step, samples.
 use super::params::Params;
 use super::sight::{Kind, seen};
 use crate::exec::{LOSS, Program};
 use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
 use crate::loss::{Loss, began_balance, began_convergence};
 use crate::nn::{Bound, Mode, Network};
-use crate::optim::{Moments, Optimiser};
+use crate::optim::{Moments, Optimizer};
 use crate::recipe::{Batches, Recipe};
-use crate::regularise::{Regulariser, clipped, consensus};
+use crate::regularize::{Regularizer, clipped, consensus};
 
 /// Index of each program.
-pub(crate) const CRITIC: usize = 0;
-pub(crate) const CRITIC_PENALISED: usize = 1;
+pub(crate) const DISCRIMINATOR: usize = 0;
+pub(crate) const DISCRIMINATOR_PENALIZED: usize = 1;
 pub(crate) const GENERATOR: usize = 2;
 pub(crate) const SAMPLE: usize = 3;
 pub(crate) const SETTLE: usize = 4;
 
-/// Outputs of the critic's programs.
-pub(crate) const CRITIC_OUTPUTS: [&str; 7] =
+/// Outputs of the discriminator's programs.
+pub(crate) const DISCRIMINATOR_OUTPUTS: [&str; 7] =
     ["loss", "judged_real", "judged_fake", "gradient", "penalty", "balance", "convergence"];
 
 /// What the programs are built from.
 pub(crate) struct Parts<'a> {
     pub(crate) recipe: &'a Recipe,
     pub(crate) generator: &'a Network,
-    pub(crate) critic: &'a Network,
+    pub(crate) discriminator: &'a Network,
     pub(crate) params: Params,
     pub(crate) sample_batch: usize,
 }
 
 /// What every program of a step is given, in the order in which it is fed.
 struct Given {
-    /// Real examples as the critic sees them.
+    /// Real examples as the discriminator sees them.
     real: NodeId,
     /// The generator's input.
     z: NodeId,
@@ -50,7 +50,7 @@ pub(crate) struct Traced {
     pub(crate) name: &'static str,
     pub(crate) graph: Graph,
     pub(crate) outputs: Vec<NodeId>,
-    /// What is minimised.
+    /// What is minimized.
     #[cfg_attr(not(test), expect(dead_code, reason = "finite differences are taken of it"))]
     pub(crate) total: NodeId,
     /// Its gradient by the network's weights.
@@ -77,7 +77,7 @@ struct Judged {
 impl Parts<'_> {
     /// All programs, in the order of the indices above.
     pub(crate) fn build(&self) -> Vec<Program> {
-        let steps = [self.critic_step(false), self.critic_step(true), self.generator_step()];
+        let steps = [self.discriminator_step(false), self.discriminator_step(true), self.generator_step()];
         let mut programs: Vec<_> = steps.iter().map(|s| s.planned(self.recipe.train.recompute)).collect();
         programs.push(self.sample());
         programs.extend(self.params.statistics.map(|p| self.settle(p)));
@@ -91,13 +91,13 @@ impl Parts<'_> {
         self.generator.output().len() == 1 && recipe.technique.packing == 1 && recipe.data.classes == 0
     }
 
-    /// The critic's scores of given examples.
+    /// The discriminator's scores of given examples.
     fn scores(&self) -> Program {
         let mut g = Graph::default();
-        let dims: Vec<_> = std::iter::once(self.sample_batch).chain(self.critic.input.iter().copied()).collect();
+        let dims: Vec<_> = std::iter::once(self.sample_batch).chain(self.discriminator.input.iter().copied()).collect();
         let x = g.input("examples", &dims);
-        let flat = self.critic_weights(&mut g);
-        let bound = self.bind_critic(&mut g, flat);
+        let flat = self.discriminator_weights(&mut g);
+        let bound = self.bind_discriminator(&mut g, flat);
         let scores = self.judge(&mut g, &bound, x, None).scores;
         Program::new("scores", &g, &[scores])
     }
@@ -120,28 +120,28 @@ impl Parts<'_> {
         Given { real, z, classes, scalars, noise, share, strength }
     }
 
-    /// Examples of the generator `bound`, as the critic sees them.
+    /// Examples of the generator `bound`, as the discriminator sees them.
     fn generated(&self, g: &mut Graph, bound: &Bound, given: &Given) -> NodeId {
         let fake = self.generator.trace(g, bound, given.z, Mode::Train).output();
         seen(g, &self.recipe.technique, fake, given.noise, Kind::Generated)
     }
 
-    fn bind_critic(&self, g: &mut Graph, flat: NodeId) -> Bound {
-        let vectors = self.params.vectors.map(|p| g.param(p, &[self.critic.vectors_len()]));
-        self.critic.bind_to(g, flat, vectors)
+    fn bind_discriminator(&self, g: &mut Graph, flat: NodeId) -> Bound {
+        let vectors = self.params.vectors.map(|p| g.param(p, &[self.discriminator.vectors_len()]));
+        self.discriminator.bind_to(g, flat, vectors)
     }
 
-    fn critic_weights(&self, g: &mut Graph) -> NodeId {
-        g.enter(&self.critic.name);
-        g.param(self.params.critic, &[self.critic.len()])
+    fn discriminator_weights(&self, g: &mut Graph) -> NodeId {
+        g.enter(&self.discriminator.name);
+        g.param(self.params.discriminator, &[self.discriminator.len()])
     }
 
     fn judge(&self, g: &mut Graph, bound: &Bound, x: NodeId, classes: Option<NodeId>) -> Judged {
-        let trace = self.critic.trace_of(g, bound, x, classes, Mode::Train);
+        let trace = self.discriminator.trace_of(g, bound, x, classes, Mode::Train);
         let batch = g.shape(x).dims()[0];
         let before = trace.values.len().checked_sub(2).map_or(x, |i| trace.values[i]);
         let features = g.reshape(before, &[batch, g.shape(before).len() / batch]);
-        if !self.recipe.critic.restores() {
+        if !self.recipe.discriminator.restores() {
             return Judged { scores: trace.output(), features };
         }
         let off = g.sub(trace.output(), x);
@@ -151,10 +151,10 @@ impl Parts<'_> {
         Judged { scores: g.affine(sum, batch as f32 / g.shape(x).len() as f32, 0.0), features }
     }
 
-    /// Whether real and generated examples go through the critic as one batch.
+    /// Whether real and generated examples go through the discriminator as one batch.
     fn mixed(&self) -> bool {
         match self.recipe.train.batches {
-            Batches::Auto => !self.critic.mixes(),
+            Batches::Auto => !self.discriminator.mixes(),
             Batches::Split => false,
             Batches::Mixed => true,
         }
@@ -182,7 +182,7 @@ impl Parts<'_> {
         (half(g, 0), half(g, n))
     }
 
-    /// How real both kinds look to the critic, 0 to 1, as means; for a relativistic loss, beside each other.
+    /// How real both kinds look to the discriminator, 0 to 1, as means; for a relativistic loss, beside each other.
     fn look(&self, g: &mut Graph, real: NodeId, fake: NodeId) -> (NodeId, NodeId) {
         let (real, fake) = match self.recipe.objective.loss {
             Loss::Relativistic => (g.sub(real, fake), g.sub(fake, real)),
@@ -204,9 +204,9 @@ impl Parts<'_> {
         }
     }
 
-    fn critic_loss(&self, g: &mut Graph, real: Judged, fake: Judged) -> NodeId {
+    fn discriminator_loss(&self, g: &mut Graph, real: Judged, fake: Judged) -> NodeId {
         let balance = self.balance(g);
-        self.recipe.objective.loss.critic_with(g, real.scores, fake.scores, self.recipe.labels(), balance)
+        self.recipe.objective.loss.discriminator_with(g, real.scores, fake.scores, self.recipe.labels(), balance)
     }
 
     fn generator_loss(&self, g: &mut Graph, real: Judged, fake: Judged) -> NodeId {
@@ -240,25 +240,25 @@ impl Parts<'_> {
         (g.add(loss, term), Some((history[network], moved)))
     }
 
-    pub(crate) fn critic_step(&self, penalised: bool) -> Traced {
+    pub(crate) fn discriminator_step(&self, penalized: bool) -> Traced {
         let mut g = Graph::default();
         let given = self.given(&mut g);
         let generator = self.generator.bind(&mut g, self.params.generator);
         let fake = self.generated(&mut g, &generator, &given);
-        let flat = self.critic_weights(&mut g);
-        let bound = self.bind_critic(&mut g, flat);
+        let flat = self.discriminator_weights(&mut g);
+        let bound = self.bind_discriminator(&mut g, flat);
         let (real_seen, fake_seen) = self.judge_both(&mut g, &bound, (given.real, fake), given.classes);
         let objective = &self.recipe.objective;
-        g.enter("critic loss");
-        let adversarial = self.critic_loss(&mut g, real_seen, fake_seen);
+        g.enter("discriminator loss");
+        let adversarial = self.discriminator_loss(&mut g, real_seen, fake_seen);
         let (judged_real, judged_fake) = self.look(&mut g, real_seen.scores, fake_seen.scores);
-        let regulariser = if penalised { objective.regulariser } else { Regulariser::None };
-        g.enter("critic penalty");
-        let penalty = self.penalty(&mut g, regulariser, &bound, &given, fake);
+        let regularizer = if penalized { objective.regularizer } else { Regularizer::None };
+        g.enter("discriminator penalty");
+        let penalty = self.penalty(&mut g, regularizer, &bound, &given, fake);
         let total = penalty.map_or(adversarial, |p| g.add(adversarial, p));
         let mut penalty = penalty.unwrap_or_else(|| g.full(0.0, Shape::SCALAR));
         let (mut total, history) = self.with_history(&mut g, total, (1, &bound), &given);
-        if let Regulariser::Consensus { weight } = objective.regulariser {
+        if let Regularizer::Consensus { weight } = objective.regularizer {
             let other = self.generator_loss(&mut g, real_seen, fake_seen);
             let gradients = [bound.grad(&mut g, total), generator.grad(&mut g, other)];
             penalty = consensus(&mut g, gradients, weight);
@@ -268,12 +268,13 @@ impl Parts<'_> {
         let norm = norm(&mut g, gradient);
         g.guard(LOSS, total);
         g.guard("gradient", norm);
-        g.enter("critic update");
-        let (mut new, moments) = self.update(&mut g, bound.flat, gradient, self.params.critic_moments, given.scalars);
-        if let Regulariser::Clip { limit } = objective.regulariser {
+        g.enter("discriminator update");
+        let (mut new, moments) =
+            self.update(&mut g, bound.flat, gradient, self.params.discriminator_moments, given.scalars);
+        if let Regularizer::Clip { limit } = objective.regularizer {
             new = clipped(&mut g, new, limit);
         }
-        Optimiser::assign(&mut g, (self.params.critic, new), (self.params.critic_moments, moments));
+        Optimizer::assign(&mut g, (self.params.discriminator, new), (self.params.discriminator_moments, moments));
         history.into_iter().for_each(|(param, value)| _ = g.assign(param, value));
         if let (Some(param), Some(vectors)) = (self.params.vectors, bound.vectors) {
             g.assign(param, vectors);
@@ -287,18 +288,18 @@ impl Parts<'_> {
             g.assign(param, stored);
         }
         let outputs = vec![adversarial, judged_real, judged_fake, norm, penalty, balance, convergence];
-        Traced { name: "critic step", graph: g, outputs, total, gradient, weights: bound.flat }
+        Traced { name: "discriminator step", graph: g, outputs, total, gradient, weights: bound.flat }
     }
 
     fn penalty(
         &self,
         g: &mut Graph,
-        regulariser: Regulariser,
+        regularizer: Regularizer,
         bound: &Bound,
         given: &Given,
         fake: NodeId,
     ) -> Option<NodeId> {
-        let penalty = regulariser.penalty(g, given.real, fake, |g, x| {
+        let penalty = regularizer.penalty(g, given.real, fake, |g, x| {
             // Real and generated examples may come as one batch, of the same classes twice.
             let times = g.shape(x).dims()[0] / g.shape(given.real).dims()[0];
             let classes = given.classes.map(|c| g.concat(&vec![c; times], 0));
@@ -316,31 +317,31 @@ impl Parts<'_> {
         moments: Moments<ParamId>,
         scalars: [NodeId; 3],
     ) -> (NodeId, Moments<NodeId>) {
-        let read = Optimiser::read(g, moments, g.shape(weights).len());
-        self.recipe.optimiser.step(g, weights, gradient, read, scalars)
+        let read = Optimizer::read(g, moments, g.shape(weights).len());
+        self.recipe.optimizer.step(g, weights, gradient, read, scalars)
     }
 
-    /// The critic after `steps` further steps against these examples, as a function of them (Metz et al. 2017, eq. 8).
+    /// The discriminator after `steps` further steps against these examples, as a function of them (Metz et al. 2017, eq. 8).
     fn unrolled(&self, g: &mut Graph, given: &Given, fake: NodeId, steps: u32) -> Bound {
-        g.enter("unrolled critic");
-        let mut flat = self.critic_weights(g);
-        let mut moments = Optimiser::read(g, self.params.critic_moments, self.critic.len());
+        g.enter("unrolled discriminator");
+        let mut flat = self.discriminator_weights(g);
+        let mut moments = Optimizer::read(g, self.params.discriminator_moments, self.discriminator.len());
         // The root of a mean square has no slope at 0, where weights that nothing reaches lie.
         moments.square = g.affine(moments.square, 1.0, 1e-16);
         for _ in 0..steps {
-            let bound = self.bind_critic(g, flat);
+            let bound = self.bind_discriminator(g, flat);
             let (real_seen, fake_seen) = self.judge_both(g, &bound, (given.real, fake), given.classes);
-            let mut loss = self.critic_loss(g, real_seen, fake_seen);
-            let regulariser = self.recipe.objective.regulariser;
-            if regulariser.every() == 1
-                && let Some(penalty) = self.penalty(g, regulariser, &bound, given, fake)
+            let mut loss = self.discriminator_loss(g, real_seen, fake_seen);
+            let regularizer = self.recipe.objective.regularizer;
+            if regularizer.every() == 1
+                && let Some(penalty) = self.penalty(g, regularizer, &bound, given, fake)
             {
                 loss = g.add(loss, penalty);
             }
             let gradient = bound.grad(g, loss);
-            (flat, moments) = self.recipe.optimiser.step(g, flat, gradient, moments, given.scalars);
+            (flat, moments) = self.recipe.optimizer.step(g, flat, gradient, moments, given.scalars);
         }
-        self.bind_critic(g, flat)
+        self.bind_discriminator(g, flat)
     }
 
     pub(crate) fn generator_step(&self) -> Traced {
@@ -349,27 +350,27 @@ impl Parts<'_> {
         let share = g.input("average share", &[]);
         let bound = self.generator.bind(&mut g, self.params.generator);
         let fake = self.generated(&mut g, &bound, &given);
-        let critic = match self.recipe.technique.unroll {
+        let discriminator = match self.recipe.technique.unroll {
             Some(steps) => self.unrolled(&mut g, &given, fake, steps),
             None => {
-                let flat = self.critic_weights(&mut g);
-                self.bind_critic(&mut g, flat)
+                let flat = self.discriminator_weights(&mut g);
+                self.bind_discriminator(&mut g, flat)
             }
         };
         let objective = &self.recipe.objective;
-        let consensual = matches!(objective.regulariser, Regulariser::Consensus { .. });
-        let fake_seen = self.judge(&mut g, &critic, fake, given.classes);
+        let consensual = matches!(objective.regularizer, Regularizer::Consensus { .. });
+        let fake_seen = self.judge(&mut g, &discriminator, fake, given.classes);
         let real_seen = if objective.loss.generator_sees_real() || consensual {
-            self.judge(&mut g, &critic, given.real, given.classes)
+            self.judge(&mut g, &discriminator, given.real, given.classes)
         } else {
             fake_seen
         };
         g.enter("generator loss");
         let value = self.generator_loss(&mut g, real_seen, fake_seen);
         let (mut total, history) = self.with_history(&mut g, value, (0, &bound), &given);
-        if let Regulariser::Consensus { weight } = objective.regulariser {
-            let other = self.critic_loss(&mut g, real_seen, fake_seen);
-            let gradients = [critic.grad(&mut g, other), bound.grad(&mut g, total)];
+        if let Regularizer::Consensus { weight } = objective.regularizer {
+            let other = self.discriminator_loss(&mut g, real_seen, fake_seen);
+            let gradients = [discriminator.grad(&mut g, other), bound.grad(&mut g, total)];
             let term = consensus(&mut g, gradients, weight);
             total = g.add(total, term);
         }
@@ -380,7 +381,7 @@ impl Parts<'_> {
         g.enter("generator update");
         let moments = self.params.generator_moments;
         let (new, values) = self.update(&mut g, bound.flat, gradient, moments, given.scalars);
-        Optimiser::assign(&mut g, (self.params.generator, new), (moments, values));
+        Optimizer::assign(&mut g, (self.params.generator, new), (moments, values));
         history.into_iter().for_each(|(param, value)| _ = g.assign(param, value));
         let average = g.param(self.params.average, &[self.generator.len()]);
         let way = g.sub(new, average);
@@ -402,7 +403,7 @@ impl Parts<'_> {
         Program::new("samples", &g, &[fake])
     }
 
-    /// Moves the stored statistics of batch normalisation to those of the averaged generator, by a share.
+    /// Moves the stored statistics of batch normalization to those of the averaged generator, by a share.
     fn settle(&self, statistics: ParamId) -> Program {
         let mut g = Graph::default();
         let z = self.batch(&mut g, "latents", &self.generator.input);
@@ -421,7 +422,7 @@ impl Parts<'_> {
 
 /// Euclidean length.
 fn norm(g: &mut Graph, x: NodeId) -> NodeId {
-    // Twice the squares, or they would be those of the optimiser too: as long as the weights, and stored.
+    // Twice the squares, or they would be those of the optimizer too: as long as the weights, and stored.
     let twice = g.affine(x, 2.0, 0.0);
     let squares = g.mul(twice, x);
     let sum = g.sum(squares);

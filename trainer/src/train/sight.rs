@@ -1,11 +1,11 @@
-//! What the critic sees of examples: noise, changes that both kinds undergo, packs of several as one.
+//! What the discriminator sees of examples: noise, changes that both kinds undergo, packs of several as one.
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use crate::recipe::{Augment, Technique};
 
-/// First of the streams of what the critic sees; each kind of example has its own.
+/// First of the streams of what the discriminator sees; each kind of example has its own.
 const STREAM: u32 = 0x5345_4500;
 /// Brightness varies by this in either direction, contrast by this part.
-const COLOUR: f32 = 0.5;
+const COLOR: f32 = 0.5;
 /// Shifts reach a side over this.
 const SHIFT: usize = 8;
 
@@ -16,14 +16,14 @@ pub(crate) enum Kind {
     Generated = 16,
 }
 
-/// `x` as the critic sees it; `noise` holds the standard deviation of the noise now.
+/// `x` as the discriminator sees it; `noise` holds the standard deviation of the noise now.
 pub(crate) fn seen(g: &mut Graph, technique: &Technique, x: NodeId, noise: NodeId, kind: Kind) -> NodeId {
     let stream = STREAM + kind as u32;
     let mut x = x;
     for (i, augment) in technique.augment.iter().enumerate() {
         let stream = stream + 1 + 4 * i as u32;
         x = match augment {
-            Augment::Colour => colour(g, x, stream),
+            Augment::Color => color(g, x, stream),
             Augment::Translation => translation(g, x, stream),
             Augment::Cutout => cutout(g, x, stream),
         };
@@ -52,16 +52,16 @@ fn each(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     g.affine(u, 2.0, -1.0)
 }
 
-fn colour(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
+fn color(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     let (bright, contrast) = (each(g, x, stream), each(g, x, stream + 1));
     let shape = g.shape(x);
     let (batch, pixels) = (shape.dims()[0], shape.len() / shape.dims()[0]);
     let sum = g.sum_to(x, Shape::new(&[batch, 1, 1, 1]));
     let mean = g.affine(sum, 1.0 / pixels as f32, 0.0);
-    let centred = g.sub(x, mean);
-    let factor = g.affine(contrast, COLOUR, 1.0);
-    let spread = g.mul(centred, factor);
-    let bright = g.affine(bright, COLOUR, 0.0);
+    let centered = g.sub(x, mean);
+    let factor = g.affine(contrast, COLOR, 1.0);
+    let spread = g.mul(centered, factor);
+    let bright = g.affine(bright, COLOR, 0.0);
     let level = g.add(mean, bright);
     g.add(spread, level)
 }
@@ -103,8 +103,8 @@ fn translation(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
 fn cutout(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     let inside = [1, 2].map(|axis| {
         let side = g.shape(x).dims()[axis];
-        let centre = each(g, x, stream + axis as u32);
-        let centre = g.affine(centre, 0.5 * side as f32, 0.5 * side as f32);
+        let center = each(g, x, stream + axis as u32);
+        let center = g.affine(center, 0.5 * side as f32, 0.5 * side as f32);
         let mut dims = [1; 4];
         dims[axis] = 1;
         let places: Vec<_> = (0..side).map(|i| g.full(i as f32 + 0.5, Shape::new(&dims))).collect();
@@ -112,8 +112,8 @@ fn cutout(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
         let mut all = [1; 4];
         all[0] = g.shape(x).dims()[0];
         all[axis] = side;
-        let (places, centre) = (g.broadcast(places, Shape::new(&all)), g.broadcast(centre, Shape::new(&all)));
-        let away = g.sub(places, centre);
+        let (places, center) = (g.broadcast(places, Shape::new(&all)), g.broadcast(center, Shape::new(&all)));
+        let away = g.sub(places, center);
         let away = g.unary(Unary::Abs, away);
         let near = g.affine(away, -1.0, 0.25 * side as f32);
         step(g, near)

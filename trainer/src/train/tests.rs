@@ -1,4 +1,4 @@
-//! Every objective, regulariser and technique: its gradient against finite differences, and that it trains.
+//! Every objective, regularizer and technique: its gradient against finite differences, and that it trains.
 use super::params::Params;
 use super::programs::{Parts, Traced};
 use super::*;
@@ -15,9 +15,10 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
 fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced) {
     let data = builtin(&recipe.data.source).unwrap().into_boxed();
     let shape = recipe.data.size.map_or(data.shape().to_vec(), |[w, h]| vec![h, w, data.shape()[2]]);
-    let (generator, critic) = recipe.networks(&shape).unwrap();
-    let (params, mut store) = Params::start(recipe, &generator, &critic, 5);
-    let mut traced = step(&Parts { recipe, generator: &generator, critic: &critic, params, sample_batch: 1 });
+    let (generator, discriminator) = recipe.networks(&shape).unwrap();
+    let (params, mut store) = Params::start(recipe, &generator, &discriminator, 5);
+    let mut traced =
+        step(&Parts { recipe, generator: &generator, discriminator: &discriminator, params, sample_batch: 1 });
     // Moments and past means as they are in the middle of a run.
     for (i, entry) in store.clone().entries().iter().enumerate() {
         let role = entry.name.rsplit('.').next().unwrap();
@@ -85,7 +86,7 @@ fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced)
     }
 }
 
-const SMALL: [&str; 3] = ["train.batch=4", "generator.hidden=[5]", "critic.hidden=[6]"];
+const SMALL: [&str; 3] = ["train.batch=4", "generator.hidden=[5]", "discriminator.hidden=[6]"];
 
 #[test]
 fn gradients_of_every_method_agree_with_finite_differences() {
@@ -93,18 +94,23 @@ fn gradients_of_every_method_agree_with_finite_differences() {
     for method in METHODS.iter().filter(|m| m.name != "augment") {
         let mut settings = SMALL.to_vec();
         if method.name == "began" {
-            settings[2] = "critic={family=\"autoencoder\", hidden=[5], code=2}";
+            settings[2] = "discriminator={family=\"autoencoder\", hidden=[5], code=2}";
         }
         let recipe = recipe(&format!("ring+{}", method.name), &settings);
-        differences(&recipe, method.name, |p| p.critic_step(recipe.objective.regulariser.every() > 0));
+        differences(&recipe, method.name, |p| p.discriminator_step(recipe.objective.regularizer.every() > 0));
         differences(&recipe, method.name, |p| p.generator_step());
     }
 }
 
 #[test]
 fn gradients_of_every_architecture_agree_with_finite_differences() {
-    let faces =
-        ["train.batch=2", "data.size=[8, 8]", "critic.stem=0", "critic.widths=[2, 3]", "generator.refine=false"];
+    let faces = [
+        "train.batch=2",
+        "data.size=[8, 8]",
+        "discriminator.stem=0",
+        "discriminator.widths=[2, 3]",
+        "generator.refine=false",
+    ];
     let dcgan = |more: &[&'static str]| recipe("faces", &[&faces[..], &["generator.widths=[3, 2]"], more].concat());
     let family = |text: &'static str, more: &[&'static str]| {
         let generator = format!("generator={{{text}}}");
@@ -115,16 +121,19 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
         dcgan(&["generator.doubling=separable"]),
         dcgan(&["generator.mapping=[4, 3]", "init=glorot"]),
         dcgan(&["data.classes=4"]),
-        dcgan(&["technique.augment=[\"colour\", \"translation\", \"cutout\"]"]),
-        dcgan(&["objective.regulariser={kind=\"none\"}", "critic.batch_norm=true", "generator.batch_norm=true"]),
-        dcgan(&["objective.regulariser={kind=\"none\"}", "critic.batch_norm=true", "train.batches=mixed"]),
-        family("family=\"residual\", latent=3, widths=[3, 2]", &["critic={family=\"residual\", widths=[2, 3]}"]),
+        dcgan(&["technique.augment=[\"color\", \"translation\", \"cutout\"]"]),
+        dcgan(&["objective.regularizer={kind=\"none\"}", "discriminator.batch_norm=true", "generator.batch_norm=true"]),
+        dcgan(&["objective.regularizer={kind=\"none\"}", "discriminator.batch_norm=true", "train.batches=mixed"]),
+        family("family=\"residual\", latent=3, widths=[3, 2]", &["discriminator={family=\"residual\", widths=[2, 3]}"]),
         family("family=\"pyramid\", latent=3, widths=[3, 2, 2]", &[]),
-        recipe("ring", &[&SMALL[..], &["critic.octaves=3", "generator.code=1", "objective.penalty_to=0.1"]].concat()),
+        recipe(
+            "ring",
+            &[&SMALL[..], &["discriminator.octaves=3", "generator.code=1", "objective.penalty_to=0.1"]].concat(),
+        ),
     ];
     for recipe in cases {
         let name = format!("{:?}", recipe.generator);
-        differences(&recipe, &name, |p| p.critic_step(true));
+        differences(&recipe, &name, |p| p.discriminator_step(true));
         differences(&recipe, &name, |p| p.generator_step());
     }
 }
@@ -156,7 +165,7 @@ fn every_method_trains_the_smallest_gan() {
 #[test]
 fn began_keeps_its_balance_and_converges() {
     let crate::data::Source::Mixture(mixture) = builtin("ring").unwrap() else { panic!("a mixture") };
-    let settings = ["train.batch=128", "optimiser.rate=0.004", "optimiser.generator_rate=0.001", "optimiser.beta1=0.5"];
+    let settings = ["train.batch=128", "optimizer.rate=0.004", "optimizer.generator_rate=0.001", "optimizer.beta1=0.5"];
     let mut trainer = trainer(recipe("ring+began", &settings), 3000);
     let (mut first, mut last) = (0.0, 0.0);
     for step in 0..3000 {
@@ -169,7 +178,7 @@ fn began_keeps_its_balance_and_converges() {
         }
     }
     assert!(last < 0.5 * first, "M is {} at first and {} at last", first / 100.0, last / 100.0);
-    // The critic's code is one number, a curve in the plane; points lie where it passes through a mode.
+    // The discriminator's code is one number, a curve in the plane; points lie where it passes through a mode.
     let found = evaluate::points(&trainer.samples(0, 2500), &mixture).unwrap();
     assert!(found.modes >= 1 && found.high_quality > 0.5, "{found:?}");
 }
@@ -214,7 +223,7 @@ fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
         assert_eq!(blank.len(), columns.len() * rows.len());
         assert!((0..64).all(|i| picture[i] == 0.0 || picture[i] == plain[i]));
     }
-    for picture in made(Augment::Colour, Kind::Real) {
+    for picture in made(Augment::Color, Kind::Real) {
         let mean = |p: &[f64]| p.iter().sum::<f64>() / 64.0;
         let contrast = (picture[63] - picture[0]) / 63.0;
         assert!((0.5..=1.5).contains(&contrast) && (mean(&picture) - mean(&plain)).abs() <= 0.5);
@@ -234,22 +243,22 @@ fn updates_are_counted_and_ordered_as_asked() {
         seen.retain(|p| *p != Part::Drawn);
         seen
     };
-    let (c, g) = (Part::Critic, Part::Generator);
+    let (c, g) = (Part::Discriminator, Part::Generator);
     assert_eq!(parts(&[]), [c, g]);
-    assert_eq!(parts(&["train.critic_steps=1", "train.generator_steps=2"]), [c, g, g]);
-    assert_eq!(parts(&["train.critic_steps=3", "train.generator_first=1"]), [g, c, c, c]);
+    assert_eq!(parts(&["train.discriminator_steps=1", "train.generator_steps=2"]), [c, g, g]);
+    assert_eq!(parts(&["train.discriminator_steps=3", "train.generator_first=1"]), [g, c, c, c]);
 }
 
 #[test]
-fn a_balanced_critic_makes_only_the_updates_that_it_needs() {
+fn a_balanced_discriminator_makes_only_the_updates_that_it_needs() {
     let settings =
-        ["train.batch=64", "train.critic_steps=6", "train.balance=0.2", "data.scale=2", "optimiser.rate=0.003"];
+        ["train.batch=64", "train.discriminator_steps=6", "train.balance=0.2", "data.scale=2", "optimizer.rate=0.003"];
     let mut trainer = trainer(recipe("bimodal-1d+non-saturating", &settings), 300);
     let mut counts = [0; 7];
     for _ in 0..300 {
         let (mut updates, mut apart) = (0, Vec::new());
         let mut hear = |part, report: &Report| {
-            if part == Part::Critic {
+            if part == Part::Discriminator {
                 updates += 1;
                 apart.push(report.judged_real - report.judged_fake);
             }
@@ -266,11 +275,11 @@ fn a_balanced_critic_makes_only_the_updates_that_it_needs() {
 #[test]
 fn each_update_changes_one_network() {
     let mut trainer = trainer(recipe("bimodal-1d+generator-twice", &["train.batch=8"]), 10);
-    let (generator, critic) = (trainer.params.generator, trainer.params.critic);
-    let weights = |t: &Trainer| [generator, critic].map(|p| t.store().values(p).to_vec());
+    let (generator, discriminator) = (trainer.params.generator, trainer.params.discriminator);
+    let weights = |t: &Trainer| [generator, discriminator].map(|p| t.store().values(p).to_vec());
     let start = weights(&trainer);
     let mut report = Report::default();
-    trainer.critic_updates(&mut report, &mut |_, _| {}).unwrap();
+    trainer.discriminator_updates(&mut report, &mut |_, _| {}).unwrap();
     let middle = weights(&trainer);
     assert!(middle[0] == start[0] && middle[1] != start[1]);
     trainer.generator_updates(&mut report, &mut |_, _| {}).unwrap();
@@ -282,25 +291,25 @@ fn each_update_changes_one_network() {
 fn clipped_weights_stay_within_the_limit() {
     let mut trainer = trainer(recipe("ring+wasserstein-clip", &["train.batch=32"]), 20);
     (0..20).for_each(|_| _ = trainer.advance().unwrap());
-    let critic = trainer.store().values(trainer.params.critic);
-    assert!(critic.iter().all(|w| w.abs() <= 0.100_001) && critic.iter().any(|w| w.abs() > 0.09));
+    let discriminator = trainer.store().values(trainer.params.discriminator);
+    assert!(discriminator.iter().all(|w| w.abs() <= 0.100_001) && discriminator.iter().any(|w| w.abs() > 0.09));
 }
 
 #[test]
 fn spectral_norms_become_one() {
-    let mut trainer = trainer(recipe("ring+spectral-norm", &["train.batch=32", "critic.hidden=[16, 16]"]), 100);
+    let mut trainer = trainer(recipe("ring+spectral-norm", &["train.batch=32", "discriminator.hidden=[16, 16]"]), 100);
     (0..100).for_each(|_| _ = trainer.advance().unwrap());
-    let critic = trainer.critic().clone();
+    let discriminator = trainer.discriminator().clone();
     let mut g = crate::graph::Graph::default();
-    let flat = g.param(trainer.params.critic, &[critic.len()]);
-    let vectors = g.param(trainer.params.vectors.unwrap(), &[critic.vectors_len()]);
-    let bound = critic.bind_to(&mut g, flat, Some(vectors));
+    let flat = g.param(trainer.params.discriminator, &[discriminator.len()]);
+    let vectors = g.param(trainer.params.vectors.unwrap(), &[discriminator.vectors_len()]);
+    let bound = discriminator.bind_to(&mut g, flat, Some(vectors));
     let mut feeds = Feeds::default();
-    for (node, param) in [(flat, trainer.params.critic), (vectors, trainer.params.vectors.unwrap())] {
+    for (node, param) in [(flat, trainer.params.discriminator), (vectors, trainer.params.vectors.unwrap())] {
         feeds.values.insert(node, trainer.store().values(param).iter().map(|v| f64::from(*v)).collect());
     }
     let values = interpret(&g, &feeds);
-    for (tensor, node) in critic.tensors.iter().zip(&bound.tensors).filter(|(t, _)| t.name.ends_with("weight")) {
+    for (tensor, node) in discriminator.tensors.iter().zip(&bound.tensors).filter(|(t, _)| t.name.ends_with("weight")) {
         let matrix = nalgebra::DMatrix::from_row_slice(tensor.dims[0], tensor.dims[1], &values[node.index()]);
         let largest = matrix.singular_values()[0];
         assert!((largest - 1.0).abs() < 0.02, "{}: {largest}", tensor.name);
@@ -344,8 +353,8 @@ fn the_levels_of_a_pyramid_add_up_to_its_picture() {
 
 #[test]
 fn classes_change_what_is_generated_and_must_exist() {
-    let settings = ["train.batch=4", "generator.widths=[4, 4]", "critic.widths=[4, 4]", "data.classes=4"];
-    let mut trainer = trainer(recipe("faces", &[&settings[..], &["critic.stem=0"]].concat()), 3);
+    let settings = ["train.batch=4", "generator.widths=[4, 4]", "discriminator.widths=[4, 4]", "data.classes=4"];
+    let mut trainer = trainer(recipe("faces", &[&settings[..], &["discriminator.stem=0"]].concat()), 3);
     (0..3).for_each(|_| _ = trainer.advance().unwrap());
     let z = trainer.samples_of_classes(1, &[0, 1]);
     let again = trainer.samples_of_classes(1, &[1, 1]);

@@ -3,7 +3,7 @@
 //! Looks happen every [`Watch::every`] steps, at numbers of the steps since the last one and at 64 samples beside real examples. An alarm is raised where
 //! two looks in a row see the same (divergence: one), once a run for each kind. The limits were chosen between what healthy runs of the
 //! named recipes show in their first 500 steps and what staged failures show: `docs/WATCHING.md`.
-mod neighbours;
+mod neighbors;
 mod signals;
 
 use crate::loss::Loss;
@@ -11,13 +11,13 @@ use crate::train::{Report, Trainer};
 pub use signals::{Likeness, Means, Real};
 use std::fmt;
 
-/// Steps from one look to the next; with batch normalisation, whose statistics have to be measured first, it is rarer.
+/// Steps from one look to the next; with batch normalization, whose statistics have to be measured first, it is rarer.
 const EVERY: u64 = 50;
-const EVERY_NORMALISED: u64 = 250;
+const EVERY_NORMALIZED: u64 = 250;
 /// A mean gradient this long, and as many times longer than the calmest look before, is no training.
 const EXPLODED: f64 = 1000.0;
 const TIMES: f64 = 100.0;
-/// A critic that is so sure of real and of generated examples leaves nothing to learn from.
+/// A discriminator that is so sure of real and of generated examples leaves nothing to learn from.
 const SURE: f64 = 0.97;
 /// Less variety than this, real examples having 1, is a collapse.
 const LEAST_VARIETY: f64 = 0.3;
@@ -31,7 +31,7 @@ const LEAST_NOVELTY_OF_THOUSANDS: f64 = 0.7;
 const LEAST_SINGLE_OF_THOUSANDS: f64 = 0.85;
 /// From one convergence look to the next nothing may change by more than this.
 const FLAT: f64 = 0.02;
-/// How far from a half the critic may be where it cannot tell.
+/// How far from a half the discriminator may be where it cannot tell.
 const UNDECIDED: f64 = 0.05;
 /// Measurements in a row that must be flat.
 const FLAT_LOOKS: usize = 3;
@@ -41,17 +41,17 @@ const FLAT_LOOKS: usize = 3;
 pub enum Kind {
     /// Gradients of unheard-of length, or a generator that makes the same of every latent: the weights have left every sensible place.
     Divergence,
-    /// A critic that is always right: the generator gets next to no gradient.
+    /// A discriminator that is always right: the generator gets next to no gradient.
     Vanishing,
     /// Samples that are all alike.
     Collapse,
     /// Samples that are copies of training examples.
-    Memorisation,
+    Memorization,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Divergence, Self::Vanishing, Self::Collapse, Self::Memorisation];
+    pub const ALL: [Self; 4] = [Self::Divergence, Self::Vanishing, Self::Collapse, Self::Memorization];
 
     /// The name.
     pub const fn name(self) -> &'static str {
@@ -59,7 +59,7 @@ impl Kind {
             Self::Divergence => "divergence",
             Self::Vanishing => "vanishing gradient",
             Self::Collapse => "mode collapse",
-            Self::Memorisation => "memorisation",
+            Self::Memorization => "memorization",
         }
     }
 
@@ -67,17 +67,17 @@ impl Kind {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Divergence => {
-                "a smaller optimiser.rate, or a regulariser on the critic where there is none; train.rollbacks = 3 goes back to the last good \
+                "a smaller optimizer.rate, or a regularizer on the discriminator where there is none; train.rollbacks = 3 goes back to the last good \
                  checkpoint by itself, with a third of the rate"
             }
             Self::Vanishing => {
-                "loss = \"relativistic\" or \"non-saturating\", a regulariser (r1r2), technique.noise, or fewer train.critic_steps"
+                "loss = \"relativistic\" or \"non-saturating\", a regularizer (r1r2), technique.noise, or fewer train.discriminator_steps"
             }
             Self::Collapse => {
-                "fewer train.generator_steps or more train.critic_steps, technique.packing = 2, or loss = \"relativistic\" with r1r2"
+                "fewer train.generator_steps or more train.discriminator_steps, technique.packing = 2, or loss = \"relativistic\" with r1r2"
             }
-            Self::Memorisation => {
-                "more pictures, data.flip, technique.augment, or a smaller critic; stop early: the best checkpoint is kept"
+            Self::Memorization => {
+                "more pictures, data.flip, technique.augment, or a smaller discriminator; stop early: the best checkpoint is kept"
             }
         }
     }
@@ -105,7 +105,7 @@ impl fmt::Display for Alarm {
 pub struct Watch {
     real: Real,
     every: u64,
-    /// Whether the critic's judgement is a probability of two classes.
+    /// Whether the discriminator's judgment is a probability of two classes.
     judges: bool,
     means: Means,
     calmest: f64,
@@ -120,7 +120,7 @@ impl Watch {
         let loss = trainer.recipe().objective.loss;
         Self {
             real: Real::of(trainer.data()),
-            every: if trainer.generator().statistics.is_empty() { EVERY } else { EVERY_NORMALISED },
+            every: if trainer.generator().statistics.is_empty() { EVERY } else { EVERY_NORMALIZED },
             judges: matches!(loss, Loss::Minimax | Loss::NonSaturating | Loss::Relativistic),
             means: Means::default(),
             calmest: f64::INFINITY,
@@ -143,7 +143,7 @@ impl Watch {
     /// Looks at the steps since the last look, and at samples; an alarm that was raised before is not raised again.
     pub fn look(&mut self, trainer: &mut Trainer) -> Option<Alarm> {
         let means = std::mem::take(&mut self.means);
-        let gradient = means.critic_gradient.max(means.generator_gradient);
+        let gradient = means.discriminator_gradient.max(means.generator_gradient);
         // At the first look there is nothing calmer to compare with.
         let calm = if self.calmest.is_finite() { self.calmest } else { 0.0 };
         let exploded = gradient.is_nan() || (gradient > EXPLODED && gradient > TIMES * calm);
@@ -162,7 +162,7 @@ impl Watch {
                 self.judges && means.real > SURE && means.fake < 1.0 - SURE,
                 2,
                 format!(
-                    "the critic finds real examples {:.3} and generated ones {:.3} real; the generator's gradient is {:.4}",
+                    "the discriminator finds real examples {:.3} and generated ones {:.3} real; the generator's gradient is {:.4}",
                     means.real, means.fake, means.generator_gradient
                 ),
             ),
@@ -208,16 +208,16 @@ impl Watch {
     }
 }
 
-/// Tells when a run has arrived: the critic cannot tell, and the measure does not change any more.
+/// Tells when a run has arrived: the discriminator cannot tell, and the measure does not change any more.
 ///
-/// A half alone is no sign: a critic is there on its way, and at a collapse.
+/// A half alone is no sign: a discriminator is there on its way, and at a collapse.
 #[derive(Clone, Debug, Default)]
 pub struct Convergence {
     looks: Vec<(f64, f64, f64)>,
 }
 
 impl Convergence {
-    /// Takes in a measurement, and how real real and generated examples looked to the critic by then; says whether the last three in a row were flat and undecided.
+    /// Takes in a measurement, and how real real and generated examples looked to the discriminator by then; says whether the last three in a row were flat and undecided.
     ///
     /// ```
     /// let mut convergence = ganlet_trainer::watch::Convergence::default();

@@ -1,6 +1,6 @@
 //! What a run shows of its health: numbers of the last steps, and of some samples beside real examples.
 
-use super::neighbours::Neighbours;
+use super::neighbors::Neighbors;
 use crate::data::Dataset;
 use crate::philox::Key;
 use crate::train::{Report, Trainer};
@@ -26,8 +26,8 @@ pub struct Means {
     pub fake: f64,
     /// Length of the generator's gradient.
     pub generator_gradient: f64,
-    /// Length of the critic's gradient.
-    pub critic_gradient: f64,
+    /// Length of the discriminator's gradient.
+    pub discriminator_gradient: f64,
 }
 
 impl Means {
@@ -39,7 +39,7 @@ impl Means {
         mix(&mut self.real, report.judged_real);
         mix(&mut self.fake, report.judged_fake);
         mix(&mut self.generator_gradient, report.generator_gradient);
-        mix(&mut self.critic_gradient, report.critic_gradient);
+        mix(&mut self.discriminator_gradient, report.discriminator_gradient);
     }
 }
 
@@ -59,7 +59,7 @@ pub struct Likeness {
 pub struct Real {
     item: usize,
     apart: f64,
-    neighbours: Neighbours,
+    neighbors: Neighbors,
     nearest: f64,
 }
 
@@ -70,16 +70,16 @@ impl Real {
         let mut values = vec![0.0; data.len().unwrap_or(SAMPLES).min(SAMPLES) * item];
         data.batch(Key { seed: 0, stream: STREAM, step: 0 }, &mut values);
         let apart = mean_apart(&values, item);
-        let neighbours = Neighbours::of(data);
-        let (count, mut example) = (neighbours.count().min(SAMPLES), vec![0.0; item]);
+        let neighbors = Neighbors::of(data);
+        let (count, mut example) = (neighbors.count().min(SAMPLES), vec![0.0; item]);
         let mut nearest = |i: usize| {
-            let number = neighbours.example(i * neighbours.count() / count);
+            let number = neighbors.example(i * neighbors.count() / count);
             data.item(number, &mut example);
-            neighbours.nearest_two(data, &example, Some(number))[0]
+            neighbors.nearest_two(data, &example, Some(number))[0]
         };
         let near: Vec<f64> = (0..count).map(&mut nearest).filter(|d| d.is_finite()).collect();
         let nearest = near.iter().sum::<f64>() / near.len().max(1) as f64;
-        Self { item, apart, neighbours, nearest }
+        Self { item, apart, neighbors, nearest }
     }
 
     /// What samples of `trainer` are like.
@@ -98,7 +98,7 @@ impl Real {
         let near: Vec<[f64; 2]> = samples
             .par_chunks_exact(self.item)
             .take(most)
-            .map(|row| self.neighbours.nearest_two(data, row, None))
+            .map(|row| self.neighbors.nearest_two(data, row, None))
             .collect();
         let count = near.len().max(1);
         let mean = |of: &dyn Fn(&[f64; 2]) -> f64| near.iter().map(of).sum::<f64>() / count as f64;
@@ -111,12 +111,12 @@ impl Real {
 
     /// Whether the set is one of thousands, of which fewer samples are compared.
     pub fn thousands(&self) -> bool {
-        self.neighbours.count() > THOUSANDS
+        self.neighbors.count() > THOUSANDS
     }
 
     /// Whether copies of training examples would be seen: of sets of up to 65,536.
     pub fn knows_all(&self) -> bool {
-        self.neighbours.whole()
+        self.neighbors.whole()
     }
 }
 

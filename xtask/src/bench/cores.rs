@@ -78,7 +78,7 @@ impl Core {
         }
     }
 
-    /// The compiler's optimisation level for firmware: for size where the loops that count are assembly.
+    /// The compiler's optimization level for firmware: for size where the loops that count are assembly.
     pub(crate) const fn opt_level(self) -> &'static str {
         match self {
             Self::M3 | Self::M4 | Self::M7 | Self::M33 => "s",

@@ -24,7 +24,7 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
     (
         "bimodal1d",
         "bimodal-1d",
-        &["objective.loss=\"non-saturating\"", "objective.regulariser={kind=\"none\"}", "optimiser.beta1=0.5"],
+        &["objective.loss=\"non-saturating\"", "objective.regularizer={kind=\"none\"}", "optimizer.beta1=0.5"],
     ),
     (
         "ring2d",
@@ -33,10 +33,10 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
             "train.batch=512",
             "generator.latent=2",
             "generator.hidden=[128, 128]",
-            "critic.octaves=0",
+            "discriminator.octaves=0",
             "objective.penalty_to=1.0",
             "objective.loss=\"non-saturating\"",
-            "objective.regulariser={kind=\"none\"}",
+            "objective.regularizer={kind=\"none\"}",
         ],
     ),
     ("dcgan28", "digits-dcgan", &[]),
@@ -48,7 +48,7 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
             "data.size=[64, 64]",
             "generator.latent=128",
             "generator.widths=[512, 256, 128, 64]",
-            "critic.widths=[64, 128, 256, 512]",
+            "discriminator.widths=[64, 128, 256, 512]",
             "train.batch=16",
         ],
     ),
@@ -57,9 +57,9 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
         "digits-dcgan",
         &[
             "objective.loss=\"wasserstein\"",
-            "objective.regulariser={kind=\"gradient-penalty\", lambda=10.0}",
-            "critic.batch_norm=false",
-            "train.critic_steps=5",
+            "objective.regularizer={kind=\"gradient-penalty\", lambda=10.0}",
+            "discriminator.batch_norm=false",
+            "train.discriminator_steps=5",
         ],
     ),
     ("faces", "faces", &[]),
@@ -261,15 +261,15 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     let mut trainer = trainer(config, threads)?;
     let recipe = trainer.recipe().clone();
     let batch = recipe.train.batch;
-    let updates = f64::from(recipe.train.critic_steps) + 1.0;
-    // Two steps warm caches and pass a penalised critic update, lazy or not.
+    let updates = f64::from(recipe.train.discriminator_steps) + 1.0;
+    // Two steps warm caches and pass a penalized discriminator update, lazy or not.
     trainer.advance()?;
     trainer.advance()?;
     let start = Instant::now();
     trainer.advance()?;
     let one = start.elapsed().as_secs_f64();
     // Whole periods of lazy penalties, so that every round holds the same work.
-    let period = u64::from(recipe.objective.regulariser.every().max(1));
+    let period = u64::from(recipe.objective.regularizer.every().max(1));
     let steps = ((seconds / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(period);
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
     let mut gemm = sgemm_rate();
@@ -357,9 +357,9 @@ mod tests {
             ("wgangp28", [540_225, 138_561], 51.0, [73, 51]),
         ] {
             let trainer = trainer(config, 1).unwrap();
-            assert_eq!([trainer.generator().len(), trainer.critic().len()], weights, "weights of {config}");
+            assert_eq!([trainer.generator().len(), trainer.discriminator().len()], weights, "weights of {config}");
             assert!((trainer.flops() / 1e9 / gflop - 1.0).abs() < 0.05, "{config}: {} GFLOP", trainer.flops() / 1e9);
-            for (step, most) in ["critic step", "generator step"].into_iter().zip(calls) {
+            for (step, most) in ["discriminator step", "generator step"].into_iter().zip(calls) {
                 let programs = trainer.programs().iter().filter(|p| p.name == step);
                 let calls = programs.map(|p| p.plan.steps()).max();
                 assert!(

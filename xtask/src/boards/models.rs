@@ -4,7 +4,7 @@ use crate::bench::firmware::folder;
 use crate::exporting;
 use crate::failure::Failure;
 use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
-use ganlet_trainer::quantise::{self, Options};
+use ganlet_trainer::quantize::{self, Options};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
@@ -34,8 +34,8 @@ pub(crate) fn young(name: &str) -> Result<PathBuf, Failure> {
     let (weights, statistics) = trainer.averaged();
     let net = exporting::device_net(&recipe, &loaded, &generator, weights, statistics)?;
     let options = Options { calibration: LATENTS, comparison: LATENTS, ..Options::default() };
-    let quantised = quantise::quantise(&net, &options).map_err(|e| unusable(&e))?;
-    std::fs::write(&path, &quantised.file).map_err(|e| Failure::file(&path, e))?;
+    let quantized = quantize::quantize(&net, &options).map_err(|e| unusable(&e))?;
+    std::fs::write(&path, &quantized.file).map_err(|e| Failure::file(&path, e))?;
     Ok(path)
 }
 

@@ -2,7 +2,7 @@
 
 use ganlet_sim::host::Frame;
 
-/// Reads a PPM of 8-bit colours, of which `scale` by `scale` pixels are one of the panel's `width` by `height`.
+/// Reads a PPM of 8-bit colors, of which `scale` by `scale` pixels are one of the panel's `width` by `height`.
 pub(crate) fn parse(bytes: &[u8], width: u32, height: u32) -> Result<Frame, String> {
     let mut rest = bytes;
     let mut word = || {
@@ -32,7 +32,7 @@ pub(crate) fn parse(bytes: &[u8], width: u32, height: u32) -> Result<Frame, Stri
         *pixel = at(x, y);
         let odd = (0..scale * scale).any(|j| at(x + j % scale, y + j / scale) != *pixel);
         if odd {
-            return Err(format!("the panel's pixel ({}, {}) has more than one colour", x / scale, y / scale));
+            return Err(format!("the panel's pixel ({}, {}) has more than one color", x / scale, y / scale));
         }
     }
     Ok(frame)
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brightnesses_become_greys() {
+    fn brightnesses_become_grays() {
         assert_eq!(levels(&[0, 9, 3], 3, 1).unwrap().rgb, [[0; 3], [255; 3], [85; 3]].concat());
         assert!(levels(&[0, 9], 3, 1).is_err() && levels(&[0, 9, 10], 3, 1).is_err());
     }

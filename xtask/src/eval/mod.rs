@@ -13,7 +13,7 @@ use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{self, Evaluation, PointsQuality, Quality, intervals};
 use ganlet_trainer::metrics::Interval;
-use ganlet_trainer::quantise::Layouts;
+use ganlet_trainer::quantize::Layouts;
 use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run::{self, Which};
 use pictures::{Amount, SETS};
@@ -122,8 +122,8 @@ fn of(path: &Path, args: &Args) -> Result<Measured, Failure> {
             dimensions: mixture.shape()[0],
         }));
     }
-    let quantised = chosen.quantise(Layouts::Compact)?;
-    Ok(Measured::Pictures(Box::new(pictures::run(&mut chosen, amount, Some(&quantised))?)))
+    let quantized = chosen.quantize(Layouts::Compact)?;
+    Ok(Measured::Pictures(Box::new(pictures::run(&mut chosen, amount, Some(&quantized))?)))
 }
 
 /// Measures a model file alone, against the data of the recipe that it is named after, or against `data`.

@@ -8,7 +8,7 @@ use ganlet_runtime::Model;
 use ganlet_trainer::data::Pictures;
 use ganlet_trainer::evaluate::{self, EvaluateError, Evaluation, Evaluator, Quality, intervals};
 use ganlet_trainer::metrics::Interval;
-use ganlet_trainer::quantise::Quantised;
+use ganlet_trainer::quantize::Quantized;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -33,7 +33,7 @@ enum Artist<'a> {
 }
 
 /// Judges the float network of a run and, if given, its integer model, on the same seeds.
-pub(crate) fn run(chosen: &mut Chosen, amount: Amount, model: Option<&Quantised>) -> Result<Evaluation, Failure> {
+pub(crate) fn run(chosen: &mut Chosen, amount: Amount, model: Option<&Quantized>) -> Result<Evaluation, Failure> {
     let Some((train, held_out)) = chosen.loaded.pictures.clone() else {
         return Err(Failure::unusable("these are points, not pictures"));
     };
@@ -92,7 +92,7 @@ fn judge(
         psnr_min_db: None,
         features: evaluator.identity().clone(),
         class_names: evaluator.class_names().to_vec(),
-        real_as_labelled: evaluator.real_as_labelled(),
+        real_as_labeled: evaluator.real_as_labeled(),
     };
     for (kind, mut artist) in artists {
         let mut sets: Vec<Quality> = Vec::with_capacity(amount.sets);

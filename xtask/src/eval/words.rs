@@ -20,7 +20,7 @@ pub(crate) fn pictures(e: &Evaluation) -> String {
         let real = match (name, e.floor_spread) {
             ("frechet", Some(spread)) => format!("{} s {}", number(e.floor), number(spread)),
             ("frechet", None) => number(e.floor),
-            ("memorisation", _) => "1".into(),
+            ("memorization", _) => "1".into(),
             _ => value(&e.real, name).map_or_else(String::new, number),
         };
         if made.iter().any(|cell| !cell.is_empty()) {
@@ -44,11 +44,11 @@ pub(crate) fn pictures(e: &Evaluation) -> String {
     }
     plain("precision", "precision", "share of the pictures that lie among real ones");
     plain("recall", "recall", "share of the real ones that lie among these");
-    plain("density", "density", "real neighbourhoods around a picture, on average");
-    plain("coverage", "coverage", "share of real neighbourhoods that hold a picture");
+    plain("density", "density", "real neighborhoods around a picture, on average");
+    plain("coverage", "coverage", "share of real neighborhoods that hold a picture");
     plain(
-        "memorisation",
-        "memorisation",
+        "memorization",
+        "memorization",
         "distance to the nearest training picture over that of held-out ones; 0: copies",
     );
     plain(
@@ -56,8 +56,8 @@ pub(crate) fn pictures(e: &Evaluation) -> String {
         "support",
         "pictures it can make, by doubles among the compared ones (19 cases of 20)",
     );
-    let labelled = e.real_as_labelled.map_or_else(String::new, |r| format!("; {r:.3} of real ones as labelled"));
-    plain("as asked", "as_asked", &format!("share seen as the class that was asked for{labelled}"));
+    let labeled = e.real_as_labeled.map_or_else(String::new, |r| format!("; {r:.3} of real ones as labeled"));
+    plain("as asked", "as_asked", &format!("share seen as the class that was asked for{labeled}"));
     plain("classes, KL", "class_kl", "from their real shares, in nats");
     for (i, name) in e.class_names.iter().enumerate() {
         let recall = |q: &Option<Quality>| q.as_ref()?.survey.as_ref()?.class_recall.get(i).copied().flatten();

@@ -1,4 +1,4 @@
-//! `edit`: a picture changed by strokes of colour and by edges.
+//! `edit`: a picture changed by strokes of color and by edges.
 
 use super::search::{self, Outputs};
 use super::{Artist, values};
@@ -12,9 +12,9 @@ use ganlet_trainer::latent::{Kept, Options, Wish};
 use ganlet_trainer::report;
 use std::path::PathBuf;
 
-/// Change a picture by strokes: a latent near the picture's own that has the colours and edges that were drawn.
+/// Change a picture by strokes: a latent near the picture's own that has the colors and edges that were drawn.
 ///
-/// Strokes are what is opaque in a PNG with a transparent ground, of the pictures' size or a multiple of it: --strokes are colours,
+/// Strokes are what is opaque in a PNG with a transparent ground, of the pictures' size or a multiple of it: --strokes are colors,
 /// --edges are places where there should be an edge. --template writes the picture enlarged, to draw over in a layer of its own
 /// (Zhu et al. 2016, "Generative visual manipulation on the natural image manifold", eq. 4).
 #[derive(ClapArgs)]
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Write the picture as it is, enlarged, and stop
     #[arg(long, value_name = "F", conflicts_with_all = ["strokes", "edges"])]
     template: Option<PathBuf>,
-    /// Colours, on a transparent ground
+    /// Colors, on a transparent ground
     #[arg(long, value_name = "F.png")]
     strokes: Option<PathBuf>,
     /// Edges, on a transparent ground

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Draw a sheet of pictures: one a seed, and of a generator of classes a row a class.
 ///
-/// Latents shortened by --truncation lie nearer to the middle of what the generator has learnt: likelier pictures, fewer kinds of them
+/// Latents shortened by --truncation lie nearer to the middle of what the generator has learned: likelier pictures, fewer kinds of them
 /// (Brock et al. 2019, section 3.1).
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:

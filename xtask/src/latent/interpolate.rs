@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Draw the way from one picture to the next: the latents between those of seeds, or of a file.
 ///
 /// A run is drawn by its float generator, a model file in integers. On a model file the spherical way is the very walk that devices do:
-/// integer arithmetic, 64 steps from a seed to the next at speed 1. More steps make smaller ones: the mean difference between neighbouring frames is told.
+/// integer arithmetic, 64 steps from a seed to the next at speed 1. More steps make smaller ones: the mean difference between neighboring frames is told.
 #[derive(ClapArgs)]
 #[command(group(ArgGroup::new("output").args(["gif", "png", "frames"]).required(true).multiple(true)), after_help = "Examples:
   cargo xtask interpolate runs/00001-faces --seeds 1,2,3,4 --gif walk.gif
@@ -118,7 +118,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         console::note(&format!("wrote {frames} frames into {}", folder.display()));
     }
     console::print(&format!(
-        "{frames} frames; neighbouring ones differ by {:.2} levels of 255 on average\n",
+        "{frames} frames; neighboring ones differ by {:.2} levels of 255 on average\n",
         mean_difference(&pictures)
     ))
 }
@@ -134,7 +134,7 @@ fn walk(model: &Model<'_>, points: &[Kept], class: usize, steps: u32) -> Result<
     Ok(legs.chain(points.last().cloned()).collect())
 }
 
-/// The mean absolute difference between neighbouring frames; 0 of a single one.
+/// The mean absolute difference between neighboring frames; 0 of a single one.
 fn mean_difference(pictures: &[Vec<u8>]) -> f64 {
     let apart = |p: &[Vec<u8>]| p[0].iter().zip(&p[1]).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
     let values = pictures.first().map_or(1, Vec::len).max(1) * (pictures.len() - 1).max(1);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_frames_differ_less_the_more_there_are() {
+    fn neighboring_frames_differ_less_the_more_there_are() {
         let mut artist = Artist::open(&root().join(MODEL)).unwrap();
         let points = values(&artist.latents(None, &[1, 2, 3, 4]).unwrap());
         let mut apart = |steps| {

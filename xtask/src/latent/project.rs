@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Search the latent whose picture is nearest to a given one.
 ///
 /// Each search starts at the best of some seeds and follows the gradient through the float generator, of pixels and of a classifier's
-/// features (Creswell & Bharath 2016); towards the end latents are rounded as devices round them. The best one is kept in a file that
+/// features (Creswell & Bharath 2016); toward the end latents are rounded as devices round them. The best one is kept in a file that
 /// `sim`, `emulate` and `flash` show with --latents.
 #[derive(ClapArgs)]
 #[command(group(ArgGroup::new("target").args(["picture", "held_out", "of_seed"]).required(true)), after_help = "Examples:

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn panics_and_allocations_are_recognised_in_mangled_names() {
+    fn panics_and_allocations_are_recognized_in_mangled_names() {
         assert!(is_panic("_ZN4core9panicking9panic_fmt17h0123456789abcdefE"));
         assert!(is_panic("_ZN4core5slice5index24slice_end_index_len_fail17h0E"));
         assert!(!is_panic("_ZN14ganlet_runtime5model5Model10from_bytes17h0E"));

@@ -159,7 +159,7 @@ impl Screen {
     }
 }
 
-/// The picture in a window dump of 32 bits a pixel: 25 words of header, most significant byte first, a table of colours, rows.
+/// The picture in a window dump of 32 bits a pixel: 25 words of header, most significant byte first, a table of colors, rows.
 fn picture(bytes: &[u8]) -> Option<Frame> {
     let word = |i: usize| bytes.get(i * 4..)?.first_chunk().copied().map(u32::from_be_bytes);
     let (header, width, height, bits, line, colors) = (word(0)?, word(4)?, word(5)?, word(11)?, word(12)?, word(19)?);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_dump_is_read_past_its_header_and_its_colours() {
+    fn a_window_dump_is_read_past_its_header_and_its_colors() {
         let mut words = [0_u32; 25];
         (words[0], words[4], words[5], words[11], words[12], words[19]) = (104, 2, 1, 32, 12, 1);
         let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();

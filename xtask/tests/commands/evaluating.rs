@@ -28,12 +28,12 @@ fn numbers(json: &serde_json::Value, paths: &[&str]) {
 fn pictures_are_measured_in_every_respect_with_intervals() {
     let run = trained("eval-digits", &["digits", "--set", "train.batch=8"]);
     let json = measured(&[&run, "--samples", "200", "--seeds", "2"]);
-    let keys = ["/floor", "/psnr_mean_db", "/real/recall", "/int8/patches/0", "/int8/memorisation", "/int8/class_kl"];
+    let keys = ["/floor", "/psnr_mean_db", "/real/recall", "/int8/patches/0", "/int8/memorization", "/int8/class_kl"];
     numbers(&json, &keys);
     numbers(&json, &["/intervals/int8/frechet/low", "/intervals/float/patches.1/high", "/int8/support/pairs"]);
     assert_eq!(json["intervals"]["int8"]["recall"]["n"], 2);
     let shown = text(&xtask(&["eval", &run, "--samples", "200", "--seeds", "2"]).stdout);
-    for part in ["Fréchet distance", "patches 2", "memorisation", "rarest class", "with 95 % confidence, over 2 sets"]
+    for part in ["Fréchet distance", "patches 2", "memorization", "rarest class", "with 95 % confidence, over 2 sets"]
     {
         assert!(shown.contains(part), "{part}: {shown}");
     }

@@ -61,7 +61,7 @@ fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
     // A wish that cannot be met, of another size, depth and proportion: it is brought to shape, and that it is not met is told.
     fs::write(&png, stripes(90, 40)).unwrap();
     let told = text(&well(&["project", &run, "--picture", &png, "--restarts", "2", "--steps", "20"]).stderr);
-    for part in ["90x40 brought to 28x28, its centre cropped", "colours made grey", "not near", "more --restarts"] {
+    for part in ["90x40 brought to 28x28, its center cropped", "colors made gray", "not near", "more --restarts"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     fs::write(&png, &stripes(90, 40)[..200]).unwrap();
@@ -83,7 +83,7 @@ fn half_white(side: u32) -> Vec<u8> {
     file
 }
 
-/// Coloured stripes of 16 bits a value.
+/// Colored stripes of 16 bits a value.
 fn stripes(width: u32, height: u32) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);

@@ -285,6 +285,10 @@ fn a_laboratory_leaves_its_table_figures_and_numbers() {
     refused(&["lab", "ring", "--seeds", "0", "--out", &out], 2, "--seeds 0");
     refused(&["lab", "symmetry", "--steps", "0", "--out", &out], 2, "--steps 0");
     refused(&["lab", "rates", "faces", "--out", &out], 2, "try ring or grid");
-    refused(&["lab", "rates", "--critic=0.1,-1", "--out", &out], 2, "--critic -1.0: expected positive numbers");
+    refused(
+        &["lab", "rates", "--discriminator=0.1,-1", "--out", &out],
+        2,
+        "--discriminator -1.0: expected positive numbers",
+    );
     let _ = fs::remove_dir_all(&out);
 }

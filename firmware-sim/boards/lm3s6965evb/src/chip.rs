@@ -120,7 +120,7 @@ impl Chip {
     }
 }
 
-/// The serial line, towards the host.
+/// The serial line, toward the host.
 pub(crate) struct Line;
 
 impl fmt::Write for Line {

@@ -1,4 +1,4 @@
-//! The app on the LM3S6965 evaluation board: a Cortex-M3, 64 KB of RAM, an OLED of 128x64 pixels in 16 greys, five buttons.
+//! The app on the LM3S6965 evaluation board: a Cortex-M3, 64 KB of RAM, an OLED of 128x64 pixels in 16 grays, five buttons.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]

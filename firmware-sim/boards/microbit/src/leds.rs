@@ -1,4 +1,4 @@
-//! The LEDs: a picture of 5x5 greys, and the timer that lights a third of the lines at a time in ten brightnesses.
+//! The LEDs: a picture of 5x5 grays, and the timer that lights a third of the lines at a time in ten brightnesses.
 
 use core::cell::RefCell;
 use core::convert::Infallible;
@@ -8,7 +8,7 @@ use critical_section::Mutex;
 use embedded_graphics::Pixel;
 use embedded_graphics::pixelcolor::{Gray8, GrayColor};
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
-use microbit::display::nonblocking::{Display, GreyscaleImage};
+use microbit::display::nonblocking::{Display, GrayscaleImage};
 use microbit::gpio::DisplayPins;
 use microbit::pac::{Interrupt, NVIC, TIMER1, interrupt};
 
@@ -23,7 +23,7 @@ static DRIVER: Mutex<RefCell<Option<Display<TIMER1>>>> = Mutex::new(RefCell::new
 
 /// What the LEDs shall show.
 pub(crate) struct Leds {
-    greys: [[u8; SIDE]; SIDE],
+    grays: [[u8; SIDE]; SIDE],
 }
 
 impl Leds {
@@ -33,18 +33,18 @@ impl Leds {
         critical_section::with(|token| DRIVER.replace(token, Some(driver)));
         // SAFETY: the driver is in its place, and no code here relies on this interrupt being off.
         unsafe { NVIC::unmask(Interrupt::TIMER1) };
-        Self { greys: [[0; SIDE]; SIDE] }
+        Self { grays: [[0; SIDE]; SIDE] }
     }
 
     /// Brings what was drawn to the LEDs.
     pub(crate) fn show(&self) {
-        let levels = self.greys.map(|row| row.map(|grey| ((u32::from(grey) * 9 + 127) / 255) as u8));
+        let levels = self.grays.map(|row| row.map(|gray| ((u32::from(gray) * 9 + 127) / 255) as u8));
         for (place, level) in GANLET_LEDS.iter().zip(levels.as_flattened()) {
             place.store(*level, Relaxed);
         }
         critical_section::with(|token| {
             if let Some(driver) = DRIVER.borrow_ref_mut(token).as_mut() {
-                driver.show(&GreyscaleImage::new(&levels));
+                driver.show(&GrayscaleImage::new(&levels));
             }
         });
     }
@@ -71,10 +71,10 @@ impl DrawTarget for Leds {
 
     fn draw_iter<I: IntoIterator<Item = Pixel<Gray8>>>(&mut self, pixels: I) -> Result<(), Infallible> {
         for Pixel(at, color) in pixels {
-            let row = usize::try_from(at.y).ok().and_then(|y| self.greys.get_mut(y));
+            let row = usize::try_from(at.y).ok().and_then(|y| self.grays.get_mut(y));
             let place = row.and_then(|row| row.get_mut(usize::try_from(at.x).ok()?));
-            if let Some(grey) = place {
-                *grey = color.luma();
+            if let Some(gray) = place {
+                *gray = color.luma();
             }
         }
         Ok(())

@@ -78,7 +78,7 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
 ///
 /// Our own kernels take it where the processor has vector instructions that they are written for, else matrixmultiply.
 pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), out: &mut [f32]) {
-    if n == 1 && a.1 && tile::vectorised() {
+    if n == 1 && a.1 && tile::vectorized() {
         // One column of many rows is one row of many columns: vectors fill.
         let rows = task_rows((m, k, n)).next_multiple_of(PANEL);
         return each(0..m.div_ceil(rows), Parts::one(out, rows), &|task, mut parts| {
@@ -187,7 +187,7 @@ pub(super) fn with_rows(
             work(&Rows { size, left, right });
         });
     }
-    let right = if !tile::vectorised() {
+    let right = if !tile::vectorized() {
         Ready::Plain(b.plain, tb)
     } else if n <= NARROW && !ta {
         Ready::Columns(b.plain)
@@ -199,7 +199,7 @@ pub(super) fn with_rows(
 
 /// How a product reads its right side; none where that stays as it lies.
 pub(super) fn layout((m, k, n): (usize, usize, usize), ta: bool, tb: bool) -> Option<Layout> {
-    if !tile::vectorised() || (n == 1 && ta) {
+    if !tile::vectorized() || (n == 1 && ta) {
         return None;
     }
     if n <= NARROW && !ta {

@@ -26,13 +26,13 @@ pub(crate) fn concat<'a>(outer: usize, runs: &[usize], part: impl Fn(usize) -> &
     }
 }
 
-/// Distance in a value of shape `dims` between neighbours along each dimension; 0 where it repeats.
+/// Distance in a value of shape `dims` between neighbors along each dimension; 0 where it repeats.
 fn strides(dims: [usize; 4]) -> [usize; 4] {
     let dense = [dims[1] * dims[2] * dims[3], dims[2] * dims[3], dims[3], 1];
     std::array::from_fn(|i| if dims[i] == 1 { 0 } else { dense[i] })
 }
 
-/// The shapes with neighbouring dimensions that are repeated, or kept, alike as one: runs become as long as they can.
+/// The shapes with neighboring dimensions that are repeated, or kept, alike as one: runs become as long as they can.
 fn merged(small: [usize; 4], large: [usize; 4]) -> ([usize; 4], [usize; 4]) {
     let mut to = ([1; 4], [1; 4]);
     let mut at = 4;

@@ -226,7 +226,7 @@ fn vectors() -> Vectors {
 }
 
 /// Whether the kernels here are written for this processor's vector instructions.
-pub(super) fn vectorised() -> bool {
+pub(super) fn vectorized() -> bool {
     vectors() != Vectors::Portable
 }
 

@@ -308,7 +308,7 @@ pub(super) fn suits(w: Window, s: &ConvShape) -> bool {
         && s.co >= CHANNELS
         && s.batch * s.oh * s.ow >= ROWS
         && s.oh.min(s.ow) >= 2
-        && tile::vectorised()
+        && tile::vectorized()
 }
 
 /// Pictures of a task and count of tasks.

@@ -27,7 +27,7 @@ pub(super) fn suits(w: Window, s: &ConvShape) -> bool {
         && s.ci * s.co * 16 >= WEIGHTS
         && s.batch * s.oh * s.ow >= ROWS
         && s.oh.min(s.ow) >= 2
-        && tile::vectorised()
+        && tile::vectorized()
 }
 
 widest! {

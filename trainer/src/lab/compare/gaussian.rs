@@ -1,8 +1,8 @@
-//! One Gaussian by its moments, and a mixture of Gaussians by expectation-maximisation.
+//! One Gaussian by its moments, and a mixture of Gaussians by expectation-maximization.
 use super::normals;
 use crate::philox::Key;
 
-/// Rounds of expectation and maximisation (Dempster et al. 1977).
+/// Rounds of expectation and maximization (Dempster et al. 1977).
 const ROUNDS: usize = 100;
 
 fn moments(data: &[f64]) -> (f64, f64) {

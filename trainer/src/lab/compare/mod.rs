@@ -71,8 +71,8 @@ fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, Lab
         "generator.hidden=[64, 64]",
         "train.batch=256",
         "train.ema=0.999",
-        "critic.hidden=[64, 64]",
-        "objective.regulariser.gamma=0.02",
+        "discriminator.hidden=[64, 64]",
+        "objective.regularizer.gamma=0.02",
         "schedule={kind=\"linear\", from=0.5, to=0.0}",
     ];
     let recipe = Recipe::open("bimodal-1d", &settings.map(str::to_owned))?;

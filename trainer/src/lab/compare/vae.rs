@@ -6,7 +6,7 @@ use crate::exec::{Clock, Executor, Program, Store};
 use crate::graph::{Distribution, Graph, NodeId, ParamId, Unary};
 use crate::nets::Generator;
 use crate::nn::{Bound, Mode, Network};
-use crate::optim::{Kind, Moments, Optimiser, Schedule};
+use crate::optim::{Kind, Moments, Optimizer, Schedule};
 
 const BATCH: usize = 128;
 const STEPS: u64 = 6000;
@@ -15,7 +15,7 @@ const STEPS: u64 = 6000;
 struct Parts {
     encoder: Network,
     decoder: Network,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
 }
 
 /// Weights and their moments in the store.
@@ -34,9 +34,9 @@ impl Parts {
 
     fn update(&self, g: &mut Graph, loss: NodeId, bound: &Bound, place: &Place, scalars: [NodeId; 3]) {
         let gradient = bound.grad(g, loss);
-        let read = Optimiser::read(g, place.moments, g.shape(bound.flat).len());
-        let (new, next) = self.optimiser.step(g, bound.flat, gradient, read, scalars);
-        Optimiser::assign(g, (place.weights, new), (place.moments, next));
+        let read = Optimizer::read(g, place.moments, g.shape(bound.flat).len());
+        let (new, next) = self.optimizer.step(g, bound.flat, gradient, read, scalars);
+        Optimizer::assign(g, (place.weights, new), (place.moments, next));
     }
 
     /// One step on a batch: descends the negative of the evidence's lower bound.
@@ -52,9 +52,9 @@ impl Parts {
         let noise = g.random(1, Distribution::Normal, &[BATCH, 1]);
         let noise = g.mul(noise, deviation);
         let z = g.add(mean, noise);
-        let (centre, spread) = self.decoded(&mut g, &d, z);
+        let (center, spread) = self.decoded(&mut g, &d, z);
         // -log p(x|z) up to a constant: log σ + (x - m)²/2σ².
-        let off = g.sub(x, centre);
+        let off = g.sub(x, center);
         let inverse = g.affine(spread, -1.0, 0.0);
         let inverse = g.unary(Unary::Exp, inverse);
         let off = g.mul(off, inverse);
@@ -85,8 +85,8 @@ impl Parts {
         let mut g = Graph::default();
         let z = g.input("latents", &[BATCH, 1]);
         let d = self.decoder.bind(&mut g, decoder.weights);
-        let (centre, spread) = self.decoded(&mut g, &d, z);
-        Program::new("samples", &g, &[centre, spread])
+        let (center, spread) = self.decoded(&mut g, &d, z);
+        Program::new("samples", &g, &[center, spread])
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Resu
         let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], code: 0 };
         family.network(&[2], 0).map(|n| Network { name: name.into(), ..n })
     };
-    let optimiser = Optimiser {
+    let optimizer = Optimizer {
         kind: Kind::Adam,
         rate: 3e-3,
         generator_rate: None,
@@ -105,7 +105,7 @@ pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Resu
         beta2: 0.999,
         epsilon: 1e-8,
     };
-    let parts = Parts { encoder: network("encoder")?, decoder: network("decoder")?, optimiser };
+    let parts = Parts { encoder: network("encoder")?, decoder: network("decoder")?, optimizer };
     let mut store = Store::default();
     let encoder = Parts::place(&mut store, "encoder", parts.encoder.start(1, 1));
     let decoder = Parts::place(&mut store, "decoder", parts.decoder.start(1, 2));
@@ -119,7 +119,7 @@ pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Resu
         let key = crate::philox::Key { seed: 1, stream: 2, step };
         batch.iter_mut().enumerate().for_each(|(i, v)| *v = data[key.below(i as u32, data.len())] as f32);
         let factor = Schedule::Linear { from: 0.5, to: 0.0 }.factor(step, STEPS);
-        let s = optimiser.scalars(step + 1, factor, false);
+        let s = optimizer.scalars(step + 1, factor, false);
         cpu.run(0, &[&batch, &[s.rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
     }
     let (latents, noise) = (normals(10, n), normals(11, n));

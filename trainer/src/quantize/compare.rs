@@ -1,5 +1,5 @@
 //! How far the integer pictures are from the float pictures, by the runtime that ships.
-use super::{QuantiseError, calibrate::parallel, float::Forward, net::FloatNet};
+use super::{QuantizeError, calibrate::parallel, float::Forward, net::FloatNet};
 use ganlet_runtime::{Generator, Model};
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ impl References {
     }
 
     /// Draws the same latents with the model in `file`.
-    pub(super) fn compare(&self, file: &[u8]) -> Result<Psnr, QuantiseError> {
+    pub(super) fn compare(&self, file: &[u8]) -> Result<Psnr, QuantizeError> {
         let model = Model::from_bytes(file)?;
         let pieces = parallel(self.pictures.len().div_ceil(PIECE), |piece| {
             let mut arena = vec![0; model.arena_len()];

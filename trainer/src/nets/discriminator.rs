@@ -1,17 +1,17 @@
-//! Families of critics, and what lets a critic see several examples or their classes.
+//! Families of discriminators, and what lets a discriminator see several examples or their classes.
 use super::{HALVE, Impossible, KEEP, PAIRS, leaky, no_picture, widths_ok};
 use crate::nn::{Layer, Network};
 use serde::{Deserialize, Serialize};
 
-/// A critic's family and size.
+/// A discriminator's family and size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "family")]
-pub enum Critic {
+pub enum Discriminator {
     /// Dense layers with LeakyReLU (slope 0.2) between.
     Mlp {
         /// Widths of the hidden layers.
         hidden: Vec<usize>,
-        /// Scales at which the critic sees each number beside the number itself, each twice as fine as the one before
+        /// Scales at which the discriminator sees each number beside the number itself, each twice as fine as the one before
         /// (after the features of Tancik et al. 2020).
         #[serde(default)]
         octaves: usize,
@@ -26,7 +26,7 @@ pub enum Critic {
         /// Width of a hidden dense layer before the score; 0 for none.
         #[serde(default)]
         hidden: usize,
-        /// Batch normalisation behind each convolution but the first.
+        /// Batch normalization behind each convolution but the first.
         #[serde(default)]
         batch_norm: bool,
     },
@@ -44,7 +44,7 @@ pub enum Critic {
     },
 }
 
-/// What lets a critic see that the examples of a batch are alike.
+/// What lets a discriminator see that the examples of a batch are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Minibatch {
@@ -53,7 +53,7 @@ pub enum Minibatch {
     None,
     /// The mean standard deviation over the batch as one feature more (Karras et al. 2018).
     Deviation,
-    /// Nearness to the others through learnt kernels (Salimans et al. 2016).
+    /// Nearness to the others through learned kernels (Salimans et al. 2016).
     Discrimination,
 }
 
@@ -63,7 +63,7 @@ const KERNELS: (usize, usize) = (16, 8);
 /// Most scales: the finest wave is then a thousandth of the range.
 const MOST_OCTAVES: usize = 10;
 
-/// What a critic is given beside its own layers.
+/// What a discriminator is given beside its own layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judging {
     /// Examples that are judged together as one (Lin et al. 2018).
@@ -82,7 +82,7 @@ impl Default for Judging {
     }
 }
 
-impl Critic {
+impl Discriminator {
     /// Whether scores are errors of restored examples.
     pub fn restores(&self) -> bool {
         matches!(self, Self::Autoencoder { .. })
@@ -90,7 +90,7 @@ impl Critic {
 
     /// The network for examples of `shape`; its output is one score an example, or the restored example.
     pub fn network(&self, shape: &[usize], judging: Judging) -> Result<Network, Impossible> {
-        let what = "critic";
+        let what = "discriminator";
         let mut shape = shape.to_vec();
         if let Some(last) = shape.last_mut() {
             *last *= judging.packing;
@@ -104,7 +104,10 @@ impl Critic {
                     return Err(Impossible::new(what, why));
                 }
                 if *octaves > 0 && shape.len() != 1 {
-                    return Err(Impossible::new(what, "octaves are for points: set critic.octaves = 0 for pictures"));
+                    return Err(Impossible::new(
+                        what,
+                        "octaves are for points: set discriminator.octaves = 0 for pictures",
+                    ));
                 }
                 layers.extend((*octaves > 0).then_some(Layer::Octaves { count: *octaves }));
                 inputs = dense(&mut layers, inputs * (octaves + 1), hidden)?;
@@ -179,7 +182,7 @@ fn finished(network: Network, judging: Judging) -> Network {
 
 /// Dense layers of `widths` with LeakyReLU behind each; gives the numbers behind the last.
 fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, Impossible> {
-    widths_ok("critic", widths)?;
+    widths_ok("discriminator", widths)?;
     for &width in widths {
         layers.extend([Layer::Dense { inputs, to: vec![width] }, leaky(0.2)]);
         inputs = width;
@@ -193,7 +196,7 @@ fn halved((h, w): (usize, usize), times: usize, shape: &[usize]) -> Result<(usiz
         _ => {
             let why =
                 format!("{times} widths halve pictures of {}x{} below one pixel: use fewer widths", shape[1], shape[0]);
-            Err(Impossible::new("critic", why))
+            Err(Impossible::new("discriminator", why))
         }
     }
 }

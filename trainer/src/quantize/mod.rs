@@ -1,6 +1,6 @@
 //! From a float generator to an integer model file, with the proof of how little the picture changed.
 //!
-//! Calibrates activation ranges on latents of the device's own sampler, quantises weights per output channel, folds
+//! Calibrates activation ranges on latents of the device's own sampler, quantizes weights per output channel, folds
 //! zero points into biases, and writes the file through the runtime's encoder; the comparison runs the runtime itself.
 mod calibrate;
 mod compare;
@@ -15,7 +15,7 @@ mod report;
 mod tests;
 
 pub use compare::Psnr;
-pub use error::QuantiseError;
+pub use error::QuantizeError;
 pub use fold::fold;
 pub use net::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource};
 pub use report::{LayerReport, Report};
@@ -51,7 +51,7 @@ impl Default for Options {
 
 /// An integer model and what is known of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Quantised {
+pub struct Quantized {
     /// The model file.
     pub file: Vec<u8>,
     /// What it holds, costs and loses.
@@ -65,7 +65,7 @@ pub struct Quantised {
 /// # Errors
 /// When the network is no picture generator or has something that a device cannot run: the message names the layer
 /// and the remedy.
-pub fn quantise(net: &FloatNet, options: &Options) -> Result<Quantised, QuantiseError> {
+pub fn quantize(net: &FloatNet, options: &Options) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
     let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
     let stats = calibrate::calibrate(&fused, options.calibration.max(1));
@@ -84,10 +84,10 @@ pub fn quantise(net: &FloatNet, options: &Options) -> Result<Quantised, Quantise
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::References::new(net, seeds).compare(&file)?;
     let report = Report::new(&file, psnr, clip.name())?;
-    Ok(Quantised { file, report, layers: lower::lower(&fused, &stats, clip) })
+    Ok(Quantized { file, report, layers: lower::lower(&fused, &stats, clip) })
 }
 
-fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layouts) -> Result<Vec<u8>, QuantiseError> {
+fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layouts) -> Result<Vec<u8>, QuantizeError> {
     let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let mut builder = Builder::new(&net.name, short(net.latent.saturating_sub(net.classes)));
     builder.classes(short(net.classes));
@@ -101,7 +101,7 @@ fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layout
     if let Layouts::Auto { flash_bytes } = layouts {
         let compact = builder.finish()?.len() as u64;
         if compact > flash_bytes {
-            return Err(QuantiseError::over_budget(net, compact, flash_bytes));
+            return Err(QuantizeError::over_budget(net, compact, flash_bytes));
         }
     }
     Ok(builder.layouts(layouts).finish()?)

@@ -1,9 +1,9 @@
-//! From a trained generator to the layers that are exported: batch normalisation folded into the layer before it, shortcuts and
+//! From a trained generator to the layers that are exported: batch normalization folded into the layer before it, shortcuts and
 //! the levels of a pyramid as sums.
-use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantiseError};
+use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantizeError};
 use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor};
 
-/// The generator `network` with its averaged `weights` and batch `statistics`, ready to be quantised.
+/// The generator `network` with its averaged `weights` and batch `statistics`, ready to be quantized.
 ///
 /// y = (W·x + b - mean)·scale/√(variance + ε) + shift is again a layer W'·x + b' (Jacob et al. 2018, eq. 14).
 ///
@@ -15,7 +15,7 @@ pub fn fold(
     weights: &[f32],
     statistics: &[f32],
     range: [f32; 2],
-) -> Result<FloatNet, QuantiseError> {
+) -> Result<FloatNet, QuantizeError> {
     let find = |tensors: &[Tensor], values: &[f32], layer: usize, role: &str| {
         let wanted = format!("{layer}.{role}");
         let tensor = tensors.iter().find(|t| t.name == wanted);
@@ -90,7 +90,7 @@ pub fn fold(
                 built.layers.last_mut().into_iter().for_each(|l| l.activation = activation);
                 continue;
             }
-            other => return Err(QuantiseError::unknown(i, other)),
+            other => return Err(QuantizeError::unknown(i, other)),
         };
         built.push(op, weight(i, "weight"), weight(i, "bias"));
     }
@@ -175,7 +175,7 @@ impl Built {
     }
 }
 
-/// A batch normalisation as one factor and one summand per channel.
+/// A batch normalization as one factor and one summand per channel.
 struct Norm {
     factor: Vec<f32>,
     shift: Vec<f32>,

@@ -96,7 +96,7 @@ pub enum FloatOp {
         /// Output channels.
         c_out: usize,
     },
-    /// Nearest-neighbour upsampling.
+    /// Nearest-neighbor upsampling.
     Upsample {
         /// Repetitions in both directions.
         factor: usize,
@@ -236,7 +236,7 @@ impl FloatNet {
     /// The output values for latent `z` (each meaning `z / 32`), rows first, channels innermost.
     ///
     /// # Panics
-    /// When the layers do not fit together: [`super::quantise`] says which.
+    /// When the layers do not fit together: [`super::quantize`] says which.
     pub fn forward(&self, z: &[i8]) -> Vec<f32> {
         super::float::Forward::new(self).run(z, |_, _, _| {})
     }
@@ -264,17 +264,17 @@ impl FloatNet {
         score.filter(|_| self.judges > 0)
     }
 
-    /// The same network with a `critic` of pictures behind it, whose logit becomes a share of one.
+    /// The same network with a `discriminator` of pictures behind it, whose logit becomes a share of one.
     ///
-    /// Some objectives teach a critic no more than differences. With `real` pictures given, the mean of their logits is what counts as one half.
-    pub fn judged_by(mut self, critic: Self, real: Option<&[f32]>) -> Self {
+    /// Some objectives teach a discriminator no more than differences. With `real` pictures given, the mean of their logits is what counts as one half.
+    pub fn judged_by(mut self, discriminator: Self, real: Option<&[f32]>) -> Self {
         let (picture, first) = (self.picture(), self.layers.len());
         let moved = |source| match source {
             FloatSource::Latent => FloatSource::Layer(picture),
             FloatSource::Layer(i) => FloatSource::Layer(first + i),
         };
-        self.judges = critic.layers.len();
-        self.layers.extend(critic.layers.into_iter().map(|layer| layer.reading(moved)));
+        self.judges = discriminator.layers.len();
+        self.layers.extend(discriminator.layers.into_iter().map(|layer| layer.reading(moved)));
         if let Some(real) = real {
             let logits = super::float::Forward::new(&self).judge(real);
             let mean = logits.iter().map(|&v| f64::from(v)).sum::<f64>() / logits.len().max(1) as f64;
@@ -289,7 +289,7 @@ impl FloatNet {
         self
     }
 
-    /// The same network with the numbers that it makes as a row of grey pixels: what a device shows as a point of a plot.
+    /// The same network with the numbers that it makes as a row of gray pixels: what a device shows as a point of a plot.
     #[must_use]
     pub fn with_numbers_as_pixels(mut self) -> Self {
         if let Some(FloatLayer { op: FloatOp::Dense { h: 1, w, c, .. }, .. }) = self.layers.last_mut() {

@@ -1,4 +1,4 @@
-//! Metrics from nearest neighbours: precision and recall, density and coverage, memorisation.
+//! Metrics from nearest neighbors: precision and recall, density and coverage, memorization.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
@@ -7,25 +7,25 @@ const BLOCK: usize = 256;
 
 /// Quality and variety, apart from each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Neighbourhoods {
-    /// Share of generated items inside the neighbourhood of a real one.
+pub struct Neighborhoods {
+    /// Share of generated items inside the neighborhood of a real one.
     pub precision: f64,
-    /// Share of real items inside the neighbourhood of a generated one.
+    /// Share of real items inside the neighborhood of a generated one.
     pub recall: f64,
-    /// Real neighbourhoods around a generated item, on average, over k.
+    /// Real neighborhoods around a generated item, on average, over k.
     pub density: f64,
-    /// Share of real items whose neighbourhood holds a generated one.
+    /// Share of real items whose neighborhood holds a generated one.
     pub coverage: f64,
 }
 
 /// Improved precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 ///
-/// `real` and `generated` are [items, features]; an item's neighbourhood is the ball that reaches its `k`-th nearest
-/// neighbour within its own set (k = 3 is usual). Sets of equal size compare best.
+/// `real` and `generated` are [items, features]; an item's neighborhood is the ball that reaches its `k`-th nearest
+/// neighbor within its own set (k = 3 is usual). Sets of equal size compare best.
 #[track_caller]
-pub fn neighbourhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Neighbourhoods {
+pub fn neighborhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Neighborhoods {
     let (n, m) = (real.nrows(), generated.nrows());
-    assert!(k >= 1 && n > k && m > k, "{n} real and {m} generated items are too few for {k} neighbours");
+    assert!(k >= 1 && n > k && m > k, "{n} real and {m} generated items are too few for {k} neighbors");
     let (real_reach, generated_reach) = (reaches(real, k), reaches(generated, k));
     let mut inside = vec![0_usize; m];
     let (mut recalled, mut covered) = (0, 0);
@@ -42,7 +42,7 @@ pub fn neighbourhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>,
             covered += usize::from(is_covered);
         }
     });
-    Neighbourhoods {
+    Neighborhoods {
         precision: inside.iter().filter(|&&c| c > 0).count() as f64 / m as f64,
         recall: recalled as f64 / n as f64,
         density: inside.iter().sum::<usize>() as f64 / (k * m) as f64,
@@ -52,7 +52,7 @@ pub fn neighbourhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>,
 
 /// How near the training set generated items lie, measured against real items that were never trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Memorisation {
+pub struct Memorization {
     /// Mean distance from a generated item to its nearest training item.
     pub generated: f64,
     /// Mean distance from a held-out real item to its nearest training item.
@@ -61,16 +61,16 @@ pub struct Memorisation {
     pub ratio: f64,
 }
 
-/// The ratio of nearest-training-neighbour distances; all arguments are [items, features].
+/// The ratio of nearest-training-neighbor distances; all arguments are [items, features].
 #[track_caller]
-pub fn memorisation(
+pub fn memorization(
     train: ArrayView2<'_, f64>,
     generated: ArrayView2<'_, f64>,
     held_out: ArrayView2<'_, f64>,
-) -> Memorisation {
+) -> Memorization {
     let mean = |set: ArrayView2<'_, f64>| nearest(set, train).iter().sum::<f64>() / set.nrows() as f64;
     let (generated, held_out) = (mean(generated), mean(held_out));
-    Memorisation { generated, held_out, ratio: generated / held_out }
+    Memorization { generated, held_out, ratio: generated / held_out }
 }
 
 /// The distance from each row of `set` to the nearest row of `train`.
@@ -88,11 +88,11 @@ pub fn nearest_others(set: ArrayView2<'_, f64>) -> Vec<f64> {
     reaches(set, 1).into_iter().map(f64::sqrt).collect()
 }
 
-/// Which real items lie in the neighbourhood of a generated one: what the recall of [`neighbourhoods`] counts.
+/// Which real items lie in the neighborhood of a generated one: what the recall of [`neighborhoods`] counts.
 #[track_caller]
 pub fn recalled(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Vec<bool> {
     let m = generated.nrows();
-    assert!(k >= 1 && m > k, "{m} generated items are too few for {k} neighbours");
+    assert!(k >= 1 && m > k, "{m} generated items are too few for {k} neighbors");
     let reaches = reaches(generated, k);
     let mut found = Vec::with_capacity(real.nrows());
     for_blocks(real, generated, |_, distances| {
@@ -119,11 +119,11 @@ fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
 pub(super) fn for_blocks(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut each: impl FnMut(usize, Array2<f64>)) {
     assert_eq!(a.ncols(), b.ncols(), "both sets need the same number of features");
     // Distances do not change with the origin, but x² + y² - 2xy rounds best near it.
-    let centre = b.mean_axis(Axis(0)).unwrap_or_else(|| b.sum_axis(Axis(0)));
-    let b = &b - &centre;
+    let center = b.mean_axis(Axis(0)).unwrap_or_else(|| b.sum_axis(Axis(0)));
+    let b = &b - &center;
     let squares: Vec<f64> = b.rows().into_iter().map(|r| r.dot(&r)).collect();
     for start in (0..a.nrows()).step_by(BLOCK) {
-        let block = &a.slice(s![start..a.nrows().min(start + BLOCK), ..]) - &centre;
+        let block = &a.slice(s![start..a.nrows().min(start + BLOCK), ..]) - &center;
         let mut distances = block.dot(&b.t());
         for (mut row, item) in distances.rows_mut().into_iter().zip(block.rows()) {
             let own = item.dot(&item);
@@ -146,11 +146,11 @@ mod tests {
     #[test]
     fn agree_with_scipy_cdist() {
         let (a, b) = (golden::a(), golden::b());
-        let found = neighbourhoods(a.view(), b.view(), 3);
+        let found = neighborhoods(a.view(), b.view(), 3);
         assert!((found.precision - 0.7).abs() < 1e-12 && (found.recall - 1.0).abs() < 1e-12, "{found:?}");
         assert!((found.density - 0.733_333_333_333_333_3).abs() < 1e-12, "{found:?}");
         assert!((found.coverage - 0.833_333_333_333_333_4).abs() < 1e-12, "{found:?}");
-        let nearest = memorisation(a.view(), b.slice(s![..5, ..]), b.slice(s![5.., ..]));
+        let nearest = memorization(a.view(), b.slice(s![..5, ..]), b.slice(s![5.., ..]));
         assert!((nearest.generated - 1.214_678_441_511_954_7).abs() < 1e-9, "{nearest:?}");
         assert!((nearest.held_out - 1.015_904_794_131_236_7).abs() < 1e-9, "{nearest:?}");
     }
@@ -159,21 +159,21 @@ mod tests {
     fn a_collapsed_generator_is_precise_but_recalls_little() {
         let real = Array2::from_shape_fn((400, 1), |(i, _)| i as f64);
         let collapsed = Array2::from_shape_fn((400, 1), |(i, _)| 200.0 + i as f64 * 1e-3);
-        let found = neighbourhoods(real.view(), collapsed.view(), 3);
+        let found = neighborhoods(real.view(), collapsed.view(), 3);
         assert!(found.precision == 1.0 && found.recall < 0.01 && found.coverage < 0.02, "{found:?}");
-        let far = neighbourhoods(real.view(), (&collapsed + 1e6).view(), 3);
-        assert_eq!(far, Neighbourhoods { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
+        let far = neighborhoods(real.view(), (&collapsed + 1e6).view(), 3);
+        assert_eq!(far, Neighborhoods { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
     }
 
     #[test]
     fn copies_of_the_training_set_are_found_out() {
         let train = Array2::from_shape_fn((600, 2), |(i, j)| ((i * 31 + j * 17) % 101) as f64);
-        let found = memorisation(train.view(), train.view(), (&train + 0.4).view());
+        let found = memorization(train.view(), train.view(), (&train + 0.4).view());
         assert!(found.ratio < 1e-3, "{found:?}");
     }
 
     #[test]
-    fn the_third_neighbour_is_the_third_other_item() {
+    fn the_third_neighbor_is_the_third_other_item() {
         let line = array![[0.0], [1.0], [3.0], [7.0], [7.0]];
         for (found, expected) in reaches(line.view(), 3).into_iter().zip([49.0, 36.0, 16.0, 36.0, 36.0]) {
             assert!((found - expected).abs() < 1e-9, "{found} {expected}");
@@ -181,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_lie_in_their_own_neighbourhoods() {
+    fn duplicates_lie_in_their_own_neighborhoods() {
         let same = Array2::from_shape_fn((20, 3), |(_, j)| 0.1 + j as f64 / 3.0);
         let shifted = ndarray::concatenate![Axis(0), same, golden::a()];
-        let found = neighbourhoods(shifted.view(), same.view(), 3);
+        let found = neighborhoods(shifted.view(), same.view(), 3);
         assert_eq!((found.precision, found.recall > 0.6), (1.0, true), "{found:?}");
     }
 }

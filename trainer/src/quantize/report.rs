@@ -1,5 +1,5 @@
 //! What an exported model holds, costs and loses: the table that an export prints.
-use super::{Psnr, QuantiseError};
+use super::{Psnr, QuantizeError};
 use ganlet_runtime::{Model, format::FAMILY};
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(file: &[u8], psnr: Psnr, clip: &'static str) -> Result<Self, QuantiseError> {
+    pub(super) fn new(file: &[u8], psnr: Psnr, clip: &'static str) -> Result<Self, QuantizeError> {
         let model = Model::from_bytes(file)?;
         let layer = |facts: ganlet_runtime::LayerFacts| LayerReport {
             kind: facts.kind,

@@ -10,7 +10,7 @@ use std::fmt;
 /// Why a network cannot become an integer model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum QuantiseError {
+pub enum QuantizeError {
     /// The network as a whole does not fit.
     Net {
         /// What is wrong.
@@ -33,7 +33,7 @@ pub enum QuantiseError {
     Format(FormatError),
 }
 
-impl QuantiseError {
+impl QuantizeError {
     /// Even the smallest file is larger than the budget; names the layer that weighs most.
     pub(super) fn over_budget(net: &FloatNet, compact: u64, budget: u64) -> Self {
         let largest = net.layers.iter().enumerate().max_by_key(|(_, l)| l.weight.len());
@@ -51,7 +51,7 @@ impl QuantiseError {
             Layer::Score { .. } => "score of a class",
             _ => "layer",
         };
-        let remedy = "a device sees one picture at a time: leave technique.minibatch and data.classes away, or export without the critic";
+        let remedy = "a device sees one picture at a time: leave technique.minibatch and data.classes away, or export without the discriminator";
         Self::Layer { layer, kind, problem: "this version of the model format has no such layer".into(), remedy }
     }
 
@@ -60,13 +60,13 @@ impl QuantiseError {
     }
 }
 
-impl From<FormatError> for QuantiseError {
+impl From<FormatError> for QuantizeError {
     fn from(error: FormatError) -> Self {
         Self::Format(error)
     }
 }
 
-impl fmt::Display for QuantiseError {
+impl fmt::Display for QuantizeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Net { problem, remedy } => write!(f, "the network cannot be exported: {problem}; {remedy}"),
@@ -78,11 +78,11 @@ impl fmt::Display for QuantiseError {
     }
 }
 
-impl std::error::Error for QuantiseError {}
+impl std::error::Error for QuantizeError {}
 
 /// Checks everything that does not need a calibration.
-pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
-    let refuse = |problem: String, remedy| Err(QuantiseError::Net { problem, remedy });
+pub(super) fn check(net: &FloatNet) -> Result<(), QuantizeError> {
+    let refuse = |problem: String, remedy| Err(QuantizeError::Net { problem, remedy });
     let (black, white) = net.range;
     if !(black.is_finite() && white.is_finite() && black < white) {
         return refuse(format!("its range {black} to {white} is not one"), "give the values of black and white");
@@ -91,7 +91,7 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
         return refuse(format!("its latent has {} values", net.latent), "use 1 to 256 latent values");
     }
     if net.layers.is_empty() {
-        return Err(QuantiseError::no_layers());
+        return Err(QuantizeError::no_layers());
     }
     if net.layers.len() > MAX_LAYERS {
         return refuse(format!("it has {} layers", net.layers.len()), "use at most 24 layers");
@@ -99,7 +99,7 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
     let mut shapes: Vec<Dims> = Vec::new();
     for (index, layer) in net.layers.iter().enumerate() {
         let shape = read(net, layer, &shapes).and_then(|input| check_layer(layer, input));
-        shapes.push(shape.map_err(|(problem, remedy)| QuantiseError::Layer {
+        shapes.push(shape.map_err(|(problem, remedy)| QuantizeError::Layer {
             layer: index,
             kind: layer.op.kind(),
             problem,
@@ -108,8 +108,8 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
     }
     let (picture, last) = (shapes[net.picture()], shapes[shapes.len() - 1]);
     if net.judges > 0 && last.len() != 1 {
-        let problem = format!("its critic makes {} numbers", last.len());
-        return refuse(problem, "export it without the critic, whose last layer must make a single number");
+        let problem = format!("its discriminator makes {} numbers", last.len());
+        return refuse(problem, "export it without the discriminator, whose last layer must make a single number");
     }
     let Dims { h, w, c } = picture;
     if h * w == 1 && c != 1 {
@@ -119,7 +119,7 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantiseError> {
     if c != 1 && c != 3 {
         let (layer, kind) = (net.picture(), net.layers[net.picture()].op.kind());
         let problem = format!("the picture has {c} channels");
-        return Err(QuantiseError::Layer { layer, kind, problem, remedy: "end with 1 channel (grey) or 3 (RGB)" });
+        return Err(QuantizeError::Layer { layer, kind, problem, remedy: "end with 1 channel (gray) or 3 (RGB)" });
     }
     Ok(())
 }

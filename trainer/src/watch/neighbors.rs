@@ -15,7 +15,7 @@ const FIRST: usize = 16;
 
 /// Cells of training examples.
 #[derive(Clone, Debug)]
-pub(super) struct Neighbours {
+pub(super) struct Neighbors {
     grid: Grid,
     /// The example's number in the set, and the values of its cells.
     examples: Vec<usize>,
@@ -23,7 +23,7 @@ pub(super) struct Neighbours {
     whole: bool,
 }
 
-impl Neighbours {
+impl Neighbors {
     /// Goes through the examples of `data`; equal ones are kept once.
     pub(super) fn of(data: &dyn Dataset) -> Self {
         let all = data.len().unwrap_or(0);
@@ -142,30 +142,30 @@ mod tests {
     fn what_is_found_is_what_comparing_with_all_would_find() {
         for (width, height, channels) in [(16, 12, 3), (3, 2, 1), (9, 7, 1)] {
             let (set, samples) = (blobs(width, height, channels, 3000, 1), blobs(width, height, channels, 20, 2));
-            let neighbours = Neighbours::of(&set);
-            assert!(neighbours.whole() && neighbours.count() <= 3000);
+            let neighbors = Neighbors::of(&set);
+            assert!(neighbors.whole() && neighbors.count() <= 3000);
             let (mut item, mut other) = (vec![0.0; width * height * channels], vec![0.0; width * height * channels]);
             for i in 0..20 {
                 samples.item(i, &mut item);
-                let mut all: Vec<f64> = (0..neighbours.count())
+                let mut all: Vec<f64> = (0..neighbors.count())
                     .map(|j| {
-                        set.item(neighbours.example(j), &mut other);
+                        set.item(neighbors.example(j), &mut other);
                         f64::from(item.iter().zip(&other).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()).sqrt()
                     })
                     .collect();
                 all.sort_by(f64::total_cmp);
-                let found = neighbours.nearest_two(&set, &item, None);
+                let found = neighbors.nearest_two(&set, &item, None);
                 assert!(
                     (found[0] - all[0]).abs() < 1e-6 && (found[1] - all[1]).abs() < 1e-6,
                     "{found:?} {:?}",
                     &all[..2]
                 );
             }
-            let itself = neighbours.example(neighbours.count() / 2);
+            let itself = neighbors.example(neighbors.count() / 2);
             set.item(itself, &mut item);
-            let with = neighbours.nearest_two(&set, &item, None);
+            let with = neighbors.nearest_two(&set, &item, None);
             assert_eq!(with[0], 0.0);
-            assert_eq!(neighbours.nearest_two(&set, &item, Some(itself))[0], with[1]);
+            assert_eq!(neighbors.nearest_two(&set, &item, Some(itself))[0], with[1]);
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
     fn equal_examples_are_kept_once() {
         let few = blobs(8, 8, 3, 7, 1);
         let again: Vec<usize> = (0..140).map(|i| i % 7).collect();
-        let neighbours = Neighbours::of(&few.select(&again));
-        assert_eq!((neighbours.count(), neighbours.whole()), (7, true));
+        let neighbors = Neighbors::of(&few.select(&again));
+        assert_eq!((neighbors.count(), neighbors.whole()), (7, true));
     }
 }

@@ -1,18 +1,18 @@
-//! What keeps a critic smooth or both networks from circling: penalties through true second-order gradients, and clipping.
+//! What keeps a discriminator smooth or both networks from circling: penalties through true second-order gradients, and clipping.
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use serde::{Deserialize, Serialize};
 
-/// A term added to the critic's loss, or a bound on its weights.
+/// A term added to the discriminator's loss, or a bound on its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
-pub enum Regulariser {
+pub enum Regularizer {
     /// None.
     None,
     /// γ/2·E|∇D(x)|² on real examples (Mescheder et al. 2018, eq. 9).
     R1 {
         /// γ.
         gamma: f32,
-        /// Applied every so many critic steps, that much stronger (Karras et al. 2020).
+        /// Applied every so many discriminator steps, that much stronger (Karras et al. 2020).
         #[serde(default = "one")]
         every: u32,
     },
@@ -20,7 +20,7 @@ pub enum Regulariser {
     R2 {
         /// γ.
         gamma: f32,
-        /// Applied every so many critic steps, that much stronger.
+        /// Applied every so many discriminator steps, that much stronger.
         #[serde(default = "one")]
         every: u32,
     },
@@ -29,7 +29,7 @@ pub enum Regulariser {
     R1R2 {
         /// γ.
         gamma: f32,
-        /// Applied every so many critic steps, that much stronger.
+        /// Applied every so many discriminator steps, that much stronger.
         #[serde(default = "one")]
         every: u32,
     },
@@ -44,7 +44,7 @@ pub enum Regulariser {
         #[serde(default)]
         one_sided: bool,
     },
-    /// Every weight of the critic is cut to -limit..limit after each step (Arjovsky et al. 2017, algorithm 1).
+    /// Every weight of the discriminator is cut to -limit..limit after each step (Arjovsky et al. 2017, algorithm 1).
     Clip {
         /// The limit, c in the paper.
         limit: f32,
@@ -67,8 +67,8 @@ fn unit() -> f32 {
 /// Stream of the random numbers that mix real and generated examples.
 const MIX_STREAM: u32 = 0x4D49_5800;
 
-impl Regulariser {
-    /// Critic steps from one application to the next; 0 for never.
+impl Regularizer {
+    /// Discriminator steps from one application to the next; 0 for never.
     pub fn every(self) -> u32 {
         match self {
             Self::None | Self::Clip { .. } | Self::Consensus { .. } => 0,
@@ -77,28 +77,28 @@ impl Regulariser {
         }
     }
 
-    /// The penalty, already scaled for lazy application; `critic` traces the critic and returns its scores.
+    /// The penalty, already scaled for lazy application; `discriminator` traces the discriminator and returns its scores.
     ///
-    /// `real` and `fake` are batches of one shape; gradients flow to the critic's weights alone.
+    /// `real` and `fake` are batches of one shape; gradients flow to the discriminator's weights alone.
     pub fn penalty(
         self,
         g: &mut Graph,
         real: NodeId,
         fake: NodeId,
-        mut critic: impl FnMut(&mut Graph, NodeId) -> NodeId,
+        mut discriminator: impl FnMut(&mut Graph, NodeId) -> NodeId,
     ) -> Option<NodeId> {
         let shape = g.shape(real);
         Some(match self {
             Self::None | Self::Clip { .. } | Self::Consensus { .. } => return None,
             Self::R1 { gamma, every } | Self::R2 { gamma, every } => {
                 let on = if matches!(self, Self::R1 { .. }) { real } else { fake };
-                let squares = squared_slopes(g, on, &mut critic);
+                let squares = squared_slopes(g, on, &mut discriminator);
                 let mean = g.mean(squares);
                 g.affine(mean, 0.5 * gamma * every as f32, 0.0)
             }
             Self::R1R2 { gamma, every } => {
                 let both = g.concat(&[real, fake], 0);
-                let squares = squared_slopes(g, both, &mut critic);
+                let squares = squared_slopes(g, both, &mut discriminator);
                 // The mean over both halves is half the sum of R1's and R2's means.
                 let mean = g.mean(squares);
                 g.affine(mean, gamma * every as f32, 0.0)
@@ -110,7 +110,7 @@ impl Regulariser {
                 let way = g.sub(real, fake);
                 let part = g.mul(way, e);
                 let mixed = g.add(fake, part);
-                let squares = squared_slopes(g, mixed, &mut critic);
+                let squares = squared_slopes(g, mixed, &mut discriminator);
                 // Away from the root's vertical tangent at 0, where second-order gradients would be infinite.
                 let away = g.affine(squares, 1.0, 1e-12);
                 let norms = g.unary(Unary::Sqrt, away);
@@ -136,7 +136,7 @@ pub fn clipped(g: &mut Graph, weights: NodeId, limit: f32) -> NodeId {
     g.affine(below, -1.0, limit)
 }
 
-/// Half the squared length of both players' gradients, times `weight`: what consensus optimisation adds to both losses.
+/// Half the squared length of both players' gradients, times `weight`: what consensus optimization adds to both losses.
 pub fn consensus(g: &mut Graph, gradients: [NodeId; 2], weight: f32) -> NodeId {
     let squares = gradients.map(|v| {
         let squares = g.square(v);
@@ -147,9 +147,13 @@ pub fn consensus(g: &mut Graph, gradients: [NodeId; 2], weight: f32) -> NodeId {
 }
 
 /// |∇D(x)|² of each example: shape [batch, 1, …].
-pub fn squared_slopes(g: &mut Graph, x: NodeId, critic: &mut impl FnMut(&mut Graph, NodeId) -> NodeId) -> NodeId {
+pub fn squared_slopes(
+    g: &mut Graph,
+    x: NodeId,
+    discriminator: &mut impl FnMut(&mut Graph, NodeId) -> NodeId,
+) -> NodeId {
     let x = g.detach(x);
-    let scores = critic(g, x);
+    let scores = discriminator(g, x);
     let sum = g.sum(scores);
     let slope = g.grad(sum, &[x])[0];
     let squares = g.square(slope);

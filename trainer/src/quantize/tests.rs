@@ -38,7 +38,7 @@ fn conv3(c_in: usize, c_out: usize) -> FloatOp {
 }
 
 fn check(net: &FloatNet, least_db: f64) -> Report {
-    let report = quantise(net, &Options { calibration: 128, comparison: 100, ..Options::default() }).unwrap().report;
+    let report = quantize(net, &Options { calibration: 128, comparison: 100, ..Options::default() }).unwrap().report;
     println!("{report}");
     assert!(report.psnr.mean_db >= least_db, "{report}");
     report
@@ -71,7 +71,7 @@ fn leaky_upsampling_and_sigmoid_keep_their_pictures() {
     net.range = (0.0, 1.0);
     let fused = check(&net, 40.0);
     let apart =
-        quantise(&net, &Options { fuse_upsampling: false, calibration: 64, comparison: 50, ..Options::default() })
+        quantize(&net, &Options { fuse_upsampling: false, calibration: 64, comparison: 50, ..Options::default() })
             .unwrap()
             .report;
     assert!(apart.psnr.mean_db > 40.0, "{apart}");
@@ -128,9 +128,9 @@ fn a_flash_budget_buys_speed_and_changes_no_picture() {
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
     let relu = Activation::Relu;
     let net = net(16, &[(dense, relu), (up(24, 16), relu), (up(16, 1), Activation::Tanh)]);
-    let with = |layouts| quantise(&net, &Options { calibration: 32, comparison: 8, layouts, ..Options::default() });
+    let with = |layouts| quantize(&net, &Options { calibration: 32, comparison: 8, layouts, ..Options::default() });
     let of = |layouts| {
-        let Quantised { report, .. } = with(layouts).unwrap();
+        let Quantized { report, .. } = with(layouts).unwrap();
         (report.flash_bytes, report.psnr, report.layers.iter().map(|l| l.layout).collect::<Vec<_>>())
     };
     let (compact, psnr, layouts) = of(Layouts::Compact);
@@ -151,7 +151,7 @@ fn a_flash_budget_buys_speed_and_changes_no_picture() {
 #[test]
 fn what_cannot_run_is_refused_by_name() {
     let dense = |inputs, h, w, c| FloatOp::Dense { inputs, h, w, c };
-    let message = |net: &FloatNet| quantise(net, &Options::default()).unwrap_err().to_string();
+    let message = |net: &FloatNet| quantize(net, &Options::default()).unwrap_err().to_string();
     let toy = net(2, &[(dense(2, 1, 1, 128), Activation::Relu), (dense(128, 1, 1, 2), Activation::Linear)]);
     assert!(message(&toy).contains("it makes 2 numbers, not a picture"), "{}", message(&toy));
 
@@ -176,20 +176,20 @@ fn what_cannot_run_is_refused_by_name() {
 }
 
 #[test]
-fn a_critic_behind_the_picture_scores_as_it_did_in_floats() {
+fn a_discriminator_behind_the_picture_scores_as_it_did_in_floats() {
     let (relu, leaky) = (Activation::Relu, Activation::LeakyRelu(0.2));
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 12 };
     let generator = net(16, &[(dense, relu), (up(12, 8), relu), (up(8, 1), Activation::Tanh)]);
     let halve = |c_in, c_out| FloatOp::Conv { k: 4, s: 2, p: 1, c_in, c_out };
     let last = FloatOp::Dense { inputs: 4 * 4 * 12, h: 1, w: 1, c: 1 };
-    let critic = net(256, &[(halve(1, 8), leaky), (halve(8, 12), leaky), (last, Activation::Linear)]);
+    let discriminator = net(256, &[(halve(1, 8), leaky), (halve(8, 12), leaky), (last, Activation::Linear)]);
     let pictures: Vec<f32> = random(40 * 256, 0.5, 77).iter().map(|v| v.clamp(-1.0, 1.0)).collect();
     for real in [None, Some(&pictures[..])] {
-        let judged = generator.clone().judged_by(critic.clone(), real);
+        let judged = generator.clone().judged_by(discriminator.clone(), real);
         let options = Options { calibration: 128, comparison: 50, ..Options::default() };
-        let quantised = quantise(&judged, &options).unwrap();
-        assert!(quantised.report.psnr.mean_db > 38.0, "{}", quantised.report);
-        let model = ganlet_runtime::Model::from_bytes(&quantised.file).unwrap();
+        let quantized = quantize(&judged, &options).unwrap();
+        assert!(quantized.report.psnr.mean_db > 38.0, "{}", quantized.report);
+        let model = ganlet_runtime::Model::from_bytes(&quantized.file).unwrap();
         let mut arena = vec![0; model.arena_len()];
         let mut generator = ganlet_runtime::Generator::new(&model, &mut arena).unwrap();
         let mut scores = Vec::new();
@@ -218,9 +218,9 @@ fn classes_are_inputs_behind_the_latent_and_change_the_picture() {
     let plain = net(8 + 3, &[(dense, Activation::Relu), (up(12, 1), Activation::Tanh)]);
     let classed = FloatNet { classes: 3, ..plain };
     assert_eq!(classed.inputs(7)[8..], [0, 32, 0]);
-    let quantised = quantise(&classed, &Options { calibration: 128, comparison: 60, ..Options::default() }).unwrap();
-    assert!(quantised.report.psnr.mean_db > 38.0, "{}", quantised.report);
-    let model = ganlet_runtime::Model::from_bytes(&quantised.file).unwrap();
+    let quantized = quantize(&classed, &Options { calibration: 128, comparison: 60, ..Options::default() }).unwrap();
+    assert!(quantized.report.psnr.mean_db > 38.0, "{}", quantized.report);
+    let model = ganlet_runtime::Model::from_bytes(&quantized.file).unwrap();
     assert_eq!((model.latent_len(), model.classes()), (8, 3));
     let mut arena = vec![0; model.arena_len()];
     let mut generator = ganlet_runtime::Generator::new(&model, &mut arena).unwrap();
@@ -258,6 +258,6 @@ fn depthwise_layers_and_sums_keep_their_pictures() {
     assert!(residual.forward(&z).iter().zip(&fused.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-5));
     check(&residual, 40.0);
     residual.layers[6].op = FloatOp::Add { other: FloatSource::Layer(0) };
-    let refused = quantise(&residual, &Options::default()).unwrap_err().to_string();
+    let refused = quantize(&residual, &Options::default()).unwrap_err().to_string();
     assert!(refused.starts_with("layer 6 (add) cannot be exported: it adds 8×8×16 and 4×4×24"), "{refused}");
 }
