@@ -25,10 +25,10 @@ pub struct Optimizer {
     #[serde(default)]
     pub kind: Kind,
     /// Step size at the start.
-    pub rate: f32,
+    pub learning_rate: f32,
     /// The generator's step size, where it is another (Heusel et al. 2017).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generator_rate: Option<f32>,
+    pub generator_learning_rate: Option<f32>,
     /// Part of the last step that gradient descent keeps.
     #[serde(default)]
     pub momentum: f32,
@@ -55,7 +55,7 @@ fn epsilon() -> f32 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scalars {
     /// Step size now.
-    pub rate: f32,
+    pub learning_rate: f32,
     /// 1/(1-β1^t); 1 where the kind does not correct.
     pub mean_correction: f32,
     /// 1/(1-β2^t); 1 where the kind does not correct.
@@ -78,9 +78,10 @@ impl Optimizer {
     pub fn scalars(&self, t: u64, factor: f32, generator: bool) -> Scalars {
         let corrects = matches!(self.kind, Kind::Adam | Kind::Amsgrad);
         let correction = |beta: f32| if corrects { (1.0 / (1.0 - f64::from(beta).powf(t as f64))) as f32 } else { 1.0 };
-        let rate = if generator { self.generator_rate.unwrap_or(self.rate) } else { self.rate };
+        let learning_rate =
+            if generator { self.generator_learning_rate.unwrap_or(self.learning_rate) } else { self.learning_rate };
         Scalars {
-            rate: rate * factor,
+            learning_rate: learning_rate * factor,
             mean_correction: correction(self.beta1),
             square_correction: correction(self.beta2),
         }
@@ -100,7 +101,7 @@ impl Optimizer {
         moments: Moments<NodeId>,
         scalars: [NodeId; 3],
     ) -> (NodeId, Moments<NodeId>) {
-        let [rate, mean_correction, square_correction] = scalars;
+        let [learning_rate, mean_correction, square_correction] = scalars;
         let blend = |g: &mut Graph, old: NodeId, new: NodeId, beta: f32| {
             let (old, new) = (g.affine(old, beta, 0.0), g.affine(new, 1.0 - beta, 0.0));
             g.add(old, new)
@@ -134,7 +135,7 @@ impl Optimizer {
                 g.div(mean, below)
             }
         };
-        let step = g.mul(direction, rate);
+        let step = g.mul(direction, learning_rate);
         (g.sub(weights, step), next)
     }
 
@@ -228,17 +229,17 @@ mod tests {
 
     fn optimizer(kind: Kind) -> Optimizer {
         let (momentum, beta1, beta2, epsilon) = (0.5, 0.9, 0.99, 1e-8);
-        Optimizer { kind, rate: 0.1, generator_rate: Some(0.2), momentum, beta1, beta2, epsilon }
+        Optimizer { kind, learning_rate: 0.1, generator_learning_rate: Some(0.2), momentum, beta1, beta2, epsilon }
     }
 
     #[test]
     fn corrections_follow_the_paper() {
         let s = optimizer(Kind::Adam).scalars(1, 0.5, false);
         assert!((s.mean_correction - 10.0).abs() < 1e-4 && (s.square_correction - 100.0).abs() < 1e-3);
-        assert_eq!(s.rate, 0.05);
+        assert_eq!(s.learning_rate, 0.05);
         assert_eq!(
             optimizer(Kind::Sgd).scalars(1, 1.0, true),
-            Scalars { rate: 0.2, mean_correction: 1.0, square_correction: 1.0 }
+            Scalars { learning_rate: 0.2, mean_correction: 1.0, square_correction: 1.0 }
         );
     }
 
@@ -254,7 +255,7 @@ mod tests {
             let state = Moments { mean: inputs[2], square: inputs[3], peak };
             let (new, next) = optimizer.step(&mut g, inputs[0], inputs[1], state, [inputs[5], inputs[6], inputs[7]]);
             let s = optimizer.scalars(t as u64 + 1, 1.0, false);
-            let scalars = [s.rate, s.mean_correction, s.square_correction].map(f64::from);
+            let scalars = [s.learning_rate, s.mean_correction, s.square_correction].map(f64::from);
             let fed = [at, slope].into_iter().chain(moments).chain(scalars);
             let feeds =
                 Feeds { values: inputs.iter().copied().zip(fed.map(|v| vec![v])).collect(), ..Feeds::default() };

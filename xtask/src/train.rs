@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
   cargo xtask train                                     the built-in 16x16 faces
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
   cargo xtask train faces --data photos/                your own folder of PNG and JPEG pictures, at 16x16
-  cargo xtask train --set optimizer.rate=0.0005         one setting changed; --dry-run shows them all
+  cargo xtask train --set optimizer.learning_rate=0.0005         one setting changed; --dry-run shows them all
   cargo xtask train ring --seeds 5                      the same recipe with seeds 1 to 5
   cargo xtask train --resume latest --steps 20000       longer than it was meant to be")]
 pub(crate) struct Args {
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// What to imitate: a folder of pictures, an IDX, IDX.gz or NPZ file, or the name of a built-in set
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
-    /// Change a key of the recipe, as in train.batch=32; may be repeated
+    /// Change a key of the recipe, as in train.batch_size=32; may be repeated
     #[arg(long, value_name = "K=V")]
     pub(crate) set: Vec<String>,
     /// Steps of the whole run
@@ -148,7 +148,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 
 /// Trains `steps` steps and tells each part of them in words (Goodfellow et al. 2014, algorithm 1).
 fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
-    let batch = trainer.recipe().train.batch;
+    let batch = trainer.recipe().train.batch_size;
     let mut text = String::new();
     for _ in 0..steps.min(trainer.steps()) {
         let step = trainer.step() + 1;
@@ -157,7 +157,7 @@ fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
                 Part::Drawn => format!("step {step}: draw {batch} latents z and {batch} real examples x; make G(z)\n"),
                 Part::Discriminator => format!(
                     "step {step}: judge x and G(z) together, D(x) {:.3}, D(G(z)) {:.3}; move D against its loss {:.4}\n",
-                    r.judged_real, r.judged_fake, r.discriminator_loss
+                    r.d_real, r.d_fake, r.discriminator_loss
                 ),
                 Part::Generator => {
                     format!("step {step}: move G against its loss {:.4}, through D, which stays\n", r.generator_loss)

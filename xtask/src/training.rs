@@ -62,8 +62,8 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     let count = data.len().map_or("endless".to_owned(), |n| n.to_string());
     console::note(&format!("  data       {} ({count} of {}) ", data.name(), shape.join("x")));
     notes.iter().for_each(|n| console::note(&format!("             {n}")));
-    if let Some(n) = data.len().filter(|n| *n < recipe.train.batch) {
-        let batch = recipe.train.batch;
+    if let Some(n) = data.len().filter(|n| *n < recipe.train.batch_size) {
+        let batch = recipe.train.batch_size;
         console::note(&format!(
             "             a batch of {batch} is larger than the set of {n}: items are drawn again within it"
         ));
@@ -75,7 +75,7 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
         trainer.generator().len(),
         trainer.discriminator().len(),
         trainer.flops() / 1e9,
-        recipe.train.batch
+        recipe.train.batch_size
     ));
     if data.shape().len() == 3 && trainer.generator().input[0] > MAX_LATENT {
         console::note(&format!(
@@ -158,7 +158,7 @@ impl View {
             Event::Alarm(alarm) => self.say(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
             Event::WentBack(step, rate) => {
                 self.bar.set_position(step);
-                self.say(&format!("back to step {step}, and on with optimizer.rate {rate:.2e}"));
+                self.say(&format!("back to step {step}, and on with optimizer.learning_rate {rate:.2e}"));
             }
             Event::Converged => {
                 self.say(
@@ -181,10 +181,10 @@ fn numbers(r: &Report) -> String {
         "loss D {:.3} G {:.3}  D(real) {:.2} D(fake) {:.2}  gradient D {:.2} G {:.2}",
         r.discriminator_loss,
         r.generator_loss,
-        r.judged_real,
-        r.judged_fake,
-        r.discriminator_gradient,
-        r.generator_gradient
+        r.d_real,
+        r.d_fake,
+        r.discriminator_gradient_norm,
+        r.generator_gradient_norm
     )
 }
 

@@ -47,7 +47,7 @@ fn equals_the_oracle(quantized: &Quantized) -> Vec<oracle::Tensor> {
     tensors
 }
 
-const SMALL: [&str; 3] = ["train.batch=16", "generator.latent=24", "discriminator.widths=[16, 24]"];
+const SMALL: [&str; 3] = ["train.batch_size=16", "generator.latent=24", "discriminator.widths=[16, 24]"];
 
 #[test]
 fn a_trained_pyramid_draws_level_by_level() {
@@ -98,7 +98,7 @@ fn every_architecture_is_exported_bit_for_bit() {
             "faces",
             &[
                 "generator.widths=[24, 16]",
-                "generator.doubling=nearest",
+                "generator.upsampling=nearest",
                 "generator.refine=false",
                 "discriminator.stem=8",
             ],
@@ -112,7 +112,8 @@ fn every_architecture_is_exported_bit_for_bit() {
 
 #[test]
 fn a_code_of_signs_means_the_same_in_integers() {
-    let settings = ["generator.latent=6", "generator.code=4", "generator.hidden=[32, 32]", "train.batch=32"];
+    let settings =
+        ["generator.latent=6", "generator.binary_latents=4", "generator.hidden=[32, 32]", "train.batch_size=32"];
     let quantized = trained("ring", 100, &settings);
     assert!(quantized.report.psnr.mean_db > 36.0, "{}", quantized.report);
     let tensors = equals_the_oracle(&quantized);
@@ -124,7 +125,7 @@ fn a_code_of_signs_means_the_same_in_integers() {
 /// 59 % after so few steps; those of the recipe reach 97 %.
 #[test]
 fn digits_of_a_short_run_are_read_as_the_class_that_was_asked_for() {
-    let settings = ["train.batch=32", "train.ema=0.98"];
+    let settings = ["train.batch_size=32", "train.ema=0.98"];
     let quantized = trained("digits-classes", 700, &settings);
     let pictures = int8_pictures(&quantized.file, 0, 400, |_, _| {}).unwrap();
     let loaded = run::load(&Recipe::open("digits-classes", &[]).unwrap()).unwrap();

@@ -54,7 +54,7 @@ fn the_celeba_recipe_is_the_dcgan_of_the_documents() {
     assert!(matches!(generator.layers[1], Layer::BatchNorm { channels: 512 }));
     assert!(discriminator.layers.contains(&Layer::Activation(Activation::Leaky(0.2))));
     let train = &recipe.train;
-    assert_eq!((train.discriminator_steps, train.generator_steps, train.batch), (1, 2, 16));
+    assert_eq!((train.discriminator_steps, train.generator_steps, train.batch_size), (1, 2, 16));
     assert_eq!((train.plot_every, train.sample_every, recipe.data.range), (100, 400, [-0.5, 0.5]));
     // Fan-based: variance 2/(in + out) of each layer, not one deviation for all.
     for (name, fans) in [("0.weight", 128.0 + 8192.0), ("3.weight", 4.0 * 512.0 + 16.0 * 256.0)] {
@@ -86,7 +86,7 @@ fn combinations_that_cannot_work_are_refused_with_what_can() {
             "discriminator.batch_norm = false",
         ),
         ("ring", "technique.label_real=0.9", "label smoothing", "non-saturating"),
-        ("ring", "technique.packing=3", "does not divide", "train.batch = 513"),
+        ("ring", "technique.packing=3", "does not divide", "train.batch_size = 513"),
         ("ring+non-saturating", "technique.unroll=0", "unroll = 0", "leave the key away"),
         ("ring", "objective.loss=began", "restores", "autoencoder"),
         ("ring+minimax", "objective.loss=wasserstein", "slope", "gradient-penalty"),
@@ -96,11 +96,11 @@ fn combinations_that_cannot_work_are_refused_with_what_can() {
         ("ring+two-sided-labels", "technique.label_fake=0.95", "label_fake", "label_real"),
         ("ring+began", "objective.regularizer={kind=\"r1\", gamma=1}", "began", "leave regularizer"),
         ("ring+balanced", "train.discriminator_steps=1", "none to leave out", "train.discriminator_steps = 5"),
-        ("ring+wasserstein-gp", "train.balance=0.5", "no logits", "leave train.balance away"),
+        ("ring+wasserstein-gp", "train.discriminator_margin=0.5", "no logits", "leave train.discriminator_margin away"),
         ("ring+balanced+hinge", "name=x", "no logits", "non-saturating"),
         ("faces-pyramid", "generator.widths=[8]", "one level", "dcgan"),
-        ("ring+discrimination", "train.batch=1", "compares the examples", "raise train.batch"),
-        ("ring+packed-2+discrimination", "train.batch=2", "compares the examples", "raise train.batch"),
+        ("ring+discrimination", "train.batch_size=1", "compares the examples", "raise train.batch_size"),
+        ("ring+packed-2+discrimination", "train.batch_size=2", "compares the examples", "raise train.batch_size"),
         ("ring+feature-matching", "discriminator.hidden=[]", "no hidden layer", "discriminator.hidden = [64]"),
     ] {
         let message = Recipe::open(name, &[setting.to_owned()]).expect_err(setting).to_string();
@@ -120,8 +120,8 @@ fn a_pyramid_needs_sides_that_halve() {
 
 #[test]
 fn an_unknown_setting_lists_those_near_it() {
-    let message = Recipe::open("ring", &["optimizer.rate=1".into()]).unwrap_err().to_string();
-    assert!(message.contains("optimizer.rate"), "{message}");
+    let message = Recipe::open("ring", &["optimizer.learning_rate=1".into()]).unwrap_err().to_string();
+    assert!(message.contains("optimizer.learning_rate"), "{message}");
     let message = Recipe::open("ring", &["packing=2".into()]).unwrap_err().to_string();
     assert!(message.contains("technique.packing"), "{message}");
     let message = Recipe::open("rnig", &[]).unwrap_err().to_string();
@@ -156,17 +156,17 @@ fn a_recipe_survives_being_written_and_read() {
 #[test]
 fn settings_change_a_copy() {
     let set = |s: &str| Recipe::open("faces", &[s.to_owned()]);
-    assert_eq!(set("train.batch=32").unwrap().train.batch, 32);
+    assert_eq!(set("train.batch_size=32").unwrap().train.batch_size, 32);
     assert_eq!(set("optimizer.beta1=.5").unwrap().optimizer.beta1, 0.5);
     assert_eq!(set("generator.widths=[8, 8]").unwrap().name, "faces");
     for (setting, word) in [
         ("train.bath=32", "bath"),
         ("trian.batch=32", "trian"),
-        ("train.batch", "key=value"),
-        ("train.batch=0", "train.batch = 0"),
-        ("train.batch=\"many\"", "many"),
+        ("train.batch_size", "key=value"),
+        ("train.batch_size=0", "train.batch_size = 0"),
+        ("train.batch_size=\"many\"", "many"),
         ("objective.loss=best", "best"),
-        ("optimizer.rate=-1", "optimizer.rate"),
+        ("optimizer.learning_rate=-1", "optimizer.learning_rate"),
         ("data.range=[1, -1]", "data.range"),
         ("discriminator.batch_norm=true", "batch normalization"),
         ("data.size=[5000, 16]", "data.size"),
@@ -180,9 +180,9 @@ fn settings_change_a_copy() {
 
 #[test]
 fn recipes_that_differ_say_where() {
-    let (a, b) = (Recipe::open("ring", &[]).unwrap(), Recipe::open("ring", &["train.batch=7".into()]).unwrap());
+    let (a, b) = (Recipe::open("ring", &[]).unwrap(), Recipe::open("ring", &["train.batch_size=7".into()]).unwrap());
     assert_eq!(a.difference(&a), None);
-    assert_eq!(a.difference(&b).unwrap(), format!("train.batch: {} against 7", a.train.batch));
+    assert_eq!(a.difference(&b).unwrap(), format!("train.batch_size: {} against 7", a.train.batch_size));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn shapes_that_cannot_be_made_are_refused() {
         ("generator.latent=0", "width of 0"),
         ("discriminator.widths=[8, 8, 8, 8, 8, 8, 8, 8]", "fewer widths"),
         ("data.source=\"ring\"", "mlp"),
-        ("train.batch=65536", "GB"),
+        ("train.batch_size=65536", "GB"),
         ("generator.widths=[16384, 16384]", "GB"),
         ("generator.widths=[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "cannot be halved"),
     ] {

@@ -18,16 +18,16 @@ fn trainer(recipe: &Recipe, steps: u64, threads: usize) -> Trainer {
 /// A small run of each kind of network.
 fn small() -> Vec<Recipe> {
     vec![
-        recipe("ring", &["train.batch=32"]),
+        recipe("ring", &["train.batch_size=32"]),
         recipe(
             "faces",
-            &["train.batch=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]", "discriminator.stem=4"],
+            &["train.batch_size=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]", "discriminator.stem=4"],
         ),
-        recipe("digits-dcgan", &["train.batch=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]"]),
+        recipe("digits-dcgan", &["train.batch_size=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]"]),
         recipe(
             "digits",
             &[
-                "train.batch=4",
+                "train.batch_size=4",
                 "discriminator.widths=[8, 8]",
                 "objective.loss=\"wasserstein\"",
                 "objective.regularizer={kind=\"gradient-penalty\", lambda=10.0}",
@@ -96,7 +96,7 @@ fn any_number_of_threads_trains_the_same() {
 #[test]
 fn a_run_stops_resumes_and_keeps_what_it_should() {
     let root = tempfile::tempdir().unwrap();
-    let settings = ["train.batch=16", "train.save_every=4", "train.log_every=2", "train.sample_every=4"];
+    let settings = ["train.batch_size=16", "train.save_every=4", "train.log_every=2", "train.sample_every=4"];
     let recipe = recipe("bimodal-1d", &settings);
     let folder = Folder::create(root.path(), None, &recipe).unwrap();
     assert!(folder.path().ends_with("00001-bimodal-1d"));
@@ -135,7 +135,7 @@ fn a_run_stops_resumes_and_keeps_what_it_should() {
 fn plots_and_samples_come_at_their_intervals() {
     let root = tempfile::tempdir().unwrap();
     let intervals = ["train.plot_every=3", "train.sample_every=4", "train.log_every=100", "train.save_every=100"];
-    let recipe = recipe("bimodal-1d", &[&["train.batch=8"][..], &intervals].concat());
+    let recipe = recipe("bimodal-1d", &[&["train.batch_size=8"][..], &intervals].concat());
     let folder = Folder::create(root.path(), None, &recipe).unwrap();
     let file = folder.path().join("losses.png");
     let mut plotted = Vec::new();
@@ -160,7 +160,7 @@ fn plots_and_samples_come_at_their_intervals() {
 #[test]
 fn a_broken_checkpoint_falls_back_to_the_one_before() {
     let root = tempfile::tempdir().unwrap();
-    let recipe = recipe("bimodal-1d", &["train.batch=8", "train.save_every=3"]);
+    let recipe = recipe("bimodal-1d", &["train.batch_size=8", "train.save_every=3"]);
     let folder = Folder::create(root.path(), None, &recipe).unwrap();
     Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
     let newest = folder.path().join("checkpoints/step-0000006.safetensors");
@@ -175,7 +175,7 @@ fn a_broken_checkpoint_falls_back_to_the_one_before() {
 #[test]
 fn a_resumed_run_never_deletes_what_it_just_saved() {
     let root = tempfile::tempdir().unwrap();
-    let recipe = recipe("bimodal-1d", &["train.batch=8", "train.save_every=3"]);
+    let recipe = recipe("bimodal-1d", &["train.batch_size=8", "train.save_every=3"]);
     let folder = Folder::create(root.path(), None, &recipe).unwrap();
     Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
     for later in [500, 900] {
@@ -205,7 +205,7 @@ fn two_runs_share_neither_a_folder_nor_a_step() {
 #[test]
 fn latest_is_the_newest_run_that_has_something_to_go_on_with() {
     let root = tempfile::tempdir().unwrap();
-    let recipe = recipe("bimodal-1d", &["train.batch=8"]);
+    let recipe = recipe("bimodal-1d", &["train.batch_size=8"]);
     let good = Folder::create(root.path(), None, &recipe).unwrap();
     Run::new(trainer(&recipe, 2, 1), good.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
     Folder::create(root.path(), None, &recipe).unwrap();
@@ -238,7 +238,12 @@ fn places_that_cannot_hold_a_run_are_named() {
 #[test]
 fn a_step_too_large_stops_the_run_and_keeps_the_last_good_checkpoint() {
     let root = tempfile::tempdir().unwrap();
-    let settings = ["train.batch=16", "train.save_every=1", "optimizer.rate=1e30", "objective.regularizer.gamma=1e30"];
+    let settings = [
+        "train.batch_size=16",
+        "train.save_every=1",
+        "optimizer.learning_rate=1e30",
+        "objective.regularizer.gamma=1e30",
+    ];
     let recipe = recipe("ring", &settings);
     let folder = Folder::create(root.path(), None, &recipe).unwrap();
     let mut run = Run::new(trainer(&recipe, 100, 1), folder.clone()).unwrap();
@@ -268,7 +273,7 @@ fn both_bumps_are_made_a_quarter_of_the_time_whatever_the_seed() {
 #[test]
 fn augmented_faces_come_nearer_to_the_real_ones() {
     let small =
-        ["generator.widths=[16, 12, 8]", "discriminator.stem=0", "discriminator.widths=[8, 16]", "train.batch=32"];
+        ["generator.widths=[16, 12, 8]", "discriminator.stem=0", "discriminator.widths=[8, 16]", "train.batch_size=32"];
     let recipe = recipe("faces+augment", &small);
     let loaded = run::load(&recipe).unwrap();
     let (real, held_out) = loaded.pictures.unwrap();

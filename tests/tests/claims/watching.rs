@@ -7,7 +7,8 @@ use ganlet_trainer::watch::{Kind, Real, Watch};
 
 /// A named recipe, of pictures with a small batch.
 fn recipe(name: &str, settings: &[&str]) -> Recipe {
-    let small = if name == "ring" || name == "grid" || name == "bimodal-1d" { &[][..] } else { &["train.batch=16"] };
+    let small =
+        if name == "ring" || name == "grid" || name == "bimodal-1d" { &[][..] } else { &["train.batch_size=16"] };
     let settings: Vec<_> = small.iter().chain(settings).map(|s| s.to_string()).collect();
     Recipe::open(name, &settings).unwrap()
 }
@@ -33,7 +34,7 @@ fn staged(name: &str, settings: &[&str]) -> Vec<(Kind, u64)> {
 
 #[test]
 fn staged_failures_raise_their_own_alarm_within_500_steps() {
-    let rate = staged("faces", &["optimizer.rate=3e-2"]);
+    let rate = staged("faces", &["optimizer.learning_rate=3e-2"]);
     assert!(matches!(rate[..], [(Kind::Divergence, 50)]), "{rate:?}");
     let discriminator = staged("faces+minimax", &["train.discriminator_steps=5"]);
     assert!(matches!(discriminator[..], [(Kind::Vanishing, _)]), "{discriminator:?}");
@@ -61,7 +62,7 @@ fn healthy_runs_raise_no_alarm() {
 #[test]
 fn a_run_that_diverged_goes_back_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = recipe("faces", &["optimizer.rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
+    let recipe = recipe("faces", &["optimizer.learning_rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
     let data = run::load(&recipe).unwrap().train;
     let trainer = Trainer::new(recipe.clone(), data, 1, 200, 1).unwrap();
     let mut run = Run::new(trainer, Folder::create(folder.path(), None, &recipe).unwrap()).unwrap();
@@ -77,7 +78,7 @@ fn a_run_that_diverged_goes_back_and_recovers() {
     let told = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
     assert!(told.starts_with("divergence at step 50") && told.contains("what helps"), "{told}");
     // The last rate stays with the run, and its samples have variety again: under 0.3 they would be a collapse, and they were all the same.
-    assert_eq!(run.checkpoint().recipe.optimizer.rate, rates.last().unwrap().1);
+    assert_eq!(run.checkpoint().recipe.optimizer.learning_rate, rates.last().unwrap().1);
     let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
     assert!(likeness.variety > 0.4, "{likeness:?}");
     assert!(run.folder.lines().windows(2).all(|l| l[0].report.step < l[1].report.step));
@@ -86,7 +87,7 @@ fn a_run_that_diverged_goes_back_and_recovers() {
 #[test]
 fn a_run_trained_too_long_keeps_its_best_checkpoint_and_its_last() {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = recipe("ring", &["train.batch=8", "train.save_every=10", "train.sample_every=1000"]);
+    let recipe = recipe("ring", &["train.batch_size=8", "train.save_every=10", "train.sample_every=1000"]);
     let trainer = Trainer::new(recipe.clone(), run::load(&recipe).unwrap().train, 1, 80, 1).unwrap();
     let mut run = Run::new(trainer, Folder::create(folder.path(), None, &recipe).unwrap()).unwrap();
     // Best at step 30, then ever worse; losses are not asked.

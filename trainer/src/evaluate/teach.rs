@@ -12,8 +12,8 @@ use crate::philox::Key;
 const BATCH: usize = 64;
 const ADAM: Optimizer = Optimizer {
     kind: Kind::Adam,
-    rate: 2e-3,
-    generator_rate: None,
+    learning_rate: 2e-3,
+    generator_learning_rate: None,
     momentum: 0.0,
     beta1: 0.9,
     beta2: 0.99,
@@ -101,7 +101,8 @@ pub fn teach(
             vary(&plain, shape, lesson.variation, Key { stream: 2 + i as u32, ..key }, picture);
         }
         let s = ADAM.scalars(step + 1, SCHEDULE.factor(step, lesson.steps), false);
-        let inputs: [&[f32]; 5] = [&pictures, &wanted, &[s.rate], &[s.mean_correction], &[s.square_correction]];
+        let inputs: [&[f32]; 5] =
+            [&pictures, &wanted, &[s.learning_rate], &[s.mean_correction], &[s.square_correction]];
         cpu.run(0, &inputs, Clock { seed: lesson.seed, step }).map_err(|e| e.to_string())?;
         progress(step + 1, cpu.output(0, 0)[0]);
     }

@@ -68,7 +68,7 @@ impl fmt::Display for NotFinite {
         let Self { guard, program, step, node } = self;
         write!(
             f,
-            "{guard} of the {program} is not finite at step {step}: the run diverged; try a third of optimizer.rate, or a smaller \
+            "{guard} of the {program} is not finite at step {step}: the run diverged; try a third of optimizer.learning_rate, or a smaller \
              penalty (the first such value is in {node})"
         )
     }

@@ -106,7 +106,7 @@ pub(super) fn watched(
         format!("data.size=[{SIDE}, {SIDE}]"),
         "generator.widths=[32, 24, 16]".to_owned(),
         "discriminator.widths=[24, 48]".to_owned(),
-        "train.batch=32".to_owned(),
+        "train.batch_size=32".to_owned(),
         format!("train.steps={steps}"),
     ];
     let recipe = Recipe::open("digits", &settings)?;

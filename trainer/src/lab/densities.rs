@@ -130,14 +130,14 @@ impl Line {
 /// Trains on a bell and draws (a) the start, (b) the discriminator near its best, (c) after steps of the generator, (d) the end.
 pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     let settings = [
-        "train.batch=256",
+        "train.batch_size=256",
         "train.ema=0",
         "train.steps=7000",
         "discriminator.hidden=[32, 32]",
         "generator.hidden=[32, 32]",
         "objective.regularizer={kind=\"r1\", gamma=0.004}",
         "schedule={kind=\"linear\", from=0.4, to=0.0}",
-        "optimizer.rate=0.002",
+        "optimizer.learning_rate=0.002",
     ];
     let recipe = Recipe::open("bimodal-1d+non-saturating", &settings.map(str::to_owned))?;
     let mixture = Mixture::bell();

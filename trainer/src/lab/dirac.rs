@@ -26,7 +26,15 @@ struct Way {
 }
 
 const fn descent(kind: Kind, rate: f32, momentum: f32) -> Optimizer {
-    Optimizer { kind, rate, generator_rate: None, momentum, beta1: 0.0, beta2: 0.99, epsilon: 1e-8 }
+    Optimizer {
+        kind,
+        learning_rate: rate,
+        generator_learning_rate: None,
+        momentum,
+        beta1: 0.0,
+        beta2: 0.99,
+        epsilon: 1e-8,
+    }
 }
 
 const SGD: Optimizer = descent(Kind::Sgd, 0.1, 0.0);
@@ -120,7 +128,7 @@ impl Way {
             for (player, step) in steps.iter().enumerate() {
                 let s = self.optimizer.scalars(t + 1, 1.0, player == 1);
                 let [mean, square] = moments[player];
-                let scalars = [s.rate, s.mean_correction, s.square_correction].map(f64::from);
+                let scalars = [s.learning_rate, s.mean_correction, s.square_correction].map(f64::from);
                 let fed = at.into_iter().chain([mean, square]).chain(scalars).map(|v| vec![v]);
                 let feeds = Feeds {
                     values: step.inputs.iter().copied().zip(fed).collect(),
@@ -175,7 +183,7 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         let word = verdict(&path);
         table.push([
             way.name.into(),
-            format!("{:?} {}", way.optimizer.kind, way.optimizer.rate).to_lowercase(),
+            format!("{:?} {}", way.optimizer.kind, way.optimizer.learning_rate).to_lowercase(),
             format!("{:.4}", radius(&path[100])),
             format!("{:.4}", tail(&path)),
             word.into(),

@@ -29,7 +29,7 @@ pub use vanishing::vanishing;
 use crate::data::DataError;
 use crate::evaluate::EvaluateError;
 use crate::exec::NotFinite;
-use crate::nets::Impossible;
+use crate::nets::NetworkError;
 use crate::recipe::RecipeError;
 use std::fmt;
 
@@ -127,7 +127,7 @@ macro_rules! asked {
     )*};
 }
 
-asked!(RecipeError, Impossible, DataError, EvaluateError);
+asked!(RecipeError, NetworkError, DataError, EvaluateError);
 
 /// Refuses values of `option` of which one is there twice.
 fn each_once<T: PartialEq + fmt::Debug>(option: &str, values: &[T]) -> Result<(), LabError> {

@@ -23,13 +23,13 @@ const CLASSIC: [&str; 6] = [
     "schedule={kind=\"constant\"}",
     "objective.penalty_to=1.0",
     "train.ema=0",
-    "train.batch=128",
+    "train.batch_size=128",
 ];
 /// Rates of that game, the discriminator's first. On the ring the discriminator is four times as fast and soon too good for minimax, which rests on a
 /// part of the modes; on the grid the generator is ten times as fast (Metz et al. 2017), and wanders where nothing holds it.
 const RATES: [(&str, [&str; 2]); 2] = [
-    ("ring", ["optimizer.rate=0.004", "optimizer.generator_rate=0.001"]),
-    ("grid", ["optimizer.rate=0.0001", "optimizer.generator_rate=0.001"]),
+    ("ring", ["optimizer.learning_rate=0.004", "optimizer.generator_learning_rate=0.001"]),
+    ("grid", ["optimizer.learning_rate=0.0001", "optimizer.generator_learning_rate=0.001"]),
 ];
 /// The spread of every mode that is wanted, over σ.
 const SPREAD: (f64, f64) = (0.7, 1.3);
@@ -50,15 +50,15 @@ pub const REMEDIES: [&str; 29] = [
     "smooth-labels",
     "two-sided-labels",
     "noise",
-    "history",
+    "historical-averaging",
     "spectral-norm",
     "consensus",
     "r1",
     "lazy-r1",
     "r2",
     "r1r2",
-    "discrimination",
-    "deviation",
+    "minibatch-discrimination",
+    "minibatch-stddev",
     "packed-2",
     "packed-4",
     "generator-first",
@@ -246,8 +246,8 @@ fn opened(asked: &Points, method: &str) -> Result<Recipe, LabError> {
     let settings: Vec<_> = own.chain(asked.settings.iter().cloned()).collect();
     let mut recipe = Recipe::open(&format!("{}+{method}", asked.recipe), &settings)?;
     // A plain discriminator, as those that collapse have it; not every family has the key.
-    if let Discriminator::Mlp { octaves, .. } = &mut recipe.discriminator {
-        *octaves = 0;
+    if let Discriminator::Mlp { fourier_features, .. } = &mut recipe.discriminator {
+        *fourier_features = 0;
     }
     Ok(recipe)
 }
@@ -366,7 +366,7 @@ mod tests {
     fn a_method_that_diverges_has_its_row_and_the_next_is_trained() {
         let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
         // Adam divides by the size of its gradients and bears the rate; plain descent does not.
-        let settings = vec!["optimizer.rate=10".to_owned()];
+        let settings = vec!["optimizer.learning_rate=10".to_owned()];
         let methods = ["momentum", "non-saturating"].map(str::to_owned).to_vec();
         let mut asked = Points { recipe: "ring", methods, seeds: 1, steps: Some(30), settings };
         let found = points(&asked, &mut watch).unwrap();

@@ -44,8 +44,8 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
     // All recipes are opened before anything is trained.
     let open = |discriminator: f32, generator: f32| {
         let own = [
-            format!("optimizer.rate={discriminator:?}"),
-            format!("optimizer.generator_rate={generator:?}"),
+            format!("optimizer.learning_rate={discriminator:?}"),
+            format!("optimizer.generator_learning_rate={generator:?}"),
             format!("train.steps={}", asked.steps),
         ];
         let settings: Vec<_> = asked.settings.iter().cloned().chain(own).collect();

@@ -146,7 +146,7 @@ pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabEr
     let notes = vec![format!(
         "{} steps of batch {} in {:.0} s on {} threads, a generator of {} weights",
         trainer.step(),
-        recipe.train.batch,
+        recipe.train.batch_size,
         seconds,
         trainer.threads(),
         trainer.generator().len()

@@ -88,11 +88,11 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
 
 /// Trains a discriminator on two known Gaussians: its largest error against p/(p+q) where there is mass; nothing when it was stopped.
 fn best_discriminator(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
-    let network = Discriminator::Mlp { hidden: vec![64, 64], octaves: 0 }.network(&[1], Judging::default())?;
+    let network = Discriminator::Mlp { hidden: vec![64, 64], fourier_features: 0 }.network(&[1], Judging::default())?;
     let optimizer = Optimizer {
         kind: Kind::Adam,
-        rate: 3e-3,
-        generator_rate: None,
+        learning_rate: 3e-3,
+        generator_learning_rate: None,
         momentum: 0.0,
         beta1: 0.9,
         beta2: 0.999,
@@ -131,7 +131,7 @@ fn best_discriminator(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
             return Ok(None);
         }
         let s = optimizer.scalars(step + 1, schedule.factor(step, STEPS), false);
-        cpu.run(0, &[&[s.rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
+        cpu.run(0, &[&[s.learning_rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
     }
     cpu.run(1, &[&grid], Clock { seed: 1, step: 0 })?;
     let learned: Vec<_> = cpu.output(1, 0).iter().map(|v| f64::from(*v)).collect();

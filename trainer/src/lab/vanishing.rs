@@ -27,8 +27,12 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             break;
         }
         (watch.tell)(way);
-        let settings =
-            ["data.scale=4", "train.discriminator_steps=1", "optimizer.rate=0.003", "technique.noise_until=1000"];
+        let settings = [
+            "data.scale=4",
+            "train.discriminator_steps=1",
+            "optimizer.learning_rate=0.003",
+            "technique.noise_until=1000",
+        ];
         let mut settings = settings.map(str::to_owned).to_vec();
         // Noise that reaches as far as the gap does.
         settings.extend((way == "noise").then(|| "technique.noise=2".to_owned()));
@@ -42,7 +46,7 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
                 // The mean over a few batches; every look leaves the weights as they were.
                 let mut sum = 0.0;
                 for _ in 0..8 {
-                    sum += f64::from(trainer.advance_one(true)?.generator_gradient) / 8.0;
+                    sum += f64::from(trainer.advance_one(true)?.generator_gradient_norm) / 8.0;
                     let here = trainer.step();
                     trainer.restore(store.clone(), here);
                 }
@@ -69,7 +73,7 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             format!("{:.2e}", at(last)),
             format!("{:.1} %", 100.0 * kept),
         ]);
-        values.push(json!({ "method": way, "judged_fake": end, "gradients": seen, "kept": kept }));
+        values.push(json!({ "method": way, "d_fake": end, "gradients": seen, "kept": kept }));
         if DRAWN.contains(&way) {
             series.push(Series::new(way, seen.iter().map(|(s, v)| (s + 1.0, *v)).collect()));
         }

@@ -1,5 +1,5 @@
 //! Families of discriminators, and what lets a discriminator see several examples or their classes.
-use super::{HALVE, Impossible, KEEP, PAIRS, leaky, no_picture, widths_ok};
+use super::{HALVE, KEEP, NetworkError, PAIRS, leaky, no_picture, widths_ok};
 use crate::nn::{Layer, Network};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub enum Discriminator {
         /// Scales at which the discriminator sees each number beside the number itself, each twice as fine as the one before
         /// (after the features of Tancik et al. 2020).
         #[serde(default)]
-        octaves: usize,
+        fourier_features: usize,
     },
     /// Halving convolutions with LeakyReLU (slope 0.2) between, then a dense layer to one score.
     Dcgan {
@@ -52,7 +52,7 @@ pub enum Minibatch {
     #[default]
     None,
     /// The mean standard deviation over the batch as one feature more (Karras et al. 2018).
-    Deviation,
+    Stddev,
     /// Nearness to the others through learned kernels (Salimans et al. 2016).
     Discrimination,
 }
@@ -89,7 +89,7 @@ impl Discriminator {
     }
 
     /// The network for examples of `shape`; its output is one score an example, or the restored example.
-    pub fn network(&self, shape: &[usize], judging: Judging) -> Result<Network, Impossible> {
+    pub fn network(&self, shape: &[usize], judging: Judging) -> Result<Network, NetworkError> {
         let what = "discriminator";
         let mut shape = shape.to_vec();
         if let Some(last) = shape.last_mut() {
@@ -98,19 +98,19 @@ impl Discriminator {
         let mut layers = Vec::new();
         let mut inputs = shape.iter().product();
         match (self, &shape[..]) {
-            (Self::Mlp { hidden, octaves }, _) => {
-                if *octaves > MOST_OCTAVES {
-                    let why = format!("octaves = {octaves}: expected 0 to {MOST_OCTAVES}");
-                    return Err(Impossible::new(what, why));
+            (Self::Mlp { hidden, fourier_features }, _) => {
+                if *fourier_features > MOST_OCTAVES {
+                    let why = format!("fourier_features = {fourier_features}: expected 0 to {MOST_OCTAVES}");
+                    return Err(NetworkError::new(what, why));
                 }
-                if *octaves > 0 && shape.len() != 1 {
-                    return Err(Impossible::new(
+                if *fourier_features > 0 && shape.len() != 1 {
+                    return Err(NetworkError::new(
                         what,
-                        "octaves are for points: set discriminator.octaves = 0 for pictures",
+                        "fourier_features are for points: set discriminator.fourier_features = 0 for pictures",
                     ));
                 }
-                layers.extend((*octaves > 0).then_some(Layer::Octaves { count: *octaves }));
-                inputs = dense(&mut layers, inputs * (octaves + 1), hidden)?;
+                layers.extend((*fourier_features > 0).then_some(Layer::FourierFeatures { count: *fourier_features }));
+                inputs = dense(&mut layers, inputs * (fourier_features + 1), hidden)?;
             }
             (Self::Autoencoder { hidden, code }, _) => {
                 widths_ok(what, &[*code])?;
@@ -159,12 +159,12 @@ impl Discriminator {
         }
         match judging.minibatch {
             Minibatch::None => {}
-            Minibatch::Deviation => {
-                layers.push(Layer::Deviation { inputs });
+            Minibatch::Stddev => {
+                layers.push(Layer::MinibatchStddev { inputs });
                 inputs += 1;
             }
             Minibatch::Discrimination => {
-                layers.push(Layer::Discrimination { inputs, kernels: KERNELS.0, dimensions: KERNELS.1 });
+                layers.push(Layer::MinibatchDiscrimination { inputs, kernels: KERNELS.0, dimensions: KERNELS.1 });
                 inputs += KERNELS.0;
             }
         }
@@ -181,7 +181,7 @@ fn finished(network: Network, judging: Judging) -> Network {
 }
 
 /// Dense layers of `widths` with LeakyReLU behind each; gives the numbers behind the last.
-fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, Impossible> {
+fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, NetworkError> {
     widths_ok("discriminator", widths)?;
     for &width in widths {
         layers.extend([Layer::Dense { inputs, to: vec![width] }, leaky(0.2)]);
@@ -190,13 +190,13 @@ fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result
     Ok(inputs)
 }
 
-fn halved((h, w): (usize, usize), times: usize, shape: &[usize]) -> Result<(usize, usize), Impossible> {
+fn halved((h, w): (usize, usize), times: usize, shape: &[usize]) -> Result<(usize, usize), NetworkError> {
     match (HALVE.output(h), HALVE.output(w)) {
         (Some(h), Some(w)) if h > 0 && w > 0 => Ok((h, w)),
         _ => {
             let why =
                 format!("{times} widths halve pictures of {}x{} below one pixel: use fewer widths", shape[1], shape[0]);
-            Err(Impossible::new("discriminator", why))
+            Err(NetworkError::new("discriminator", why))
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Families of generators.
-use super::{HALVE, Impossible, KEEP, POINT, leaky, no_picture, widths_ok};
+use super::{HALVE, KEEP, NetworkError, POINT, leaky, no_picture, widths_ok};
 use crate::nn::{Activation, Layer, Network};
 use serde::{Deserialize, Serialize};
 
 /// How a generator doubles a picture's sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Doubling {
+pub enum Upsampling {
     /// A transposed convolution of kernel 4 and stride 2 (Radford et al. 2016).
     #[default]
     Transpose,
@@ -29,7 +29,7 @@ pub enum Generator {
         /// How many numbers of the latent count by their sign alone, a code: what lies apart can be made apart
         /// (Khayatkhoei et al. 2018).
         #[serde(default)]
-        code: usize,
+        binary_latents: usize,
     },
     /// A dense layer to a small picture, then doublings with ReLU between, tanh at the end.
     Dcgan {
@@ -42,7 +42,7 @@ pub enum Generator {
         widths: Vec<usize>,
         /// How sides double.
         #[serde(default)]
-        doubling: Doubling,
+        upsampling: Upsampling,
         /// End with a convolution of kernel 3 at full size instead of with a doubling.
         #[serde(default)]
         refine: bool,
@@ -91,39 +91,40 @@ impl Generator {
     }
 
     /// The network for examples of `shape`; with `classes`, 1 at the asked class and 0 elsewhere follow the latent.
-    pub fn network(&self, shape: &[usize], classes: usize) -> Result<Network, Impossible> {
+    pub fn network(&self, shape: &[usize], classes: usize) -> Result<Network, NetworkError> {
         let what = "generator";
         widths_ok(what, &[self.latent()])?;
         let input = self.latent() + classes;
         let mut layers = Vec::new();
         match (self, shape) {
-            (Self::Mlp { hidden, code, latent }, _) => {
-                if code > latent {
-                    let why = format!("code = {code} signs of {latent} latent numbers: expected 0 to {latent}");
-                    return Err(Impossible::new(what, why));
+            (Self::Mlp { hidden, binary_latents, latent }, _) => {
+                if binary_latents > latent {
+                    let why =
+                        format!("binary_latents = {binary_latents} of {latent} latent numbers: expected 0 to {latent}");
+                    return Err(NetworkError::new(what, why));
                 }
-                layers.extend((*code > 0).then_some(Layer::Signs { count: *code }));
+                layers.extend((*binary_latents > 0).then_some(Layer::BinaryLatents { count: *binary_latents }));
                 let inputs = dense(&mut layers, input, hidden)?;
                 layers.push(Layer::Dense { inputs, to: shape.to_vec() });
                 if shape.len() == 3 {
                     layers.push(Layer::Activation(Activation::Tanh));
                 }
             }
-            (Self::Dcgan { mapping, widths, doubling, refine, batch_norm, .. }, &[_, _, c]) => {
+            (Self::Dcgan { mapping, widths, upsampling, refine, batch_norm, .. }, &[_, _, c]) => {
                 let doublings = widths.len() - usize::from(*refine && !widths.is_empty());
                 let inputs = dense(&mut layers, input, mapping)?;
                 let first = small(&mut layers, inputs, widths, doublings, shape)?;
                 norm(&mut layers, first, *batch_norm);
                 let mut inputs = first;
                 for &width in &widths[1..] {
-                    double(&mut layers, *doubling, inputs, width);
+                    double(&mut layers, *upsampling, inputs, width);
                     norm(&mut layers, width, *batch_norm);
                     inputs = width;
                 }
                 if *refine {
                     layers.push(Layer::Conv { window: KEEP, inputs, outputs: c });
                 } else {
-                    double(&mut layers, *doubling, inputs, c);
+                    double(&mut layers, *upsampling, inputs, c);
                 }
                 layers.push(Layer::Activation(Activation::Tanh));
             }
@@ -159,7 +160,7 @@ impl Generator {
 }
 
 /// Dense layers of `widths` with ReLU behind each; gives the numbers behind the last.
-fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, Impossible> {
+fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, NetworkError> {
     widths_ok("generator", widths)?;
     for &width in widths {
         layers.extend([Layer::Dense { inputs, to: vec![width] }, leaky(0.0)]);
@@ -175,11 +176,11 @@ fn small(
     widths: &[usize],
     doublings: usize,
     shape: &[usize],
-) -> Result<usize, Impossible> {
+) -> Result<usize, NetworkError> {
     let what = "generator";
     widths_ok(what, widths)?;
     let Some(&first) = widths.first() else {
-        return Err(Impossible::new(what, "`widths` is empty: expected channels, at least one number"));
+        return Err(NetworkError::new(what, "`widths` is empty: expected channels, at least one number"));
     };
     let (h, w) = (shape[0], shape[1]);
     let by = 1 << doublings.min(13);
@@ -192,7 +193,7 @@ fn small(
              use fewer widths, or set data.size = {sizes}",
             widths.len(),
         );
-        return Err(Impossible::new(what, why));
+        return Err(NetworkError::new(what, why));
     }
     layers.push(Layer::Dense { inputs, to: vec![h / by, w / by, first] });
     Ok(first)
@@ -203,11 +204,11 @@ fn norm(layers: &mut Vec<Layer>, channels: usize, batch_norm: bool) {
     layers.push(leaky(0.0));
 }
 
-fn double(layers: &mut Vec<Layer>, doubling: Doubling, inputs: usize, outputs: usize) {
-    match doubling {
-        Doubling::Transpose => layers.push(Layer::ConvTranspose { window: HALVE, inputs, outputs }),
-        Doubling::Nearest => layers.extend([Layer::Upsample(2), Layer::Conv { window: KEEP, inputs, outputs }]),
-        Doubling::Separable => layers.extend([
+fn double(layers: &mut Vec<Layer>, upsampling: Upsampling, inputs: usize, outputs: usize) {
+    match upsampling {
+        Upsampling::Transpose => layers.push(Layer::ConvTranspose { window: HALVE, inputs, outputs }),
+        Upsampling::Nearest => layers.extend([Layer::Upsample(2), Layer::Conv { window: KEEP, inputs, outputs }]),
+        Upsampling::Separable => layers.extend([
             Layer::Upsample(2),
             Layer::Depthwise { window: KEEP, channels: inputs },
             Layer::Conv { window: POINT, inputs, outputs },

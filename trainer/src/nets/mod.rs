@@ -5,7 +5,7 @@ mod generator;
 use crate::graph::Window;
 use crate::nn::{Activation, Layer};
 pub use discriminator::{Discriminator, Judging, Minibatch};
-pub use generator::{Doubling, Generator};
+pub use generator::{Generator, Upsampling};
 use std::fmt;
 
 /// k4 s2 p1: halves a side, or doubles it when transposed.
@@ -19,20 +19,20 @@ const PAIRS: Window = Window { kernel: 2, stride: 2, pad: 0 };
 
 /// A family that cannot make networks for this data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Impossible {
+pub struct NetworkError {
     what: &'static str,
     why: String,
 }
 
-impl fmt::Display for Impossible {
+impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}] {}", self.what, self.why)
     }
 }
 
-impl std::error::Error for Impossible {}
+impl std::error::Error for NetworkError {}
 
-impl Impossible {
+impl NetworkError {
     pub(crate) fn new(what: &'static str, why: impl Into<String>) -> Self {
         Self { what, why: why.into() }
     }
@@ -41,9 +41,9 @@ impl Impossible {
 /// Widest layer that a recipe may ask for.
 const MAX_WIDTH: usize = 16_384;
 
-fn widths_ok(what: &'static str, widths: &[usize]) -> Result<(), Impossible> {
+fn widths_ok(what: &'static str, widths: &[usize]) -> Result<(), NetworkError> {
     match widths.iter().find(|&&w| w == 0 || w > MAX_WIDTH) {
-        Some(w) => Err(Impossible { what, why: format!("a width of {w}: expected 1 to {MAX_WIDTH}") }),
+        Some(w) => Err(NetworkError { what, why: format!("a width of {w}: expected 1 to {MAX_WIDTH}") }),
         None => Ok(()),
     }
 }
@@ -52,10 +52,10 @@ fn leaky(slope: f32) -> Layer {
     Layer::Activation(Activation::Leaky(slope))
 }
 
-fn no_picture(what: &'static str, family: &str, shape: &[usize]) -> Impossible {
+fn no_picture(what: &'static str, family: &str, shape: &[usize]) -> NetworkError {
     let why = format!(
         "the {family} family is for pictures, the data are points of {} numbers: use family = \"mlp\"",
         shape[0]
     );
-    Impossible { what, why }
+    NetworkError { what, why }
 }

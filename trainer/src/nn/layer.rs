@@ -48,13 +48,13 @@ pub enum Layer {
         channels: usize,
     },
     /// The first `count` numbers become their signs, -1 or 1; the others pass.
-    Signs {
+    BinaryLatents {
         /// Numbers that become signs.
         count: usize,
     },
     /// Every number is followed by `count` foldings of it, v to 2|v| - 1: waves that are twice as fine each, and half as high, so that all
     /// are equally steep.
-    Octaves {
+    FourierFeatures {
         /// Foldings.
         count: usize,
     },
@@ -86,12 +86,12 @@ pub enum Layer {
     /// The picture of the last level takes the value's place.
     Picture,
     /// One number more for each example: how much the examples of the batch differ (Karras et al. 2018, section 3).
-    Deviation {
+    MinibatchStddev {
         /// Numbers in.
         inputs: usize,
     },
     /// `kernels` numbers more: how near the others of the batch are (Salimans et al. 2016, section 3.2).
-    Discrimination {
+    MinibatchDiscrimination {
         /// Numbers in.
         inputs: usize,
         /// Numbers added.
@@ -123,9 +123,9 @@ impl Layer {
                 vec![window.transposed(h).unwrap_or(0), window.transposed(w).unwrap_or(0), *outputs]
             }
             (Self::Upsample(f), &[h, w, c]) => vec![h * f, w * f, c],
-            (Self::Octaves { count }, &[numbers]) => vec![numbers * (count + 1)],
-            (Self::Deviation { inputs }, _) => vec![inputs + 1],
-            (Self::Discrimination { inputs, kernels, .. }, _) => vec![inputs + kernels],
+            (Self::FourierFeatures { count }, &[numbers]) => vec![numbers * (count + 1)],
+            (Self::MinibatchStddev { inputs }, _) => vec![inputs + 1],
+            (Self::MinibatchDiscrimination { inputs, kernels, .. }, _) => vec![inputs + kernels],
             (Self::Score { .. }, _) => vec![1],
             (Self::Fork, _) => {
                 stack.push(dims.clone());
@@ -170,6 +170,6 @@ impl Layer {
 
     /// Whether the result for one example depends on the others of the batch.
     pub fn mixes(&self) -> bool {
-        matches!(self, Self::BatchNorm { .. } | Self::Deviation { .. } | Self::Discrimination { .. })
+        matches!(self, Self::BatchNorm { .. } | Self::MinibatchStddev { .. } | Self::MinibatchDiscrimination { .. })
     }
 }

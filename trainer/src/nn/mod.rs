@@ -77,7 +77,7 @@ impl Network {
                     push(&mut net.statistics, format!("{i}.mean"), &[*channels], Init::Constant(0.0));
                     push(&mut net.statistics, format!("{i}.variance"), &[*channels], Init::Constant(1.0));
                 }
-                Layer::Discrimination { inputs, kernels, dimensions } => {
+                Layer::MinibatchDiscrimination { inputs, kernels, dimensions } => {
                     let init = Init::Normal(1.0 / (*inputs as f32).sqrt());
                     push(&mut net.tensors, format!("{i}.kernel"), &[*inputs, kernels * dimensions], init);
                 }

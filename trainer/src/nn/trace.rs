@@ -135,8 +135,8 @@ impl Network {
                     let y = g.depthwise(x, w, *window);
                     g.add(y, b)
                 }
-                Layer::Signs { count } => signs(g, x, *count),
-                Layer::Octaves { count } => octaves(g, x, *count),
+                Layer::BinaryLatents { count } => signs(g, x, *count),
+                Layer::FourierFeatures { count } => fourier_features(g, x, *count),
                 Layer::Upsample(factor) => g.upsample(x, *factor),
                 Layer::BatchNorm { channels } => {
                     let (scale, shift) = (next(), next());
@@ -182,11 +182,11 @@ impl Network {
                     x
                 }
                 Layer::Picture => trace.pictures.last().copied().unwrap_or(x),
-                Layer::Deviation { inputs } => {
+                Layer::MinibatchStddev { inputs } => {
                     let flat = g.reshape(x, &[batch, *inputs]);
                     deviation(g, flat)
                 }
-                Layer::Discrimination { inputs, kernels, dimensions } => {
+                Layer::MinibatchDiscrimination { inputs, kernels, dimensions } => {
                     let flat = g.reshape(x, &[batch, *inputs]);
                     discrimination(g, flat, next(), *kernels, *dimensions)
                 }
@@ -211,7 +211,7 @@ fn signs(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
 }
 
 /// Each row of `x` with its foldings behind it.
-fn octaves(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
+fn fourier_features(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
     let (mut all, mut height) = (vec![x], 1.0);
     for i in 0..count {
         // |v| times the height before is 2|v| times this one.

@@ -14,14 +14,14 @@ struct Slots<'g> {
     inputs: HashMap<NodeId, usize>,
     /// The stay that each living value has.
     place: HashMap<NodeId, usize>,
-    stays: Vec<Stay>,
+    stays: Vec<LiveRange>,
     /// The step that is being planned.
     at: usize,
 }
 
 /// Numbers that are needed from one step to another, both included: a value, or several that take each other's place.
 #[derive(Clone, Copy)]
-struct Stay {
+struct LiveRange {
     len: usize,
     from: usize,
     to: usize,
@@ -29,14 +29,14 @@ struct Stay {
 
 /// Buffers for all stays, largest first, and the buffer of each: the largest stays choose first, and take the smallest buffer
 /// that is free for as long as they need it (Pisarchyk & Lee 2020, "greedy by size").
-fn buffers(stays: &[Stay]) -> (Vec<usize>, Vec<usize>) {
+fn buffers(stays: &[LiveRange]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<_> = (0..stays.len()).collect();
     order.sort_by_key(|&i| (Reverse(stays[i].len), stays[i].from));
-    let mut buffers: Vec<Vec<Stay>> = Vec::new();
+    let mut buffers: Vec<Vec<LiveRange>> = Vec::new();
     let mut of = vec![0; stays.len()];
     for i in order {
         let stay = stays[i];
-        let free = |b: &Vec<Stay>| b.iter().all(|s| s.to < stay.from || stay.to < s.from);
+        let free = |b: &Vec<LiveRange>| b.iter().all(|s| s.to < stay.from || stay.to < s.from);
         of[i] = buffers.iter().rposition(free).unwrap_or(buffers.len());
         match buffers.get_mut(of[i]) {
             Some(buffer) => buffer.push(stay),
@@ -136,7 +136,7 @@ impl Slots<'_> {
     fn take(&mut self, id: NodeId) {
         if !self.groups.direct.contains_key(&id) {
             self.place.insert(id, self.stays.len());
-            self.stays.push(Stay { len: self.graph.shape(id).len(), from: self.at, to: usize::MAX });
+            self.stays.push(LiveRange { len: self.graph.shape(id).len(), from: self.at, to: usize::MAX });
         }
     }
 

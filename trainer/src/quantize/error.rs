@@ -47,7 +47,7 @@ impl QuantizeError {
     /// A layer that trains, but that the model format does not know.
     pub(super) fn unknown(layer: usize, found: &Layer) -> Self {
         let kind = match found {
-            Layer::Deviation { .. } | Layer::Discrimination { .. } => "comparison within a batch",
+            Layer::MinibatchStddev { .. } | Layer::MinibatchDiscrimination { .. } => "comparison within a batch",
             Layer::Score { .. } => "score of a class",
             _ => "layer",
         };

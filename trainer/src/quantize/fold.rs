@@ -43,7 +43,7 @@ pub fn fold(
             Layer::Depthwise { window: w, channels } => {
                 FloatOp::Depthwise { k: w.kernel, s: w.stride, p: w.pad, c: *channels }
             }
-            Layer::Signs { count } => {
+            Layer::BinaryLatents { count } => {
                 built.signs(*count, network.input.iter().product());
                 continue;
             }
@@ -135,7 +135,7 @@ impl Built {
         self.now = FloatSource::Layer(self.layers.len() - 1);
     }
 
-    /// Signs of the first `count` of the latent's numbers: two steep lines, one behind the other, that end at the range's ends.
+    /// BinaryLatents of the first `count` of the latent's numbers: two steep lines, one behind the other, that end at the range's ends.
     fn signs(&mut self, count: usize, latent: usize) {
         let mut weight = vec![0.0; latent * latent];
         (0..latent).for_each(|i| weight[i * latent + i] = if i < count { STEEP } else { 1.0 });

@@ -57,7 +57,7 @@ impl Recipe {
         let t = &self.train;
         let counts = [
             ("train.steps", t.steps, 1, 100_000_000),
-            ("train.batch", t.batch as u64, 1, 65_536),
+            ("train.batch_size", t.batch_size as u64, 1, 65_536),
             ("train.discriminator_steps", u64::from(t.discriminator_steps), 1, 1000),
             ("train.generator_steps", u64::from(t.generator_steps), 1, 1000),
             ("train.log_every", t.log_every, 1, u64::MAX),
@@ -93,7 +93,7 @@ impl Recipe {
             ("optimizer.beta1", o.beta1, 0.0, 1.0),
             ("optimizer.beta2", o.beta2, 0.0, 1.0),
             ("optimizer.momentum", o.momentum, 0.0, 1.0),
-            ("train.balance", self.train.balance, 0.0, 1.0),
+            ("train.discriminator_margin", self.train.discriminator_margin, 0.0, 1.0),
             ("objective.penalty_from", self.objective.penalty_from, 0.0, 1.0),
         ];
         for (key, value, least, below) in ranges {
@@ -102,13 +102,13 @@ impl Recipe {
             }
         }
         let positive = [
-            ("optimizer.rate", o.rate),
-            ("optimizer.generator_rate", o.generator_rate.unwrap_or(1.0)),
+            ("optimizer.learning_rate", o.learning_rate),
+            ("optimizer.generator_learning_rate", o.generator_learning_rate.unwrap_or(1.0)),
             ("optimizer.epsilon", o.epsilon),
             ("data.scale", self.data.scale),
             ("technique.noise_until", t.noise_until),
-            ("objective.diversity", self.objective.diversity),
-            ("objective.gain", self.objective.gain),
+            ("objective.began_gamma", self.objective.began_gamma),
+            ("objective.began_lambda", self.objective.began_lambda),
             ("objective.penalty_to", self.objective.penalty_to),
         ];
         for (key, value) in positive {
@@ -116,7 +116,7 @@ impl Recipe {
                 return Err(format!("{key} = {value}: expected a positive number"));
             }
         }
-        for (key, value) in [("technique.noise", t.noise), ("technique.history", t.history)] {
+        for (key, value) in [("technique.noise", t.noise), ("technique.historical_averaging", t.historical_averaging)] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(format!("{key} = {value}: expected a number from 0; 0 switches it off"));
             }
@@ -199,12 +199,12 @@ impl Recipe {
             "a Wasserstein discriminator whose slope nothing bounds: its loss has no minimum; set objective.regularizer = \
              { kind = \"gradient-penalty\", lambda = 10 } or { kind = \"clip\", limit = 0.01 }, or technique.spectral_norm = true",
         )?;
-        if !self.train.batch.is_multiple_of(t.packing) {
-            let (batch, packing) = (self.train.batch, t.packing);
+        if !self.train.batch_size.is_multiple_of(t.packing) {
+            let (batch, packing) = (self.train.batch_size, t.packing);
             let better = batch.div_ceil(packing) * packing;
             return Err(format!(
-                "technique.packing = {packing} does not divide train.batch = {batch}: the last examples would be left alone; set \
-                 train.batch = {better}"
+                "technique.packing = {packing} does not divide train.batch_size = {batch}: the last examples would be left alone; set \
+                 train.batch_size = {better}"
             ));
         }
         refuse(
@@ -227,15 +227,15 @@ impl Recipe {
              data.classes away, or choose another objective.loss",
         )?;
         refuse(
-            self.train.balance > 0.0
+            self.train.discriminator_margin > 0.0
                 && matches!(loss, Loss::Began | Loss::Wasserstein | Loss::LeastSquares | Loss::Hinge),
-            "train.balance with scores that are no logits of a judgment between 0 and 1: began balances itself, a wasserstein discriminator is \
-             to be trained as far as it goes, least-squares and hinge scores stay within their margins; leave train.balance away, or \
+            "train.discriminator_margin with scores that are no logits of a judgment between 0 and 1: began balances itself, a wasserstein discriminator is \
+             to be trained as far as it goes, least-squares and hinge scores stay within their margins; leave train.discriminator_margin away, or \
              use objective.loss = \"non-saturating\"",
         )?;
         refuse(
-            self.train.balance > 0.0 && self.train.discriminator_steps == 1,
-            "train.balance with one discriminator step: there is none to leave out; set train.discriminator_steps = 5, the most that a step may take",
+            self.train.discriminator_margin > 0.0 && self.train.discriminator_steps == 1,
+            "train.discriminator_margin with one discriminator step: there is none to leave out; set train.discriminator_steps = 5, the most that a step may take",
         )?;
         refuse(
             loss == Loss::FeatureMatching
@@ -243,8 +243,8 @@ impl Recipe {
             "feature matching with a discriminator that has no hidden layer: there are no features; set discriminator.hidden = [64]",
         )?;
         refuse(
-            t.minibatch != Default::default() && self.train.batch / t.packing < 2,
-            "a discriminator that compares the examples of a batch needs at least two: raise train.batch",
+            t.minibatch != Default::default() && self.train.batch_size / t.packing < 2,
+            "a discriminator that compares the examples of a batch needs at least two: raise train.batch_size",
         )?;
         refuse(
             t.unroll.is_some() && matches!(regularizer, Regularizer::Consensus { .. }),

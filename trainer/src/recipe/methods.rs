@@ -18,7 +18,8 @@ pub struct Method {
 const ALONE: &[&str] =
     &["objective.loss=non-saturating", "objective.regularizer={kind=\"none\"}", "objective.penalty_to=1.0"];
 const FIVE: &[&str] = &["objective.penalty_to=1.0", "train.discriminator_steps=5"];
-const BALANCE: &[&str] = &["objective.regularizer={kind=\"none\"}", "objective.gain=0.01", "objective.diversity=0.7"];
+const BALANCE: &[&str] =
+    &["objective.regularizer={kind=\"none\"}", "objective.began_lambda=0.01", "objective.began_gamma=0.7"];
 
 /// Every method, objectives first.
 ///
@@ -72,9 +73,19 @@ pub const METHODS: [Method; 35] = [
         ALONE,
         &["technique.label_real=0.9", "technique.label_fake=0.1"],
     ),
-    method("history", "Salimans et al. 2016, section 3.3", ALONE, &["technique.history=0.001"]),
-    method("discrimination", "Salimans et al. 2016, section 3.2", ALONE, &["technique.minibatch=discrimination"]),
-    method("deviation", "Karras et al. 2018, section 3", ALONE, &["technique.minibatch=deviation"]),
+    method(
+        "historical-averaging",
+        "Salimans et al. 2016, section 3.3",
+        ALONE,
+        &["technique.historical_averaging=0.001"],
+    ),
+    method(
+        "minibatch-discrimination",
+        "Salimans et al. 2016, section 3.2",
+        ALONE,
+        &["technique.minibatch=discrimination"],
+    ),
+    method("minibatch-stddev", "Karras et al. 2018, section 3", ALONE, &["technique.minibatch=stddev"]),
     method("packed-2", "Lin et al. 2018", ALONE, &["technique.packing=2"]),
     method("packed-4", "Lin et al. 2018", ALONE, &["technique.packing=4"]),
     method("unrolled-1", "Metz et al. 2017", ALONE, &["technique.unroll=1"]),
@@ -91,13 +102,18 @@ pub const METHODS: [Method; 35] = [
         "balanced",
         "as many discriminator steps as it takes to tell real from generated, ten at most",
         ALONE,
-        &["train.discriminator_steps=10", "train.balance=0.3"],
+        &["train.discriminator_steps=10", "train.discriminator_margin=0.3"],
     ),
     method("generator-twice", "one discriminator step, two generator steps", ALONE, &["train.generator_steps=2"]),
     method("augment", "Zhao et al. 2020", &[], &["technique.augment=[\"color\", \"translation\", \"cutout\"]"]),
-    method("sgd", "Robbins & Monro 1951", &[], &["optimizer.kind=sgd", "optimizer.rate=0.02"]),
-    method("momentum", "Polyak 1964", &[], &["optimizer.kind=sgd", "optimizer.rate=0.01", "optimizer.momentum=0.5"]),
-    method("rmsprop", "Tieleman & Hinton 2012", &[], &["optimizer.kind=rmsprop", "optimizer.rate=0.0005"]),
+    method("sgd", "Robbins & Monro 1951", &[], &["optimizer.kind=sgd", "optimizer.learning_rate=0.02"]),
+    method(
+        "momentum",
+        "Polyak 1964",
+        &[],
+        &["optimizer.kind=sgd", "optimizer.learning_rate=0.01", "optimizer.momentum=0.5"],
+    ),
+    method("rmsprop", "Tieleman & Hinton 2012", &[], &["optimizer.kind=rmsprop", "optimizer.learning_rate=0.0005"]),
     method("amsgrad", "Reddi et al. 2018", &[], &["optimizer.kind=amsgrad"]),
 ];
 

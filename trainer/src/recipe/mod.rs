@@ -7,7 +7,7 @@ mod settings;
 mod technique;
 
 use crate::loss::{Labels, Loss};
-use crate::nets::{Discriminator, Generator, Impossible, Judging};
+use crate::nets::{Discriminator, Generator, Judging, NetworkError};
 use crate::nn::Network;
 use crate::optim::{Optimizer, Schedule};
 use crate::regularize::Regularizer;
@@ -62,7 +62,7 @@ pub struct Recipe {
     pub technique: Technique,
     /// How weights start.
     #[serde(default)]
-    pub init: Start,
+    pub init: Init,
     /// Lengths and intervals.
     pub train: Train,
 }
@@ -70,7 +70,7 @@ pub struct Recipe {
 /// How weights start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Start {
+pub enum Init {
     /// Variance by the inputs of a layer and the activation behind it (He et al. 2015).
     #[default]
     He,
@@ -127,10 +127,10 @@ pub struct Objective {
     pub regularizer: Regularizer,
     /// BEGAN's γ: error of generated examples over that of real ones; small for quality, large for variety.
     #[serde(default = "half")]
-    pub diversity: f32,
+    pub began_gamma: f32,
     /// BEGAN's λ: how fast its balance k follows.
     #[serde(default = "gain")]
-    pub gain: f32,
+    pub began_lambda: f32,
     /// Factor that the penalty has come to at the end of the run, by equal ratios from 1.
     #[serde(default = "unit")]
     pub penalty_to: f32,
@@ -167,7 +167,7 @@ pub struct Train {
     /// Steps of a whole run, unless the command line says otherwise.
     pub steps: u64,
     /// Examples of a batch.
-    pub batch: usize,
+    pub batch_size: usize,
     /// Discriminator updates of a step.
     #[serde(default = "one")]
     pub discriminator_steps: u32,
@@ -177,7 +177,7 @@ pub struct Train {
     /// How far apart the discriminator's mean judgments of real and generated examples must lie, 0 to 1, for it to leave out the rest
     /// of its updates of a step; 0 to make them all.
     #[serde(default)]
-    pub balance: f32,
+    pub discriminator_margin: f32,
     /// Steps at the start of the run in which the generator is updated before the discriminator.
     #[serde(default)]
     pub generator_first: u64,
@@ -298,12 +298,12 @@ impl Recipe {
     }
 
     /// Generator and discriminator for examples of `shape`.
-    pub fn networks(&self, shape: &[usize]) -> Result<(Network, Network), Impossible> {
+    pub fn networks(&self, shape: &[usize]) -> Result<(Network, Network), NetworkError> {
         let generator = self.generator.network(shape, self.data.classes)?;
         let discriminator = self.discriminator.network(shape, self.judging())?;
         Ok(match self.init {
-            Start::He => (generator, discriminator),
-            Start::Glorot => (generator.glorot(), discriminator.glorot()),
+            Init::He => (generator, discriminator),
+            Init::Glorot => (generator.glorot(), discriminator.glorot()),
         })
     }
 

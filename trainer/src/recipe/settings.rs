@@ -15,22 +15,22 @@ pub const KEYS: [&str; 77] = [
     "generator.family",
     "generator.latent",
     "generator.hidden",
-    "generator.code",
+    "generator.binary_latents",
     "generator.mapping",
     "generator.widths",
-    "generator.doubling",
+    "generator.upsampling",
     "generator.refine",
     "generator.batch_norm",
     "discriminator.family",
     "discriminator.hidden",
-    "discriminator.octaves",
+    "discriminator.fourier_features",
     "discriminator.stem",
     "discriminator.widths",
     "discriminator.batch_norm",
     "discriminator.code",
     "objective.loss",
-    "objective.diversity",
-    "objective.gain",
+    "objective.began_gamma",
+    "objective.began_lambda",
     "objective.penalty_to",
     "objective.penalty_from",
     "objective.regularizer",
@@ -43,8 +43,8 @@ pub const KEYS: [&str; 77] = [
     "objective.regularizer.limit",
     "objective.regularizer.weight",
     "optimizer.kind",
-    "optimizer.rate",
-    "optimizer.generator_rate",
+    "optimizer.learning_rate",
+    "optimizer.generator_learning_rate",
     "optimizer.momentum",
     "optimizer.beta1",
     "optimizer.beta2",
@@ -62,12 +62,12 @@ pub const KEYS: [&str; 77] = [
     "technique.minibatch",
     "technique.spectral_norm",
     "technique.unroll",
-    "technique.history",
+    "technique.historical_averaging",
     "train.steps",
-    "train.batch",
+    "train.batch_size",
     "train.discriminator_steps",
     "train.generator_steps",
-    "train.balance",
+    "train.discriminator_margin",
     "train.generator_first",
     "train.batches",
     "train.recompute",
@@ -94,10 +94,10 @@ const PROPOSALS: usize = 3;
 
 /// Applies "key.of.a.table=value"; a value that is no TOML is taken as a string.
 pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
-    let (key, value) = setting.split_once('=').ok_or("expected key=value, as in train.batch=32")?;
+    let (key, value) = setting.split_once('=').ok_or("expected key=value, as in train.batch_size=32")?;
     let key = key.trim();
     if key.is_empty() {
-        return Err("no key before the =: expected key=value, as in train.batch=32".into());
+        return Err("no key before the =: expected key=value, as in train.batch_size=32".into());
     }
     let inside = format!("{key}.");
     if let (false, Some(first)) = (KEYS.contains(&key), KEYS.iter().find(|k| k.starts_with(&inside))) {
@@ -141,11 +141,11 @@ pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> 
 
 /// What other tools call a key.
 const SYNONYMS: [(&str, &str); 8] = [
-    ("lr", "optimizer.rate"),
-    ("learning_rate", "optimizer.rate"),
+    ("lr", "optimizer.learning_rate"),
+    ("learning_rate", "optimizer.learning_rate"),
     ("epochs", "train.steps"),
     ("iterations", "train.steps"),
-    ("batch_size", "train.batch"),
+    ("batch_size", "train.batch_size"),
     ("latent_dim", "generator.latent"),
     ("z_dim", "generator.latent"),
     ("dataset", "data.source"),
@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn near_keys_are_found_by_spelling_and_by_name() {
-        assert_eq!(near("train.bath")[0], "train.batch");
+        assert_eq!(near("train.bath")[0], "train.batch_size");
         assert!(near("packing").contains(&"technique.packing"));
-        assert!(near("optimizer.rate").contains(&"optimizer.rate"));
+        assert!(near("optimizer.learning_rate").contains(&"optimizer.learning_rate"));
         assert!(near("train.spectral_norm").contains(&"technique.spectral_norm"));
-        assert_eq!((near("lr"), near("train.batch_size")), (vec!["optimizer.rate"], vec!["train.batch"]));
+        assert_eq!((near("lr"), near("train.batch_size")), (vec!["optimizer.learning_rate"], vec!["train.batch_size"]));
         assert!(near("objective.reg").contains(&"objective.regularizer"));
         assert_eq!(near("train.unrelated_word").len(), 1);
     }

@@ -38,7 +38,7 @@ pub struct Technique {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unroll: Option<u32>,
     /// Weight of the squared distance of all weights to their own past means (Salimans et al. 2016, section 3.3).
-    pub history: f32,
+    pub historical_averaging: f32,
 }
 
 impl Default for Technique {
@@ -53,7 +53,7 @@ impl Default for Technique {
             minibatch: Minibatch::None,
             spectral_norm: false,
             unroll: None,
-            history: 0.0,
+            historical_averaging: 0.0,
         }
     }
 }

@@ -27,9 +27,9 @@ pub struct Standing {
     /// Steps done.
     pub step: u64,
     /// The discriminator's mean judgment of real examples, 0 to 1.
-    pub judged_real: f32,
+    pub d_real: f32,
     /// The same of generated ones.
-    pub judged_fake: f32,
+    pub d_fake: f32,
     /// Losses of discriminator and generator.
     pub losses: [f32; 2],
 }
@@ -104,8 +104,8 @@ impl Networks<'_> {
             Some(s) => format!(
                 "{game}; step {}: D(x) {:.2}, D(G(z)) {:.2}, loss of D {:.3}, of G {:.3}",
                 grouped(s.step as usize),
-                s.judged_real,
-                s.judged_fake,
+                s.d_real,
+                s.d_fake,
                 s.losses[0],
                 s.losses[1]
             ),
@@ -179,18 +179,18 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
             Layer::Fork => card.notes.push("fork".into()),
             Layer::Join => card.notes.push("join".into()),
             Layer::Level { outputs, .. } => card.notes.push(format!("picture {}x{}x{outputs}", shape[0], shape[1])),
-            Layer::Signs { count } => card.notes.push(format!("{count} signs")),
+            Layer::BinaryLatents { count } => card.notes.push(format!("{count} signs")),
             Layer::Score { classes, .. } if *classes > 0 => card.notes.push(format!("{classes} classes")),
             Layer::BatchNorm { .. } => card.notes.push("batch norm".into()),
             Layer::Activation(Activation::Leaky(slope)) if *slope == 0.0 => card.notes.push("ReLU".into()),
             Layer::Activation(Activation::Leaky(_)) => card.notes.push("LeakyReLU".into()),
             Layer::Activation(Activation::Tanh) => card.notes.push("tanh".into()),
             Layer::Activation(Activation::Sigmoid) => card.notes.push("sigmoid".into()),
-            Layer::Octaves { count } => {
-                card.notes.push(format!("{count} octaves"));
+            Layer::FourierFeatures { count } => {
+                card.notes.push(format!("{count} fourier_features"));
                 card.shape = shape;
             }
-            Layer::Deviation { .. } => {
+            Layer::MinibatchStddev { .. } => {
                 card.notes.push("deviation".into());
                 card.shape = shape;
             }
@@ -210,7 +210,7 @@ fn head(layer: &Layer) -> Option<String> {
         Layer::ConvTranspose { window, .. } => format!("conv\u{1d40} {}", by(window)),
         Layer::Depthwise { window, .. } => format!("depthwise {}", by(window)),
         Layer::Score { .. } => "score".into(),
-        Layer::Discrimination { .. } => "discrimination".into(),
+        Layer::MinibatchDiscrimination { .. } => "discrimination".into(),
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@
 //! which stand in the metadata with the recipe.
 use super::RunError;
 use crate::exec::Store;
-use crate::nets::Impossible;
+use crate::nets::NetworkError;
 use crate::nn::{Init, Network, Tensor};
 use crate::recipe::Recipe;
 use crate::report;
@@ -36,7 +36,7 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// The networks that the weights belong to.
-    pub fn networks(&self) -> Result<(Network, Network), Impossible> {
+    pub fn networks(&self) -> Result<(Network, Network), NetworkError> {
         self.recipe.networks(&self.shape)
     }
 

@@ -63,7 +63,7 @@ impl fmt::Display for Failure {
             Self::NotFinite(e) => write!(
                 f,
                 "{e}\nTraining stopped before that update was applied, and the last checkpoint is good. A smaller \
-                 optimizer.rate usually helps, and so does a regularizer on the discriminator where there is none."
+                 optimizer.learning_rate usually helps, and so does a regularizer on the discriminator where there is none."
             ),
             Self::Run(e) => e.fmt(f),
         }
@@ -145,7 +145,7 @@ impl<'j> Run<'j> {
     /// Trains to the end, or until `stop` says so between two steps.
     pub fn go(&mut self, stop: &dyn Fn() -> bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<End, Failure> {
         let train = self.trainer.recipe().train.clone();
-        let per_step = train.batch as f64 * f64::from(train.discriminator_steps + train.generator_steps);
+        let per_step = train.batch_size as f64 * f64::from(train.discriminator_steps + train.generator_steps);
         let (mut since, mut logged) = (Instant::now(), self.trainer.step());
         if self.trainer.step() == 0 {
             self.show()?;
@@ -212,7 +212,7 @@ impl<'j> Run<'j> {
                 let checkpoint = self.checkpoint();
                 self.folder.save(&checkpoint, measure.as_ref())?;
                 if let Some(measure) = &measure
-                    && self.convergence.measured(measure.value, report.judged_real.into(), report.judged_fake.into())
+                    && self.convergence.measured(measure.value, report.d_real.into(), report.d_fake.into())
                 {
                     tell(Event::Converged);
                 }
@@ -260,7 +260,7 @@ impl<'j> Run<'j> {
         self.trainer.scale_rates(SLOWER);
         self.frames.retain(|frame| frame.0 <= step);
         self.watch.forget();
-        tell(Event::WentBack(step, self.trainer.recipe().optimizer.rate));
+        tell(Event::WentBack(step, self.trainer.recipe().optimizer.learning_rate));
         // The smaller rate lasts, whatever happens.
         let start = self.checkpoint();
         self.folder.save(&start, None)

@@ -50,8 +50,8 @@ pub fn samples(trainer: &mut Trainer) -> Image {
 pub fn networks(trainer: &Trainer, lines: &[Line]) -> String {
     let standing = lines.last().map(|line| Standing {
         step: line.report.step,
-        judged_real: line.report.judged_real,
-        judged_fake: line.report.judged_fake,
+        d_real: line.report.d_real,
+        d_fake: line.report.d_fake,
         losses: [line.report.discriminator_loss, line.report.generator_loss],
     });
     let recipe = trainer.recipe();

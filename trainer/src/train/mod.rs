@@ -10,7 +10,7 @@ use crate::data::Dataset;
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Executor, NotFinite, Program, Store};
 use crate::memory;
-use crate::nets::Impossible;
+use crate::nets::NetworkError;
 use crate::nn::Network;
 use crate::philox::Key;
 use crate::recipe::Recipe;
@@ -39,13 +39,13 @@ pub struct Report {
     /// The generator's loss.
     pub generator_loss: f32,
     /// How real the real examples look to the discriminator, 0 to 1; with a relativistic loss, beside generated ones.
-    pub judged_real: f32,
+    pub d_real: f32,
     /// How real the generated examples look.
-    pub judged_fake: f32,
+    pub d_fake: f32,
     /// Length of the discriminator's gradient.
-    pub discriminator_gradient: f32,
+    pub discriminator_gradient_norm: f32,
     /// Length of the generator's gradient.
-    pub generator_gradient: f32,
+    pub generator_gradient_norm: f32,
     /// The penalty of the last penalized discriminator update.
     pub penalty: f32,
     /// BEGAN's k.
@@ -95,7 +95,7 @@ pub(crate) fn start(recipe: &Recipe, generator: &Network, discriminator: &Networ
 }
 
 /// Refuses classes that the data does not have.
-fn labeled(recipe: &Recipe, data: &dyn Dataset) -> Result<(), Impossible> {
+fn labeled(recipe: &Recipe, data: &dyn Dataset) -> Result<(), NetworkError> {
     let wanted = recipe.data.classes;
     if wanted == 0 {
         return Ok(());
@@ -127,14 +127,14 @@ fn labeled(recipe: &Recipe, data: &dyn Dataset) -> Result<(), Impossible> {
             data.name()
         ),
     };
-    Err(Impossible::new("data", why))
+    Err(NetworkError::new("data", why))
 }
 
 /// Refuses a run that would take more memory than this machine has, before any is taken.
-pub(crate) fn affordable(recipe: &Recipe, generator: &Network, discriminator: &Network) -> Result<(), Impossible> {
+pub(crate) fn affordable(recipe: &Recipe, generator: &Network, discriminator: &Network) -> Result<(), NetworkError> {
     // Weights, average and two moments; values, their gradients and those of penalties: a rough lower bound.
     let weights = 4.0 * 4.0 * (generator.len() as f64 + discriminator.len() as f64);
-    let values = 4.0 * 3.0 * recipe.train.batch as f64 * (generator.values() + discriminator.values());
+    let values = 4.0 * 3.0 * recipe.train.batch_size as f64 * (generator.values() + discriminator.values());
     let (needed, limit) = (weights + values, memory::free());
     if needed <= limit {
         return Ok(());
@@ -142,14 +142,14 @@ pub(crate) fn affordable(recipe: &Recipe, generator: &Network, discriminator: &N
     let gb = |bytes: f64| bytes / 1e9;
     let why = format!(
         "the run would take at least {:.1} GB ({:.1} GB of weights and moments, {:.1} GB of values at batch {}), this machine has \
-         {:.1} GB free: use a smaller train.batch, data.size or widths",
+         {:.1} GB free: use a smaller train.batch_size, data.size or widths",
         gb(needed),
         gb(weights),
         gb(values),
-        recipe.train.batch,
+        recipe.train.batch_size,
         gb(limit)
     );
-    Err(Impossible::new("train", why))
+    Err(NetworkError::new("train", why))
 }
 
 impl Trainer {
@@ -160,7 +160,7 @@ impl Trainer {
         seed: u64,
         steps: u64,
         threads: usize,
-    ) -> Result<Self, Impossible> {
+    ) -> Result<Self, NetworkError> {
         labeled(&recipe, &*data)?;
         let (generator, discriminator) = recipe.networks(data.shape())?;
         affordable(&recipe, &generator, &discriminator)?;
@@ -171,7 +171,7 @@ impl Trainer {
         let mut cpu = Cpu::new(threads);
         cpu.load(parts.build(), store);
         let (item, latent) = (data.shape().iter().product::<usize>(), recipe.generator.latent());
-        let batch = recipe.train.batch;
+        let batch = recipe.train.batch_size;
         let feed = Feed::new(data, batch, recipe.data.classes > 0);
         let scaled = if recipe.data.scale == 1.0 { 0 } else { batch * item };
         Ok(Self {
@@ -272,8 +272,8 @@ impl Trainer {
     /// Makes the rates of both networks `factor` times what they were; checkpoints keep it.
     pub fn scale_rates(&mut self, factor: f32) {
         let optimizer = &mut self.recipe.optimizer;
-        optimizer.rate *= factor;
-        optimizer.generator_rate = optimizer.generator_rate.map(|rate| rate * factor);
+        optimizer.learning_rate *= factor;
+        optimizer.generator_learning_rate = optimizer.generator_learning_rate.map(|rate| rate * factor);
     }
 
     /// Continues from a store and a step count, as a checkpoint holds them.
@@ -327,15 +327,14 @@ impl Trainer {
             let mut outputs = [0.0; DISCRIMINATOR_OUTPUTS.len()];
             outputs.iter_mut().enumerate().for_each(|(k, v)| *v = self.cpu.output(program, k)[0]);
             let consensual = matches!(self.recipe.objective.regularizer, Regularizer::Consensus { .. });
-            [report.discriminator_loss, report.judged_real, report.judged_fake, report.discriminator_gradient, ..] =
-                outputs;
+            [report.discriminator_loss, report.d_real, report.d_fake, report.discriminator_gradient_norm, ..] = outputs;
             [report.balance, report.convergence] = [outputs[5], outputs[6]];
             if penalized || consensual {
                 report.penalty = outputs[4];
             }
             tell(Part::Discriminator, report);
-            let balance = self.recipe.train.balance;
-            if balance > 0.0 && report.judged_real - report.judged_fake >= balance {
+            let balance = self.recipe.train.discriminator_margin;
+            if balance > 0.0 && report.d_real - report.d_fake >= balance {
                 // It tells them apart as well as it should: more would only weaken the generator's gradient.
                 break;
             }
@@ -351,7 +350,7 @@ impl Trainer {
             tell(Part::Drawn, report);
             self.run(GENERATOR, update, true)?;
             report.generator_loss = self.cpu.output(GENERATOR, 0)[0];
-            report.generator_gradient = self.cpu.output(GENERATOR, 1)[0];
+            report.generator_gradient_norm = self.cpu.output(GENERATOR, 1)[0];
             tell(Part::Generator, report);
         }
         Ok(())
@@ -361,7 +360,7 @@ impl Trainer {
     fn run(&mut self, program: usize, update: u64, generator: bool) -> Result<(), NotFinite> {
         let factor = self.recipe.schedule.factor(self.step, self.steps);
         let s = self.recipe.optimizer.scalars(update + 1, factor, generator);
-        let scalars = [[s.rate], [s.mean_correction], [s.square_correction]];
+        let scalars = [[s.learning_rate], [s.mean_correction], [s.square_correction]];
         let noise = [self.recipe.technique.noise_at(self.step, self.steps)];
         let t = update as f32;
         let past = [1.0 / (t + 1.0)];
@@ -522,7 +521,7 @@ impl Trainer {
             return;
         }
         let (latent, count) = (self.recipe.generator.latent(), self.recipe.data.classes);
-        let mut inputs = vec![0.0; self.recipe.train.batch * (latent + count)];
+        let mut inputs = vec![0.0; self.recipe.train.batch_size * (latent + count)];
         for i in 0..SETTLE_BATCHES {
             let key = Key { seed: self.seed, stream: SETTLE_STREAM, step: i as u64 };
             let points = self.data().shape().len() != 3;

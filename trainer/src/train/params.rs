@@ -33,7 +33,7 @@ impl Params {
             let mut zeros = |role: &str| store.add(format!("{name}.{role}"), vec![0.0; len]);
             Moments { mean: zeros("mean"), square: zeros("square"), peak: peak.then(|| zeros("peak")) }
         };
-        let history = recipe.technique.history > 0.0;
+        let history = recipe.technique.historical_averaging > 0.0;
         let params = Self {
             generator: store.add("generator.weights", weights[0].clone()),
             generator_moments: moments(&mut store, "generator", generator.len()),

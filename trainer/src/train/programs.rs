@@ -18,7 +18,7 @@ pub(crate) const SETTLE: usize = 4;
 
 /// Outputs of the discriminator's programs.
 pub(crate) const DISCRIMINATOR_OUTPUTS: [&str; 7] =
-    ["loss", "judged_real", "judged_fake", "gradient", "penalty", "balance", "convergence"];
+    ["loss", "d_real", "d_fake", "gradient", "penalty", "balance", "convergence"];
 
 /// What the programs are built from.
 pub(crate) struct Parts<'a> {
@@ -103,7 +103,7 @@ impl Parts<'_> {
     }
 
     fn batch(&self, g: &mut Graph, name: &str, item: &[usize]) -> NodeId {
-        let dims: Vec<_> = std::iter::once(self.recipe.train.batch).chain(item.iter().copied()).collect();
+        let dims: Vec<_> = std::iter::once(self.recipe.train.batch_size).chain(item.iter().copied()).collect();
         g.input(name, &dims)
     }
 
@@ -234,7 +234,7 @@ impl Parts<'_> {
         let way = g.sub(now, past);
         let squares = g.square(way);
         let distance = g.sum(squares);
-        let term = g.affine(distance, self.recipe.technique.history, 0.0);
+        let term = g.affine(distance, self.recipe.technique.historical_averaging, 0.0);
         let part = g.mul(way, given.share);
         let moved = g.add(past, part);
         (g.add(loss, term), Some((history[network], moved)))
@@ -251,7 +251,7 @@ impl Parts<'_> {
         let objective = &self.recipe.objective;
         g.enter("discriminator loss");
         let adversarial = self.discriminator_loss(&mut g, real_seen, fake_seen);
-        let (judged_real, judged_fake) = self.look(&mut g, real_seen.scores, fake_seen.scores);
+        let (d_real, d_fake) = self.look(&mut g, real_seen.scores, fake_seen.scores);
         let regularizer = if penalized { objective.regularizer } else { Regularizer::None };
         g.enter("discriminator penalty");
         let penalty = self.penalty(&mut g, regularizer, &bound, &given, fake);
@@ -281,13 +281,13 @@ impl Parts<'_> {
         }
         let (mut balance, mut convergence) = (self.balance(&mut g), g.full(0.0, Shape::SCALAR));
         if let Some(param) = self.params.balance {
-            let (diversity, gain) = (objective.diversity, objective.gain);
-            convergence = began_convergence(&mut g, judged_real, judged_fake, diversity);
-            balance = began_balance(&mut g, balance, (judged_real, judged_fake), diversity, gain);
+            let (diversity, gain) = (objective.began_gamma, objective.began_lambda);
+            convergence = began_convergence(&mut g, d_real, d_fake, diversity);
+            balance = began_balance(&mut g, balance, (d_real, d_fake), diversity, gain);
             let stored = g.reshape(balance, &[1]);
             g.assign(param, stored);
         }
-        let outputs = vec![adversarial, judged_real, judged_fake, norm, penalty, balance, convergence];
+        let outputs = vec![adversarial, d_real, d_fake, norm, penalty, balance, convergence];
         Traced { name: "discriminator step", graph: g, outputs, total, gradient, weights: bound.flat }
     }
 

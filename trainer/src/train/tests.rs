@@ -86,7 +86,7 @@ fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced)
     }
 }
 
-const SMALL: [&str; 3] = ["train.batch=4", "generator.hidden=[5]", "discriminator.hidden=[6]"];
+const SMALL: [&str; 3] = ["train.batch_size=4", "generator.hidden=[5]", "discriminator.hidden=[6]"];
 
 #[test]
 fn gradients_of_every_method_agree_with_finite_differences() {
@@ -105,7 +105,7 @@ fn gradients_of_every_method_agree_with_finite_differences() {
 #[test]
 fn gradients_of_every_architecture_agree_with_finite_differences() {
     let faces = [
-        "train.batch=2",
+        "train.batch_size=2",
         "data.size=[8, 8]",
         "discriminator.stem=0",
         "discriminator.widths=[2, 3]",
@@ -118,7 +118,7 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
         recipe("faces", &settings)
     };
     let cases = [
-        dcgan(&["generator.doubling=separable"]),
+        dcgan(&["generator.upsampling=separable"]),
         dcgan(&["generator.mapping=[4, 3]", "init=glorot"]),
         dcgan(&["data.classes=4"]),
         dcgan(&["technique.augment=[\"color\", \"translation\", \"cutout\"]"]),
@@ -128,7 +128,11 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
         family("family=\"pyramid\", latent=3, widths=[3, 2, 2]", &[]),
         recipe(
             "ring",
-            &[&SMALL[..], &["discriminator.octaves=3", "generator.code=1", "objective.penalty_to=0.1"]].concat(),
+            &[
+                &SMALL[..],
+                &["discriminator.fourier_features=3", "generator.binary_latents=1", "objective.penalty_to=0.1"],
+            ]
+            .concat(),
         ),
     ];
     for recipe in cases {
@@ -150,7 +154,7 @@ fn every_method_trains_the_smallest_gan() {
     for method in METHODS.iter().filter(|m| !["began", "augment"].contains(&m.name)) {
         // Alone, minibatch discrimination lets the smallest GAN swing ever wider; with penalties it settles.
         let penalty = if method.name == "discrimination" { "+r1r2" } else { "" };
-        let recipe = recipe(&format!("bimodal-1d+{}{penalty}", method.name), &["train.batch=64"]);
+        let recipe = recipe(&format!("bimodal-1d+{}{penalty}", method.name), &["train.batch_size=64"]);
         let mut trainer = trainer(recipe, 600);
         let distance = |t: &mut Trainer| evaluate::points(&t.samples(0, 2000), &mixture).unwrap().wasserstein.unwrap();
         let before = distance(&mut trainer);
@@ -165,7 +169,12 @@ fn every_method_trains_the_smallest_gan() {
 #[test]
 fn began_keeps_its_balance_and_converges() {
     let crate::data::Source::Mixture(mixture) = builtin("ring").unwrap() else { panic!("a mixture") };
-    let settings = ["train.batch=128", "optimizer.rate=0.004", "optimizer.generator_rate=0.001", "optimizer.beta1=0.5"];
+    let settings = [
+        "train.batch_size=128",
+        "optimizer.learning_rate=0.004",
+        "optimizer.generator_learning_rate=0.001",
+        "optimizer.beta1=0.5",
+    ];
     let mut trainer = trainer(recipe("ring+began", &settings), 3000);
     let (mut first, mut last) = (0.0, 0.0);
     for step in 0..3000 {
@@ -237,7 +246,7 @@ fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
 #[test]
 fn updates_are_counted_and_ordered_as_asked() {
     let parts = |settings: &[&str]| {
-        let mut trainer = trainer(recipe("bimodal-1d", &[&["train.batch=8"][..], settings].concat()), 10);
+        let mut trainer = trainer(recipe("bimodal-1d", &[&["train.batch_size=8"][..], settings].concat()), 10);
         let mut seen = Vec::new();
         trainer.advance_telling(&mut |part, _| seen.push(part)).unwrap();
         seen.retain(|p| *p != Part::Drawn);
@@ -251,8 +260,13 @@ fn updates_are_counted_and_ordered_as_asked() {
 
 #[test]
 fn a_balanced_discriminator_makes_only_the_updates_that_it_needs() {
-    let settings =
-        ["train.batch=64", "train.discriminator_steps=6", "train.balance=0.2", "data.scale=2", "optimizer.rate=0.003"];
+    let settings = [
+        "train.batch_size=64",
+        "train.discriminator_steps=6",
+        "train.discriminator_margin=0.2",
+        "data.scale=2",
+        "optimizer.learning_rate=0.003",
+    ];
     let mut trainer = trainer(recipe("bimodal-1d+non-saturating", &settings), 300);
     let mut counts = [0; 7];
     for _ in 0..300 {
@@ -260,7 +274,7 @@ fn a_balanced_discriminator_makes_only_the_updates_that_it_needs() {
         let mut hear = |part, report: &Report| {
             if part == Part::Discriminator {
                 updates += 1;
-                apart.push(report.judged_real - report.judged_fake);
+                apart.push(report.d_real - report.d_fake);
             }
         };
         trainer.advance_telling(&mut hear).unwrap();
@@ -274,7 +288,7 @@ fn a_balanced_discriminator_makes_only_the_updates_that_it_needs() {
 
 #[test]
 fn each_update_changes_one_network() {
-    let mut trainer = trainer(recipe("bimodal-1d+generator-twice", &["train.batch=8"]), 10);
+    let mut trainer = trainer(recipe("bimodal-1d+generator-twice", &["train.batch_size=8"]), 10);
     let (generator, discriminator) = (trainer.params.generator, trainer.params.discriminator);
     let weights = |t: &Trainer| [generator, discriminator].map(|p| t.store().values(p).to_vec());
     let start = weights(&trainer);
@@ -289,7 +303,7 @@ fn each_update_changes_one_network() {
 
 #[test]
 fn clipped_weights_stay_within_the_limit() {
-    let mut trainer = trainer(recipe("ring+wasserstein-clip", &["train.batch=32"]), 20);
+    let mut trainer = trainer(recipe("ring+wasserstein-clip", &["train.batch_size=32"]), 20);
     (0..20).for_each(|_| _ = trainer.advance().unwrap());
     let discriminator = trainer.store().values(trainer.params.discriminator);
     assert!(discriminator.iter().all(|w| w.abs() <= 0.100_001) && discriminator.iter().any(|w| w.abs() > 0.09));
@@ -297,7 +311,8 @@ fn clipped_weights_stay_within_the_limit() {
 
 #[test]
 fn spectral_norms_become_one() {
-    let mut trainer = trainer(recipe("ring+spectral-norm", &["train.batch=32", "discriminator.hidden=[16, 16]"]), 100);
+    let mut trainer =
+        trainer(recipe("ring+spectral-norm", &["train.batch_size=32", "discriminator.hidden=[16, 16]"]), 100);
     (0..100).for_each(|_| _ = trainer.advance().unwrap());
     let discriminator = trainer.discriminator().clone();
     let mut g = crate::graph::Graph::default();
@@ -319,7 +334,7 @@ fn spectral_norms_become_one() {
 #[test]
 fn the_levels_of_a_pyramid_add_up_to_its_picture() {
     let generator = "generator={family=\"pyramid\", latent=6, widths=[8, 6, 4]}";
-    let recipe = recipe("digits", &[generator, "train.batch=2"]);
+    let recipe = recipe("digits", &[generator, "train.batch_size=2"]);
     let (network, _) = recipe.networks(&[28, 28, 1]).unwrap();
     let mut g = crate::graph::Graph::default();
     let z = g.input("z", &[2, 6]);
@@ -353,7 +368,7 @@ fn the_levels_of_a_pyramid_add_up_to_its_picture() {
 
 #[test]
 fn classes_change_what_is_generated_and_must_exist() {
-    let settings = ["train.batch=4", "generator.widths=[4, 4]", "discriminator.widths=[4, 4]", "data.classes=4"];
+    let settings = ["train.batch_size=4", "generator.widths=[4, 4]", "discriminator.widths=[4, 4]", "data.classes=4"];
     let mut trainer = trainer(recipe("faces", &[&settings[..], &["discriminator.stem=0"]].concat()), 3);
     (0..3).for_each(|_| _ = trainer.advance().unwrap());
     let z = trainer.samples_of_classes(1, &[0, 1]);

@@ -67,7 +67,7 @@ impl Kind {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Divergence => {
-                "a smaller optimizer.rate, or a regularizer on the discriminator where there is none; train.rollbacks = 3 goes back to the last good \
+                "a smaller optimizer.learning_rate, or a regularizer on the discriminator where there is none; train.rollbacks = 3 goes back to the last good \
                  checkpoint by itself, with a third of the rate"
             }
             Self::Vanishing => {
@@ -143,7 +143,7 @@ impl Watch {
     /// Looks at the steps since the last look, and at samples; an alarm that was raised before is not raised again.
     pub fn look(&mut self, trainer: &mut Trainer) -> Option<Alarm> {
         let means = std::mem::take(&mut self.means);
-        let gradient = means.discriminator_gradient.max(means.generator_gradient);
+        let gradient = means.discriminator_gradient_norm.max(means.generator_gradient_norm);
         // At the first look there is nothing calmer to compare with.
         let calm = if self.calmest.is_finite() { self.calmest } else { 0.0 };
         let exploded = gradient.is_nan() || (gradient > EXPLODED && gradient > TIMES * calm);
@@ -163,7 +163,7 @@ impl Watch {
                 2,
                 format!(
                     "the discriminator finds real examples {:.3} and generated ones {:.3} real; the generator's gradient is {:.4}",
-                    means.real, means.fake, means.generator_gradient
+                    means.real, means.fake, means.generator_gradient_norm
                 ),
             ),
             (

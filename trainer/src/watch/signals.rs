@@ -25,9 +25,9 @@ pub struct Means {
     /// How real generated ones look.
     pub fake: f64,
     /// Length of the generator's gradient.
-    pub generator_gradient: f64,
+    pub generator_gradient_norm: f64,
     /// Length of the discriminator's gradient.
-    pub discriminator_gradient: f64,
+    pub discriminator_gradient_norm: f64,
 }
 
 impl Means {
@@ -36,10 +36,10 @@ impl Means {
         self.steps += 1;
         let n = f64::from(self.steps);
         let mix = |mean: &mut f64, value: f32| *mean += (f64::from(value) - *mean) / n;
-        mix(&mut self.real, report.judged_real);
-        mix(&mut self.fake, report.judged_fake);
-        mix(&mut self.generator_gradient, report.generator_gradient);
-        mix(&mut self.discriminator_gradient, report.discriminator_gradient);
+        mix(&mut self.real, report.d_real);
+        mix(&mut self.fake, report.d_fake);
+        mix(&mut self.generator_gradient_norm, report.generator_gradient_norm);
+        mix(&mut self.discriminator_gradient_norm, report.discriminator_gradient_norm);
     }
 }
 

@@ -171,7 +171,7 @@ struct Lane {
 
 impl Lane {
     fn new(from: &'static str, data: Box<dyn Dataset>, recipe: &Recipe, steps: u32) -> Result<Self, Failure> {
-        let mut batch = vec![0.0; recipe.train.batch * data.shape().iter().product::<usize>()];
+        let mut batch = vec![0.0; recipe.train.batch_size * data.shape().iter().product::<usize>()];
         let start = Instant::now();
         for step in 0..BATCHES {
             data.batch(Key { seed: 9, stream: 9, step }, &mut batch);

@@ -30,10 +30,10 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
         "ring2d",
         "ring",
         &[
-            "train.batch=512",
+            "train.batch_size=512",
             "generator.latent=2",
             "generator.hidden=[128, 128]",
-            "discriminator.octaves=0",
+            "discriminator.fourier_features=0",
             "objective.penalty_to=1.0",
             "objective.loss=\"non-saturating\"",
             "objective.regularizer={kind=\"none\"}",
@@ -49,7 +49,7 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
             "generator.latent=128",
             "generator.widths=[512, 256, 128, 64]",
             "discriminator.widths=[64, 128, 256, 512]",
-            "train.batch=16",
+            "train.batch_size=16",
         ],
     ),
     (
@@ -260,7 +260,7 @@ fn trainer(config: &str, threads: usize) -> Result<Trainer, Failure> {
 fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Result<Row, Failure> {
     let mut trainer = trainer(config, threads)?;
     let recipe = trainer.recipe().clone();
-    let batch = recipe.train.batch;
+    let batch = recipe.train.batch_size;
     let updates = f64::from(recipe.train.discriminator_steps) + 1.0;
     // Two steps warm caches and pass a penalized discriminator update, lazy or not.
     trainer.advance()?;

@@ -34,7 +34,7 @@ fn prepared_pictures_train_and_every_file_is_told_of() {
     let report = fs::read_to_string(Path::new(&pack).with_extension("report.csv")).unwrap();
     assert!(report.starts_with("file,found,kept,why\n") && report.lines().count() == 34, "{report}");
     let words =
-        ["train", "faces", "--data", &pack, "--set", "data.size=[16, 16]", "--set", "train.batch=8", "--dry-run"];
+        ["train", "faces", "--data", &pack, "--set", "data.size=[16, 16]", "--set", "train.batch_size=8", "--dry-run"];
     let output = xtask(&words);
     assert!(
         output.status.success() && text(&output.stderr).contains("streamed from the disk"),

@@ -26,7 +26,7 @@ fn numbers(json: &serde_json::Value, paths: &[&str]) {
 
 #[test]
 fn pictures_are_measured_in_every_respect_with_intervals() {
-    let run = trained("eval-digits", &["digits", "--set", "train.batch=8"]);
+    let run = trained("eval-digits", &["digits", "--set", "train.batch_size=8"]);
     let json = measured(&[&run, "--samples", "200", "--seeds", "2"]);
     let keys = ["/floor", "/psnr_mean_db", "/real/recall", "/int8/patches/0", "/int8/memorization", "/int8/class_kl"];
     numbers(&json, &keys);
@@ -52,6 +52,6 @@ fn several_runs_give_intervals_over_runs_if_they_are_of_one_kind() {
     let one = measured(&[&a, "--seeds", "4"]);
     numbers(&one, &["/wasserstein", "/jensen_shannon_floor", "/intervals/wasserstein/spread"]);
     assert_eq!(one["intervals"]["modes"]["n"], 4);
-    let digits = trained("eval-other", &["digits", "--set", "train.batch=8"]);
+    let digits = trained("eval-other", &["digits", "--set", "train.batch_size=8"]);
     refused(&["eval", &a, &digits, "--samples", "200"], 2, "are not of one kind");
 }

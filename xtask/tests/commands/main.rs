@@ -233,7 +233,7 @@ fn an_interrupted_laboratory_keeps_what_it_has_finished() {
 fn ten_fakes_and_ten_reals_are_judged_in_the_first_step() {
     let out = scratch("ten");
     let words =
-        ["train", "bimodal-1d", "--set", "train.batch=10", "--trace-steps", "1", "--out", &out, "--threads", "1"];
+        ["train", "bimodal-1d", "--set", "train.batch_size=10", "--trace-steps", "1", "--out", &out, "--threads", "1"];
     let told = text(&xtask(&words).stdout);
     assert!(told.contains("draw 10 latents z and 10 real examples x; make G(z)"), "{told}");
     assert!(told.contains("judge x and G(z) together") && told.contains("move G against its loss"), "{told}");

@@ -46,7 +46,7 @@ fn pictures(name: &str, count: usize) -> String {
 fn a_batch_larger_than_the_set_is_told_and_trains() {
     // Four of them are held out for measurements.
     let folder = pictures("few", 20);
-    let words = ["train", "faces", "--data", &folder, "--set", "data.size=[16, 16]", "--set", "train.batch=64"];
+    let words = ["train", "faces", "--data", &folder, "--set", "data.size=[16, 16]", "--set", "train.batch_size=64"];
     let output = xtask(&[&words[..], &["--dry-run"]].concat());
     let told = text(&output.stderr);
     assert!(output.status.success(), "{told}");

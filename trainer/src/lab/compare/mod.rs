@@ -69,7 +69,7 @@ fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, Lab
         "train.steps=4000",
         "generator.latent=2",
         "generator.hidden=[64, 64]",
-        "train.batch=256",
+        "train.batch_size=256",
         "train.ema=0.999",
         "discriminator.hidden=[64, 64]",
         "objective.regularizer.gamma=0.02",

@@ -93,13 +93,13 @@ impl Parts {
 /// Fits the auto-encoder and draws from its decoder.
 pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, LabError> {
     let network = |name: &str| {
-        let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], code: 0 };
+        let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], binary_latents: 0 };
         family.network(&[2], 0).map(|n| Network { name: name.into(), ..n })
     };
     let optimizer = Optimizer {
         kind: Kind::Adam,
-        rate: 3e-3,
-        generator_rate: None,
+        learning_rate: 3e-3,
+        generator_learning_rate: None,
         momentum: 0.0,
         beta1: 0.9,
         beta2: 0.999,
@@ -120,7 +120,11 @@ pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Resu
         batch.iter_mut().enumerate().for_each(|(i, v)| *v = data[key.below(i as u32, data.len())] as f32);
         let factor = Schedule::Linear { from: 0.5, to: 0.0 }.factor(step, STEPS);
         let s = optimizer.scalars(step + 1, factor, false);
-        cpu.run(0, &[&batch, &[s.rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
+        cpu.run(
+            0,
+            &[&batch, &[s.learning_rate], &[s.mean_correction], &[s.square_correction]],
+            Clock { seed: 1, step },
+        )?;
     }
     let (latents, noise) = (normals(10, n), normals(11, n));
     let mut drawn = Vec::with_capacity(n);
