@@ -1,6 +1,3 @@
-//! Oracles shared by the claims.
+//! Helpers of the project-wide tests: comparison of executors and gradients, and the networks of the golden model files.
 pub mod check;
 pub mod golden;
-pub mod oracle;
-pub mod random_net;
-pub mod reference_models;

@@ -1,8 +1,7 @@
 //! What was trained draws on a device as the whole-tensor oracle says, bit for bit, and as the float network does, nearly.
 use ganlet_runtime::{Generator, Model, Rows};
-use ganlet_tests::oracle;
 use ganlet_trainer::evaluate::{DigitReader, int8_pictures};
-use ganlet_trainer::quantize::{self, Options, Quantized};
+use ganlet_trainer::quantize::{self, Options, Quantized, oracle};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;

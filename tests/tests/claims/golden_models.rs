@@ -5,7 +5,8 @@ use ganlet_runtime::{
     include_model,
     latent::normal_i8,
 };
-use ganlet_tests::{golden, oracle};
+use ganlet_tests::golden;
+use ganlet_trainer::quantize::oracle;
 use std::path::Path;
 
 const TINY: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v2.model");

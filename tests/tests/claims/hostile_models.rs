@@ -3,10 +3,8 @@ use ganlet_runtime::{
     Aligned, FormatError, Generator, Model,
     format::{Builder, LayerSpec, Layouts, Op, Shape, Source, restamp},
 };
-use ganlet_tests::{
-    golden,
-    random_net::{Dice, RandomNet},
-};
+use ganlet_tests::golden;
+use ganlet_trainer::quantize::random_models::{Dice, RandomNet};
 
 /// Loads and, if that succeeds, draws.
 fn try_all(bytes: &[u8]) -> Result<usize, FormatError> {

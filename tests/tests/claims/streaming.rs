@@ -1,6 +1,7 @@
 //! Streamed rows equal the whole-tensor oracle, bit for bit, within the arena that the file states.
 use ganlet_runtime::{Generator, Model, format::FAMILIES};
-use ganlet_tests::{golden, oracle, random_net::RandomNet};
+use ganlet_tests::golden;
+use ganlet_trainer::quantize::{oracle, random_models::RandomNet};
 
 fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8> {
     let mut rows = generator.rows(z);

@@ -10,6 +10,9 @@ mod fold;
 mod fuse;
 mod lower;
 mod net;
+pub mod oracle;
+pub mod random_models;
+pub mod reference_models;
 mod report;
 #[cfg(test)]
 mod tests;

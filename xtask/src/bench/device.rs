@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::size;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::format::Layouts;
-use ganlet_tests::reference_models::REFERENCES;
+use ganlet_trainer::quantize::reference_models::REFERENCE_MODELS;
 use std::fs;
 use std::path::PathBuf;
 
@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 pub(crate) fn subjects(names: &[String], layouts: &[Layout]) -> Result<Vec<Subject>, Failure> {
     let mut subjects = Vec::new();
     let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
-    for reference in REFERENCES.iter().filter(|r| wanted(r.name)) {
+    for reference in REFERENCE_MODELS.iter().filter(|r| wanted(r.name)) {
         for layout in layouts {
             let bytes = match layout {
                 Layout::Compact => reference.file()?,
@@ -97,10 +97,10 @@ pub(crate) fn subjects(names: &[String], layouts: &[Layout]) -> Result<Vec<Subje
             subjects.push(Subject { name: reference.name.to_owned(), layout: layout.name(), bytes });
         }
     }
-    for name in names.iter().filter(|n| REFERENCES.iter().all(|r| r.name != **n)) {
+    for name in names.iter().filter(|n| REFERENCE_MODELS.iter().all(|r| r.name != **n)) {
         let path = PathBuf::from(name);
         let bytes = fs::read(&path).map_err(|e| {
-            let known = REFERENCES.map(|r| r.name).join(", ");
+            let known = REFERENCE_MODELS.map(|r| r.name).join(", ");
             Failure::file(&path, format!("{e}; a model is a file, or one of {known}"))
         })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -6,7 +6,7 @@ use super::measure::{Cost, Subject};
 use super::{emulator, firmware, page};
 use crate::failure::Failure;
 use crate::size::{self, Weight};
-use ganlet_tests::random_net::RandomNet;
+use ganlet_trainer::quantize::random_models::RandomNet;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;

@@ -1,13 +1,13 @@
-//! Random networks of every layer kind, for claims that must hold for all of them.
-use crate::oracle::output_shape;
+//! Random integer networks of every layer kind, for property tests of the runtime on any core.
+use super::oracle::output_shape;
 use ganlet_runtime::format::{Builder, LayerSpec, Layouts, Op, Shape, Source};
 
-/// A small, stated random generator (SplitMix64).
+/// A small reproducible random number generator (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Dice(pub u64);
 
 impl Dice {
-    /// The next number.
+    /// Returns the next 64 random bits.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -16,12 +16,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number in `0..n`.
+    /// Returns a number in `0..n`.
     pub fn below(&mut self, n: u64) -> u64 {
         self.roll() % n
     }
 
-    /// A weight: mostly any, sometimes an extreme.
+    /// Returns a weight; one in four is ±127.
     fn weight(&mut self) -> i8 {
         match self.below(8) {
             0 => 127,
@@ -31,33 +31,33 @@ impl Dice {
     }
 }
 
-/// A network as layers, and as the file made of them.
+/// A random network: its layers and its model file in two layouts.
 #[derive(Clone, Debug)]
 pub struct RandomNet {
-    /// The layers, weights in training order.
+    /// Layers, weights in training order.
     pub layers: Vec<LayerSpec>,
-    /// The length of its latent vector.
+    /// Length of the latent vector.
     pub latent: u16,
-    /// The shape of its picture.
+    /// Shape of the picture.
     pub output: Shape,
-    /// The model file, every layer compact.
+    /// Model file with every layer in the compact layout.
     pub file: Vec<u8>,
-    /// The model file, every layer fast that can be.
+    /// Model file with every layer that allows it in the fast layout.
     pub fast: Vec<u8>,
 }
 
 impl RandomNet {
-    /// The network of number `seed`.
+    /// Builds network number `seed`.
     pub fn new(seed: u64) -> Self {
-        Self::grown(seed, false)
+        Self::build(seed, false)
     }
 
-    /// The network of number `seed` with the greatest weights that there are, most of its values at either end.
+    /// Builds network number `seed` with all weights at ±127, so that most values saturate.
     pub fn extreme(seed: u64) -> Self {
-        Self::grown(seed, true)
+        Self::build(seed, true)
     }
 
-    fn grown(seed: u64, extreme: bool) -> Self {
+    fn build(seed: u64, extreme: bool) -> Self {
         let mut dice = Dice(seed);
         let latent = 1 + dice.below(20) as u16;
         let mut net = Growing { dice, latent, extreme, layers: Vec::new(), shapes: Vec::new() };
@@ -93,7 +93,7 @@ impl Growing {
             let before = self.last();
             let op = self.any_op(before);
             self.push(op, self.end());
-            // Now and then a residual: the tensor before a shape-keeping convolution, added behind it.
+            // One time in three a residual block: a convolution that keeps the shape, plus its input.
             if self.dice.below(3) == 0 && self.last().h < 40 {
                 let skip = self.end();
                 let c = self.last().c;
@@ -194,7 +194,7 @@ impl Growing {
                 ((i as i64 - 128) * slope + d.below(200) as i64).clamp(-32768, 32767) as i16
             }));
         }
-        // So that the typical accumulator fills the output's range, and the untypical leaves it.
+        // A typical accumulator fills the output range, an unusual one saturates.
         let typical = (fan_in as f64).sqrt() * 5000.0;
         let range = if table { 16000.0 } else { 90.0 } * if self.extreme { 30.0 } else { 1.0 };
         let m = (range / typical).min(0.49) * 4_294_967_296.0;

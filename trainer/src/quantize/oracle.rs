@@ -1,27 +1,27 @@
-//! The naive whole-tensor version of the integer runtime: every tensor in full, one loop for each sum.
+//! A naive whole-tensor implementation of the integer arithmetic, to check the streaming runtime against.
 //!
-//! Written from `docs/FORMAT.md`, in training order of the weights, with nothing shared with the runtime
-//! but the types that describe a layer.
+//! It keeps every tensor in full and computes each sum in one loop. It follows `docs/FORMAT.md`, reads the weights in
+//! training order, and shares nothing with the runtime but the types that describe a layer.
 use ganlet_runtime::format::{LayerSpec, Op, Shape, Source};
 
-/// A whole tensor, rows outermost, channels innermost.
+/// An i8 tensor held in full, rows outermost, channels innermost.
 #[derive(Clone, Debug)]
 pub struct Tensor {
-    /// Its shape.
+    /// Height, width and channels.
     pub shape: Shape,
-    /// The i8 that means 0.
+    /// Zero point: the i8 value that stands for 0.
     pub zero_point: i8,
-    /// Its values.
+    /// Quantized values.
     pub values: Vec<i8>,
 }
 
 impl Tensor {
-    /// The values as pixels 0..=255.
+    /// Returns the values as pixels, 0..=255.
     pub fn pixels(&self) -> Vec<u8> {
         self.values.iter().map(|&v| (i16::from(v) + 128) as u8).collect()
     }
 
-    /// The value at (y, x, c); the zero point outside of the picture.
+    /// Returns the value at (y, x, c), or the zero point outside the tensor.
     fn at(&self, y: i64, x: i64, c: usize) -> i64 {
         let (h, w) = (i64::from(self.shape.h), i64::from(self.shape.w));
         if y < 0 || x < 0 || y >= h || x >= w {
@@ -31,12 +31,14 @@ impl Tensor {
     }
 }
 
-/// The output of the last layer for `latent`, as pixels 0..=255.
+/// Returns the last layer's output for `latent` as pixels, 0..=255.
+///
+/// A conditional generator's `latent` ends with the one-hot class, as [`ganlet_runtime::Latent::values`] does.
 pub fn picture(layers: &[LayerSpec], latent: &[i8]) -> Vec<u8> {
-    tensors(layers, latent).last().unwrap().pixels()
+    tensors(layers, latent).last().map_or_else(Vec::new, Tensor::pixels)
 }
 
-/// The outputs of all layers; classes are values behind the latent's.
+/// Returns the output of every layer, in order.
 pub fn tensors(layers: &[LayerSpec], latent: &[i8]) -> Vec<Tensor> {
     let mut tensors: Vec<Tensor> = Vec::new();
     let first = Tensor { shape: Shape { h: 1, w: 1, c: latent.len() as u16 }, zero_point: 0, values: latent.to_vec() };
@@ -51,7 +53,7 @@ pub fn tensors(layers: &[LayerSpec], latent: &[i8]) -> Vec<Tensor> {
     tensors
 }
 
-/// The shape that a layer makes of `input`.
+/// Returns the output shape of a layer for an input of shape `input`.
 pub fn output_shape(op: Op, input: Shape) -> Shape {
     let conv = |n: u16, k: u8, s: u8, p: u8| (n + 2 * u16::from(p) - u16::from(k)) / u16::from(s) + 1;
     let transpose = |n: u16, k: u8, s: u8, p: u8| (n - 1) * u16::from(s) + u16::from(k) - 2 * u16::from(p);
@@ -99,7 +101,7 @@ fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> 
                         for (ky, kx, i) in taps(k, c_in) {
                             let (ny, nx) = (y + i64::from(p) - ky, x + i64::from(p) - kx);
                             let s = i64::from(s);
-                            // Between the input's pixels there is nothing; beyond them lies padding.
+                            // Only every s-th position holds an input pixel; positions outside the input are padding.
                             if ny.rem_euclid(s) == 0 && nx.rem_euclid(s) == 0 {
                                 let weight = layer.weights[((ky * i64::from(k) + kx) as usize * c_out + o) * c_in + i];
                                 acc += input.at(ny.div_euclid(s), nx.div_euclid(s), i) * i64::from(weight);
@@ -127,7 +129,7 @@ fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> 
                     _ => layer.bias[channel],
                 };
                 acc += i64::from(bias);
-                assert!(i32::try_from(acc).is_ok(), "the accumulator leaves i32");
+                assert!(i32::try_from(acc).is_ok(), "the accumulator does not fit into an i32");
                 values.push(finish(layer, acc, layer.scale[channel]));
             }
         }

@@ -1,49 +1,53 @@
-//! The generators by which devices are compared: fixed shapes, random weights from a stated seed.
+//! The reference generators of the device benchmarks: fixed shapes, random weights from a fixed seed.
 //!
-//! Weights are normal numbers, quantized per output channel as the exporter does, and scaled by He's rule so that
-//! every layer's values fill their range. Nothing is trained: costs do not depend on what a picture shows.
-use crate::random_net::Dice;
+//! Weights are normally distributed, quantized per output channel as the exporter does, and scaled by He's rule so that
+//! every layer's values fill their range. They are not trained, since the cost of a picture does not depend on its content.
+use super::random_models::Dice;
 use ganlet_runtime::format::{Builder, FormatError, LayerSpec, Op, Shape, Source, TABLE_LEN};
 
-/// Root mean square of a hidden layer's values, in steps above its zero point.
+/// Root mean square of a hidden layer's values, in quantization steps above its zero point.
 const HIDDEN: f64 = 60.0;
-/// The same of a latent vector: standard normal, in steps of 1/32.
+/// Root mean square of a latent value: standard normal, in quantization steps of 1/32.
 const LATENT: f64 = 32.0;
 
-/// A dense layer, then transposed convolutions with k4 s2 p1; ReLU between, tanh at the end.
+/// A generator of one dense layer and transposed convolutions (k4 s2 p1), with ReLU between them and tanh at the end.
 #[derive(Clone, Copy, Debug)]
-pub struct Reference {
-    /// Its name in tables.
+pub struct ReferenceModel {
+    /// Name in tables and model files.
     pub name: &'static str,
     latent: u16,
-    /// The dense layer's output.
+    /// Output shape of the dense layer.
     first: Shape,
     /// Output channels of the transposed convolutions.
     channels: &'static [u16],
 }
 
-/// A gray 28x28 picture, such as a digit.
-pub const DIGITS28: Reference =
-    Reference { name: "digits28", latent: 64, first: Shape { h: 7, w: 7, c: 32 }, channels: &[16, 1] };
-/// A 64x64 picture by a DCGAN of a quarter of the usual width.
-pub const DCGAN64_16: Reference =
-    Reference { name: "dcgan64-16", latent: 128, first: Shape { h: 4, w: 4, c: 128 }, channels: &[64, 32, 16, 3] };
-/// A 64x64 picture by the classic DCGAN.
-pub const DCGAN64_64: Reference =
-    Reference { name: "dcgan64-64", latent: 128, first: Shape { h: 4, w: 4, c: 512 }, channels: &[256, 128, 64, 3] };
-/// All of them, smallest first.
-pub const REFERENCES: [Reference; 3] = [DIGITS28, DCGAN64_16, DCGAN64_64];
+/// Gray 28x28 pictures, such as handwritten digits.
+pub const DIGITS28: ReferenceModel =
+    ReferenceModel { name: "digits28", latent: 64, first: Shape { h: 7, w: 7, c: 32 }, channels: &[16, 1] };
+/// RGB 64x64 pictures from a DCGAN of a quarter of the usual width.
+pub const DCGAN64_16: ReferenceModel =
+    ReferenceModel { name: "dcgan64-16", latent: 128, first: Shape { h: 4, w: 4, c: 128 }, channels: &[64, 32, 16, 3] };
+/// RGB 64x64 pictures from the classic DCGAN.
+pub const DCGAN64_64: ReferenceModel = ReferenceModel {
+    name: "dcgan64-64",
+    latent: 128,
+    first: Shape { h: 4, w: 4, c: 512 },
+    channels: &[256, 128, 64, 3],
+};
+/// All reference generators, smallest first.
+pub const REFERENCE_MODELS: [ReferenceModel; 3] = [DIGITS28, DCGAN64_16, DCGAN64_64];
 
-impl Reference {
-    /// The model file.
+impl ReferenceModel {
+    /// Encodes the model file, every layer in the compact layout.
     ///
     /// # Errors
-    /// None, as long as the format admits these shapes.
+    /// If the model format stopped supporting these shapes.
     pub fn file(&self) -> Result<Vec<u8>, FormatError> {
         self.builder().finish()
     }
 
-    /// The layers, ready to be written.
+    /// Returns a builder that holds the layers, for callers that choose the layout.
     pub fn builder(&self) -> Builder {
         let mut builder = Builder::new(self.name, self.latent);
         let mut dice = Dice(self.name.bytes().fold(0, |seed, b| seed << 8 | u64::from(b)));
@@ -61,7 +65,7 @@ impl Reference {
 }
 
 fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> LayerSpec {
-    // In training order a dense layer's units lie innermost, a transposed convolution's inputs do.
+    // In training order, a dense layer's outputs and a transposed convolution's inputs are innermost.
     let (channels, taps, fan_in) = match op {
         Op::Dense { shape } => (usize::from(shape.c), usize::from(shape.h) * usize::from(shape.w), inputs),
         Op::ConvTranspose { k, s, c, .. } => (c.into(), usize::from(k).pow(2), inputs * usize::from(k / s).pow(2)),
@@ -82,7 +86,7 @@ fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> L
     let weights: Vec<i8> = normal.iter().enumerate().map(quantized).collect();
 
     let (input_zero, input_rms) = if input == Source::Latent { (0, LATENT) } else { (-128, HIDDEN) };
-    // Half of a normal number's square lies above 0; the table of the last layer takes 4096 for 1.
+    // ReLU keeps half of the variance. The last layer's table maps 4096 to 1.
     let wanted = if last { 4096.0 } else { HIDDEN * 2f64.sqrt() };
     let multiplier = |most: &i32| {
         let weight_rms = 127.0 * UNIT / f64::from(*most);
@@ -100,7 +104,7 @@ fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> L
     }
 }
 
-/// The biases of a layer without a bias of its own: `-zero · Σ weights`, over each phase's window.
+/// Returns the biases that cancel the input's zero point: `-zero · Σ weights`, over the taps of each output phase.
 fn folded(op: Op, weights: &[i8], channels: usize, inputs: usize, zero: i32) -> Vec<i32> {
     let Op::ConvTranspose { k, s, .. } = op else { return vec![0; channels] };
     let (k, s) = (usize::from(k), usize::from(s));
@@ -112,15 +116,16 @@ fn folded(op: Op, weights: &[i8], channels: usize, inputs: usize, zero: i32) -> 
     biases
 }
 
-/// Standard deviation of [`normal`]: a sum of twelve uniform numbers of 8 bits.
+/// Standard deviation of [`normal`], which sums twelve uniform 8-bit numbers.
 const UNIT: f64 = 256.0;
 
+/// Returns an approximately normal number.
 fn normal(dice: &mut Dice) -> i32 {
     let (a, b) = (dice.roll().to_le_bytes(), dice.roll().to_le_bytes());
     a.iter().chain(&b[..4]).map(|&v| 2 * i32::from(v) - 255).sum::<i32>() / 2
 }
 
-/// tanh over -8..8, to display levels with eight fraction bits.
+/// Returns a table of tanh over -8..8, as display levels with eight fraction bits.
 fn tanh() -> [i16; TABLE_LEN] {
     std::array::from_fn(|i| {
         let x = (i as f64 - 128.0) / 16.0;
