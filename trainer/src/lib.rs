@@ -1,7 +1,9 @@
 //! Trains GANs on the CPU and shrinks their generators to integers.
 pub mod data;
+pub mod draw;
 pub mod evaluate;
 pub mod exec;
+pub mod files;
 pub mod graph;
 pub mod lab;
 pub mod latent;
@@ -18,5 +20,6 @@ pub mod recipe;
 pub mod regularize;
 pub mod report;
 pub mod run;
+mod text;
 pub mod train;
 pub mod watch;

@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::table::Table;
 use clap::{Args as ClapArgs, Subcommand};
 use ganlet_trainer::data::{BUILTIN, Cutting, DataError, Packed, Preparation, Prepared, faces, prepare};
-use ganlet_trainer::report::{self, grid};
+use ganlet_trainer::draw::image_grid;
+use ganlet_trainer::files;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
@@ -224,7 +225,7 @@ fn draw(pack: &Path, sheet: &Path) -> Result<(), Failure> {
     let both = [&trained, &held_out];
     let pictures: Vec<&[u8]> = both.iter().flat_map(|set| (0..set.count()).map(|i| set.bytes(i))).take(SHOWN).collect();
     let larger = (64 / width.max(height)).clamp(1, 8);
-    report::write(sheet, grid(&pictures, (width, height, channels), pictures.len().min(8), larger).png())?;
+    files::write(sheet, image_grid(&pictures, (width, height, channels), pictures.len().min(8), larger).png())?;
     Ok(())
 }
 

@@ -9,10 +9,11 @@ use crate::training::{self, RUNS};
 use clap::Args as ClapArgs;
 use ganlet_sim::host::{self, Device, ModelFile, Script, Simulator};
 use ganlet_trainer::evaluate;
+use ganlet_trainer::files;
 use ganlet_trainer::quantize::Layouts;
 use ganlet_trainer::quantize::Quantized;
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::report::{self, Figure, Report, Table, html};
+use ganlet_trainer::report::{Page, PageFigure, PageTable};
 use ganlet_trainer::run::{self, End, Folder, Run, pictures};
 use ganlet_trainer::train::Trainer;
 use serde::Serialize;
@@ -88,7 +89,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     phase("2/4 export")?;
     let mut chosen = Chosen::open(run.folder.path())?;
     let quantized = chosen.quantize(Layouts::Compact)?;
-    let write = |name: &str, bytes: &[u8]| report::write(args.out.join(name), bytes);
+    let write = |name: &str, bytes: &[u8]| files::write(args.out.join(name), bytes);
     write("generator.model", &quantized.file)?;
     console::note(&format!("{}", quantized.report));
     phase("3/4 check")?;
@@ -167,14 +168,14 @@ fn page(
     json: serde_json::Value,
     [samples, device, walk]: [Vec<u8>; 3],
 ) -> String {
-    let figure = |caption: &str, file| Some(Figure { caption: caption.into(), file });
+    let figure = |caption: &str, file| Some(PageFigure { caption: caption.into(), file });
     let layers = quantized.report.layers.iter().map(|l| {
         let (h, w, c) = l.shape;
         let cells = [l.weight_bytes.to_string(), l.macs.to_string(), l.ring_bytes.to_string()];
         [vec![l.kind.to_owned(), format!("{h}x{w}x{c}")], cells.to_vec()].concat()
     });
     let header = ["layer", "output", "weights, bytes", "multiply-accumulates", "RAM, bytes"];
-    html(&Report {
+    Page {
         title: "Faces from a microcontroller".into(),
         lead: "A GAN was trained on pixel-art faces, its generator shrunk to 8-bit integers, and every picture on this page \
                was drawn by the runtime that a device runs, row by row."
@@ -182,10 +183,11 @@ fn page(
         samples: figure("Samples of the integer generator: seeds 1 to 64, not chosen", samples),
         device: figure("The app on an emulated 240x240 panel", device),
         walk: figure("A tour of the app: gallery, latent walk, knobs", walk),
-        watched: Some(run.alarms.iter().map(ToString::to_string).collect()),
+        alarms: Some(run.alarms.iter().map(ToString::to_string).collect()),
         networks: Some(pictures::networks(&run.trainer, &run.folder.lines())),
         losses: Some(pictures::losses(&run.trainer.recipe().name, &run.folder.lines())),
         numbers: json.as_object().cloned().unwrap_or_default(),
-        layers: Table { header: header.map(str::to_owned).to_vec(), rows: layers.collect() },
-    })
+        layers: PageTable { header: header.map(str::to_owned).to_vec(), rows: layers.collect() },
+    }
+    .html()
 }

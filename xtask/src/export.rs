@@ -6,7 +6,8 @@ use crate::exporting::Chosen;
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::format::MAGIC;
-use ganlet_trainer::{quantize::Layouts, report};
+use ganlet_trainer::files;
+use ganlet_trainer::quantize::Layouts;
 use std::path::PathBuf;
 
 /// Shrink the generator of a run to 8-bit integers and write it as one .model file.
@@ -92,7 +93,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let mut chosen = Chosen::open(&args.run)?;
     let quantized =
         if args.with_discriminator { chosen.quantize_judged(layouts)? } else { chosen.quantize(layouts)? };
-    report::write(&out, &quantized.file)?;
+    files::write(&out, &quantized.file)?;
     console::print(&format!("{}\n", quantized.report))?;
     match pictures::run(&mut chosen, pictures::Amount { pictures: PICTURES, sets: 1 }, Some(&quantized)) {
         Ok(evaluation) => console::print(&words::pictures(&evaluation))?,

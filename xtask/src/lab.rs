@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::table::Table;
 use crate::training::{catch_interrupts, interrupted};
 use clap::{Args as ClapArgs, Subcommand};
+use ganlet_trainer::files;
 use ganlet_trainer::lab::{self, Findings, LabError, Points, REMEDIES, Rates, Rows, Stacked, Watch};
-use ganlet_trainer::report;
 use std::path::{Path, PathBuf};
 
 /// Small experiments that show what the literature says: each prints a table and leaves figures and numbers in a folder.
@@ -175,7 +175,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let findings = {
         let (mut tell, mut keep) = (
             |line: &str| console::note(&format!("  {line}")),
-            |name: &str, bytes: &[u8]| report::write(folder.join(name), bytes),
+            |name: &str, bytes: &[u8]| files::write(folder.join(name), bytes),
         );
         let watch = Watch { stop: &interrupted, tell: &mut tell, keep: &mut keep, threads: args.threads.unwrap_or(0) };
         perform(args.what, watch).inspect_err(|_| {
@@ -189,8 +189,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::failed("stopped before anything was finished: there are no results"));
     }
     let numbers = format!("{}\n", serde_json::to_string_pretty(&findings.values)?);
-    report::write(folder.join(RESULTS), &numbers)?;
-    report::write(folder.join("table.md"), markdown(&findings))?;
+    files::write(folder.join(RESULTS), &numbers)?;
+    files::write(folder.join("table.md"), markdown(&findings))?;
     if findings.stopped {
         console::note("stopped: the table and the figures hold what was finished");
     }

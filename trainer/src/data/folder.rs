@@ -8,10 +8,11 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage};
 use rayon::prelude::*;
 
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::open::{Options, stem};
 use super::pictures::volume;
 use super::{Pictures, content, fit};
+use crate::text::grouped;
 
 /// Skipped files are listed one by one up to this many.
 const LISTED: usize = 5;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::open::Options;
 use super::pictures::volume;
 use super::{Pictures, open};
+use crate::text::grouped;
 
 const AGAIN: &str = "get the file again: it is damaged or no IDX file";
 

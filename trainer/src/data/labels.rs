@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::open::Options;
 use super::{npz, open};
+use crate::text::grouped;
 
 /// The class of each file; none where the table has no row for it.
 #[derive(Debug, PartialEq)]

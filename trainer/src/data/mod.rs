@@ -19,7 +19,6 @@ mod synthetic;
 
 pub use builtin::{BUILTIN, Builtin, Source, builtin};
 pub use error::DataError;
-pub(crate) use error::grouped;
 pub use faces::{Cutting, faces};
 pub use mixture::Mixture;
 pub use open::{Opened, Options, open};

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::open::Options;
 use super::pictures::volume;
 use super::{Pictures, open};
+use crate::text::grouped;
 
 const SAVE: &str = "write it with numpy.savez_compressed(file, images=images, labels=labels)";
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::{BUILTIN, Pictures, folder, idx, npz};
+use crate::text::grouped;
 
 /// How to read a data set.
 #[derive(Clone, Copy, Debug)]

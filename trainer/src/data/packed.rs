@@ -13,10 +13,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::content;
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::open::stem;
 use super::{Dataset, Pictures};
 use crate::philox::Key;
+use crate::text::grouped;
 
 const MAGIC: &[u8; 8] = b"GANLETP2";
 /// Files of an earlier version begin so.

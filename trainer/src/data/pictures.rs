@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::{Dataset, content, fit};
 use crate::memory;
 use crate::philox::Key;
+use crate::text::grouped;
 
 /// The fixed seed of [`Pictures::split`]: every run of every machine evaluates on the same pictures.
 const SPLIT: Key = Key { seed: 0x6761_6e6c_6574, stream: 0, step: 0 };

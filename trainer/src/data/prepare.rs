@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{DataError, grouped};
+use super::error::DataError;
 use super::open::Options;
 use super::packed::Writer;
 use super::{BUILTIN, Dataset, Pictures, Source, builtin, folder, labels, open};
+use crate::text::grouped;
 
 /// How to prepare pictures.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 //! Why samples cannot be judged.
-use crate::data::grouped;
+use crate::text::grouped;
 use std::fmt;
 
 /// Samples or references that cannot be judged: what they are, what was found, what was expected, what to do.

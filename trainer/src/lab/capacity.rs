@@ -1,10 +1,10 @@
 //! Capacity against flash: how good the pictures of generators become that take so many bytes of a device.
 use super::{Findings, LabError, Rows, Watch};
+use crate::draw::{Plot, PlotSeries, image_grid};
 use crate::evaluate::{Evaluator, int8_pictures, to_bytes};
 use crate::nets::Generator;
 use crate::quantize::{self, Options, Report};
 use crate::recipe::Recipe;
-use crate::report::{Plot, Series, grid};
 use crate::run;
 use crate::train::Trainer;
 use serde_json::json;
@@ -83,15 +83,15 @@ pub fn capacity(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
         let shape = crate::data::Dataset::shape(&held_out);
         let (h, w, c) = (shape[0], shape[1], shape[2]);
         let all: Vec<_> = drawn.iter().flat_map(|p| p.chunks_exact(h * w * c)).collect();
-        (watch.keep)("capacity-pictures.png", &grid(&all, (w, h, c), DRAWN, 3).png())?;
+        (watch.keep)("capacity-pictures.png", &image_grid(&all, (w, h, c), DRAWN, 3).png())?;
         let place = |s: &Sized| s.report.flash_bytes as f64 / 1024.0;
         let plot = Plot {
             title: format!("Distance to held-out pictures after {steps} steps"),
             x_label: "KB of flash".into(),
             y_label: "Fréchet distance".into(),
             series: vec![
-                Series::new("int8 generator", found.iter().map(|s| (place(s), s.int8)).collect()),
-                Series::new("real pictures", found.iter().map(|s| (place(s), floor)).collect()),
+                PlotSeries::new("int8 generator", found.iter().map(|s| (place(s), s.int8)).collect()),
+                PlotSeries::new("real pictures", found.iter().map(|s| (place(s), floor)).collect()),
             ],
             ..Plot::default()
         };

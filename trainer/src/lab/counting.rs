@@ -1,10 +1,10 @@
 //! Counting: a generator of pictures with exactly three discs, and how often it gets the number wrong.
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::Pictures;
+use crate::draw::{Plot, PlotSeries, image_grid};
 use crate::evaluate::to_bytes;
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::report::{Plot, Series, grid};
 use crate::train::Trainer;
 use serde_json::json;
 
@@ -128,7 +128,7 @@ pub(super) fn watched(
 /// The first pictures of many on a sheet.
 pub(super) fn sheet(bytes: &[u8]) -> Vec<u8> {
     let pictures: Vec<_> = bytes.chunks_exact(SIDE * SIDE).take(32).collect();
-    grid(&pictures, (SIDE, SIDE, 1), 8, 3).png()
+    image_grid(&pictures, (SIDE, SIDE, 1), 8, 3).png()
 }
 
 /// Trains on pictures of three discs for `steps` steps and counts.
@@ -158,7 +158,7 @@ pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             title: "Pictures with a wrong number of discs".into(),
             x_label: "step".into(),
             y_label: "%".into(),
-            series: vec![Series::new("generated", curve.clone())],
+            series: vec![PlotSeries::new("generated", curve.clone())],
             ..Plot::default()
         };
         (watch.keep)("counting.png", &plot.png())?;

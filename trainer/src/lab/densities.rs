@@ -3,8 +3,8 @@ use super::figure::Densities;
 use super::theory::{best, criterion};
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::Mixture;
+use crate::draw::{Image, animation};
 use crate::recipe::Recipe;
-use crate::report::{Image, animation};
 use crate::train::Trainer;
 use serde_json::json;
 

@@ -1,10 +1,10 @@
 //! The smallest GAN that does not converge: data at 0, a generator that is one point, a discriminator that is one slope.
 use super::{Findings, LabError, Rows, Watch};
+use crate::draw::{Plot, PlotSeries};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, interpret};
 use crate::loss::Loss;
 use crate::optim::{Kind, Moments, Optimizer};
 use crate::regularize::{Regularizer, clipped, consensus};
-use crate::report::{Plot, Series};
 use serde_json::json;
 
 /// Steps of every method.
@@ -192,7 +192,7 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             .push(json!({ "method": way.name, "at_100": radius(&path[100]), "at_1000": tail(&path), "verdict": word }));
         let drawn: Vec<_> = path.iter().step_by((STEPS / DRAWN) as usize).map(|p| (p[0], p[1])).collect();
         let list = if word == "converges" { &mut reach } else { &mut stay };
-        list.push(Series::new(way.name, drawn));
+        list.push(PlotSeries::new(way.name, drawn));
     }
     for (name, title, series) in [
         ("circling", "Methods that do not reach the Dirac GAN's equilibrium", stay),

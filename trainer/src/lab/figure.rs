@@ -1,6 +1,6 @@
 //! The figure of Goodfellow et al. 2014: densities and discriminator over the line of data, arrows from the line of latents.
-use crate::report::Image;
-use crate::report::plot_png::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
+use crate::draw::Image;
+use crate::draw::canvas::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
 use embedded_graphics::text::Alignment;
 

@@ -1,10 +1,10 @@
 //! The smallest playground: G(z) = wz + b against D(x) = sigmoid(ax + c), every number in sight.
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::{Dataset, Source, builtin};
+use crate::draw::canvas::{AXIS, DARK, FINE, PAPER, SOFT, disc, line, text};
+use crate::draw::{Image, Plot, PlotSeries, animation};
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::report::plot_png::{AXIS, DARK, FINE, PAPER, SOFT, disc, line, text};
-use crate::report::{Image, Plot, Series, animation};
 use crate::train::{Report, Trainer};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
 use embedded_graphics::text::Alignment;
@@ -97,7 +97,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
     let shown = |r: &&Reading| r.step <= 5 || r.step.is_multiple_of((steps / 10).max(1));
     readings.iter().filter(shown).for_each(|r| table.rows.push(r.row(z)));
     let series = ["w", "b", "a", "c"].iter().enumerate().map(|(i, name)| {
-        Series::new(*name, readings.iter().map(|r| (r.step as f64, f64::from(r.numbers[i]))).collect())
+        PlotSeries::new(*name, readings.iter().map(|r| (r.step as f64, f64::from(r.numbers[i]))).collect())
     });
     let plot = Plot {
         title: "G(z) = wz + b against D(x) = sigmoid(ax + c)".into(),

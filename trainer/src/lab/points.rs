@@ -1,11 +1,11 @@
 //! Mode collapse on mixtures of Gaussians, and what each remedy does against it.
 use super::{Findings, LabError, Rows, Watch, each_once, median};
 use crate::data::{Dataset, Mixture, Source, builtin};
+use crate::draw::{Image, Scatter, animation};
 use crate::evaluate::{self, PointsQuality};
 use crate::nets::Discriminator;
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::report::{Image, Scatter, animation};
 use crate::train::Trainer;
 use serde_json::json;
 use std::time::Instant;

@@ -2,9 +2,9 @@
 use super::points::{Done, run};
 use super::{Findings, LabError, Rows, Watch, each_once};
 use crate::data::{Source, builtin};
+use crate::draw::Image;
+use crate::draw::canvas::{DARK, PAPER, SOFT, text};
 use crate::recipe::Recipe;
-use crate::report::Image;
-use crate::report::plot_png::{DARK, PAPER, SOFT, text};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
 use embedded_graphics::text::Alignment;
 use serde_json::json;

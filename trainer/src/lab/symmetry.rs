@@ -2,8 +2,8 @@
 use super::counting::{JUDGED, PICTURES, SIDE, sheet, watched};
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::Pictures;
+use crate::draw::{Plot, PlotSeries};
 use crate::philox::Key;
-use crate::report::{Plot, Series};
 use serde_json::json;
 
 /// Discs of a half; some meet their mirror images in the middle.
@@ -73,7 +73,7 @@ pub fn symmetry(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             title: "Pictures whose halves are unlike".into(),
             x_label: "step".into(),
             y_label: "%".into(),
-            series: vec![Series::new("generated", curve)],
+            series: vec![PlotSeries::new("generated", curve)],
             ..Plot::default()
         };
         (watch.keep)("symmetry.png", &plot.png())?;

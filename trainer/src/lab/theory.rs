@@ -1,5 +1,6 @@
 //! What the theory of Goodfellow et al. 2014 says, checked in numbers: the best discriminator, C(G), the game, its optimum.
 use super::{Findings, LabError, Rows, Watch};
+use crate::draw::{Plot, PlotSeries};
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Executor, Program, Store};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, Unary, interpret};
@@ -9,7 +10,6 @@ use crate::nets::{Discriminator, Judging};
 use crate::nn::Mode;
 use crate::optim::{Kind, Moments, Optimizer, Schedule};
 use crate::philox::Key;
-use crate::report::{Plot, Series};
 use serde_json::json;
 
 /// Discriminator steps against a generator that stands still.
@@ -63,7 +63,7 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     values.push(row("L(G) + fake part of L(D), largest: the game is zero-sum", sum, 1e-6, sum < 1e-6));
     let (path, left) = descend();
     values.push(row("C(G) + log 4 after descent over densities", left, 1e-6, left < 1e-6));
-    let series = vec![Series::new("C(G) + log 4", path)];
+    let series = vec![PlotSeries::new("C(G) + log 4", path)];
     let plot = Plot {
         title: "Descent over densities reaches -log 4".into(),
         powers: [false, true],
@@ -138,7 +138,7 @@ fn best_discriminator(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
     let at: Vec<_> = grid.iter().map(|x| f64::from(*x)).collect();
     let (p, q) = (|x: &f64| normal(*x, REAL), |x: &f64| normal(*x, FAKE));
     let line = |name: &str, f: &dyn Fn(usize) -> f64| {
-        Series::new(name, at.iter().enumerate().map(|(i, x)| (*x, f(i))).collect())
+        PlotSeries::new(name, at.iter().enumerate().map(|(i, x)| (*x, f(i))).collect())
     };
     let plot = Plot {
         title: "The best discriminator against a fixed generator".into(),

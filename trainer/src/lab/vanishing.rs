@@ -1,9 +1,9 @@
 //! A discriminator that is too good: how the generator's gradient dies, and what keeps it alive.
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::{Source, builtin};
+use crate::draw::{Plot, PlotSeries};
 use crate::loss::Loss;
 use crate::recipe::Recipe;
-use crate::report::{Plot, Series};
 use crate::train::Trainer;
 use serde_json::json;
 
@@ -75,7 +75,7 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         ]);
         values.push(json!({ "method": way, "d_fake": end, "gradients": seen, "kept": kept }));
         if DRAWN.contains(&way) {
-            series.push(Series::new(way, seen.iter().map(|(s, v)| (s + 1.0, *v)).collect()));
+            series.push(PlotSeries::new(way, seen.iter().map(|(s, v)| (s + 1.0, *v)).collect()));
         }
     }
     let plot = Plot {

@@ -1,160 +1,211 @@
-//! The page that tells a whole run: pictures, curves and numbers in one file that needs nothing else.
+//! Writes the page of a run as HTML: one file that embeds all its pictures and needs nothing else.
 
 use serde_json::{Map, Value};
 
-use super::Plot;
-use super::number::measured;
-use super::page::{embedded, escape, table};
+use super::page::{embedded, table};
+use crate::draw::Plot;
+use crate::draw::svg::escape;
+use crate::text::measured;
 
-/// A picture of the page, a PNG or GIF file.
+/// A picture on the page with its caption.
 #[derive(Clone, Debug)]
-pub struct Figure {
-    /// What is seen, for the caption and for readers who cannot see it.
+pub struct PageFigure {
+    /// Describes the picture: shown below it, and read aloud by screen readers.
     pub caption: String,
-    /// The file.
+    /// The bytes of a PNG or GIF file.
     pub file: Vec<u8>,
 }
 
-/// A table of text; columns of numbers are set right.
+/// A table of text on the page. Columns of numbers are aligned right.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
-    /// The heads of the columns.
+pub struct PageTable {
+    /// Titles of the columns.
     pub header: Vec<String>,
-    /// The rows, as long as the header.
+    /// Cells, row by row; each row is as long as the header.
     pub rows: Vec<Vec<String>>,
 }
 
-/// What a page tells; parts that are absent leave no trace.
+/// The content of the page. Absent parts are left out without a heading.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// The headline.
+pub struct Page {
+    /// Title of the page.
     pub title: String,
-    /// What was done, in a sentence or two.
+    /// One or two sentences below the title that say what was done.
     pub lead: String,
     /// Samples of the generator.
-    pub samples: Option<Figure>,
-    /// The picture as the device shows it.
-    pub device: Option<Figure>,
-    /// A walk through the latent space, animated.
-    pub walk: Option<Figure>,
-    /// Both networks, as an `<svg>` element.
+    pub samples: Option<PageFigure>,
+    /// A picture as the device displays it.
+    pub device: Option<PageFigure>,
+    /// An animated interpolation through the latent space.
+    pub walk: Option<PageFigure>,
+    /// Diagram of both networks, an `<svg>` element.
     pub networks: Option<String>,
-    /// The losses over time.
+    /// Losses over time.
     pub losses: Option<Plot>,
-    /// Alarms that the run raised, in words, if it was watched.
-    pub watched: Option<Vec<String>>,
-    /// Numbers by key, such as `summary.json` holds; known keys are explained.
+    /// Texts of the alarms that the run raised; `None` if the run was not watched.
+    pub alarms: Option<Vec<String>>,
+    /// Numbers by key, for instance those of `summary.json`. Known keys are shown with an explanation.
     pub numbers: Map<String, Value>,
-    /// The generator, layer by layer.
-    pub layers: Table,
+    /// The layers of the generator.
+    pub layers: PageTable,
 }
 
-/// The keys that the page explains, in the order in which it shows them: key, name, unit, meaning.
-const KNOWN: [(&str, &str, &str, &str); 20] = [
-    ("minutes", "Time", "min", "for the whole run"),
-    ("frechet_float", "Fréchet distance, float", "", "generated against held-out real pictures; smaller is better"),
-    ("frechet_int8", "Fréchet distance, int8", "", "the same for the generator that runs on the device"),
-    ("frechet_floor", "Fréchet distance, floor", "", "real against other real pictures: what a perfect generator gets"),
-    (
-        "frechet_int8_low",
-        "Fréchet distance, int8, from",
+/// Explanation of a key of [`Page::numbers`].
+struct KnownNumber {
+    key: &'static str,
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+}
+
+const fn known(key: &'static str, name: &'static str, unit: &'static str, meaning: &'static str) -> KnownNumber {
+    KnownNumber { key, name, unit, meaning }
+}
+
+/// The explained keys, in the order in which the page shows them.
+const KNOWN: [KnownNumber; 20] = [
+    known("minutes", "Time", "min", "duration of the whole run"),
+    known(
+        "frechet_float",
+        "Fréchet distance, float",
         "",
-        "the lower end of its 95 % confidence, over sets of latents",
+        "between generated and held-out real images; smaller is better",
     ),
-    ("frechet_int8_high", "Fréchet distance, int8, to", "", "the upper end"),
-    ("psnr_mean_db", "PSNR, mean", "dB", "int8 pictures against float ones of the same latents"),
-    ("psnr_min_db", "PSNR, worst", "dB", "the worst of these pictures"),
-    ("model_bytes", "Flash", "bytes", "the model file"),
-    ("ram_bytes", "RAM", "bytes", "working memory while a picture is drawn"),
-    ("bit_exact", "Bit-exact", "", "streamed rows equal a whole-picture computation, bit for bit"),
-    ("steps", "Steps", "", "updates of the generator"),
-    ("parameters", "Parameters", "", "weights and biases of the generator"),
-    ("macs", "Multiply-accumulates", "", "of one picture"),
-    ("precision", "Precision", "", "share of int8 pictures that lie among real ones"),
-    ("recall", "Recall", "", "share of real pictures that lie among int8 ones"),
-    (
+    known("frechet_int8", "Fréchet distance, int8", "", "the same for the quantized generator that runs on the device"),
+    known(
+        "frechet_floor",
+        "Fréchet distance, floor",
+        "",
+        "between two sets of real images: the score of a perfect generator",
+    ),
+    known(
+        "frechet_int8_low",
+        "Fréchet distance, int8, low",
+        "",
+        "lower end of the 95 % confidence interval over sets of latents",
+    ),
+    known("frechet_int8_high", "Fréchet distance, int8, high", "", "upper end of the same interval"),
+    known("psnr_mean_db", "PSNR, mean", "dB", "int8 images compared with float images of the same latents"),
+    known("psnr_min_db", "PSNR, worst", "dB", "the lowest PSNR among these images"),
+    known("model_bytes", "Flash", "bytes", "size of the model file"),
+    known("ram_bytes", "RAM", "bytes", "arena that the runtime needs while it draws an image"),
+    known("bit_exact", "Bit-exact", "", "whether streamed rows equal a whole-tensor computation in every bit"),
+    known("steps", "Steps", "", "updates of the generator"),
+    known("parameters", "Parameters", "", "weights and biases of the generator"),
+    known("macs", "Multiply-accumulates", "", "operations per image"),
+    known("precision", "Precision", "", "share of int8 images that lie in the manifold of the real images"),
+    known("recall", "Recall", "", "share of real images that lie in the manifold of the int8 images"),
+    known(
         "memorization",
         "Memorization",
         "",
-        "distance to the nearest training picture over that of held-out ones; 0 is copies",
+        "distance to the nearest training image, divided by that of held-out images; 0 means copies",
     ),
-    ("different_at_least", "Different pictures", "", "that it can make, at least, by doubles among the compared ones"),
-    ("alarms", "Alarms", "", "raised while it was trained"),
-    ("device", "Device", "", "the emulated panel of the pictures"),
+    known(
+        "different_at_least",
+        "Distinct images",
+        "",
+        "lower bound on the number of distinct images, by the birthday paradox",
+    ),
+    known("alarms", "Alarms", "", "raised during training"),
+    known("device", "Device", "", "the emulated panel in the picture"),
 ];
 
-/// Writes the page: self-contained, light or dark as the reader prefers, readable on a phone.
-///
-/// ```
-/// use ganlet_trainer::report::{Report, html};
-/// let page = html(&Report { title: "Faces <16x16>".into(), ..Report::default() });
-/// assert!(page.contains("<h1>Faces &lt;16x16&gt;</h1>") && !page.contains("http-equiv"));
-/// ```
-pub fn html(report: &Report) -> String {
-    let title = escape(&report.title);
-    let mut body = format!("<h1>{title}</h1>");
-    if !report.lead.is_empty() {
-        body += &format!("<p class=\"lead\">{}</p>", escape(&report.lead));
+impl Page {
+    /// The page as self-contained HTML that follows the reader's light or dark theme and fits a phone.
+    ///
+    /// ```
+    /// use ganlet_trainer::report::Page;
+    /// let html = Page { title: "Faces <16x16>".into(), ..Page::default() }.html();
+    /// assert!(html.contains("<h1>Faces &lt;16x16&gt;</h1>") && !html.contains("http-equiv"));
+    /// ```
+    pub fn html(&self) -> String {
+        let title = escape(&self.title);
+        let body = self.opening() + &self.training() + &self.measurements();
+        let style = include_str!("page.css");
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <title>{title}</title>\n<style>\n{style}</style></head>\n<body><main>{body}</main></body></html>\n"
+        )
     }
-    if let Some(samples) = &report.samples {
-        body += &format!("<section><h2>Samples</h2>{}</section>", figure(samples));
+
+    /// Title, lead and the pictures that the generator draws.
+    fn opening(&self) -> String {
+        let mut body = format!("<h1>{}</h1>", escape(&self.title));
+        if !self.lead.is_empty() {
+            body += &format!("<p class=\"lead\">{}</p>", escape(&self.lead));
+        }
+        if let Some(samples) = &self.samples {
+            body += &section("Samples", &figure(samples));
+        }
+        let side_by_side: String = [("On the device", &self.device), ("Latent space interpolation", &self.walk)]
+            .iter()
+            .filter_map(|(heading, part)| Some(section(heading, &figure(part.as_ref()?))))
+            .collect();
+        if !side_by_side.is_empty() {
+            body += &format!("<div class=\"pair\">{side_by_side}</div>");
+        }
+        body
     }
-    let pair = [("On the device", &report.device), ("A walk through the latents", &report.walk)];
-    let pair: String = pair
-        .iter()
-        .filter_map(|(head, part)| Some(format!("<section><h2>{head}</h2>{}</section>", figure(part.as_ref()?))))
-        .collect();
-    if !pair.is_empty() {
-        body += &format!("<div class=\"pair\">{pair}</div>");
+
+    /// The networks, the losses and the alarms.
+    fn training(&self) -> String {
+        let mut body = String::new();
+        if let Some(svg) = &self.networks {
+            body += &section("Networks", &format!("<div class=\"scroll\">{svg}</div>"));
+        }
+        if let Some(plot) = &self.losses {
+            let (wide, narrow) = (plot.svg(), plot.svg_sized(420, 360));
+            let both = format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div>");
+            body += &section("Training", &both);
+        }
+        if let Some(raised) = &self.alarms {
+            body += &section("Alarms", &alarms(raised));
+        }
+        body
     }
-    if let Some(svg) = &report.networks {
-        body += &format!("<section><h2>The networks</h2><div class=\"scroll\">{svg}</div></section>");
+
+    /// The table of numbers and the table of layers.
+    fn measurements(&self) -> String {
+        let mut body = String::new();
+        if !self.numbers.is_empty() {
+            body += &section("Numbers", &numbers(&self.numbers));
+        }
+        if !self.layers.rows.is_empty() {
+            body += &section("Layers of the generator", &table(&self.layers.header, &self.layers.rows));
+        }
+        body
     }
-    if let Some(plot) = &report.losses {
-        let (wide, narrow) = (plot.svg(), plot.svg_sized(420, 360));
-        body += "<section><h2>Training</h2>";
-        body += &format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div></section>");
-    }
-    if let Some(alarms) = &report.watched {
-        body += &format!("<section><h2>Alarms</h2>{}</section>", watched(alarms));
-    }
-    if !report.numbers.is_empty() {
-        body += &format!("<section><h2>Numbers</h2>{}</section>", numbers(&report.numbers));
-    }
-    if !report.layers.rows.is_empty() {
-        let layers = table(&report.layers.header, &report.layers.rows);
-        body += &format!("<section><h2>The generator, layer by layer</h2>{layers}</section>");
-    }
-    let style = include_str!("page.css");
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{title}</title>\n<style>\n{style}</style></head>\n<body><main>{body}</main></body></html>\n"
-    )
 }
 
-fn figure(figure: &Figure) -> String {
+fn section(heading: &str, content: &str) -> String {
+    format!("<section><h2>{heading}</h2>{content}</section>")
+}
+
+fn figure(figure: &PageFigure) -> String {
     let picture = embedded(&figure.file, &figure.caption);
     format!("<figure>{picture}<figcaption>{}</figcaption></figure>", escape(&figure.caption))
 }
 
-fn watched(alarms: &[String]) -> String {
-    if alarms.is_empty() {
-        return "<p>None: the run was watched for divergence, vanishing gradients, mode collapse and memorization.</p>"
+fn alarms(raised: &[String]) -> String {
+    if raised.is_empty() {
+        return "<p>None. The run was watched for divergence, vanishing gradients, mode collapse and memorization.</p>"
             .into();
     }
-    let line = |alarm: &String| format!("<li>{}</li>", escape(alarm).replace('\n', "<br>"));
-    format!("<ul>{}</ul>", alarms.iter().map(line).collect::<String>())
+    let item = |alarm: &String| format!("<li>{}</li>", escape(alarm).replace('\n', "<br>"));
+    format!("<ul>{}</ul>", raised.iter().map(item).collect::<String>())
 }
 
-/// Known keys first and explained, then the others under their own names.
+/// A table of the known keys with their explanations, followed by the other keys.
 fn numbers(map: &Map<String, Value>) -> String {
-    let known = KNOWN.iter().filter_map(|&(key, name, unit, meaning)| {
-        let value = map.get(key)?;
-        let unit = if value.is_number() && !unit.is_empty() { format!(" {unit}") } else { String::new() };
-        Some((format!("{}<small>{}</small>", escape(name), escape(meaning)), shown(value) + &unit))
+    let known = KNOWN.iter().filter_map(|known| {
+        let value = map.get(known.key)?;
+        let unit = if value.is_number() && !known.unit.is_empty() { format!(" {}", known.unit) } else { String::new() };
+        let name = format!("{}<small>{}</small>", escape(known.name), escape(known.meaning));
+        Some((name, shown(value) + &unit))
     });
-    let others = map.iter().filter(|(key, _)| !KNOWN.iter().any(|k| k.0 == key.as_str()));
+    let others = map.iter().filter(|(key, _)| !KNOWN.iter().any(|known| known.key == key.as_str()));
     let others = others.map(|(key, value)| (format!("<code>{}</code>", escape(key)), shown(value)));
     let rows: String = known
         .chain(others)
@@ -178,17 +229,17 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Image, plot};
+    use crate::draw::{Image, plot};
     use serde_json::json;
 
-    fn full() -> Report {
-        let figure = |caption: &str| Some(Figure { caption: caption.into(), file: Image::new(4, 4, [9; 3]).png() });
+    fn full() -> Page {
+        let figure = |caption: &str| Some(PageFigure { caption: caption.into(), file: Image::new(4, 4, [9; 3]).png() });
         let Value::Object(numbers) =
             json!({"bit_exact": true, "psnr_mean_db": 43.40721, "extra": [1, 2.5], "minutes": null})
         else {
             panic!("an object")
         };
-        Report {
+        Page {
             title: "Faces".into(),
             lead: "Trained & shrunk".into(),
             samples: figure("64 samples"),
@@ -196,9 +247,9 @@ mod tests {
             walk: figure("a walk"),
             networks: Some("<svg>G and D</svg>".into()),
             losses: Some(plot::tests::losses(500)),
-            watched: Some(vec!["mode collapse at step 100: <saw>\n  what helps: packing".into()]),
+            alarms: Some(vec!["mode collapse at step 100: <saw>\n  what helps: packing".into()]),
             numbers,
-            layers: Table {
+            layers: PageTable {
                 header: vec!["kind".into(), "bytes".into()],
                 rows: vec![vec!["dense".into(), "1,024".into()]],
             },
@@ -206,19 +257,19 @@ mod tests {
     }
 
     #[test]
-    fn a_page_holds_every_part_and_refers_to_nothing_outside() {
-        let page = html(&full());
+    fn a_page_contains_every_part_and_no_external_reference() {
+        let page = full().html();
         for part in [
             "Samples",
             "On the device",
-            "A walk",
-            "The networks",
+            "interpolation",
+            "Networks",
             "<svg>G and D</svg>",
             "Training",
             "43.41",
             "not measured",
             "1, 2.5",
-            "layer by layer",
+            "Layers of the generator",
             "&lt;saw&gt;<br>",
         ] {
             assert!(page.contains(part), "{part}");
@@ -229,14 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_alarms_says_what_it_was_watched_for() {
-        let page = html(&Report { watched: Some(Vec::new()), ..Report::default() });
-        assert!(page.contains("<h2>Alarms</h2><p>None: the run was watched for divergence"));
+    fn a_page_without_alarms_says_what_was_watched() {
+        let page = Page { alarms: Some(Vec::new()), ..Page::default() }.html();
+        assert!(page.contains("<h2>Alarms</h2><p>None. The run was watched for divergence"));
     }
 
     #[test]
-    fn absent_parts_leave_no_trace() {
-        let page = html(&Report::default());
+    fn absent_parts_have_no_heading() {
+        let page = Page::default().html();
         assert!(!page.contains("<h2>") && !page.contains("<img") && !page.contains("<table"));
     }
 }

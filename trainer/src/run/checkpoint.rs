@@ -5,10 +5,10 @@
 //! which stand in the metadata with the recipe.
 use super::RunError;
 use crate::exec::Store;
+use crate::files;
 use crate::nets::NetworkError;
 use crate::nn::{Init, Network, Tensor};
 use crate::recipe::Recipe;
-use crate::report;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -76,7 +76,7 @@ impl Checkpoint {
             ("shape".to_owned(), shape.join("x")),
         ]);
         let file = safetensors::serialize(views, Some(metadata)).map_err(|e| RunError::new(path, e))?;
-        report::write(path, file).map_err(|e| RunError::told(&e))
+        files::write(path, file).map_err(|e| RunError::told(&e))
     }
 
     /// Reads a file that [`Checkpoint::save`] wrote.

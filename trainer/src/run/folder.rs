@@ -1,7 +1,8 @@
 //! A run's folder: where its recipe, log, pictures and checkpoints lie, and which checkpoints are kept.
 use super::{Checkpoint, RunError};
+use crate::draw::Image;
+use crate::files;
 use crate::recipe::Recipe;
-use crate::report::{self, Image};
 use crate::train::Report;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -132,7 +133,7 @@ impl Folder {
     /// Writes a file of the folder atomically.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<(), RunError> {
         let path = self.path.join(name);
-        report::write(&path, bytes).map_err(|e| RunError::told(&e))
+        files::write(&path, bytes).map_err(|e| RunError::told(&e))
     }
 
     /// Keeps other processes from training this run for as long as the file that is given lives.

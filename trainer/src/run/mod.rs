@@ -5,8 +5,8 @@ mod folder;
 pub mod pictures;
 mod source;
 
+use crate::draw::{Image, animation};
 use crate::exec::NotFinite;
-use crate::report::{Image, animation};
 use crate::train::{Report, Trainer};
 use crate::watch::{Alarm, Convergence, Kind, Watch};
 pub use checkpoint::Checkpoint;

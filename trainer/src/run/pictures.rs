@@ -1,8 +1,8 @@
 //! What a run shows of itself: sample grids of fixed latents, an animation of them, the plot of its losses.
 use super::Line;
+use crate::draw::{Image, NetworkDiagram, Plot, PlotSeries, Scatter, TrainingStatus, image_grid};
 use crate::evaluate::to_bytes;
 use crate::philox::Key;
-use crate::report::{Image, Networks, Plot, Scatter, Series, Standing, grid};
 use crate::train::Trainer;
 
 /// Pictures of a sample grid.
@@ -16,7 +16,7 @@ const BARS: usize = 60;
 pub fn sheet(bytes: &[u8], shape: &[usize], columns: usize) -> Image {
     let &[h, w, c] = shape else { return Image::new(1, 1, [255; 3]) };
     let pictures: Vec<_> = bytes.chunks_exact(h * w * c).collect();
-    grid(&pictures, (w, h, c), columns, (64 / w.max(h)).clamp(1, 8))
+    image_grid(&pictures, (w, h, c), columns, (64 / w.max(h)).clamp(1, 8))
 }
 
 /// The averaged generator's examples of fixed latents: a grid of pictures, or points among those of the data.
@@ -48,14 +48,14 @@ pub fn samples(trainer: &mut Trainer) -> Image {
 
 /// Both networks as they are, and where the last line of the log found them.
 pub fn networks(trainer: &Trainer, lines: &[Line]) -> String {
-    let standing = lines.last().map(|line| Standing {
+    let standing = lines.last().map(|line| TrainingStatus {
         step: line.report.step,
         d_real: line.report.d_real,
         d_fake: line.report.d_fake,
         losses: [line.report.discriminator_loss, line.report.generator_loss],
     });
     let recipe = trainer.recipe();
-    Networks {
+    NetworkDiagram {
         title: &recipe.name,
         generator: trainer.generator(),
         discriminator: trainer.discriminator(),
@@ -67,7 +67,7 @@ pub fn networks(trainer: &Trainer, lines: &[Line]) -> String {
 }
 
 /// How dense numbers lie between -3 and 3.
-fn histogram(name: &str, values: &[f32]) -> Series {
+fn histogram(name: &str, values: &[f32]) -> PlotSeries {
     let mut bars = vec![0.0; BARS];
     for v in values {
         let at = ((f64::from(*v) + 3.0) / 6.0 * BARS as f64).floor();
@@ -76,7 +76,7 @@ fn histogram(name: &str, values: &[f32]) -> Series {
         }
     }
     let middle = |i: usize| (i as f64 + 0.5) / BARS as f64 * 6.0 - 3.0;
-    Series::new(name, bars.iter().enumerate().map(|(i, b)| (middle(i), *b)).collect())
+    PlotSeries::new(name, bars.iter().enumerate().map(|(i, b)| (middle(i), *b)).collect())
 }
 
 /// What was measured over a log, and the best so far, whose checkpoint is kept; none where nothing was measured twice.
@@ -92,7 +92,10 @@ pub fn measured(name: &str, lines: &[Line]) -> Option<Plot> {
         title: format!("{name}: {}", first.name),
         x_label: "step".into(),
         y_label: first.name.clone(),
-        series: vec![Series::new("measured", points.clone()), Series::new("best so far, kept", least.collect())],
+        series: vec![
+            PlotSeries::new("measured", points.clone()),
+            PlotSeries::new("best so far, kept", least.collect()),
+        ],
         ..Plot::default()
     })
 }
@@ -100,7 +103,7 @@ pub fn measured(name: &str, lines: &[Line]) -> Option<Plot> {
 /// The losses of a log as a plot.
 pub fn losses(name: &str, lines: &[Line]) -> Plot {
     let series = |name: &str, value: fn(&Line) -> f32| {
-        Series::new(name, lines.iter().map(|l| (l.report.step as f64, f64::from(value(l)))).collect())
+        PlotSeries::new(name, lines.iter().map(|l| (l.report.step as f64, f64::from(value(l)))).collect())
     };
     Plot {
         title: format!("{name}: losses"),

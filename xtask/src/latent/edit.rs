@@ -8,8 +8,8 @@ use crate::failure::Failure;
 use clap::Args as ClapArgs;
 use ganlet_trainer::data;
 use ganlet_trainer::evaluate::to_bytes;
+use ganlet_trainer::files;
 use ganlet_trainer::latent::{Kept, Options, Wish};
-use ganlet_trainer::report;
 use std::path::PathBuf;
 
 /// Change a picture by strokes: a latent near the picture's own that has the colors and edges that were drawn.
@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let Artist::Float(chosen) = artist else { return Err(Failure::failed("a run has a float generator")) };
     let shape = search::shape(&chosen);
     if let Some(path) = &args.template {
-        report::write(path, search::enlarged(&before, shape).png())?;
+        files::write(path, search::enlarged(&before, shape).png())?;
         console::note(&format!("wrote {}: draw over it in a layer of its own, and save that layer", path.display()));
         return Ok(());
     }
@@ -95,7 +95,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let results = search::leave(&found, &held, class, &before, &outputs)?;
     if let (Some(path), Some(best)) = (&args.out, found.first()) {
         let after = Kept { values: best.latent.clone(), class };
-        report::write(path, format!("{kept}  # before\n{after}  # after\n"))?;
+        files::write(path, format!("{kept}  # before\n{after}  # after\n"))?;
         console::note(&format!("wrote {} (before and after: a way for `interpolate --latents`)", path.display()));
     }
     if args.json {

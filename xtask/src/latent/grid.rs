@@ -4,7 +4,8 @@ use super::{Artist, enlargement, sheet, values};
 use crate::console;
 use crate::failure::Failure;
 use clap::Args as ClapArgs;
-use ganlet_trainer::report::{self, grid};
+use ganlet_trainer::draw::image_grid;
+use ganlet_trainer::files;
 use std::path::PathBuf;
 
 /// Draw a sheet of pictures: one a seed, and of a generator of classes a row a class.
@@ -66,7 +67,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let shape = artist.shape()?;
     let columns = args.columns.unwrap_or(if many { count } else { 8 }) as usize;
     let all: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
-    report::write(&args.png, grid(&all, sheet(shape), columns, enlargement(shape, 64)).png())?;
+    files::write(&args.png, image_grid(&all, sheet(shape), columns, enlargement(shape, 64)).png())?;
     console::note(&format!("wrote {} ({} pictures)", args.png.display(), pictures.len()));
     Ok(())
 }

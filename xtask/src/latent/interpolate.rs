@@ -5,8 +5,9 @@ use crate::console;
 use crate::failure::Failure;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use ganlet_runtime::{Latent, Model};
+use ganlet_trainer::draw::{animation, image_grid};
+use ganlet_trainer::files;
 use ganlet_trainer::latent::{Kept, Path as Way, between};
-use ganlet_trainer::report::{self, animation, grid};
 use std::path::PathBuf;
 
 /// Draw the way from one picture to the next: the latents between those of seeds, or of a file.
@@ -101,19 +102,19 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let larger = enlargement(shape, 256);
     if let Some(path) = &args.gif {
         let images: Vec<_> = pictures.iter().map(|p| image(p, shape).enlarged(larger)).collect();
-        report::write(path, animation(&images, 40))?;
+        files::write(path, animation(&images, 40))?;
         console::note(&format!("wrote {} ({frames} frames)", path.display()));
     }
     if let Some(path) = &args.png {
         let all: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
         let columns = if args.steps < 32 { args.steps as usize + usize::from(points.len() == 2) } else { 16 };
-        report::write(path, grid(&all, sheet(shape), columns, enlargement(shape, 64)).png())?;
+        files::write(path, image_grid(&all, sheet(shape), columns, enlargement(shape, 64)).png())?;
         console::note(&format!("wrote {} ({frames} pictures)", path.display()));
     }
     if let Some(folder) = &args.frames {
         std::fs::create_dir_all(folder).map_err(|e| Failure::file(folder, e))?;
         for (i, picture) in pictures.iter().enumerate() {
-            report::write(folder.join(format!("frame-{i:05}.png")), image(picture, shape).png())?;
+            files::write(folder.join(format!("frame-{i:05}.png")), image(picture, shape).png())?;
         }
         console::note(&format!("wrote {frames} frames into {}", folder.display()));
     }

@@ -11,9 +11,9 @@ use crate::exporting::Chosen;
 use crate::failure::Failure;
 use ganlet_runtime::{Generator, Latent, Model};
 use ganlet_sim::host::ModelFile;
+use ganlet_trainer::draw::Image;
 use ganlet_trainer::evaluate::to_bytes;
 use ganlet_trainer::latent::{Kept, numbers, of_seed, rounded};
-use ganlet_trainer::report::Image;
 use std::path::Path;
 
 /// What draws: a run's float generator, or the integers of a model file.

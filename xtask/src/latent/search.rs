@@ -5,10 +5,11 @@ use crate::console;
 use crate::exporting::Chosen;
 use crate::failure::Failure;
 use crate::training::{catch_interrupts, interrupted};
+use ganlet_trainer::draw::{Image, Plot, PlotSeries, image_grid};
 use ganlet_trainer::evaluate::FeatureNetwork;
+use ganlet_trainer::files;
 use ganlet_trainer::latent::{Found, Kept, Projector, Subject, Wish, numbers};
 use ganlet_trainer::metrics::psnr;
-use ganlet_trainer::report::{self, Image, Plot, Series, grid};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -119,20 +120,20 @@ pub(super) fn leave(
     };
     if let Some(path) = outputs.latents {
         let kept = Kept { values: best.latent.clone(), class };
-        report::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{kept}\n", path.display()))?;
+        files::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{kept}\n", path.display()))?;
         console::note(&format!("wrote {}", path.display()));
     }
     if let Some(path) = outputs.png {
         let pictures: Vec<&[u8]> = std::iter::once(before).chain(found.iter().map(|f| &f.picture[..])).collect();
         let larger = enlargement(wish.shape, 128);
-        report::write(path, grid(&pictures, sheet(wish.shape), pictures.len().min(9), larger).png())?;
+        files::write(path, image_grid(&pictures, sheet(wish.shape), pictures.len().min(9), larger).png())?;
         console::note(&format!(
             "wrote {} (what was wished for, then the searches, the best one first)",
             path.display()
         ));
     }
     if let Some(path) = outputs.curve {
-        report::write(path, curves(found).png())?;
+        files::write(path, curves(found).png())?;
         console::note(&format!("wrote {}", path.display()));
     }
     let int8 = match outputs.model {
@@ -156,7 +157,7 @@ pub(super) fn leave(
 fn curves(found: &[Found]) -> Plot {
     let series = (1..).zip(found).map(|(n, found)| {
         let points = found.curve.iter().enumerate().map(|(i, &loss)| (i as f64, f64::from(loss))).collect();
-        Series::new(format!("search {n}"), points)
+        PlotSeries::new(format!("search {n}"), points)
     });
     Plot {
         title: "Loss of each search".into(),

@@ -6,10 +6,10 @@ mod vae;
 use super::points::sheet;
 use super::{Findings, LabError, Rows, Watch};
 use crate::data::{Dataset, Mixture, Source, builtin};
+use crate::draw::{Plot, PlotSeries};
 use crate::metrics::{histogram, jensen_shannon};
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::report::{Plot, Series};
 use crate::train::Trainer;
 use ndarray::ArrayView1;
 use serde_json::json;
@@ -143,7 +143,7 @@ pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             title: format!("{}, Jensen-Shannon {js:.3}", model.name),
             x_label: "x".into(),
             y_label: "density".into(),
-            series: vec![Series::new("data's law", law.clone()), Series::new("drawn", curve(&model.drawn))],
+            series: vec![PlotSeries::new("data's law", law.clone()), PlotSeries::new("drawn", curve(&model.drawn))],
             ..Plot::default()
         };
         (watch.keep)(&format!("compare-{}.svg", file_name(model.name)), plot.svg().as_bytes())?;

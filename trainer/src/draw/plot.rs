@@ -22,14 +22,14 @@ pub(crate) const COLORS: [[u8; 3]; 8] = [
 
 /// A line of a [`Plot`].
 #[derive(Clone, Debug)]
-pub struct Series {
+pub struct PlotSeries {
     /// Its name in the legend.
     pub name: String,
     /// (x, y) with rising x; values that are not finite are left out.
     pub points: Vec<(f64, f64)>,
 }
 
-impl Series {
+impl PlotSeries {
     /// A series of a name and points.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         Self { name: name.into(), points }
@@ -41,8 +41,8 @@ impl Series {
 /// Long series are condensed: the line is the running mean, the pale band behind it reaches from the least to the greatest value.
 ///
 /// ```
-/// use ganlet_trainer::report::{Plot, Series};
-/// let discriminator = Series::new("discriminator", (0..50).map(|i| (i as f64, 1.0 / (1.0 + i as f64))).collect());
+/// use ganlet_trainer::draw::{Plot, PlotSeries};
+/// let discriminator = PlotSeries::new("discriminator", (0..50).map(|i| (i as f64, 1.0 / (1.0 + i as f64))).collect());
 /// let plot = Plot { title: "Losses".into(), x_label: "step".into(), y_label: "loss".into(), series: vec![discriminator], ..Plot::default() };
 /// assert!(plot.svg().starts_with("<svg") && plot.png().starts_with(b"\x89PNG"));
 /// ```
@@ -55,7 +55,7 @@ pub struct Plot {
     /// What the vertical axis measures.
     pub y_label: String,
     /// The lines.
-    pub series: Vec<Series>,
+    pub series: Vec<PlotSeries>,
     /// Whether x and y go by powers of ten; values that are not positive are left out then.
     pub powers: [bool; 2],
 }
@@ -168,7 +168,7 @@ fn smoothed(columns: &[Column]) -> Vec<Column> {
 
 /// Covers all of a short series and the middle 98 % of a long one: a spike must not flatten everything else.
 fn y_range(plot: &Plot) -> (f64, f64) {
-    let ends = |series: &Series| {
+    let ends = |series: &PlotSeries| {
         let mut values: Vec<f64> = series.points.iter().map(|p| p.1).filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let cut = if values.len() > 2 * COLUMNS { values.len() / 100 } else { 0 };
@@ -190,7 +190,7 @@ pub(crate) mod tests {
         crate::philox::Key { seed: 1, stream: 0, step: 0 }.normal(&mut noise);
         let series = |name: &str, to: f64, offset: usize| {
             let value = |i: usize| to + (1.0 - to) * (-(i as f64) / 300.0).exp() + 0.12 * f64::from(noise[offset + i]);
-            Series::new(name, (0..steps).map(|i| (i as f64, value(i))).collect())
+            PlotSeries::new(name, (0..steps).map(|i| (i as f64, value(i))).collect())
         };
         Plot {
             title: "Losses".into(),
@@ -221,7 +221,7 @@ pub(crate) mod tests {
     #[test]
     fn an_axis_of_powers_has_equal_steps_for_equal_ratios_and_leaves_out_what_has_no_logarithm() {
         let points = vec![(0.0, 10.0), (1.0, 1e-3), (10.0, -1.0), (100.0, 1e-1)];
-        let plot = Plot { series: vec![Series::new("x", points)], powers: [true, true], ..losses(10) };
+        let plot = Plot { series: vec![PlotSeries::new("x", points)], powers: [true, true], ..losses(10) };
         let frame = Frame::new(&plot, 900, 420);
         assert_eq!(frame.columns[0].iter().map(|c| c.x).collect::<Vec<_>>(), [0.0, 2.0]);
         let labels: Vec<_> = frame.y.ticks.iter().map(|t| t.1.as_str()).collect();
@@ -231,7 +231,7 @@ pub(crate) mod tests {
     #[test]
     fn a_legend_too_long_for_a_line_takes_two() {
         let mut plot = losses(10);
-        plot.series.extend((0..4).map(|i| Series::new(format!("a rather long name {i}"), vec![])));
+        plot.series.extend((0..4).map(|i| PlotSeries::new(format!("a rather long name {i}"), vec![])));
         let frame = Frame::new(&plot, 420, 360);
         assert!(frame.legend.last().unwrap().1 > frame.legend[0].1 && frame.top < frame.bottom);
     }

@@ -1,8 +1,8 @@
 //! The two networks of a run as a figure: every layer that has weights as a card, with the shape it makes.
-use super::page::escape;
-use crate::data::grouped;
+use super::svg::escape;
 use crate::graph::Window;
 use crate::nn::{Activation, Layer, Network, Tensor};
+use crate::text::grouped;
 use std::fmt::Write;
 
 /// Units of a card, and between two.
@@ -23,7 +23,7 @@ const BLUE: &str = "#2563d6";
 
 /// Where training stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Standing {
+pub struct TrainingStatus {
     /// Steps done.
     pub step: u64,
     /// The discriminator's mean judgment of real examples, 0 to 1.
@@ -35,7 +35,7 @@ pub struct Standing {
 }
 
 /// What is drawn.
-pub struct Networks<'a> {
+pub struct NetworkDiagram<'a> {
     /// Stands above.
     pub title: &'a str,
     /// From latents to examples.
@@ -47,7 +47,7 @@ pub struct Networks<'a> {
     /// The game's name.
     pub loss: &'a str,
     /// Numbers of the last step, if there was one.
-    pub standing: Option<Standing>,
+    pub standing: Option<TrainingStatus>,
 }
 
 /// One layer with weights, or the input, and what follows it without weights.
@@ -58,7 +58,7 @@ struct Card {
     notes: Vec<String>,
 }
 
-impl Networks<'_> {
+impl NetworkDiagram<'_> {
     /// The figure as an `<svg>` element, to stand alone or within a page.
     pub fn svg(&self) -> String {
         let rows = [(self.generator, "latent z", GREEN), (self.discriminator, "x or G(z)", BLUE)];
@@ -238,7 +238,7 @@ mod tests {
                 assert_eq!(cards.iter().map(|c| c.weights).sum::<usize>(), network.len(), "{name}");
                 assert_eq!(cards.last().unwrap().shape, network.output(), "{name}");
             }
-            let figure = Networks {
+            let figure = NetworkDiagram {
                 title: name,
                 generator: &generator,
                 discriminator: &discriminator,

@@ -5,7 +5,7 @@ use embedded_graphics::text::Alignment;
 
 use super::Image;
 use super::axis::Axis;
-use super::plot_png::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
+use super::canvas::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
 
 const RED: [u8; 3] = [222, 84, 78];
 const BLUE: [u8; 3] = [30, 84, 200];

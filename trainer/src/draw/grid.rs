@@ -8,13 +8,13 @@ const PAPER: [u8; 3] = [246, 246, 243];
 /// Lays `pictures` (bytes [height, width, channels]) out in rows of `columns`, every pixel `scale` x `scale` large.
 ///
 /// ```
-/// use ganlet_trainer::report::grid;
+/// use ganlet_trainer::draw::image_grid;
 /// let black = [0; 16 * 16];
-/// let sheet = grid(&[&black, &black, &black], (16, 16, 1), 2, 4);
+/// let sheet = image_grid(&[&black, &black, &black], (16, 16, 1), 2, 4);
 /// assert_eq!((sheet.width(), sheet.height()), (2 * 64 + 3 * 4, 2 * 64 + 3 * 4));
 /// ```
 #[track_caller]
-pub fn grid(pictures: &[&[u8]], shape: (usize, usize, usize), columns: usize, scale: usize) -> Image {
+pub fn image_grid(pictures: &[&[u8]], shape: (usize, usize, usize), columns: usize, scale: usize) -> Image {
     let (columns, scale) = (columns.clamp(1, pictures.len().max(1)), scale.max(1));
     let rows = pictures.len().div_ceil(columns).max(1);
     let (width, height) = (shape.0 * scale, shape.1 * scale);
@@ -34,11 +34,11 @@ mod tests {
     #[test]
     fn pictures_keep_their_order_and_shape() {
         let (red, blue) = ([255, 0, 0].repeat(6), [0, 0, 255].repeat(6));
-        let sheet = grid(&[&red, &blue, &blue], (3, 2, 3), 2, 2);
+        let sheet = image_grid(&[&red, &blue, &blue], (3, 2, 3), 2, 2);
         assert_eq!((sheet.width(), sheet.height()), (2 * 6 + 3 * 2, 2 * 4 + 3 * 2));
         let at = |x: usize, y: usize| &sheet.bytes()[(y * sheet.width() + x) * 3..][..3];
         assert_eq!((at(2, 2), at(10, 2), at(2, 8)), (&[255, 0, 0][..], &[0, 0, 255][..], &[0, 0, 255][..]));
         assert_eq!((at(0, 0), at(10, 8)), (&PAPER[..], &PAPER[..]));
-        assert_eq!(grid(&[], (3, 2, 3), 0, 0).width(), 3 + 2 * 2);
+        assert_eq!(image_grid(&[], (3, 2, 3), 0, 0).width(), 3 + 2 * 2);
     }
 }

@@ -1,6 +1,6 @@
 //! One axis of a plot: its range and where its ticks stand.
 
-use super::number;
+use crate::text;
 
 /// A range of values mapped to pixels, with round ticks.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Axis {
         }
         let first = (low / step - 1e-9).ceil() as i64;
         let last = (high / step + 1e-9).floor() as i64;
-        let ticks = (first..=last).map(|i| (i as f64 * step, number::tick(i as f64 * step, step))).collect();
+        let ticks = (first..=last).map(|i| (i as f64 * step, text::tick(i as f64 * step, step))).collect();
         Self { low, high, ticks }
     }
 
@@ -38,7 +38,7 @@ impl Axis {
         let last = last.max(first + 1);
         let every = usize::try_from((last - first + 7) / 8).unwrap_or(1);
         let label = |k: i32| match k {
-            0..=6 => number::tick(10_f64.powi(k), 1.0),
+            0..=6 => text::tick(10_f64.powi(k), 1.0),
             -4..0 => format!("{:.*}", k.unsigned_abs() as usize, 10_f64.powi(k)),
             _ => format!("1e{k}"),
         };

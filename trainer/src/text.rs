@@ -1,6 +1,17 @@
 //! Numbers as people read them.
 
-use crate::data::grouped;
+/// A count with thousands separated, as people read it.
+pub(crate) fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
 
 /// The label of a tick on an axis whose ticks are `step` apart.
 pub(crate) fn tick(value: f64, step: f64) -> String {
@@ -48,6 +59,11 @@ pub(crate) fn measured(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
 
     #[test]
     fn ticks_have_the_decimals_of_their_step() {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::page::escape;
 use super::plot::{COLORS, Column, Frame, Plot};
+use super::svg::escape;
 
 /// Text and lines follow the reader's theme; the series keep their colors.
 const STYLE: &str = "<style>.gp{font:13px system-ui,sans-serif}.gp text{fill:#5c626e}.gp .d{fill:#1c2028}\
