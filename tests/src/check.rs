@@ -1,6 +1,6 @@
 //! Comparing graphs with finite differences and executors with the interpreter.
 use ganlet_trainer::exec::cpu::Cpu;
-use ganlet_trainer::exec::{Clock, Executor, Program, Store};
+use ganlet_trainer::exec::{Clock, Program, Store};
 use ganlet_trainer::graph::{Feeds, Graph, NodeId, Op, interpret};
 use ganlet_trainer::philox::Key;
 

@@ -20,6 +20,7 @@ pub mod recipe;
 pub mod regularize;
 pub mod report;
 pub mod run;
+pub mod simd;
 mod text;
 pub mod train;
 pub mod watch;

@@ -3,8 +3,16 @@
 //! Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Nothing is
 //! stored between draws, so a resumed run needs no generator state and threads need no locks.
 
-use crate::exec::cpu::{math, widest};
-use crate::graph::Distribution;
+use crate::simd::{math, multiversion};
+
+/// Probability distribution of random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Uniform on [0, 1).
+    Uniform,
+    /// Normal with mean 0 and variance 1.
+    Normal,
+}
 
 /// Names one sequence of random numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +98,7 @@ fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
-widest! {
+multiversion! {
     /// Box-Muller: words 0 and 1 give normals 0 and 1, words 2 and 3 the others.
     fn normal_pairs(words: &[[u32; SIDE]; 4], normals: &mut [[f32; SIDE]; 4]) {
         for pair in [0, 2] {
@@ -104,7 +112,7 @@ widest! {
     }
 }
 
-widest! {
+multiversion! {
     /// Ten rounds of Philox on [`SIDE`] counters of 128 bits, word by word.
     fn philox_side_by_side(key: [u32; 2], words: &mut [[u32; SIDE]; 4]) {
         rounds(key, words);

@@ -1,11 +1,12 @@
 //! A step allocates nothing; where matrixmultiply takes over, each product allocates its packing buffer.
 use allocation_counter::measure;
 use ganlet_tests::check::feeds;
-use ganlet_trainer::exec::cpu::{Cpu, instructions};
-use ganlet_trainer::exec::{Clock, Executor, Program, Store};
+use ganlet_trainer::exec::cpu::Cpu;
+use ganlet_trainer::exec::{Clock, Program, Store};
 use ganlet_trainer::graph::{Graph, NodeId, Shape, Unary, Window};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
+use ganlet_trainer::simd::{InstructionSet, instruction_set};
 use ganlet_trainer::train::Trainer;
 
 /// Allocations of the second run of a graph, on the calling thread.
@@ -36,7 +37,7 @@ fn elementwise_work_moves_and_sums_allocate_nothing() {
 
 /// Allocations that a product may make: none by our kernels, a packing buffer where matrixmultiply takes over.
 fn packing() -> u64 {
-    u64::from(instructions() == "portable")
+    u64::from(instruction_set() == InstructionSet::Portable)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The planned executor against the interpreter: larger shapes, effects, guards, memory.
 use ganlet_tests::check::{executor, feeds, noise};
 use ganlet_trainer::exec::cpu::Cpu;
-use ganlet_trainer::exec::{Clock, Executor, Program, Store};
+use ganlet_trainer::exec::{Clock, Program, Store};
 use ganlet_trainer::graph::{Distribution, Graph, Shape, Unary, Window};
 
 #[test]

@@ -23,7 +23,7 @@ const AUDITED: [&str; 17] = [
     "trainer/src/exec/cpu/tile.rs",
     "trainer/src/exec/cpu/tile_neon.rs",
     "trainer/src/exec/cpu/tile_x86.rs",
-    "trainer/src/exec/cpu/vectors.rs",
+    "trainer/src/simd/multiversion.rs",
 ];
 
 /// Where the project's text lies; beside it, a working copy may hold runs, data and whatever else its owner likes.

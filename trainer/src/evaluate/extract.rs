@@ -1,7 +1,7 @@
 //! Runs a feature network over 8-bit pictures.
 use super::network::FeatureNetwork;
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Executor, Program, Store};
+use crate::exec::{Clock, Program, Store};
 use crate::graph::Graph;
 use crate::nn::Mode;
 use ndarray::Array2;

@@ -3,7 +3,7 @@ use super::extract::{Extractor, scale};
 use super::network::{FEATURES, FeatureNetwork, encode, layers};
 use crate::data::{Dataset, Pictures};
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Executor, Program, Store};
+use crate::exec::{Clock, Program, Store};
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use crate::nn::{Mode, Network};
 use crate::optim::{Kind, Moments, Optimizer, Schedule};

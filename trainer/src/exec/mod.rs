@@ -76,18 +76,52 @@ impl fmt::Display for NotFinite {
 
 impl std::error::Error for NotFinite {}
 
-/// A device that runs programs over a store.
-pub trait Executor {
-    /// Replaces programs and store.
-    fn load(&mut self, programs: Vec<Program>, store: Store);
-    /// Runs one program; `inputs` are in the order in which its graph declared them.
-    fn run(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> Result<(), NotFinite>;
-    /// Output `index` of the last run of `program`; valid until another program runs.
-    fn output(&self, program: usize, index: usize) -> &[f32];
-    /// The programs, in the order in which they were loaded.
-    fn programs(&self) -> &[Program];
-    /// Weights and optimizer state as they are now.
-    fn store(&self) -> &Store;
-    /// The same, to be changed between runs.
-    fn store_mut(&mut self) -> &mut Store;
+#[cfg(test)]
+mod tests {
+    use super::cpu::Cpu;
+    use super::{Clock, Program, Store};
+    use crate::graph::{Graph, Shape, Unary};
+
+    #[test]
+    fn recomputed_values_are_the_same_and_need_less_memory() {
+        let (b, c) = (64, 48);
+        let mut g = Graph::default();
+        let x = g.input("x", &[b, c]);
+        let weights: Vec<_> = (0..6).map(|i| g.input(format!("weights {i}"), &[c, c])).collect();
+        let mut y = x;
+        for (i, &w) in weights.iter().enumerate() {
+            g.enter(format!("layer {i}"));
+            let product = g.matmul(y, w);
+            let sums = g.sum_to(product, Shape::new(&[c]));
+            let mean = g.affine(sums, 1.0 / b as f32, 0.0);
+            let centered = g.sub(product, mean);
+            let normal = g.unary(Unary::Tanh, centered);
+            y = g.unary(Unary::Sigmoid, normal);
+        }
+        let loss = g.mean(y);
+        g.guard("loss", loss);
+        let outputs = g.grad(loss, &weights);
+        let programs = [false, true].map(|again| Program::planned("step", &g, &outputs, again));
+        assert!(
+            programs[1].plan.bytes() * 5 < programs[0].plan.bytes() * 4,
+            "{} bytes, recomputing {}",
+            programs[0].plan.bytes(),
+            programs[1].plan.bytes()
+        );
+        let feeds: Vec<Vec<f32>> = (0..7)
+            .map(|i| {
+                let len = if i == 0 { b * c } else { c * c };
+                (0..len).map(|k| ((k * 37 + i * 11) % 64) as f32 / 128.0 - 0.25).collect()
+            })
+            .collect();
+        let feeds: Vec<&[f32]> = feeds.iter().map(Vec::as_slice).collect();
+        let results = programs.map(|program| {
+            let mut cpu = Cpu::new(1);
+            cpu.load(vec![program], Store::default());
+            cpu.run(0, &feeds, Clock { seed: 0, step: 0 }).unwrap();
+            (0..weights.len()).map(|i| cpu.output(0, i).to_vec()).collect::<Vec<_>>()
+        });
+        assert!(results[0] == results[1]);
+        assert!(results[0].iter().flatten().any(|v| *v != 0.0));
+    }
 }

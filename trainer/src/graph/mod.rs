@@ -11,8 +11,9 @@ mod recompute;
 mod shape;
 mod simplify;
 
+pub use crate::philox::Distribution;
 pub use interpret::{Feeds, interpret};
-pub use ops::{Binary, Distribution, Op, Unary, Window};
+pub use ops::{Binary, Op, Unary, Window};
 pub use shape::Shape;
 
 /// One node of one graph.

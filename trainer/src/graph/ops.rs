@@ -1,5 +1,6 @@
 //! The closed set of operations and the methods that append them.
 use super::{Graph, NodeId, ParamId, Shape};
+use crate::philox::Distribution;
 
 /// Kernel, stride and padding of a square convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,15 +70,6 @@ pub enum Binary {
     Mul,
     /// Quotient.
     Div,
-}
-
-/// What random numbers look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distribution {
-    /// Even over [0, 1).
-    Uniform,
-    /// Normal, mean 0, variance 1.
-    Normal,
 }
 
 /// Every operation a graph can hold. Each gradient is written in operations of this same set.

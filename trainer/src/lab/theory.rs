@@ -2,7 +2,7 @@
 use super::{Findings, LabError, Rows, Watch};
 use crate::draw::{Plot, PlotSeries};
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Executor, Program, Store};
+use crate::exec::{Clock, Program, Store};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, Unary, interpret};
 use crate::loss::Loss;
 use crate::metrics::kl;

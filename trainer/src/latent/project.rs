@@ -3,7 +3,7 @@ use super::wish::Wish;
 use super::{END, ONE, numbers, of_seed, rounded};
 use crate::evaluate::{FeatureNetwork, to_bytes};
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Executor, Program, Store};
+use crate::exec::{Clock, Program, Store};
 use crate::graph::{Graph, NodeId, Shape, Unary};
 use crate::metrics::psnr;
 use crate::nn::{Mode, Network};

@@ -8,7 +8,7 @@ mod tests;
 
 use crate::data::Dataset;
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Executor, NotFinite, Program, Store};
+use crate::exec::{Clock, NotFinite, Program, Store};
 use crate::memory;
 use crate::nets::NetworkError;
 use crate::nn::Network;

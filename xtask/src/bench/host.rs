@@ -7,10 +7,11 @@ use crate::failure::Failure;
 use crate::table::Table;
 use clap::Args as ClapArgs;
 use cpu_time::ProcessTime;
-use ganlet_trainer::exec::cpu::{MatMut, MatRef, instructions, sgemm};
+use ganlet_trainer::exec::cpu::{MatMut, MatRef, sgemm};
 use ganlet_trainer::exec::profile::totals;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
+use ganlet_trainer::simd::instruction_set;
 use ganlet_trainer::train::Trainer;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -179,7 +180,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return console::print(&format!(
             "{}\n",
-            serde_json::to_string_pretty(&Report { sgemm_gflops, instructions: instructions(), rows, peers: others })?
+            serde_json::to_string_pretty(&Report {
+                sgemm_gflops,
+                instructions: instruction_set().name(),
+                rows,
+                peers: others
+            })?
         ));
     }
     let headings = [
@@ -211,7 +217,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let compared = if others.is_empty() { String::new() } else { format!("\n{}", compared(&rows, &others)) };
     let product =
-        format!("  matrixmultiply: {sgemm_gflops:.0} GFLOP/s on one core; kernels here: {}\n", instructions());
+        format!("  matrixmultiply: {sgemm_gflops:.0} GFLOP/s on one core; kernels here: {}\n", instruction_set());
     console::print(&format!("{}{product}{compared}", table.lines()))
 }
 

@@ -1,5 +1,7 @@
 //! Products with one to four columns: sums along contiguous rows, where a tile of columns would be mostly empty.
 use super::tile::{Left, NARROW, Out};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{InstructionSet, instruction_set};
 
 /// Rows that one call of the vector kernel takes.
 const ROWS: usize = 4;
@@ -40,19 +42,22 @@ fn columns<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_
             #[allow(unsafe_code)]
             every::<COLUMNS>(left, right, out, |job| unsafe { wide::<COLUMNS>(job) });
         }
-        if std::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has the instructions, as detected right above.
-            #[allow(unsafe_code)]
-            return unsafe { avx512::<COLUMNS>(left, right, out) };
-        }
         #[target_feature(enable = "avx2")]
         fn avx2<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
             every::<COLUMNS>(left, right, out, portable::<COLUMNS>);
         }
-        if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has the instructions, as detected right above.
-            #[allow(unsafe_code)]
-            return unsafe { avx2::<COLUMNS>(left, right, out) };
+        match instruction_set() {
+            InstructionSet::Avx512 => {
+                // SAFETY: `instruction_set` reports AVX-512 only if the processor has it.
+                #[allow(unsafe_code)]
+                return unsafe { avx512::<COLUMNS>(left, right, out) };
+            }
+            InstructionSet::Avx2 => {
+                // SAFETY: `instruction_set` reports AVX2 only if the processor has it.
+                #[allow(unsafe_code)]
+                return unsafe { avx2::<COLUMNS>(left, right, out) };
+            }
+            InstructionSet::Portable => {}
         }
     }
     every::<COLUMNS>(left, right, out, portable::<COLUMNS>);

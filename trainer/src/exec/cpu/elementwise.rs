@@ -1,13 +1,13 @@
 //! The fused elementwise kernel: a register program over blocks that stay in the first-level cache.
 use super::buffer::Buffer;
 use super::gemm::{self, Rows};
-use super::math;
 use super::moves::add_channels;
 use super::packs::Weights;
 use super::split::{MAX_PARTS, Parts, each};
-use super::vectors::widest;
 use crate::graph::{Binary, Unary};
 use crate::plan::fuse::{Action, Fused, Operand, Product, Target, Tile};
+use crate::simd::math;
+use crate::simd::multiversion;
 use arrayvec::ArrayVec;
 use std::cell::RefCell;
 
@@ -131,7 +131,7 @@ struct Task<'a, 'b> {
     block: usize,
 }
 
-widest! {
+multiversion! {
 fn blocks(task: &mut Task<'_, '_>, scratch: &mut Scratch) {
     let Task { fused, inputs, block, .. } = *task;
     prepare(scratch, fused, inputs, block);
@@ -279,7 +279,7 @@ fn unary(f: Unary, x: &[f32], to: &mut [f32]) {
     }
 }
 
-widest! {
+multiversion! {
 // Apart from the rest and without closures, which compilers leave out of line when they are as long as these: each loop
 // becomes vector instructions.
 fn curve(f: Unary, x: &[f32], to: &mut [f32]) {

@@ -3,7 +3,7 @@ use super::dot;
 use super::packs::{Layout, Weights};
 use super::split::{Parts, each};
 use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right};
-use super::vectors::widest;
+use crate::simd::multiversion;
 
 /// Operations that make a task of its own worth while.
 const TASK_FLOPS: usize = 1 << 20;
@@ -149,7 +149,7 @@ impl Rows<'_> {
     }
 }
 
-widest! {
+multiversion! {
     /// Every number of the left by every number of the right.
     fn outer(left: &[f32], right: &[f32], out: &mut [f32]) {
         let n = right.len();

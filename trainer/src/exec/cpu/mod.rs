@@ -9,7 +9,6 @@ mod depthwise;
 mod dot;
 mod elementwise;
 mod gemm;
-pub(crate) mod math;
 mod moves;
 mod packs;
 mod plane;
@@ -19,12 +18,11 @@ mod tile;
 mod tile_neon;
 #[cfg(target_arch = "x86_64")]
 mod tile_x86;
-mod vectors;
 mod winograd;
 mod winograd_deep;
 
 use super::profile::Timing;
-use super::{Clock, Executor, NotFinite, Program, Store};
+use super::{Clock, NotFinite, Program, Store};
 use crate::philox::Key;
 use crate::plan::{Base, Kind, Plan, Step, View};
 use arrayvec::ArrayVec;
@@ -34,8 +32,6 @@ use packs::{Packs, Weights};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use split::MAX_PARTS;
 use std::time::Instant;
-pub use tile::instructions;
-pub(crate) use vectors::widest;
 
 /// Programs whose products need fewer operations than this run on the calling thread alone.
 const WORTH_THREADS: f64 = 2e6;
@@ -171,8 +167,9 @@ impl Cpu {
     }
 }
 
-impl Executor for Cpu {
-    fn load(&mut self, programs: Vec<Program>, store: Store) {
+impl Cpu {
+    /// Replaces the programs and the store, and allocates the memory that running them takes.
+    pub fn load(&mut self, programs: Vec<Program>, store: Store) {
         let count = programs.iter().map(|p| p.plan.slots.len()).max().unwrap_or(0);
         let mut sizes = vec![0; count];
         let mut partials = 0;
@@ -192,7 +189,14 @@ impl Executor for Cpu {
         self.programs = programs;
     }
 
-    fn run(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> Result<(), NotFinite> {
+    /// Runs one program. `inputs` lie in the order in which its graph declared them.
+    ///
+    /// # Errors
+    /// If a guarded value is not finite. The store then keeps the values that it had before the run.
+    ///
+    /// # Panics
+    /// If the count or the length of the inputs does not match the graph.
+    pub fn run(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> Result<(), NotFinite> {
         let plan = &self.programs[program].plan;
         assert_eq!(inputs.len(), plan.inputs.len(), "inputs of the {}", self.programs[program].name);
         for ((name, len), given) in plan.inputs.iter().zip(inputs) {
@@ -228,19 +232,23 @@ impl Executor for Cpu {
         Err(NotFinite { guard, program: name, step: clock.step, node: self.diagnose(program, inputs, clock) })
     }
 
-    fn output(&self, program: usize, index: usize) -> &[f32] {
+    /// Output `index` of the last run of `program`. Valid until another program runs.
+    pub fn output(&self, program: usize, index: usize) -> &[f32] {
         self.memory.view(self.programs[program].plan.outputs[index], &[])
     }
 
-    fn programs(&self) -> &[Program] {
+    /// The programs, in the order in which they were loaded.
+    pub fn programs(&self) -> &[Program] {
         &self.programs
     }
 
-    fn store(&self) -> &Store {
+    /// The weights and the optimizer state.
+    pub fn store(&self) -> &Store {
         &self.memory.store
     }
 
-    fn store_mut(&mut self) -> &mut Store {
+    /// The weights and the optimizer state, to be changed between runs.
+    pub fn store_mut(&mut self) -> &mut Store {
         self.memory.packs.outdated(None);
         &mut self.memory.store
     }

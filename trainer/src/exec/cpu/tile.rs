@@ -11,7 +11,7 @@ use super::split::{Parts, each};
 use super::tile_neon;
 #[cfg(target_arch = "x86_64")]
 use super::tile_x86;
-use super::vectors::widest;
+use crate::simd::{InstructionSet, instruction_set, multiversion};
 use std::cell::RefCell;
 
 /// Columns of a panel of the right side.
@@ -104,7 +104,7 @@ pub(super) fn pack(to: &mut [f32], (k, n): (usize, usize), from: &[f32]) {
     });
 }
 
-widest! {
+multiversion! {
     /// Packs `rows` rows, from row `first` of `k` on, of `n` columns that lie column by column, each `rows` long.
     pub(super) fn pack_columns(to: &mut [f32], k: usize, n: usize, first: usize, rows: usize, from: &[f32]) {
         let step = n.min(PANEL);
@@ -196,75 +196,33 @@ struct Panel<'a> {
     width: usize,
 }
 
-/// Kernels that this processor has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Vectors {
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "aarch64")]
-    Neon,
-    Portable,
-}
-
-fn vectors() -> Vectors {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx512f") {
-            return Vectors::Avx512;
-        }
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            return Vectors::Avx2;
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    if std::arch::is_aarch64_feature_detected!("neon") {
-        return Vectors::Neon;
-    }
-    Vectors::Portable
-}
-
-/// Whether the kernels here are written for this processor's vector instructions.
+/// Whether the micro-kernels of this processor use vector instructions.
 pub(super) fn vectorized() -> bool {
-    vectors() != Vectors::Portable
-}
-
-/// The word for tables: which vector instructions products use here.
-pub fn instructions() -> &'static str {
-    match vectors() {
-        #[cfg(target_arch = "x86_64")]
-        Vectors::Avx512 => "AVX-512",
-        #[cfg(target_arch = "x86_64")]
-        Vectors::Avx2 => "AVX2",
-        #[cfg(target_arch = "aarch64")]
-        Vectors::Neon => "NEON",
-        Vectors::Portable => "portable",
-    }
+    instruction_set() != InstructionSet::Portable
 }
 
 fn columns(left: Left<'_>, right: Panel<'_>, result: &mut Out<'_>, from: usize, add: bool) {
-    match vectors() {
+    match instruction_set() {
         #[cfg(target_arch = "x86_64")]
         // A row or two would leave larger tiles mostly idle.
-        Vectors::Avx512 if result.rows <= 2 => match right.width.div_ceil(16) {
+        InstructionSet::Avx512 if result.rows <= 2 => match right.width.div_ceil(16) {
             1 => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 1>),
             2 => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 2>),
             3 => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 3>),
             _ => tiles::<2>(left, right, result, from, add, tile_x86::wide::<2, 4>),
         },
         #[cfg(target_arch = "x86_64")]
-        Vectors::Avx512 => match right.width.div_ceil(16) {
+        InstructionSet::Avx512 => match right.width.div_ceil(16) {
             1 => tiles::<12>(left, right, result, from, add, tile_x86::wide::<12, 1>),
             2 => tiles::<12>(left, right, result, from, add, tile_x86::wide::<12, 2>),
             3 => tiles::<8>(left, right, result, from, add, tile_x86::wide::<8, 3>),
             _ => tiles::<6>(left, right, result, from, add, tile_x86::wide::<6, 4>),
         },
         #[cfg(target_arch = "x86_64")]
-        Vectors::Avx2 => by_sixteen(left, right, result, from, add, tile_x86::narrow),
+        InstructionSet::Avx2 => by_sixteen(left, right, result, from, add, tile_x86::narrow),
         #[cfg(target_arch = "aarch64")]
-        Vectors::Neon => by_sixteen(left, right, result, from, add, tile_neon::tile),
-        Vectors::Portable => by_sixteen(left, right, result, from, add, portable),
+        InstructionSet::Neon => by_sixteen(left, right, result, from, add, tile_neon::tile),
+        InstructionSet::Portable => by_sixteen(left, right, result, from, add, portable),
     }
 }
 
@@ -335,7 +293,7 @@ fn tiles<const ROWS: usize>(
                 tile.places[r] = places.at(row) + from;
             }
         }
-        // SAFETY: every row, the panel and every place lie within their slices, as asserted above; `vectors`
+        // SAFETY: every row, the panel and every place lie within their slices, as asserted above; `instruction_set`
         // chose a kernel whose instructions this processor has, and the width fits it.
         #[allow(unsafe_code)]
         unsafe {
@@ -436,10 +394,10 @@ mod tests {
         let want = run(&|result| by_sixteen(left, right, result, 0, true, portable));
         #[cfg(target_arch = "x86_64")]
         {
-            if vectors() != Vectors::Portable {
+            if instruction_set() != InstructionSet::Portable {
                 assert_eq!(run(&|result| by_sixteen(left, right, result, 0, true, tile_x86::narrow)), want);
             }
-            if vectors() == Vectors::Avx512 {
+            if instruction_set() == InstructionSet::Avx512 {
                 assert_eq!(run(&|result| tiles::<12>(left, right, result, 0, true, tile_x86::wide::<12, 1>)), want);
             }
         }

@@ -9,9 +9,9 @@
 use super::plane::{Phase, Plane, phases};
 use super::split::{Parts, each};
 use super::tile::{self, Left, Lines, Out, Right, pack_columns, packed_len};
-use super::vectors::widest;
 use crate::graph::Window;
 use crate::plan::ConvShape;
+use crate::simd::multiversion;
 use std::cell::RefCell;
 
 /// Fewest rows of outputs over the batch: below, transforming the weights costs more than it saves.
@@ -135,7 +135,7 @@ impl Rows {
     }
 }
 
-widest! {
+multiversion! {
     /// Lays out the inputs of all rows, one after the other, from a plane of 2x2 windows.
     pub(super) fn gather(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
         let inner = grid.inner;
@@ -160,7 +160,7 @@ widest! {
     }
 }
 
-widest! {
+multiversion! {
     /// Adds the products of all rows to the outputs that they count in.
     pub(super) fn scatter(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
         let inner = grid.inner;
@@ -185,7 +185,7 @@ widest! {
     }
 }
 
-widest! {
+multiversion! {
     /// [`scatter`] for one point of the rows and all of the columns, whose products lie one after the other, `apart` numbers
     /// from each other: what they add up to along a row goes to the outputs at once.
     fn scatter_rows(rows: Rows, grid: Grid, from: &[f32], apart: usize, to: &mut [f32]) {
@@ -225,7 +225,7 @@ widest! {
     }
 }
 
-widest! {
+multiversion! {
     /// The adjoint of [`scatter`]: for each row, the sum of the outputs that it counts in.
     pub(super) fn collect(rows: Rows, grid: Grid, from: &[f32], to: &mut [f32]) {
         let inner = grid.inner;
@@ -251,7 +251,7 @@ widest! {
     }
 }
 
-widest! {
+multiversion! {
     /// to += factor · from.
     pub(super) fn add_scaled(factor: f32, from: &[f32], to: &mut [f32]) {
         add(factor, from, to);
@@ -264,7 +264,7 @@ fn add(factor: f32, from: &[f32], to: &mut [f32]) {
     to.iter_mut().zip(from).for_each(|(t, v)| *t += factor * v);
 }
 
-widest! {
+multiversion! {
     /// The weights of a pair from the four taps: (Σ_x right·(taps of the upper row)) · down[0] + the same below.
     fn blend(down: [f32; 2], right: [f32; 2], taps: [&[f32]; 4], to: &mut [f32]) {
         let n = to.len();

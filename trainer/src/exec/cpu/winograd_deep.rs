@@ -7,12 +7,12 @@
 use super::plane::{Plane, phases};
 use super::split::{Parts, each};
 use super::tile::{self, Left, Lines, Out, PANEL, Right, pack_columns, packed_len, with_packed};
-use super::vectors::widest;
 use super::winograd::{
     Grid, Pair, Rows, Scratch, Squares, add_scaled, collect, gather, pairs, phase_grids, room, scatter, with_scratch,
 };
 use crate::graph::Window;
 use crate::plan::ConvShape;
+use crate::simd::multiversion;
 use arrayvec::ArrayVec;
 
 /// Fewest rows of outputs over the batch, and fewest weights.
@@ -30,7 +30,7 @@ pub(super) fn suits(w: Window, s: &ConvShape) -> bool {
         && tile::vectorized()
 }
 
-widest! {
+multiversion! {
     /// A sum of up to four matrices with their factors: rows `stride` apart go to rows `step` apart.
     fn blend(factors: [f32; 4], taps: [&[f32]; 4], stride: usize, width: usize, step: usize, to: &mut [f32]) {
         let rows = to.len().div_ceil(step);

@@ -2,7 +2,7 @@
 use super::super::{LabError, Watch};
 use super::normals;
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Executor, Program, Store};
+use crate::exec::{Clock, Program, Store};
 use crate::graph::{Distribution, Graph, NodeId, ParamId, Unary};
 use crate::nets::Generator;
 use crate::nn::{Bound, Mode, Network};
