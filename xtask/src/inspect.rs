@@ -1,5 +1,6 @@
 //! `inspect`: what a model file holds, what each layer costs, and which devices it fits.
 
+use crate::builtin;
 use crate::console::{self, Tint};
 use crate::failure::Failure;
 use crate::table::{Table, grouped};
@@ -22,9 +23,9 @@ const FAMILY_NAMES: [&str; FAMILIES] = ["portable", "packed"];
   cargo xtask inspect out/generator.model
   cargo xtask inspect out/generator.model --json")]
 pub(crate) struct Args {
-    /// The model file
+    /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
     #[arg(value_name = "FILE.model")]
-    file: PathBuf,
+    file: Option<PathBuf>,
     /// Print JSON on standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -32,9 +33,10 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let file = ModelFile::read(&args.file).map_err(|e| Failure::unusable(e.to_string()))?;
-    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
-    console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &args.file) })
+    let path = builtin::model_or_faces(args.file);
+    let file = ModelFile::read(&path).map_err(|e| Failure::unusable(e.to_string()))?;
+    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&path, e))?;
+    console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &path) })
 }
 
 fn fits(model: &Model<'_>) -> impl Iterator<Item = Fit> {

@@ -3,6 +3,7 @@
 
 mod bench;
 mod boards;
+mod builtin;
 mod console;
 mod data;
 mod demo;

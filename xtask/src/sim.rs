@@ -1,6 +1,7 @@
 //! `sim`: a model on an emulated device, in a window, in the terminal or as a file.
 
 use crate::boards;
+use crate::builtin;
 use crate::console;
 use crate::estimate;
 use crate::failure::Failure;
@@ -17,14 +18,15 @@ use std::path::{Path, PathBuf};
 /// opens a window if there is a display, else draws in the terminal. A model that does not fit the device is refused with the sums.
 #[derive(ClapArgs)]
 #[command(group(ArgGroup::new("output").args(["png", "gif", "terminal", "window"])), after_help = "Examples:
+  cargo xtask sim                                 the committed pixel faces
   cargo xtask sim out/generator.model
   cargo xtask sim out/generator.model --device oled-128x64 --terminal
   cargo xtask sim out/generator.model --seed 7 --press right,select,wait:20 --png walk.png
   cargo xtask sim out/generator.model --device badge-160x80 --gif tour.gif
   cargo xtask sim --list-devices")]
 pub(crate) struct Args {
-    /// The model file
-    #[arg(value_name = "FILE.model", required_unless_present = "list_devices")]
+    /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
+    #[arg(value_name = "FILE.model")]
     file: Option<PathBuf>,
     /// The device, by name
     #[arg(long, value_name = "D", default_value = Device::DEFAULT)]
@@ -70,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.list_devices {
         return console::print(&devices());
     }
-    let Some(path) = &args.file else { return Err(Failure::unusable("no model given")) };
+    let path = &builtin::model_or_faces(args.file.clone());
     let device = Device::named(&args.device).map_err(unusable)?;
     let script = args.press.as_deref().map(str::parse::<Script>).transpose().map_err(unusable)?;
     let file = ModelFile::read(path).map_err(unusable)?;

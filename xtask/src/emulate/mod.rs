@@ -9,6 +9,7 @@ mod tap;
 mod window;
 
 use crate::boards::{self, Board, build};
+use crate::builtin;
 use crate::console;
 use crate::estimate;
 use crate::failure::Failure;
@@ -32,13 +33,14 @@ pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,r
 /// Esc ends.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
+  cargo xtask emulate --board lm3s6965evb --png oled.png     the committed pixel faces
   cargo xtask emulate out/generator.model --board lm3s6965evb --png oled.png
   cargo xtask emulate out/generator.model --board lm3s6965evb --press right,select,wait:20 --gif walk.gif
   cargo xtask emulate out/generator.model --board lm3s6965evb")]
 pub(crate) struct Args {
-    /// The model file
+    /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
     #[arg(value_name = "FILE.model")]
-    file: PathBuf,
+    file: Option<PathBuf>,
     /// The board, by name
     #[arg(long, value_name = "B")]
     board: String,
@@ -75,12 +77,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     [&args.png, &args.gif].into_iter().flatten().try_for_each(|path| console::writable(path))?;
     let mut script = script(&args)?;
-    let file = boards::read(&args.file)?;
-    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&args.file, e))?;
+    let path = builtin::model_or_faces(args.file.clone());
+    let file = boards::read(&path)?;
+    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&path, e))?;
     if args.own_region {
-        board.check_region(&args.file, &model)?;
+        board.check_region(&path, &model)?;
     } else {
-        board.check(&args.file, &model)?;
+        board.check(&path, &model)?;
     }
     let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| boards::latents(path, &model))?;
     // The simulator shows the same, and tells how many pictures that takes and when the last one has its finest level.
@@ -100,11 +103,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         ));
     }
     let mut machine = if args.own_region {
-        Machine::with_region(board, &args.file)?
+        Machine::with_region(board, &path)?
     } else {
         let way = build::way(board).map_err(Failure::failed)?;
-        console::note(&format!("building {} with {} ({})", board.name, args.file.display(), way.describe()));
-        Machine::start(board, &build::build_with(board, &way, &args.file, args.latents.as_deref())?)?
+        console::note(&format!("building {} with {} ({})", board.name, path.display(), way.describe()));
+        Machine::start(board, &build::build_with(board, &way, &path, args.latents.as_deref())?)?
     };
     if let Some(why) = machine.refusal() {
         console::note(&format!("the firmware shows no pictures: {why}"));

@@ -67,6 +67,22 @@ fn refused(words: &[&str], code: i32, why: &str) {
 const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
 
 #[test]
+fn without_a_file_the_committed_faces_are_shown() {
+    let output = xtask(&["inspect", "--json"]);
+    let (json, note) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && note.contains("firmware-sim/models/faces.model"), "{note}");
+    assert!(json.contains("\"name\": \"faces\"") && json.contains("\"width\": 16"), "{json}");
+    let shown = [None, Some("firmware-sim/models/faces.model"), Some("firmware-sim/models/digits.model")].map(|file| {
+        let png = scratch(&format!("shown-{}.png", file.map_or("default", |f| &f[20..24])));
+        let words: Vec<_> = ["sim"].into_iter().chain(file).chain(["--png", &png]).collect();
+        let output = xtask(&words);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        fs::read(png).unwrap()
+    });
+    assert!(shown[0] == shown[1] && shown[1] != shown[2]);
+}
+
+#[test]
 fn every_command_explains_itself_with_an_example() {
     let overview = text(&xtask(&["--help"]).stdout);
     for command in COMMANDS {
