@@ -1,7 +1,7 @@
 //! Trains the classifiers that picture quality is measured with and writes them to `trainer/assets`.
 //!
 //! `cargo run --release -p ganlet-trainer --example feature-networks`; the same bytes every time.
-use ganlet_trainer::data::{self, Source};
+use ganlet_trainer::data;
 use ganlet_trainer::evaluate::{Lesson, Variation, teach};
 use std::error::Error;
 use std::path::Path;
@@ -9,11 +9,10 @@ use std::path::Path;
 fn main() -> Result<(), Box<dyn Error>> {
     let jitter = Variation::Jitter { turn: 0.2, size: 0.1, shift: 2.0 };
     let lessons = [
-        ("digits", Lesson { seed: 1, steps: 6000, variation: jitter }),
-        ("faces", Lesson { seed: 1, steps: 16_000, variation: Variation::Mirror }),
+        ("digits", data::digits()?, Lesson { seed: 1, steps: 6000, variation: jitter }),
+        ("faces", data::faces()?, Lesson { seed: 1, steps: 16_000, variation: Variation::Mirror }),
     ];
-    for (name, lesson) in lessons {
-        let Source::Pictures(pictures) = data::builtin(name)? else { continue };
+    for (name, pictures, lesson) in lessons {
         let (train, held_out) = pictures.usual_split()?;
         let taught = teach(&train, &held_out, lesson, |step, loss| {
             if step % 2000 == 0 {

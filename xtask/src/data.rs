@@ -4,7 +4,9 @@ use crate::console;
 use crate::failure::Failure;
 use crate::table::Table;
 use clap::{Args as ClapArgs, Subcommand};
-use ganlet_trainer::data::{BUILTIN, Cutting, DataError, Packed, Preparation, Prepared, faces, prepare};
+use ganlet_trainer::data::{
+    BuiltinDataset, DataError, FaceCropOptions, PackedDataset, PrepareOptions, PreparedDataset, crop_faces, prepare,
+};
 use ganlet_trainer::draw::image_grid;
 use ganlet_trainer::files;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -129,7 +131,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         What::List => list(),
         What::Prepare(args) => {
             args.common.check(&args.out)?;
-            let preparation = Preparation {
+            let preparation = PrepareOptions {
                 size: args.size.as_deref().map(sides).transpose()?,
                 labels: args.labels.as_deref(),
                 label_column: args.label_column.as_deref(),
@@ -146,14 +148,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             if !(1.0..=100.0).contains(&args.sure) {
                 return Err(Failure::unusable(format!("--sure {}: expected 1 to 100", args.sure)));
             }
-            let cutting = Cutting {
+            let cutting = FaceCropOptions {
                 side: args.size as usize,
                 margin: args.margin,
                 least: args.least.map(|n| n as usize),
                 sure: args.sure,
                 most_pixels: args.common.most_pixels(),
             };
-            let prepared = watched(|progress| faces(&args.source, &cutting, &args.out, progress))?;
+            let prepared = watched(|progress| crop_faces(&args.source, &cutting, &args.out, progress))?;
             tell(&prepared, &args.out, &args.common, "faces")
         }
     }
@@ -161,8 +163,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 
 fn list() -> Result<(), Failure> {
     let mut table = Table::new(&["built-in set", "what it holds", "license"]);
-    for set in BUILTIN {
-        table.row([set.name.to_owned(), set.summary.to_owned(), set.license.to_owned()]);
+    for set in BuiltinDataset::ALL {
+        table.row([set.name().to_owned(), set.summary().to_owned(), set.license().to_owned()]);
     }
     console::print(&table.lines().to_string())?;
     console::note("or your own pictures: cargo xtask train portraits-64 --data FOLDER|FILE.npz|FILE.pack");
@@ -171,8 +173,8 @@ fn list() -> Result<(), Failure> {
 
 /// Runs `work` with a bar of progress.
 fn watched(
-    work: impl FnOnce(&mut dyn FnMut(usize, usize)) -> Result<Prepared, DataError>,
-) -> Result<Prepared, Failure> {
+    work: impl FnOnce(&mut dyn FnMut(usize, usize)) -> Result<PreparedDataset, DataError>,
+) -> Result<PreparedDataset, Failure> {
     let bar = ProgressBar::new(0);
     bar.set_style(
         ProgressStyle::with_template("reading [{bar:40}] {pos}/{len} files, {eta} left")
@@ -187,7 +189,7 @@ fn watched(
 }
 
 /// Tells what was prepared, and leaves the report.
-fn tell(prepared: &Prepared, out: &Path, common: &Common, what: &str) -> Result<(), Failure> {
+fn tell(prepared: &PreparedDataset, out: &Path, common: &Common, what: &str) -> Result<(), Failure> {
     prepared.notes.iter().for_each(|note| console::note(note));
     let skipped: Vec<_> = prepared.skipped().collect();
     if !skipped.is_empty() {
@@ -219,7 +221,7 @@ fn tell(prepared: &Prepared, out: &Path, common: &Common, what: &str) -> Result<
 
 /// Draws the first pictures of a packed file.
 fn draw(pack: &Path, sheet: &Path) -> Result<(), Failure> {
-    let packed = Packed::open(pack, (-1.0, 1.0), false, 0.2).map_err(|e| Failure::unusable(e.to_string()))?;
+    let packed = PackedDataset::open(pack, (-1.0, 1.0), false, 0.2).map_err(|e| Failure::unusable(e.to_string()))?;
     let (trained, held_out) = packed.to_measure().map_err(|e| Failure::unusable(e.to_string()))?;
     let (width, height, channels) = (trained.width(), trained.height(), trained.channels());
     let both = [&trained, &held_out];

@@ -6,7 +6,10 @@ use crate::table::Table;
 use crate::training::{catch_interrupts, interrupted};
 use clap::{Args as ClapArgs, Subcommand};
 use ganlet_trainer::files;
-use ganlet_trainer::lab::{self, Findings, LabError, Points, REMEDIES, Rates, Rows, Stacked, Watch};
+use ganlet_trainer::lab::{
+    self, LabContext, LabError, LabMixture, LabResults, PointsOptions, REMEDIES, RateGridOptions, ResultTable,
+    StackedOptions,
+};
 use std::path::{Path, PathBuf};
 
 /// Small experiments that show what the literature says: each prints a table and leaves figures and numbers in a folder.
@@ -173,12 +176,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
     catch_interrupts();
     let findings = {
-        let (mut tell, mut keep) = (
+        let (mut progress, mut save) = (
             |line: &str| console::note(&format!("  {line}")),
             |name: &str, bytes: &[u8]| files::write(folder.join(name), bytes),
         );
-        let watch = Watch { stop: &interrupted, tell: &mut tell, keep: &mut keep, threads: args.threads.unwrap_or(0) };
-        perform(args.what, watch).inspect_err(|_| {
+        let context = LabContext {
+            stop: &interrupted,
+            progress: &mut progress,
+            save: &mut save,
+            threads: args.threads.unwrap_or(0),
+        };
+        perform(args.what, context).inspect_err(|_| {
             // What was refused leaves no empty folder behind; one with figures in it stays.
             if fresh {
                 let _ = std::fs::remove_dir(&folder);
@@ -215,43 +223,45 @@ fn folder(name: &str, asked: Option<&Path>) -> Result<PathBuf, Failure> {
     }
 }
 
-fn perform(what: What, mut watch: Watch<'_>) -> Result<Findings, Failure> {
-    let watch = &mut watch;
+fn perform(what: What, mut context: LabContext<'_>) -> Result<LabResults, Failure> {
+    let context = &mut context;
     let found = match what {
-        What::Ring(args) => lab::points(&points("ring", args)?, watch),
-        What::Grid(args) => lab::points(&points("grid", args)?, watch),
-        What::Densities => lab::densities(watch),
-        What::Playground { steps, z } => lab::playground(steps, z, watch),
-        What::Theory => lab::theory(watch),
-        What::Dirac => lab::dirac(watch),
-        What::Vanishing => lab::vanishing(watch),
-        What::Compare => lab::compare(watch),
-        What::Capacity { steps } => lab::capacity(steps, watch),
-        What::Counting { steps } => lab::counting(steps, watch),
-        What::Rates(args) => lab::rates(&swept(args), watch),
-        What::Symmetry { steps } => lab::symmetry(steps, watch),
-        What::Stacked(args) => lab::stacked(&Stacked { seed: args.seed, steps: args.steps, settings: args.set }, watch),
+        What::Ring(args) => lab::points(&points(LabMixture::Ring, args)?, context),
+        What::Grid(args) => lab::points(&points(LabMixture::Grid, args)?, context),
+        What::Densities => lab::densities(context),
+        What::Playground { steps, z } => lab::playground(steps, z, context),
+        What::Theory => lab::theory(context),
+        What::Dirac => lab::dirac(context),
+        What::Vanishing => lab::vanishing(context),
+        What::Compare => lab::compare(context),
+        What::Capacity { steps } => lab::capacity(steps, context),
+        What::Counting { steps } => lab::counting(steps, context),
+        What::Rates(args) => lab::rates(&swept(args), context),
+        What::Symmetry { steps } => lab::symmetry(steps, context),
+        What::Stacked(args) => {
+            lab::stacked(&StackedOptions { seed: args.seed, steps: args.steps, settings: args.set }, context)
+        }
     };
     found.map_err(|e| match e {
-        LabError::Asked(why) => Failure::unusable(why),
+        LabError::Request(why) => Failure::unusable(why),
         other => Failure::failed(other.to_string()),
     })
 }
 
-fn points(recipe: &'static str, args: PointsArgs) -> Result<Points, Failure> {
+fn points(mixture: LabMixture, args: PointsArgs) -> Result<PointsOptions, Failure> {
     if !(1..=MOST_SEEDS).contains(&args.seeds) {
         return Err(Failure::unusable(format!("--seeds {}: expected 1 to {MOST_SEEDS}", args.seeds)));
     }
     let methods = args.methods.unwrap_or_else(|| REMEDIES.iter().map(|r| (*r).to_owned()).collect());
-    Ok(Points { recipe, methods, seeds: args.seeds, steps: args.steps, settings: args.set })
+    Ok(PointsOptions { mixture, methods, seeds: args.seeds, steps: args.steps, settings: args.set })
 }
 
-fn swept(args: RatesArgs) -> Rates {
+fn swept(args: RatesArgs) -> RateGridOptions {
     let RatesArgs { recipe, discriminator, generator, steps, set } = args;
-    Rates { recipe, discriminator, generator, steps, settings: set }
+    RateGridOptions { recipe, discriminator, generator, steps, settings: set }
 }
 
-fn words(findings: &Findings) -> String {
+fn words(findings: &LabResults) -> String {
     let headings: Vec<_> = findings.table.headings.iter().map(String::as_str).collect();
     let mut table = Table::new(&headings);
     findings.table.rows.iter().for_each(|row| table.row_of(row.clone()));
@@ -260,8 +270,8 @@ fn words(findings: &Findings) -> String {
 }
 
 /// The table and its notes as a page of Markdown.
-fn markdown(findings: &Findings) -> String {
-    let Rows { headings, rows } = &findings.table;
+fn markdown(findings: &LabResults) -> String {
+    let ResultTable { headings, rows } = &findings.table;
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     // A bar in a cell would end it.
     let cell = |words: &str| words.replace('|', "\\|");

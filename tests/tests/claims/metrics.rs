@@ -1,5 +1,5 @@
 //! Every metric agrees with an independent implementation on fixed inputs: `tests/peers/metrics.py` made both.
-use ganlet_trainer::metrics::{self, Classes, Interval, Plane};
+use ganlet_trainer::metrics::{self, ClassHistogram, ConfidenceInterval, FloatImage};
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ fn histograms_agree_with_scipy() {
     let counts = metrics::histogram(values.view(), number("low"), number("high"), number("bins") as usize);
     assert_eq!(counts, list(&g["counts"]));
     let g = golden("classes");
-    near("KL of classes", Classes::of(&bytes(&g["seen"]), &list(&g["wanted"])).kl, &g["kl"]);
+    near("KL of classes", ClassHistogram::of(&bytes(&g["seen"]), &list(&g["wanted"])).kl, &g["kl"]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn pyramids_and_patches_agree_with_scipy_and_pot() {
     let g = golden("patches");
     let shape: Vec<_> = list(&g["shape"]).iter().map(|v| *v as usize).collect();
     let pyramids = ["a", "b"].map(|set| {
-        let plane = |v: &Value| Plane {
+        let plane = |v: &Value| FloatImage {
             shape: [shape[0], shape[1], shape[2]],
             values: list(v).iter().map(|v| *v as f32).collect(),
         };
@@ -125,7 +125,7 @@ fn pyramids_and_patches_agree_with_scipy_and_pot() {
     let directions = matrix(&g["directions"]);
     for (level, expected) in g["sliced"].as_array().unwrap().iter().enumerate() {
         let [a, b] = [0, 1].map(|set: usize| {
-            let planes: Vec<Plane> = pyramids[set].iter().map(|p| p[level].clone()).collect();
+            let planes: Vec<FloatImage> = pyramids[set].iter().map(|p| p[level].clone()).collect();
             metrics::patches(&planes, &corners)
         });
         near("patches", metrics::sliced_along(a.view(), b.view(), directions.view()), expected);
@@ -139,7 +139,7 @@ fn noise_ratios_and_intervals_agree_with_scikit_image_and_scipy() {
         near("PSNR", metrics::psnr(&bytes(a), &bytes(b)), &db.into());
     }
     let g = golden("interval");
-    let found = Interval::of(&list(&g["values"])).unwrap();
+    let found = ConfidenceInterval::of(&list(&g["values"])).unwrap();
     for (name, value) in [("mean", found.mean), ("low", found.low), ("high", found.high), ("spread", found.spread)] {
         near(name, value, &g[name]);
     }

@@ -1,91 +1,143 @@
-//! The data sets that need no download: embedded pictures, made-up pictures and mixtures.
+//! The built-in data sets, which need no file: embedded pictures, drawn pictures and mixtures of Gaussians.
 
 use std::path::Path;
 
-use super::open::Options;
-use super::{DataError, Dataset, Mixture, Pictures, blobs, idx, npz};
+use super::open::ReadOptions;
+use super::{DataError, Dataset, GaussianMixture, ImageDataset, blobs, idx, npz};
 
 static FACES: &[u8] = include_bytes!("../../assets/pixel-faces-16.npz");
 static DIGITS: &[u8] = include_bytes!("../../assets/t10k-images.idx3-ubyte.gz");
 static DIGIT_LABELS: &[u8] = include_bytes!("../../assets/t10k-labels.idx1-ubyte.gz");
 
-/// One line of the list of built-in data sets.
-#[derive(Clone, Copy, Debug)]
-pub struct Builtin {
-    /// The name that [`builtin`] takes.
-    pub name: &'static str,
-    /// What it holds, for the user.
-    pub summary: &'static str,
-    /// Under which terms it may be passed on.
-    pub license: &'static str,
+/// A data set that is part of the program.
+///
+/// ```
+/// use ganlet_trainer::data::BuiltinDataset;
+/// let digits = BuiltinDataset::from_name("digits").unwrap().open().unwrap();
+/// assert_eq!(digits.dataset().shape(), [28, 28, 1]);
+/// assert!(BuiltinDataset::from_name("cats").is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltinDataset {
+    /// Pixel-art faces, embedded.
+    Faces,
+    /// Handwritten digits of MNIST, embedded.
+    Digits,
+    /// Colored discs, drawn when the set is opened.
+    Blobs,
+    /// Eight Gaussians on a circle.
+    Ring,
+    /// Twenty-five Gaussians on a square grid.
+    Grid,
+    /// Two Gaussians on a line.
+    Bimodal,
 }
 
-/// Every built-in data set.
-pub const BUILTIN: [Builtin; 6] = [
-    Builtin { name: "faces", summary: "20,000 pixel-art faces, 16x16 RGB, 4 classes", license: "CC0 1.0" },
-    Builtin { name: "digits", summary: "10,000 handwritten digits (MNIST), 28x28 gray", license: "CC BY-SA 3.0" },
-    Builtin { name: "blobs", summary: "4,000 colored discs, 16x16 RGB, made up", license: "none needed" },
-    Builtin { name: "ring", summary: "8 Gaussians on a circle, σ 0.01, endless", license: "none needed" },
-    Builtin { name: "grid", summary: "25 Gaussians on a grid, σ 0.05, endless", license: "none needed" },
-    Builtin { name: "bimodal", summary: "2 Gaussians on a line, σ 0.2, endless", license: "none needed" },
-];
+impl BuiltinDataset {
+    /// Every built-in data set.
+    pub const ALL: [Self; 6] = [Self::Faces, Self::Digits, Self::Blobs, Self::Ring, Self::Grid, Self::Bimodal];
 
-/// A data set by kind, for code that must know which.
+    /// The data set that a recipe or option calls `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.name() == name)
+    }
+
+    /// The names of all built-in data sets, separated by commas, for messages.
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
+    /// Name in recipes (`data.source`), options and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Faces => "faces",
+            Self::Digits => "digits",
+            Self::Blobs => "blobs",
+            Self::Ring => "ring",
+            Self::Grid => "grid",
+            Self::Bimodal => "bimodal",
+        }
+    }
+
+    /// One line for the user that says what the set contains.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Faces => "20,000 pixel-art faces, 16x16 RGB, 4 classes",
+            Self::Digits => "10,000 handwritten digits (MNIST), 28x28 gray",
+            Self::Blobs => "4,000 colored discs, 16x16 RGB, synthetic",
+            Self::Ring => "8 Gaussians on a circle, σ 0.01, unlimited",
+            Self::Grid => "25 Gaussians on a grid, σ 0.05, unlimited",
+            Self::Bimodal => "2 Gaussians on a line, σ 0.2, unlimited",
+        }
+    }
+
+    /// The license under which the data may be redistributed.
+    pub fn license(self) -> &'static str {
+        match self {
+            Self::Faces => "CC0 1.0",
+            Self::Digits => "CC BY-SA 3.0",
+            Self::Blobs | Self::Ring | Self::Grid | Self::Bimodal => "none needed",
+        }
+    }
+
+    /// Opens the data set.
+    ///
+    /// # Errors
+    /// When embedded data does not decode, which would be a defect of the build.
+    pub fn open(self) -> Result<AnyDataset, DataError> {
+        Ok(match self {
+            Self::Faces => AnyDataset::Images(faces()?),
+            Self::Digits => AnyDataset::Images(digits()?),
+            Self::Blobs => AnyDataset::Images(blobs(16, 16, 3, 4000, 0)),
+            Self::Ring => AnyDataset::Mixture(GaussianMixture::ring()),
+            Self::Grid => AnyDataset::Mixture(GaussianMixture::grid()),
+            Self::Bimodal => AnyDataset::Mixture(GaussianMixture::bimodal()),
+        })
+    }
+}
+
+/// The pictures of [`BuiltinDataset::Faces`].
+///
+/// # Errors
+/// When the embedded data does not decode, which would be a defect of the build.
+pub fn faces() -> Result<ImageDataset, DataError> {
+    let faces = npz::parse(Path::new("faces"), std::io::Cursor::new(FACES), &ReadOptions::default())?;
+    Ok(faces.with_label_names(&["plain", "glasses", "beard", "hat"]))
+}
+
+/// The pictures of [`BuiltinDataset::Digits`].
+///
+/// # Errors
+/// When the embedded data does not decode, which would be a defect of the build.
+pub fn digits() -> Result<ImageDataset, DataError> {
+    idx::from_bytes(Path::new("digits"), DIGITS, Some(DIGIT_LABELS), &ReadOptions::default())
+}
+
+/// A data set of either kind, for code that has to know the kind.
 #[derive(Clone, Debug)]
-pub enum Source {
-    /// Finitely many pictures.
-    Pictures(Pictures),
-    /// Endlessly many points.
-    Mixture(Mixture),
+pub enum AnyDataset {
+    /// A finite set of pictures.
+    Images(ImageDataset),
+    /// A distribution of points.
+    Mixture(GaussianMixture),
 }
 
-impl Source {
-    /// What both kinds can do.
+impl AnyDataset {
+    /// The data set behind the interface that both kinds share.
     pub fn dataset(&self) -> &dyn Dataset {
         match self {
-            Self::Pictures(pictures) => pictures,
+            Self::Images(images) => images,
             Self::Mixture(mixture) => mixture,
         }
     }
 
-    /// The data set alone, to be shared between threads.
+    /// Boxes the data set, as the trainer takes it.
     pub fn into_boxed(self) -> Box<dyn Dataset> {
         match self {
-            Self::Pictures(pictures) => Box::new(pictures),
+            Self::Images(images) => Box::new(images),
             Self::Mixture(mixture) => Box::new(mixture),
         }
     }
-}
-
-/// A data set that needs no file, by name (see [`BUILTIN`]).
-///
-/// ```
-/// use ganlet_trainer::data;
-/// assert_eq!(data::builtin("digits").unwrap().dataset().shape(), [28, 28, 1]);
-/// assert!(data::builtin("cats").unwrap_err().to_string().contains("faces"));
-/// ```
-pub fn builtin(name: &str) -> Result<Source, DataError> {
-    let options = Options::default();
-    Ok(match name {
-        "faces" => {
-            let faces = npz::parse(Path::new("faces"), std::io::Cursor::new(FACES), &options)?;
-            Source::Pictures(faces.with_label_names(&["plain", "glasses", "beard", "hat"]))
-        }
-        "digits" => Source::Pictures(idx::pictures(Path::new("digits"), DIGITS, Some(DIGIT_LABELS), &options)?),
-        "blobs" => Source::Pictures(blobs(16, 16, 3, 4000, 0)),
-        "ring" => Source::Mixture(Mixture::ring()),
-        "grid" => Source::Mixture(Mixture::grid()),
-        "bimodal" => Source::Mixture(Mixture::bimodal()),
-        _ => {
-            let names = BUILTIN.map(|b| b.name).join(", ");
-            return Err(DataError::new(
-                name,
-                format!("one of {names}"),
-                format!("the name `{name}`"),
-                "choose one of these names, or name a file or folder",
-            ));
-        }
-    })
 }
 
 #[cfg(test)]
@@ -94,23 +146,24 @@ mod tests {
 
     #[test]
     fn every_built_in_set_opens_under_its_name() {
-        for entry in BUILTIN {
-            let source = builtin(entry.name).unwrap();
-            assert_eq!(source.dataset().name(), entry.name);
-            assert_eq!(source.dataset().len().is_none(), matches!(source, Source::Mixture(_)));
+        for set in BuiltinDataset::ALL {
+            assert_eq!(BuiltinDataset::from_name(set.name()), Some(set));
+            let opened = set.open().unwrap();
+            assert_eq!(opened.dataset().name(), set.name());
+            assert_eq!(opened.dataset().len().is_none(), matches!(opened, AnyDataset::Mixture(_)));
         }
     }
 
     #[test]
-    fn the_embedded_pictures_are_what_their_licences_say() {
-        let Source::Pictures(faces) = builtin("faces").unwrap() else { panic!("faces are pictures") };
+    fn the_embedded_pictures_are_what_their_licenses_say() {
+        let faces = faces().unwrap();
         assert_eq!((faces.shape(), faces.count()), ([16, 16, 3].as_slice(), 20_000));
         assert_eq!(faces.label_names(), ["plain", "glasses", "beard", "hat"]);
         assert_eq!(faces.usual_split().map(|(t, e)| (t.count(), e.count())), Ok((18_000, 2_000)));
-        let Source::Pictures(digits) = builtin("digits").unwrap() else { panic!("digits are pictures") };
+        let digits = digits().unwrap();
         assert_eq!((digits.shape(), digits.count()), ([28, 28, 1].as_slice(), 10_000));
         assert_eq!(digits.usual_split().map(|(t, e)| (t.count(), e.count())), Ok((8_000, 2_000)));
-        // The first test digits of MNIST are famous: 7, 2, 1, 0, 4.
+        // The first labels of the MNIST test set are 7, 2, 1, 0, 4.
         assert_eq!(digits.labels().map(|l| &l[..5]), Some([7, 2, 1, 0, 4].as_slice()));
     }
 }

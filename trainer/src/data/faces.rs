@@ -7,8 +7,8 @@ use image::{GrayImage, RgbImage};
 use rustface::{Detector, ImageData, Model};
 
 use super::error::DataError;
-use super::packed::Writer;
-use super::prepare::{Prepared, Row, Tally, finish, name, other_kind};
+use super::packed::PackedWriter;
+use super::prepare::{ClassCounts, FileOutcome, PreparedDataset, finish, name, other_kind};
 use super::{fit, folder};
 
 static MODEL: &[u8] = include_bytes!("../../assets/seeta_fd_frontal_v1.0.bin");
@@ -25,7 +25,7 @@ const TURNS: [u32; 4] = [0, 1, 3, 2];
 
 /// How to cut faces out.
 #[derive(Clone, Copy, Debug)]
-pub struct Cutting {
+pub struct FaceCropOptions {
     /// Side of the squares.
     pub side: usize,
     /// How much is kept around a face: the square is so many times as wide as the face, from brow to chin.
@@ -38,7 +38,7 @@ pub struct Cutting {
     pub most_pixels: u64,
 }
 
-impl Default for Cutting {
+impl Default for FaceCropOptions {
     fn default() -> Self {
         Self { side: 64, margin: 1.4, least: None, sure: 3.0, most_pixels: folder::MOST_PIXELS }
     }
@@ -46,14 +46,14 @@ impl Default for Cutting {
 
 /// A face in a photograph: the corner and the side of a square in its pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Face {
+struct FaceSquare {
     x: i64,
     y: i64,
     side: i64,
 }
 
 /// What a photograph gave.
-struct Cut {
+struct FaceCrops {
     /// Squares, RGB, and how many faces were too small for one.
     squares: Vec<Vec<u8>>,
     small: usize,
@@ -67,22 +67,23 @@ struct Cut {
 ///
 /// # Errors
 /// When there are no photographs, fewer than two faces, or the file cannot be written; no file is left then.
-pub fn faces(
+pub fn crop_faces(
     source: &Path,
-    cutting: &Cutting,
+    cutting: &FaceCropOptions,
     out: &Path,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Prepared, DataError> {
+) -> Result<PreparedDataset, DataError> {
     let mut notes = Vec::new();
     let found = folder::find(source, &mut notes)?;
     found.some(source)?;
-    let folder::Found { files, labels, classes, others } = found;
+    let folder::ImageFolder { files, labels, classes, others } = found;
     let model = rustface::read_model(MODEL).map_err(|e| {
         DataError::new("the face detector's network", "the file of this version", e.to_string(), "build ganlet again")
     })?;
-    let mut writer = Writer::create(out, (cutting.side, cutting.side))?;
-    let mut tally = Tally::new(&classes);
-    let mut rows: Vec<Row> = others.iter().map(|other| Row::skipped(name(other), 0, other_kind(other))).collect();
+    let mut writer = PackedWriter::create(out, (cutting.side, cutting.side))?;
+    let mut tally = ClassCounts::new(&classes);
+    let mut rows: Vec<FileOutcome> =
+        others.iter().map(|other| FileOutcome::skipped(name(other), 0, other_kind(other))).collect();
     let (mut from, mut turned) = (Vec::new(), 0);
     folder::in_order(
         &files,
@@ -93,7 +94,7 @@ pub fn faces(
             let cut = match result {
                 Ok(cut) => cut,
                 Err(why) => {
-                    rows.push(Row::skipped(file, 0, why));
+                    rows.push(FileOutcome::skipped(file, 0, why));
                     return Ok(());
                 }
             };
@@ -116,7 +117,7 @@ pub fn faces(
             if cut.small > 0 {
                 why.push(format!("{} too small", cut.small));
             }
-            rows.push(Row { file, found, kept, why: why.join("; ") });
+            rows.push(FileOutcome { file, found, kept, why: why.join("; ") });
             Ok(())
         },
     )?;
@@ -126,7 +127,7 @@ pub fn faces(
     finish(source, writer, (cutting.side, cutting.side), tally, rows, notes)
 }
 
-fn cut(path: &Path, model: &Model, cutting: &Cutting) -> Result<Cut, String> {
+fn cut(path: &Path, model: &Model, cutting: &FaceCropOptions) -> Result<FaceCrops, String> {
     let (photograph, _) = folder::on_white(folder::upright(path, cutting.most_pixels)?);
     let mut detector = rustface::create_detector_with_model(model.clone());
     detector.set_score_thresh(cutting.sure);
@@ -147,18 +148,18 @@ fn cut(path: &Path, model: &Model, cutting: &Cutting) -> Result<Cut, String> {
         }
         let large = seen.iter().filter(|face| face.side >= least);
         let squares: Vec<_> = large.map(|face| square(photograph, *face, wanted, cutting.side)).collect();
-        return Ok(Cut { small: seen.len() - squares.len(), squares, turned });
+        return Ok(FaceCrops { small: seen.len() - squares.len(), squares, turned });
     }
-    Ok(Cut { squares: Vec::new(), small: 0, turned: 0 })
+    Ok(FaceCrops { squares: Vec::new(), small: 0, turned: 0 })
 }
 
 /// Half the width of a face that fills its square without being enlarged.
-fn least(cutting: &Cutting) -> usize {
+fn least(cutting: &FaceCropOptions) -> usize {
     (cutting.side as f32 / cutting.margin / 2.0).round().max(1.0) as usize
 }
 
 /// The faces of a photograph, the leftmost first.
-fn see(detector: &mut dyn Detector, photograph: &RgbImage, least: i64) -> Vec<Face> {
+fn see(detector: &mut dyn Detector, photograph: &RgbImage, least: i64) -> Vec<FaceSquare> {
     let (width, height) = photograph.dimensions();
     // A face of the least width has to fill a window, as far as the photograph is not too large for that.
     let wish = WINDOW as f32 / least.max(1) as f32;
@@ -172,18 +173,18 @@ fn see(detector: &mut dyn Detector, photograph: &RgbImage, least: i64) -> Vec<Fa
     let gray = if (w, h) == (width, height) { gray } else { imageops::resize(&gray, w, h, FilterType::Triangle) };
     let seen = detector.detect(&ImageData::new(gray.as_raw(), w, h));
     let back = |n: f32| (n / scale).round() as i64;
-    let mut faces: Vec<Face> = seen
+    let mut faces: Vec<FaceSquare> = seen
         .iter()
         .map(|face| face.bbox())
         .filter(|b| b.width() > 0)
-        .map(|b| Face { x: back(b.x() as f32), y: back(b.y() as f32), side: back(b.width() as f32).max(1) })
+        .map(|b| FaceSquare { x: back(b.x() as f32), y: back(b.y() as f32), side: back(b.width() as f32).max(1) })
         .collect();
     faces.sort_by_key(|face| (face.x, face.y));
     faces
 }
 
 /// The square around a face, moved where it would reach beyond the photograph, at the wanted size.
-fn square(photograph: &RgbImage, face: Face, margin: f64, to: usize) -> Vec<u8> {
+fn square(photograph: &RgbImage, face: FaceSquare, margin: f64, to: usize) -> Vec<u8> {
     let (width, height) = (i64::from(photograph.width()), i64::from(photograph.height()));
     let side = ((face.side as f64 * margin).round() as i64).clamp(1, width.min(height));
     let place = |at: i64, end: i64| (at + (face.side - side) / 2).clamp(0, end - side) as u32;
@@ -194,7 +195,7 @@ fn square(photograph: &RgbImage, face: Face, margin: f64, to: usize) -> Vec<u8> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::Packed;
+    use super::super::PackedDataset;
     use super::*;
     use image::imageops::{flip_horizontal, replace, rotate90};
     use std::fs;
@@ -237,7 +238,7 @@ mod tests {
         fs::write(photos.join("f-broken.jpg"), b"\xff\xd8\xff no more").unwrap();
         fs::write(photos.join("g.txt"), "words").unwrap();
 
-        let prepared = faces(&photos, &Cutting::default(), &out, &mut |_, _| {}).unwrap();
+        let prepared = crop_faces(&photos, &FaceCropOptions::default(), &out, &mut |_, _| {}).unwrap();
         let row = |start: &str| prepared.rows.iter().find(|row| row.file.contains(start)).unwrap();
         let counts = |start: &str| (row(start).found, row(start).kept);
         assert_eq!([counts("a-cat"), counts("b-one"), counts("d-three")], [(0, 0), (1, 1), (3, 2)]);
@@ -250,8 +251,8 @@ mod tests {
         assert_eq!(prepared.shape, [64, 64, 3]);
 
         // Every square shows what the one of the plain photograph shows, upright.
-        let one = square(&astronaut, Face { x: 110, y: 43, side: 61 }, 1.4, 64);
-        let packed = Packed::open(&out, (-1.0, 1.0), false, 0.2).unwrap();
+        let one = square(&astronaut, FaceSquare { x: 110, y: 43, side: 61 }, 1.4, 64);
+        let packed = PackedDataset::open(&out, (-1.0, 1.0), false, 0.2).unwrap();
         let (train, held_out) = packed.to_measure().unwrap();
         let all = (0..train.count()).map(|i| train.bytes(i)).chain((0..held_out.count()).map(|i| held_out.bytes(i)));
         let mut seen = 0;
@@ -267,9 +268,9 @@ mod tests {
     #[test]
     fn squares_stay_within_the_photograph() {
         let photograph = RgbImage::from_fn(50, 30, |x, y| image::Rgb([x as u8, y as u8, 0]));
-        let whole = square(&photograph, Face { x: -5, y: -5, side: 100 }, 1.4, 30);
+        let whole = square(&photograph, FaceSquare { x: -5, y: -5, side: 100 }, 1.4, 30);
         assert_eq!((whole[0], whole[1]), (20, 0));
-        let corner = square(&photograph, Face { x: 45, y: 25, side: 10 }, 1.0, 10);
+        let corner = square(&photograph, FaceSquare { x: 45, y: 25, side: 10 }, 1.0, 10);
         assert_eq!(corner[..2], [40, 20]);
         assert_eq!(corner[corner.len() - 3..corner.len() - 1], [49, 29]);
     }

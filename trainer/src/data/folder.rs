@@ -9,9 +9,9 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage};
 use rayon::prelude::*;
 
 use super::error::DataError;
-use super::open::{Options, stem};
-use super::pictures::volume;
-use super::{Pictures, content, fit};
+use super::images::volume;
+use super::open::{ReadOptions, stem};
+use super::{ImageDataset, content, fit};
 use crate::text::grouped;
 
 /// Skipped files are listed one by one up to this many.
@@ -22,14 +22,14 @@ const PART: usize = 64;
 pub(crate) const MOST_PIXELS: u64 = 100_000_000;
 
 /// A decoded picture: RGB bytes of the common size, and what happened on the way.
-pub(crate) struct Decoded {
+pub(crate) struct DecodedImage {
     pub(crate) bytes: Vec<u8>,
     pub(crate) original: (usize, usize),
     pub(crate) transparent: bool,
 }
 
 /// The picture files with their classes, and the names of the classes.
-pub(crate) struct Found {
+pub(crate) struct ImageFolder {
     pub(crate) files: Vec<PathBuf>,
     /// The class of each file.
     pub(crate) labels: Vec<u8>,
@@ -39,7 +39,7 @@ pub(crate) struct Found {
 }
 
 /// Reads every picture of a folder, or of its subfolders as classes.
-pub(crate) fn pictures(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
+pub(crate) fn pictures(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let place = path.display().to_string();
     let found = find(path, notes)?;
     found.tell_others(notes);
@@ -87,10 +87,10 @@ pub(crate) fn pictures(path: &Path, options: &Options, notes: &mut Vec<String>) 
     };
     let labels = (!found.classes.is_empty()).then_some(labels);
     let name = path.canonicalize().map_or_else(|_| stem(path), |p| stem(&p));
-    Ok(Pictures::new(name, (width, height, channels), pixels, labels)?.with_label_names(&found.classes))
+    Ok(ImageDataset::new(name, (width, height, channels), pixels, labels)?.with_label_names(&found.classes))
 }
 
-impl Found {
+impl ImageFolder {
     /// Tells of what is left out.
     fn tell_others(&self, notes: &mut Vec<String>) {
         if let Some(first) = self.others.first() {
@@ -136,7 +136,7 @@ pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// Finds the picture files, in the folder itself or in its subfolders.
-pub(crate) fn find(path: &Path, notes: &mut Vec<String>) -> Result<Found, DataError> {
+pub(crate) fn find(path: &Path, notes: &mut Vec<String>) -> Result<ImageFolder, DataError> {
     let is_picture = |p: &PathBuf| {
         let kind = p.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         p.is_file() && matches!(&kind[..], "png" | "jpg" | "jpeg")
@@ -168,7 +168,7 @@ pub(crate) fn find(path: &Path, notes: &mut Vec<String>) -> Result<Found, DataEr
     } else if !classes.is_empty() {
         notes.push(format!("{} subfolders became {} classes", classes.len(), classes.len()));
     }
-    Ok(Found { files: found, labels, classes, others })
+    Ok(ImageFolder { files: found, labels, classes, others })
 }
 
 /// The size that most pictures have; the larger one of two equally common ones.
@@ -265,12 +265,12 @@ fn is_cut_off(jpeg: &[u8]) -> bool {
 }
 
 /// Reads one picture as RGB bytes of the wanted size.
-pub(crate) fn decode(path: &Path, width: usize, height: usize, most_pixels: u64) -> Result<Decoded, String> {
+pub(crate) fn decode(path: &Path, width: usize, height: usize, most_pixels: u64) -> Result<DecodedImage, String> {
     let picture = upright(path, most_pixels)?;
     let original = (picture.width() as usize, picture.height() as usize);
     let (rgb, transparent) = on_white(picture);
     let bytes = fit::fit(rgb.as_raw(), (original.0, original.1, 3), width, height);
-    Ok(Decoded { bytes, original, transparent })
+    Ok(DecodedImage { bytes, original, transparent })
 }
 
 /// Lays transparent parts on white; tells whether there were any.

@@ -1,6 +1,6 @@
 //! What reading folders promises: any sizes, classes, corrupt files told, nothing panics.
 
-use super::super::{Dataset, Options, open};
+use super::super::{Dataset, ReadOptions, open};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn mixed_sizes_become_the_most_common_one_and_are_told() {
     save(&dir.path().join("b.jpg"), color(24, 16));
     save(&dir.path().join("c.JPEG"), color(90, 50));
     fs::write(dir.path().join("notes.txt"), "hello").unwrap();
-    let opened = open(dir.path(), &Options::default()).unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!((opened.pictures.shape(), opened.pictures.count()), ([16, 24, 3].as_slice(), 3));
     assert_eq!(opened.pictures.bytes(0), color(24, 16).as_raw());
     assert!(has(&opened.notes, "1 of 3 pictures cropped") && has(&opened.notes, "1 of 90x50"), "{:?}", opened.notes);
@@ -36,8 +36,8 @@ fn mixed_sizes_become_the_most_common_one_and_are_told() {
 fn large_pictures_shrink_to_64_and_a_stated_size_wins() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), color(178, 218));
-    assert_eq!(open(dir.path(), &Options::default()).unwrap().pictures.shape(), [64, 52, 3]);
-    let options = Options { size: Some((20, 30)), ..Options::default() };
+    assert_eq!(open(dir.path(), &ReadOptions::default()).unwrap().pictures.shape(), [64, 52, 3]);
+    let options = ReadOptions { size: Some((20, 30)), ..ReadOptions::default() };
     assert_eq!(open(dir.path(), &options).unwrap().pictures.shape(), [30, 20, 3]);
 }
 
@@ -47,11 +47,11 @@ fn gray_pictures_stay_one_channel_and_color_among_them_makes_three() {
     let gray = GrayImage::from_fn(8, 12, |x, y| Luma([(x * 20 + y) as u8]));
     save(&dir.path().join("a.png"), gray.clone());
     save(&dir.path().join("b.png"), DynamicImage::from(gray.clone()).to_rgb8());
-    let opened = open(dir.path(), &Options::default()).unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!((opened.pictures.shape(), opened.pictures.bytes(1)), ([12, 8, 1].as_slice(), gray.as_raw().as_slice()));
     assert!(has(&opened.notes, "gray"), "{:?}", opened.notes);
     save(&dir.path().join("c.png"), color(8, 12));
-    assert_eq!(open(dir.path(), &Options::default()).unwrap().pictures.channels(), 3);
+    assert_eq!(open(dir.path(), &ReadOptions::default()).unwrap().pictures.channels(), 3);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn subfolders_are_classes() {
     save(&dir.path().join("dog/1.png"), color(8, 8));
     save(&dir.path().join("dog/2.png"), color(8, 8));
     fs::create_dir(dir.path().join("empty")).unwrap();
-    let opened = open(dir.path(), &Options::default()).unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!(opened.pictures.labels(), Some([0, 1, 1].as_slice()));
     assert_eq!(opened.pictures.label_names(), ["cat", "dog"]);
 }
@@ -71,7 +71,7 @@ fn transparent_parts_are_laid_on_white() {
     let dir = tempfile::tempdir().unwrap();
     let half = RgbaImage::from_fn(8, 8, |x, _| Rgba([200, 0, 0, if x < 4 { 255 } else { 0 }]));
     save(&dir.path().join("a.png"), half);
-    let opened = open(dir.path(), &Options::default()).unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     let bytes = opened.pictures.bytes(0);
     assert_eq!((&bytes[..3], &bytes[21..24]), ([200, 0, 0].as_slice(), [255, 255, 255].as_slice()));
     assert!(has(&opened.notes, "white"), "{:?}", opened.notes);
@@ -88,13 +88,13 @@ fn corrupt_files_are_skipped_counted_and_listed() {
     let mut flipped = good.clone();
     flipped[good.len() / 2] ^= 0xff;
     fs::write(dir.path().join("flipped.png"), flipped).unwrap();
-    let opened = open(dir.path(), &Options::default()).unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!(opened.pictures.count(), 1);
     assert!(has(&opened.notes, "8 files skipped") && has(&opened.notes, "skipped "), "{:?}", opened.notes);
     assert_eq!(opened.notes.iter().filter(|n| n.starts_with("skipped ")).count(), 5);
 
     fs::remove_file(dir.path().join("good.png")).unwrap();
-    let text = open(dir.path(), &Options::default()).unwrap_err().to_string();
+    let text = open(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(text.contains("none of them readable") && text.contains("bad0.png"), "{text}");
 }
 
@@ -108,7 +108,7 @@ fn jpeg_files_that_are_cut_off_are_known() {
     }
     // What cameras put behind the picture is no harm.
     fs::write(dir.path().join("more.jpg"), [&good[..], b"a film"].concat()).unwrap();
-    let opened = open(dir.path(), &Options::default()).unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!(opened.pictures.count(), 2);
     assert_eq!(opened.notes.iter().filter(|n| n.contains("cut off")).count(), 3, "{:?}", opened.notes);
     assert!(has(&opened.notes, "more.jpg is the same picture as"), "{:?}", opened.notes);
@@ -117,10 +117,10 @@ fn jpeg_files_that_are_cut_off_are_known() {
 #[test]
 fn folders_without_pictures_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let text = open(dir.path(), &Options::default()).unwrap_err().to_string();
+    let text = open(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(text.contains("an empty folder"), "{text}");
     fs::write(dir.path().join("a.webp"), "RIFF").unwrap();
-    let text = open(dir.path(), &Options::default()).unwrap_err().to_string();
+    let text = open(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(text.contains("a.webp") && text.contains("convert"), "{text}");
 }
 
@@ -134,6 +134,6 @@ fn a_picture_that_claims_to_be_huge_is_skipped() {
     crc.update(&huge[12..]);
     huge.extend(crc.sum().to_be_bytes());
     fs::write(dir.path().join("huge.png"), huge).unwrap();
-    let opened = open(dir.path(), &Options { size: Some((8, 8)), ..Options::default() }).unwrap();
+    let opened = open(dir.path(), &ReadOptions { size: Some((8, 8)), ..ReadOptions::default() }).unwrap();
     assert!(opened.pictures.count() == 1 && has(&opened.notes, "huge.png"), "{:?}", opened.notes);
 }

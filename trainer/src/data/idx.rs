@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 
 use super::error::DataError;
-use super::open::Options;
-use super::pictures::volume;
-use super::{Pictures, open};
+use super::images::volume;
+use super::open::ReadOptions;
+use super::{ImageDataset, open};
 use crate::text::grouped;
 
 const AGAIN: &str = "get the file again: it is damaged or no IDX file";
 
 /// Reads an images file and, if there is one beside it, its labels file.
-pub(crate) fn files(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
+pub(crate) fn files(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let images = open::read(path, options)?;
     let labels = match labels_beside(path) {
         Some(beside) => Some((beside.clone(), open::read(&beside, options)?)),
@@ -25,19 +25,19 @@ pub(crate) fn files(path: &Path, options: &Options, notes: &mut Vec<String>) -> 
             None
         }
     };
-    let Some((labels_path, labels)) = labels else { return pictures(path, &images, None, options) };
+    let Some((labels_path, labels)) = labels else { return from_bytes(path, &images, None, options) };
     // A damaged labels file is reported under its own name.
     array(&labels_path.display().to_string(), &labels, options)?;
-    pictures(path, &images, Some(&labels), options)
+    from_bytes(path, &images, Some(&labels), options)
 }
 
 /// Makes pictures of the bytes of an images file and of a labels file.
-pub(crate) fn pictures(
+pub(crate) fn from_bytes(
     path: &Path,
     images: &[u8],
     labels: Option<&[u8]>,
-    options: &Options,
-) -> Result<Pictures, DataError> {
+    options: &ReadOptions,
+) -> Result<ImageDataset, DataError> {
     let place = path.display().to_string();
     let (dims, pixels) = array(&place, images, options)?;
     let (height, width, channels) = match dims[..] {
@@ -64,7 +64,7 @@ pub(crate) fn pictures(
         ));
     }
     let name = open::stem(path);
-    Pictures::new(name, (width, height, channels), pixels, labels.map(|l| l.1))
+    ImageDataset::new(name, (width, height, channels), pixels, labels.map(|l| l.1))
         .map_err(|e| DataError { place: path.display().to_string(), ..e })
 }
 
@@ -81,7 +81,7 @@ fn labels_beside(images: &Path) -> Option<PathBuf> {
 }
 
 /// Reads the dimensions and the bytes; never more of a compressed stream than the header announces.
-fn array(place: &str, file: &[u8], options: &Options) -> Result<(Vec<usize>, Vec<u8>), DataError> {
+fn array(place: &str, file: &[u8], options: &ReadOptions) -> Result<(Vec<usize>, Vec<u8>), DataError> {
     let packed = file.starts_with(&[0x1f, 0x8b]);
     let mut reader: Box<dyn Read + '_> = if packed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
     let mut next = |wanted: usize, what: &str| -> Result<Vec<u8>, DataError> {
@@ -153,19 +153,19 @@ mod tests {
     }
 
     fn message(images: &[u8], labels: Option<&[u8]>) -> String {
-        pictures(Path::new("a.idx3"), images, labels, &Options::default()).unwrap_err().to_string()
+        from_bytes(Path::new("a.idx3"), images, labels, &ReadOptions::default()).unwrap_err().to_string()
     }
 
     #[test]
     fn plain_and_compressed_files_read_alike() {
         let file = idx(&[2, 3, 2], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         for bytes in [gz(&file), file] {
-            let set = pictures(Path::new("a.idx3"), &bytes, Some(&idx(&[2], &[1, 0])), &Options::default()).unwrap();
+            let set = from_bytes(Path::new("a.idx3"), &bytes, Some(&idx(&[2], &[1, 0])), &ReadOptions::default()).unwrap();
             assert_eq!((set.shape(), set.bytes(1)), ([3, 2, 1].as_slice(), [7, 8, 9, 10, 11, 12].as_slice()));
             assert_eq!(set.labels(), Some([1, 0].as_slice()));
         }
         let color = idx(&[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(pictures(Path::new("a"), &color, None, &Options::default()).unwrap().shape(), [1, 2, 3]);
+        assert_eq!(from_bytes(Path::new("a"), &color, None, &ReadOptions::default()).unwrap().shape(), [1, 2, 3]);
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
-use super::open::Options;
+use super::open::ReadOptions;
 use super::{npz, open};
 use crate::text::grouped;
 
 /// The class of each file; none where the table has no row for it.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Labels {
+pub(crate) struct LabelTable {
     pub(crate) of_files: Vec<Option<u8>>,
     pub(crate) classes: Vec<String>,
     /// Rows whose file is not there.
@@ -21,8 +21,13 @@ pub(crate) struct Labels {
 ///
 /// A table names a file in its first column, with or without the folders before it, and its class in `column`, by default the second one. An
 /// array has a number for each file, in the order of their names.
-pub(crate) fn read(path: &Path, column: Option<&str>, folder: &Path, files: &[PathBuf]) -> Result<Labels, DataError> {
-    let bytes = open::read(path, &Options::default())?;
+pub(crate) fn read(
+    path: &Path,
+    column: Option<&str>,
+    folder: &Path,
+    files: &[PathBuf],
+) -> Result<LabelTable, DataError> {
+    let bytes = open::read(path, &ReadOptions::default())?;
     if bytes.starts_with(b"PK") || bytes.starts_with(b"\x93NUMPY") {
         let labels = npz::labels(path, &bytes)?;
         if labels.len() != files.len() {
@@ -34,12 +39,18 @@ pub(crate) fn read(path: &Path, column: Option<&str>, folder: &Path, files: &[Pa
             ));
         }
         let classes = (0..=labels.iter().copied().max().unwrap_or(0)).map(|c| c.to_string()).collect();
-        return Ok(Labels { of_files: labels.into_iter().map(Some).collect(), classes, spare: 0 });
+        return Ok(LabelTable { of_files: labels.into_iter().map(Some).collect(), classes, spare: 0 });
     }
     table(path, &String::from_utf8_lossy(&bytes), column, folder, files)
 }
 
-fn table(path: &Path, text: &str, column: Option<&str>, folder: &Path, files: &[PathBuf]) -> Result<Labels, DataError> {
+fn table(
+    path: &Path,
+    text: &str,
+    column: Option<&str>,
+    folder: &Path,
+    files: &[PathBuf],
+) -> Result<LabelTable, DataError> {
     let wrong = |expected: &str, found: String, remedy: &str| {
         Err(DataError::new(path.display().to_string(), expected, found, remedy))
     };
@@ -112,7 +123,7 @@ fn table(path: &Path, text: &str, column: Option<&str>, folder: &Path, files: &[
     }
     let number = |class: &String| classes.iter().position(|c| c == class).map(|c| c as u8);
     let of_files = named.iter().map(|class| class.as_ref().and_then(number)).collect();
-    Ok(Labels { of_files, classes, spare })
+    Ok(LabelTable { of_files, classes, spare })
 }
 
 /// The fields of a row; quotes keep what separates fields, two of them are one.
@@ -143,7 +154,7 @@ mod tests {
         names.iter().map(|name| Path::new("photos").join(name)).collect()
     }
 
-    fn told(text: &str, column: Option<&str>, names: &[&str]) -> Result<Labels, String> {
+    fn told(text: &str, column: Option<&str>, names: &[&str]) -> Result<LabelTable, String> {
         table(Path::new("l.csv"), text, column, Path::new("photos"), &files(names)).map_err(|e| e.to_string())
     }
 

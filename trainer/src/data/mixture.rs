@@ -5,14 +5,14 @@ use crate::philox::Key;
 
 /// Equally likely Gaussians of one width.
 #[derive(Clone, Debug)]
-pub struct Mixture {
+pub struct GaussianMixture {
     name: String,
     shape: [usize; 1],
     means: Vec<Vec<f32>>,
     sigma: f32,
 }
 
-impl Mixture {
+impl GaussianMixture {
     /// Eight modes on a circle of radius 1, σ 0.01 (the ring of VEEGAN, Srivastava et al. 2017).
     pub fn ring() -> Self {
         let mean = |i| (f64::from(i) / 8.0 * std::f64::consts::TAU).sin_cos();
@@ -80,7 +80,7 @@ impl Mixture {
     }
 }
 
-impl Dataset for Mixture {
+impl Dataset for GaussianMixture {
     fn name(&self) -> &str {
         &self.name
     }
@@ -130,7 +130,9 @@ mod tests {
 
     #[test]
     fn every_mode_has_its_share_and_its_width() {
-        for (mixture, modes) in [(Mixture::ring(), 8), (Mixture::grid().scaled(0.5), 25), (Mixture::bimodal(), 2)] {
+        for (mixture, modes) in
+            [(GaussianMixture::ring(), 8), (GaussianMixture::grid().scaled(0.5), 25), (GaussianMixture::bimodal(), 2)]
+        {
             let (d, n) = (mixture.shape()[0], 20_000);
             let (mut points, mut labels) = (vec![0.0; n * d], vec![0; n]);
             let key = Key { seed: 3, stream: 1, step: 0 };
@@ -149,12 +151,12 @@ mod tests {
 
     #[test]
     fn the_ring_has_eight_distinct_modes_and_scaling_scales() {
-        let ring = Mixture::ring();
+        let ring = GaussianMixture::ring();
         for (i, a) in ring.means().iter().enumerate() {
             assert!((distance(a, &[0.0, 0.0]) - 1.0).abs() < 1e-6);
             assert!(ring.means()[..i].iter().all(|b| distance(a, b) > 0.7));
         }
-        let half = Mixture::grid().scaled(0.5);
+        let half = GaussianMixture::grid().scaled(0.5);
         assert_eq!((half.means()[0].as_slice(), half.sigma()), ([-2.0, -2.0].as_slice(), 0.025));
     }
 }

@@ -6,26 +6,26 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::error::DataError;
-use super::open::Options;
-use super::pictures::volume;
-use super::{Pictures, open};
+use super::images::volume;
+use super::open::ReadOptions;
+use super::{ImageDataset, open};
 use crate::text::grouped;
 
 const SAVE: &str = "write it with numpy.savez_compressed(file, images=images, labels=labels)";
 
 /// One NumPy array as it lies in the file, C order.
-struct Array {
+struct NpyArray {
     kind: String,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
 /// Reads an archive.
-pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &Options) -> Result<Pictures, DataError> {
+pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &ReadOptions) -> Result<ImageDataset, DataError> {
     let place = path.display().to_string();
     let mut archive = ZipArchive::new(file)
         .map_err(|e| DataError::new(&place, "a sound .npz archive", e.to_string(), "get the file again"))?;
-    let mut member = |name: &str| -> Result<Option<Array>, DataError> {
+    let mut member = |name: &str| -> Result<Option<NpyArray>, DataError> {
         let file = format!("{name}.npy");
         if !archive.file_names().any(|n| n == file) {
             return Ok(None);
@@ -53,7 +53,7 @@ pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &Options) -> R
 /// The classes in `labels` of an archive, or in a single array.
 pub(crate) fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
     let place = path.display().to_string();
-    let options = Options::default();
+    let options = ReadOptions::default();
     if bytes.starts_with(b"\x93NUMPY") {
         return classes(&place, &array(&place, bytes, &options)?);
     }
@@ -66,11 +66,11 @@ pub(crate) fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
 }
 
 /// Reads a single array of images.
-pub(crate) fn parse_npy(path: &Path, file: impl Read, options: &Options) -> Result<Pictures, DataError> {
+pub(crate) fn parse_npy(path: &Path, file: impl Read, options: &ReadOptions) -> Result<ImageDataset, DataError> {
     pictures(path, array(&path.display().to_string(), file, options)?, None)
 }
 
-fn pictures(path: &Path, images: Array, labels: Option<Vec<u8>>) -> Result<Pictures, DataError> {
+fn pictures(path: &Path, images: NpyArray, labels: Option<Vec<u8>>) -> Result<ImageDataset, DataError> {
     let place = format!("{}, array `images`", path.display());
     if images.kind != "|u1" {
         let remedy = match images.kind.as_bytes() {
@@ -100,12 +100,12 @@ fn pictures(path: &Path, images: Array, labels: Option<Vec<u8>>) -> Result<Pictu
             ));
         }
     };
-    Pictures::new(open::stem(path), (width, height, channels), images.bytes, labels)
+    ImageDataset::new(open::stem(path), (width, height, channels), images.bytes, labels)
         .map_err(|e| DataError { place, ..e })
 }
 
 /// Labels of any integer type whose values fit into a byte.
-fn classes(place: &str, labels: &Array) -> Result<Vec<u8>, DataError> {
+fn classes(place: &str, labels: &NpyArray) -> Result<Vec<u8>, DataError> {
     let remedy = "number the classes from 0 and save labels.astype('uint8')";
     let kind = labels.kind.as_bytes();
     let size = match kind {
@@ -131,7 +131,7 @@ fn classes(place: &str, labels: &Array) -> Result<Vec<u8>, DataError> {
 }
 
 /// Reads header and values; never more values than the header announces.
-fn array(place: &str, mut file: impl Read, options: &Options) -> Result<Array, DataError> {
+fn array(place: &str, mut file: impl Read, options: &ReadOptions) -> Result<NpyArray, DataError> {
     let mut next = |wanted: usize, what: &str| -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
         match file.by_ref().take(wanted as u64).read_to_end(&mut bytes) {
@@ -173,7 +173,7 @@ fn array(place: &str, mut file: impl Read, options: &Options) -> Result<Array, D
     let bytes = next(size, &format!("values for shape {shape:?}"))?;
     // Reading on to the end makes the archive reader compare the checksum.
     match next(1, "").map(|_| "more bytes") {
-        Err(end) if end.found.starts_with("the end") => Ok(Array { kind, shape, bytes }),
+        Err(end) if end.found.starts_with("the end") => Ok(NpyArray { kind, shape, bytes }),
         Err(damaged) => Err(damaged),
         Ok(found) => Err(DataError::new(place, format!("{} bytes, then the end", grouped(size)), found, SAVE)),
     }
@@ -215,8 +215,8 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    fn open(file: Vec<u8>) -> Result<Pictures, String> {
-        parse(Path::new("a.npz"), Cursor::new(file), &Options::default()).map_err(|e| e.to_string())
+    fn open(file: Vec<u8>) -> Result<ImageDataset, String> {
+        parse(Path::new("a.npz"), Cursor::new(file), &ReadOptions::default()).map_err(|e| e.to_string())
     }
 
     fn images() -> Vec<u8> {
@@ -234,7 +234,7 @@ mod tests {
         }
         let color = npy("|u1", "False", "(1, 1, 2, 3)", &[1, 2, 3, 4, 5, 6]);
         assert_eq!(open(npz(&[("images", color.clone())])).unwrap().shape(), [1, 2, 3]);
-        assert_eq!(parse_npy(Path::new("a.npy"), &color[..], &Options::default()).unwrap().shape(), [1, 2, 3]);
+        assert_eq!(parse_npy(Path::new("a.npy"), &color[..], &ReadOptions::default()).unwrap().shape(), [1, 2, 3]);
     }
 
     #[test]

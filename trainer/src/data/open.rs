@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
-use super::{BUILTIN, Pictures, folder, idx, npz};
+use super::{BuiltinDataset, ImageDataset, folder, idx, npz};
 use crate::text::grouped;
 
 /// How to read a data set.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct ReadOptions {
     /// The wanted (width, height). `None`: as they are; in a folder the most common size, rounded, at most 64 a side.
     pub size: Option<(usize, usize)>,
     /// Mirror every other drawn picture, at random.
@@ -20,13 +20,13 @@ pub struct Options {
     pub max_bytes: u64,
 }
 
-impl Default for Options {
+impl Default for ReadOptions {
     fn default() -> Self {
         Self { size: None, flip: false, range: (-1.0, 1.0), max_bytes: 4 << 30 }
     }
 }
 
-impl Options {
+impl ReadOptions {
     pub(crate) fn check_size(&self, place: &str, bytes: usize) -> Result<(), DataError> {
         if bytes as u64 <= self.max_bytes {
             return Ok(());
@@ -42,9 +42,9 @@ impl Options {
 
 /// Pictures, and what the user should know about how they were read.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct OpenedImages {
     /// What was found.
-    pub pictures: Pictures,
+    pub pictures: ImageDataset,
     /// What was resized, left out or assumed, a line each.
     pub notes: Vec<String>,
 }
@@ -52,7 +52,7 @@ pub struct Opened {
 /// Opens a .npz or .npy file, an IDX file (plain or .gz), or a folder with one of these or with PNG and JPEG pictures.
 ///
 /// The kind is found by content, not by name. In a folder without pictures of its own, every subfolder is a class.
-pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Opened, DataError> {
+pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImages, DataError> {
     let path = path.as_ref();
     if let Some((width, height)) = options.size
         && (!(1..=4096).contains(&width) || !(1..=4096).contains(&height))
@@ -63,7 +63,7 @@ pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Opened, DataErr
     let mut notes = Vec::new();
     let metadata = fs::metadata(path).map_err(|e| {
         let mut error = DataError::io(path, &e);
-        if BUILTIN.iter().any(|b| Path::new(b.name) == path) {
+        if path.to_str().and_then(BuiltinDataset::from_name).is_some() {
             error.remedy = format!("`{}` is the name of a built-in data set, not of a file", path.display());
         }
         error
@@ -83,10 +83,10 @@ pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Opened, DataErr
         _ => pictures,
     };
     let pictures = pictures.with_flip(options.flip).with_range(options.range.0, options.range.1);
-    Ok(Opened { pictures, notes })
+    Ok(OpenedImages { pictures, notes })
 }
 
-fn inside(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
+fn inside(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let candidates = arrays(path)?;
     let candidates: Vec<&PathBuf> = candidates.iter().collect();
     let names = |of: &[&PathBuf]| -> String {
@@ -127,7 +127,7 @@ pub(crate) fn holds_arrays(path: &Path) -> Result<bool, DataError> {
     Ok(!arrays(path)?.is_empty())
 }
 
-fn file(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictures, DataError> {
+fn file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let bytes = read(path, options)?;
     match bytes[..] {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => npz::parse(path, std::io::Cursor::new(bytes), options),
@@ -150,7 +150,7 @@ fn file(path: &Path, options: &Options, notes: &mut Vec<String>) -> Result<Pictu
 }
 
 /// The bytes of a file of bearable size.
-pub(crate) fn read(path: &Path, options: &Options) -> Result<Vec<u8>, DataError> {
+pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Vec<u8>, DataError> {
     let size = fs::metadata(path).map_err(|e| DataError::io(path, &e))?.len();
     options.check_size(&path.display().to_string(), usize::try_from(size).unwrap_or(usize::MAX))?;
     fs::read(path).map_err(|e| DataError::io(path, &e))
@@ -168,7 +168,7 @@ mod tests {
     use crate::data::Dataset;
 
     fn message(path: &Path) -> String {
-        open(path, &Options::default()).unwrap_err().to_string()
+        open(path, &ReadOptions::default()).unwrap_err().to_string()
     }
 
     fn idx(dims: &[u32]) -> Vec<u8> {
@@ -187,10 +187,10 @@ mod tests {
         ] {
             fs::write(dir.path().join(name), idx(dims)).unwrap();
         }
-        let opened = open(dir.path(), &Options::default()).unwrap();
+        let opened = open(dir.path(), &ReadOptions::default()).unwrap();
         assert_eq!((opened.pictures.count(), opened.pictures.label(2)), (3, Some(7)));
         assert!(opened.notes[0].contains("t10k") && opened.notes[0].contains("left out"), "{:?}", opened.notes);
-        let opened = open(dir.path().join("t10k-images-idx3-ubyte"), &Options::default()).unwrap();
+        let opened = open(dir.path().join("t10k-images-idx3-ubyte"), &ReadOptions::default()).unwrap();
         assert!(opened.pictures.labels().is_none() && opened.notes[0].contains("no labels"), "{:?}", opened.notes);
     }
 
@@ -199,14 +199,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("images.idx");
         fs::write(&path, idx(&[3, 28, 20])).unwrap();
-        let options = Options { size: Some((16, 12)), range: (0.0, 1.0), ..Options::default() };
+        let options = ReadOptions { size: Some((16, 12)), range: (0.0, 1.0), ..ReadOptions::default() };
         let opened = open(&path, &options).unwrap();
         assert_eq!(opened.pictures.shape(), [12, 16, 1]);
         assert!(opened.notes.iter().any(|n| n.contains("resized to 16x12")), "{:?}", opened.notes);
         let mut item = [0.0; 12 * 16];
         opened.pictures.item(0, &mut item);
         assert!((item[5] - 7.0 / 255.0).abs() < 1e-6);
-        assert!(open(&path, &Options { size: Some((0, 4)), ..Options::default() }).is_err());
+        assert!(open(&path, &ReadOptions { size: Some((0, 4)), ..ReadOptions::default() }).is_err());
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
         }
         assert!(message(&dir.path().join("nothing")).contains("check the spelling"));
         assert!(message(Path::new("ring")).contains("built-in"));
-        let small = Options { max_bytes: 3, ..Options::default() };
+        let small = ReadOptions { max_bytes: 3, ..ReadOptions::default() };
         assert!(open(&path, &small).unwrap_err().to_string().contains("at most"));
     }
 

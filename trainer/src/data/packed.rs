@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::content;
 use super::error::DataError;
 use super::open::stem;
-use super::{Dataset, Pictures};
+use super::{Dataset, ImageDataset};
 use crate::philox::Key;
 use crate::text::grouped;
 
@@ -29,7 +29,7 @@ const COMPARED: usize = 8000;
 const AGAIN: &str = "prepare the pictures again: cargo xtask data prepare";
 
 /// Writes a packed file; until it is finished there is only a file with `.part` at the end of its name.
-pub(crate) struct Writer {
+pub(crate) struct PackedWriter {
     out: PathBuf,
     part: PathBuf,
     file: Option<BufWriter<File>>,
@@ -40,7 +40,7 @@ pub(crate) struct Writer {
     gray: bool,
 }
 
-impl Writer {
+impl PackedWriter {
     /// Begins a file of pictures of `size`, width and height.
     pub(crate) fn create(out: &Path, size: (usize, usize)) -> Result<Self, DataError> {
         let mut name = out.as_os_str().to_owned();
@@ -129,7 +129,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for PackedWriter {
     /// A file that was not finished goes.
     fn drop(&mut self) {
         if self.file.take().is_some() {
@@ -166,7 +166,7 @@ fn check(header: &[u8], index: &[u8]) -> u32 {
 
 /// A packed file: a data set that reads each picture when it is drawn.
 #[derive(Debug)]
-pub struct Packed {
+pub struct PackedDataset {
     path: PathBuf,
     name: String,
     file: Mutex<File>,
@@ -182,7 +182,7 @@ pub struct Packed {
     flip: bool,
 }
 
-impl Packed {
+impl PackedDataset {
     /// Whether `path` begins as a packed file does.
     pub fn recognize(path: &Path) -> bool {
         let mut start = [0; 8];
@@ -250,19 +250,19 @@ impl Packed {
     }
 
     /// Pictures to measure by, in memory: up to 8,000 of those that are trained on, and up to 2,000 of those that are held out.
-    pub fn to_measure(&self) -> Result<(Pictures, Pictures), DataError> {
+    pub fn to_measure(&self) -> Result<(ImageDataset, ImageDataset), DataError> {
         let (all, some) = (self.trained.len(), self.trained.len().min(COMPARED));
         let compared: Vec<_> = (0..some).map(|i| self.trained[i * all / some]).collect();
         Ok((self.read(&compared)?, self.read(&self.held_out)?))
     }
 
-    fn read(&self, places: &[usize]) -> Result<Pictures, DataError> {
+    fn read(&self, places: &[usize]) -> Result<ImageDataset, DataError> {
         let size: usize = self.shape.iter().product();
         let mut pixels = vec![0; places.len() * size];
         places.iter().zip(pixels.chunks_exact_mut(size)).for_each(|(&i, to)| self.pixels(i, to));
         let labels = self.labels.as_ref().map(|l| places.iter().map(|&i| l[i]).collect());
         let [h, w, c] = self.shape;
-        let pictures = Pictures::new(&self.name, (w, h, c), pixels, labels)?;
+        let pictures = ImageDataset::new(&self.name, (w, h, c), pixels, labels)?;
         Ok(pictures.with_label_names(&self.label_names).with_range(self.range.0, self.range.1))
     }
 
@@ -321,7 +321,7 @@ fn parse(index: &[u8], count: usize, classes: usize) -> Option<(Vec<u64>, Option
     rest.is_empty().then(|| (contents, (classes > 0).then(|| labels.to_vec()), names))
 }
 
-impl Dataset for Packed {
+impl Dataset for PackedDataset {
     fn name(&self) -> &str {
         &self.name
     }

@@ -5,8 +5,8 @@ use crate::data::blobs;
 
 const RANGE: (f32, f32) = (-1.0, 1.0);
 
-fn packed(path: &Path, pictures: &Pictures, classes: &[String]) {
-    let mut writer = Writer::create(path, (pictures.width(), pictures.height())).unwrap();
+fn packed(path: &Path, pictures: &ImageDataset, classes: &[String]) {
+    let mut writer = PackedWriter::create(path, (pictures.width(), pictures.height())).unwrap();
     for i in 0..pictures.count() {
         let rgb: Vec<u8> = match pictures.channels() {
             1 => pictures.bytes(i).iter().flat_map(|&v| [v; 3]).collect(),
@@ -25,7 +25,7 @@ fn training_from_the_disk_is_bit_for_bit_training_from_memory() {
         let path = folder.path().join(format!("{channels}.pack"));
         let pictures = blobs(12, 10, channels, 203, 1).with_flip(true);
         packed(&path, &pictures, pictures.label_names());
-        let packed = Packed::open(&path, RANGE, true, 0.2).unwrap();
+        let packed = PackedDataset::open(&path, RANGE, true, 0.2).unwrap();
         let (train, held_out) = pictures.split_by_content(0.2).unwrap();
         assert_eq!((packed.shape(), packed.len(), packed.labels()), (train.shape(), train.len(), train.labels()));
         assert_eq!(packed.label_names(), pictures.label_names());
@@ -43,7 +43,7 @@ fn training_from_the_disk_is_bit_for_bit_training_from_memory() {
         assert_eq!((some.count(), measured.count()), (train.count(), held_out.count()));
         assert!((0..held_out.count()).all(|i| measured.bytes(i) == held_out.bytes(i)));
         assert!((0..train.count()).all(|i| some.bytes(i) == train.bytes(i)));
-        assert!(Packed::recognize(&path) && !Packed::recognize(folder.path()));
+        assert!(PackedDataset::recognize(&path) && !PackedDataset::recognize(folder.path()));
     }
 }
 
@@ -52,7 +52,7 @@ fn copies_are_left_out_and_what_is_not_finished_goes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blobs.pack");
     let blobs = blobs(6, 5, 3, 4, 1);
-    let mut writer = Writer::create(&path, (6, 5)).unwrap();
+    let mut writer = PackedWriter::create(&path, (6, 5)).unwrap();
     for (i, wanted) in [(0, Ok(())), (1, Ok(())), (0, Err(0)), (2, Ok(())), (2, Err(2))] {
         assert_eq!(writer.add(blobs.bytes(i), 0).unwrap(), wanted);
     }
@@ -60,7 +60,7 @@ fn copies_are_left_out_and_what_is_not_finished_goes() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     drop(writer);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    let nowhere = Writer::create(&folder.path().join("no/blobs.pack"), (6, 5)).err().unwrap().to_string();
+    let nowhere = PackedWriter::create(&folder.path().join("no/blobs.pack"), (6, 5)).err().unwrap().to_string();
     assert!(nowhere.contains("can be written"), "{nowhere}");
 }
 
@@ -73,7 +73,7 @@ fn damaged_files_are_refused_with_a_remedy() {
     let whole = std::fs::read(&path).unwrap();
     let message = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        Packed::open(&path, RANGE, false, 0.2).err().map(|e| e.to_string()).unwrap_or_default()
+        PackedDataset::open(&path, RANGE, false, 0.2).err().map(|e| e.to_string()).unwrap_or_default()
     };
     for cut in 0..whole.len() {
         assert!(message(&whole[..cut]).contains("cargo xtask data prepare"), "cut at {cut}");

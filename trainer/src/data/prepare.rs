@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
-use super::open::Options;
-use super::packed::Writer;
-use super::{BUILTIN, Dataset, Pictures, Source, builtin, folder, labels, open};
+use super::open::ReadOptions;
+use super::packed::PackedWriter;
+use super::{AnyDataset, BuiltinDataset, Dataset, ImageDataset, folder, labels, open};
 use crate::text::grouped;
 
 /// How to prepare pictures.
 #[derive(Clone, Copy, Debug)]
-pub struct Preparation<'a> {
+pub struct PrepareOptions<'a> {
     /// The wanted (width, height). `None`: the most common size, rounded, at most 64 a side.
     pub size: Option<(usize, usize)>,
     /// A CSV table or an NPZ or NPY array of classes.
@@ -21,7 +21,7 @@ pub struct Preparation<'a> {
     pub most_pixels: u64,
 }
 
-impl Default for Preparation<'_> {
+impl Default for PrepareOptions<'_> {
     fn default() -> Self {
         Self { size: None, labels: None, label_column: None, most_pixels: folder::MOST_PIXELS }
     }
@@ -29,7 +29,7 @@ impl Default for Preparation<'_> {
 
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct FileOutcome {
     /// Its path.
     pub file: String,
     /// Pictures, or faces, that were found in it.
@@ -40,7 +40,7 @@ pub struct Row {
     pub why: String,
 }
 
-impl Row {
+impl FileOutcome {
     pub(crate) fn skipped(file: impl Into<String>, found: usize, why: impl Into<String>) -> Self {
         Self { file: file.into(), found, kept: 0, why: why.into() }
     }
@@ -48,7 +48,7 @@ impl Row {
 
 /// What was prepared.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub struct PreparedDataset {
     /// Pictures in the packed file.
     pub count: usize,
     /// Height, width and channels of each.
@@ -56,23 +56,24 @@ pub struct Prepared {
     /// The classes, and how many pictures each has.
     pub classes: Vec<(String, usize)>,
     /// A row for each file.
-    pub rows: Vec<Row>,
+    pub rows: Vec<FileOutcome>,
     /// What else the user should know.
     pub notes: Vec<String>,
 }
 
-impl Prepared {
+impl PreparedDataset {
     /// The rows as a CSV table with headings.
     pub fn table(&self) -> String {
         let quoted = |text: &str| {
             if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
         };
-        let row = |row: &Row| format!("{},{},{},{}\n", quoted(&row.file), row.found, row.kept, quoted(&row.why));
+        let row =
+            |row: &FileOutcome| format!("{},{},{},{}\n", quoted(&row.file), row.found, row.kept, quoted(&row.why));
         "file,found,kept,why\n".to_owned() + &self.rows.iter().map(row).collect::<String>()
     }
 
     /// The rows of files of which something was left out.
-    pub fn skipped(&self) -> impl Iterator<Item = &Row> {
+    pub fn skipped(&self) -> impl Iterator<Item = &FileOutcome> {
         self.rows.iter().filter(|row| !row.why.is_empty())
     }
 }
@@ -85,15 +86,15 @@ impl Prepared {
 /// When the source cannot be read, fewer than two pictures are left, or the file cannot be written; no file is left then.
 pub fn prepare(
     source: &Path,
-    preparation: &Preparation<'_>,
+    preparation: &PrepareOptions<'_>,
     out: &Path,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Prepared, DataError> {
-    if let Some(built_in) = BUILTIN.iter().find(|b| Path::new(b.name) == source) {
-        return match builtin(built_in.name)? {
-            Source::Pictures(pictures) => of_array(&pictures, Vec::new(), preparation, out, progress),
-            Source::Mixture(_) => Err(DataError::new(
-                built_in.name,
+) -> Result<PreparedDataset, DataError> {
+    if let Some(built_in) = source.to_str().and_then(BuiltinDataset::from_name) {
+        return match built_in.open()? {
+            AnyDataset::Images(pictures) => of_array(&pictures, Vec::new(), preparation, out, progress),
+            AnyDataset::Mixture(_) => Err(DataError::new(
+                built_in.name(),
                 "pictures",
                 "points, of which there is no end",
                 "train on them as they are: cargo xtask train --data NAME",
@@ -108,20 +109,20 @@ pub fn prepare(
             return of_folder(source, found, notes, preparation, out, progress);
         }
     }
-    let opened = open(source, &Options { size: preparation.size, ..Options::default() })?;
+    let opened = open(source, &ReadOptions { size: preparation.size, ..ReadOptions::default() })?;
     of_array(&opened.pictures, opened.notes, preparation, out, progress)
 }
 
 fn of_folder(
     source: &Path,
-    found: folder::Found,
+    found: folder::ImageFolder,
     mut notes: Vec<String>,
-    preparation: &Preparation<'_>,
+    preparation: &PrepareOptions<'_>,
     out: &Path,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Prepared, DataError> {
+) -> Result<PreparedDataset, DataError> {
     found.some(source)?;
-    let folder::Found { files, labels, mut classes, others } = found;
+    let folder::ImageFolder { files, labels, mut classes, others } = found;
     let mut labels: Vec<Option<u8>> = labels.into_iter().map(Some).collect();
     if let Some(path) = preparation.labels {
         let told = labels::read(path, preparation.label_column, source, &files)?;
@@ -132,13 +133,13 @@ fn of_folder(
     }
     let mut progress = |done: usize| progress(done, files.len());
     let (width, height) = folder::size(&files, preparation.size);
-    let mut writer = Writer::create(out, (width, height))?;
-    let mut tally = Tally::new(&classes);
+    let mut writer = PackedWriter::create(out, (width, height))?;
+    let mut tally = ClassCounts::new(&classes);
     let table = preparation.labels;
-    let mut rows: Vec<Row> = others
+    let mut rows: Vec<FileOutcome> = others
         .iter()
         .filter(|other| table != Some(other))
-        .map(|other| Row::skipped(name(other), 0, other_kind(other)))
+        .map(|other| FileOutcome::skipped(name(other), 0, other_kind(other)))
         .collect();
     let (mut kept, mut transparent, mut enlarged, mut resized) = (Vec::<usize>::new(), 0, 0, 0);
     let read = |path: &Path| folder::decode(path, width, height, preparation.most_pixels);
@@ -146,17 +147,19 @@ fn of_folder(
         progress(i + 1);
         let file = name(&files[i]);
         rows.push(match (decoded, labels[i]) {
-            (Err(why), _) => Row::skipped(file, 0, why),
-            (Ok(_), None) => Row::skipped(file, 1, "no row in the table of labels"),
+            (Err(why), _) => FileOutcome::skipped(file, 0, why),
+            (Ok(_), None) => FileOutcome::skipped(file, 1, "no row in the table of labels"),
             (Ok(decoded), Some(label)) => match writer.add(&decoded.bytes, label)? {
-                Err(first) => Row::skipped(file, 1, format!("the same picture as {}", files[kept[first]].display())),
+                Err(first) => {
+                    FileOutcome::skipped(file, 1, format!("the same picture as {}", files[kept[first]].display()))
+                }
                 Ok(()) => {
                     kept.push(i);
                     tally.add(label);
                     transparent += usize::from(decoded.transparent);
                     resized += usize::from(decoded.original != (width, height));
                     enlarged += usize::from(decoded.original.0 < width || decoded.original.1 < height);
-                    Row { file, found: 1, kept: 1, why: String::new() }
+                    FileOutcome { file, found: 1, kept: 1, why: String::new() }
                 }
             },
         });
@@ -175,12 +178,12 @@ fn of_folder(
 }
 
 fn of_array(
-    pictures: &Pictures,
+    pictures: &ImageDataset,
     mut notes: Vec<String>,
-    preparation: &Preparation<'_>,
+    preparation: &PrepareOptions<'_>,
     out: &Path,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Prepared, DataError> {
+) -> Result<PreparedDataset, DataError> {
     let pictures = match preparation.size {
         Some((width, height)) => pictures.resized(width, height)?,
         None => pictures.clone(),
@@ -197,18 +200,18 @@ fn of_array(
         (labels, classes) = (Some(told.of_files.into_iter().flatten().collect()), told.classes);
     }
     let size = (pictures.width(), pictures.height());
-    let mut writer = Writer::create(out, size)?;
-    let mut tally = Tally::new(&classes);
+    let mut writer = PackedWriter::create(out, size)?;
+    let mut tally = ClassCounts::new(&classes);
     let (mut kept, mut rows) = (Vec::new(), Vec::new());
     for i in 0..count {
         let (bytes, label) = (pictures.bytes(i), labels.as_ref().map_or(0, |l| l[i]));
         let rgb = if pictures.channels() == 1 { bytes.iter().flat_map(|&v| [v; 3]).collect() } else { bytes.to_vec() };
         rows.push(match writer.add(&rgb, label)? {
-            Err(first) => Row::skipped(i.to_string(), 1, format!("the same picture as number {}", kept[first])),
+            Err(first) => FileOutcome::skipped(i.to_string(), 1, format!("the same picture as number {}", kept[first])),
             Ok(()) => {
                 kept.push(i);
                 tally.add(label);
-                Row { file: i.to_string(), found: 1, kept: 1, why: String::new() }
+                FileOutcome { file: i.to_string(), found: 1, kept: 1, why: String::new() }
             }
         });
         progress(i + 1, count);
@@ -218,9 +221,9 @@ fn of_array(
 }
 
 /// Pictures of each class.
-pub(crate) struct Tally(Vec<(String, usize)>);
+pub(crate) struct ClassCounts(Vec<(String, usize)>);
 
-impl Tally {
+impl ClassCounts {
     pub(crate) fn new(classes: &[String]) -> Self {
         Self(classes.iter().map(|name| (name.clone(), 0)).collect())
     }
@@ -235,12 +238,12 @@ impl Tally {
 /// Closes the file, unless there is too little in it to train on.
 pub(crate) fn finish(
     source: &Path,
-    writer: Writer,
+    writer: PackedWriter,
     (width, height): (usize, usize),
-    Tally(classes): Tally,
-    rows: Vec<Row>,
+    ClassCounts(classes): ClassCounts,
+    rows: Vec<FileOutcome>,
     mut notes: Vec<String>,
-) -> Result<Prepared, DataError> {
+) -> Result<PreparedDataset, DataError> {
     let count = writer.count();
     if count < 2 {
         let skipped = rows.iter().find(|row| !row.why.is_empty());
@@ -257,7 +260,7 @@ pub(crate) fn finish(
     if channels == 1 {
         notes.push("all pictures are gray: one channel".into());
     }
-    Ok(Prepared { count, shape: [height, width, channels], classes, rows, notes })
+    Ok(PreparedDataset { count, shape: [height, width, channels], classes, rows, notes })
 }
 
 pub(crate) fn name(path: &Path) -> String {

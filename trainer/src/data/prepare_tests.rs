@@ -1,6 +1,6 @@
 //! What preparing promises: every file is accounted for, and training goes on as it would from the folder itself.
 
-use super::super::{Packed, blobs};
+use super::super::{PackedDataset, blobs};
 use super::*;
 use image::{GrayImage, Rgb, RgbImage};
 use std::fs;
@@ -34,7 +34,7 @@ fn every_file_is_accounted_for() {
     fs::create_dir(&photos).unwrap();
     folder(&photos);
     let mut told = Vec::new();
-    let preparation = Preparation { most_pixels: 1_000_000, ..Preparation::default() };
+    let preparation = PrepareOptions { most_pixels: 1_000_000, ..PrepareOptions::default() };
     let prepared = prepare(&photos, &preparation, &out, &mut |done, all| told.push((done, all))).unwrap();
     assert_eq!((prepared.count, prepared.shape), (11, [16, 16, 3]));
     assert_eq!(told, (1..=15).map(|i| (i, 15)).collect::<Vec<_>>());
@@ -51,7 +51,7 @@ fn every_file_is_accounted_for() {
     assert_eq!(prepared.skipped().count(), 6);
     assert!(prepared.notes.iter().any(|n| n.contains("1 pictures smaller than 16x16")), "{:?}", prepared.notes);
     assert_eq!(prepared.table().lines().count(), 1 + 17);
-    let packed = Packed::open(&out, RANGE, false, 0.2).unwrap();
+    let packed = PackedDataset::open(&out, RANGE, false, 0.2).unwrap();
     let (train, held_out) = packed.to_measure().unwrap();
     assert_eq!(train.count() + held_out.count(), 11);
 }
@@ -65,7 +65,7 @@ fn classes_come_from_folders_tables_and_arrays() {
         picture(i, 8).save(photos.join(class).join(format!("{i}.png"))).unwrap();
     }
     let run = |labels: Option<&Path>, column| {
-        let preparation = Preparation { labels, label_column: column, ..Preparation::default() };
+        let preparation = PrepareOptions { labels, label_column: column, ..PrepareOptions::default() };
         prepare(&photos, &preparation, &out, &mut |_, _| {})
     };
     assert_eq!(run(None, None).unwrap().classes, [("cat".into(), 2), ("dog".into(), 3)]);
@@ -75,7 +75,7 @@ fn classes_come_from_folders_tables_and_arrays() {
     assert_eq!(by_table.classes, [("long".into(), 3), ("short".into(), 1)]);
     assert!(by_table.skipped().all(|row| row.file.ends_with("4.png") && row.why.contains("no row")));
     assert_eq!(run(Some(&table), None).unwrap().classes[0], ("big".into(), 2));
-    let packed = Packed::open(&out, RANGE, false, 0.2).unwrap();
+    let packed = PackedDataset::open(&out, RANGE, false, 0.2).unwrap();
     assert_eq!(packed.label_names(), ["big", "small"]);
 
     let array = dir.path().join("labels.npy");
@@ -93,7 +93,7 @@ fn classes_come_from_folders_tables_and_arrays() {
 fn built_in_sets_and_arrays_are_prepared_without_copies() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("digits.pack");
-    let small = Preparation { size: Some((14, 14)), ..Preparation::default() };
+    let small = PrepareOptions { size: Some((14, 14)), ..PrepareOptions::default() };
     let prepared = prepare(Path::new("digits"), &small, &out, &mut |_, _| {}).unwrap();
     assert_eq!((prepared.shape, prepared.classes.len()), ([14, 14, 1], 10));
     assert!(prepared.count > 9_900 && prepared.count + prepared.skipped().count() == 10_000);
@@ -106,7 +106,7 @@ fn too_little_to_train_on_is_refused_and_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let (photos, out) = (dir.path().join("photos"), dir.path().join("photos.pack"));
     fs::create_dir(&photos).unwrap();
-    let message = || prepare(&photos, &Preparation::default(), &out, &mut |_, _| {}).unwrap_err().to_string();
+    let message = || prepare(&photos, &PrepareOptions::default(), &out, &mut |_, _| {}).unwrap_err().to_string();
     assert!(message().contains("an empty folder"));
     for name in ["a.png", "b.png", "c.png"] {
         picture(1, 8).save(photos.join(name)).unwrap();

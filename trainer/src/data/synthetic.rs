@@ -1,6 +1,6 @@
 //! Made-up pictures of any size, for tests and for trying a recipe without data.
 
-use super::Pictures;
+use super::ImageDataset;
 use crate::philox::Key;
 
 /// The classes of [`blobs`] in color; gray sets have one class, light.
@@ -10,7 +10,7 @@ const COLORS: [(&str, [f32; 3]); 3] =
 /// Draws `count` pictures (at least one) of a soft disc on a dark ground: place and radius vary, the class is its color.
 ///
 /// Sides are at least one pixel; `channels` 1 gives gray pictures, anything else three channels.
-pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u64) -> Pictures {
+pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u64) -> ImageDataset {
     let (width, height) = (width.max(1), height.max(1));
     let channels = if channels == 1 { 1 } else { 3 };
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
@@ -36,7 +36,7 @@ pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u
         labels.push(class as u8);
     }
     let names = if channels == 1 { vec!["light"] } else { COLORS.map(|c| c.0).to_vec() };
-    Pictures::new("blobs", (width, height, channels), pixels, Some(labels))
+    ImageDataset::new("blobs", (width, height, channels), pixels, Some(labels))
         .expect("every picture was drawn in full")
         .with_label_names(&names)
 }

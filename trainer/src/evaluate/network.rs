@@ -1,5 +1,5 @@
 //! The fixed networks whose features pictures are compared by: embedded classifiers, or random ones from a stated seed.
-use crate::data::{Dataset, Pictures};
+use crate::data::{Dataset, ImageDataset};
 use crate::graph::Window;
 use crate::nn::{Activation, Layer, Network};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -72,7 +72,7 @@ impl FeatureNetwork {
     ///
     /// A random network has at most half as many features as `data` has pictures, so that a covariance can be fitted;
     /// `None` when that leaves too few.
-    pub fn of(data: &Pictures) -> Option<Self> {
+    pub fn of(data: &ImageDataset) -> Option<Self> {
         let known = EMBEDDED.iter().find(|e| e.data == data.name() && e.shape == data.shape());
         known.map(Embedded::open).or_else(|| {
             let features = [64, 32, 16, FEWEST_FEATURES].into_iter().find(|f| 2 * f <= data.count())?;

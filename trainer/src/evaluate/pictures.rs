@@ -3,8 +3,8 @@ use super::extract::{Extractor, Seen};
 use super::network::{FEWEST_FEATURES, FeatureNetwork, Identity};
 use super::survey::Ground;
 use super::{EvaluateError, Quality};
-use crate::data::{Dataset, Pictures};
-use crate::metrics::{Classes, Memorization, Moments, kernel_distance, memorization, neighborhoods};
+use crate::data::{Dataset, ImageDataset};
+use crate::metrics::{ClassHistogram, FeatureMoments, Memorization, kernel_distance, memorization, neighborhoods};
 use ndarray::{ArrayView2, s};
 
 /// Neighbors that make a neighborhood (Kynkäänniemi et al. 2019).
@@ -18,11 +18,11 @@ const FLOOR_SETS: usize = 8;
 pub struct Evaluator {
     pub(super) extractor: Extractor,
     identity: Identity,
-    pub(super) train: Pictures,
+    pub(super) train: ImageDataset,
     /// The held-out pictures themselves, and what is seen in them.
-    pub(super) held_out: Pictures,
+    pub(super) held_out: ImageDataset,
     pub(super) reference: Seen,
-    moments: Moments,
+    moments: FeatureMoments,
     /// Real pictures of each class, for a classifier.
     pub(super) wanted: Vec<f64>,
     /// Share of the real pictures that the classifier sees as they are labeled.
@@ -36,7 +36,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// When the splits are of different shapes or too small for any feature network.
-    pub fn new(reference: &Pictures, train: &Pictures, threads: usize) -> Result<Self, EvaluateError> {
+    pub fn new(reference: &ImageDataset, train: &ImageDataset, threads: usize) -> Result<Self, EvaluateError> {
         if reference.shape() != train.shape() {
             return Err(EvaluateError {
                 what: "pictures against held-out ones",
@@ -72,7 +72,7 @@ impl Evaluator {
             train: train.clone(),
             held_out: reference.clone(),
             ground: None,
-            moments: Moments::of(seen.features.view()),
+            moments: FeatureMoments::of(seen.features.view()),
             reference: seen,
             wanted,
         })
@@ -121,7 +121,7 @@ impl Evaluator {
         let seen = self.extractor.see(sets * n, |i| train.bytes(i), |_, _| {});
         let distance = |set: usize| {
             let part = seen.features.slice(s![set * n..(set + 1) * n, ..]);
-            Moments::of(part).distance(&self.moments)
+            FeatureMoments::of(part).distance(&self.moments)
         };
         Ok((0..sets).map(distance).collect())
     }
@@ -212,13 +212,13 @@ impl Evaluator {
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| neighborhoods(real, made, NEIGHBORS);
-        let far = || (kernel_distance(real, made), Moments::of(seen.features.view()).distance(&self.moments));
+        let far = || (kernel_distance(real, made), FeatureMoments::of(seen.features.view()).distance(&self.moments));
         let (near, (kernel, frechet)) = if self.extractor.threads() > 1 {
             rayon::join(|| near(real, made), far)
         } else {
             (near(real, made), far())
         };
-        let classes = (!self.wanted.is_empty()).then(|| Classes::of(&seen.classes, &self.wanted));
+        let classes = (!self.wanted.is_empty()).then(|| ClassHistogram::of(&seen.classes, &self.wanted));
         Quality {
             samples: seen.features.nrows(),
             frechet,

@@ -1,6 +1,6 @@
 //! How good generated points are, against the mixture of Gaussians that they imitate.
 use super::EvaluateError;
-use crate::data::{Dataset, Mixture};
+use crate::data::{Dataset, GaussianMixture};
 use crate::metrics::{histogram, jensen_shannon, modes, sliced_w1, w1};
 use crate::philox::Key;
 use ndarray::{Array2, ArrayView2};
@@ -59,8 +59,8 @@ impl PointsQuality {
 /// Judges `values`, one point after the other, against `mixture`.
 ///
 /// ```
-/// use ganlet_trainer::{data::{Dataset, Mixture}, evaluate, philox::Key};
-/// let ring = Mixture::ring();
+/// use ganlet_trainer::{data::{Dataset, GaussianMixture}, evaluate, philox::Key};
+/// let ring = GaussianMixture::ring();
 /// let mut points = vec![0.0; 2 * 2500];
 /// ring.batch(Key { seed: 1, stream: 0, step: 0 }, &mut points);
 /// let quality = evaluate::points(&points, &ring).unwrap();
@@ -69,7 +69,7 @@ impl PointsQuality {
 ///
 /// # Errors
 /// With fewer than two points for each mode.
-pub fn points(values: &[f32], mixture: &Mixture) -> Result<PointsQuality, EvaluateError> {
+pub fn points(values: &[f32], mixture: &GaussianMixture) -> Result<PointsQuality, EvaluateError> {
     let dimensions = mixture.shape()[0];
     let (n, of) = (values.len() / dimensions, mixture.means().len());
     if n < 2 * of {
@@ -118,7 +118,7 @@ pub fn points(values: &[f32], mixture: &Mixture) -> Result<PointsQuality, Evalua
 mod tests {
     use super::*;
 
-    fn draw(mixture: &Mixture, n: usize) -> Vec<f32> {
+    fn draw(mixture: &GaussianMixture, n: usize) -> Vec<f32> {
         let mut values = vec![0.0; n * mixture.shape()[0]];
         mixture.batch(Key { seed: 5, stream: 9, step: 2 }, &mut values);
         values
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn true_points_reach_the_ceiling_on_every_mixture() {
-        for mixture in [Mixture::ring(), Mixture::grid(), Mixture::bimodal()] {
+        for mixture in [GaussianMixture::ring(), GaussianMixture::grid(), GaussianMixture::bimodal()] {
             let quality = points(&draw(&mixture, 2500), &mixture).unwrap();
             assert_eq!((quality.samples, quality.modes), (2500, quality.of));
             assert!(quality.high_quality > 0.98 && quality.reverse_kl.unwrap() < 0.01, "{quality:?}");
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_lost_mode_shows_in_every_number() {
-        let ring = Mixture::ring();
+        let ring = GaussianMixture::ring();
         let all = draw(&ring, 2500);
         let right: Vec<f32> = all.chunks(2).filter(|p| p[0] > 0.9).flatten().copied().collect();
         let quality = points(&right, &ring).unwrap();
@@ -149,9 +149,9 @@ mod tests {
 
     #[test]
     fn few_points_are_refused_and_broken_ones_told() {
-        let error = points(&[0.0; 30], &Mixture::ring()).unwrap_err();
+        let error = points(&[0.0; 30], &GaussianMixture::ring()).unwrap_err();
         assert_eq!((error.found.as_str(), error.expected.as_str()), ("15", "16 or more, two for each of 8 modes"));
-        let broken = points(&[f32::NAN; 64], &Mixture::ring()).unwrap();
+        let broken = points(&[f32::NAN; 64], &GaussianMixture::ring()).unwrap();
         assert_eq!((broken.modes, broken.reverse_kl, broken.wasserstein), (0, None, None));
         assert!(serde_json::to_string(&broken).unwrap().contains("\"wasserstein\":null"));
     }

@@ -1,6 +1,6 @@
 //! What is known of a set of pictures, and of a generator: the numbers that `eval --json` prints.
 use super::Identity;
-use crate::metrics::{Interval, Support};
+use crate::metrics::{ConfidenceInterval, SupportEstimate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub struct Survey {
     /// Sliced Wasserstein distance of patches on each level of Laplacian pyramids, finest first; empty for pictures below 7 pixels.
     pub patches: Vec<f64>,
     /// Pairs that are nearer to each other than real pictures are, and how many different pictures that means.
-    pub support: Support,
+    pub support: SupportEstimate,
     /// Mean distance to the nearest training picture, over that of held-out real pictures: 1 is honest, 0 a copy. Absent for training pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memorization: Option<f64>,
@@ -96,7 +96,7 @@ pub struct Evaluation {
     pub real: Option<Quality>,
     /// 95 % confidence intervals of the numbers over repeated measurements, by kind of picture and name of the number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub intervals: BTreeMap<String, BTreeMap<String, Interval>>,
+    pub intervals: BTreeMap<String, BTreeMap<String, ConfidenceInterval>>,
     /// Mean PSNR of int8 against float, in dB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psnr_mean_db: Option<f64>,
@@ -146,11 +146,11 @@ impl Quality {
 /// let runs = [vec![("frechet".to_owned(), 9.0)], vec![("frechet".to_owned(), 11.0)]];
 /// assert_eq!(intervals(&runs)["frechet"].mean, 10.0);
 /// ```
-pub fn intervals(measured: &[Vec<(String, f64)>]) -> BTreeMap<String, Interval> {
+pub fn intervals(measured: &[Vec<(String, f64)>]) -> BTreeMap<String, ConfidenceInterval> {
     let Some(first) = measured.first() else { return BTreeMap::new() };
     let of = |name: &str| {
         let find = |list: &Vec<(String, f64)>| list.iter().find(|n| n.0 == name).map(|n| n.1);
-        Interval::of(&measured.iter().map(find).collect::<Option<Vec<_>>>()?)
+        ConfidenceInterval::of(&measured.iter().map(find).collect::<Option<Vec<_>>>()?)
     };
     first.iter().filter_map(|(name, _)| Some((name.clone(), of(name)?))).collect()
 }

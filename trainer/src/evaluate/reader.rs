@@ -1,7 +1,7 @@
 //! Reads digits: the embedded classifier as a function of pictures.
 use super::extract::Extractor;
 use super::network::FeatureNetwork;
-use crate::data::{Dataset, Pictures};
+use crate::data::{Dataset, ImageDataset};
 
 /// The classifier of an embedded data set.
 pub struct DigitReader {
@@ -11,7 +11,7 @@ pub struct DigitReader {
 
 impl DigitReader {
     /// The classifier of `data`; for data that has none, it reads everything as class 0.
-    pub fn new(data: &Pictures, threads: usize) -> Self {
+    pub fn new(data: &ImageDataset, threads: usize) -> Self {
         let shape = [data.height(), data.width(), data.channels()];
         let network = FeatureNetwork::of(data).unwrap_or_else(|| FeatureNetwork::random(shape, 8));
         Self { extractor: Extractor::new(&network, threads), size: data.shape().iter().product() }

@@ -4,7 +4,7 @@ use super::pictures::NEIGHBORS;
 use super::quality::{Rare, Survey};
 use super::{EvaluateError, Evaluator, Quality};
 use crate::data::Dataset;
-use crate::metrics::{self, Interval, PATCH, Plane};
+use crate::metrics::{self, ConfidenceInterval, FloatImage, PATCH};
 use crate::philox::Key;
 use ndarray::{Array2, s};
 use rayon::prelude::*;
@@ -100,7 +100,7 @@ impl Evaluator {
         let patches = cut(shape, n, picture);
         let class_recall = self.recall_of_classes(seen);
         Survey {
-            kernel_spread: Interval::of(&metrics::kernel_of_subsets(real, made, PARTS)).map(|i| i.spread),
+            kernel_spread: ConfidenceInterval::of(&metrics::kernel_of_subsets(real, made, PARTS)).map(|i| i.spread),
             patches: patches
                 .iter()
                 .zip(&ground.patches)
@@ -166,10 +166,10 @@ fn cut<'a>(shape: [usize; 3], n: usize, picture: impl Fn(usize) -> &'a [u8] + Sy
         return Vec::new();
     }
     let n = n.min(CUT);
-    let plane = |i| Plane { shape, values: picture(i).iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect() };
-    let pyramids: Vec<Vec<Plane>> = (0..n).into_par_iter().map(|i| metrics::laplacian(plane(i), levels)).collect();
+    let plane = |i| FloatImage { shape, values: picture(i).iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect() };
+    let pyramids: Vec<Vec<FloatImage>> = (0..n).into_par_iter().map(|i| metrics::laplacian(plane(i), levels)).collect();
     let level = |level: usize| {
-        let planes: Vec<Plane> = pyramids.iter().map(|p| p[level].clone()).collect();
+        let planes: Vec<FloatImage> = pyramids.iter().map(|p| p[level].clone()).collect();
         let [h, w, _] = planes[0].shape;
         let key = Key { seed: SEED, stream: 1, step: level as u64 };
         let corner = |i: usize| {
@@ -184,14 +184,13 @@ fn cut<'a>(shape: [usize; 3], n: usize, picture: impl Fn(usize) -> &'a [u8] + Sy
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{self, Pictures, Source};
+    use crate::data::{self, ImageDataset};
 
-    fn digits() -> (Pictures, Pictures) {
-        let Source::Pictures(pictures) = data::builtin("digits").unwrap() else { panic!("digits are pictures") };
-        pictures.usual_split().unwrap()
+    fn digits() -> (ImageDataset, ImageDataset) {
+        data::digits().unwrap().usual_split().unwrap()
     }
 
-    fn bytes(set: &Pictures, which: impl Iterator<Item = usize>) -> Vec<u8> {
+    fn bytes(set: &ImageDataset, which: impl Iterator<Item = usize>) -> Vec<u8> {
         which.flat_map(|i| set.bytes(i).to_vec()).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Trains the classifiers whose features pictures are compared by, with the project's own graph and optimizer.
 use super::extract::{Extractor, scale};
 use super::network::{FEATURES, FeatureNetwork, encode, layers};
-use crate::data::{Dataset, Pictures};
+use crate::data::{Dataset, ImageDataset};
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Program, Store};
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
@@ -72,8 +72,8 @@ pub struct Taught {
 /// # Errors
 /// When the pictures have no labels.
 pub fn teach(
-    train: &Pictures,
-    held_out: &Pictures,
+    train: &ImageDataset,
+    held_out: &ImageDataset,
     lesson: Lesson,
     mut progress: impl FnMut(u64, f32),
 ) -> Result<Taught, String> {
@@ -109,7 +109,7 @@ pub fn teach(
     let file = encode(&network, cpu.store().values(weights))?;
     let learned = FeatureNetwork::trained(train.name(), shape, classes, &file)?;
     let mut extractor = Extractor::new(&learned, 0);
-    let mut accuracy = |set: &Pictures| {
+    let mut accuracy = |set: &ImageDataset| {
         let seen = extractor.see(set.count(), |i| set.bytes(i), |_, _| {});
         let right = seen.classes.iter().enumerate().filter(|&(i, &class)| set.label(i) == Some(class)).count();
         right as f64 / set.count() as f64

@@ -1,15 +1,16 @@
 //! Real pictures score well, spoilt ones badly, and every number is the same on any number of threads.
 use super::network::crc32;
 use super::*;
-use crate::data::{self, Pictures, Source, blobs};
+use crate::data::{AnyDataset, BuiltinDataset, ImageDataset, blobs};
 use crate::quantize::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, Options, quantize};
 
-fn split(name: &str) -> (Pictures, Pictures) {
-    let Source::Pictures(pictures) = data::builtin(name).unwrap() else { panic!("{name} are pictures") };
+fn split(name: &str) -> (ImageDataset, ImageDataset) {
+    let set = BuiltinDataset::from_name(name).unwrap().open().unwrap();
+    let AnyDataset::Images(pictures) = set else { panic!("{name} are pictures") };
     pictures.usual_split().unwrap()
 }
 
-fn bytes(set: &Pictures, which: impl Iterator<Item = usize>) -> Vec<u8> {
+fn bytes(set: &ImageDataset, which: impl Iterator<Item = usize>) -> Vec<u8> {
     which.flat_map(|i| set.bytes(i).to_vec()).collect()
 }
 

@@ -1,5 +1,5 @@
 //! Capacity against flash: how good the pictures of generators become that take so many bytes of a device.
-use super::{Findings, LabError, Rows, Watch};
+use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::draw::{Plot, PlotSeries, image_grid};
 use crate::evaluate::{Evaluator, int8_pictures, to_bytes};
 use crate::nets::Generator;
@@ -30,28 +30,36 @@ struct Sized {
 }
 
 /// Trains generators of several widths against the same discriminator for `steps` steps each, and measures what they cost and make.
-pub fn capacity(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn capacity(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let recipe = Recipe::open(RECIPE, &[format!("train.steps={steps}")])?;
     let Some((train, held_out)) = run::load(&recipe)?.pictures else {
-        return Err(LabError::Asked(format!("{RECIPE} are no pictures")));
+        return Err(LabError::Request(format!("{RECIPE} are no pictures")));
     };
-    let mut judge = Evaluator::new(&held_out, &train, watch.threads)?;
+    let mut judge = Evaluator::new(&held_out, &train, context.threads)?;
     let floor = judge.floor(JUDGED)?;
     let (mut found, mut drawn, mut stopped) = (Vec::new(), Vec::new(), false);
     for eighths in EIGHTHS {
-        let Some((sized, pictures)) = one(&recipe, eighths, &mut judge, watch)? else {
+        let Some((sized, pictures)) = one(&recipe, eighths, &mut judge, context)? else {
             stopped = true;
             break;
         };
-        (watch.tell)(&format!(
+        (context.progress)(&format!(
             "widths {:?}: {} B of flash, distance {:.1}",
             sized.widths, sized.report.flash_bytes, sized.int8
         ));
         found.push(sized);
         drawn.push(pictures);
     }
-    let mut table =
-        Rows::new(&["widths", ">weights", ">flash B", ">RAM B", ">MACs", ">distance, float", ">int8", ">PSNR dB"]);
+    let mut table = ResultTable::new(&[
+        "widths",
+        ">weights",
+        ">flash B",
+        ">RAM B",
+        ">MACs",
+        ">distance, float",
+        ">int8",
+        ">PSNR dB",
+    ]);
     for Sized { widths, weights, report, float, int8 } in &found {
         table.push([
             format!("{widths:?}"),
@@ -83,7 +91,7 @@ pub fn capacity(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
         let shape = crate::data::Dataset::shape(&held_out);
         let (h, w, c) = (shape[0], shape[1], shape[2]);
         let all: Vec<_> = drawn.iter().flat_map(|p| p.chunks_exact(h * w * c)).collect();
-        (watch.keep)("capacity-pictures.png", &image_grid(&all, (w, h, c), DRAWN, 3).png())?;
+        (context.save)("capacity-pictures.png", &image_grid(&all, (w, h, c), DRAWN, 3).png())?;
         let place = |s: &Sized| s.report.flash_bytes as f64 / 1024.0;
         let plot = Plot {
             title: format!("Distance to held-out pictures after {steps} steps"),
@@ -95,15 +103,15 @@ pub fn capacity(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             ],
             ..Plot::default()
         };
-        (watch.keep)("capacity.png", &plot.png())?;
-        (watch.keep)("capacity.svg", plot.svg().as_bytes())?;
+        (context.save)("capacity.png", &plot.png())?;
+        (context.save)("capacity.svg", plot.svg().as_bytes())?;
     }
     let notes = vec![format!(
         "{RECIPE}, {steps} steps, {JUDGED} pictures against {} held-out ones; as many real training pictures get {floor:.1}",
         judge.references()
     )];
     let values = json!({ "lab": "capacity", "steps": steps, "floor": floor, "sizes": values, "stopped": stopped });
-    Ok(Findings { table, notes, values, stopped })
+    Ok(LabResults { table, notes, values, stopped })
 }
 
 /// One size with a few of its pictures; nothing when it was stopped.
@@ -111,16 +119,16 @@ fn one(
     recipe: &Recipe,
     eighths: usize,
     judge: &mut Evaluator,
-    watch: &mut Watch<'_>,
+    context: &mut LabContext<'_>,
 ) -> Result<Option<(Sized, Vec<u8>)>, LabError> {
     let mut recipe = recipe.clone();
     if let Generator::Dcgan { widths, .. } = &mut recipe.generator {
         widths.iter_mut().for_each(|w| *w = (*w * eighths / 8).max(1));
     }
     let (data, steps) = (run::load(&recipe)?.train, recipe.train.steps);
-    let mut trainer = Trainer::new(recipe.clone(), data, 1, steps, watch.threads)?;
+    let mut trainer = Trainer::new(recipe.clone(), data, 1, steps, context.threads)?;
     while trainer.step() < steps {
-        if (watch.stop)() {
+        if (context.stop)() {
             return Ok(None);
         }
         trainer.advance()?;
@@ -131,10 +139,10 @@ fn one(
     let (weights, statistics) = trainer.averaged();
     let net = quantize::fold(&recipe.name, &network, weights, statistics, recipe.data.range);
     let made = net.and_then(|net| quantize::quantize(&net, &Options::default()));
-    let made = made.map_err(|e| LabError::Asked(e.to_string()))?;
-    let int8 = int8_pictures(&made.file, SEED, JUDGED, |_, _| {}).map_err(|e| LabError::Asked(e.to_string()))?;
+    let made = made.map_err(|e| LabError::Request(e.to_string()))?;
+    let int8 = int8_pictures(&made.file, SEED, JUDGED, |_, _| {}).map_err(|e| LabError::Request(e.to_string()))?;
     let Generator::Dcgan { widths, .. } = recipe.generator else {
-        return Err(LabError::Asked(format!("{RECIPE} has no widths")));
+        return Err(LabError::Request(format!("{RECIPE} has no widths")));
     };
     let pictures = int8[..DRAWN * int8.len() / JUDGED].to_vec();
     let distance = |judge: &mut Evaluator, bytes: &[u8]| judge.measure(bytes, |_, _| {}).map(|q| q.frechet);
@@ -149,14 +157,14 @@ mod tests {
     #[test]
     fn more_flash_makes_better_pictures_and_an_early_stop_keeps_the_small_ones() {
         let mut kept = Vec::new();
-        let mut keep = |name: &str, _: &[u8]| {
+        let mut save = |name: &str, _: &[u8]| {
             kept.push(name.to_owned());
             Ok(())
         };
         let told = std::cell::Cell::new(0);
         let (stop, mut tell) = (|| told.get() == 3, |_: &str| told.set(told.get() + 1));
-        let mut watch = Watch { stop: &stop, tell: &mut tell, keep: &mut keep, threads: 0 };
-        let found = capacity(60, &mut watch).unwrap();
+        let mut context = LabContext { stop: &stop, progress: &mut tell, save: &mut save, threads: 0 };
+        let found = capacity(60, &mut context).unwrap();
         assert!(found.stopped && found.table.rows.len() == 3);
         let sizes = found.values["sizes"].as_array().unwrap();
         let of = |key: &str| sizes.iter().map(|s| s[key].as_f64().unwrap()).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
 //! Counting: a generator of pictures with exactly three discs, and how often it gets the number wrong.
-use super::{Findings, LabError, Rows, Watch};
-use crate::data::Pictures;
+use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::ImageDataset;
 use crate::draw::{Plot, PlotSeries, image_grid};
 use crate::evaluate::to_bytes;
 use crate::philox::Key;
@@ -19,7 +19,7 @@ const LEAST: usize = 5;
 const LOOKS: u64 = 6;
 
 /// Pictures of three discs that do not touch.
-fn discs() -> Pictures {
+fn discs() -> ImageDataset {
     let mut pixels = Vec::with_capacity(PICTURES * SIDE * SIDE);
     for index in 0..PICTURES {
         let mut places: Vec<(f32, f32, f32)> = Vec::new();
@@ -42,7 +42,7 @@ fn discs() -> Pictures {
             pixels.push((255.0 * cover) as u8);
         }
     }
-    Pictures::new("three discs", (SIDE, SIDE, 1), pixels, None).expect("every picture was drawn in full")
+    ImageDataset::new("three discs", (SIDE, SIDE, 1), pixels, None).expect("every picture was drawn in full")
 }
 
 /// Bright parts of a picture that hang together, each of at least [`LEAST`] pixels.
@@ -88,16 +88,16 @@ fn wrong(counts: &[usize; 7]) -> f64 {
 }
 
 /// What looks at [`JUDGED`] generated pictures after so many steps.
-type Look<'a> = dyn FnMut(u64, &[u8], &mut Watch<'_>) + 'a;
+type Look<'a> = dyn FnMut(u64, &[u8], &mut LabContext<'_>) + 'a;
 
 /// Trains on `data` for `steps` steps and lets `look` see generated pictures [`LOOKS`] times.
 ///
 /// Gives the last pictures, and whether the run was stopped.
 pub(super) fn watched(
     name: &str,
-    data: Pictures,
+    data: ImageDataset,
     steps: u64,
-    watch: &mut Watch<'_>,
+    context: &mut LabContext<'_>,
     look: &mut Look<'_>,
 ) -> Result<(Vec<u8>, bool), LabError> {
     let steps = steps.max(1);
@@ -110,16 +110,16 @@ pub(super) fn watched(
         format!("train.steps={steps}"),
     ];
     let recipe = Recipe::open("digits", &settings)?;
-    let mut trainer = Trainer::new(recipe, Box::new(data), 1, steps, watch.threads)?;
+    let mut trainer = Trainer::new(recipe, Box::new(data), 1, steps, context.threads)?;
     let (every, mut bytes) = ((steps / LOOKS).max(1), Vec::new());
     while trainer.step() < steps {
-        if (watch.stop)() {
+        if (context.stop)() {
             return Ok((bytes, true));
         }
         trainer.advance()?;
         if trainer.step().is_multiple_of(every) || trainer.step() == steps {
             bytes = to_bytes(&trainer.samples(1, JUDGED), (-1.0, 1.0));
-            look(trainer.step(), &bytes, watch);
+            look(trainer.step(), &bytes, context);
         }
     }
     Ok((bytes, false))
@@ -132,10 +132,10 @@ pub(super) fn sheet(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Trains on pictures of three discs for `steps` steps and counts.
-pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn counting(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let data = discs();
     let real: Vec<u8> = (0..JUDGED).flat_map(|i| data.bytes(i).to_vec()).collect();
-    let mut table = Rows::new(&["pictures", ">0", ">1", ">2", ">3", ">4", ">5", ">6+", ">wrong %"]);
+    let mut table = ResultTable::new(&["pictures", ">0", ">1", ">2", ">3", ">4", ">5", ">6+", ">wrong %"]);
     let mut add = |name: String, counts: &[usize; 7]| {
         let mut cells = vec![name];
         cells.extend(counts.map(|c| c.to_string()));
@@ -145,31 +145,31 @@ pub fn counting(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError>
     let of_data = counts(&real);
     add("real".into(), &of_data);
     let mut curve = Vec::new();
-    let (bytes, stopped) = watched("counting", data, steps, watch, &mut |step, bytes, watch| {
+    let (bytes, stopped) = watched("counting", data, steps, context, &mut |step, bytes, context| {
         let found = counts(bytes);
-        (watch.tell)(&format!("step {step}: {:.1} % wrong", 100.0 * wrong(&found)));
+        (context.progress)(&format!("step {step}: {:.1} % wrong", 100.0 * wrong(&found)));
         curve.push((step as f64, 100.0 * wrong(&found)));
         add(format!("step {step}"), &found);
     })?;
     if !bytes.is_empty() {
-        (watch.keep)("counting-real.png", &sheet(&real))?;
-        (watch.keep)("counting-generated.png", &sheet(&bytes))?;
+        (context.save)("counting-real.png", &sheet(&real))?;
+        (context.save)("counting-generated.png", &sheet(&bytes))?;
         let plot = Plot {
-            title: "Pictures with a wrong number of discs".into(),
+            title: "Images with a wrong number of discs".into(),
             x_label: "step".into(),
             y_label: "%".into(),
             series: vec![PlotSeries::new("generated", curve.clone())],
             ..Plot::default()
         };
-        (watch.keep)("counting.png", &plot.png())?;
-        (watch.keep)("counting.svg", plot.svg().as_bytes())?;
+        (context.save)("counting.png", &plot.png())?;
+        (context.save)("counting.svg", plot.svg().as_bytes())?;
     }
     let notes = vec![
         "every real picture has exactly three discs; a convolutional discriminator sees patches, and a number is no patch"
             .to_owned(),
     ];
     let values = json!({ "lab": "counting", "real": of_data, "wrong": curve, "stopped": stopped });
-    Ok(Findings { table, notes, values, stopped })
+    Ok(LabResults { table, notes, values, stopped })
 }
 
 #[cfg(test)]

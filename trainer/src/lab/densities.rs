@@ -1,8 +1,8 @@
 //! The classic picture of a GAN on a line: data, generator and discriminator at four moments, and as an animation.
 use super::figure::Densities;
 use super::theory::{best, criterion};
-use super::{Findings, LabError, Rows, Watch};
-use crate::data::Mixture;
+use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::GaussianMixture;
 use crate::draw::{Image, animation};
 use crate::recipe::Recipe;
 use crate::train::Trainer;
@@ -69,7 +69,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(mixture: &Mixture) -> Self {
+    fn new(mixture: &GaussianMixture) -> Self {
         let step = (ENDS.1 - ENDS.0) / (PLACES - 1) as f64;
         let x: Vec<_> = (0..PLACES).map(|i| ENDS.0 + step * i as f64).collect();
         let latents = (0..LATENTS).map(|i| quantile((i as f64 + 0.5) / LATENTS as f64) as f32).collect();
@@ -128,7 +128,7 @@ impl Line {
 }
 
 /// Trains on a bell and draws (a) the start, (b) the discriminator near its best, (c) after steps of the generator, (d) the end.
-pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn densities(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let settings = [
         "train.batch_size=256",
         "train.ema=0",
@@ -140,15 +140,15 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         "optimizer.learning_rate=0.002",
     ];
     let recipe = Recipe::open("bimodal-1d+non-saturating", &settings.map(str::to_owned))?;
-    let mixture = Mixture::bell();
+    let mixture = GaussianMixture::bell();
     let line = Line::new(&mixture);
     let total = DISCRIMINATOR_ALONE + GENERATOR_ALONE + TOGETHER;
-    let mut trainer = Trainer::new(recipe, Box::new(mixture), 3, total, watch.threads)?;
+    let mut trainer = Trainer::new(recipe, Box::new(mixture), 3, total, context.threads)?;
     for _ in 0..15 {
         trainer.advance_one(false)?;
     }
     let mut frames = Vec::new();
-    let mut table = Rows::new(&["moment", ">step", ">D from", ">to", ">|D - D*|", ">C(G) + log 4"]);
+    let mut table = ResultTable::new(&["moment", ">step", ">D from", ">to", ">|D - D*|", ">C(G) + log 4"]);
     let (mut values, mut images) = (Vec::new(), Vec::new());
     let mut stopped = false;
     let stages = [
@@ -159,7 +159,7 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     ];
     'stages: for (letter, words, steps, alone) in stages {
         for step in 0..steps {
-            if (watch.stop)() {
+            if (context.stop)() {
                 stopped = true;
                 break 'stages;
             }
@@ -174,9 +174,9 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         }
         let moment = line.look(&mut trainer);
         let title = format!("({letter}) {words}");
-        (watch.tell)(&title);
+        (context.progress)(&title);
         let image = line.image(&moment, &title);
-        (watch.keep)(&format!("densities-{letter}.png"), &image.png())?;
+        (context.save)(&format!("densities-{letter}.png"), &image.png())?;
         let (low, high) = moment.judged;
         let above = moment.criterion - LEAST;
         table.push([
@@ -192,14 +192,19 @@ pub fn densities(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         images.push(image);
     }
     if !images.is_empty() {
-        (watch.keep)("densities.png", &super::points::sheet(&images, 2).png())?;
-        (watch.keep)("densities.gif", &animation(&frames, 120))?;
+        (context.save)("densities.png", &super::point_run::panel_grid(&images, 2).png())?;
+        (context.save)("densities.gif", &animation(&frames, 120))?;
     }
     let notes = vec![
         "D should follow best D = p/(p+q) in (b) and be 1/2 everywhere in (d); C(G) is estimated from smoothed samples"
             .to_owned(),
     ];
-    Ok(Findings { table, notes, values: json!({ "lab": "densities", "moments": values, "stopped": stopped }), stopped })
+    Ok(LabResults {
+        table,
+        notes,
+        values: json!({ "lab": "densities", "moments": values, "stopped": stopped }),
+        stopped,
+    })
 }
 
 #[cfg(test)]
@@ -215,8 +220,8 @@ mod tests {
 
     #[test]
     fn the_last_of_the_four_moments_has_a_discriminator_at_a_half() {
-        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
-        let found = densities(&mut watch).unwrap();
+        let mut context = LabContext { stop: &|| false, progress: &mut |_| {}, save: &mut |_, _| Ok(()), threads: 1 };
+        let found = densities(&mut context).unwrap();
         let moments = &found.values["moments"];
         let end = |i: usize| moments[3]["discriminator"][i].as_f64().unwrap();
         assert!(end(0) > 0.45 && end(1) < 0.55, "{moments}");

@@ -1,5 +1,5 @@
 //! The smallest GAN that does not converge: data at 0, a generator that is one point, a discriminator that is one slope.
-use super::{Findings, LabError, Rows, Watch};
+use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::draw::{Plot, PlotSeries};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, interpret};
 use crate::loss::Loss;
@@ -169,16 +169,16 @@ fn verdict(path: &[[f64; 2]]) -> &'static str {
 }
 
 /// Walks every way and draws the portraits.
-pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
-    let mut table = Rows::new(&["method", "optimizer", ">distance at 100", ">at 1000", "verdict"]);
+pub fn dirac(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
+    let mut table = ResultTable::new(&["method", "optimizer", ">distance at 100", ">at 1000", "verdict"]);
     let (mut values, mut stay, mut reach) = (Vec::new(), Vec::new(), Vec::new());
     let mut stopped = false;
     for way in ways() {
-        if (watch.stop)() {
+        if (context.stop)() {
             stopped = true;
             break;
         }
-        (watch.tell)(way.name);
+        (context.progress)(way.name);
         let path = way.walk();
         let word = verdict(&path);
         table.push([
@@ -205,8 +205,8 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             series,
             ..Plot::default()
         };
-        (watch.keep)(&format!("{name}.png"), &plot.image(720, 640).png())?;
-        (watch.keep)(&format!("{name}.svg"), plot.svg().as_bytes())?;
+        (context.save)(&format!("{name}.png"), &plot.image(720, 640).png())?;
+        (context.save)(&format!("{name}.svg"), plot.svg().as_bytes())?;
     }
     let notes = vec![
         format!(
@@ -214,7 +214,7 @@ pub fn dirac(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         ),
         "\"converges\" means within a twentieth of the first distance; where no loss is named, it is the non-saturating one".to_owned(),
     ];
-    Ok(Findings { table, notes, values: json!({ "lab": "dirac", "methods": values, "stopped": stopped }), stopped })
+    Ok(LabResults { table, notes, values: json!({ "lab": "dirac", "methods": values, "stopped": stopped }), stopped })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod densities;
 mod dirac;
 mod figure;
 mod playground;
+mod point_run;
 mod points;
 mod rates;
 mod stacked;
@@ -19,9 +20,9 @@ pub use counting::counting;
 pub use densities::densities;
 pub use dirac::dirac;
 pub use playground::{START as PLAYGROUND, playground};
-pub use points::{Points, REMEDIES, points};
-pub use rates::{Rates, rates};
-pub use stacked::{Stacked, stacked};
+pub use points::{LabMixture, PointsOptions, REMEDIES, points};
+pub use rates::{RateGridOptions, rates};
+pub use stacked::{StackedOptions, stacked};
 pub use symmetry::symmetry;
 pub use theory::theory;
 pub use vanishing::vanishing;
@@ -35,14 +36,14 @@ use std::fmt;
 
 /// A table in plain words.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
+pub struct ResultTable {
     /// Above the columns; `>` in front of one puts it to the right.
     pub headings: Vec<String>,
     /// The cells.
     pub rows: Vec<Vec<String>>,
 }
 
-impl Rows {
+impl ResultTable {
     /// A table with these headings and no rows.
     pub fn new(headings: &[&str]) -> Self {
         Self { headings: headings.iter().map(|h| (*h).to_owned()).collect(), rows: Vec::new() }
@@ -54,11 +55,11 @@ impl Rows {
     }
 }
 
-/// What a laboratory found; its figures went to [`Watch::keep`] as they were finished.
+/// What a laboratory found; its figures went to [`LabContext::keep`] as they were finished.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Findings {
+pub struct LabResults {
     /// What was measured.
-    pub table: Rows,
+    pub table: ResultTable,
     /// What to read from it, a sentence each.
     pub notes: Vec<String>,
     /// The same and more for programs.
@@ -71,13 +72,13 @@ pub struct Findings {
 pub type Keep<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
 
 /// Those who watch a laboratory.
-pub struct Watch<'a> {
+pub struct LabContext<'a> {
     /// Whether to stop and keep what is finished.
     pub stop: &'a dyn Fn() -> bool,
     /// Hears what is going on.
-    pub tell: &'a mut dyn FnMut(&str),
+    pub progress: &'a mut dyn FnMut(&str),
     /// Takes figures.
-    pub keep: &'a mut Keep<'a>,
+    pub save: &'a mut Keep<'a>,
     /// Threads for training; 0 for one a core.
     pub threads: usize,
 }
@@ -86,7 +87,7 @@ pub struct Watch<'a> {
 #[derive(Debug)]
 pub enum LabError {
     /// What was asked for cannot be done.
-    Asked(String),
+    Request(String),
     /// A value was not finite.
     NotFinite(NotFinite),
     /// A figure could not be written.
@@ -96,7 +97,7 @@ pub enum LabError {
 impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asked(why) => f.write_str(why),
+            Self::Request(why) => f.write_str(why),
             Self::NotFinite(e) => e.fmt(f),
             Self::File(e) => e.fmt(f),
         }
@@ -121,7 +122,7 @@ macro_rules! asked {
     ($($error:ty),*) => {$(
         impl From<$error> for LabError {
             fn from(e: $error) -> Self {
-                Self::Asked(e.to_string())
+                Self::Request(e.to_string())
             }
         }
     )*};
@@ -132,7 +133,7 @@ asked!(RecipeError, NetworkError, DataError, EvaluateError);
 /// Refuses values of `option` of which one is there twice.
 fn each_once<T: PartialEq + fmt::Debug>(option: &str, values: &[T]) -> Result<(), LabError> {
     match values.iter().enumerate().find(|(i, v)| values[..*i].contains(v)) {
-        Some((_, twice)) => Err(LabError::Asked(format!("{option}: {twice:?} is named twice; name each once"))),
+        Some((_, twice)) => Err(LabError::Request(format!("{option}: {twice:?} is named twice; name each once"))),
         None => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The smallest playground: G(z) = wz + b against D(x) = sigmoid(ax + c), every number in sight.
-use super::{Findings, LabError, Rows, Watch};
-use crate::data::{Dataset, Source, builtin};
+use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::{Dataset, GaussianMixture};
 use crate::draw::canvas::{AXIS, DARK, FINE, PAPER, SOFT, disc, line, text};
 use crate::draw::{Image, Plot, PlotSeries, animation};
 use crate::philox::Key;
@@ -63,14 +63,12 @@ impl Reading {
 }
 
 /// Plays `steps` steps with the latent at `z`.
-pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn playground(steps: u64, z: f32, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     if !z.is_finite() || f64::from(z.abs()) > REACH {
-        return Err(LabError::Asked(format!("--z {z}: expected a number between -{REACH} and {REACH}")));
+        return Err(LabError::Request(format!("--z {z}: expected a number between -{REACH} and {REACH}")));
     }
     let recipe = Recipe::open("playground-1d", &[])?;
-    let Source::Mixture(mixture) = builtin("bimodal")? else {
-        return Err(LabError::Asked("bimodal are points".into()));
-    };
+    let mixture = GaussianMixture::bimodal();
     let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, steps.max(1), 1)?;
     let [w, b, a, c] = START;
     for (name, pair) in
@@ -82,7 +80,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
     let (every, mut frames) = ((steps / 60).max(1), vec![drawn(&readings[0], z, &mixture)]);
     let mut stopped = false;
     while trainer.step() < steps {
-        if (watch.stop)() {
+        if (context.stop)() {
             stopped = true;
             break;
         }
@@ -93,7 +91,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
         }
         readings.push(reading);
     }
-    let mut table = Rows::new(&[">step", ">G(z)", ">D(G(z))", ">w", ">b", ">a", ">c", "losses"]);
+    let mut table = ResultTable::new(&[">step", ">G(z)", ">D(G(z))", ">w", ">b", ">a", ">c", "losses"]);
     let shown = |r: &&Reading| r.step <= 5 || r.step.is_multiple_of((steps / 10).max(1));
     readings.iter().filter(shown).for_each(|r| table.rows.push(r.row(z)));
     let series = ["w", "b", "a", "c"].iter().enumerate().map(|(i, name)| {
@@ -106,9 +104,9 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
         series: series.collect(),
         ..Plot::default()
     };
-    (watch.keep)("playground.png", &plot.png())?;
-    (watch.keep)("playground.svg", plot.svg().as_bytes())?;
-    (watch.keep)("playground.gif", &animation(&frames, 120))?;
+    (context.save)("playground.png", &plot.png())?;
+    (context.save)("playground.svg", plot.svg().as_bytes())?;
+    (context.save)("playground.gif", &animation(&frames, 120))?;
     let notes = vec![
         "a line cannot make two bumps, and plain gradient descent circles: what one sees is the chase, not its end"
             .to_owned(),
@@ -131,7 +129,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
             })
         })
         .collect();
-    Ok(Findings {
+    Ok(LabResults {
         table,
         notes,
         values: json!({ "lab": "playground", "z": z, "steps": steps, "stopped": stopped }),
@@ -140,7 +138,7 @@ pub fn playground(steps: u64, z: f32, watch: &mut Watch<'_>) -> Result<Findings,
 }
 
 /// Two rows, real and generated, the discriminator over them, and where z is sent.
-fn drawn(reading: &Reading, z: f32, mixture: &crate::data::Mixture) -> Image {
+fn drawn(reading: &Reading, z: f32, mixture: &GaussianMixture) -> Image {
     let (left, right, width) = (96.0, 660.0, 684);
     let across = |x: f64| left + (x.clamp(-REACH, REACH) + REACH) / (2.0 * REACH) * (right - left);
     let mut fine = Image::new(width * FINE, 300 * FINE, PAPER);
@@ -184,8 +182,8 @@ mod tests {
 
     #[test]
     fn the_start_reads_as_it_should_and_the_first_steps_stay_the_same() {
-        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
-        let found = playground(5, 0.0, &mut watch).unwrap();
+        let mut context = LabContext { stop: &|| false, progress: &mut |_| {}, save: &mut |_, _| Ok(()), threads: 1 };
+        let found = playground(5, 0.0, &mut context).unwrap();
         let start: Vec<_> = found.table.rows[0].iter().map(String::as_str).collect();
         assert_eq!(start, ["0", "0.000", "0.500", "0.6000", "0.0000", "0.5000", "0.0000", "No updates yet."]);
         assert_eq!(found.table.rows.len(), 6);
@@ -194,7 +192,7 @@ mod tests {
         let told = &found.values["steps"];
         assert!((told[0]["judged"].as_f64().unwrap() - 0.5).abs() < 1e-6 && told[0]["discriminator_loss"].is_null());
         assert!(told[5]["discriminator_loss"].as_f64().unwrap() > 0.5 && told[5]["made"] == told[5]["b"]);
-        assert!(playground(1, 9.0, &mut watch).unwrap_err().to_string().contains("--z 9"));
+        assert!(playground(1, 9.0, &mut context).unwrap_err().to_string().contains("--z 9"));
     }
 
     /// w, b, a and c after each of the first five steps of seed 1.

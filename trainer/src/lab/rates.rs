@@ -1,7 +1,7 @@
 //! A sweep over step sizes: discriminator's against generator's, what a method makes of a mixture at each pair.
-use super::points::{Done, run};
-use super::{Findings, LabError, Rows, Watch, each_once};
-use crate::data::{Source, builtin};
+use super::point_run::{FinishedRun, run};
+use super::{LabContext, LabError, LabResults, ResultTable, each_once};
+use crate::data::{AnyDataset, BuiltinDataset};
 use crate::draw::Image;
 use crate::draw::canvas::{DARK, PAPER, SOFT, text};
 use crate::recipe::Recipe;
@@ -20,7 +20,7 @@ const FULL: [u8; 3] = [96, 165, 250];
 
 /// What to sweep.
 #[derive(Clone, Debug)]
-pub struct Rates {
+pub struct RateGridOptions {
     /// "ring", "grid" or "bimodal-1d", with methods behind a `+` if wanted.
     pub recipe: String,
     /// The discriminator's step sizes.
@@ -34,11 +34,11 @@ pub struct Rates {
 }
 
 /// Trains with every pair of step sizes and measures.
-pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn rates(asked: &RateGridOptions, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     for (option, rates) in [("--discriminator", &asked.discriminator), ("--generator", &asked.generator)] {
         each_once(option, rates)?;
         if let Some(rate) = rates.iter().find(|r| !(**r > 0.0 && r.is_finite())) {
-            return Err(LabError::Asked(format!("{option} {rate:?}: expected positive numbers, as 1e-4,1e-3")));
+            return Err(LabError::Request(format!("{option} {rate:?}: expected positive numbers, as 1e-4,1e-3")));
         }
     }
     // All recipes are opened before anything is trained.
@@ -54,12 +54,14 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
     let pairs = asked.discriminator.iter().flat_map(|c| asked.generator.iter().map(move |g| (*c, *g)));
     let recipes = pairs.map(|(c, g)| open(c, g)).collect::<Result<Vec<_>, _>>()?;
     let source = recipes.first().map(|r| r.2.data.source.clone()).unwrap_or_default();
-    let Source::Mixture(mixture) = builtin(&source)? else {
-        return Err(LabError::Asked(format!("{}: its data are no points; try ring or grid", asked.recipe)));
+    let Some(AnyDataset::Mixture(mixture)) =
+        BuiltinDataset::from_name(&source).map(BuiltinDataset::open).transpose()?
+    else {
+        return Err(LabError::Request(format!("{}: its data are no points; try ring or grid", asked.recipe)));
     };
     let (mut found, mut stopped) = (Vec::new(), false);
     for (discriminator, generator, recipe) in &recipes {
-        let Some((done, _)) = run(recipe, 1, &mixture, None, watch)? else {
+        let Some((done, _)) = run(recipe, 1, &mixture, None, context)? else {
             stopped = true;
             break;
         };
@@ -69,13 +71,13 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
             Some(step) => format!("diverged at step {step}"),
             None => format!("{modes}/{of} modes, {share:.1} %"),
         };
-        (watch.tell)(&format!("discriminator {discriminator:?}, generator {generator:?}: {found_there}"));
+        (context.progress)(&format!("discriminator {discriminator:?}, generator {generator:?}: {found_there}"));
         found.push(done);
     }
     let width = asked.generator.len();
     let headings =
         ["discriminator's rate".to_owned()].into_iter().chain(asked.generator.iter().map(|g| format!(">G {g:?}")));
-    let mut table = Rows { headings: headings.collect(), rows: Vec::new() };
+    let mut table = ResultTable { headings: headings.collect(), rows: Vec::new() };
     for (row, discriminator) in found.chunks(width.max(1)).zip(&asked.discriminator) {
         let mut cells = vec![format!("{discriminator:?}")];
         cells.extend(row.iter().map(told));
@@ -83,7 +85,7 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
         table.rows.push(cells);
     }
     if !found.is_empty() {
-        (watch.keep)("rates.png", &figure(asked, &found).png())?;
+        (context.save)("rates.png", &figure(asked, &found).png())?;
     }
     let runs = recipes.iter().zip(&found).map(|((discriminator, generator, _), done)| {
         json!({
@@ -107,10 +109,10 @@ pub fn rates(asked: &Rates, watch: &mut Watch<'_>) -> Result<Findings, LabError>
         "{}, {} steps, seed 1: modes found, and the share of points within 3 sigma of one, %",
         asked.recipe, asked.steps
     );
-    Ok(Findings { table, notes: vec![note], values, stopped })
+    Ok(LabResults { table, notes: vec![note], values, stopped })
 }
 
-fn told(done: &Done) -> String {
+fn told(done: &FinishedRun) -> String {
     if done.diverged.is_some() {
         return "diverged".into();
     }
@@ -118,7 +120,7 @@ fn told(done: &Done) -> String {
 }
 
 /// A field for each pair, the bluer the more points are right.
-fn figure(asked: &Rates, found: &[Done]) -> Image {
+fn figure(asked: &RateGridOptions, found: &[FinishedRun]) -> Image {
     let (columns, rows) = (asked.generator.len(), asked.discriminator.len());
     // Wide enough for the words above, however few the columns.
     let width = (LEFT + columns * CELL.0 + 24).max(WIDTH);
@@ -157,19 +159,19 @@ mod tests {
     #[test]
     fn every_pair_of_rates_is_measured_and_bad_ones_are_refused_before_training() {
         let mut kept = Vec::new();
-        let mut keep = |name: &str, bytes: &[u8]| {
+        let mut save = |name: &str, bytes: &[u8]| {
             kept.push((name.to_owned(), bytes.len()));
             Ok(())
         };
-        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut keep, threads: 1 };
-        let mut asked = Rates {
+        let mut context = LabContext { stop: &|| false, progress: &mut |_| {}, save: &mut save, threads: 1 };
+        let mut asked = RateGridOptions {
             recipe: "bimodal-1d".into(),
             discriminator: vec![1e-7, 3e-3],
             generator: vec![1e-3, 1e-7, 3e-3],
             steps: 300,
             settings: vec!["train.ema=0".into()],
         };
-        let found = rates(&asked, &mut watch).unwrap();
+        let found = rates(&asked, &mut context).unwrap();
         assert_eq!((found.table.headings.len(), found.table.rows.len()), (4, 2));
         let runs = found.values["runs"].as_array().unwrap();
         assert_eq!(runs.len(), 6);
@@ -178,16 +180,17 @@ mod tests {
         assert!(quality(5) > quality(2) + 0.1 && quality(5) > quality(4) + 0.1, "{runs:?}");
         for (bad, why) in [(-1.0, "--generator -1.0"), (f32::NAN, "--generator NaN"), (1e-3, "named twice")] {
             asked.generator.push(bad);
-            assert!(rates(&asked, &mut watch).unwrap_err().to_string().contains(why), "{bad}");
+            assert!(rates(&asked, &mut context).unwrap_err().to_string().contains(why), "{bad}");
             asked.generator.pop();
         }
         // A rate at which everything bursts is a result, and the rest is measured too.
-        let huge = Rates { discriminator: vec![3e-3], generator: vec![1e30, 3e-3], steps: 20, ..asked.clone() };
-        let found = rates(&huge, &mut watch).unwrap();
+        let huge =
+            RateGridOptions { discriminator: vec![3e-3], generator: vec![1e30, 3e-3], steps: 20, ..asked.clone() };
+        let found = rates(&huge, &mut context).unwrap();
         assert_eq!(found.table.rows[0][1], "diverged");
         assert!(found.values["runs"][0]["diverged"].is_u64() && found.values["runs"][1]["diverged"].is_null());
         asked.recipe = "faces".into();
-        assert!(rates(&asked, &mut watch).unwrap_err().to_string().contains("try ring or grid"));
+        assert!(rates(&asked, &mut context).unwrap_err().to_string().contains("try ring or grid"));
         assert_eq!(kept.len(), 2);
         assert!(kept[0].0 == "rates.png" && kept[0].1 > 500, "{kept:?}");
     }

@@ -1,6 +1,6 @@
 //! Stacked digits: three digits as red, green and blue, a thousand modes, counted by a digit classifier.
-use super::{Findings, LabError, Rows, Watch};
-use crate::data::{Dataset, Pictures, Source, builtin};
+use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::{self, Dataset, ImageDataset};
 use crate::evaluate::{DigitReader, to_bytes};
 use crate::metrics::kl_to_uniform;
 use crate::philox::Key;
@@ -29,7 +29,7 @@ const PIXELS: usize = SIDE * SIDE;
 
 /// How to train.
 #[derive(Clone, Debug)]
-pub struct Stacked {
+pub struct StackedOptions {
     /// Seed of the run.
     pub seed: u64,
     /// Steps, if not the recipe's.
@@ -40,12 +40,12 @@ pub struct Stacked {
 
 /// Three random digits of a set as one picture of three channels; never the same twice, as good as.
 #[derive(Clone, Debug)]
-struct Stack {
-    digits: Pictures,
+struct StackedDigits {
+    digits: ImageDataset,
     shape: [usize; 3],
 }
 
-impl Dataset for Stack {
+impl Dataset for StackedDigits {
     fn name(&self) -> &str {
         "stacked digits"
     }
@@ -87,27 +87,25 @@ impl Dataset for Stack {
 }
 
 /// Trains on stacked digits and counts modes.
-pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn stacked(asked: &StackedOptions, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let own = SETTINGS.iter().map(|s| (*s).to_owned());
     let mut recipe = Recipe::open("digits", &own.chain(asked.settings.iter().cloned()).collect::<Vec<_>>())?;
     if let Some(steps) = asked.steps {
         recipe.train.steps = steps;
     }
     if recipe.train.steps == 0 {
-        return Err(LabError::Asked(
+        return Err(LabError::Request(
             "--steps 0: expected 1 or more, as an untrained generator has no modes to count".into(),
         ));
     }
     if let Some(other) = asked.settings.iter().find(|s| s.trim_start().starts_with("data.")) {
-        return Err(LabError::Asked(format!(
+        return Err(LabError::Request(format!(
             "--set {other}: the data of this laboratory are stacked digits; leave it away"
         )));
     }
-    let Source::Pictures(digits) = builtin("digits")? else {
-        return Err(LabError::Asked("digits are pictures".into()));
-    };
-    let mut reader = DigitReader::new(&digits, watch.threads);
-    let stack = Stack { digits, shape: [SIDE, SIDE, 3] };
+    let digits = data::digits()?;
+    let mut reader = DigitReader::new(&digits, context.threads);
+    let stack = StackedDigits { digits, shape: [SIDE, SIDE, 3] };
     // What real data gets, under the same classifier and as many samples.
     let real = {
         let mut values = vec![0.0; SAMPLES * 3 * PIXELS];
@@ -115,10 +113,10 @@ pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabEr
         Count::of(&mut reader, &to_bytes(&values, (-1.0, 1.0)))
     };
     let steps = recipe.train.steps;
-    let mut trainer = Trainer::new(recipe.clone(), Box::new(stack), asked.seed, steps, watch.threads)?;
+    let mut trainer = Trainer::new(recipe.clone(), Box::new(stack), asked.seed, steps, context.threads)?;
     let (start, mut curve, mut stopped) = (Instant::now(), Vec::new(), false);
     while trainer.step() < steps {
-        if (watch.stop)() {
+        if (context.stop)() {
             stopped = true;
             break;
         }
@@ -127,19 +125,19 @@ pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabEr
         if step.is_multiple_of(recipe.train.save_every) && step < steps {
             let count = Count::of(&mut reader, &drawn(&mut trainer, GLANCE));
             let seconds = start.elapsed().as_secs_f64();
-            (watch.tell)(&format!(
+            (context.progress)(&format!(
                 "step {step} of {steps}: {} modes and KL {:.3} in {GLANCE} pictures, {seconds:.0} s",
                 count.modes, count.kl
             ));
             curve.push(json!({ "step": step, "seconds": seconds, "modes": count.modes, "rkl": count.kl }));
-            (watch.keep)("stacked.png", &picture(&mut trainer))?;
+            (context.save)("stacked.png", &picture(&mut trainer))?;
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    (watch.tell)(&format!("counting the modes of {SAMPLES} pictures"));
+    (context.progress)(&format!("counting the modes of {SAMPLES} pictures"));
     let made = Count::of(&mut reader, &drawn(&mut trainer, SAMPLES));
-    (watch.keep)("stacked.png", &picture(&mut trainer))?;
-    let mut table = Rows::new(&["pictures", ">of", ">modes of 1000", ">KL to uniform"]);
+    (context.save)("stacked.png", &picture(&mut trainer))?;
+    let mut table = ResultTable::new(&["pictures", ">of", ">modes of 1000", ">KL to uniform"]);
     for (name, count) in [("real", &real), ("generated", &made)] {
         table.push([name.into(), SAMPLES.to_string(), count.modes.to_string(), format!("{:.4}", count.kl)]);
     }
@@ -162,7 +160,7 @@ pub fn stacked(asked: &Stacked, watch: &mut Watch<'_>) -> Result<Findings, LabEr
         "curve": curve,
         "stopped": stopped,
     });
-    Ok(Findings { table, notes, values, stopped })
+    Ok(LabResults { table, notes, values, stopped })
 }
 
 fn drawn(trainer: &mut Trainer, n: usize) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Symmetry: a generator of pictures that are their own mirror images, and how often it gets the halves unlike.
 use super::counting::{JUDGED, PICTURES, SIDE, sheet, watched};
-use super::{Findings, LabError, Rows, Watch};
-use crate::data::Pictures;
+use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::ImageDataset;
 use crate::draw::{Plot, PlotSeries};
 use crate::philox::Key;
 use serde_json::json;
@@ -12,7 +12,7 @@ const DISCS: usize = 3;
 const UNLIKE: f64 = 0.1;
 
 /// Pictures of discs and their mirror images.
-fn mirrored() -> Pictures {
+fn mirrored() -> ImageDataset {
     let mut pixels = Vec::with_capacity(PICTURES * SIDE * SIDE);
     for index in 0..PICTURES {
         let mut random = [0.0; 3 * DISCS];
@@ -27,7 +27,7 @@ fn mirrored() -> Pictures {
             pixels.push((255.0 * cover) as u8);
         }
     }
-    Pictures::new("mirrored discs", (SIDE, SIDE, 1), pixels, None).expect("every picture was drawn in full")
+    ImageDataset::new("mirrored discs", (SIDE, SIDE, 1), pixels, None).expect("every picture was drawn in full")
 }
 
 /// Share of the bright pixels whose mirror image is dark; 0 without bright ones.
@@ -50,41 +50,41 @@ fn judged(bytes: &[u8]) -> (f64, f64) {
 }
 
 /// Trains on mirrored pictures for `steps` steps and compares halves.
-pub fn symmetry(steps: u64, watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn symmetry(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let data = mirrored();
     let real: Vec<u8> = (0..JUDGED).flat_map(|i| data.bytes(i).to_vec()).collect();
-    let mut table = Rows::new(&["pictures", ">unlike pixels %", ">wrong pictures %"]);
+    let mut table = ResultTable::new(&["pictures", ">unlike pixels %", ">wrong pictures %"]);
     let mut add = |name: String, (pixels, pictures): (f64, f64)| {
         table.push([name, format!("{:.1}", 100.0 * pixels), format!("{:.1}", 100.0 * pictures)]);
     };
     add("real".into(), judged(&real));
     let (mut curve, mut told) = (Vec::new(), Vec::new());
-    let (bytes, stopped) = watched("symmetry", data, steps, watch, &mut |step, bytes, watch| {
+    let (bytes, stopped) = watched("symmetry", data, steps, context, &mut |step, bytes, context| {
         let found = judged(bytes);
-        (watch.tell)(&format!("step {step}: {:.1} % of the pictures wrong", 100.0 * found.1));
+        (context.progress)(&format!("step {step}: {:.1} % of the pictures wrong", 100.0 * found.1));
         curve.push((step as f64, 100.0 * found.1));
         told.push(json!({ "step": step, "unlike": found.0, "wrong": found.1 }));
         add(format!("step {step}"), found);
     })?;
     if !bytes.is_empty() {
-        (watch.keep)("symmetry-real.png", &sheet(&real))?;
-        (watch.keep)("symmetry-generated.png", &sheet(&bytes))?;
+        (context.save)("symmetry-real.png", &sheet(&real))?;
+        (context.save)("symmetry-generated.png", &sheet(&bytes))?;
         let plot = Plot {
-            title: "Pictures whose halves are unlike".into(),
+            title: "Images whose halves differ".into(),
             x_label: "step".into(),
             y_label: "%".into(),
             series: vec![PlotSeries::new("generated", curve)],
             ..Plot::default()
         };
-        (watch.keep)("symmetry.png", &plot.png())?;
-        (watch.keep)("symmetry.svg", plot.svg().as_bytes())?;
+        (context.save)("symmetry.png", &plot.png())?;
+        (context.save)("symmetry.svg", plot.svg().as_bytes())?;
     }
     let notes = vec![format!(
         "a picture is wrong when {:.0} % of its bright pixels or more have a dark mirror image; a convolution sees what is near, \
          and mirror images are far apart",
         100.0 * UNLIKE
     )];
-    Ok(Findings { table, notes, values: json!({ "lab": "symmetry", "looks": told, "stopped": stopped }), stopped })
+    Ok(LabResults { table, notes, values: json!({ "lab": "symmetry", "looks": told, "stopped": stopped }), stopped })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What the theory of Goodfellow et al. 2014 says, checked in numbers: the best discriminator, C(G), the game, its optimum.
-use super::{Findings, LabError, Rows, Watch};
+use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::draw::{Plot, PlotSeries};
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Program, Store};
@@ -41,8 +41,8 @@ pub(super) fn criterion(p: &[f64], q: &[f64], dx: f64) -> f64 {
 }
 
 /// Checks the theory and draws it.
-pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
-    let mut table = Rows::new(&["statement", ">found", ">bound", "holds"]);
+pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
+    let mut table = ResultTable::new(&["statement", ">found", ">bound", "holds"]);
     let mut row = |statement: &str, found: f64, bound: f64, holds: bool| {
         let word = if holds { "yes" } else { "no" };
         table.push([statement.into(), format!("{found:.3e}"), format!("{bound:.0e}"), word.into()]);
@@ -71,10 +71,10 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         y_label: "C(G) + log 4".into(),
         series,
     };
-    (watch.keep)("descent.png", &plot.png())?;
-    (watch.keep)("descent.svg", plot.svg().as_bytes())?;
-    (watch.tell)("training a discriminator against a generator that stands still");
-    let error = best_discriminator(watch)?;
+    (context.save)("descent.png", &plot.png())?;
+    (context.save)("descent.svg", plot.svg().as_bytes())?;
+    (context.progress)("training a discriminator against a generator that stands still");
+    let error = best_discriminator(context)?;
     values.extend(error.map(|error| row("D against p/(p+q), largest error", error, 0.03, error < 0.03)));
     let notes = vec![
         "at the equilibrium D is 1/2 everywhere: its loss is 2 ln 2 = 1.386 (0.693 where the two halves are averaged), G's is ln 2 = 0.693"
@@ -83,11 +83,11 @@ pub fn theory(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
     ];
     let stopped = error.is_none();
     let values = json!({ "lab": "theory", "statements": values, "stopped": stopped });
-    Ok(Findings { table, notes, values, stopped })
+    Ok(LabResults { table, notes, values, stopped })
 }
 
 /// Trains a discriminator on two known Gaussians: its largest error against p/(p+q) where there is mass; nothing when it was stopped.
-fn best_discriminator(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
+fn best_discriminator(context: &mut LabContext<'_>) -> Result<Option<f64>, LabError> {
     let network = Discriminator::Mlp { hidden: vec![64, 64], fourier_features: 0 }.network(&[1], Judging::default())?;
     let optimizer = Optimizer {
         kind: Kind::Adam,
@@ -123,11 +123,11 @@ fn best_discriminator(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
     let bound = network.bind(&mut seen, weights);
     let scores = network.trace(&mut seen, &bound, x, Mode::Train).output();
     let judged = seen.unary(Unary::Sigmoid, scores);
-    let mut cpu = Cpu::new(watch.threads);
+    let mut cpu = Cpu::new(context.threads);
     cpu.load(vec![Program::new("discriminator step", &g, &[]), Program::new("look", &seen, &[judged])], store);
     let schedule = Schedule::Linear { from: 0.3, to: 0.0 };
     for step in 0..STEPS {
-        if (watch.stop)() {
+        if (context.stop)() {
             return Ok(None);
         }
         let s = optimizer.scalars(step + 1, schedule.factor(step, STEPS), false);
@@ -152,8 +152,8 @@ fn best_discriminator(watch: &mut Watch<'_>) -> Result<Option<f64>, LabError> {
         ],
         ..Plot::default()
     };
-    (watch.keep)("dstar.png", &plot.png())?;
-    (watch.keep)("dstar.svg", plot.svg().as_bytes())?;
+    (context.save)("dstar.png", &plot.png())?;
+    (context.save)("dstar.svg", plot.svg().as_bytes())?;
     let errors = at.iter().zip(&learned).filter(|(x, _)| p(x) + q(x) > 0.04);
     Ok(Some(errors.map(|(x, d)| (d - best(p(x), q(x))).abs()).fold(0.0, f64::max)))
 }
@@ -222,22 +222,22 @@ mod tests {
     #[test]
     fn every_statement_of_the_theory_holds() {
         let mut kept = Vec::new();
-        let mut watch = Watch {
+        let mut context = LabContext {
             stop: &|| false,
-            tell: &mut |_| {},
-            keep: &mut |name, _| {
+            progress: &mut |_| {},
+            save: &mut |name, _| {
                 kept.push(name.to_owned());
                 Ok(())
             },
             threads: 1,
         };
-        let found = theory(&mut watch).unwrap();
+        let found = theory(&mut context).unwrap();
         assert_eq!(found.table.rows.len(), 7);
         assert!(found.table.rows.iter().all(|r| r[3] == "yes"), "{:?}", found.table);
         assert!(kept.contains(&"dstar.png".to_owned()));
         // What needs no training is there after an early stop too.
-        let mut watch = Watch { stop: &|| true, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
-        let found = theory(&mut watch).unwrap();
+        let mut context = LabContext { stop: &|| true, progress: &mut |_| {}, save: &mut |_, _| Ok(()), threads: 1 };
+        let found = theory(&mut context).unwrap();
         assert!(found.stopped && found.table.rows.len() == 6 && found.values["stopped"] == true);
     }
 }

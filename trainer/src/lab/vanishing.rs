@@ -1,6 +1,6 @@
 //! A discriminator that is too good: how the generator's gradient dies, and what keeps it alive.
-use super::{Findings, LabError, Rows, Watch};
-use crate::data::{Source, builtin};
+use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::GaussianMixture;
 use crate::draw::{Plot, PlotSeries};
 use crate::loss::Loss;
 use crate::recipe::Recipe;
@@ -17,16 +17,17 @@ const WAYS: [&str; 8] =
 const DRAWN: [&str; 6] = ["minimax", "non-saturating", "noise", "wasserstein-gp", "least-squares", "relativistic"];
 
 /// Trains discriminators against a generator that stands still, and measures its gradient.
-pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
+pub fn vanishing(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let last = LOOKS[LOOKS.len() - 1];
-    let mut table = Rows::new(&["method", ">D(G(z)) at 800", ">gradient of G at 0", ">at 50", ">at 800", ">kept"]);
+    let mut table =
+        ResultTable::new(&["method", ">D(G(z)) at 800", ">gradient of G at 0", ">at 50", ">at 800", ">kept"]);
     let (mut values, mut series, mut stopped) = (Vec::new(), Vec::new(), false);
     for way in WAYS {
-        if (watch.stop)() {
+        if (context.stop)() {
             stopped = true;
             break;
         }
-        (watch.tell)(way);
+        (context.progress)(way);
         let settings = [
             "data.scale=4",
             "train.discriminator_steps=1",
@@ -37,8 +38,8 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         // Noise that reaches as far as the gap does.
         settings.extend((way == "noise").then(|| "technique.noise=2".to_owned()));
         let recipe = Recipe::open(&format!("bimodal-1d+{way}"), &settings)?;
-        let Source::Mixture(mixture) = builtin("bimodal")? else { return Err(LabError::Asked("points".into())) };
-        let mut trainer = Trainer::new(recipe, Box::new(mixture), 1, last + 1, watch.threads)?;
+        let mixture = GaussianMixture::bimodal();
+        let mut trainer = Trainer::new(recipe, Box::new(mixture), 1, last + 1, context.threads)?;
         let mut seen = Vec::new();
         for step in 0..=last {
             if LOOKS.contains(&step) {
@@ -85,12 +86,17 @@ pub fn vanishing(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
         y_label: "length of G's gradient".into(),
         series,
     };
-    (watch.keep)("vanishing.png", &plot.png())?;
-    (watch.keep)("vanishing.svg", plot.svg().as_bytes())?;
+    (context.save)("vanishing.png", &plot.png())?;
+    (context.save)("vanishing.svg", plot.svg().as_bytes())?;
     let notes = vec![
         "minimax dies with the discriminator's certainty; the others keep a slope (Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017)".to_owned(),
     ];
-    Ok(Findings { table, notes, values: json!({ "lab": "vanishing", "methods": values, "stopped": stopped }), stopped })
+    Ok(LabResults {
+        table,
+        notes,
+        values: json!({ "lab": "vanishing", "methods": values, "stopped": stopped }),
+        stopped,
+    })
 }
 
 #[cfg(test)]
@@ -99,8 +105,8 @@ mod tests {
 
     #[test]
     fn the_minimax_gradient_dies_and_remedies_keep_theirs() {
-        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
-        let found = vanishing(&mut watch).unwrap();
+        let mut context = LabContext { stop: &|| false, progress: &mut |_| {}, save: &mut |_, _| Ok(()), threads: 1 };
+        let found = vanishing(&mut context).unwrap();
         let kept = |name: &str| {
             let all = found.values["methods"].as_array().unwrap();
             all.iter().find(|m| m["method"] == name).unwrap()["kept"].as_f64().unwrap()

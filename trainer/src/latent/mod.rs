@@ -4,10 +4,10 @@ mod project;
 mod text;
 mod wish;
 
-pub use path::{Path, between};
+pub use path::{Interpolation, between};
 pub use project::{Found, Options, Projector, Subject};
-pub use text::{Kept, LatentsError};
-pub use wish::Wish;
+pub use text::{LatentsError, StoredLatent};
+pub use wish::ProjectionTarget;
 
 /// Latent numbers are whole on devices: so many of them are 1.
 pub const ONE: f32 = 32.0;

@@ -2,7 +2,7 @@
 
 /// How the way from one latent to the next is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
+pub enum Interpolation {
     /// Straight on. The middle is nearer to the origin than latents usually are, and pictures there are plainer.
     Linear,
     /// On the arc between the two, the length going straight from one's to the other's (White 2016, "Sampling generative networks").
@@ -16,13 +16,13 @@ pub enum Path {
 /// Points are of one length; one point is its own way, and `steps` counts from 1.
 ///
 /// ```
-/// use ganlet_trainer::latent::{Path, between};
-/// let way = between(&[vec![0.0, 2.0], vec![4.0, 0.0]], 4, Path::Linear);
+/// use ganlet_trainer::latent::{Interpolation, between};
+/// let way = between(&[vec![0.0, 2.0], vec![4.0, 0.0]], 4, Interpolation::Linear);
 /// assert_eq!(way.len(), 5);
 /// assert_eq!(way[1], [1.0, 1.5]);
 /// ```
 #[track_caller]
-pub fn between(points: &[Vec<f32>], steps: usize, path: Path) -> Vec<Vec<f32>> {
+pub fn between(points: &[Vec<f32>], steps: usize, path: Interpolation) -> Vec<Vec<f32>> {
     assert!(points.windows(2).all(|p| p[0].len() == p[1].len()), "points of one latent space");
     let mut way = Vec::new();
     for (i, ends) in points.windows(2).enumerate() {
@@ -31,9 +31,9 @@ pub fn between(points: &[Vec<f32>], steps: usize, path: Path) -> Vec<Vec<f32>> {
         for step in 0..steps.max(1) {
             let t = step as f32 / steps.max(1) as f32;
             way.push(match path {
-                Path::Linear => mixed(a, b, 1.0 - t, t),
-                Path::Spherical => spherical(a, b, t),
-                Path::Spline => spline([before, a, b, after], t),
+                Interpolation::Linear => mixed(a, b, 1.0 - t, t),
+                Interpolation::Spherical => spherical(a, b, t),
+                Interpolation::Spline => spline([before, a, b, after], t),
             });
         }
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn every_path_goes_through_every_point() {
-        for path in [Path::Linear, Path::Spherical, Path::Spline] {
+        for path in [Interpolation::Linear, Interpolation::Spherical, Interpolation::Spline] {
             let (points, way) = (points(), between(&points(), 7, path));
             assert_eq!(way.len(), 3 * 7 + 1);
             for (i, point) in points.iter().enumerate() {
@@ -99,7 +99,7 @@ mod tests {
             let way = between(&points(), steps, path);
             way.windows(2).map(|w| length(&mixed(&w[0], &w[1], 1.0, -1.0))).fold(0.0, f32::max)
         };
-        for path in [Path::Linear, Path::Spherical, Path::Spline] {
+        for path in [Interpolation::Linear, Interpolation::Spherical, Interpolation::Spline] {
             let ratio = longest(path, 16) / longest(path, 32);
             assert!((1.9..2.1).contains(&ratio), "{path:?}: {ratio}");
         }
@@ -110,22 +110,24 @@ mod tests {
         let points = points();
         let middle = |path| length(&between(&points[..2], 2, path)[1]);
         let mean = (length(&points[0]) + length(&points[1])) / 2.0;
-        assert!((middle(Path::Spherical) / mean - 1.0).abs() < 1e-3);
-        assert!(middle(Path::Linear) < 0.85 * mean);
+        assert!((middle(Interpolation::Spherical) / mean - 1.0).abs() < 1e-3);
+        assert!(middle(Interpolation::Linear) < 0.85 * mean);
         let (plus, minus) = (vec![1.0, 0.0], vec![-1.0, 0.0]);
-        assert_eq!(between(&[plus, minus], 2, Path::Spherical)[1], [0.0, 0.0]);
-        assert!(between(&[vec![0.0, 0.0], vec![1.0, 0.0]], 2, Path::Spherical)[1].iter().all(|v| v.is_finite()));
+        assert_eq!(between(&[plus, minus], 2, Interpolation::Spherical)[1], [0.0, 0.0]);
+        assert!(
+            between(&[vec![0.0, 0.0], vec![1.0, 0.0]], 2, Interpolation::Spherical)[1].iter().all(|v| v.is_finite())
+        );
     }
 
     #[test]
     fn a_spline_has_no_corners() {
         let steps = 200;
-        let way = between(&points(), steps, Path::Spline);
+        let way = between(&points(), steps, Interpolation::Spline);
         let turn = |way: &[Vec<f32>]| {
             let (a, b) = (mixed(&way[1], &way[0], 1.0, -1.0), mixed(&way[2], &way[1], 1.0, -1.0));
             length(&mixed(&a, &b, 1.0, -1.0)) / length(&a)
         };
-        let straight = between(&points(), steps, Path::Linear);
+        let straight = between(&points(), steps, Interpolation::Linear);
         assert!(turn(&straight[steps - 1..]) > 0.5);
         assert!(turn(&way[steps - 1..]) < 0.05);
     }

@@ -1,5 +1,5 @@
 //! Latents for wished-for pictures: gradient descent through the generator, from several starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
-use super::wish::Wish;
+use super::wish::ProjectionTarget;
 use super::{END, ONE, numbers, of_seed, rounded};
 use crate::evaluate::{FeatureNetwork, to_bytes};
 use crate::exec::cpu::Cpu;
@@ -154,7 +154,7 @@ impl Projector {
     #[track_caller]
     pub fn search(
         &mut self,
-        wish: &Wish,
+        wish: &ProjectionTarget,
         class: usize,
         from: Option<&[i8]>,
         options: &Options,
@@ -173,7 +173,7 @@ impl Projector {
     fn descend(
         &mut self,
         fixed: &Fixed,
-        wish: &Wish,
+        wish: &ProjectionTarget,
         starts: Vec<f32>,
         options: &Options,
         progress: &mut dyn FnMut(usize, usize, f32) -> bool,
@@ -238,7 +238,7 @@ impl Projector {
     }
 
     /// Keeps what is better than what each search had.
-    fn keep(&self, best: &mut Vec<Found>, z: &[f32], losses: &[f32], wish: &Wish) {
+    fn keep(&self, best: &mut Vec<Found>, z: &[f32], losses: &[f32], wish: &ProjectionTarget) {
         let size: usize = self.shape.iter().product();
         let pictures = self.cpu.output(0, PICTURES).chunks_exact(size);
         for (i, ((z, &loss), values)) in z.chunks_exact(self.latent).zip(losses).zip(pictures).enumerate() {
@@ -269,7 +269,7 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn new(projector: &Projector, wish: &Wish, class: usize, options: &Options) -> Self {
+    fn new(projector: &Projector, wish: &ProjectionTarget, class: usize, options: &Options) -> Self {
         let [_, width, channels] = wish.shape;
         let count = projector.inputs - projector.latent;
         let row: Vec<f32> = (0..count).map(|c| f32::from(u8::from(c == class))).collect();
@@ -339,7 +339,7 @@ fn feature_distance(
 }
 
 /// PSNR of the pixels that are wished for, in dB; that of equal pictures where none is.
-fn wished_psnr(picture: &[u8], wish: &Wish) -> f64 {
+fn wished_psnr(picture: &[u8], wish: &ProjectionTarget) -> f64 {
     let channels = wish.shape[2];
     let bytes = to_bytes(&wish.target, (-1.0, 1.0));
     let counted = |bytes: &[u8]| -> Vec<u8> {
@@ -378,14 +378,14 @@ mod tests {
         let (net, weights) = generator();
         let features = FeatureNetwork::of(&blobs(8, 8, 1, 64, 1));
         let mut projector = Projector::new(subject(&net, &weights), features.as_ref(), 4, 1);
-        let flat = Wish::picture(&[128; 64], [8, 8, 1]);
+        let flat = ProjectionTarget::picture(&[128; 64], [8, 8, 1]);
         let options = Options { restarts: 4, ..Options::default() };
         // What a known latent draws, by the projector itself.
         let known = of_seed(77_777, 6);
         let none = Options { steps: 0, ..options };
         let drawn = projector.search(&flat, 0, Some(&known), &none, &mut |_, _, _| true);
         assert_eq!(drawn[0].latent, known);
-        let wish = Wish::picture(&drawn[0].picture, [8, 8, 1]);
+        let wish = ProjectionTarget::picture(&drawn[0].picture, [8, 8, 1]);
         let found = projector.search(&wish, 0, None, &options, &mut |_, _, _| true);
         assert!(found[0].psnr_db > 35.0, "{} dB", found[0].psnr_db);
         assert!(found.windows(2).all(|f| f[0].loss <= f[1].loss));
@@ -398,13 +398,13 @@ mod tests {
         let mut projector = Projector::new(subject(&net, &weights), None, 4, 1);
         let mut strokes = vec![0; 8 * 8 * 4];
         strokes[..4].copy_from_slice(&[255, 255, 255, 255]);
-        let wish = Wish::strokes(&strokes, [8, 8, 1]);
+        let wish = ProjectionTarget::strokes(&strokes, [8, 8, 1]);
         let options = Options { restarts: 4, steps: 150, seeds: 1, ..Options::default() };
         let bright = projector.search(&wish, 0, None, &options, &mut |_, _, _| true);
         assert!(bright[0].picture[0] > 230, "{}", bright[0].picture[0]);
         let mut line = vec![0; 8 * 8 * 4];
         (0..8).for_each(|y| line[(y * 8 + 3) * 4 + 3] = 255);
-        let edged = Wish::strokes(&[0; 256], [8, 8, 1]).with_edges(&line);
+        let edged = ProjectionTarget::strokes(&[0; 256], [8, 8, 1]).with_edges(&line);
         let found = projector.search(&edged, 0, None, &options, &mut |_, _, _| true);
         let steep = |p: &[u8]| (0..8).map(|y| f64::from(p[y * 8 + 3].abs_diff(p[y * 8 + 4]))).sum::<f64>() / 8.0;
         let before = projector.search(&edged, 0, None, &Options { steps: 0, ..options }, &mut |_, _, _| true);
@@ -416,7 +416,7 @@ mod tests {
     fn staying_keeps_a_latent_near_its_start() {
         let (net, weights) = generator();
         let mut projector = Projector::new(subject(&net, &weights), None, 1, 1);
-        let (start, wish) = (of_seed(3, 6), Wish::picture(&[255; 64], [8, 8, 1]));
+        let (start, wish) = (of_seed(3, 6), ProjectionTarget::picture(&[255; 64], [8, 8, 1]));
         let far = |projector: &mut Projector, stay| {
             let options = Options { restarts: 1, steps: 100, stay, ..Options::default() };
             let found = projector.search(&wish, 0, Some(&start), &options, &mut |_, _, _| true);

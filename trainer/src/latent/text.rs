@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A kept latent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredLatent {
     /// The numbers, 32 standing for 1.
     pub values: Vec<i8>,
     /// The class, of a generator that has any.
@@ -33,14 +33,14 @@ impl fmt::Display for LatentsError {
 
 impl std::error::Error for LatentsError {}
 
-impl Kept {
+impl StoredLatent {
     /// Reads the latents of a text; what follows a `#` is left out, and so are empty lines.
     ///
     /// ```
-    /// use ganlet_trainer::latent::Kept;
-    /// let kept = Kept::read("# two numbers\n12 -3\nclass 7  0 127\n").unwrap();
-    /// assert_eq!(kept[1], Kept { values: vec![0, 127], class: Some(7) });
-    /// assert!(Kept::read("12 -128").is_err());
+    /// use ganlet_trainer::latent::StoredLatent;
+    /// let kept = StoredLatent::read("# two numbers\n12 -3\nclass 7  0 127\n").unwrap();
+    /// assert_eq!(kept[1], StoredLatent { values: vec![0, 127], class: Some(7) });
+    /// assert!(StoredLatent::read("12 -128").is_err());
     /// ```
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Kept {
     }
 }
 
-impl fmt::Display for Kept {
+impl fmt::Display for StoredLatent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(class) = self.class {
             write!(f, "class {class} ")?;
@@ -93,19 +93,22 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let kept = vec![Kept { values: vec![-127, 0, 9], class: Some(3) }, Kept { values: vec![1, 2, 3], class: None }];
-        let text: Vec<String> = kept.iter().map(Kept::to_string).collect();
-        assert_eq!(Kept::read(&format!("# header\n\n{}  # first\n", text.join("\n"))).unwrap(), kept);
+        let kept = vec![
+            StoredLatent { values: vec![-127, 0, 9], class: Some(3) },
+            StoredLatent { values: vec![1, 2, 3], class: None },
+        ];
+        let text: Vec<String> = kept.iter().map(StoredLatent::to_string).collect();
+        assert_eq!(StoredLatent::read(&format!("# header\n\n{}  # first\n", text.join("\n"))).unwrap(), kept);
     }
 
     #[test]
     fn bad_lines_are_named() {
         for (text, word) in [("1 2\n1", "1 numbers"), ("1\n\nx", "\"x\""), ("class x 1", "class \"x\""), ("128", "128")]
         {
-            let error = Kept::read(text).unwrap_err();
+            let error = StoredLatent::read(text).unwrap_err();
             assert_eq!(error.line, text.lines().count());
             assert!(error.to_string().contains(word), "{error}");
         }
-        assert_eq!(Kept::read("").unwrap(), []);
+        assert_eq!(StoredLatent::read("").unwrap(), []);
     }
 }

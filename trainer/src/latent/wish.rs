@@ -4,7 +4,7 @@
 ///
 /// Values are those of a display from -1 (dark) to 1, rows first, channels innermost.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub struct ProjectionTarget {
     /// Height, width and channels.
     pub shape: [usize; 3],
     /// The color of each pixel; whatever where `weight` is 0.
@@ -15,7 +15,7 @@ pub struct Wish {
     pub edges: Vec<f32>,
 }
 
-impl Wish {
+impl ProjectionTarget {
     /// A whole picture of 8-bit values.
     ///
     /// # Panics

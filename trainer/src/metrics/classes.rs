@@ -4,7 +4,7 @@ use super::kl;
 
 /// The histogram of classes and what follows from it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Classes {
+pub struct ClassHistogram {
     /// Share of each class, 0 to 1.
     pub shares: Vec<f64>,
     /// KL of these shares to the wanted ones, in nats.
@@ -13,7 +13,7 @@ pub struct Classes {
     pub present: usize,
 }
 
-impl Classes {
+impl ClassHistogram {
     /// Counts `predicted` classes; `wanted` holds the weight of each class in the real data (all ones: uniform).
     #[track_caller]
     pub fn of(predicted: &[u8], wanted: &[f64]) -> Self {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn hand_computed() {
-        let classes = Classes::of(&[0, 0, 2, 0], &[1.0, 1.0, 1.0, 1.0]);
+        let classes = ClassHistogram::of(&[0, 0, 2, 0], &[1.0, 1.0, 1.0, 1.0]);
         assert_eq!((classes.shares.as_slice(), classes.present), ([0.75, 0.0, 0.25, 0.0].as_slice(), 2));
         assert!((classes.kl - (0.75 * 3.0_f64.ln())).abs() < 1e-12); // 0.75 ln 3 + 0.25 ln 1
         assert_eq!(classes.rarest(), 0.0);
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn shares_like_the_data_have_no_divergence() {
-        let classes = Classes::of(&[0, 1, 1, 1], &[10.0, 30.0]);
+        let classes = ClassHistogram::of(&[0, 1, 1, 1], &[10.0, 30.0]);
         assert!(classes.kl < 1e-12 && classes.rarest() == 0.25);
     }
 }

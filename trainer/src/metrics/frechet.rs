@@ -5,12 +5,12 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 /// Mean and covariance of a feature set.
 #[derive(Clone, Debug)]
-pub struct Moments {
+pub struct FeatureMoments {
     mean: Array1<f64>,
     covariance: Array2<f64>,
 }
 
-impl Moments {
+impl FeatureMoments {
     /// Fits `features`, [items, features]; the covariance is the unbiased one (divided by n - 1).
     #[track_caller]
     pub fn of(features: ArrayView2<'_, f64>) -> Self {
@@ -47,7 +47,7 @@ impl Moments {
     }
 }
 
-/// The squared Fréchet distance between two feature sets, [items, features]; see [`Moments::distance`].
+/// The squared Fréchet distance between two feature sets, [items, features]; see [`FeatureMoments::distance`].
 ///
 /// ```
 /// use ganlet_trainer::metrics::frechet;
@@ -56,7 +56,7 @@ impl Moments {
 /// ```
 #[track_caller]
 pub fn frechet(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
-    Moments::of(a).distance(&Moments::of(b))
+    FeatureMoments::of(a).distance(&FeatureMoments::of(b))
 }
 
 #[cfg(test)]

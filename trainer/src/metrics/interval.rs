@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How often the true mean lies inside an [`Interval`].
+/// How often the true mean lies inside an [`ConfidenceInterval`].
 pub const CONFIDENCE: f64 = 0.95;
 
 /// A mean with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub struct ConfidenceInterval {
     /// The mean of the measurements.
     pub mean: f64,
     /// The lower end.
@@ -20,14 +20,14 @@ pub struct Interval {
     pub n: usize,
 }
 
-impl Interval {
+impl ConfidenceInterval {
     /// The interval of `values` (Student 1908): mean ± t s / √n, t being the 97.5 % quantile of n - 1 degrees of freedom.
     ///
     /// `None` below two values, or where one is not finite: one measurement says nothing about the next.
     ///
     /// ```
-    /// use ganlet_trainer::metrics::Interval;
-    /// let found = Interval::of(&[9.0, 10.0, 11.0]).unwrap();
+    /// use ganlet_trainer::metrics::ConfidenceInterval;
+    /// let found = ConfidenceInterval::of(&[9.0, 10.0, 11.0]).unwrap();
     /// assert!((found.high - 12.484).abs() < 1e-3 && found.mean == 10.0);
     /// ```
     pub fn of(values: &[f64]) -> Option<Self> {
@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn one_measurement_and_broken_ones_have_no_interval() {
-        assert_eq!(Interval::of(&[3.0]), None);
-        assert_eq!(Interval::of(&[3.0, f64::NAN]), None);
-        let same = Interval::of(&[3.0; 4]).unwrap();
+        assert_eq!(ConfidenceInterval::of(&[3.0]), None);
+        assert_eq!(ConfidenceInterval::of(&[3.0, f64::NAN]), None);
+        let same = ConfidenceInterval::of(&[3.0; 4]).unwrap();
         assert_eq!((same.low, same.high, same.n), (3.0, 3.0, 4));
     }
 }

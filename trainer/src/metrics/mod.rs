@@ -14,16 +14,16 @@ mod psnr;
 mod support;
 mod wasserstein;
 
-pub use classes::Classes;
-pub use frechet::{Moments, frechet};
+pub use classes::ClassHistogram;
+pub use frechet::{FeatureMoments, frechet};
 pub use histogram::{histogram, jensen_shannon, kl, kl_to_uniform};
-pub use interval::{CONFIDENCE, Interval};
+pub use interval::{CONFIDENCE, ConfidenceInterval};
 pub use kernel::{kernel_distance, kernel_of_subsets};
-pub use modes::{Modes, modes};
-pub use neighbors::{Memorization, Neighborhoods, memorization, nearest, nearest_others, neighborhoods, recalled};
-pub use patches::{PATCH, Plane, laplacian, levels, patches, sliced_along};
-pub use psnr::{PSNR_CAP, Psnr, psnr, psnr_of_set};
-pub use support::{Support, support};
+pub use modes::{ModeCoverage, modes};
+pub use neighbors::{FeatureManifold, Memorization, memorization, nearest, nearest_others, neighborhoods, recalled};
+pub use patches::{FloatImage, PATCH, laplacian, levels, patches, sliced_along};
+pub use psnr::{PSNR_CAP, psnr};
+pub use support::{SupportEstimate, support};
 pub use wasserstein::{sliced_w1, w1};
 
 /// Reproducible feature sets for the tests: the golden numbers beside them come from NumPy and SciPy on these formulas.

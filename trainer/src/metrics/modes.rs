@@ -6,7 +6,7 @@ use super::kl_to_uniform;
 
 /// What [`modes`] counts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Modes {
+pub struct ModeCoverage {
     /// Modes with at least one high-quality sample.
     pub modes: usize,
     /// Share of the samples within 3σ of the nearest mean, 0 to 1. Of a true 2-D Gaussian, 0.989.
@@ -25,7 +25,7 @@ pub struct Modes {
 ///
 /// `points` is [samples, dimensions]; `means` holds one center per mode, all of standard deviation `sigma`.
 #[track_caller]
-pub fn modes(points: ArrayView2<'_, f64>, means: &[Vec<f32>], sigma: f64) -> Modes {
+pub fn modes(points: ArrayView2<'_, f64>, means: &[Vec<f32>], sigma: f64) -> ModeCoverage {
     let d = points.ncols();
     assert!(means.iter().all(|m| m.len() == d), "means and points need the same dimensions, not {d}");
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); means.len()];
@@ -47,7 +47,7 @@ pub fn modes(points: ArrayView2<'_, f64>, means: &[Vec<f32>], sigma: f64) -> Mod
         (members.len() >= 2).then(|| ((0..d).map(variance).sum::<f64>() / d as f64).sqrt() / sigma)
     };
     let counts: Vec<usize> = members.iter().map(Vec::len).collect();
-    Modes {
+    ModeCoverage {
         modes: counts.iter().filter(|&&c| c > 0).count(),
         high_quality: counts.iter().sum::<usize>() as f64 / points.nrows() as f64,
         reverse_kl: kl_to_uniform(&counts.iter().map(|&c| c as f64).collect::<Vec<_>>()),
@@ -59,7 +59,7 @@ pub fn modes(points: ArrayView2<'_, f64>, means: &[Vec<f32>], sigma: f64) -> Mod
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Dataset, Mixture};
+    use crate::data::{Dataset, GaussianMixture};
     use crate::philox::Key;
     use ndarray::{Array2, array};
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_true_distribution_reaches_the_honest_ceiling() {
-        for mixture in [Mixture::ring(), Mixture::grid().scaled(0.5)] {
+        for mixture in [GaussianMixture::ring(), GaussianMixture::grid().scaled(0.5)] {
             let mut points = vec![0.0; 2 * 20_000];
             mixture.batch(Key { seed: 1, stream: 0, step: 0 }, &mut points);
             let points = Array2::from_shape_vec((20_000, 2), points).unwrap().mapv(f64::from);

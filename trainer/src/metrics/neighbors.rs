@@ -7,7 +7,7 @@ const BLOCK: usize = 256;
 
 /// Quality and variety, apart from each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Neighborhoods {
+pub struct FeatureManifold {
     /// Share of generated items inside the neighborhood of a real one.
     pub precision: f64,
     /// Share of real items inside the neighborhood of a generated one.
@@ -23,7 +23,7 @@ pub struct Neighborhoods {
 /// `real` and `generated` are [items, features]; an item's neighborhood is the ball that reaches its `k`-th nearest
 /// neighbor within its own set (k = 3 is usual). Sets of equal size compare best.
 #[track_caller]
-pub fn neighborhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Neighborhoods {
+pub fn neighborhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> FeatureManifold {
     let (n, m) = (real.nrows(), generated.nrows());
     assert!(k >= 1 && n > k && m > k, "{n} real and {m} generated items are too few for {k} neighbors");
     let (real_reach, generated_reach) = (reaches(real, k), reaches(generated, k));
@@ -42,7 +42,7 @@ pub fn neighborhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, 
             covered += usize::from(is_covered);
         }
     });
-    Neighborhoods {
+    FeatureManifold {
         precision: inside.iter().filter(|&&c| c > 0).count() as f64 / m as f64,
         recall: recalled as f64 / n as f64,
         density: inside.iter().sum::<usize>() as f64 / (k * m) as f64,
@@ -162,7 +162,7 @@ mod tests {
         let found = neighborhoods(real.view(), collapsed.view(), 3);
         assert!(found.precision == 1.0 && found.recall < 0.01 && found.coverage < 0.02, "{found:?}");
         let far = neighborhoods(real.view(), (&collapsed + 1e6).view(), 3);
-        assert_eq!(far, Neighborhoods { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
+        assert_eq!(far, FeatureManifold { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
     }
 
     #[test]

@@ -11,7 +11,7 @@ const BINOMIAL: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 
 
 /// A picture of f32, rows of pixels of channels.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plane {
+pub struct FloatImage {
     /// Height, width and channels.
     pub shape: [usize; 3],
     /// Its numbers.
@@ -37,19 +37,19 @@ pub fn levels(height: usize, width: usize) -> usize {
 /// The Laplacian pyramid of a picture, finest level first; the last level is what the others leave (Burt & Adelson 1983).
 ///
 /// Filtered as by Karras et al. (2018): 5x5 binomial, mirrored at borders without repeating them.
-pub fn laplacian(picture: Plane, levels: usize) -> Vec<Plane> {
+pub fn laplacian(picture: FloatImage, levels: usize) -> Vec<FloatImage> {
     let mut pyramid = vec![picture];
     while pyramid.len() < levels {
         let Some(fine) = pyramid.pop() else { break };
         let coarse = halve(&fine);
         let back = double(&coarse, fine.shape);
         let values = fine.values.iter().zip(&back).map(|(a, b)| a - b).collect();
-        pyramid.extend([Plane { shape: fine.shape, values }, coarse]);
+        pyramid.extend([FloatImage { shape: fine.shape, values }, coarse]);
     }
     pyramid
 }
 
-fn halve(fine: &Plane) -> Plane {
+fn halve(fine: &FloatImage) -> FloatImage {
     let [h, w, c] = fine.shape;
     let smooth = filter(fine.shape, &fine.values, 1.0);
     let shape = [h.div_ceil(2), w.div_ceil(2), c];
@@ -57,10 +57,10 @@ fn halve(fine: &Plane) -> Plane {
         let at = (i / shape[1] * 2 * w + i % shape[1] * 2) * c;
         smooth[at..at + c].iter().copied()
     });
-    Plane { shape, values: values.collect() }
+    FloatImage { shape, values: values.collect() }
 }
 
-fn double(coarse: &Plane, shape: [usize; 3]) -> Vec<f32> {
+fn double(coarse: &FloatImage, shape: [usize; 3]) -> Vec<f32> {
     let ([_, w, c], [_, cw, _]) = (shape, coarse.shape);
     let mut sparse = vec![0.0; shape.iter().product()];
     for (i, pixel) in coarse.values.chunks_exact(c).enumerate() {
@@ -103,12 +103,12 @@ fn filter([h, w, c]: [usize; 3], values: &[f32], gain: f32) -> Vec<f32> {
 ///
 /// `corners` holds the picture and the patch's upper left pixel: (picture, y, x).
 #[track_caller]
-pub fn patches(pictures: &[Plane], corners: &[(usize, usize, usize)]) -> Array2<f64> {
+pub fn patches(pictures: &[FloatImage], corners: &[(usize, usize, usize)]) -> Array2<f64> {
     let c = pictures.first().map_or(1, |p| p.shape[2]);
     let width = PATCH * PATCH * c;
     let mut rows = Array2::zeros((corners.len(), width));
     for (mut row, &(picture, top, left)) in rows.rows_mut().into_iter().zip(corners) {
-        let Plane { shape: [h, w, _], values } = &pictures[picture];
+        let FloatImage { shape: [h, w, _], values } = &pictures[picture];
         assert!(top + PATCH <= *h && left + PATCH <= *w, "a patch at ({top}, {left}) leaves a picture of {h}x{w}");
         for (i, v) in row.iter_mut().enumerate() {
             let (y, x, k) = (top + i / (PATCH * c), left + i / c % PATCH, i % c);
@@ -144,8 +144,8 @@ pub fn sliced_along(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, directions: 
 mod tests {
     use super::*;
 
-    fn plane(h: usize, w: usize, c: usize) -> Plane {
-        Plane {
+    fn plane(h: usize, w: usize, c: usize) -> FloatImage {
+        FloatImage {
             shape: [h, w, c],
             values: (0..h * w * c).map(|i| ((i * 37 + i / 5) % 101) as f32 / 50.0 - 1.0).collect(),
         }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_gray_wall_has_nothing_but_its_last_level() {
-        let wall = Plane { shape: [32, 32, 1], values: vec![0.5; 1024] };
+        let wall = FloatImage { shape: [32, 32, 1], values: vec![0.5; 1024] };
         let pyramid = laplacian(wall, levels(32, 32));
         assert_eq!(pyramid.len(), 3);
         assert!(pyramid[..2].iter().all(|p| p.values.iter().all(|v| v.abs() < 1e-6)));

@@ -3,15 +3,6 @@
 /// What equal pictures count as, in dB, so that means stay finite.
 pub const PSNR_CAP: f64 = 99.0;
 
-/// PSNR over a set of picture pairs, in dB.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Psnr {
-    /// The mean of the pairs' dB.
-    pub mean: f64,
-    /// The worst pair.
-    pub min: f64,
-}
-
 /// `10 log10(255² / mean squared difference)`, at most [`PSNR_CAP`], in dB.
 ///
 /// ```
@@ -30,21 +21,6 @@ pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
     (10.0 * (255.0_f64.powi(2) / mean).log10()).min(PSNR_CAP)
 }
 
-/// Mean and worst PSNR of pictures of `size` bytes that lie one after the other in `a` and `b`; NaN of nothing.
-#[track_caller]
-pub fn psnr_of_set(a: &[u8], b: &[u8], size: usize) -> Psnr {
-    assert_eq!(a.len(), b.len(), "both sets need the same number of pictures");
-    assert!(size > 0 && a.len().is_multiple_of(size), "{} bytes are no whole pictures of {size}", a.len());
-    let (mut sum, mut min, mut n) = (0.0, f64::NAN, 0.0);
-    for (a, b) in a.chunks_exact(size).zip(b.chunks_exact(size)) {
-        let db = psnr(a, b);
-        sum += db;
-        min = f64::min(db, min);
-        n += 1.0;
-    }
-    Psnr { mean: sum / n, min }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,12 +34,5 @@ mod tests {
         let mut b = a.clone();
         b[5] = 8;
         assert_eq!(psnr(&a, &b), PSNR_CAP);
-    }
-
-    #[test]
-    fn a_set_has_a_mean_and_a_worst() {
-        let set = psnr_of_set(&[0, 0, 9, 9], &[255, 255, 9, 9], 2);
-        assert_eq!(set, Psnr { mean: 49.5, min: 0.0 });
-        assert!(psnr_of_set(&[], &[], 3).mean.is_nan());
     }
 }

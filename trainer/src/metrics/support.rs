@@ -11,7 +11,7 @@ const MANY: usize = 500;
 
 /// What the doubles among a sample say (Arora & Zhang 2018).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Support {
+pub struct SupportEstimate {
     /// Pairs of items nearer than the radius.
     pub doubles: usize,
     /// Pairs there are.
@@ -24,7 +24,7 @@ pub struct Support {
 
 /// Counts pairs of `items`, [items, features], nearer to each other than `radius`, a distance.
 #[track_caller]
-pub fn support(items: ArrayView2<'_, f64>, radius: f64) -> Support {
+pub fn support(items: ArrayView2<'_, f64>, radius: f64) -> SupportEstimate {
     let n = items.nrows();
     assert!(n >= 2, "two items or more make a pair, not {n}");
     let mut doubles = 0;
@@ -34,7 +34,7 @@ pub fn support(items: ArrayView2<'_, f64>, radius: f64) -> Support {
         }
     });
     let pairs = n * (n - 1) / 2;
-    Support {
+    SupportEstimate {
         doubles,
         pairs,
         size: (doubles > 0).then(|| pairs as f64 / doubles as f64),

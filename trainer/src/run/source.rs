@@ -1,5 +1,7 @@
 //! The data that a recipe names, split into what is trained on and what is held out for measuring.
-use crate::data::{self, BUILTIN, DataError, Dataset, Mixture, Options, Packed, Pictures, Source};
+use crate::data::{
+    self, AnyDataset, BuiltinDataset, DataError, Dataset, GaussianMixture, ImageDataset, PackedDataset, ReadOptions,
+};
 use crate::recipe::Recipe;
 use std::path::Path;
 
@@ -11,9 +13,9 @@ pub struct Loaded {
     /// What training draws from.
     pub train: Box<dyn Dataset>,
     /// The same pictures again, and those held out, for measuring; none for points.
-    pub pictures: Option<(Pictures, Pictures)>,
+    pub pictures: Option<(ImageDataset, ImageDataset)>,
     /// The law of points.
-    pub mixture: Option<Mixture>,
+    pub mixture: Option<GaussianMixture>,
     /// What the user should know about how the data was read.
     pub notes: Vec<String>,
 }
@@ -23,32 +25,31 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
     let wanted = &recipe.data;
     let range = (wanted.range[0], wanted.range[1]);
     let size = wanted.size.map(|[w, h]| (w, h));
-    let named = BUILTIN.iter().any(|b| b.name == wanted.source);
+    let named = BuiltinDataset::from_name(&wanted.source);
     let path = Path::new(&wanted.source);
-    if !named && Packed::recognize(path) {
+    if named.is_none() && PackedDataset::recognize(path) {
         return stream(recipe, path);
     }
-    let (source, notes) = if named {
-        (data::builtin(&wanted.source)?, Vec::new())
+    let (source, notes) = if let Some(named) = named {
+        (named.open()?, Vec::new())
     } else if Path::new(&wanted.source).exists() {
-        let options = Options { size, flip: wanted.flip, range, ..Options::default() };
+        let options = ReadOptions { size, flip: wanted.flip, range, ..ReadOptions::default() };
         let opened = data::open(&wanted.source, &options)?;
-        (Source::Pictures(opened.pictures), opened.notes)
+        (AnyDataset::Images(opened.pictures), opened.notes)
     } else {
-        let names: Vec<_> = BUILTIN.iter().map(|b| b.name).collect();
         return Err(DataError::new(
             format!("`{}`, for recipe {}", wanted.source, recipe.name),
-            format!("a file or folder, or one of {}", names.join(", ")),
+            format!("a file or folder, or one of {}", BuiltinDataset::names()),
             "neither",
             "name your pictures with --data PATH",
         ));
     };
     match source {
-        Source::Mixture(mixture) => {
+        AnyDataset::Mixture(mixture) => {
             // Points are scaled by the trainer, so that measures see the data's own units.
             Ok(Loaded { train: Box::new(mixture.clone()), pictures: None, mixture: Some(mixture), notes })
         }
-        Source::Pictures(pictures) => {
+        AnyDataset::Images(pictures) => {
             if wanted.scale != 1.0 {
                 return Err(DataError::new(
                     format!("recipe {}", recipe.name),
@@ -63,7 +64,7 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
             };
             let pictures = pictures.with_range(range.0, range.1).with_flip(wanted.flip);
             let (train, held_out) = match wanted.held_out {
-                None if named => pictures.usual_split()?,
+                None if named.is_some() => pictures.usual_split()?,
                 share => pictures.split_by_content(share.unwrap_or(HELD_OUT))?,
             };
             Ok(Loaded { train: Box::new(train.clone()), pictures: Some((train, held_out)), mixture: None, notes })
@@ -74,8 +75,12 @@ pub fn load(recipe: &Recipe) -> Result<Loaded, DataError> {
 /// Trains on a packed file, which stays on the disk.
 fn stream(recipe: &Recipe, path: &Path) -> Result<Loaded, DataError> {
     let wanted = &recipe.data;
-    let packed =
-        Packed::open(path, (wanted.range[0], wanted.range[1]), wanted.flip, wanted.held_out.unwrap_or(HELD_OUT))?;
+    let packed = PackedDataset::open(
+        path,
+        (wanted.range[0], wanted.range[1]),
+        wanted.flip,
+        wanted.held_out.unwrap_or(HELD_OUT),
+    )?;
     let &[height, width, _] = packed.shape() else { unreachable!("packed data are pictures") };
     if let Some([w, h]) = wanted.size.filter(|size| *size != [width, height]) {
         return Err(DataError::new(

@@ -2,7 +2,7 @@
 use super::params::Params;
 use super::programs::{Parts, Traced};
 use super::*;
-use crate::data::builtin;
+use crate::data::{BuiltinDataset, GaussianMixture};
 use crate::evaluate;
 use crate::graph::{Feeds, Op, interpret};
 use crate::recipe::METHODS;
@@ -13,7 +13,7 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
 
 /// Checks the gradient of a step by central differences of its loss, at some of the weights.
 fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced) {
-    let data = builtin(&recipe.data.source).unwrap().into_boxed();
+    let data = BuiltinDataset::from_name(&recipe.data.source).unwrap().open().unwrap().into_boxed();
     let shape = recipe.data.size.map_or(data.shape().to_vec(), |[w, h]| vec![h, w, data.shape()[2]]);
     let (generator, discriminator) = recipe.networks(&shape).unwrap();
     let (params, mut store) = Params::start(recipe, &generator, &discriminator, 5);
@@ -143,13 +143,13 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
 }
 
 fn trainer(recipe: Recipe, steps: u64) -> Trainer {
-    let data = builtin(&recipe.data.source).unwrap().into_boxed();
+    let data = BuiltinDataset::from_name(&recipe.data.source).unwrap().open().unwrap().into_boxed();
     Trainer::new(recipe, data, 1, steps, 1).unwrap()
 }
 
 #[test]
 fn every_method_trains_the_smallest_gan() {
-    let crate::data::Source::Mixture(mixture) = builtin("bimodal").unwrap() else { panic!("a mixture") };
+    let mixture = GaussianMixture::bimodal();
     // A code of one number holds any number: BEGAN needs more dimensions, and has the next test; so has what is for pictures.
     for method in METHODS.iter().filter(|m| !["began", "augment"].contains(&m.name)) {
         // Alone, minibatch discrimination lets the smallest GAN swing ever wider; with penalties it settles.
@@ -168,7 +168,7 @@ fn every_method_trains_the_smallest_gan() {
 
 #[test]
 fn began_keeps_its_balance_and_converges() {
-    let crate::data::Source::Mixture(mixture) = builtin("ring").unwrap() else { panic!("a mixture") };
+    let mixture = GaussianMixture::ring();
     let settings = [
         "train.batch_size=128",
         "optimizer.learning_rate=0.004",
@@ -377,7 +377,10 @@ fn classes_change_what_is_generated_and_must_exist() {
     assert!(z[..half] != again[..half] && z[half..] == again[half..]);
     let refused = |source: &str, classes: usize| {
         let recipe = recipe("bimodal-1d", &[&format!("data.classes={classes}")]);
-        Trainer::new(recipe, builtin(source).unwrap().into_boxed(), 1, 1, 1).err().unwrap().to_string()
+        Trainer::new(recipe, BuiltinDataset::from_name(source).unwrap().open().unwrap().into_boxed(), 1, 1, 1)
+            .err()
+            .unwrap()
+            .to_string()
     };
     assert!(refused("bimodal", 3).contains("has 2 classes: set data.classes = 2"));
 }

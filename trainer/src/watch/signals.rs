@@ -138,11 +138,11 @@ fn mean_apart(values: &[f32], item: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Source, blobs, builtin};
+    use crate::data::{blobs, digits};
 
     #[test]
     fn held_out_digits_are_never_taken_for_copies() {
-        let Source::Pictures(digits) = builtin("digits").unwrap() else { panic!("digits are pictures") };
+        let digits = digits().unwrap();
         let (train, held_out) = digits.usual_split().unwrap();
         let real = Real::of(&train);
         assert!(real.knows_all() && real.thousands());

@@ -4,7 +4,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::table::Table;
 use clap::Args as ClapArgs;
-use ganlet_trainer::data::{self, Dataset, Packed, Pictures, Preparation};
+use ganlet_trainer::data::{self, Dataset, ImageDataset, PackedDataset, PrepareOptions};
 use ganlet_trainer::draw::Image;
 use ganlet_trainer::philox::Key;
 use ganlet_trainer::recipe::Recipe;
@@ -59,7 +59,7 @@ impl Drop for Scratch {
 /// Decodes a picture each time that it is drawn, as naive programs do.
 struct Files {
     files: Vec<PathBuf>,
-    like: Pictures,
+    like: ImageDataset,
 }
 
 impl Dataset for Files {
@@ -120,11 +120,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let pack = scratch.0.join("blobs.pack");
     data::prepare(
         &folder,
-        &Preparation { size: Some((width, height)), ..Preparation::default() },
+        &PrepareOptions { size: Some((width, height)), ..PrepareOptions::default() },
         &pack,
         &mut |_, _| {},
     )?;
-    let packed = Packed::open(&pack, (-1.0, 1.0), false, 0.2)?;
+    let packed = PackedDataset::open(&pack, (-1.0, 1.0), false, 0.2)?;
     let sources: [(&str, Box<dyn Dataset>); 3] = [
         ("memory", Box::new(blobs.split_by_content(0.2)?.0)),
         ("packed file", Box::new(packed)),
@@ -153,7 +153,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::print(&table.lines())
 }
 
-fn save(folder: &Path, pictures: &Pictures, i: usize) -> Result<PathBuf, Failure> {
+fn save(folder: &Path, pictures: &ImageDataset, i: usize) -> Result<PathBuf, Failure> {
     let path = folder.join(format!("{i:06}.png"));
     let shape = (pictures.width(), pictures.height(), pictures.channels());
     std::fs::write(&path, Image::from_bytes(pictures.bytes(i), shape).png()).map_err(|e| Failure::file(&path, e))?;

@@ -8,7 +8,7 @@ use crate::flash;
 use crate::table::grouped;
 use ganlet_runtime::Model;
 use ganlet_sim::host::{self, Chip, Device, Fit, ModelFile};
-use ganlet_trainer::latent::Kept;
+use ganlet_trainer::latent::StoredLatent;
 use std::path::Path;
 
 /// A program that writes to chips, and what it calls this one.
@@ -284,10 +284,10 @@ pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
 }
 
 /// Reads a file of kept latents; there is one at least.
-pub(crate) fn kept(path: &Path) -> Result<Vec<Kept>, Failure> {
+pub(crate) fn kept(path: &Path) -> Result<Vec<StoredLatent>, Failure> {
     let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
-    let all = Kept::read(&text).map_err(|e| unusable(e.to_string()))?;
+    let all = StoredLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
     if all.is_empty() {
         return Err(unusable("found no latents, expected a line for each: `project` and `edit` write them".to_owned()));
     }
@@ -297,7 +297,7 @@ pub(crate) fn kept(path: &Path) -> Result<Vec<Kept>, Failure> {
 /// Reads a file of kept latents and checks that `model` takes them; gives what lies in flash.
 pub(crate) fn latents(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    for (number, Kept { values, class }) in (1..).zip(&kept(path)?) {
+    for (number, StoredLatent { values, class }) in (1..).zip(&kept(path)?) {
         ganlet_runtime::Latent::new(model, values, *class).map_err(|e| {
             let path = path.display();
             Failure::unusable(format!("{path}: latent {number}: {e}; it belongs to another model"))

@@ -12,7 +12,7 @@ use ganlet_runtime::Model;
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{self, Evaluation, PointsQuality, Quality, intervals};
-use ganlet_trainer::metrics::Interval;
+use ganlet_trainer::metrics::ConfidenceInterval;
 use ganlet_trainer::quantize::Layouts;
 use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run::{self, Which};
@@ -70,7 +70,7 @@ struct Points {
     #[serde(flatten)]
     quality: PointsQuality,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    intervals: BTreeMap<String, Interval>,
+    intervals: BTreeMap<String, ConfidenceInterval>,
     #[serde(skip)]
     dimensions: usize,
 }
@@ -80,7 +80,7 @@ struct Points {
 struct Several {
     method: &'static str,
     runs: Vec<serde_json::Value>,
-    intervals: BTreeMap<String, BTreeMap<String, Interval>>,
+    intervals: BTreeMap<String, BTreeMap<String, ConfidenceInterval>>,
 }
 
 /// Runs the command.
@@ -210,7 +210,7 @@ impl Measured {
 
     /// The numbers of each kind of sample: the means over the sets, where there were several.
     fn numbers(&self) -> Vec<(&'static str, Vec<(String, f64)>)> {
-        let mean = |intervals: Option<&BTreeMap<String, Interval>>, numbers: Vec<(String, f64)>| {
+        let mean = |intervals: Option<&BTreeMap<String, ConfidenceInterval>>, numbers: Vec<(String, f64)>| {
             let of = |name: &String| intervals.and_then(|i| i.get(name)).map(|i| i.mean);
             numbers.into_iter().map(|(name, value)| (name.clone(), of(&name).unwrap_or(value))).collect()
         };

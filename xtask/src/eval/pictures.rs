@@ -5,9 +5,9 @@ use crate::exporting::Chosen;
 use crate::failure::Failure;
 use crate::judge::FIRST_SEED;
 use ganlet_runtime::Model;
-use ganlet_trainer::data::Pictures;
+use ganlet_trainer::data::ImageDataset;
 use ganlet_trainer::evaluate::{self, EvaluateError, Evaluation, Evaluator, Quality, intervals};
-use ganlet_trainer::metrics::Interval;
+use ganlet_trainer::metrics::ConfidenceInterval;
 use ganlet_trainer::quantize::Quantized;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -50,7 +50,7 @@ pub(crate) fn run(chosen: &mut Chosen, amount: Amount, model: Option<&Quantized>
 
 /// Judges a model file alone.
 pub(crate) fn model(
-    splits: (&Pictures, &Pictures),
+    splits: (&ImageDataset, &ImageDataset),
     amount: Amount,
     file: &[u8],
     model: &Model<'_>,
@@ -59,7 +59,7 @@ pub(crate) fn model(
 }
 
 fn judge(
-    (train, held_out): (&Pictures, &Pictures),
+    (train, held_out): (&ImageDataset, &ImageDataset),
     amount: Amount,
     artists: Vec<(&str, Artist<'_>)>,
 ) -> Result<Evaluation, Failure> {
@@ -83,7 +83,7 @@ fn judge(
         samples: n,
         references: evaluator.references(),
         floor: floors.iter().sum::<f64>() / floors.len() as f64,
-        floor_spread: Interval::of(&floors).map(|i| i.spread),
+        floor_spread: ConfidenceInterval::of(&floors).map(|i| i.spread),
         float: None,
         int8: None,
         real: Some(real),

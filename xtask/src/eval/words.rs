@@ -2,7 +2,7 @@
 
 use crate::table::{Table, grouped};
 use ganlet_trainer::evaluate::{Evaluation, PointsQuality, Quality};
-use ganlet_trainer::metrics::Interval;
+use ganlet_trainer::metrics::ConfidenceInterval;
 use std::collections::BTreeMap;
 
 /// The measurements of pictures.
@@ -90,7 +90,7 @@ pub(crate) fn pictures(e: &Evaluation) -> String {
 }
 
 /// One score with its noise.
-pub(crate) fn headline(name: &str, interval: &Interval, floor: f64, over: &str) -> String {
+pub(crate) fn headline(name: &str, interval: &ConfidenceInterval, floor: f64, over: &str) -> String {
     format!(
         "  {name} {} ({} to {} with 95 % confidence, over {} {over}): {:.1} times the floor\n",
         number(interval.mean),
@@ -102,7 +102,11 @@ pub(crate) fn headline(name: &str, interval: &Interval, floor: f64, over: &str) 
 }
 
 /// The measurements of points.
-pub(crate) fn points(quality: &PointsQuality, intervals: &BTreeMap<String, Interval>, dimensions: usize) -> String {
+pub(crate) fn points(
+    quality: &PointsQuality,
+    intervals: &BTreeMap<String, ConfidenceInterval>,
+    dimensions: usize,
+) -> String {
     let mut table = Table::new(&["", ">generated", ">real", "meaning"]);
     let (ceiling, width) = if dimensions == 1 { ("0.997", "0.987") } else { ("0.989", "0.974") };
     let rows = [
@@ -135,7 +139,7 @@ pub(crate) fn points(quality: &PointsQuality, intervals: &BTreeMap<String, Inter
 }
 
 /// Several runs: a row for each number, its interval over the runs.
-pub(crate) fn several(kinds: &BTreeMap<String, BTreeMap<String, Interval>>, runs: usize) -> String {
+pub(crate) fn several(kinds: &BTreeMap<String, BTreeMap<String, ConfidenceInterval>>, runs: usize) -> String {
     let mut table = Table::new(&["", "", ">mean", ">95 %, from", ">to", ">deviation of a run"]);
     for (kind, numbers) in kinds {
         for (name, i) in numbers {
@@ -145,7 +149,7 @@ pub(crate) fn several(kinds: &BTreeMap<String, BTreeMap<String, Interval>>, runs
     table.lines() + &format!("  over {runs} runs, by Student's distribution\n")
 }
 
-fn with_half(interval: &Interval) -> String {
+fn with_half(interval: &ConfidenceInterval) -> String {
     let half = interval.high - interval.mean;
     // Both with the same places.
     match interval.mean.abs() {
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_headline_says_score_noise_and_floor() {
-        let interval = Interval::of(&[9.0, 10.0, 11.0]).unwrap();
+        let interval = ConfidenceInterval::of(&[9.0, 10.0, 11.0]).unwrap();
         let line = headline("int8 Fréchet distance", &interval, 2.0, "runs");
         assert!(
             line.contains("10.000 (7.516 to 12.484 with 95 % confidence, over 3 runs): 5.0 times the floor"),

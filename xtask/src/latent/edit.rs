@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use ganlet_trainer::data;
 use ganlet_trainer::evaluate::to_bytes;
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{Kept, Options, Wish};
+use ganlet_trainer::latent::{Options, ProjectionTarget, StoredLatent};
 use std::path::PathBuf;
 
 /// Change a picture by strokes: a latent near the picture's own that has the colors and edges that were drawn.
@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let outputs = Outputs { latents: None, png: args.png.as_ref(), curve: None, model: None };
     let results = search::leave(&found, &held, class, &before, &outputs)?;
     if let (Some(path), Some(best)) = (&args.out, found.first()) {
-        let after = Kept { values: best.latent.clone(), class };
+        let after = StoredLatent { values: best.latent.clone(), class };
         files::write(path, format!("{kept}  # before\n{after}  # after\n"))?;
         console::note(&format!("wrote {} (before and after: a way for `interpolate --latents`)", path.display()));
     }
@@ -105,12 +105,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The strokes of the command line.
-fn wish(args: &Args, shape: [usize; 3]) -> Result<Wish, Failure> {
+fn wish(args: &Args, shape: [usize; 3]) -> Result<ProjectionTarget, Failure> {
     let read = |path: &PathBuf| data::strokes(path, shape[1], shape[0]).map_err(|e| Failure::unusable(e.to_string()));
     let none = || vec![0; shape[0] * shape[1] * 4];
     let strokes = args.strokes.as_ref().map_or_else(|| Ok(none()), read)?;
     let edges = args.edges.as_ref().map_or_else(|| Ok(none()), read)?;
-    let wish = Wish::strokes(&strokes, shape).with_edges(&edges);
+    let wish = ProjectionTarget::strokes(&strokes, shape).with_edges(&edges);
     if wish.is_empty() {
         return Err(Failure::unusable(
             "nothing is wished for: --strokes F.png or --edges F.png with something opaque in it; --template F.png writes the picture to draw over",
@@ -120,7 +120,7 @@ fn wish(args: &Args, shape: [usize; 3]) -> Result<Wish, Failure> {
 }
 
 /// Says how far the strokes were followed, and what else changed.
-fn tell(chosen: &Chosen, wish: &Wish, before: &[u8], after: &[u8]) -> Result<(), Failure> {
+fn tell(chosen: &Chosen, wish: &ProjectionTarget, before: &[u8], after: &[u8]) -> Result<(), Failure> {
     let channels = search::shape(chosen)[2];
     let wished = to_bytes(&wish.target, (-1.0, 1.0));
     let apart = |a: &[u8], b: &[u8], inside: bool| {

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use ganlet_runtime::{Latent, Model};
 use ganlet_trainer::draw::{animation, image_grid};
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{Kept, Path as Way, between};
+use ganlet_trainer::latent::{Interpolation, StoredLatent, between};
 use std::path::PathBuf;
 
 /// Draw the way from one picture to the next: the latents between those of seeds, or of a file.
@@ -62,7 +62,7 @@ enum Kind {
     Spline,
 }
 
-impl From<Kind> for Way {
+impl From<Kind> for Interpolation {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Linear => Self::Linear,
@@ -125,9 +125,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The latents of the walk that devices do, from each point to the next.
-fn walk(model: &Model<'_>, points: &[Kept], class: usize, steps: u32) -> Result<Vec<Latent>, Failure> {
+fn walk(model: &Model<'_>, points: &[StoredLatent], class: usize, steps: u32) -> Result<Vec<Latent>, Failure> {
     let class = (model.classes() > 0).then_some(class as u16);
-    let latent = |kept: &Kept| {
+    let latent = |kept: &StoredLatent| {
         Latent::new(model, &kept.values, class).map_err(|e| Failure::unusable(format!("a latent of this model: {e}")))
     };
     let points = points.iter().map(latent).collect::<Result<Vec<_>, _>>()?;
@@ -174,7 +174,7 @@ mod tests {
         let mut artist = Artist::open(&root().join(MODEL)).unwrap();
         let points = values(&artist.latents(None, &[1, 2, 3, 4]).unwrap());
         let mut apart = |steps| {
-            let way = between(&points, steps, Way::Spline);
+            let way = between(&points, steps, Interpolation::Spline);
             mean_difference(&artist.draw(&way, 0).unwrap())
         };
         let (few, more) = (apart(2), apart(8));

@@ -13,7 +13,7 @@ use ganlet_runtime::{Generator, Latent, Model};
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::draw::Image;
 use ganlet_trainer::evaluate::to_bytes;
-use ganlet_trainer::latent::{Kept, numbers, of_seed, rounded};
+use ganlet_trainer::latent::{StoredLatent, numbers, of_seed, rounded};
 use std::path::Path;
 
 /// What draws: a run's float generator, or the integers of a model file.
@@ -78,11 +78,11 @@ impl Artist {
     }
 
     /// The latents of a file, or of seeds.
-    pub(crate) fn latents(&self, kept: Option<&Path>, seeds: &[u32]) -> Result<Vec<Kept>, Failure> {
+    pub(crate) fn latents(&self, kept: Option<&Path>, seeds: &[u32]) -> Result<Vec<StoredLatent>, Failure> {
         let latent = self.latent()?;
         let Some(path) = kept else {
             let classes = self.classes()?;
-            let kept = |&seed: &u32| Kept {
+            let kept = |&seed: &u32| StoredLatent {
                 values: of_seed(seed, latent),
                 class: (classes > 0).then(|| (seed as usize % classes) as u16),
             };
@@ -141,7 +141,7 @@ impl Artist {
 }
 
 /// The numbers of kept latents.
-fn values(kept: &[Kept]) -> Vec<Vec<f32>> {
+fn values(kept: &[StoredLatent]) -> Vec<Vec<f32>> {
     kept.iter().map(|kept| numbers(&kept.values)).collect()
 }
 

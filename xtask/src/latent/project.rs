@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_trainer::data;
 use ganlet_trainer::evaluate::to_bytes;
-use ganlet_trainer::latent::{Options, Wish, of_seed};
+use ganlet_trainer::latent::{Options, ProjectionTarget, of_seed};
 use std::path::PathBuf;
 
 /// Search the latent whose picture is nearest to a given one.
@@ -99,7 +99,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             to_bytes(&chosen.trainer.samples_of(&z.into_iter().chain(one).collect::<Vec<_>>()), (black, white))
         }
     };
-    let wish = Wish::picture(&target, shape);
+    let wish = ProjectionTarget::picture(&target, shape);
     // A search that starts at the very latent would show nothing.
     let starts = args.restarts.saturating_mul(Options::default().seeds as u32);
     let seed = match args.of_seed {

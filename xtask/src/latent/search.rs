@@ -8,7 +8,7 @@ use crate::training::{catch_interrupts, interrupted};
 use ganlet_trainer::draw::{Image, Plot, PlotSeries, image_grid};
 use ganlet_trainer::evaluate::FeatureNetwork;
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{Found, Kept, Projector, Subject, Wish, numbers};
+use ganlet_trainer::latent::{Found, ProjectionTarget, Projector, StoredLatent, Subject, numbers};
 use ganlet_trainer::metrics::psnr;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -110,7 +110,7 @@ pub(super) struct Outputs<'a> {
 /// Writes what was found; `before` stands first on the sheet.
 pub(super) fn leave(
     found: &[Found],
-    wish: &Wish,
+    wish: &ProjectionTarget,
     class: Option<u16>,
     before: &[u8],
     outputs: &Outputs<'_>,
@@ -119,7 +119,7 @@ pub(super) fn leave(
         return Err(Failure::failed("the search was stopped before it had anything"));
     };
     if let Some(path) = outputs.latents {
-        let kept = Kept { values: best.latent.clone(), class };
+        let kept = StoredLatent { values: best.latent.clone(), class };
         files::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{kept}\n", path.display()))?;
         console::note(&format!("wrote {}", path.display()));
     }

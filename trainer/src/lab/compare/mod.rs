@@ -3,9 +3,9 @@ mod gaussian;
 mod rbm;
 mod vae;
 
-use super::points::sheet;
-use super::{Findings, LabError, Rows, Watch};
-use crate::data::{Dataset, Mixture, Source, builtin};
+use super::point_run::panel_grid;
+use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::{Dataset, GaussianMixture};
 use crate::draw::{Plot, PlotSeries};
 use crate::metrics::{histogram, jensen_shannon};
 use crate::philox::Key;
@@ -35,7 +35,7 @@ struct Fitted {
 }
 
 /// Fits a model and draws from it; nothing when it was stopped.
-type Model<'a> = dyn FnMut(&mut Watch<'_>) -> Result<Option<Vec<f64>>, LabError> + 'a;
+type Model<'a> = dyn FnMut(&mut LabContext<'_>) -> Result<Option<Vec<f64>>, LabError> + 'a;
 
 /// Draws `n` standard normals of a stream.
 fn normals(stream: u32, n: usize) -> Vec<f64> {
@@ -55,7 +55,7 @@ fn bars(values: &[f64]) -> Vec<f64> {
 }
 
 /// Jensen-Shannon divergence of `values` to the true law, by exact mass in each bar.
-fn divergence(values: &[f64], mixture: &Mixture) -> f64 {
+fn divergence(values: &[f64], mixture: &GaussianMixture) -> f64 {
     let width = 2.0 * REACH / BINS as f64;
     let mass = |i: usize| {
         let at = |k: usize| -REACH + width * (i as f64 + (k as f64 + 0.5) / 8.0);
@@ -64,7 +64,7 @@ fn divergence(values: &[f64], mixture: &Mixture) -> f64 {
     jensen_shannon(&bars(values), &(0..BINS).map(mass).collect::<Vec<_>>())
 }
 
-fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, LabError> {
+fn gan(mixture: &GaussianMixture, context: &mut LabContext<'_>) -> Result<Option<Vec<f64>>, LabError> {
     let settings = [
         "train.steps=4000",
         "generator.latent=2",
@@ -76,9 +76,9 @@ fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, Lab
         "schedule={kind=\"linear\", from=0.5, to=0.0}",
     ];
     let recipe = Recipe::open("bimodal-1d", &settings.map(str::to_owned))?;
-    let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, 4000, watch.threads)?;
+    let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, 4000, context.threads)?;
     for _ in 0..4000 {
-        if (watch.stop)() {
+        if (context.stop)() {
             return Ok(None);
         }
         trainer.advance()?;
@@ -87,41 +87,39 @@ fn gan(mixture: &Mixture, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, Lab
 }
 
 /// Fits all models to the same numbers.
-pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
-    let Source::Mixture(mixture) = builtin("bimodal")? else {
-        return Err(LabError::Asked("bimodal are points".into()));
-    };
+pub fn compare(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
+    let mixture = GaussianMixture::bimodal();
     let mut data = vec![0.0; LEARNT];
     mixture.batch(Key { seed: 1, stream: 0, step: 0 }, &mut data);
     let data: Vec<f64> = data.into_iter().map(f64::from).collect();
     let (mut fitted, mut stopped) = (Vec::new(), false);
-    let mut fit = |name, kind, watch: &mut Watch<'_>, model: &mut Model<'_>| {
+    let mut fit = |name, kind, context: &mut LabContext<'_>, model: &mut Model<'_>| {
         if !stopped {
-            (watch.tell)(name);
+            (context.progress)(name);
             let start = Instant::now();
             // One that was cut short would be compared with those that were not.
-            match model(watch)? {
+            match model(context)? {
                 Some(drawn) => fitted.push(Fitted { name, kind, drawn, seconds: start.elapsed().as_secs_f64() }),
                 None => stopped = true,
             }
-            stopped |= (watch.stop)();
+            stopped |= (context.stop)();
         }
         Ok::<(), LabError>(())
     };
-    fit("Gaussian", "explicit, exact", watch, &mut |_| Ok(Some(gaussian::single(&data, DRAWN))))?;
-    fit("mixture by EM", "explicit, exact", watch, &mut |_| Ok(Some(gaussian::mixture(&data, DRAWN))))?;
-    fit("RBM, CD-1", "explicit, Markov chain", watch, &mut |_| Ok(Some(rbm::restricted(&data, DRAWN))))?;
-    fit("VAE", "explicit, a bound", watch, &mut |w| vae::autoencoder(&data, DRAWN, w))?;
-    fit("GAN", "implicit, direct", watch, &mut |w| gan(&mixture, w))?;
+    fit("Gaussian", "explicit, exact", context, &mut |_| Ok(Some(gaussian::single(&data, DRAWN))))?;
+    fit("mixture by EM", "explicit, exact", context, &mut |_| Ok(Some(gaussian::mixture(&data, DRAWN))))?;
+    fit("RBM, CD-1", "explicit, Markov chain", context, &mut |_| Ok(Some(rbm::restricted(&data, DRAWN))))?;
+    fit("VAE", "explicit, a bound", context, &mut |w| vae::autoencoder(&data, DRAWN, w))?;
+    fit("GAN", "implicit, direct", context, &mut |w| gan(&mixture, w))?;
     // Stopped after the last model, nothing is missing.
     stopped &= fitted.len() < 5;
     if fitted.is_empty() {
-        return Ok(Findings { stopped, ..Findings::default() });
+        return Ok(LabResults { stopped, ..LabResults::default() });
     }
     let mut floor = vec![0.0; DRAWN];
     mixture.batch(Key { seed: 9, stream: 0, step: 0 }, &mut floor);
     let floor = divergence(&floor.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), &mixture);
-    let mut table = Rows::new(&["model", "density", ">Jensen-Shannon to the data's law", ">seconds"]);
+    let mut table = ResultTable::new(&["model", "density", ">Jensen-Shannon to the data's law", ">seconds"]);
     let middle = |i: usize| -REACH + 2.0 * REACH * (i as f64 + 0.5) / BINS as f64;
     let curve = |values: &[f64]| {
         // What lies beyond the figure would heap up in its outermost bars.
@@ -146,16 +144,16 @@ pub fn compare(watch: &mut Watch<'_>) -> Result<Findings, LabError> {
             series: vec![PlotSeries::new("data's law", law.clone()), PlotSeries::new("drawn", curve(&model.drawn))],
             ..Plot::default()
         };
-        (watch.keep)(&format!("compare-{}.svg", file_name(model.name)), plot.svg().as_bytes())?;
+        (context.save)(&format!("compare-{}.svg", file_name(model.name)), plot.svg().as_bytes())?;
         panels.push(plot.image(PANEL.0, PANEL.1));
     }
     table.push(["true law".into(), "".into(), format!("{floor:.4}"), "".into()]);
-    (watch.keep)("compare.png", &sheet(&panels, 3).png())?;
+    (context.save)("compare.png", &panel_grid(&panels, 3).png())?;
     let notes = vec![format!(
         "{LEARNT} numbers to learn from (the GAN draws its own batches), {DRAWN} drawn from each; the last line is what the true law gets"
     )];
     let values = json!({ "lab": "compare", "models": values, "floor": floor, "stopped": stopped });
-    Ok(Findings { table, notes, values, stopped })
+    Ok(LabResults { table, notes, values, stopped })
 }
 
 #[cfg(test)]
@@ -164,8 +162,8 @@ mod tests {
 
     #[test]
     fn every_model_but_one_gaussian_finds_both_bumps() {
-        let mut watch = Watch { stop: &|| false, tell: &mut |_| {}, keep: &mut |_, _| Ok(()), threads: 1 };
-        let found = compare(&mut watch).unwrap();
+        let mut context = LabContext { stop: &|| false, progress: &mut |_| {}, save: &mut |_, _| Ok(()), threads: 1 };
+        let found = compare(&mut context).unwrap();
         let models = found.values["models"].as_array().unwrap();
         let js = |i: usize| models[i]["js"].as_f64().unwrap();
         assert!(js(0) > 0.1 && js(1) < 0.01, "{models:?}");

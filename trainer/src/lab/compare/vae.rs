@@ -1,5 +1,5 @@
 //! A variational auto-encoder on numbers (Kingma & Welling 2014), on the project's own graph.
-use super::super::{LabError, Watch};
+use super::super::{LabContext, LabError};
 use super::normals;
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Program, Store};
@@ -91,7 +91,7 @@ impl Parts {
 }
 
 /// Fits the auto-encoder and draws from its decoder.
-pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Result<Option<Vec<f64>>, LabError> {
+pub(super) fn autoencoder(data: &[f64], n: usize, context: &mut LabContext<'_>) -> Result<Option<Vec<f64>>, LabError> {
     let network = |name: &str| {
         let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], binary_latents: 0 };
         family.network(&[2], 0).map(|n| Network { name: name.into(), ..n })
@@ -109,11 +109,11 @@ pub(super) fn autoencoder(data: &[f64], n: usize, watch: &mut Watch<'_>) -> Resu
     let mut store = Store::default();
     let encoder = Parts::place(&mut store, "encoder", parts.encoder.start(1, 1));
     let decoder = Parts::place(&mut store, "decoder", parts.decoder.start(1, 2));
-    let mut cpu = Cpu::new(watch.threads);
+    let mut cpu = Cpu::new(context.threads);
     cpu.load(vec![parts.step(&encoder, &decoder), parts.sample(&decoder)], store);
     let mut batch = vec![0.0; BATCH];
     for step in 0..STEPS {
-        if (watch.stop)() {
+        if (context.stop)() {
             return Ok(None);
         }
         let key = crate::philox::Key { seed: 1, stream: 2, step };

@@ -8,7 +8,7 @@ use crate::memory;
 use crate::philox::Key;
 use crate::text::grouped;
 
-/// The fixed seed of [`Pictures::split`]: every run of every machine evaluates on the same pictures.
+/// The fixed seed of [`ImageDataset::split`]: every run of every machine evaluates on the same pictures.
 const SPLIT: Key = Key { seed: 0x6761_6e6c_6574, stream: 0, step: 0 };
 
 /// A set of equally large pictures, NHWC bytes with one or three channels; never empty.
@@ -22,7 +22,7 @@ const SPLIT: Key = Key { seed: 0x6761_6e6c_6574, stream: 0, step: 0 };
 /// assert!(batch.iter().all(|v| (-1.0..=1.0).contains(v)));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Pictures {
+pub struct ImageDataset {
     name: String,
     shape: [usize; 3],
     pixels: Arc<Vec<u8>>,
@@ -33,7 +33,7 @@ pub struct Pictures {
     flip: bool,
 }
 
-impl Pictures {
+impl ImageDataset {
     /// Takes `pixels` as [n, height, width, channels], with a label for each picture if there are labels.
     pub fn new(
         name: impl Into<String>,
@@ -246,7 +246,7 @@ impl Pictures {
     }
 }
 
-impl Dataset for Pictures {
+impl Dataset for ImageDataset {
     fn name(&self) -> &str {
         &self.name
     }
@@ -303,20 +303,19 @@ mod tests {
 
     #[test]
     fn pictures_that_no_memory_holds_are_refused_before_they_are_made() {
-        let set = crate::data::builtin("faces").unwrap();
-        let crate::data::Source::Pictures(faces) = set else { panic!("pictures") };
+        let faces = crate::data::faces().unwrap();
         let error = faces.resized(4096, 4096).unwrap_err().to_string();
         assert!(error.contains("smaller data.size") && error.contains("GB of pictures at 4096x4096"), "{error}");
     }
 
-    fn ramp(n: usize) -> Pictures {
+    fn ramp(n: usize) -> ImageDataset {
         let pixels = (0..n * 6).map(|v| v as u8).collect();
-        Pictures::new("ramp", (3, 2, 1), pixels, Some((0..n).map(|i| (i % 3) as u8).collect())).unwrap()
+        ImageDataset::new("ramp", (3, 2, 1), pixels, Some((0..n).map(|i| (i % 3) as u8).collect())).unwrap()
     }
 
     #[test]
     fn bytes_become_the_stated_range() {
-        let pictures = Pictures::new("p", (3, 1, 1), vec![0, 51, 255], None).unwrap();
+        let pictures = ImageDataset::new("p", (3, 1, 1), vec![0, 51, 255], None).unwrap();
         let mut out = [0.0; 3];
         pictures.item(0, &mut out);
         assert!((out[1] + 0.6).abs() < 1e-6 && out[0] == -1.0 && (out[2] - 1.0).abs() < 1e-6, "{out:?}");
@@ -343,7 +342,7 @@ mod tests {
     #[test]
     fn flipping_mirrors_whole_pixels_of_about_half_the_pictures() {
         let bytes = vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-        let pictures = Pictures::new("p", (2, 2, 3), bytes, None).unwrap().with_range(0.0, 255.0).with_flip(true);
+        let pictures = ImageDataset::new("p", (2, 2, 3), bytes, None).unwrap().with_range(0.0, 255.0).with_flip(true);
         let mut out = vec![0.0; 12 * 1000];
         pictures.batch(Key { seed: 1, stream: 0, step: 0 }, &mut out);
         let mut mirrored = 0;
@@ -379,13 +378,13 @@ mod tests {
 
     #[test]
     fn impossible_sets_are_refused() {
-        let four = Pictures::new("p", (1, 1, 4), vec![0; 8], None).unwrap_err();
+        let four = ImageDataset::new("p", (1, 1, 4), vec![0; 8], None).unwrap_err();
         assert!(four.remedy.contains("alpha"), "{four}");
-        assert!(Pictures::new("p", (2, 2, 1), vec![0; 7], None).is_err());
-        assert!(Pictures::new("p", (2, 2, 1), vec![], None).is_err());
-        assert!(Pictures::new("p", (0, 2, 1), vec![0; 7], None).is_err());
-        assert!(Pictures::new("p", (usize::MAX, 2, 3), vec![0; 7], None).is_err());
-        let labels = Pictures::new("p", (2, 1, 1), vec![0; 8], Some(vec![0; 3])).unwrap_err();
+        assert!(ImageDataset::new("p", (2, 2, 1), vec![0; 7], None).is_err());
+        assert!(ImageDataset::new("p", (2, 2, 1), vec![], None).is_err());
+        assert!(ImageDataset::new("p", (0, 2, 1), vec![0; 7], None).is_err());
+        assert!(ImageDataset::new("p", (usize::MAX, 2, 3), vec![0; 7], None).is_err());
+        let labels = ImageDataset::new("p", (2, 1, 1), vec![0; 8], Some(vec![0; 3])).unwrap_err();
         assert!(labels.to_string().contains("4 labels") && labels.to_string().contains("3 labels"), "{labels}");
     }
 }
