@@ -14,7 +14,7 @@ use ganlet_trainer::quantize::Layouts;
 use ganlet_trainer::quantize::Quantized;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::report::{Page, PageFigure, PageTable};
-use ganlet_trainer::run::{self, End, Folder, Run, pictures};
+use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, figures};
 use ganlet_trainer::train::Trainer;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -72,17 +72,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let start = Instant::now();
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::file(&args.out, e))?;
     let recipe = Recipe::open("faces", &[])?;
-    let loaded = run::load(&recipe)?;
-    let mut trainer = Trainer::new(recipe.clone(), run::load(&recipe)?.train, 1, recipe.train.steps, 0)?;
+    let loaded = run::load_data(&recipe)?;
+    let mut trainer = Trainer::new(recipe.clone(), loaded.train.clone(), 1, recipe.train.steps, 0)?;
     if let Some(minutes) = args.minutes {
         let steps = training::steps_in(&mut trainer, minutes)?;
         trainer.set_steps(steps);
     }
-    let folder = Folder::create(Path::new(RUNS), None, &recipe)?;
+    let folder = RunFolder::create(Path::new(RUNS), None, &recipe)?;
     console::note(&console::on_stderr(Tint::Bold, "1/4 train"));
     training::introduce(&trainer, &loaded.notes);
     let (run, end) = training::go(trainer, folder, &loaded)?;
-    if end == End::Stopped {
+    if end == RunOutcome::Stopped {
         console::note(&format!("stopped; what was trained is in {}", run.folder.path().display()));
         return Err(Failure::failed("the demo was stopped before it was complete"));
     }
@@ -99,7 +99,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::note(&eval::words::pictures(&evaluation));
     phase("4/4 simulate")?;
     let bytes = evaluate::int8_pictures(&quantized.file, 1, SAMPLES, |_, _| {})?;
-    let samples = pictures::sheet(&bytes, &chosen.checkpoint.shape, 8).png();
+    let samples = figures::picture_grid(&bytes, &chosen.checkpoint.shape, 8).png();
     write("samples.png", &samples)?;
     let (device, walk) = simulate(&quantized.file, &args.out)?;
     let sure = evaluation.intervals.get("int8").and_then(|k| k.get("frechet"));
@@ -184,8 +184,8 @@ fn page(
         device: figure("The app on an emulated 240x240 panel", device),
         walk: figure("A tour of the app: gallery, latent walk, knobs", walk),
         alarms: Some(run.alarms.iter().map(ToString::to_string).collect()),
-        networks: Some(pictures::networks(&run.trainer, &run.folder.lines())),
-        losses: Some(pictures::losses(&run.trainer.recipe().name, &run.folder.lines())),
+        networks: Some(figures::networks_svg(&run.trainer, &run.folder.log_entries())),
+        losses: Some(figures::loss_plot(&run.trainer.recipe().name, &run.folder.log_entries())),
         numbers: json.as_object().cloned().unwrap_or_default(),
         layers: PageTable { header: header.map(str::to_owned).to_vec(), rows: layers.collect() },
     }

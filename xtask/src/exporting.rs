@@ -9,7 +9,7 @@ use ganlet_trainer::loss::Loss;
 use ganlet_trainer::nn::Network;
 use ganlet_trainer::quantize::{self, FloatNet, Layouts, Options, Quantized, oracle};
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, Checkpoint, Folder, Loaded, Which};
+use ganlet_trainer::run::{self, Checkpoint, CheckpointChoice, ChosenCheckpoint, RunFolder, TrainingData};
 use ganlet_trainer::train::Trainer;
 use std::path::Path;
 
@@ -19,36 +19,31 @@ const EXACT_SEEDS: u32 = 256;
 /// A run, ready to make pictures: its chosen checkpoint, its data, its generator.
 pub(crate) struct Chosen {
     pub(crate) checkpoint: Checkpoint,
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: TrainingData,
     pub(crate) trainer: Trainer,
 }
 
 impl Chosen {
     /// Opens the run at `path`; the checkpoint is the best measured one, else the newest.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        Self::open_at(path, Which::Best)
+        Self::open_at(path, CheckpointChoice::Best)
     }
 
     /// Opens the run at `path` at one of its checkpoints.
-    pub(crate) fn open_at(path: &Path, which: Which) -> Result<Self, Failure> {
+    pub(crate) fn open_at(path: &Path, choice: CheckpointChoice) -> Result<Self, Failure> {
         let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
         let folder =
-            Folder::open(Path::new(crate::training::RUNS), &path.display().to_string()).map_err(|e| unusable(&e))?;
-        let checkpoint = folder.checkpoint(which).map_err(|e| unusable(&e))?;
-        let told = match (which, folder.best()) {
-            (Which::Best, Some(b)) => format!("the best by {} ({:.3})", b.measure.name, b.measure.value),
-            (Which::Best | Which::Last, _) => "the newest".to_owned(),
-            (Which::Step(_), _) => "as asked".to_owned(),
-        };
-        console::note(&format!("{}: checkpoint of step {}, {told}", folder.path().display(), checkpoint.step));
+            RunFolder::open(Path::new(crate::training::RUNS), &path.display().to_string()).map_err(|e| unusable(&e))?;
+        let ChosenCheckpoint { checkpoint, reason } = folder.choose(choice).map_err(|e| unusable(&e))?;
+        console::note(&format!("{}: checkpoint of step {}, {reason}", folder.path().display(), checkpoint.step));
         Self::of(checkpoint)
     }
 
     /// Prepares a checkpoint.
     pub(crate) fn of(checkpoint: Checkpoint) -> Result<Self, Failure> {
-        let loaded = run::load(&checkpoint.recipe).map_err(|e| Failure::unusable(e.to_string()))?;
-        let data = run::load(&checkpoint.recipe).map_err(|e| Failure::unusable(e.to_string()))?.train;
-        let mut trainer = Trainer::new(checkpoint.recipe.clone(), data, checkpoint.seed, checkpoint.steps, 0)?;
+        let loaded = run::load_data(&checkpoint.recipe).map_err(|e| Failure::unusable(e.to_string()))?;
+        let mut trainer =
+            Trainer::new(checkpoint.recipe.clone(), loaded.train.clone(), checkpoint.seed, checkpoint.steps, 0)?;
         if trainer.data().shape() != checkpoint.shape {
             return Err(Failure::unusable(format!(
                 "{}: the data is now of shape {:?}, the run was made with {:?}",
@@ -90,7 +85,7 @@ impl Chosen {
 /// The generator of `recipe` as a device draws it: points of one or two numbers become a row of pixels, for a plot.
 pub(crate) fn device_net(
     recipe: &Recipe,
-    loaded: &Loaded,
+    loaded: &TrainingData,
     generator: &Network,
     weights: &[f32],
     statistics: &[f32],
@@ -121,11 +116,11 @@ const REAL: usize = 512;
 fn judged(
     net: FloatNet,
     checkpoint: &Checkpoint,
-    loaded: &Loaded,
+    loaded: &TrainingData,
     discriminator: &Network,
 ) -> Result<FloatNet, Failure> {
     let recipe = &checkpoint.recipe;
-    let Some((_, held_out)) = &loaded.pictures else {
+    let Some(run::PictureSplit { held_out, .. }) = &loaded.pictures else {
         return Err(Failure::unusable(
             "--with-discriminator: these are points; a device shows scores beside pictures alone",
         ));

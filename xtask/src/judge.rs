@@ -1,8 +1,9 @@
 //! What chooses a run's best checkpoint: a quick measurement of samples, never the loss.
 
 use crate::failure::Failure;
+use ganlet_trainer::data::to_bytes;
 use ganlet_trainer::evaluate::{self, Evaluator};
-use ganlet_trainer::run::{Judge, Loaded, Measure};
+use ganlet_trainer::run::{CheckpointMeasure, Measurement, PictureSplit, TrainingData};
 use ganlet_trainer::train::Trainer;
 
 /// Points of a measurement: the protocol's number.
@@ -13,22 +14,22 @@ const PICTURES: usize = 1000;
 pub(crate) const FIRST_SEED: u32 = 1 << 20;
 
 /// The judge for this data, if it can be judged.
-pub(crate) fn of(loaded: &Loaded, threads: usize) -> Result<Option<Judge<'_>>, Failure> {
+pub(crate) fn of(loaded: &TrainingData, threads: usize) -> Result<Option<CheckpointMeasure<'_>>, Failure> {
     if let Some(mixture) = &loaded.mixture {
         return Ok(Some(Box::new(move |trainer: &mut Trainer| {
             let values = trainer.samples(0, POINTS);
-            let (value, also) = match evaluate::points(&values, mixture) {
+            let (value, details) = match evaluate::points(&values, mixture) {
                 Ok(q) => {
                     let missing = (q.of - q.modes) as f64 + 1.0 - q.high_quality;
-                    let also = format!("({}/{} modes, {:.1} % on them)", q.modes, q.of, 100.0 * q.high_quality);
-                    (missing, also)
+                    let details = format!("({}/{} modes, {:.1} % on them)", q.modes, q.of, 100.0 * q.high_quality);
+                    (missing, details)
                 }
                 Err(e) => (f64::NAN, format!("({e})")),
             };
-            Measure { name: "missing".into(), value, also }
+            Measurement { name: "missing".into(), value, details }
         })));
     }
-    let Some((train, held_out)) = &loaded.pictures else { return Ok(None) };
+    let Some(PictureSplit { train, held_out }) = &loaded.pictures else { return Ok(None) };
     let mut evaluator = match Evaluator::new(held_out, train, threads) {
         Ok(evaluator) => evaluator,
         Err(e) => {
@@ -39,11 +40,11 @@ pub(crate) fn of(loaded: &Loaded, threads: usize) -> Result<Option<Judge<'_>>, F
     Ok(Some(Box::new(move |trainer: &mut Trainer| {
         let range = trainer.recipe().data.range;
         let values = trainer.samples(FIRST_SEED, PICTURES.max(evaluator.least()));
-        let bytes = evaluate::to_bytes(&values, (range[0], range[1]));
-        let (value, also) = match evaluator.measure(&bytes, |_, _| {}) {
+        let bytes = to_bytes(&values, (range[0], range[1]));
+        let (value, details) = match evaluator.measure(&bytes, |_, _| {}) {
             Ok(q) => (q.frechet, format!("(recall {:.2})", q.recall)),
             Err(e) => (f64::NAN, format!("({e})")),
         };
-        Measure { name: "distance".into(), value, also }
+        Measurement { name: "distance".into(), value, details }
     })))
 }

@@ -7,7 +7,7 @@ use crate::table::Table;
 use crate::training::{self, RUNS};
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, End, Folder, Run};
+use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome};
 use ganlet_trainer::train::{Part, Report, Trainer};
 use std::path::{Path, PathBuf};
 
@@ -106,16 +106,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.out.is_some() && args.seeds.is_some_and(|n| n > 1) {
         return Err(Failure::unusable("--out names one folder, --seeds makes several: leave --out away"));
     }
-    let loaded = run::load(&recipe).map_err(unusable)?;
+    let loaded = run::load_data(&recipe).map_err(unusable)?;
     let mut table = Table::new(&["run", ">seed", ">steps", "measured"]);
     let several = seeds.clone().count() > 1;
     for seed in seeds {
-        let data = run::load(&recipe).map_err(unusable)?.train;
         let steps = args.steps.unwrap_or(recipe.train.steps);
         if steps == 0 {
             return Err(Failure::unusable("--steps 0: expected at least 1"));
         }
-        let mut trainer = Trainer::new(recipe.clone(), data, seed, steps, args.threads.unwrap_or(0))
+        let mut trainer = Trainer::new(recipe.clone(), loaded.train.clone(), seed, steps, args.threads.unwrap_or(0))
             .map_err(|e| Failure::unusable(format!("recipe {}: {e}", recipe.name)))?;
         if let Some(minutes) = args.minutes {
             let steps = training::steps_in(&mut trainer, minutes)?;
@@ -127,7 +126,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         if let Some(n) = args.trace_steps {
             return console::print(&trace(&mut trainer, n)?);
         }
-        let folder = Folder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(unusable)?;
+        let folder = RunFolder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(unusable)?;
         training::introduce(&trainer, &loaded.notes);
         if args.profile {
             trainer.executor().start_profile();
@@ -139,7 +138,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let measured = closing(&run, end);
         let step = run.trainer.step().to_string();
         table.row([run.folder.path().display().to_string(), seed.to_string(), step, measured]);
-        if end == End::Stopped {
+        if end == RunOutcome::Stopped {
             break;
         }
     }
@@ -191,9 +190,9 @@ fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
                        --steps and --threads alone";
         return Err(Failure::unusable(message));
     }
-    let folder = Folder::open(Path::new(RUNS), wanted).map_err(unusable)?;
-    let (saved, notes) = folder.latest().map_err(unusable)?;
-    notes.iter().for_each(|n| console::note(n));
+    let folder = RunFolder::open(Path::new(RUNS), wanted).map_err(unusable)?;
+    let run::NewestCheckpoint { checkpoint: saved, unreadable } = folder.newest().map_err(unusable)?;
+    unreadable.iter().for_each(|e| console::note(&format!("skipped: {e}")));
     if let Some(name) = &args.recipe {
         let named = Recipe::open(name, &[]).map_err(unusable)?;
         if let Some(difference) = saved.recipe.difference(&named) {
@@ -213,7 +212,7 @@ fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
         ));
         return Ok(());
     }
-    let loaded = run::load(&saved.recipe).map_err(unusable)?;
+    let loaded = run::load_data(&saved.recipe).map_err(unusable)?;
     if loaded.train.shape() != saved.shape {
         let (found, made) = (loaded.train.shape(), &saved.shape);
         return Err(Failure::unusable(format!(
@@ -221,8 +220,7 @@ fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
             saved.recipe.data.source
         )));
     }
-    let data = run::load(&saved.recipe).map_err(unusable)?.train;
-    let mut trainer = Trainer::new(saved.recipe, data, saved.seed, steps, args.threads.unwrap_or(0))?;
+    let mut trainer = Trainer::new(saved.recipe, loaded.train.clone(), saved.seed, steps, args.threads.unwrap_or(0))?;
     trainer.restore(saved.store, saved.step);
     if args.dry_run {
         return dry_run(&mut trainer, &loaded.notes);
@@ -241,11 +239,13 @@ fn resume(args: &Args, wanted: &str) -> Result<(), Failure> {
 }
 
 /// Says where the run lies and what can be done with it; gives its last measurement.
-fn closing(run: &Run<'_>, end: End) -> String {
+fn closing(run: &Run<'_>, end: RunOutcome) -> String {
     let path = run.folder.path().display();
     match end {
-        End::Stopped => console::note(&format!("stopped and saved; go on with: cargo xtask train --resume {path}")),
-        End::Done => {
+        RunOutcome::Stopped => {
+            console::note(&format!("stopped and saved; go on with: cargo xtask train --resume {path}"))
+        }
+        RunOutcome::Completed => {
             let measured = if run.folder.path().join("measure.png").exists() { ", measure.png" } else { "" };
             console::note(&format!("done: {path} (samples/, timeline.gif, losses.png{measured})"));
         }
@@ -253,15 +253,15 @@ fn closing(run: &Run<'_>, end: End) -> String {
     if let Some(best) = run.folder.best().filter(|best| best.step < run.trainer.step()) {
         console::note(&format!(
             "best: step {}, {} {:.3}; its checkpoint is kept, shown and exported",
-            best.step, best.measure.name, best.measure.value
+            best.step, best.measurement.name, best.measurement.value
         ));
     }
-    if run.trainer.data().shape().len() == 3 && end == End::Done {
+    if run.trainer.data().shape().len() == 3 && end == RunOutcome::Completed {
         console::note(&format!("next: cargo xtask export {path}"));
     }
-    let lines = run.folder.lines();
-    let last = lines.iter().rev().find_map(|l| l.measure.as_ref());
-    last.map_or_else(String::new, |m| format!("{} {:.3} {}", m.name, m.value, m.also))
+    let lines = run.folder.log_entries();
+    let last = lines.iter().rev().find_map(|l| l.measurement.as_ref());
+    last.map_or_else(String::new, |m| format!("{} {:.3} {}", m.name, m.value, m.details))
 }
 
 /// An error in what was asked for.

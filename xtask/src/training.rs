@@ -3,7 +3,7 @@
 use crate::console::{self, Tint};
 use crate::failure::Failure;
 use ganlet_runtime::format::MAX_LATENT;
-use ganlet_trainer::run::{self, Event, Folder, Line, Loaded, Run};
+use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunFolder, TrainingData};
 use ganlet_trainer::train::{Report, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -101,14 +101,18 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
 }
 
 /// Trains in `folder` to the end or until Ctrl-C; gives the run back.
-pub(crate) fn go<'j>(trainer: Trainer, folder: Folder, loaded: &'j Loaded) -> Result<(Run<'j>, run::End), Failure> {
+pub(crate) fn go<'j>(
+    trainer: Trainer,
+    folder: RunFolder,
+    loaded: &'j TrainingData,
+) -> Result<(Run<'j>, run::RunOutcome), Failure> {
     catch_interrupts();
     let mut run = Run::new(trainer, folder)?;
-    run.judge = crate::judge::of(loaded, run.trainer.threads())?;
+    run.measure = crate::judge::of(loaded, run.trainer.threads())?;
     let mut view = View::new(&run.trainer);
-    let end = run.go(&interrupted, &mut |event| view.tell(event))?;
+    let end = run.train(&interrupted, &mut |event| view.tell(event))?;
     view.bar.finish_and_clear();
-    if let Some(line) = run.folder.lines().last() {
+    if let Some(line) = run.folder.log_entries().last() {
         console::note(&words(line, run.trainer.steps()));
     }
     Ok((run, end))
@@ -137,16 +141,16 @@ impl View {
         Self { bar, terminal, printed: None, started, first, steps: trainer.steps() }
     }
 
-    fn tell(&mut self, event: Event<'_>) {
+    fn tell(&mut self, event: RunEvent<'_>) {
         match event {
-            Event::Step(report) => self.bar.set_position(report.step),
-            Event::Line(line) => {
+            RunEvent::Step(report) => self.bar.set_position(report.step),
+            RunEvent::Logged(line) => {
                 self.bar.set_message(format!("{}  {:.0}/s", numbers(&line.report), line.samples_per_s));
-                if let (Some(measure), true) = (&line.measure, self.terminal) {
+                if let (Some(measure), true) = (&line.measurement, self.terminal) {
                     let step = line.report.step;
-                    self.bar.println(format!("step {step}: {} {:.3} {}", measure.name, measure.value, measure.also));
+                    self.bar.println(format!("step {step}: {} {:.3} {}", measure.name, measure.value, measure.details));
                 }
-                let due = self.printed.is_none_or(|p| p.elapsed() >= LINE_EVERY) || line.measure.is_some();
+                let due = self.printed.is_none_or(|p| p.elapsed() >= LINE_EVERY) || line.measurement.is_some();
                 if !self.terminal && due {
                     let done = (line.report.step - self.first).max(1) as f64;
                     let left = self.started.elapsed().as_secs_f64() / done * (self.steps - line.report.step) as f64;
@@ -154,13 +158,14 @@ impl View {
                     self.printed = Some(Instant::now());
                 }
             }
-            Event::Doing(what) => self.bar.set_message(what.to_owned()),
-            Event::Alarm(alarm) => self.say(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
-            Event::WentBack(step, rate) => {
+            RunEvent::Measuring => self.bar.set_message("measuring"),
+            RunEvent::Saving => self.bar.set_message("saving"),
+            RunEvent::Alarm(alarm) => self.say(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
+            RunEvent::RolledBack { step, learning_rate } => {
                 self.bar.set_position(step);
-                self.say(&format!("back to step {step}, and on with optimizer.learning_rate {rate:.2e}"));
+                self.say(&format!("back to step {step}, and on with optimizer.learning_rate {learning_rate:.2e}"));
             }
-            Event::Converged => {
+            RunEvent::Converged => {
                 self.say(
                     "converged: the discriminator cannot tell any more, and the measure stays; more steps will change little",
                 );
@@ -188,8 +193,9 @@ fn numbers(r: &Report) -> String {
     )
 }
 
-fn words(line: &Line, steps: u64) -> String {
-    let measure = line.measure.as_ref().map_or(String::new(), |m| format!("  {} {:.3} {}", m.name, m.value, m.also));
+fn words(line: &LogEntry, steps: u64) -> String {
+    let measure =
+        line.measurement.as_ref().map_or(String::new(), |m| format!("  {} {:.3} {}", m.name, m.value, m.details));
     format!("step {}/{steps}  {}  {:.0}/s{measure}", line.report.step, numbers(&line.report), line.samples_per_s)
 }
 

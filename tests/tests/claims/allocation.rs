@@ -61,7 +61,7 @@ fn products_and_convolutions_allocate_nothing_but_a_packing_buffer() {
 #[test]
 fn training_allocates_the_same_few_buffers_in_every_step() {
     let recipe = Recipe::open("faces", &["train.batch_size=8".into(), "objective.regularizer.every=1".into()]).unwrap();
-    let data = run::load(&recipe).unwrap().train;
+    let data = run::load_data(&recipe).unwrap().train;
     let mut trainer = Trainer::new(recipe, data, 1, 10, 1).unwrap();
     trainer.advance().unwrap();
     let counts: Vec<_> = (0..3).map(|_| measure(|| _ = trainer.advance().unwrap())).collect();

@@ -10,7 +10,7 @@ use ganlet_trainer::train::Trainer;
 fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantized {
     let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
     let recipe = Recipe::open(recipe, &settings).unwrap();
-    let loaded = run::load(&recipe).unwrap();
+    let loaded = run::load_data(&recipe).unwrap();
     let range = loaded.mixture.as_ref().map_or(recipe.data.range, |m| [-m.reach(), m.reach()]);
     let mut trainer = Trainer::new(recipe.clone(), loaded.train, 1, steps, 1).unwrap();
     (0..steps).for_each(|_| _ = trainer.advance().unwrap());
@@ -127,8 +127,8 @@ fn digits_of_a_short_run_are_read_as_the_class_that_was_asked_for() {
     let settings = ["train.batch_size=32", "train.ema=0.98"];
     let quantized = trained("digits-classes", 700, &settings);
     let pictures = int8_pictures(&quantized.file, 0, 400, |_, _| {}).unwrap();
-    let loaded = run::load(&Recipe::open("digits-classes", &[]).unwrap()).unwrap();
-    let mut reader = DigitReader::new(&loaded.pictures.unwrap().0, 1);
+    let loaded = run::load_data(&Recipe::open("digits-classes", &[]).unwrap()).unwrap();
+    let mut reader = DigitReader::new(&loaded.pictures.unwrap().train, 1);
     // Seed s shows class s modulo ten.
     let seen = reader.read(&pictures);
     let right = seen.iter().enumerate().filter(|(seed, class)| seed % 10 == usize::from(**class)).count();

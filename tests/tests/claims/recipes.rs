@@ -10,10 +10,10 @@ fn every_named_recipe_plans_two_networks() {
         let mut recipe = Recipe::open(name, &[]).unwrap();
         assert_eq!(recipe.name, name);
         if name == "portraits-64" || name == "celeba-dcgan" {
-            assert!(run::load(&recipe).err().unwrap().to_string().contains("--data"));
+            assert!(run::load_data(&recipe).err().unwrap().to_string().contains("--data"));
             recipe.data.source = "blobs".into();
         }
-        let loaded = run::load(&recipe).unwrap();
+        let loaded = run::load_data(&recipe).unwrap();
         let trainer = Trainer::new(recipe, loaded.train, 1, 10, 1).unwrap();
         assert_eq!(trainer.generator().output(), trainer.discriminator().input, "{name}");
         assert_eq!(trainer.discriminator().output(), [1]);
@@ -24,7 +24,7 @@ fn every_named_recipe_plans_two_networks() {
 fn portraits_are_the_generator_of_the_device_benchmarks() {
     let mut recipe = Recipe::open("portraits-64", &[]).unwrap();
     recipe.data.source = "blobs".into();
-    let loaded = run::load(&recipe).unwrap();
+    let loaded = run::load_data(&recipe).unwrap();
     let mut trainer = Trainer::new(recipe, loaded.train, 1, 2, 2).unwrap();
     let shapes: Vec<_> = trainer.generator().tensors.iter().step_by(2).map(|t| t.dims.clone()).collect();
     assert_eq!(
@@ -188,7 +188,7 @@ fn recipes_that_differ_say_where() {
 #[test]
 fn pictures_have_no_scale() {
     let recipe = Recipe::open("faces", &["data.scale=5".into()]).unwrap();
-    assert!(run::load(&recipe).err().unwrap().to_string().contains("data.range"));
+    assert!(run::load_data(&recipe).err().unwrap().to_string().contains("data.range"));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn shapes_that_cannot_be_made_are_refused() {
         ("generator.widths=[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "cannot be halved"),
     ] {
         let recipe = Recipe::open("faces", &[setting.to_owned()]).unwrap();
-        let loaded = run::load(&recipe).unwrap();
+        let loaded = run::load_data(&recipe).unwrap();
         let message = Trainer::new(recipe, loaded.train, 1, 10, 1).err().expect(setting).to_string();
         assert!(message.contains(word), "{setting}: {message}");
     }

@@ -1,7 +1,8 @@
 //! Training: resuming is exact, threads do not matter, failures spoil nothing.
-use ganlet_trainer::evaluate::{Evaluator, to_bytes};
+use ganlet_trainer::data::to_bytes;
+use ganlet_trainer::evaluate::Evaluator;
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, Checkpoint, End, Event, Failure, Folder, Run};
+use ganlet_trainer::run::{self, Checkpoint, CheckpointChoice, Run, RunEvent, RunFolder, RunOutcome, TrainingError};
 use ganlet_trainer::train::Trainer;
 use std::path::Path;
 
@@ -11,7 +12,7 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
 }
 
 fn trainer(recipe: &Recipe, steps: u64, threads: usize) -> Trainer {
-    let loaded = run::load(recipe).unwrap();
+    let loaded = run::load_data(recipe).unwrap();
     Trainer::new(recipe.clone(), loaded.train, 3, steps, threads).unwrap()
 }
 
@@ -48,7 +49,7 @@ fn a_hundred_steps_equal_fifty_a_checkpoint_and_fifty() {
         let path = folder.path().join("half.safetensors");
         // Looking at samples in between must not change anything.
         half.samples(1, 10);
-        let fresh = Folder::create(folder.path(), None, &recipe).unwrap();
+        let fresh = RunFolder::create(folder.path(), None, &recipe).unwrap();
         Run::new(half, fresh).unwrap().checkpoint().save(&path).unwrap();
         let saved = Checkpoint::load(&path).unwrap();
         assert_eq!((saved.step, saved.steps, &saved.recipe), (50, 100, &recipe));
@@ -98,7 +99,7 @@ fn a_run_stops_resumes_and_keeps_what_it_should() {
     let root = tempfile::tempdir().unwrap();
     let settings = ["train.batch_size=16", "train.save_every=4", "train.log_every=2", "train.sample_every=4"];
     let recipe = recipe("bimodal-1d", &settings);
-    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    let folder = RunFolder::create(root.path(), None, &recipe).unwrap();
     assert!(folder.path().ends_with("00001-bimodal-1d"));
     let mut run = Run::new(trainer(&recipe, 22, 1), folder.clone()).unwrap();
     let asked = std::cell::Cell::new(0);
@@ -106,18 +107,18 @@ fn a_run_stops_resumes_and_keeps_what_it_should() {
         asked.set(asked.get() + 1);
         asked.get() == 10
     };
-    assert_eq!(run.go(&stop, &mut |_| {}).unwrap(), End::Stopped);
+    assert_eq!(run.train(&stop, &mut |_| {}).unwrap(), RunOutcome::Stopped);
     drop(run);
-    let found = Folder::open(root.path(), "latest").unwrap();
+    let found = RunFolder::open(root.path(), "latest").unwrap();
     assert_eq!(found, folder);
-    let (saved, notes) = found.latest().unwrap();
-    assert_eq!((saved.step, notes.len()), (10, 0));
+    let run::NewestCheckpoint { checkpoint: saved, unreadable } = found.newest().unwrap();
+    assert_eq!((saved.step, unreadable.len()), (10, 0));
     let mut trainer = trainer(&saved.recipe, saved.steps, 1);
     trainer.restore(saved.store, saved.step);
     let mut run = Run::new(trainer, found).unwrap();
-    assert_eq!(run.go(&|| false, &mut |_| {}).unwrap(), End::Done);
+    assert_eq!(run.train(&|| false, &mut |_| {}).unwrap(), RunOutcome::Completed);
     assert_eq!(folder.checkpoints(), [20, 22], "the two newest are kept");
-    let steps: Vec<_> = folder.lines().iter().map(|l| l.report.step).collect();
+    let steps: Vec<_> = folder.log_entries().iter().map(|l| l.report.step).collect();
     assert_eq!(steps, (1..=11).map(|i| 2 * i).collect::<Vec<_>>());
     for file in [
         "recipe.toml",
@@ -136,17 +137,17 @@ fn plots_and_samples_come_at_their_intervals() {
     let root = tempfile::tempdir().unwrap();
     let intervals = ["train.plot_every=3", "train.sample_every=4", "train.log_every=100", "train.save_every=100"];
     let recipe = recipe("bimodal-1d", &[&["train.batch_size=8"][..], &intervals].concat());
-    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    let folder = RunFolder::create(root.path(), None, &recipe).unwrap();
     let file = folder.path().join("losses.png");
     let mut plotted = Vec::new();
     let mut run = Run::new(trainer(&recipe, 10, 1), folder.clone()).unwrap();
-    let mut hear = |event: Event<'_>| {
+    let mut on_event = |event: RunEvent<'_>| {
         // Told after the plot is there; taken away, so that the next one is seen.
-        if let Event::Line(line) = event {
-            plotted.extend(std::fs::remove_file(&file).is_ok().then_some(line.report.step));
+        if let RunEvent::Logged(entry) = event {
+            plotted.extend(std::fs::remove_file(&file).is_ok().then_some(entry.report.step));
         }
     };
-    run.go(&|| false, &mut hear).unwrap();
+    run.train(&|| false, &mut on_event).unwrap();
     assert_eq!(plotted, [3, 6, 9, 10]);
     let mut samples: Vec<_> = std::fs::read_dir(folder.path().join("samples")).unwrap().collect();
     samples.sort_by_key(|e| e.as_ref().unwrap().file_name());
@@ -161,14 +162,14 @@ fn plots_and_samples_come_at_their_intervals() {
 fn a_broken_checkpoint_falls_back_to_the_one_before() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &["train.batch_size=8", "train.save_every=3"]);
-    let folder = Folder::create(root.path(), None, &recipe).unwrap();
-    Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
+    let folder = RunFolder::create(root.path(), None, &recipe).unwrap();
+    Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().train(&|| false, &mut |_| {}).unwrap();
     let newest = folder.path().join("checkpoints/step-0000006.safetensors");
     let bytes = std::fs::read(&newest).unwrap();
     for len in [0, 5, 100, bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(&newest, &bytes[..len]).unwrap();
-        let (found, notes) = folder.latest().unwrap();
-        assert_eq!((found.step, notes.len()), (3, 1), "{len} bytes");
+        let found = folder.newest().unwrap();
+        assert_eq!((found.checkpoint.step, found.unreadable.len()), (3, 1), "{len} bytes");
     }
 }
 
@@ -176,16 +177,16 @@ fn a_broken_checkpoint_falls_back_to_the_one_before() {
 fn a_resumed_run_never_deletes_what_it_just_saved() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &["train.batch_size=8", "train.save_every=3"]);
-    let folder = Folder::create(root.path(), None, &recipe).unwrap();
-    Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
+    let folder = RunFolder::create(root.path(), None, &recipe).unwrap();
+    Run::new(trainer(&recipe, 6, 1), folder.clone()).unwrap().train(&|| false, &mut |_| {}).unwrap();
     for later in [500, 900] {
         std::fs::write(folder.path().join(format!("checkpoints/step-{later:07}.safetensors")), "torn").unwrap();
     }
-    let (saved, notes) = folder.latest().unwrap();
-    assert_eq!((saved.step, notes.len()), (6, 2));
+    let run::NewestCheckpoint { checkpoint: saved, unreadable } = folder.newest().unwrap();
+    assert_eq!((saved.step, unreadable.len()), (6, 2));
     let mut rest = trainer(&saved.recipe, 8, 1);
     rest.restore(saved.store, saved.step);
-    Run::new(rest, folder.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
+    Run::new(rest, folder.clone()).unwrap().train(&|| false, &mut |_| {}).unwrap();
     assert_eq!(folder.checkpoints(), [6, 8]);
 }
 
@@ -193,8 +194,8 @@ fn a_resumed_run_never_deletes_what_it_just_saved() {
 fn two_runs_share_neither_a_folder_nor_a_step() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &[]);
-    let first = Folder::create(root.path(), None, &recipe).unwrap();
-    assert_ne!(first, Folder::create(root.path(), None, &recipe).unwrap());
+    let first = RunFolder::create(root.path(), None, &recipe).unwrap();
+    assert_ne!(first, RunFolder::create(root.path(), None, &recipe).unwrap());
     let running = Run::new(trainer(&recipe, 5, 1), first.clone()).unwrap();
     let refused = Run::new(trainer(&recipe, 5, 1), first.clone()).err().expect("the run is locked");
     assert!(refused.to_string().contains("another process"), "{refused}");
@@ -206,12 +207,12 @@ fn two_runs_share_neither_a_folder_nor_a_step() {
 fn latest_is_the_newest_run_that_has_something_to_go_on_with() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &["train.batch_size=8"]);
-    let good = Folder::create(root.path(), None, &recipe).unwrap();
-    Run::new(trainer(&recipe, 2, 1), good.clone()).unwrap().go(&|| false, &mut |_| {}).unwrap();
-    Folder::create(root.path(), None, &recipe).unwrap();
-    assert_eq!(Folder::open(root.path(), "latest").unwrap(), good);
-    std::fs::write(good.path().join("best.json"), r#"{"step":77,"measure":{"name":"x","value":0.0}}"#).unwrap();
-    assert_eq!(good.chosen().unwrap().step, 2);
+    let good = RunFolder::create(root.path(), None, &recipe).unwrap();
+    Run::new(trainer(&recipe, 2, 1), good.clone()).unwrap().train(&|| false, &mut |_| {}).unwrap();
+    RunFolder::create(root.path(), None, &recipe).unwrap();
+    assert_eq!(RunFolder::open(root.path(), "latest").unwrap(), good);
+    std::fs::write(good.path().join("best.json"), r#"{"step":77,"measurement":{"name":"x","value":0.0}}"#).unwrap();
+    assert_eq!(good.choose(CheckpointChoice::Best).unwrap().checkpoint.step, 2);
 }
 
 #[test]
@@ -219,20 +220,20 @@ fn places_that_cannot_hold_a_run_are_named() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &[]);
     let message = |e: run::RunError| e.to_string();
-    assert!(message(Folder::open(root.path(), "latest").unwrap_err()).contains("no run here"));
-    assert!(message(Folder::open(root.path(), "nowhere").unwrap_err()).contains("nowhere"));
+    assert!(message(RunFolder::open(root.path(), "latest").unwrap_err()).contains("no run here"));
+    assert!(message(RunFolder::open(root.path(), "nowhere").unwrap_err()).contains("nowhere"));
     let file = root.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    assert!(message(Folder::create(&file, None, &recipe).unwrap_err()).contains("file"));
-    let taken = Folder::create(root.path(), None, &recipe).unwrap();
+    assert!(message(RunFolder::create(&file, None, &recipe).unwrap_err()).contains("file"));
+    let taken = RunFolder::create(root.path(), None, &recipe).unwrap();
     assert!(
-        message(Folder::create(root.path(), Some(taken.path()), &recipe).unwrap_err())
+        message(RunFolder::create(root.path(), Some(taken.path()), &recipe).unwrap_err())
             .contains("nothing was overwritten")
     );
     assert!(Path::new("/dev/full").exists(), "this test writes to /dev/full");
     std::os::unix::fs::symlink("/dev/full", taken.path().join("log.jsonl")).unwrap();
-    let line = run::Line { report: Default::default(), samples_per_s: 0.0, seconds: 0.0, measure: None };
-    assert!(message(taken.log(&line).unwrap_err()).contains("make room"));
+    let entry = run::LogEntry { report: Default::default(), samples_per_s: 0.0, seconds: 0.0, measurement: None };
+    assert!(message(taken.append_log(&entry).unwrap_err()).contains("make room"));
 }
 
 #[test]
@@ -245,12 +246,12 @@ fn a_step_too_large_stops_the_run_and_keeps_the_last_good_checkpoint() {
         "objective.regularizer.gamma=1e30",
     ];
     let recipe = recipe("ring", &settings);
-    let folder = Folder::create(root.path(), None, &recipe).unwrap();
+    let folder = RunFolder::create(root.path(), None, &recipe).unwrap();
     let mut run = Run::new(trainer(&recipe, 100, 1), folder.clone()).unwrap();
-    let Err(Failure::NotFinite(error)) = run.go(&|| false, &mut |_| {}) else { panic!("no failure") };
+    let Err(TrainingError::NotFinite(error)) = run.train(&|| false, &mut |_| {}) else { panic!("no failure") };
     assert!(error.to_string().contains("step") && error.node.contains("node"), "{error}");
     assert!(!error.node.contains(" or "), "one node is named: {}", error.node);
-    let (saved, _) = folder.latest().unwrap();
+    let saved = folder.newest().unwrap().checkpoint;
     assert!(saved.step < error.step && folder.path().join("losses.png").is_file());
     assert!(saved.store.entries().iter().all(|e| e.values.iter().all(|v| v.is_finite())));
 }
@@ -260,7 +261,7 @@ fn both_bumps_are_made_a_quarter_of_the_time_whatever_the_seed() {
     let recipe = recipe("bimodal-1d", &[]);
     let steps = recipe.train.steps;
     let least = (1..=10).map(|seed| {
-        let mut trainer = Trainer::new(recipe.clone(), run::load(&recipe).unwrap().train, seed, steps, 1).unwrap();
+        let mut trainer = Trainer::new(recipe.clone(), run::load_data(&recipe).unwrap().train, seed, steps, 1).unwrap();
         (0..steps).for_each(|_| _ = trainer.advance().unwrap());
         let values = trainer.samples(0, 10_000);
         // Within three deviations.
@@ -275,8 +276,8 @@ fn augmented_faces_come_nearer_to_the_real_ones() {
     let small =
         ["generator.widths=[16, 12, 8]", "discriminator.stem=0", "discriminator.widths=[8, 16]", "train.batch_size=32"];
     let recipe = recipe("faces+augment", &small);
-    let loaded = run::load(&recipe).unwrap();
-    let (real, held_out) = loaded.pictures.unwrap();
+    let loaded = run::load_data(&recipe).unwrap();
+    let run::PictureSplit { train: real, held_out } = loaded.pictures.unwrap();
     let mut judge = Evaluator::new(&held_out, &real, 0).unwrap();
     let mut trainer = Trainer::new(recipe, loaded.train, 1, 150, 0).unwrap();
     let mut distance = |t: &mut Trainer| {
@@ -294,7 +295,7 @@ fn the_recipes_of_points_drop_no_mode_in_a_fifth_of_their_steps() {
     for (name, high_quality, reverse_kl) in [("ring", 0.75, 0.015), ("grid", 0.6, 0.035)] {
         let steps = recipe(name, &[]).train.steps / 5;
         let recipe = recipe(name, &[&format!("train.steps={steps}")]);
-        let loaded = run::load(&recipe).unwrap();
+        let loaded = run::load_data(&recipe).unwrap();
         let mut trainer = Trainer::new(recipe, loaded.train, 3, steps, 0).unwrap();
         (0..steps).for_each(|_| _ = trainer.advance().unwrap());
         let quality = ganlet_trainer::evaluate::points(&trainer.samples(0, 2500), &loaded.mixture.unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! Watching: each staged failure raises its own alarm and no other, healthy runs raise none, and a run that diverged recovers.
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, End, Event, Folder, Measure, Run, Which};
+use ganlet_trainer::run::{self, CheckpointChoice, Measurement, Run, RunEvent, RunFolder, RunOutcome};
 use ganlet_trainer::train::Trainer;
 use ganlet_trainer::watch::{Kind, Real, Watch};
 
@@ -14,7 +14,7 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
 }
 
 /// The alarms of a run's first steps; it ends with the first one, since no other is raised after it.
-fn alarms(recipe: &Recipe, data: Box<dyn Dataset>, steps: u64) -> Vec<(Kind, u64)> {
+fn alarms(recipe: &Recipe, data: std::sync::Arc<dyn Dataset>, steps: u64) -> Vec<(Kind, u64)> {
     let mut trainer = Trainer::new(recipe.clone(), data, 1, recipe.train.steps, 1).unwrap();
     let mut watch = Watch::new(&trainer);
     let mut raised = Vec::new();
@@ -29,7 +29,7 @@ fn alarms(recipe: &Recipe, data: Box<dyn Dataset>, steps: u64) -> Vec<(Kind, u64
 
 fn staged(name: &str, settings: &[&str]) -> Vec<(Kind, u64)> {
     let recipe = recipe(name, settings);
-    alarms(&recipe, run::load(&recipe).unwrap().train, 500)
+    alarms(&recipe, run::load_data(&recipe).unwrap().train, 500)
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn staged_failures_raise_their_own_alarm_within_500_steps() {
 #[test]
 fn sixteen_pictures_are_memorized_and_that_is_told() {
     let recipe = recipe("faces", &[]);
-    let (train, _) = run::load(&recipe).unwrap().pictures.unwrap();
+    let train = run::load_data(&recipe).unwrap().pictures.unwrap().train;
     let few = train.select(&(0..16).collect::<Vec<_>>());
-    let raised = alarms(&recipe, Box::new(few), 500);
+    let raised = alarms(&recipe, std::sync::Arc::new(few), 500);
     assert!(matches!(raised[..], [(Kind::Memorization, _)]), "{raised:?}");
 }
 
@@ -55,7 +55,7 @@ fn sixteen_pictures_are_memorized_and_that_is_told() {
 fn healthy_runs_raise_no_alarm() {
     for (name, steps) in [("faces", 150), ("digits", 100), ("ring", 500), ("grid", 500), ("bimodal-1d", 500)] {
         let recipe = recipe(name, &[]);
-        assert_eq!(alarms(&recipe, run::load(&recipe).unwrap().train, steps), [], "{name}");
+        assert_eq!(alarms(&recipe, run::load_data(&recipe).unwrap().train, steps), [], "{name}");
     }
 }
 
@@ -63,16 +63,16 @@ fn healthy_runs_raise_no_alarm() {
 fn a_run_that_diverged_goes_back_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = recipe("faces", &["optimizer.learning_rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
-    let data = run::load(&recipe).unwrap().train;
+    let data = run::load_data(&recipe).unwrap().train;
     let trainer = Trainer::new(recipe.clone(), data, 1, 200, 1).unwrap();
-    let mut run = Run::new(trainer, Folder::create(folder.path(), None, &recipe).unwrap()).unwrap();
+    let mut run = Run::new(trainer, RunFolder::create(folder.path(), None, &recipe).unwrap()).unwrap();
     let mut rates = Vec::new();
-    let end = run.go(&|| false, &mut |event| {
-        if let Event::WentBack(step, rate) = event {
-            rates.push((step, rate));
+    let end = run.train(&|| false, &mut |event| {
+        if let RunEvent::RolledBack { step, learning_rate } = event {
+            rates.push((step, learning_rate));
         }
     });
-    assert_eq!(end.unwrap(), End::Done);
+    assert_eq!(end.unwrap(), RunOutcome::Completed);
     assert!(!rates.is_empty() && rates.len() <= 4, "{rates:?}");
     assert_eq!(run.alarms[0].kind, Kind::Divergence);
     let told = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
@@ -81,23 +81,24 @@ fn a_run_that_diverged_goes_back_and_recovers() {
     assert_eq!(run.checkpoint().recipe.optimizer.learning_rate, rates.last().unwrap().1);
     let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
     assert!(likeness.variety > 0.4, "{likeness:?}");
-    assert!(run.folder.lines().windows(2).all(|l| l[0].report.step < l[1].report.step));
+    assert!(run.folder.log_entries().windows(2).all(|l| l[0].report.step < l[1].report.step));
 }
 
 #[test]
 fn a_run_trained_too_long_keeps_its_best_checkpoint_and_its_last() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = recipe("ring", &["train.batch_size=8", "train.save_every=10", "train.sample_every=1000"]);
-    let trainer = Trainer::new(recipe.clone(), run::load(&recipe).unwrap().train, 1, 80, 1).unwrap();
-    let mut run = Run::new(trainer, Folder::create(folder.path(), None, &recipe).unwrap()).unwrap();
+    let trainer = Trainer::new(recipe.clone(), run::load_data(&recipe).unwrap().train, 1, 80, 1).unwrap();
+    let mut run = Run::new(trainer, RunFolder::create(folder.path(), None, &recipe).unwrap()).unwrap();
     // Best at step 30, then ever worse; losses are not asked.
-    let measure = |step: u64| Measure { name: "staged".into(), value: step.abs_diff(30) as f64, also: String::new() };
-    run.judge = Some(Box::new(move |trainer: &mut Trainer| measure(trainer.step())));
-    assert_eq!(run.go(&|| false, &mut |_| {}).unwrap(), End::Done);
-    let step = |which| run.folder.checkpoint(which).unwrap().step;
-    assert_eq!([Which::Best, Which::Last, Which::Step(70)].map(step), [30, 80, 70]);
+    let measure =
+        |step: u64| Measurement { name: "staged".into(), value: step.abs_diff(30) as f64, details: String::new() };
+    run.measure = Some(Box::new(move |trainer: &mut Trainer| measure(trainer.step())));
+    assert_eq!(run.train(&|| false, &mut |_| {}).unwrap(), RunOutcome::Completed);
+    let step = |choice| run.folder.choose(choice).unwrap().checkpoint.step;
+    assert_eq!([CheckpointChoice::Best, CheckpointChoice::Last, CheckpointChoice::Step(70)].map(step), [30, 80, 70]);
     assert_eq!(run.folder.checkpoints(), [30, 70, 80]);
     assert!(std::fs::read(run.folder.path().join("measure.png")).unwrap().starts_with(b"\x89PNG"));
-    let gone = run.folder.checkpoint(Which::Step(50)).unwrap_err().to_string();
-    assert!(gone.contains("no checkpoint of step 50; kept are 30, 70, 80"), "{gone}");
+    let gone = run.folder.choose(CheckpointChoice::Step(50)).unwrap_err().to_string();
+    assert!(gone.contains("no checkpoint of step 50; these steps have one: 30, 70, 80"), "{gone}");
 }

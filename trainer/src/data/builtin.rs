@@ -1,6 +1,7 @@
 //! The built-in data sets, which need no file: embedded pictures, drawn pictures and mixtures of Gaussians.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::open::ReadOptions;
 use super::{DataError, Dataset, GaussianMixture, ImageDataset, blobs, idx, npz};
@@ -131,11 +132,11 @@ impl AnyDataset {
         }
     }
 
-    /// Boxes the data set, as the trainer takes it.
-    pub fn into_boxed(self) -> Box<dyn Dataset> {
+    /// Shares the data set, as the trainer takes it.
+    pub fn into_shared(self) -> Arc<dyn Dataset> {
         match self {
-            Self::Images(images) => Box::new(images),
-            Self::Mixture(mixture) => Box::new(mixture),
+            Self::Images(images) => Arc::new(images),
+            Self::Mixture(mixture) => Arc::new(mixture),
         }
     }
 }

@@ -160,7 +160,8 @@ mod tests {
     fn plain_and_compressed_files_read_alike() {
         let file = idx(&[2, 3, 2], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         for bytes in [gz(&file), file] {
-            let set = from_bytes(Path::new("a.idx3"), &bytes, Some(&idx(&[2], &[1, 0])), &ReadOptions::default()).unwrap();
+            let set =
+                from_bytes(Path::new("a.idx3"), &bytes, Some(&idx(&[2], &[1, 0])), &ReadOptions::default()).unwrap();
             assert_eq!((set.shape(), set.bytes(1)), ([3, 2, 1].as_slice(), [7, 8, 9, 10, 11, 12].as_slice()));
             assert_eq!(set.labels(), Some([1, 0].as_slice()));
         }

@@ -2,6 +2,7 @@
 
 mod builtin;
 mod content;
+mod display;
 mod error;
 mod faces;
 mod fit;
@@ -18,6 +19,7 @@ mod single;
 mod synthetic;
 
 pub use builtin::{AnyDataset, BuiltinDataset, digits, faces};
+pub use display::to_bytes;
 pub use error::DataError;
 pub use faces::{FaceCropOptions, crop_faces};
 pub use images::ImageDataset;

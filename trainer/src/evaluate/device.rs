@@ -49,16 +49,3 @@ pub fn int8_pictures(
     }
     Ok(pictures)
 }
-
-/// The bytes that a display shows for `values`: `range` spread over 0..=255, rounded to nearest, saturated.
-///
-/// The same rule as [`crate::quantize::FloatNet::pixels`], so float and int8 pictures are judged alike.
-///
-/// ```
-/// use ganlet_trainer::evaluate::to_bytes;
-/// assert_eq!(to_bytes(&[-1.0, 0.0, 1.0, 7.0, f32::NAN], (-1.0, 1.0)), [0, 128, 255, 255, 0]);
-/// ```
-pub fn to_bytes(values: &[f32], range: (f32, f32)) -> Vec<u8> {
-    let (black, white) = range;
-    values.iter().map(|v| ((v - black) / (white - black) * 255.0).round().clamp(0.0, 255.0) as u8).collect()
-}

@@ -12,7 +12,7 @@ mod teach;
 #[cfg(test)]
 mod tests;
 
-pub use device::{int8_pictures, to_bytes};
+pub use device::int8_pictures;
 pub use error::EvaluateError;
 pub use network::{FEATURES, FeatureNetwork, Identity, RANDOM_SEED};
 pub use pictures::Evaluator;

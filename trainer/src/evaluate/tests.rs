@@ -204,7 +204,7 @@ fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
     assert_eq!(int8_pictures(&shifted[1..], 7, 1, |_, _| {}).unwrap(), all[..h * w]);
     let mut z = [0; 4];
     ganlet_runtime::latent::normal_i8(7, &mut z);
-    let floats = to_bytes(&net.forward(&z), net.range);
+    let floats = crate::data::to_bytes(&net.forward(&z), net.range);
     assert_eq!(floats, net.pixels(&net.forward(&z)));
     assert!(crate::metrics::psnr(&floats, &all[..h * w]) > 35.0);
     assert!(int8_pictures(&file[..20], 0, 1, |_, _| {}).is_err());

@@ -1,7 +1,8 @@
 //! Capacity against flash: how good the pictures of generators become that take so many bytes of a device.
 use super::{LabContext, LabError, LabResults, ResultTable};
+use crate::data::to_bytes;
 use crate::draw::{Plot, PlotSeries, image_grid};
-use crate::evaluate::{Evaluator, int8_pictures, to_bytes};
+use crate::evaluate::{Evaluator, int8_pictures};
 use crate::nets::Generator;
 use crate::quantize::{self, Options, Report};
 use crate::recipe::Recipe;
@@ -32,7 +33,7 @@ struct Sized {
 /// Trains generators of several widths against the same discriminator for `steps` steps each, and measures what they cost and make.
 pub fn capacity(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let recipe = Recipe::open(RECIPE, &[format!("train.steps={steps}")])?;
-    let Some((train, held_out)) = run::load(&recipe)?.pictures else {
+    let Some(run::PictureSplit { train, held_out }) = run::load_data(&recipe)?.pictures else {
         return Err(LabError::Request(format!("{RECIPE} are no pictures")));
     };
     let mut judge = Evaluator::new(&held_out, &train, context.threads)?;
@@ -125,7 +126,7 @@ fn one(
     if let Generator::Dcgan { widths, .. } = &mut recipe.generator {
         widths.iter_mut().for_each(|w| *w = (*w * eighths / 8).max(1));
     }
-    let (data, steps) = (run::load(&recipe)?.train, recipe.train.steps);
+    let (data, steps) = (run::load_data(&recipe)?.train, recipe.train.steps);
     let mut trainer = Trainer::new(recipe.clone(), data, 1, steps, context.threads)?;
     while trainer.step() < steps {
         if (context.stop)() {

@@ -1,8 +1,7 @@
 //! Counting: a generator of pictures with exactly three discs, and how often it gets the number wrong.
 use super::{LabContext, LabError, LabResults, ResultTable};
-use crate::data::ImageDataset;
+use crate::data::{ImageDataset, to_bytes};
 use crate::draw::{Plot, PlotSeries, image_grid};
-use crate::evaluate::to_bytes;
 use crate::philox::Key;
 use crate::recipe::Recipe;
 use crate::train::Trainer;
@@ -110,7 +109,7 @@ pub(super) fn watched(
         format!("train.steps={steps}"),
     ];
     let recipe = Recipe::open("digits", &settings)?;
-    let mut trainer = Trainer::new(recipe, Box::new(data), 1, steps, context.threads)?;
+    let mut trainer = Trainer::new(recipe, std::sync::Arc::new(data), 1, steps, context.threads)?;
     let (every, mut bytes) = ((steps / LOOKS).max(1), Vec::new());
     while trainer.step() < steps {
         if (context.stop)() {

@@ -143,7 +143,7 @@ pub fn densities(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let mixture = GaussianMixture::bell();
     let line = Line::new(&mixture);
     let total = DISCRIMINATOR_ALONE + GENERATOR_ALONE + TOGETHER;
-    let mut trainer = Trainer::new(recipe, Box::new(mixture), 3, total, context.threads)?;
+    let mut trainer = Trainer::new(recipe, std::sync::Arc::new(mixture), 3, total, context.threads)?;
     for _ in 0..15 {
         trainer.advance_one(false)?;
     }

@@ -69,7 +69,7 @@ pub fn playground(steps: u64, z: f32, context: &mut LabContext<'_>) -> Result<La
     }
     let recipe = Recipe::open("playground-1d", &[])?;
     let mixture = GaussianMixture::bimodal();
-    let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, steps.max(1), 1)?;
+    let mut trainer = Trainer::new(recipe, std::sync::Arc::new(mixture.clone()), 1, steps.max(1), 1)?;
     let [w, b, a, c] = START;
     for (name, pair) in
         [("generator.weights", [w, b]), ("generator.average", [w, b]), ("discriminator.weights", [a, c])]

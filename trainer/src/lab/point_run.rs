@@ -50,7 +50,7 @@ pub(super) fn run(
     context: &mut LabContext<'_>,
 ) -> Result<Option<(FinishedRun, Option<Image>)>, LabError> {
     let steps = recipe.train.steps;
-    let mut trainer = Trainer::new(recipe.clone(), Box::new(mixture.clone()), seed, steps, context.threads)?;
+    let mut trainer = Trainer::new(recipe.clone(), std::sync::Arc::new(mixture.clone()), seed, steps, context.threads)?;
     let (start, mut frames) = (Instant::now(), Vec::new());
     let steps_per_frame = (steps / FRAMES).max(1);
     let (mut drawing, mut diverged) = (0.0, None);

@@ -1,11 +1,11 @@
 //! Stacked digits: three digits as red, green and blue, a thousand modes, counted by a digit classifier.
 use super::{LabContext, LabError, LabResults, ResultTable};
-use crate::data::{self, Dataset, ImageDataset};
-use crate::evaluate::{DigitReader, to_bytes};
+use crate::data::{self, Dataset, ImageDataset, to_bytes};
+use crate::evaluate::DigitReader;
 use crate::metrics::kl_to_uniform;
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::run::pictures::sheet;
+use crate::run::figures::picture_grid;
 use crate::train::Trainer;
 use serde_json::json;
 use std::time::Instant;
@@ -113,7 +113,7 @@ pub fn stacked(asked: &StackedOptions, context: &mut LabContext<'_>) -> Result<L
         Count::of(&mut reader, &to_bytes(&values, (-1.0, 1.0)))
     };
     let steps = recipe.train.steps;
-    let mut trainer = Trainer::new(recipe.clone(), Box::new(stack), asked.seed, steps, context.threads)?;
+    let mut trainer = Trainer::new(recipe.clone(), std::sync::Arc::new(stack), asked.seed, steps, context.threads)?;
     let (start, mut curve, mut stopped) = (Instant::now(), Vec::new(), false);
     while trainer.step() < steps {
         if (context.stop)() {
@@ -168,7 +168,7 @@ fn drawn(trainer: &mut Trainer, n: usize) -> Vec<u8> {
 }
 
 fn picture(trainer: &mut Trainer) -> Vec<u8> {
-    sheet(&drawn(trainer, 64), &[SIDE, SIDE, 3], 8).png()
+    picture_grid(&drawn(trainer, 64), &[SIDE, SIDE, 3], 8).png()
 }
 
 /// How pictures spread over the thousand modes.

@@ -39,7 +39,7 @@ pub fn vanishing(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
         settings.extend((way == "noise").then(|| "technique.noise=2".to_owned()));
         let recipe = Recipe::open(&format!("bimodal-1d+{way}"), &settings)?;
         let mixture = GaussianMixture::bimodal();
-        let mut trainer = Trainer::new(recipe, Box::new(mixture), 1, last + 1, context.threads)?;
+        let mut trainer = Trainer::new(recipe, std::sync::Arc::new(mixture), 1, last + 1, context.threads)?;
         let mut seen = Vec::new();
         for step in 0..=last {
             if LOOKS.contains(&step) {

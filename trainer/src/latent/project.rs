@@ -1,7 +1,8 @@
 //! Latents for wished-for pictures: gradient descent through the generator, from several starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
 use super::wish::ProjectionTarget;
 use super::{END, ONE, numbers, of_seed, rounded};
-use crate::evaluate::{FeatureNetwork, to_bytes};
+use crate::data::to_bytes;
+use crate::evaluate::FeatureNetwork;
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Program, Store};
 use crate::graph::{Graph, NodeId, Shape, Unary};

@@ -300,7 +300,7 @@ impl FloatNet {
 
     /// The 8-bit pixels of output values: [`FloatNet::range`] spread over 0..=255, rounded, saturated.
     pub fn pixels(&self, values: &[f32]) -> Vec<u8> {
-        crate::evaluate::to_bytes(values, self.range)
+        crate::data::to_bytes(values, self.range)
     }
 
     /// The shape behind each layer, or the first layer that does not fit.

@@ -76,7 +76,7 @@ impl Checkpoint {
             ("shape".to_owned(), shape.join("x")),
         ]);
         let file = safetensors::serialize(views, Some(metadata)).map_err(|e| RunError::new(path, e))?;
-        files::write(path, file).map_err(|e| RunError::told(&e))
+        files::write(path, file).map_err(|e| RunError::of_write(&e))
     }
 
     /// Reads a file that [`Checkpoint::save`] wrote.

@@ -1,22 +1,24 @@
-//! Why a run could not start, go on or be kept.
+//! Why a run cannot start, continue or be saved.
+use crate::exec::NotFinite;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Something about a run's files: which, and what is wrong with it.
+/// A problem with a run's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunError {
+    /// The file or folder; empty if the problem names it.
     path: PathBuf,
-    what: String,
+    problem: String,
 }
 
 impl RunError {
-    pub(crate) fn new(path: &Path, what: impl fmt::Display) -> Self {
-        Self { path: path.into(), what: what.to_string() }
+    pub(crate) fn new(path: &Path, problem: impl fmt::Display) -> Self {
+        Self { path: path.into(), problem: problem.to_string() }
     }
 
-    /// An error whose text names the file and the remedy already.
-    pub(crate) fn told(error: &io::Error) -> Self {
+    /// Wraps an error of [`write`](crate::files::write()), whose text already names the file and the remedy.
+    pub(crate) fn of_write(error: &io::Error) -> Self {
         Self::new(Path::new(""), error)
     }
 
@@ -26,9 +28,9 @@ impl RunError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; make it writable, or choose another folder"
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, then go on with --resume",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, then continue with --resume",
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                "; there is a file of that name: choose another"
+                "; a file of that name exists: choose another name"
             }
             _ => "",
         };
@@ -39,10 +41,40 @@ impl RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.as_os_str().is_empty() {
-            return f.write_str(&self.what);
+            return f.write_str(&self.problem);
         }
-        write!(f, "{}: {}", self.path.display(), self.what)
+        write!(f, "{}: {}", self.path.display(), self.problem)
     }
 }
 
 impl std::error::Error for RunError {}
+
+/// Why training ended before its last step.
+#[derive(Debug)]
+pub enum TrainingError {
+    /// A value was not finite; the checkpoints in the folder are intact.
+    NotFinite(NotFinite),
+    /// A file of the run could not be read or written.
+    Run(RunError),
+}
+
+impl fmt::Display for TrainingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite(e) => write!(
+                f,
+                "{e}\nTraining stopped before that update was applied; the last checkpoint is good. A smaller \
+                 optimizer.learning_rate usually helps, and so does a regularizer on the discriminator if there is none."
+            ),
+            Self::Run(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TrainingError {}
+
+impl From<RunError> for TrainingError {
+    fn from(e: RunError) -> Self {
+        Self::Run(e)
+    }
+}

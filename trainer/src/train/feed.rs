@@ -37,8 +37,7 @@ struct Ahead {
 
 impl Feed {
     /// Batches of `batch` items, with their classes if `labeled`.
-    pub(crate) fn new(data: Box<dyn Dataset>, batch: usize, labeled: bool) -> Self {
-        let data: Arc<dyn Dataset> = data.into();
+    pub(crate) fn new(data: Arc<dyn Dataset>, batch: usize, labeled: bool) -> Self {
         let item: usize = data.shape().iter().product();
         let current =
             Batch { key: None, real: vec![0.0; batch * item], labels: vec![0; if labeled { batch } else { 0 }] };
@@ -139,7 +138,7 @@ mod tests {
     #[test]
     fn batches_ahead_equal_batches_in_place_whatever_was_guessed() {
         let blobs = blobs(32, 32, 3, 40, 1);
-        let mut feed = Feed::new(Box::new(blobs.clone()), 16, false);
+        let mut feed = Feed::new(Arc::new(blobs.clone()), 16, false);
         assert!(feed.ahead.is_some());
         let mut want = vec![0.0; 16 * 32 * 32 * 3];
         // Right guesses, a wrong one, and the same batch twice.
@@ -152,7 +151,7 @@ mod tests {
 
     #[test]
     fn small_batches_need_no_thread() {
-        let feed = Feed::new(Box::new(blobs(8, 8, 1, 10, 1)), 4, true);
+        let feed = Feed::new(Arc::new(blobs(8, 8, 1, 10, 1)), 4, true);
         assert!(feed.ahead.is_none());
     }
 }

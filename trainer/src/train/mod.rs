@@ -20,6 +20,7 @@ use feed::Feed;
 use params::Params;
 use programs::{DISCRIMINATOR, DISCRIMINATOR_OUTPUTS, DISCRIMINATOR_PENALIZED, GENERATOR, Parts, SAMPLE, SETTLE};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Streams of random numbers.
 const REAL_STREAM: u32 = 0x5245_414C;
@@ -156,7 +157,7 @@ impl Trainer {
     /// Plans a run of `steps` steps on `threads` threads (0: one for each core, or one alone where that is faster).
     pub fn new(
         recipe: Recipe,
-        data: Box<dyn Dataset>,
+        data: Arc<dyn Dataset>,
         seed: u64,
         steps: u64,
         threads: usize,

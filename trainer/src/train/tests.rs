@@ -13,7 +13,7 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
 
 /// Checks the gradient of a step by central differences of its loss, at some of the weights.
 fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced) {
-    let data = BuiltinDataset::from_name(&recipe.data.source).unwrap().open().unwrap().into_boxed();
+    let data = BuiltinDataset::from_name(&recipe.data.source).unwrap().open().unwrap().into_shared();
     let shape = recipe.data.size.map_or(data.shape().to_vec(), |[w, h]| vec![h, w, data.shape()[2]]);
     let (generator, discriminator) = recipe.networks(&shape).unwrap();
     let (params, mut store) = Params::start(recipe, &generator, &discriminator, 5);
@@ -143,7 +143,7 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
 }
 
 fn trainer(recipe: Recipe, steps: u64) -> Trainer {
-    let data = BuiltinDataset::from_name(&recipe.data.source).unwrap().open().unwrap().into_boxed();
+    let data = BuiltinDataset::from_name(&recipe.data.source).unwrap().open().unwrap().into_shared();
     Trainer::new(recipe, data, 1, steps, 1).unwrap()
 }
 
@@ -377,7 +377,7 @@ fn classes_change_what_is_generated_and_must_exist() {
     assert!(z[..half] != again[..half] && z[half..] == again[half..]);
     let refused = |source: &str, classes: usize| {
         let recipe = recipe("bimodal-1d", &[&format!("data.classes={classes}")]);
-        Trainer::new(recipe, BuiltinDataset::from_name(source).unwrap().open().unwrap().into_boxed(), 1, 1, 1)
+        Trainer::new(recipe, BuiltinDataset::from_name(source).unwrap().open().unwrap().into_shared(), 1, 1, 1)
             .err()
             .unwrap()
             .to_string()

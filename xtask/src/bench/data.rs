@@ -11,6 +11,7 @@ use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::train::Trainer;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Batches that are drawn to time one.
@@ -125,10 +126,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         &mut |_, _| {},
     )?;
     let packed = PackedDataset::open(&pack, (-1.0, 1.0), false, 0.2)?;
-    let sources: [(&str, Box<dyn Dataset>); 3] = [
-        ("memory", Box::new(blobs.split_by_content(0.2)?.0)),
-        ("packed file", Box::new(packed)),
-        ("single files", Box::new(Files { files: files?, like: blobs })),
+    let sources: [(&str, Arc<dyn Dataset>); 3] = [
+        ("memory", Arc::new(blobs.split_by_content(0.2)?.0)),
+        ("packed file", Arc::new(packed)),
+        ("single files", Arc::new(Files { files: files?, like: blobs })),
     ];
     let mut lanes = Vec::new();
     for (from, data) in sources {
@@ -170,7 +171,7 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(from: &'static str, data: Box<dyn Dataset>, recipe: &Recipe, steps: u32) -> Result<Self, Failure> {
+    fn new(from: &'static str, data: Arc<dyn Dataset>, recipe: &Recipe, steps: u32) -> Result<Self, Failure> {
         let mut batch = vec![0.0; recipe.train.batch_size * data.shape().iter().product::<usize>()];
         let start = Instant::now();
         for step in 0..BATCHES {

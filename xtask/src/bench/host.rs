@@ -259,7 +259,7 @@ fn trainer(config: &str, threads: usize) -> Result<Trainer, Failure> {
     };
     let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
     let recipe = Recipe::open(recipe, &settings)?;
-    let data = run::load(&recipe)?.train;
+    let data = run::load_data(&recipe)?.train;
     Ok(Trainer::new(recipe, data, 1, 1 << 40, threads)?)
 }
 

@@ -24,15 +24,14 @@ pub(crate) fn young(name: &str) -> Result<PathBuf, Failure> {
     let path = folder()?.join(format!("{name}.model"));
     let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
     let recipe = Recipe::open(name, &[]).map_err(|e| unusable(&e))?;
-    let loaded = run::load(&recipe).map_err(|e| unusable(&e))?;
-    let data = run::load(&recipe).map_err(|e| unusable(&e))?.train;
-    let mut trainer = Trainer::new(recipe.clone(), data, 1, STEPS, 1)?;
+    let data = run::load_data(&recipe).map_err(|e| unusable(&e))?;
+    let mut trainer = Trainer::new(recipe.clone(), data.train.clone(), 1, STEPS, 1)?;
     for _ in 0..STEPS {
         trainer.advance().map_err(|e| Failure::failed(e.to_string()))?;
     }
     let generator = trainer.generator().clone();
     let (weights, statistics) = trainer.averaged();
-    let net = exporting::device_net(&recipe, &loaded, &generator, weights, statistics)?;
+    let net = exporting::device_net(&recipe, &data, &generator, weights, statistics)?;
     let options = Options { calibration: LATENTS, comparison: LATENTS, ..Options::default() };
     let quantized = quantize::quantize(&net, &options).map_err(|e| unusable(&e))?;
     std::fs::write(&path, &quantized.file).map_err(|e| Failure::file(&path, e))?;

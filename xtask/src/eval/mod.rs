@@ -15,7 +15,7 @@ use ganlet_trainer::evaluate::{self, Evaluation, PointsQuality, Quality, interva
 use ganlet_trainer::metrics::ConfidenceInterval;
 use ganlet_trainer::quantize::Layouts;
 use ganlet_trainer::recipe::{NAMED, Recipe};
-use ganlet_trainer::run::{self, Which};
+use ganlet_trainer::run::{self, CheckpointChoice, PictureSplit};
 use pictures::{Amount, SETS};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     pub(crate) seeds: Option<usize>,
     /// Which checkpoint of a run: best, last, or its step
     #[arg(long, value_name = "best|last|STEP", default_value = "best")]
-    pub(crate) checkpoint: Which,
+    pub(crate) checkpoint: CheckpointChoice,
     /// The data to measure a model file against [default: that of the recipe it is named after]
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
@@ -138,8 +138,8 @@ fn model(path: &Path, data: Option<&str>, amount: Amount) -> Result<Measured, Fa
     if let Some(data) = data {
         recipe.data.source = data.to_owned();
     }
-    let loaded = run::load(&recipe).map_err(|e| Failure::unusable(e.to_string()))?;
-    let Some((train, held_out)) = &loaded.pictures else {
+    let loaded = run::load_data(&recipe).map_err(|e| Failure::unusable(e.to_string()))?;
+    let Some(PictureSplit { train, held_out }) = &loaded.pictures else {
         return Err(Failure::unusable("points cannot be measured here"));
     };
     let (w, h) = model.size();

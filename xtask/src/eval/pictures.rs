@@ -5,10 +5,11 @@ use crate::exporting::Chosen;
 use crate::failure::Failure;
 use crate::judge::FIRST_SEED;
 use ganlet_runtime::Model;
-use ganlet_trainer::data::ImageDataset;
+use ganlet_trainer::data::{ImageDataset, to_bytes};
 use ganlet_trainer::evaluate::{self, EvaluateError, Evaluation, Evaluator, Quality, intervals};
 use ganlet_trainer::metrics::ConfidenceInterval;
 use ganlet_trainer::quantize::Quantized;
+use ganlet_trainer::run::PictureSplit;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -34,7 +35,7 @@ enum Artist<'a> {
 
 /// Judges the float network of a run and, if given, its integer model, on the same seeds.
 pub(crate) fn run(chosen: &mut Chosen, amount: Amount, model: Option<&Quantized>) -> Result<Evaluation, Failure> {
-    let Some((train, held_out)) = chosen.loaded.pictures.clone() else {
+    let Some(PictureSplit { train, held_out }) = chosen.loaded.pictures.clone() else {
         return Err(Failure::unusable("these are points, not pictures"));
     };
     let classes = chosen.checkpoint.recipe.data.classes;
@@ -127,7 +128,7 @@ impl Artist<'_> {
                 for from in (0..n).step_by(PIECE) {
                     let count = PIECE.min(n - from);
                     let values = chosen.trainer.samples(first.wrapping_add(from as u32), count);
-                    bytes.extend(evaluate::to_bytes(&values, range));
+                    bytes.extend(to_bytes(&values, range));
                     progress.at(from + count, n);
                 }
                 Ok((bytes, classes))

@@ -11,8 +11,8 @@ use crate::exporting::Chosen;
 use crate::failure::Failure;
 use ganlet_runtime::{Generator, Latent, Model};
 use ganlet_sim::host::ModelFile;
+use ganlet_trainer::data::to_bytes;
 use ganlet_trainer::draw::Image;
-use ganlet_trainer::evaluate::to_bytes;
 use ganlet_trainer::latent::{StoredLatent, numbers, of_seed, rounded};
 use std::path::Path;
 

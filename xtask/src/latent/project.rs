@@ -4,8 +4,7 @@ use super::search::{self, Outputs, Results};
 use crate::console;
 use crate::failure::Failure;
 use clap::{ArgGroup, Args as ClapArgs};
-use ganlet_trainer::data;
-use ganlet_trainer::evaluate::to_bytes;
+use ganlet_trainer::data::{self, to_bytes};
 use ganlet_trainer::latent::{Options, ProjectionTarget, of_seed};
 use std::path::PathBuf;
 
@@ -81,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             bytes
         }
         (None, Some(number), _) => {
-            let held_out = chosen.loaded.pictures.as_ref().map(|pictures| &pictures.1);
+            let held_out = chosen.loaded.pictures.as_ref().map(|split| &split.held_out);
             let held_out = held_out.ok_or_else(|| Failure::unusable("--held-out: the run has no pictures"))?;
             if number >= held_out.count() {
                 return Err(Failure::unusable(format!(

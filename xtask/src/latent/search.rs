@@ -28,7 +28,7 @@ pub(super) fn projector(chosen: &Chosen, restarts: usize) -> Projector {
         range: recipe.data.range,
         latent: recipe.generator.latent(),
     };
-    let features = chosen.loaded.pictures.as_ref().and_then(|(_, held_out)| FeatureNetwork::of(held_out));
+    let features = chosen.loaded.pictures.as_ref().and_then(|split| FeatureNetwork::of(&split.held_out));
     Projector::new(subject, features.as_ref(), restarts, 0)
 }
 
@@ -143,7 +143,7 @@ pub(super) fn leave(
                 return Err(Failure::unusable(format!("{}: was made from another run", path.display())));
             }
             let drawn = artist.draw(&[numbers(&best.latent)], class.unwrap_or(0).into())?;
-            let wished: Vec<u8> = ganlet_trainer::evaluate::to_bytes(&wish.target, (-1.0, 1.0));
+            let wished: Vec<u8> = ganlet_trainer::data::to_bytes(&wish.target, (-1.0, 1.0));
             wish.is_whole().then(|| psnr(&drawn[0], &wished))
         }
         None => None,

@@ -76,7 +76,7 @@ fn gan(mixture: &GaussianMixture, context: &mut LabContext<'_>) -> Result<Option
         "schedule={kind=\"linear\", from=0.5, to=0.0}",
     ];
     let recipe = Recipe::open("bimodal-1d", &settings.map(str::to_owned))?;
-    let mut trainer = Trainer::new(recipe, Box::new(mixture.clone()), 1, 4000, context.threads)?;
+    let mut trainer = Trainer::new(recipe, std::sync::Arc::new(mixture.clone()), 1, 4000, context.threads)?;
     for _ in 0..4000 {
         if (context.stop)() {
             return Ok(None);

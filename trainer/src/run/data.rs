@@ -1,0 +1,121 @@
+//! Loads the data that a recipe names, split into a training set and a held-out set.
+use crate::data::{
+    self, AnyDataset, BuiltinDataset, DataError, Dataset, GaussianMixture, ImageDataset, PackedDataset, ReadOptions,
+};
+use crate::recipe::Recipe;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Share of a data set that is held out if the recipe does not set `data.held_out`.
+const HELD_OUT: f32 = 0.2;
+
+/// The data of a run, ready for training and measuring.
+///
+/// Clones share the pictures: data is loaded once for any number of trainers.
+#[derive(Clone)]
+pub struct TrainingData {
+    /// The training set.
+    pub train: Arc<dyn Dataset>,
+    /// The training and held-out pictures for measuring; `None` for points.
+    pub pictures: Option<PictureSplit>,
+    /// The distribution of the points; `None` for pictures.
+    pub mixture: Option<GaussianMixture>,
+    /// Remarks for the user about how the data was read.
+    pub notes: Vec<String>,
+}
+
+/// The two parts of a picture data set.
+#[derive(Clone, Debug)]
+pub struct PictureSplit {
+    /// Pictures that the networks are trained on.
+    pub train: ImageDataset,
+    /// Pictures that are kept for measuring.
+    pub held_out: ImageDataset,
+}
+
+impl From<(ImageDataset, ImageDataset)> for PictureSplit {
+    fn from((train, held_out): (ImageDataset, ImageDataset)) -> Self {
+        Self { train, held_out }
+    }
+}
+
+/// Loads what `recipe.data` names: a built-in set, a folder of pictures, or an IDX, NPZ or packed file.
+///
+/// # Errors
+/// If the source is missing or unreadable, or its pictures do not fit the recipe.
+pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
+    let wanted = &recipe.data;
+    let range = (wanted.range[0], wanted.range[1]);
+    let size = wanted.size.map(|[w, h]| (w, h));
+    let built_in = BuiltinDataset::from_name(&wanted.source);
+    let path = Path::new(&wanted.source);
+    if built_in.is_none() && PackedDataset::recognize(path) {
+        return open_packed(recipe, path);
+    }
+    let (source, notes) = if let Some(set) = built_in {
+        (set.open()?, Vec::new())
+    } else if path.exists() {
+        let options = ReadOptions { size, flip: wanted.flip, range, ..ReadOptions::default() };
+        let opened = data::open(&wanted.source, &options)?;
+        (AnyDataset::Images(opened.pictures), opened.notes)
+    } else {
+        return Err(DataError::new(
+            format!("`{}`, for recipe {}", wanted.source, recipe.name),
+            format!("a file or folder, or one of {}", BuiltinDataset::names()),
+            "neither",
+            "name your pictures with --data PATH",
+        ));
+    };
+    match source {
+        AnyDataset::Mixture(mixture) => {
+            // The trainer scales points, so that measurements see the data's own units.
+            Ok(TrainingData { train: Arc::new(mixture.clone()), pictures: None, mixture: Some(mixture), notes })
+        }
+        AnyDataset::Images(pictures) => {
+            if wanted.scale != 1.0 {
+                return Err(DataError::new(
+                    format!("recipe {}", recipe.name),
+                    "data.scale = 1 for pictures",
+                    format!("data.scale = {}", wanted.scale),
+                    "remove it; data.range sets the values of black and white",
+                ));
+            }
+            let pictures = match size {
+                Some((w, h)) => pictures.resized(w, h)?,
+                None => pictures,
+            };
+            let pictures = pictures.with_range(range.0, range.1).with_flip(wanted.flip);
+            let split: PictureSplit = match wanted.held_out {
+                None if built_in.is_some() => pictures.usual_split()?,
+                share => pictures.split_by_content(share.unwrap_or(HELD_OUT))?,
+            }
+            .into();
+            Ok(TrainingData { train: Arc::new(split.train.clone()), pictures: Some(split), mixture: None, notes })
+        }
+    }
+}
+
+/// Opens a packed file, whose pictures are streamed from the disk.
+fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> {
+    let wanted = &recipe.data;
+    let packed = PackedDataset::open(
+        path,
+        (wanted.range[0], wanted.range[1]),
+        wanted.flip,
+        wanted.held_out.unwrap_or(HELD_OUT),
+    )?;
+    let &[height, width, _] = packed.shape() else { unreachable!("packed data are pictures") };
+    if let Some([w, h]) = wanted.size.filter(|size| *size != [width, height]) {
+        return Err(DataError::new(
+            path.display().to_string(),
+            format!("pictures of {w}x{h}, the size that recipe {} sets", recipe.name),
+            format!("{width}x{height}"),
+            format!("prepare them again with --size {w}x{h}, or train with --set data.size=[{width},{height}]"),
+        ));
+    }
+    let pictures = Some(packed.to_measure()?.into());
+    let megabytes = packed.bytes() as f64 / 1e6;
+    let notes =
+        vec![format!("{megabytes:.0} MB streamed from the disk; --profile shows the time spent waiting for it")];
+    Ok(TrainingData { train: Arc::new(packed), pictures, mixture: None, notes })
+}

@@ -1,0 +1,37 @@
+//! What a run reports while it trains, and how it can end.
+use super::LogEntry;
+use crate::train::Report;
+use crate::watch::Alarm;
+
+/// An event that [`Run::train`](super::Run::train) reports to its caller.
+#[derive(Clone, Copy, Debug)]
+pub enum RunEvent<'a> {
+    /// A training step is complete.
+    Step(&'a Report),
+    /// An entry was appended to the log.
+    Logged(&'a LogEntry),
+    /// The generator is about to be measured, which can take seconds.
+    Measuring,
+    /// A checkpoint is about to be saved.
+    Saving,
+    /// The watch raised an alarm.
+    Alarm(&'a Alarm),
+    /// Training returned to an earlier checkpoint and continues with a smaller learning rate.
+    RolledBack {
+        /// The checkpoint's step.
+        step: u64,
+        /// The discriminator's learning rate from here on.
+        learning_rate: f32,
+    },
+    /// Discriminator and measurement no longer change: more steps of this run will improve little.
+    Converged,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOutcome {
+    /// All steps are done.
+    Completed,
+    /// The caller asked to stop; the state was saved.
+    Stopped,
+}
