@@ -20,6 +20,8 @@ mod place {
 
 #[cfg(region)]
 mod place {
+    use ganlet_runtime::Model;
+
     include!(concat!(env!("OUT_DIR"), "/place.rs"));
 
     /// They would belong to one model, and here any may be.
@@ -29,9 +31,8 @@ mod place {
     pub(crate) fn bytes() -> &'static [u8] {
         // SAFETY: the region is flash behind the program, which nothing writes while the program runs; any bytes are valid.
         let region = unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance::<u8>(AT), BYTES) };
-        // A model states its length, all of it.
-        let stated = region.get(8..12).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
-        region.get(..stated as usize).unwrap_or(region)
+        // The region is longer than the model, whose length is in its first bytes.
+        Model::stated_len(region).and_then(|len| region.get(..len)).unwrap_or(region)
     }
 }
 

@@ -490,7 +490,7 @@ impl<'k> App<'k> {
         }
         let mut stream = RowStream::new(layout.picture, self.channels);
         let judged = self.judges(model);
-        let mut rows = if judged { generator.judged_rows(&latent) } else { generator.rows(&latent) };
+        let mut rows = if judged { generator.scored_rows(&latent) } else { generator.rows(&latent) };
         while let Some(row) = rows.next_row() {
             stream.push(row, target)?;
             between();

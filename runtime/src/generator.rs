@@ -1,4 +1,6 @@
 //! Drawing: pictures made row by row in a lent arena.
+#[cfg(feature = "simulate")]
+use crate::format::KernelFamily;
 use crate::{
     format::{FAMILY, Op, Source, part, part_mut},
     kernels::{Out, Ring, Row},
@@ -59,19 +61,19 @@ impl<'a> Generator<'a> {
         Self::bind(model, arena, FAMILY)
     }
 
-    /// Draws as a target of another kernel family does, in [`Model::arena_len_of`] bytes.
+    /// Binds `model` to an `arena` that is laid out for another kernel family, of [`Model::arena_len_of`] bytes or more.
     ///
     /// # Errors
-    /// As [`Generator::new`].
-    #[cfg(feature = "encode")]
-    pub fn of_family(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
-        Self::bind(model, arena, family)
+    /// [`ArenaTooSmall`], with both sizes.
+    #[cfg(feature = "simulate")]
+    pub fn for_family(model: &'a Model<'a>, arena: &'a mut [u8], family: KernelFamily) -> Result<Self, ArenaTooSmall> {
+        Self::bind(model, arena, family as usize)
     }
 
     #[inline(never)]
     fn bind(model: &'a Model<'a>, arena: &'a mut [u8], family: usize) -> Result<Self, ArenaTooSmall> {
         let (skip, given) = (arena.as_ptr().addr().wrapping_neg() % 4, arena.len());
-        let needed = model.arena_len_of(family) + skip;
+        let needed = model.arena_bytes(family) + skip;
         let Some(arena) = arena.get_mut(skip..needed) else { return Err(ArenaTooSmall { needed, given }) };
         let mut result = Ok(Self { model, arena, family, rings: Rings::none() });
         if let Ok(generator) = &mut result {
@@ -94,7 +96,7 @@ impl<'a> Generator<'a> {
     }
 
     /// As [`Generator::rows`], with the layers behind the picture, which judge it: [`Rows::score`].
-    pub fn judged_rows(&mut self, z: &Latent) -> Rows<'_> {
+    pub fn scored_rows(&mut self, z: &Latent) -> Rows<'_> {
         self.start(z, self.model.picture(), self.model.shapes().len().saturating_sub(1))
     }
 
@@ -216,7 +218,7 @@ impl Rows<'_> {
     #[inline(never)]
     fn make_row(&mut self, index: usize) {
         // Only hosts, which judge for others, have the kernels of more than one family.
-        let (model, family) = (self.model, if cfg!(feature = "encode") { self.family } else { FAMILY });
+        let (model, family) = (self.model, if cfg!(feature = "simulate") { self.family } else { FAMILY });
         let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };
         let Some(&Place { start, form }) = self.rings.places.get(index) else { return };
         let start = start as usize;

@@ -8,7 +8,12 @@
 #[cfg(feature = "encode")]
 extern crate alloc;
 
-pub mod format;
+mod check;
+#[cfg(feature = "encode")]
+pub mod encode;
+// What `encode` re-exports is public.
+#[cfg_attr(not(feature = "encode"), allow(unreachable_pub))]
+mod format;
 mod generator;
 #[cfg(feature = "graphics")]
 mod graphics;
@@ -20,7 +25,7 @@ mod plan;
 mod requant;
 mod weights;
 
-pub use format::{FormatError, arena_len};
+pub use format::{FormatError, KernelFamily, Shape, WeightLayout, arena_len};
 pub use generator::{ArenaTooSmall, Generator, Pixels, Rows};
 #[cfg(feature = "graphics")]
 pub use graphics::GeneratedImage;

@@ -1,7 +1,9 @@
 //! A checked model: what it holds, what it costs, where its rings lie.
 use crate::{
-    format::{self, FAMILIES, FAMILY, FormatError, Header, Layer, MAX_LAYERS, Op, Shape, Source},
-    latent::{Latent, LatentError},
+    check::check,
+    format::{
+        self, FAMILIES, FAMILY, FormatError, Header, KernelFamily, Layer, MAX_LAYERS, Op, Shape, Source, WeightLayout,
+    },
     plan::{self, Form, Rings},
 };
 use heapless::Vec;
@@ -21,6 +23,31 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
+    /// The first four bytes of every model file.
+    pub const MAGIC: [u8; 4] = format::MAGIC;
+
+    /// The length in bytes of the model file that begins with `prefix`, as its prelude states it.
+    ///
+    /// A region of flash that holds a model is longer than the model, and [`Model::from_bytes`] takes exactly the model.
+    /// The first 12 bytes are enough. `None` if there are fewer, or if they are not the start of a model file. The length is not checked
+    /// against anything: the region may be shorter.
+    ///
+    /// ```
+    /// use ganlet_runtime::{FormatError, Model};
+    /// # const TINY: &[u8] = ganlet_runtime::include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v2.model"));
+    /// # let mut flash = ganlet_runtime::Aligned([0xFF_u8; 4096]);
+    /// # flash.0[..TINY.len()].copy_from_slice(TINY);
+    /// # let region: &[u8] = &flash.0;
+    /// // `region` is erased flash with a model at its start.
+    /// let bytes = Model::stated_len(region).and_then(|len| region.get(..len));
+    /// let model = Model::from_bytes(bytes.ok_or(FormatError::Magic)?)?;
+    /// assert_eq!(model.flash_bytes(), TINY.len());
+    /// # Ok::<(), FormatError>(())
+    /// ```
+    pub fn stated_len(prefix: &[u8]) -> Option<usize> {
+        format::stated_len(prefix)
+    }
+
     /// Checks `bytes`, which must start at a multiple of 4, and borrows the weights from it.
     ///
     /// # Errors
@@ -51,7 +78,7 @@ impl<'a> Model<'a> {
             *fault = FormatError::Header;
             return None;
         }
-        format::check(&self.header, parts.blob, &mut self.shapes, fault)?;
+        check(&self.header, parts.blob, &mut self.shapes, fault)?;
         let layers = &self.header.layers;
         plan::ring_rows(&self.header.pictures, layers, &self.shapes, &mut self.rows);
         for family in 0..FAMILIES {
@@ -123,30 +150,21 @@ impl<'a> Model<'a> {
 
     /// Bytes of working memory that drawing a picture takes.
     pub fn arena_len(&self) -> usize {
-        self.arena_len_of(FAMILY)
+        self.arena_bytes(FAMILY)
     }
 
-    /// Bytes of working memory on targets of the given kernel family.
-    pub fn arena_len_of(&self, family: usize) -> usize {
+    /// Bytes of working memory that drawing a picture takes on cores of the given kernel family.
+    pub fn arena_len_of(&self, family: KernelFamily) -> usize {
+        self.arena_bytes(family as usize)
+    }
+
+    pub(crate) fn arena_bytes(&self, family: usize) -> usize {
         self.arenas.get(family).map_or(0, |&a| a as usize)
     }
 
     /// Bytes of the model file.
     pub fn flash_bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// The latent vector of picture `seed`: the same on every machine. Seeds go through the classes of a model that has any.
-    pub fn latent(&self, seed: u32) -> Latent {
-        Latent::from_seed(self, seed)
-    }
-
-    /// The latent vector with the given `values`, each meaning `value / 32`.
-    ///
-    /// # Errors
-    /// As [`Latent::new`].
-    pub fn latent_of(&self, values: &[i8]) -> Result<Latent, LatentError> {
-        Latent::new(self, values, None)
     }
 
     /// Multiply-accumulates of one picture, and of its score where layers judge it.
@@ -179,7 +197,7 @@ impl<'a> Model<'a> {
         self.header.layers.iter().zip(&self.shapes).zip(self.rows).enumerate().map(
             move |(i, ((layer, &shape), rows))| LayerFacts {
                 kind: layer.op.kind(),
-                layout: layer.layout.name(),
+                layout: layer.layout,
                 shape,
                 macs: macs(layer, self.input_shape(layer.input), shape),
                 weight_bytes: layer.weights.len,
@@ -226,7 +244,7 @@ pub struct LayerFacts {
     /// The operation's name.
     pub kind: &'static str,
     /// How its weights lie in flash.
-    pub layout: &'static str,
+    pub layout: WeightLayout,
     /// The output's shape.
     pub shape: Shape,
     /// Multiply-accumulates of one picture, zero taps and additions not counted.
@@ -235,8 +253,14 @@ pub struct LayerFacts {
     pub weight_bytes: u32,
     /// Output rows that exist together.
     pub ring_rows: u16,
-    /// Bytes of those rows in the arena, by kernel family.
-    pub ring_bytes: [u32; FAMILIES],
+    ring_bytes: [u32; FAMILIES],
+}
+
+impl LayerFacts {
+    /// Bytes that those rows take in the arena, on cores of the given kernel family.
+    pub fn ring_bytes(&self, family: KernelFamily) -> u32 {
+        self.ring_bytes.get(family as usize).copied().unwrap_or(0)
+    }
 }
 
 fn macs(layer: &Layer, input: Shape, out: Shape) -> u64 {

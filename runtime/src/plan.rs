@@ -1,5 +1,5 @@
 //! Which rows a layer needs, in which order rows are made, and how many of them each ring holds.
-use crate::format::{Layer, Layout, MAX_LAYERS, Op, Shape, Source, product};
+use crate::format::{Layer, MAX_LAYERS, Op, Shape, Source, WeightLayout, product};
 
 /// One axis of a window: `count` input positions from `start`, which may lie in the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,7 +210,7 @@ pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -
     let mut most = 0;
     for layer in layers {
         if let Source::Layer(i) = layer.input
-            && layer.layout == Layout::Compact
+            && layer.layout == WeightLayout::Compact
             && layer.doubles()
             && family == 1
         {

@@ -1,8 +1,16 @@
 //! From a 32-bit accumulator to an 8-bit activation: the arithmetic that `docs/FORMAT.md` freezes.
-use crate::format::TABLE_LEN;
+use crate::format::{Activation, TABLE_LEN};
 
 /// The bytes of an activation table.
 pub(crate) type Table = [u8; 2 * TABLE_LEN];
+
+/// The table of an activation; none for `Clamp`.
+pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
+    match activation {
+        Activation::Clamp => None,
+        Activation::Table(span) => blob.get(span.at as usize..)?.first_chunk(),
+    }
+}
 
 /// `acc * m / 2^32 + offset`, rounded to nearest, halves up; `m` is in 0..2^31.
 #[inline(always)]

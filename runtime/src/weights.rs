@@ -1,6 +1,6 @@
 //! Where each weight lies and how two share a word: the orders of `docs/FORMAT.md`, by operation and layout.
 use crate::{
-    format::{Layer, Layout, Op, Shape, part, product},
+    format::{Layer, Op, Shape, WeightLayout, part, product},
     plan,
 };
 
@@ -39,7 +39,7 @@ pub(crate) const fn can_double(op: Op) -> bool {
     matches!(op, Op::ConvTranspose { k: 4, s: 2, p: 1, .. })
 }
 
-/// Whether a layer has the layout [`Layout::Fast`].
+/// Whether a layer has the layout [`WeightLayout::Fast`].
 pub(crate) const fn has_fast(layer: &Layer) -> bool {
     layer.doubles() || matches!(layer.op, Op::Dense { .. })
 }
@@ -52,7 +52,7 @@ pub(crate) const fn run(inputs: u32) -> u32 {
 /// Bytes that the weights of a layer take; a count that 32 bits do not hold is cut to the largest that they do.
 pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
     let groups = |n: usize| n.div_ceil(GROUP) as u32;
-    let (c_in, c_out, fast) = (u32::from(input.c), groups(out.c.into()), layer.layout == Layout::Fast);
+    let (c_in, c_out, fast) = (u32::from(input.c), groups(out.c.into()), layer.layout == WeightLayout::Fast);
     // Kernels have at most 16 pixels a side, channels are at most 4,096.
     let (times, each) = match layer.op {
         Op::Dense { .. } => {
@@ -143,7 +143,7 @@ pub(crate) enum Taps<'a> {
 
 impl<'a> Taps<'a> {
     /// The weights of output channel `o` in rows of phase `ry`: 1 for even rows, 0 for odd ones.
-    #[cfg_attr(not(feature = "encode"), allow(dead_code))]
+    #[cfg_attr(not(feature = "simulate"), allow(dead_code))]
     pub(crate) fn new(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize, o: usize) -> Self {
         Self::of_phase(blob, layer, c_in, c_out, ry).channel(o, c_in)
     }
@@ -152,11 +152,11 @@ impl<'a> Taps<'a> {
     pub(crate) fn of_phase(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize) -> Self {
         let span = |at: usize, len: usize| part(blob, (layer.weights.at as usize).wrapping_add(at), len);
         match layer.layout {
-            Layout::Compact => {
+            WeightLayout::Compact => {
                 let each = 4 * c_in * c_out;
                 Self::Compact([1, 0].map(|rx| span((2 * ry + rx) * each, each)))
             }
-            Layout::Fast => Self::Fast(span(ry * 16 * c_in * c_out, 16 * c_in * c_out)),
+            WeightLayout::Fast => Self::Fast(span(ry * 16 * c_in * c_out, 16 * c_in * c_out)),
         }
     }
 

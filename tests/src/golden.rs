@@ -1,5 +1,8 @@
 //! The networks behind the golden model files: fixed numbers from short formulas.
-use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source, TABLE_LEN};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, ModelBuilder, Op, Source, TABLE_LEN},
+};
 
 /// The layers of `tiny-v2.model`: a dense and a transposed layer, gray, 4x4.
 pub fn tiny() -> Vec<LayerSpec> {
@@ -62,8 +65,8 @@ pub fn file(name: &str, latent: u16, layers: &[LayerSpec]) -> Vec<u8> {
 }
 
 /// The layers of a file, for a choice of layouts.
-pub fn builder(name: &str, latent: u16, layers: &[LayerSpec]) -> Builder {
-    let mut builder = Builder::new(name, latent);
+pub fn builder(name: &str, latent: u16, layers: &[LayerSpec]) -> ModelBuilder {
+    let mut builder = ModelBuilder::new(name, latent);
     for layer in layers {
         builder.push(layer);
     }

@@ -10,7 +10,7 @@ use clap::Args as ClapArgs;
 use ganlet_sim::host::{self, Device, ModelFile, Script, Simulator};
 use ganlet_trainer::evaluate;
 use ganlet_trainer::files;
-use ganlet_trainer::quantize::Layouts;
+use ganlet_trainer::quantize::LayoutChoice;
 use ganlet_trainer::quantize::Quantized;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::report::{Page, PageFigure, PageTable};
@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     phase("2/4 export")?;
     let mut chosen = Chosen::open(run.folder.path())?;
-    let quantized = chosen.quantize(Layouts::Compact)?;
+    let quantized = chosen.quantize(LayoutChoice::Compact)?;
     let write = |name: &str, bytes: &[u8]| files::write(args.out.join(name), bytes);
     write("generator.model", &quantized.file)?;
     console::note(&format!("{}", quantized.report));

@@ -1,14 +1,14 @@
 //! How many instructions a picture takes on a core, from the committed counts of pictures that were measured there.
 
 use crate::bench::gate::{Committed, Row};
-use ganlet_runtime::Model;
+use ganlet_runtime::{Model, WeightLayout};
 use ganlet_sim::host::Instructions;
 
 /// Multiply-accumulates times what one took on `core` in the measured picture of the nearest size, in the same layout.
 ///
 /// `None` where that core was never measured.
 pub(crate) fn instructions(model: &Model<'_>, core: &str) -> Option<Instructions> {
-    let fast = model.layers().any(|layer| layer.layout == "fast");
+    let fast = model.layers().any(|layer| layer.layout == WeightLayout::Fast);
     let (rows, layout) = (Committed::read().ok()?.rows, if fast { "fast" } else { "compact" });
     let of = |macs| from_rows(&rows, core, layout, macs);
     Some(Instructions { picture: of(model.picture_macs())?, judged: of(model.macs())? })

@@ -5,9 +5,9 @@ use crate::eval::{pictures, words};
 use crate::exporting::Chosen;
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, ValueEnum};
-use ganlet_runtime::format::MAGIC;
+use ganlet_runtime::Model;
 use ganlet_trainer::files;
-use ganlet_trainer::quantize::Layouts;
+use ganlet_trainer::quantize::LayoutChoice;
 use std::path::PathBuf;
 
 /// Shrink the generator of a run to 8-bit integers and write it as one .model file.
@@ -76,19 +76,19 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::unusable("--bits: this version exports 8-bit weights alone; leave the option away"));
     }
     let out = args.out.unwrap_or_else(|| args.run.join("generator.model"));
-    if std::fs::read(&out).is_ok_and(|old| !old.starts_with(&MAGIC)) {
+    if std::fs::read(&out).is_ok_and(|old| !old.starts_with(&Model::MAGIC)) {
         return Err(Failure::unusable(format!(
             "{}: is no model file and will not be replaced: choose another --out",
             out.display()
         )));
     }
     let layouts = match (args.layout, args.flash_budget) {
-        (Layout::Auto, Some(flash_bytes)) => Layouts::Auto { flash_bytes },
+        (Layout::Auto, Some(flash_bytes)) => LayoutChoice::Auto { flash_bytes },
         (Layout::Auto, None) | (_, Some(_)) => {
             return Err(Failure::unusable("--flash-budget: give it with --layout auto, and only there"));
         }
-        (Layout::Compact, None) => Layouts::Compact,
-        (Layout::Fast, None) => Layouts::Fast,
+        (Layout::Compact, None) => LayoutChoice::Compact,
+        (Layout::Fast, None) => LayoutChoice::Fast,
     };
     let mut chosen = Chosen::open(&args.run)?;
     let quantized =

@@ -7,7 +7,7 @@ use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::loss::Loss;
 use ganlet_trainer::nn::Network;
-use ganlet_trainer::quantize::{self, FloatNet, Layouts, Options, Quantized, oracle};
+use ganlet_trainer::quantize::{self, FloatNet, LayoutChoice, Options, Quantized, oracle};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, Checkpoint, CheckpointChoice, ChosenCheckpoint, RunFolder, TrainingData};
 use ganlet_trainer::train::Trainer;
@@ -57,12 +57,12 @@ impl Chosen {
     }
 
     /// Shrinks the generator to 8-bit integers, whose weights lie in flash as `layouts` says.
-    pub(crate) fn quantize(&self, layouts: Layouts) -> Result<Quantized, Failure> {
+    pub(crate) fn quantize(&self, layouts: LayoutChoice) -> Result<Quantized, Failure> {
         self.quantize_net(&self.net()?, layouts)
     }
 
     /// The same with the discriminator behind the picture.
-    pub(crate) fn quantize_judged(&self, layouts: Layouts) -> Result<Quantized, Failure> {
+    pub(crate) fn quantize_judged(&self, layouts: LayoutChoice) -> Result<Quantized, Failure> {
         let net = judged(self.net()?, &self.checkpoint, &self.loaded, self.trainer.discriminator())?;
         let quantized = self.quantize_net(&net, layouts)?;
         console::note(&score_words(&net, &quantized)?);
@@ -75,7 +75,7 @@ impl Chosen {
         device_net(recipe, &self.loaded, self.trainer.generator(), weights, statistics)
     }
 
-    fn quantize_net(&self, net: &FloatNet, layouts: Layouts) -> Result<Quantized, Failure> {
+    fn quantize_net(&self, net: &FloatNet, layouts: LayoutChoice) -> Result<Quantized, Failure> {
         console::note("calibrating and quantizing; comparing with the float network over 1,000 latents");
         quantize::quantize(net, &Options { layouts, ..Options::default() })
             .map_err(|e| Failure::unusable(e.to_string()))
@@ -153,7 +153,7 @@ fn score_words(net: &FloatNet, quantized: &Quantized) -> Result<String, Failure>
     for seed in 0..EXACT_SEEDS {
         let latent = model.latent(seed);
         let float = f64::from(net.score(latent.values()).unwrap_or(0.0));
-        let int8 = f64::from(generator.judged_rows(&latent).score().unwrap_or(0)) / 255.0;
+        let int8 = f64::from(generator.scored_rows(&latent).score().unwrap_or(0)) / 255.0;
         let off = (float - int8).abs();
         (sum, worst, total) = (sum + off, worst.max(off), total + int8);
     }

@@ -5,14 +5,12 @@ use crate::console::{self, Tint};
 use crate::failure::Failure;
 use crate::table::{Table, grouped};
 use clap::Args as ClapArgs;
-use ganlet_runtime::format::{FAMILIES, FAMILY, Shape};
-use ganlet_runtime::{LayerFacts, Model};
+use ganlet_runtime::{KernelFamily, LayerFacts, Model, Shape};
 use ganlet_sim::host::{Device, Fit, ModelFile};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Names of the kernel families, in the format's order.
-const FAMILY_NAMES: [&str; FAMILIES] = ["portable", "packed"];
 
 /// Show a model's layers, multiply-accumulates, flash and RAM, and the devices it fits.
 ///
@@ -46,15 +44,15 @@ fn fits(model: &Model<'_>) -> impl Iterator<Item = Fit> {
 fn as_json(model: &Model<'_>) -> Value {
     let (width, height) = model.size();
     let layer = |l: LayerFacts| {
-        let rings = FAMILY_NAMES.iter().zip(l.ring_bytes).map(|(name, bytes)| ((*name).to_owned(), json!(bytes)));
+        let rings = KernelFamily::ALL.map(|family| (family.name().to_owned(), json!(l.ring_bytes(family))));
         json!({
             "kind": l.kind,
             "shape": [l.shape.h, l.shape.w, l.shape.c],
             "macs": l.macs,
             "weight_bytes": l.weight_bytes,
-            "layout": l.layout,
+            "layout": l.layout.name(),
             "ring_rows": l.ring_rows,
-            "ring_bytes": Value::Object(rings.collect()),
+            "ring_bytes": Value::Object(rings.into_iter().collect()),
         })
     };
     let board = |fit: Fit| {
@@ -78,7 +76,7 @@ fn as_json(model: &Model<'_>) -> Value {
         "arena_bytes": model.arena_len(),
         "whole_tensor_bytes": model.whole_tensor_bytes(),
         "macs": model.macs(),
-        "kernels": FAMILY_NAMES[FAMILY],
+        "kernels": KernelFamily::CURRENT.name(),
         "layers": model.layers().map(layer).collect::<Vec<_>>(),
         "boards": fits(model).map(board).collect::<Vec<_>>(),
     })
@@ -132,11 +130,11 @@ fn layers(model: &Model<'_>) -> Table {
             i.to_string(),
             l.kind.into(),
             format!("{w}x{h}x{c}"),
-            l.layout.into(),
+            l.layout.name().into(),
             grouped(l.macs),
             grouped(l.weight_bytes.into()),
             format!("{} of {h}", l.ring_rows),
-            grouped(l.ring_bytes[FAMILY].into()),
+            grouped(l.ring_bytes(KernelFamily::CURRENT).into()),
         ]);
     }
     let weights = model.layers().map(|l| u64::from(l.weight_bytes)).sum();

@@ -2,7 +2,7 @@
 
 use crate::console::{self, Tint};
 use crate::failure::Failure;
-use ganlet_runtime::format::MAX_LATENT;
+use ganlet_runtime::Latent;
 use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunFolder, TrainingData};
 use ganlet_trainer::train::{Report, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -77,9 +77,10 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
         trainer.flops() / 1e9,
         recipe.train.batch_size
     ));
-    if data.shape().len() == 3 && trainer.generator().input[0] > MAX_LATENT {
+    if data.shape().len() == 3 && trainer.generator().input[0] > Latent::MAX_LEN {
         console::note(&format!(
-            "             a device takes at most {MAX_LATENT} latent numbers: this generator cannot be exported"
+            "             a device takes at most {} latent numbers: this generator cannot be exported",
+            Latent::MAX_LEN
         ));
     }
     let threads = trainer.threads();

@@ -19,7 +19,7 @@
 
 use std::fmt;
 
-use ganlet_runtime::Model;
+use ganlet_runtime::{KernelFamily, Model};
 
 use super::bus::{Bus, Wiring, budget_bar};
 use super::error::SimError;
@@ -68,8 +68,8 @@ pub struct Chip {
     pub core: &'static str,
     /// Its clock as the firmware sets it.
     pub hertz: u32,
-    /// The runtime's kernel family on this core: 1 where it multiplies two 16-bit numbers at a time, which takes more RAM, else 0.
-    pub family: usize,
+    /// The runtime's kernels on this core; they decide how much RAM a model needs.
+    pub family: KernelFamily,
 }
 
 /// A panel and its chip.
@@ -98,7 +98,8 @@ impl Chip {
     #[must_use]
     pub const fn new(name: &'static str, core: (&'static str, u32), flash: [usize; 2], ram: [usize; 2]) -> Self {
         // Cores without a 64-bit product, and those with vectors, have no use for pairs.
-        let family = if matches!(core.0.as_bytes(), b"m0" | b"m55") { 0 } else { 1 };
+        let family =
+            if matches!(core.0.as_bytes(), b"m0" | b"m55") { KernelFamily::Portable } else { KernelFamily::Packed };
         Self {
             name,
             core: core.0,

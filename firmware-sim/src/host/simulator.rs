@@ -226,7 +226,7 @@ impl<'m> Simulator<'m> {
         let spent = self.work();
         let Self { model, arena, device, app, panel, .. } = self;
         // The arena has the length that the model asked for.
-        let Ok(mut generator) = Generator::of_family(model, arena, device.chip.family) else { return false };
+        let Ok(mut generator) = Generator::for_family(model, arena, device.chip.family) else { return false };
         let drawn = match panel {
             Panel::Mono(pixels) => app.draw(model, &mut generator, pixels),
             Panel::Gray16(pixels) => app.draw(model, &mut generator, pixels),

@@ -1,7 +1,10 @@
 //! Models with classes, and with a discriminator behind the picture.
 
-use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
 use ganlet_runtime::{Generator, Model};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, ModelBuilder, Op, Source},
+};
 use ganlet_sim::host::{Device, ModelFile, Simulator};
 use ganlet_sim::{Button, Screen};
 
@@ -21,7 +24,7 @@ fn dense(shape: Shape, input: Source, weights: Vec<i8>) -> LayerSpec {
 
 /// Three classes of gray: -80, 0 and 80; the discriminator's value is half of the mean pixel.
 fn grays(with_discriminator: bool) -> ModelFile {
-    let mut builder = Builder::new("grays", 2);
+    let mut builder = ModelBuilder::new("grays", 2);
     builder.classes(3);
     let picture = Shape { h: 4, w: 4, c: 1 };
     // 16 outputs for each input: two latent values that do nothing, three classes that are 32 where chosen.
@@ -72,7 +75,7 @@ fn the_discriminators_score_stands_beside_the_knobs() {
     let model = Model::from_bytes(with.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(&model, &mut arena).unwrap();
-    let score = |generator: &mut Generator<'_>, seed| generator.judged_rows(&model.latent(seed)).score().unwrap();
+    let score = |generator: &mut Generator<'_>, seed| generator.scored_rows(&model.latent(seed)).score().unwrap();
     let scores: Vec<u8> = (0..3).map(|seed| score(&mut generator, seed)).collect();
     assert!(scores[0] < scores[1] && scores[1] < scores[2], "{scores:?}");
     // The words differ with the discriminator, and with its score; the picture does not.

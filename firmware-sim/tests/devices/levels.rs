@@ -1,6 +1,9 @@
 //! Models of several levels: a new picture comes level by level, the smallest first.
 
-use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, ModelBuilder, Op, Source},
+};
 use ganlet_sim::host::{Device, ModelFile, Simulator};
 use ganlet_sim::{Button, Screen};
 
@@ -16,7 +19,7 @@ fn pyramid() -> ModelFile {
         bias: vec![0],
         scale: vec![1 << 28],
     };
-    let mut builder = Builder::new("pyramid", 2);
+    let mut builder = ModelBuilder::new("pyramid", 2);
     let level = builder.push(&dense(4, 16, |i| (i * 37 % 101 - 50) as i8));
     let bare = LayerSpec { weights: vec![], bias: vec![], scale: vec![], ..dense(4, 0, |_| 0) };
     let large = builder.push(&LayerSpec { op: Op::Upsample { factor: 2 }, input: level, ..bare.clone() });

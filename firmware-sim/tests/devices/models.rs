@@ -1,6 +1,9 @@
 //! Small models with random weights: the structure of real generators, pictures that mean nothing.
 
-use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, ModelBuilder, Op, Source},
+};
 use ganlet_sim::host::ModelFile;
 
 /// Latent values of every model here.
@@ -20,7 +23,7 @@ pub(crate) fn picture_model(width: u16, height: u16, channels: u16) -> ModelFile
     const INNER: u16 = 6;
     let mut state = 7;
     let start = Shape { h: height / 4, w: width / 4, c: INNER };
-    let mut builder = Builder::new("noise", LATENT);
+    let mut builder = ModelBuilder::new("noise", LATENT);
     let mut spec = |op, input, weights, bias: usize, scale: usize, gain: f64| LayerSpec {
         op,
         input,

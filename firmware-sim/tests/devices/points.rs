@@ -1,14 +1,17 @@
 //! Models that make points: every sample of a seed is a dot where its numbers are, or counts in a bar.
 
-use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
 use ganlet_runtime::{Generator, Model};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, ModelBuilder, Op, Source},
+};
 use ganlet_sim::Button;
 use ganlet_sim::host::{Device, Frame, ModelFile, Simulator};
 
 /// A model whose numbers are the latent's own, twice as far apart.
 fn mirror(numbers: u16) -> ModelFile {
     let n = usize::from(numbers);
-    let mut builder = Builder::new("mirror", numbers);
+    let mut builder = ModelBuilder::new("mirror", numbers);
     builder.push(&LayerSpec {
         op: Op::Dense { shape: Shape { h: 1, w: numbers, c: 1 } },
         input: Source::Latent,

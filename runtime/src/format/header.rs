@@ -20,7 +20,7 @@ pub const TABLE_LEN: usize = 257;
 
 /// A run of bytes in the blob; starts at a multiple of four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Span {
+pub(crate) struct Span {
     /// First byte.
     pub at: u32,
     /// Count of bytes.
@@ -136,7 +136,7 @@ impl Op {
 
 /// How an accumulator becomes an i8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Activation {
+pub(crate) enum Activation {
     /// Requantize, add the zero point, saturate: linear, and ReLU where the zero point is -128.
     Clamp,
     /// Requantize to i16 and look up with linear interpolation: tanh, sigmoid, leaky ReLU.
@@ -144,8 +144,8 @@ pub enum Activation {
 }
 
 /// How the weights of a layer lie in flash.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Layout {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub enum WeightLayout {
     /// One byte a weight.
     #[default]
     Compact,
@@ -153,7 +153,7 @@ pub enum Layout {
     Fast,
 }
 
-impl Layout {
+impl WeightLayout {
     /// The layout's name in tables and options.
     pub const fn name(self) -> &'static str {
         match self {
@@ -165,7 +165,7 @@ impl Layout {
 
 /// One step of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// What is computed.
     pub op: Op,
     /// Where it reads from.
@@ -175,7 +175,7 @@ pub struct Layer {
     /// How accumulators become output.
     pub activation: Activation,
     /// How the weights lie in flash.
-    pub layout: Layout,
+    pub layout: WeightLayout,
     /// Products that a lane may add up before it is emptied: it makes a transposed convolution with k 4, s 2 and p 1 a
     /// *doubling* layer, whose weights and rows are words of two lanes. 0 in other layers.
     pub interval: u16,
@@ -197,7 +197,7 @@ impl Layer {
 
 /// The structure of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     /// The model's name, in UTF-8.
     pub name: &'a [u8],
     /// Length of the latent vector.
@@ -328,7 +328,7 @@ impl<'a> Fields<'a> {
             input: self.source(),
             zero_point: self.byte() as i8,
             activation: if self.variant(2) == 0 { Activation::Clamp } else { Activation::Table(self.span()) },
-            layout: if self.variant(2) == 0 { Layout::Compact } else { Layout::Fast },
+            layout: if self.variant(2) == 0 { WeightLayout::Compact } else { WeightLayout::Fast },
             interval: self.short(),
             weights: self.span(),
             bias: self.span(),

@@ -1,24 +1,20 @@
-//! The model file: a fixed prelude, a postcard header, a blob of aligned numbers. `docs/FORMAT.md` is normative.
-#[cfg(feature = "encode")]
-mod arrange;
-mod check;
+//! The bytes of a model file: a fixed prelude, a postcard header, a blob of aligned numbers. `docs/FORMAT.md` is normative.
 mod crc;
-#[cfg(feature = "encode")]
-mod encode;
 mod error;
 mod header;
 mod prelude;
 
-pub(crate) use check::{check, read_i32, table_at};
-#[cfg(feature = "encode")]
-pub use encode::{Builder, LayerSpec, Layouts, restamp};
 pub use error::FormatError;
+#[cfg(feature = "encode")]
+pub use header::MAX_PICTURES;
+pub(crate) use header::{Activation, Header, Layer, Span};
 pub use header::{
-    Activation, Header, Layer, Layout, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_PICTURES, MAX_SIDE, Op,
-    Shape, Source, Span, TABLE_LEN,
+    MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape, Source, TABLE_LEN, WeightLayout,
 };
-pub(crate) use prelude::split;
-pub use prelude::{FAMILIES, FAMILY, MAGIC, PRELUDE_LEN, VERSION, arena_len};
+pub(crate) use prelude::{FAMILIES, FAMILY, MAGIC, VERSION, split, stated_len};
+pub use prelude::{KernelFamily, arena_len};
+#[cfg(feature = "encode")]
+pub(crate) use prelude::{PRELUDE_LEN, at, checksum};
 
 /// The `len` bytes from `at` on; none if there are fewer.
 ///
@@ -32,6 +28,12 @@ pub(crate) fn part(bytes: &[u8], at: usize, len: usize) -> &[u8] {
 #[inline(never)]
 pub(crate) fn part_mut(bytes: &mut [u8], at: usize, len: usize) -> &mut [u8] {
     bytes.get_mut(at..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
+}
+
+/// The i32 number `index` of a span.
+pub(crate) fn read_i32(blob: &[u8], span: Span, index: usize) -> i32 {
+    let at = (span.at as usize).saturating_add(index.saturating_mul(4));
+    blob.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| i32::from_le_bytes(*b))
 }
 
 /// The product, or the largest number if it is larger.

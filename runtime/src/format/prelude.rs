@@ -2,24 +2,52 @@
 use super::{FormatError, crc::crc32};
 
 /// First bytes of every model file.
-pub const MAGIC: [u8; 4] = *b"GNLT";
+pub(crate) const MAGIC: [u8; 4] = *b"GNLT";
 /// Version of the format that this runtime reads and writes.
-pub const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 2;
 /// Bytes of the prelude.
-pub const PRELUDE_LEN: usize = 48;
-/// Kernel families for which a file states an arena size: 0 portable (one byte a value), 1 packed (two).
-pub const FAMILIES: usize = 2;
-/// The kernel family that this build of the runtime uses.
-pub const FAMILY: usize = if cfg!(any(kernels = "lanes", kernels = "lanes-asm")) { 1 } else { 0 };
+pub(crate) const PRELUDE_LEN: usize = 48;
+/// Number of kernel families: the prelude states one arena size for each.
+pub(crate) const FAMILIES: usize = KernelFamily::ALL.len();
+/// Index of the kernel family that this build of the runtime uses.
+pub(crate) const FAMILY: usize = KernelFamily::CURRENT as usize;
+
+/// The kernels of a processor core, as far as they decide how many bytes of RAM a picture takes.
+///
+/// All families compute the same values, bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KernelFamily {
+    /// One byte per value: Armv6-M, cores with vector instructions (MVE), hosts.
+    Portable,
+    /// Two bytes per value in the rows that a doubling layer reads: Armv7-M, Armv8-M mainline, 32-bit RISC-V.
+    Packed,
+}
+
+impl KernelFamily {
+    /// Every family, in the order of the arena sizes in a model's prelude.
+    pub const ALL: [Self; 2] = [Self::Portable, Self::Packed];
+
+    /// The family that this build of the runtime uses.
+    pub const CURRENT: Self =
+        if cfg!(any(kernels = "lanes", kernels = "lanes-asm")) { Self::Packed } else { Self::Portable };
+
+    /// The name in tables and JSON: `portable` or `packed`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Packed => "packed",
+        }
+    }
+}
 
 /// Byte positions of the prelude's fields.
-pub(super) mod at {
-    pub(in crate::format) const VERSION: usize = 4;
-    pub(in crate::format) const TOTAL: usize = 8;
-    pub(in crate::format) const HEADER_LEN: usize = 12;
-    pub(in crate::format) const BLOB: usize = 16;
-    pub(in crate::format) const CHECKSUM: usize = 20;
-    pub(in crate::format) const ARENAS: usize = 24;
+pub(crate) mod at {
+    pub(crate) const VERSION: usize = 4;
+    pub(crate) const TOTAL: usize = 8;
+    pub(crate) const HEADER_LEN: usize = 12;
+    pub(crate) const BLOB: usize = 16;
+    pub(crate) const CHECKSUM: usize = 20;
+    pub(crate) const ARENAS: usize = 24;
 }
 
 /// Bytes of working memory that the model in `bytes` needs; `const`, to size an arena at compile time.
@@ -57,6 +85,13 @@ pub const fn arena_len(bytes: &[u8]) -> usize {
 
 const fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The length that the prelude states; none if `prefix` does not begin with the magic bytes and the length.
+pub(crate) fn stated_len(prefix: &[u8]) -> Option<usize> {
+    let (fields, _) = prefix.first_chunk::<{ at::HEADER_LEN }>()?.as_chunks();
+    let [magic, _, len] = *fields else { return None };
+    (magic == MAGIC).then_some(u32::from_le_bytes(len) as usize)
 }
 
 /// The parts of a file whose lengths and checksum are right.
@@ -113,7 +148,7 @@ pub(crate) fn split<'a>(bytes: &'a [u8], fault: &mut FormatError) -> Option<Part
 }
 
 /// The checksum of a file: over all of it, its own field counted as zero.
-pub(super) fn checksum(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     let (before, rest) = bytes.split_at(at::CHECKSUM.min(bytes.len()));
     crc32(crc32(crc32(0, before), &[0; 4]), rest.get(4..).unwrap_or_default())
 }

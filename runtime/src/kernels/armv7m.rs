@@ -1,9 +1,9 @@
 //! The packed kernels of Armv7-M and Armv8-M mainline in assembly; their oracle is `lanes::twin`.
 use super::row::{Finish, Out, Row, Sums};
 use crate::{
-    format::{part, table_at},
+    format::part,
     plan::Form,
-    requant::Table,
+    requant::{Table, table_at},
     weights::{self, GROUP, LANE, Taps},
 };
 use core::{arch::global_asm, mem::MaybeUninit, ptr};

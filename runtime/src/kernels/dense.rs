@@ -4,7 +4,7 @@ use super::{
     row::{BATCH, Out, Row},
 };
 use crate::{
-    format::Layout,
+    format::WeightLayout,
     weights::{self, GROUP},
 };
 
@@ -14,7 +14,7 @@ impl Row<'_> {
     pub(super) fn dense(&self, out: &mut Out<'_>) {
         // The ring of a dense layer's input holds all its rows, in order.
         let (input, row_len) = (self.input.bytes, self.shape.row_len());
-        let fast = self.layer.layout == Layout::Fast;
+        let fast = self.layer.layout == WeightLayout::Fast;
         let each = if fast { 2 * GROUP * input.len() } else { weights::run(input.len() as u32) as usize };
         let groups = row_len.div_ceil(GROUP);
         let rows = self.weights().get(usize::from(self.y) * groups * each..).unwrap_or_default();

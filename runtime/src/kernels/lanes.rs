@@ -4,11 +4,7 @@
 //! w1·a1 to the high one. With the weights of two horizontal taps and two neighboring pixels the middle lane is a whole
 //! output, and the outer lanes are the halves that the neighboring pairs of pixels complete.
 use super::row::{Finish, Out, Row};
-use crate::{
-    format::{read_i32, table_at},
-    plan::Form,
-    weights::Taps,
-};
+use crate::{format::read_i32, plan::Form, requant::table_at, weights::Taps};
 
 #[cfg(target_arch = "riscv32")]
 use super::rv32::{quad, unpack};

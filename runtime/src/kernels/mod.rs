@@ -6,22 +6,22 @@ mod armv6m;
 #[allow(unsafe_code)]
 mod armv7m;
 mod dense;
-#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "encode"))]
+#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "simulate"))]
 mod doubling;
 mod group;
-#[cfg(any(kernels = "lanes", all(feature = "encode", not(kernels = "lanes-asm"))))]
+#[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
 mod lanes;
 #[cfg(kernels = "mve")]
 #[allow(unsafe_code)]
 mod mve;
 mod portable;
 mod row;
-#[cfg(all(target_arch = "riscv32", any(kernels = "lanes", feature = "encode")))]
+#[cfg(all(target_arch = "riscv32", any(kernels = "lanes", feature = "simulate")))]
 #[allow(unsafe_code)]
 mod rv32;
 mod windows;
 
-#[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
+#[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "simulate"))]
 use crate::plan::Form;
 #[cfg(kernels = "armv6m")]
 use armv6m::{add_one, words};
@@ -31,7 +31,7 @@ use armv7m::{add_run, double, words};
 use group::add_run;
 #[cfg(any(kernels = "plain", all(kernels = "lanes", not(target_arch = "riscv32"))))]
 use group::{add_one, words};
-#[cfg(any(kernels = "lanes", all(feature = "encode", not(kernels = "lanes-asm"))))]
+#[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
 use lanes::double;
 #[cfg(kernels = "mve")]
 use mve::{add_one, words};
@@ -42,7 +42,7 @@ use rv32::{add_one, words};
 impl Row<'_> {
     /// Computes the row into `out`; `scratch` is the end of the arena.
     pub(crate) fn write(&self, out: &mut Out<'_>, scratch: &mut [u8]) {
-        #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode"))]
+        #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "simulate"))]
         if self.family == 1 {
             if out.form == Form::Packed {
                 // Doubling layers write whole words, but not what lies beyond an odd width; others add to zeros.

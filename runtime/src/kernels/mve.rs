@@ -7,7 +7,7 @@ use super::{
     row::{Finish, Out, Row, Sums as GroupSums},
 };
 use crate::{
-    format::{Layout, read_i32},
+    format::{WeightLayout, read_i32},
     requant::Table,
     weights::{GROUP, Taps},
 };
@@ -157,7 +157,7 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> Option<()> {
     if !c_in.is_multiple_of(8) || c_in == 0 || w == 0 {
         return None;
     }
-    let fast = row.layer.layout == Layout::Fast;
+    let fast = row.layer.layout == WeightLayout::Fast;
     if fast && c_in > MOST_SPLIT && !c_in.is_multiple_of(16) {
         return None;
     }

@@ -8,7 +8,7 @@ impl Row<'_> {
     pub(super) fn write_portably(&self, out: &mut Out<'_>) {
         match self.layer.op {
             Op::Dense { .. } => self.dense(out),
-            #[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "encode"))]
+            #[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "simulate"))]
             Op::ConvTranspose { .. } if self.layer.doubles() => self.double(out),
             Op::Conv { k, s, p, .. } | Op::Depthwise { k, s, p } => self.convolve(k, s, p, out),
             Op::ConvTranspose { k, s, p, .. } => self.convolve_transposed(k, s, p, out),
@@ -43,7 +43,7 @@ impl Row<'_> {
 }
 
 /// Σ a·b over the shorter length, both read as i8.
-#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "encode"))]
+#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "simulate"))]
 #[inline(never)]
 pub(super) fn dot(a: &[u8], b: &[u8]) -> i32 {
     a.iter().zip(b).map(|(&a, &b)| i32::from(a as i8) * i32::from(b as i8)).sum()

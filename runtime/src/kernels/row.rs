@@ -1,8 +1,8 @@
 //! What every kernel sees: the rows it reads, the row it makes, the way from an accumulator to a value.
 use crate::{
-    format::{Layer, Shape, Span, part, read_i32, table_at},
+    format::{Layer, Shape, Span, part, read_i32},
     plan::Form,
-    requant::{self, Table},
+    requant::{self, Table, table_at},
     weights,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Row<'a> {
     pub(crate) shape: Shape,
     pub(crate) y: u16,
     /// The kernel family; builds that have only one do not ask.
-    #[cfg_attr(not(any(kernels = "lanes", kernels = "lanes-asm", feature = "encode")), allow(dead_code))]
+    #[cfg_attr(not(any(kernels = "lanes", kernels = "lanes-asm", feature = "simulate")), allow(dead_code))]
     pub(crate) family: usize,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Row<'a> {
     }
 
     /// The biases of channel `o` of a doubling layer in this row.
-    #[cfg(any(not(kernels = "lanes-asm"), feature = "encode"))]
+    #[cfg(any(not(kernels = "lanes-asm"), feature = "simulate"))]
     pub(super) fn border_biases(&self, o: usize) -> BorderBiases {
         let bytes = self.blob.get(self.first_border_bias() + 64 * o..);
         let [even, first, odd, last] =
@@ -109,10 +109,10 @@ pub(super) struct TapRows<'a> {
 }
 
 /// The biases of even columns, the first column, odd columns and the last column.
-#[cfg(any(not(kernels = "lanes-asm"), feature = "encode"))]
+#[cfg(any(not(kernels = "lanes-asm"), feature = "simulate"))]
 pub(super) struct BorderBiases(pub(super) [i32; 4]);
 
-#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "encode"))]
+#[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "simulate"))]
 impl BorderBiases {
     pub(super) fn of_column(&self, x: usize, width: usize) -> i32 {
         let [even, first, odd, last] = self.0;
@@ -169,7 +169,7 @@ impl Out<'_> {
     }
 
     /// Writes the word of the columns `x - 2` and `x - 1` into a packed row; before and behind the row are none.
-    #[cfg(any(kernels = "lanes", all(feature = "encode", not(kernels = "lanes-asm"))))]
+    #[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
     #[inline(always)]
     pub(super) fn put_pair(&mut self, x: usize, channel: usize, low: i8, high: i8) {
         if let Some(x) = x.checked_sub(2)

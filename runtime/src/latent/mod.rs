@@ -42,6 +42,21 @@ impl fmt::Display for LatentError {
 
 impl core::error::Error for LatentError {}
 
+impl Model<'_> {
+    /// The latent of picture `seed`: the same on every machine. Seeds go through the classes of a model that has any.
+    pub fn latent(&self, seed: u32) -> Latent {
+        Latent::from_seed(self, seed)
+    }
+
+    /// The latent with the given `values`, each meaning `value / 32`.
+    ///
+    /// # Errors
+    /// As [`Latent::new`].
+    pub fn latent_of(&self, values: &[i8]) -> Result<Latent, LatentError> {
+        Latent::new(self, values, None)
+    }
+}
+
 /// The point in latent space that a picture is made of; each value means `value / 32`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latent {
@@ -50,6 +65,9 @@ pub struct Latent {
 }
 
 impl Latent {
+    /// Length of the longest latent that a model may have.
+    pub const MAX_LEN: usize = MAX_LATENT;
+
     /// A latent of the given values, for `model`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Version 2 of the format stays what it is: golden files, their pictures, their arenas, their page.
 use ganlet_runtime::{
     Aligned, Generator, Model, arena_len,
-    format::{LayerSpec, Layouts},
+    encode::{LayerSpec, LayoutChoice},
     include_model,
     latent::normal_i8,
 };
@@ -61,7 +61,7 @@ fn the_tiny_model_is_frozen() {
 fn the_fast_layout_is_frozen_and_draws_the_same() {
     let layers = golden::tiny();
     let mut builder = golden::builder("tiny", 4, &layers);
-    frozen("tiny-fast-v2.model", &builder.layouts(Layouts::Fast).finish().unwrap(), FAST);
+    frozen("tiny-fast-v2.model", &builder.layouts(LayoutChoice::Fast).finish().unwrap(), FAST);
     assert_eq!(fingerprint(FAST, &layers), fingerprint(TINY, &layers));
 }
 
@@ -80,7 +80,7 @@ fn the_model_with_classes_levels_and_a_score_is_frozen() {
     let model = Model::from_bytes(PYRAMID).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(&model, &mut arena).unwrap();
-    let scores: Vec<_> = (0..6).map(|seed| generator.judged_rows(&model.latent(seed)).score().unwrap()).collect();
+    let scores: Vec<_> = (0..6).map(|seed| generator.scored_rows(&model.latent(seed)).score().unwrap()).collect();
     assert_eq!(scores, [156, 18, 54, 111, 77, 120]);
 }
 

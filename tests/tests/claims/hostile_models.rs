@@ -1,7 +1,7 @@
 //! Bytes that are no sound model are refused without a panic, and what is accepted draws without one.
 use ganlet_runtime::{
-    Aligned, FormatError, Generator, Model,
-    format::{Builder, LayerSpec, Layouts, Op, Shape, Source, restamp},
+    Aligned, FormatError, Generator, Model, Shape, WeightLayout,
+    encode::{LayerSpec, LayoutChoice, ModelBuilder, Op, Source, rewrite_checksum},
 };
 use ganlet_tests::golden;
 use ganlet_trainer::quantize::random_models::{Dice, RandomNet};
@@ -21,7 +21,7 @@ fn every_truncation_is_an_error() {
     for len in 0..file.len() {
         let mut cut = file[..len].to_vec();
         assert!(try_all(&cut).is_err(), "{len} bytes of {}", file.len());
-        restamp(&mut cut);
+        rewrite_checksum(&mut cut);
         assert!(try_all(&cut).is_err(), "{len} bytes of {}, checksum right", file.len());
     }
     let longer = [&file[..], &[0]].concat();
@@ -53,7 +53,7 @@ fn damage_under_a_right_checksum_never_panics() {
                 let end = if dice.below(4) == 0 { file.len() } else { header_end };
                 damaged[dice.below(end as u64) as usize] = dice.roll() as u8;
             }
-            restamp(&mut damaged);
+            rewrite_checksum(&mut damaged);
             match try_all(&damaged) {
                 Ok(_) => accepted += 1,
                 Err(_) => refused += 1,
@@ -105,7 +105,7 @@ fn a_false_proof_of_a_lane_interval_is_refused() {
     let mut stretched = extreme.clone();
     let at_interval = at(&extreme, 32);
     stretched[at_interval] = 33;
-    restamp(&mut stretched);
+    rewrite_checksum(&mut stretched);
     let what = "largest sum of weights in a lane interval, at most";
     let refused = FormatError::Layer { layer: 1, what, found: 33 * 254, expected: 8191 };
     assert_eq!(try_all(&stretched), Err(refused));
@@ -113,10 +113,10 @@ fn a_false_proof_of_a_lane_interval_is_refused() {
     let mut small = doubling(|i| (i % 50) as i8);
     let at_interval = at(&small, 96);
     small[at_interval] = 5;
-    restamp(&mut small);
+    rewrite_checksum(&mut small);
     assert_eq!(try_all(&small), Ok(8));
     small[at_interval] = 0;
-    restamp(&mut small);
+    rewrite_checksum(&mut small);
     assert!(try_all(&small).unwrap_err().to_string().starts_with("layer 1: bytes of weights: found 768"));
 }
 
@@ -177,12 +177,12 @@ fn what_is_no_set_of_pictures_is_refused() {
 #[test]
 fn words_that_are_no_pair_of_weights_are_refused() {
     let mut builder = golden::builder("tiny", 4, &golden::tiny());
-    let file = builder.layouts(Layouts::Fast).finish().unwrap();
+    let file = builder.layouts(LayoutChoice::Fast).finish().unwrap();
     let blob = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
     let refusal = |at: usize, byte: u8| {
         let mut edited = file.clone();
         edited[blob + at] = byte;
-        restamp(&mut edited);
+        rewrite_checksum(&mut edited);
         try_all(&edited).map_err(|e| e.to_string())
     };
     let what = "weights out of -127 to 127, the first at byte: found 4, expected 0";
@@ -194,17 +194,17 @@ fn words_that_are_no_pair_of_weights_are_refused() {
 fn a_flash_budget_makes_small_layers_fast_first_or_is_refused() {
     let net = golden::tiny();
     let mut builder = golden::builder("tiny", 4, &net);
-    let mut layouts = |flash_bytes| -> Result<Vec<&'static str>, FormatError> {
-        let file = builder.layouts(Layouts::Auto { flash_bytes }).finish()?;
+    let mut layouts = |flash_bytes| -> Result<Vec<WeightLayout>, FormatError> {
+        let file = builder.layouts(LayoutChoice::Auto { flash_bytes }).finish()?;
         assert!(file.len() as u64 <= flash_bytes);
         Ok(Model::from_bytes(&file).unwrap().layers().map(|l| l.layout).collect())
     };
     let compact = golden::file("tiny", 4, &net).len() as u64;
-    assert_eq!(layouts(compact), Ok(vec!["compact", "compact"]));
+    assert_eq!(layouts(compact), Ok(vec![WeightLayout::Compact, WeightLayout::Compact]));
     // Words take twice the bytes of groups, and of doubling layers' weights.
-    assert_eq!(layouts(compact + 32), Ok(vec!["compact", "fast"]));
-    assert_eq!(layouts(compact + 80), Ok(vec!["fast", "compact"]));
-    assert_eq!(layouts(compact + 112), Ok(vec!["fast", "fast"]));
+    assert_eq!(layouts(compact + 32), Ok(vec![WeightLayout::Compact, WeightLayout::Fast]));
+    assert_eq!(layouts(compact + 80), Ok(vec![WeightLayout::Fast, WeightLayout::Compact]));
+    assert_eq!(layouts(compact + 112), Ok(vec![WeightLayout::Fast, WeightLayout::Fast]));
     let refused = layouts(compact - 1).unwrap_err().to_string();
     assert_eq!(
         refused,
@@ -224,7 +224,7 @@ fn lies_are_refused_with_what_was_found_and_expected() {
     let edited = |at: usize, bytes: &[u8]| {
         let mut edited = file.clone();
         edited[at..at + bytes.len()].copy_from_slice(bytes);
-        restamp(&mut edited);
+        rewrite_checksum(&mut edited);
         Model::from_bytes(&edited).unwrap_err()
     };
     assert_eq!(edited(0, b"ELF"), FormatError::Magic);
@@ -242,7 +242,7 @@ fn numbers_without_a_proof_are_refused() {
     let refusal = |edit: fn(&mut Vec<LayerSpec>)| {
         let mut layers = golden::tiny();
         edit(&mut layers);
-        let mut builder = Builder::new("edited", 4);
+        let mut builder = ModelBuilder::new("edited", 4);
         layers.iter().for_each(|layer| _ = builder.push(layer));
         builder.finish().unwrap_err().to_string()
     };
@@ -262,4 +262,18 @@ fn numbers_without_a_proof_are_refused() {
     assert_eq!(many, "model: layers, at most: found 25, expected 24");
     let none = refusal(Vec::clear);
     assert_eq!(none, "model: layers, at least: found 0, expected 1");
+}
+
+#[test]
+fn a_region_of_flash_says_how_long_its_model_is() {
+    let file = golden::file("tiny", 4, &golden::tiny());
+    let mut region = file.clone();
+    region.resize(file.len() + 100, 0xFF);
+    assert_eq!(Model::stated_len(&region), Some(file.len()));
+    assert_eq!(Model::stated_len(&region[..12]), Some(file.len()));
+    // Neither the start of a model nor erased flash is one; a length is taken as it is stated.
+    assert_eq!(Model::stated_len(&region[..11]), None);
+    assert_eq!(Model::stated_len(&[0xFF; 64]), None);
+    region[8..12].fill(0xFF);
+    assert_eq!(Model::stated_len(&region), Some(u32::MAX as usize));
 }

@@ -1,5 +1,5 @@
 //! Streamed rows equal the whole-tensor oracle, bit for bit, within the arena that the file states.
-use ganlet_runtime::{Generator, Model, format::FAMILIES};
+use ganlet_runtime::{Generator, KernelFamily, Model};
 use ganlet_tests::golden;
 use ganlet_trainer::quantize::{oracle, random_models::RandomNet};
 
@@ -20,16 +20,17 @@ fn rows_equal_the_oracle_on_random_nets() {
     // The last ones have extreme weights and values.
     for seed in 0..480 {
         let net = if seed < 400 { RandomNet::new(seed) } else { RandomNet::extreme(seed) };
-        for (file, family) in [&net.file, &net.fast].into_iter().flat_map(|file| (0..FAMILIES).map(move |f| (file, f)))
+        for (file, family) in
+            [&net.file, &net.fast].into_iter().flat_map(|file| KernelFamily::ALL.map(move |f| (file, f)))
         {
             let model = Model::from_bytes(file).unwrap();
             // Rubbish in the arena must not show.
             let mut arena = vec![0xA5; model.arena_len_of(family)];
-            let mut generator = Generator::of_family(&model, &mut arena, family).unwrap();
+            let mut generator = Generator::for_family(&model, &mut arena, family).unwrap();
             for z in [model.latent(seed as u32), model.latent_of(&vec![-128; model.latent_len()]).unwrap()] {
                 let picture = streamed(&mut generator, &z);
                 let net = &net.layers;
-                assert_eq!(picture, oracle::picture(net, z.values()), "net {seed}, family {family}: {net:#?}");
+                assert_eq!(picture, oracle::picture(net, z.values()), "net {seed}, family {family:?}: {net:#?}");
                 assert_eq!(picture, streamed(&mut generator, &z), "net {seed} drawn again");
                 distinct.extend(picture);
             }
@@ -48,9 +49,9 @@ fn levels_classes_and_scores_equal_the_oracle() {
     assert_eq!((model.classes(), model.levels(), model.has_score(), model.size()), (3, 1, true, (8, 8)));
     assert_eq!(model.level_shape(0).map(|s| (s.h, s.w, s.c)), Some((4, 4, 1)));
     let mut scores = std::collections::HashSet::new();
-    for (seed, family) in (0..60).flat_map(|seed| (0..FAMILIES).map(move |family| (seed, family))) {
+    for (seed, family) in (0..60).flat_map(|seed| KernelFamily::ALL.map(move |family| (seed, family))) {
         let mut arena = vec![0xA5; model.arena_len_of(family)];
-        let mut generator = Generator::of_family(&model, &mut arena, family).unwrap();
+        let mut generator = Generator::for_family(&model, &mut arena, family).unwrap();
         let z = model.latent(seed);
         let class = usize::from(z.class().unwrap());
         assert_eq!(class, seed as usize % 3, "seeds go through the classes");
@@ -69,7 +70,7 @@ fn levels_classes_and_scores_equal_the_oracle() {
         assert_eq!(generator.rows(&z).score(), None, "a picture is judged when asked for");
 
         // The discriminator reads values while pixels are handed out, and may be asked after some rows only.
-        let mut rows = generator.judged_rows(&z);
+        let mut rows = generator.scored_rows(&z);
         let mut picture = Vec::new();
         for _ in 0..seed % 9 {
             picture.extend_from_slice(rows.next_row().unwrap());

@@ -3,7 +3,7 @@ use super::net::{Dims, FloatLayer, FloatNet, FloatOp};
 use crate::nn::Layer;
 use ganlet_runtime::{
     FormatError,
-    format::{MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE},
+    encode::{MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE},
 };
 use std::fmt;
 

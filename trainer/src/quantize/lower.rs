@@ -4,7 +4,10 @@ use super::{
     calibrate::{Clip, Stats},
     net::Dims,
 };
-use ganlet_runtime::format::{LayerSpec, Op, Shape, Source};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, Op, Source},
+};
 
 /// Real multipliers stay below one half: `m < 2^31` in units of 2^-32.
 const LEAST_STEP: f64 = 2.000_1;

@@ -24,8 +24,8 @@ pub use net::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource};
 pub use report::{LayerReport, Report};
 
 use calibrate::Clip;
-pub use ganlet_runtime::format::Layouts;
-use ganlet_runtime::format::{Builder, LayerSpec};
+pub use ganlet_runtime::encode::LayoutChoice;
+use ganlet_runtime::encode::{LayerSpec, ModelBuilder};
 
 /// Seeds from here on are for comparison; calibration never sees them.
 pub const COMPARISON_SEEDS: u32 = 1 << 30;
@@ -43,12 +43,12 @@ pub struct Options {
     /// RAM, for more flash.
     pub fuse_upsampling: bool,
     /// How weights lie in flash: compact, fast, or as fast as a flash budget allows.
-    pub layouts: Layouts,
+    pub layouts: LayoutChoice,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { calibration: 512, comparison: 1000, fuse_upsampling: true, layouts: Layouts::Compact }
+        Self { calibration: 512, comparison: 1000, fuse_upsampling: true, layouts: LayoutChoice::Compact }
     }
 }
 
@@ -76,7 +76,7 @@ pub fn quantize(net: &FloatNet, options: &Options) -> Result<Quantized, Quantize
     let mut best: Option<(f64, Clip)> = None;
     for clip in Clip::ALL {
         // Pictures do not depend on the layouts.
-        let file = write(&fused, &stats, clip, Layouts::Compact)?;
+        let file = write(&fused, &stats, clip, LayoutChoice::Compact)?;
         let psnr = trials.compare(&file)?.mean_db;
         if best.as_ref().is_none_or(|(db, ..)| psnr > *db) {
             best = Some((psnr, clip));
@@ -90,9 +90,14 @@ pub fn quantize(net: &FloatNet, options: &Options) -> Result<Quantized, Quantize
     Ok(Quantized { file, report, layers: lower::lower(&fused, &stats, clip) })
 }
 
-fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layouts) -> Result<Vec<u8>, QuantizeError> {
+fn write(
+    net: &FloatNet,
+    stats: &[calibrate::Stats],
+    clip: Clip,
+    layouts: LayoutChoice,
+) -> Result<Vec<u8>, QuantizeError> {
     let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let mut builder = Builder::new(&net.name, short(net.latent.saturating_sub(net.classes)));
+    let mut builder = ModelBuilder::new(&net.name, short(net.latent.saturating_sub(net.classes)));
     builder.classes(short(net.classes));
     for spec in lower::lower(net, stats, clip) {
         builder.push(&spec);
@@ -101,7 +106,7 @@ fn write(net: &FloatNet, stats: &[calibrate::Stats], clip: Clip, layouts: Layout
         let shown = net.levels.iter().copied().chain([net.picture()]);
         builder.pictures(&shown.map(|i| u8::try_from(i).unwrap_or(u8::MAX)).collect::<Vec<_>>());
     }
-    if let Layouts::Auto { flash_bytes } = layouts {
+    if let LayoutChoice::Auto { flash_bytes } = layouts {
         let compact = builder.finish()?.len() as u64;
         if compact > flash_bytes {
             return Err(QuantizeError::over_budget(net, compact, flash_bytes));

@@ -2,7 +2,10 @@
 //!
 //! It keeps every tensor in full and computes each sum in one loop. It follows `docs/FORMAT.md`, reads the weights in
 //! training order, and shares nothing with the runtime but the types that describe a layer.
-use ganlet_runtime::format::{LayerSpec, Op, Shape, Source};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, Op, Source},
+};
 
 /// An i8 tensor held in full, rows outermost, channels innermost.
 #[derive(Clone, Debug)]

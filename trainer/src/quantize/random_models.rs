@@ -1,6 +1,9 @@
 //! Random integer networks of every layer kind, for property tests of the runtime on any core.
 use super::oracle::output_shape;
-use ganlet_runtime::format::{Builder, LayerSpec, Layouts, Op, Shape, Source};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, LayoutChoice, ModelBuilder, Op, Source},
+};
 
 /// A small reproducible random number generator (SplitMix64).
 #[derive(Clone, Debug)]
@@ -64,13 +67,13 @@ impl RandomNet {
         net.grow();
         let Growing { layers, shapes, .. } = net;
         let output = *shapes.last().unwrap();
-        let mut builder = Builder::new("random", latent);
+        let mut builder = ModelBuilder::new("random", latent);
         for layer in &layers {
             builder.push(layer);
         }
         let mut file =
             |layouts| builder.layouts(layouts).finish().unwrap_or_else(|e| panic!("net {seed}: {e}: {layers:#?}"));
-        let (file, fast) = (file(Layouts::Compact), file(Layouts::Fast));
+        let (file, fast) = (file(LayoutChoice::Compact), file(LayoutChoice::Fast));
         Self { layers, latent, output, file, fast }
     }
 }

@@ -3,7 +3,10 @@
 //! Weights are normally distributed, quantized per output channel as the exporter does, and scaled by He's rule so that
 //! every layer's values fill their range. They are not trained, since the cost of a picture does not depend on its content.
 use super::random_models::Dice;
-use ganlet_runtime::format::{Builder, FormatError, LayerSpec, Op, Shape, Source, TABLE_LEN};
+use ganlet_runtime::{
+    FormatError, Shape,
+    encode::{LayerSpec, ModelBuilder, Op, Source, TABLE_LEN},
+};
 
 /// Root mean square of a hidden layer's values, in quantization steps above its zero point.
 const HIDDEN: f64 = 60.0;
@@ -48,8 +51,8 @@ impl ReferenceModel {
     }
 
     /// Returns a builder that holds the layers, for callers that choose the layout.
-    pub fn builder(&self) -> Builder {
-        let mut builder = Builder::new(self.name, self.latent);
+    pub fn builder(&self) -> ModelBuilder {
+        let mut builder = ModelBuilder::new(self.name, self.latent);
         let mut dice = Dice(self.name.bytes().fold(0, |seed, b| seed << 8 | u64::from(b)));
 
         let dense = Op::Dense { shape: self.first };

@@ -1,6 +1,6 @@
 //! What an exported model holds, costs and loses: the table that an export prints.
 use super::{Psnr, QuantizeError};
-use ganlet_runtime::{Model, format::FAMILY};
+use ganlet_runtime::{KernelFamily, Model, WeightLayout};
 use std::fmt;
 
 /// One layer of an exported model.
@@ -9,7 +9,7 @@ pub struct LayerReport {
     /// The operation's name.
     pub kind: &'static str,
     /// How its weights lie in flash.
-    pub layout: &'static str,
+    pub layout: WeightLayout,
     /// Height, width and channels of its output.
     pub shape: (u16, u16, u16),
     /// Bytes of its weights in flash.
@@ -48,7 +48,7 @@ impl Report {
             shape: (facts.shape.h, facts.shape.w, facts.shape.c),
             weight_bytes: facts.weight_bytes,
             macs: facts.macs,
-            ring_bytes: facts.ring_bytes[FAMILY],
+            ring_bytes: facts.ring_bytes(KernelFamily::CURRENT),
         };
         Ok(Self {
             layers: model.layers().map(layer).collect(),

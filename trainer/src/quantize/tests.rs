@@ -1,6 +1,7 @@
 //! Random generators keep their pictures when they become integers; what cannot run is refused by name.
 use super::*;
 use crate::philox::Key;
+use ganlet_runtime::WeightLayout;
 
 fn random(count: usize, scale: f32, stream: u32) -> Vec<f32> {
     let mut values = vec![0.0; count];
@@ -133,14 +134,14 @@ fn a_flash_budget_buys_speed_and_changes_no_picture() {
         let Quantized { report, .. } = with(layouts).unwrap();
         (report.flash_bytes, report.psnr, report.layers.iter().map(|l| l.layout).collect::<Vec<_>>())
     };
-    let (compact, psnr, layouts) = of(Layouts::Compact);
-    assert_eq!(layouts, ["compact"; 3]);
-    let (fast, same, layouts) = of(Layouts::Fast);
-    assert_eq!((same, layouts), (psnr, vec!["fast"; 3]));
-    let (auto, same, layouts) = of(Layouts::Auto { flash_bytes: compact as u64 + 1000 });
-    assert_eq!((same, layouts), (psnr, vec!["compact", "compact", "fast"]));
+    let (compact, psnr, layouts) = of(LayoutChoice::Compact);
+    assert_eq!(layouts, [WeightLayout::Compact; 3]);
+    let (fast, same, layouts) = of(LayoutChoice::Fast);
+    assert_eq!((same, layouts), (psnr, vec![WeightLayout::Fast; 3]));
+    let (auto, same, layouts) = of(LayoutChoice::Auto { flash_bytes: compact as u64 + 1000 });
+    assert_eq!((same, layouts), (psnr, vec![WeightLayout::Compact, WeightLayout::Compact, WeightLayout::Fast]));
     assert!(compact < auto && auto < fast);
-    let refused = with(Layouts::Auto { flash_bytes: 9000 }).unwrap_err().to_string();
+    let refused = with(LayoutChoice::Auto { flash_bytes: 9000 }).unwrap_err().to_string();
     let expected = format!("the model takes {compact} bytes with every layer compact, 6144 of them here");
     assert!(
         refused.starts_with("layer 1 (conv-transpose) cannot be exported") && refused.contains(&expected),
@@ -196,7 +197,7 @@ fn a_discriminator_behind_the_picture_scores_as_it_did_in_floats() {
         for seed in 0..64 {
             let latent = model.latent(seed);
             let float = judged.score(latent.values()).unwrap();
-            let int8 = f32::from(generator.judged_rows(&latent).score().unwrap()) / 255.0;
+            let int8 = f32::from(generator.scored_rows(&latent).score().unwrap()) / 255.0;
             assert!((float - int8).abs() < 0.03, "seed {seed}: {float} and {int8}");
             scores.push(float);
         }

@@ -8,7 +8,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::size;
 use clap::{Args as ClapArgs, ValueEnum};
-use ganlet_runtime::format::Layouts;
+use ganlet_runtime::encode::LayoutChoice;
 use ganlet_trainer::quantize::reference_models::REFERENCE_MODELS;
 use std::fs;
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ pub(crate) fn subjects(names: &[String], layouts: &[Layout]) -> Result<Vec<Subje
         for layout in layouts {
             let bytes = match layout {
                 Layout::Compact => reference.file()?,
-                Layout::Fast => reference.builder().layouts(Layouts::Fast).finish()?,
+                Layout::Fast => reference.builder().layouts(LayoutChoice::Fast).finish()?,
             };
             subjects.push(Subject { name: reference.name.to_owned(), layout: layout.name(), bytes });
         }

@@ -5,7 +5,7 @@
 //! first and last row do, which see padding. Solved by least squares, and scaled so that the layers' counts add up to the
 //! picture's, which is counted exactly.
 
-use ganlet_runtime::{LayerFacts, Model};
+use ganlet_runtime::{KernelFamily, LayerFacts, Model};
 
 /// What a layer costs in one picture.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
         kind: layer.kind,
         macs: layer.macs,
         instructions: (raw * scale).round() as u64,
-        ring_bytes: layer.ring_bytes[ganlet_runtime::format::FAMILY],
+        ring_bytes: layer.ring_bytes(KernelFamily::CURRENT),
     };
     layers.iter().zip(&raw).map(cost).collect()
 }

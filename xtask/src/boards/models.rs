@@ -3,7 +3,10 @@
 use crate::bench::firmware::folder;
 use crate::exporting;
 use crate::failure::Failure;
-use ganlet_runtime::format::{Builder, LayerSpec, Op, Shape, Source};
+use ganlet_runtime::{
+    Shape,
+    encode::{LayerSpec, ModelBuilder, Op, Source},
+};
 use ganlet_trainer::quantize::{self, Options};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
@@ -54,7 +57,7 @@ pub(crate) fn hungry() -> Result<PathBuf, Failure> {
         bias: vec![0; bias],
         scale: vec![1 << 25; scale],
     };
-    let mut builder = Builder::new("hungry", 1);
+    let mut builder = ModelBuilder::new("hungry", 1);
     let (values, inner) = (wide.len() as usize, usize::from(INNER));
     let dense = builder.push(&spec(Op::Dense { shape: wide }, Source::Latent, values, inner, inner));
     builder.push(&spec(Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 }, dense, 16 * inner, 4, 1));

@@ -13,7 +13,7 @@ use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{self, Evaluation, PointsQuality, Quality, intervals};
 use ganlet_trainer::metrics::ConfidenceInterval;
-use ganlet_trainer::quantize::Layouts;
+use ganlet_trainer::quantize::LayoutChoice;
 use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run::{self, CheckpointChoice, PictureSplit};
 use pictures::{Amount, SETS};
@@ -122,7 +122,7 @@ fn of(path: &Path, args: &Args) -> Result<Measured, Failure> {
             dimensions: mixture.shape()[0],
         }));
     }
-    let quantized = chosen.quantize(Layouts::Compact)?;
+    let quantized = chosen.quantize(LayoutChoice::Compact)?;
     Ok(Measured::Pictures(Box::new(pictures::run(&mut chosen, amount, Some(&quantized))?)))
 }
 

@@ -1,13 +1,19 @@
 //! Writing model files: weights in training order go in, a checked file comes out.
-use super::{
-    Activation, FAMILIES, FormatError, Header, Layer, Layout, MAGIC, MAX_LAYERS, MAX_PICTURES, Op, PRELUDE_LEN, Source,
-    Span, TABLE_LEN, VERSION,
-    arrange::{Doubling, arrange, dense_words},
-    check,
-    prelude::{at, checksum},
+mod arrange;
+
+use crate::{
+    check::check,
+    format::{
+        Activation, FAMILIES, FormatError, Header, Layer, MAGIC, PRELUDE_LEN, Span, VERSION, WeightLayout, at, checksum,
+    },
+    plan, weights,
 };
-use crate::{plan, weights};
 use alloc::{string::String, vec, vec::Vec};
+use arrange::{Doubling, arrange, dense_words};
+
+pub use crate::format::{
+    MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_PICTURES, MAX_SIDE, Op, Source, TABLE_LEN,
+};
 
 /// One layer as an exporter sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +40,7 @@ pub struct LayerSpec {
 
 /// Which layouts the layers of a file get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layouts {
+pub enum LayoutChoice {
     /// Every layer compact: the smallest file.
     #[default]
     Compact,
@@ -49,16 +55,16 @@ pub enum Layouts {
 
 /// Collects layers and writes the file.
 #[derive(Clone, Debug)]
-pub struct Builder {
+pub struct ModelBuilder {
     name: String,
     latent: u16,
     classes: u16,
     pictures: Vec<u8>,
     specs: Vec<LayerSpec>,
-    layouts: Layouts,
+    layouts: LayoutChoice,
 }
 
-impl Builder {
+impl ModelBuilder {
     /// A model without layers, of the given latent length.
     pub fn new(name: &str, latent: u16) -> Self {
         Self {
@@ -67,7 +73,7 @@ impl Builder {
             classes: 0,
             pictures: Vec::new(),
             specs: Vec::new(),
-            layouts: Layouts::Compact,
+            layouts: LayoutChoice::Compact,
         }
     }
 
@@ -86,7 +92,7 @@ impl Builder {
     }
 
     /// Chooses how weights lie in the file; compact if never called.
-    pub fn layouts(&mut self, layouts: Layouts) -> &mut Self {
+    pub fn layouts(&mut self, layouts: LayoutChoice) -> &mut Self {
         self.layouts = layouts;
         self
     }
@@ -107,9 +113,9 @@ impl Builder {
             return Err(FormatError::Model { what: "layers, at most", found, expected: MAX_LAYERS as u32 });
         }
         match self.layouts {
-            Layouts::Compact => self.write(&[]),
-            Layouts::Fast => self.write(&(0..self.specs.len()).collect::<Vec<_>>()),
-            Layouts::Auto { flash_bytes } => {
+            LayoutChoice::Compact => self.write(&[]),
+            LayoutChoice::Fast => self.write(&(0..self.specs.len()).collect::<Vec<_>>()),
+            LayoutChoice::Auto { flash_bytes } => {
                 let mut file = self.write(&[])?;
                 if file.len() as u64 > flash_bytes {
                     let (found, expected) = (file.len() as u32, flash_bytes as u32);
@@ -159,7 +165,8 @@ impl Builder {
         let mut layers = heapless::Vec::new();
         for (index, spec) in self.specs.iter().enumerate() {
             let is_fast = fast.contains(&index) && self.has_fast(index);
-            let layer = self.layer(index, spec, if is_fast { Layout::Fast } else { Layout::Compact }, &mut blob);
+            let layer =
+                self.layer(index, spec, if is_fast { WeightLayout::Fast } else { WeightLayout::Compact }, &mut blob);
             // `finish` counted the layers.
             _ = layers.push(layer);
         }
@@ -194,12 +201,12 @@ impl Builder {
         file.extend_from_slice(&encoded);
         file.resize(blob_at, 0);
         file.extend_from_slice(&blob);
-        restamp(&mut file);
+        rewrite_checksum(&mut file);
         Ok(file)
     }
 
     /// Appends the numbers of a layer to `blob`.
-    fn layer(&self, index: usize, spec: &LayerSpec, layout: Layout, blob: &mut Vec<u8>) -> Layer {
+    fn layer(&self, index: usize, spec: &LayerSpec, layout: WeightLayout, blob: &mut Vec<u8>) -> Layer {
         let words = |values: &[i32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
         let activation = match &spec.table {
             None => Activation::Clamp,
@@ -224,10 +231,10 @@ impl Builder {
             interval = layer.interval();
         }
         let bytes = match (layout, spec.op) {
-            (Layout::Compact, _) => compact,
-            (Layout::Fast, Op::Dense { shape }) => dense_words(&spec.weights, shape),
-            (Layout::Fast, Op::ConvTranspose { c, .. }) => Doubling::of(&compact, c).words(),
-            (Layout::Fast, _) => compact,
+            (WeightLayout::Compact, _) => compact,
+            (WeightLayout::Fast, Op::Dense { shape }) => dense_words(&spec.weights, shape),
+            (WeightLayout::Fast, Op::ConvTranspose { c, .. }) => Doubling::of(&compact, c).words(),
+            (WeightLayout::Fast, _) => compact,
         };
         let scale: Vec<u8> = spec.scale.iter().flat_map(|v| v.to_le_bytes()).collect();
         Layer {
@@ -259,7 +266,7 @@ fn fit(what: &'static str, n: u64) -> Result<[u8; 4], FormatError> {
 }
 
 /// Writes the right checksum into a file whose bytes were changed; for tests that damage files.
-pub fn restamp(file: &mut [u8]) {
+pub fn rewrite_checksum(file: &mut [u8]) {
     let sum = checksum(file).to_le_bytes();
     if let Some(field) = file.get_mut(at::CHECKSUM..at::CHECKSUM + 4) {
         field.copy_from_slice(&sum);

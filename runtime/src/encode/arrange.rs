@@ -1,6 +1,6 @@
 //! Weights and biases from training order into the orders in which kernels read them.
-use super::{Op, Shape};
 use crate::{
+    format::{Op, Shape},
     plan,
     weights::{DENSE_LANE, GROUP, LANE, LANE_BUDGET, Taps, join},
 };

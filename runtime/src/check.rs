@@ -1,31 +1,16 @@
 //! The walk over a decoded header that proves a model safe to run: shapes, spans, multipliers, accumulators.
-use super::{
-    Activation, FormatError, Header, Layer, Layout, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_SIDE, Op, Shape, Source,
-    Span, TABLE_LEN, product,
-};
 use crate::{
+    format::{
+        Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape,
+        Source, Span, TABLE_LEN, WeightLayout, product,
+    },
     plan,
-    requant::Table,
     weights::{self, DENSE_LANE, LANE, LANE_BUDGET},
 };
 use heapless::Vec;
 
 /// The output shapes of a model's layers.
-pub(crate) type Shapes = Vec<Shape, { super::MAX_LAYERS }>;
-
-/// The i32 number `index` of a span.
-pub(crate) fn read_i32(blob: &[u8], span: Span, index: usize) -> i32 {
-    let at = (span.at as usize).saturating_add(index.saturating_mul(4));
-    blob.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| i32::from_le_bytes(*b))
-}
-
-/// The bytes of a table, none for `Clamp`.
-pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
-    match activation {
-        Activation::Clamp => None,
-        Activation::Table(span) => blob.get(span.at as usize..)?.first_chunk(),
-    }
-}
+pub(crate) type Shapes = Vec<Shape, MAX_LAYERS>;
 
 /// Checks every layer and appends the layers' output shapes to the empty list `shapes`; else `fault` is what is wrong.
 pub(crate) fn check(header: &Header<'_>, blob: &[u8], shapes: &mut Shapes, fault: &mut FormatError) -> Option<()> {
@@ -191,7 +176,7 @@ impl<'a> Check<'a> {
         if layer.doubles() && (!weights::can_double(op) || layer.input == Source::Latent) {
             self.fail("lane interval, where only 0 is possible,", interval.into(), 0)?;
         }
-        if layout == Layout::Fast && !weights::has_fast(layer) {
+        if layout == WeightLayout::Fast && !weights::has_fast(layer) {
             self.fail("layout, where only 0 (compact) is possible,", 1, 0)?;
         }
         let (c_in, c_out) = (u32::from(input.c), u32::from(out.c));
@@ -273,10 +258,10 @@ impl<'a> Check<'a> {
         let plain = layer.doubles() || matches!(layer.op, Op::Depthwise { .. });
         let odd = match layer.layout {
             // Sums with a weight of -128 are too large for a lane.
-            Layout::Compact if proved && most <= LANE_BUDGET => None,
-            Layout::Compact if plain => weights::first_least(bytes),
-            Layout::Compact => weights::first_odd_half(bytes),
-            Layout::Fast => weights::first_unpaired(bytes, if layer.doubles() { LANE } else { DENSE_LANE }),
+            WeightLayout::Compact if proved && most <= LANE_BUDGET => None,
+            WeightLayout::Compact if plain => weights::first_least(bytes),
+            WeightLayout::Compact => weights::first_odd_half(bytes),
+            WeightLayout::Fast => weights::first_unpaired(bytes, if layer.doubles() { LANE } else { DENSE_LANE }),
         };
         if let Some(at) = odd {
             self.fail("weights out of -127 to 127, the first at byte", at as u32, 0)?;
