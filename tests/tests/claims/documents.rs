@@ -49,7 +49,7 @@ fn explained(page: &str, name: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_direct_dependency_has_its_line_and_no_line_is_stale() {
+fn every_direct_dependency_is_documented_and_no_entry_is_stale() {
     let page = read("docs/DEPENDENCIES.md");
     for (name, folder) in CRATES {
         let (real, told) = (dependencies(&read(&format!("{folder}/Cargo.toml"))), explained(&page, name));
@@ -58,7 +58,7 @@ fn every_direct_dependency_has_its_line_and_no_line_is_stale() {
 }
 
 #[test]
-fn every_member_of_the_workspace_is_known_here() {
+fn every_workspace_member_is_checked() {
     let manifest = read("Cargo.toml");
     let members = manifest.lines().find(|line| line.starts_with("members")).unwrap();
     assert_eq!(members.matches('"').count() / 2, CRATES.len(), "{members}");
@@ -69,7 +69,7 @@ fn every_member_of_the_workspace_is_known_here() {
 }
 
 #[test]
-fn both_licences_are_here_in_full() {
+fn both_license_texts_are_complete() {
     let (mit, apache) = (read("LICENSE-MIT"), read("LICENSE-APACHE"));
     assert!(mit.contains("Permission is hereby granted, free of charge") && mit.contains("THE SOFTWARE IS PROVIDED"));
     assert!(apache.contains("Version 2.0, January 2004") && apache.contains("END OF TERMS AND CONDITIONS"));
@@ -77,13 +77,13 @@ fn both_licences_are_here_in_full() {
 }
 
 #[test]
-fn the_changelog_has_a_place_for_what_comes_next() {
+fn the_changelog_has_an_unreleased_section() {
     let log = read("CHANGELOG.md");
     assert!(log.starts_with("# Changelog\n") && log.contains("\n## [Unreleased]\n"));
 }
 
 #[test]
-fn every_key_and_every_method_of_recipes_is_documented() {
+fn every_recipe_key_and_method_is_documented() {
     let page = read("docs/RECIPES.md");
     let tables = ["generator", "discriminator"];
     // A regularizer's own keys stand in a table of their own.
@@ -130,7 +130,7 @@ fn tests_named() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_tests_commands_and_recipes_that_features_name_exist() {
+fn tests_and_commands_named_in_features_exist() {
     let page = read("docs/FEATURES.md");
     let (tests, help) = (tests_named(), read("xtask/src/main.rs"));
     let first = |l: &str| l.split('|').nth(1).unwrap_or_default().trim().to_owned();
@@ -166,7 +166,7 @@ fn the_tests_commands_and_recipes_that_features_name_exist() {
 }
 
 #[test]
-fn every_method_and_architecture_has_its_line_among_the_features() {
+fn every_method_and_architecture_has_a_row_in_features() {
     let page = read("docs/FEATURES.md");
     let tests = tests_named();
     let table = page.split_once("## Methods and architectures").unwrap().1;

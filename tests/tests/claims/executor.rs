@@ -55,7 +55,7 @@ fn large_products_and_convolutions() {
 }
 
 #[test]
-fn convolutions_with_fewer_products_than_taps() {
+fn winograd_convolutions_of_every_tile_size() {
     let window = Window { kernel: 4, stride: 2, pad: 1 };
     // Outputs of 7, 4x5, 6x8 and 9x2 pixels: every mixture of pieces, and sides that do not match.
     // The last two have many weights and few pixels.
@@ -94,7 +94,7 @@ fn transposed_convolutions_of_any_kernel_and_stride() {
 }
 
 #[test]
-fn narrow_products_on_either_side() {
+fn matrix_products_with_a_narrow_side() {
     for (m, k, n) in [(130, 300, 1), (70, 40, 3), (1, 90, 70), (200, 7, 5), (33, 1, 129), (14, 2000, 65)] {
         for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
             let mut g = Graph::default();
@@ -107,7 +107,7 @@ fn narrow_products_on_either_side() {
 }
 
 #[test]
-fn narrow_convolutions_turned_around() {
+fn narrow_convolutions_and_their_gradients() {
     for (kernel, pad, co) in [(3, 1, 3), (3, 1, 1), (1, 0, 2), (5, 0, 3), (5, 4, 2), (4, 1, 3)] {
         let mut g = Graph::default();
         let window = Window { kernel, stride: 1, pad };
@@ -120,7 +120,7 @@ fn narrow_convolutions_turned_around() {
 }
 
 #[test]
-fn assignments_take_effect_after_every_reading() {
+fn assignments_take_effect_after_all_reads() {
     let mut store = Store::default();
     let (p, q) = (store.add("p", noise(1, 5000)), store.add("q", noise(2, 5000)));
     let mut g = Graph::default();
@@ -177,7 +177,7 @@ fn random_numbers_depend_on_the_clock_alone() {
 }
 
 #[test]
-fn values_share_slots() {
+fn values_with_disjoint_lifetimes_share_buffers() {
     let mut g = Graph::default();
     let mut x = g.input("x", &[64, 64]);
     let w = g.input("w", &[64, 64]);
@@ -191,7 +191,7 @@ fn values_share_slots() {
 }
 
 #[test]
-fn a_dense_layer_with_its_gradient_takes_a_call_for_each_product() {
+fn a_dense_layer_with_its_gradient_is_one_step_per_product() {
     for (m, k, n) in [(130, 300, 70), (40, 1, 32), (33, 17, 1), (29, 2, 3), (64, 40, 700)] {
         let mut g = Graph::default();
         let (x, w, b) = (g.input("x", &[m, k]), g.input("w", &[k, n]), g.input("b", &[n]));
@@ -218,7 +218,7 @@ fn a_dense_layer_with_its_gradient_takes_a_call_for_each_product() {
 
 /// Weights are laid out once for all calls that read them: what an assignment or the caller changes must be laid out again.
 #[test]
-fn weights_that_were_laid_out_follow_every_change() {
+fn packed_weights_are_repacked_after_every_change() {
     let window = Window { kernel: 4, stride: 2, pad: 1 };
     // By size: transformed weights, packed ones of another window, and a dense product, each read from both sides, twice.
     let mut store = Store::default();

@@ -110,7 +110,7 @@ fn every_architecture_is_exported_bit_for_bit() {
 }
 
 #[test]
-fn a_code_of_signs_means_the_same_in_integers() {
+fn binary_latents_survive_quantization() {
     let settings =
         ["generator.latent=6", "generator.binary_latents=4", "generator.hidden=[32, 32]", "train.batch_size=32"];
     let quantized = trained("ring", 100, &settings);
@@ -123,7 +123,7 @@ fn a_code_of_signs_means_the_same_in_integers() {
 
 /// 59 % after so few steps; those of the recipe reach 97 %.
 #[test]
-fn digits_of_a_short_run_are_read_as_the_class_that_was_asked_for() {
+fn exported_digits_are_classified_as_the_requested_class() {
     let settings = ["train.batch_size=32", "train.ema=0.98"];
     let quantized = trained("digits-classes", 700, &settings);
     let pictures = int8_pictures(&quantized.file, 0, 400, |_, _| {}).unwrap();

@@ -66,7 +66,7 @@ fn the_fast_layout_is_frozen_and_draws_the_same() {
 }
 
 #[test]
-fn the_model_of_every_kind_is_frozen() {
+fn the_model_with_every_layer_kind_is_frozen() {
     let layers = golden::kinds();
     frozen("kinds-v2.model", &golden::file("kinds", 6, &layers), KINDS);
     assert_eq!(arena_len(KINDS), 364);
@@ -95,7 +95,7 @@ fn the_sampler_is_frozen() {
 
 /// The hexadecimal listing of `docs/FORMAT.md` is the tiny model, byte by byte.
 #[test]
-fn the_page_shows_the_tiny_model() {
+fn the_format_page_lists_the_tiny_model() {
     let page = include_str!("../../../docs/FORMAT.md");
     let listing = page.split("```hex\n").nth(1).unwrap().split("```").next().unwrap();
     let bytes: Vec<u8> = listing

@@ -30,7 +30,7 @@ fn check(a: &[usize], b: &[usize], f: impl Fn(&mut Graph, NodeId, NodeId) -> Nod
 }
 
 #[test]
-fn functions_of_one_number() {
+fn unary_operations() {
     let smooth = [Unary::Exp, Unary::Tanh, Unary::Sigmoid, Unary::Softplus, Unary::Abs, Unary::Leaky(0.2)];
     for f in smooth.into_iter().chain([Unary::Leaky(0.0), Unary::Affine { scale: 3.0, offset: 1.0 }]) {
         check(&[3, 5], &[3, 5], |g, x, y| {
@@ -48,7 +48,7 @@ fn functions_of_one_number() {
 }
 
 #[test]
-fn functions_of_two_numbers_broadcast() {
+fn binary_operations_broadcast() {
     check(&[2, 3, 4], &[4], |g, x, y| g.add(x, y));
     check(&[2, 3, 4], &[], |g, x, y| g.sub(x, y));
     check(&[2, 1, 1, 1], &[2, 2, 2, 3], |g, x, y| g.mul(x, y));
@@ -63,7 +63,7 @@ fn functions_of_two_numbers_broadcast() {
 }
 
 #[test]
-fn moves() {
+fn data_movement() {
     check(&[2, 3, 4], &[2, 2, 4], |g, x, y| {
         let joined = g.concat(&[x, y], 1);
         let part = g.slice(joined, 1, 1, 3);
@@ -84,7 +84,7 @@ fn moves() {
 }
 
 #[test]
-fn products() {
+fn matrix_products() {
     for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
         let a = if ta { [4, 3] } else { [3, 4] };
         let b = if tb { [5, 4] } else { [4, 5] };

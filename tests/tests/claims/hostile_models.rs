@@ -40,7 +40,7 @@ fn every_flipped_bit_is_noticed() {
 }
 
 #[test]
-fn damage_under_a_right_checksum_never_panics() {
+fn damage_with_a_valid_checksum_never_panics() {
     let mut dice = Dice(99);
     let (mut refused, mut accepted) = (0, 0);
     for seed in 0..30 {
@@ -75,7 +75,7 @@ fn a_model_at_an_odd_address_is_refused() {
 }
 
 #[test]
-fn a_false_proof_of_a_lane_interval_is_refused() {
+fn a_lane_interval_that_is_too_long_is_refused() {
     // 48 channels of extreme weights: two tap rows of 48 steps, of which 32 fit a lane.
     let doubling = |weight: fn(usize) -> i8| {
         let dense = Op::Dense { shape: Shape { h: 1, w: 2, c: 48 } };
@@ -121,7 +121,7 @@ fn a_false_proof_of_a_lane_interval_is_refused() {
 }
 
 #[test]
-fn only_layers_that_can_double_do() {
+fn only_suitable_layers_use_the_doubling_kernel() {
     let refusal = |edit: fn(&mut Vec<LayerSpec>)| {
         let mut layers = golden::tiny();
         edit(&mut layers);
@@ -158,7 +158,7 @@ fn only_layers_that_can_double_do() {
 }
 
 #[test]
-fn what_is_no_set_of_pictures_is_refused() {
+fn invalid_picture_lists_are_refused() {
     let refusal = |pictures: &[u8]| {
         let mut builder = golden::builder("pyramid", 4, &golden::pyramid());
         builder.classes(3).pictures(pictures).finish().map(|_| ()).map_err(|e| e.to_string())
@@ -175,7 +175,7 @@ fn what_is_no_set_of_pictures_is_refused() {
 }
 
 #[test]
-fn words_that_are_no_pair_of_weights_are_refused() {
+fn words_that_encode_no_weight_pair_are_refused() {
     let mut builder = golden::builder("tiny", 4, &golden::tiny());
     let file = builder.layouts(LayoutChoice::Fast).finish().unwrap();
     let blob = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
@@ -219,7 +219,7 @@ fn messages_name_the_layer_and_both_values() {
 }
 
 #[test]
-fn lies_are_refused_with_what_was_found_and_expected() {
+fn false_header_fields_are_refused_with_found_and_expected_values() {
     let file = golden::file("tiny", 4, &golden::tiny());
     let edited = |at: usize, bytes: &[u8]| {
         let mut edited = file.clone();
@@ -238,7 +238,7 @@ fn lies_are_refused_with_what_was_found_and_expected() {
 }
 
 #[test]
-fn numbers_without_a_proof_are_refused() {
+fn numbers_outside_their_bounds_are_refused() {
     let refusal = |edit: fn(&mut Vec<LayerSpec>)| {
         let mut layers = golden::tiny();
         edit(&mut layers);

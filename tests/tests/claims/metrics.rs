@@ -133,7 +133,7 @@ fn pyramids_and_patches_agree_with_scipy_and_pot() {
 }
 
 #[test]
-fn noise_ratios_and_intervals_agree_with_scikit_image_and_scipy() {
+fn psnr_and_intervals_agree_with_scikit_image_and_scipy() {
     let g = golden("psnr");
     for ((a, b), db) in g["a"].as_array().unwrap().iter().zip(g["b"].as_array().unwrap()).zip(list(&g["db"])) {
         near("PSNR", metrics::psnr(&bytes(a), &bytes(b)), &db.into());

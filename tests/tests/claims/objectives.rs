@@ -59,7 +59,7 @@ fn wasserstein_is_a_difference_of_means() {
 }
 
 #[test]
-fn losses_are_what_their_papers_say() {
+fn losses_match_their_papers() {
     let softplus = |x: f64| (1.0 + x.exp()).ln();
     let pairs = || REAL.iter().zip(FAKE);
     let (discriminator, generator, _) = losses(Loss::Relativistic, FAKE);
@@ -74,7 +74,7 @@ fn losses_are_what_their_papers_say() {
 }
 
 #[test]
-fn smoothed_labels_move_the_best_discriminator_as_told() {
+fn smoothed_labels_move_the_optimal_discriminator() {
     // Where p real and q generated examples lie, the best D is ((1 - a)·p + b·q)/(p + q) (Salimans et al. 2016).
     let (p, q, labels) = (3.0, 1.0, Labels { real: 0.9, fake: 0.2 });
     let best = (0.9 * p + 0.2 * q) / (p + q);

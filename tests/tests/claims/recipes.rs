@@ -21,7 +21,7 @@ fn every_named_recipe_plans_two_networks() {
 }
 
 #[test]
-fn portraits_are_the_generator_of_the_device_benchmarks() {
+fn portraits_use_the_generator_of_the_device_benchmarks() {
     let mut recipe = Recipe::open("portraits-64", &[]).unwrap();
     recipe.data.source = "blobs".into();
     let loaded = run::load_data(&recipe).unwrap();
@@ -41,7 +41,7 @@ fn weights(network: &Network) -> Vec<Vec<usize>> {
 }
 
 #[test]
-fn the_celeba_recipe_is_the_dcgan_of_the_documents() {
+fn the_celeba_recipe_is_the_classic_dcgan() {
     let recipe = Recipe::open("celeba-dcgan", &[]).unwrap();
     let (generator, discriminator) = recipe.networks(&[64, 64, 3]).unwrap();
     let made =
@@ -77,7 +77,7 @@ fn one_network_serves_several_losses() {
 }
 
 #[test]
-fn combinations_that_cannot_work_are_refused_with_what_can() {
+fn invalid_combinations_are_refused_with_a_remedy() {
     for (name, setting, word, remedy) in [
         (
             "digits-dcgan",
@@ -111,7 +111,7 @@ fn combinations_that_cannot_work_are_refused_with_what_can() {
 }
 
 #[test]
-fn a_pyramid_needs_sides_that_halve() {
+fn a_pyramid_needs_sides_that_can_be_halved() {
     let generator = "generator={family=\"pyramid\", latent=4, widths=[4, 4, 4]}".to_owned();
     let recipe = Recipe::open("digits", &[generator, "data.size=[30, 30]".into()]).unwrap();
     let message = recipe.networks(&[30, 30, 1]).unwrap_err().to_string();
@@ -119,7 +119,7 @@ fn a_pyramid_needs_sides_that_halve() {
 }
 
 #[test]
-fn an_unknown_setting_lists_those_near_it() {
+fn an_unknown_setting_lists_similar_keys() {
     let message = Recipe::open("ring", &["optimizer.learning_rate=1".into()]).unwrap_err().to_string();
     assert!(message.contains("optimizer.learning_rate"), "{message}");
     let message = Recipe::open("ring", &["packing=2".into()]).unwrap_err().to_string();
@@ -129,7 +129,7 @@ fn an_unknown_setting_lists_those_near_it() {
 }
 
 #[test]
-fn a_table_is_set_as_a_table_and_a_list_of_words_as_words() {
+fn a_table_needs_a_table_and_a_list_accepts_words() {
     for (setting, word) in [
         ("train=3", "set one of its keys, as train.steps"),
         ("=3", "no key before the ="),
@@ -146,7 +146,7 @@ fn a_table_is_set_as_a_table_and_a_list_of_words_as_words() {
 }
 
 #[test]
-fn a_recipe_survives_being_written_and_read() {
+fn a_recipe_round_trips_through_toml() {
     for (name, _) in NAMED {
         let recipe = Recipe::open(name, &[]).unwrap();
         assert_eq!(Recipe::parse(name, &recipe.to_toml(), &[]).unwrap(), recipe);
@@ -179,20 +179,20 @@ fn settings_change_a_copy() {
 }
 
 #[test]
-fn recipes_that_differ_say_where() {
+fn differing_recipes_name_the_first_difference() {
     let (a, b) = (Recipe::open("ring", &[]).unwrap(), Recipe::open("ring", &["train.batch_size=7".into()]).unwrap());
     assert_eq!(a.difference(&a), None);
     assert_eq!(a.difference(&b).unwrap(), format!("train.batch_size: {} against 7", a.train.batch_size));
 }
 
 #[test]
-fn pictures_have_no_scale() {
+fn data_scale_is_refused_for_images() {
     let recipe = Recipe::open("faces", &["data.scale=5".into()]).unwrap();
     assert!(run::load_data(&recipe).err().unwrap().to_string().contains("data.range"));
 }
 
 #[test]
-fn shapes_that_cannot_be_made_are_refused() {
+fn impossible_shapes_are_refused() {
     for (setting, word) in [
         ("generator.widths=[8, 8, 8, 8, 8, 8, 8]", "cannot be halved"),
         ("generator.widths=[]", "empty"),
@@ -211,7 +211,7 @@ fn shapes_that_cannot_be_made_are_refused() {
 }
 
 #[test]
-fn methods_keep_what_each_is_in_any_order() {
+fn methods_combine_in_any_order() {
     let open = |name: &str| Recipe::open(name, &[]).map_err(|e| e.to_string());
     let told = |name: &str| {
         let r = open(name).unwrap();

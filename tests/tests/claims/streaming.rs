@@ -87,7 +87,7 @@ fn levels_classes_and_scores_equal_the_oracle() {
 }
 
 #[test]
-fn a_picture_left_half_way_does_not_disturb_the_next() {
+fn an_abandoned_picture_does_not_disturb_the_next() {
     for seed in 400..440 {
         let net = RandomNet::new(seed);
         let model = Model::from_bytes(&net.file).unwrap();

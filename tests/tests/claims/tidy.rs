@@ -98,7 +98,7 @@ fn places(texts: &[Text], wrong: impl Fn(&Text, &str) -> bool) -> Vec<String> {
 }
 
 #[test]
-fn sources_are_short_enough_to_read() {
+fn sources_stay_within_the_line_limits() {
     let sources = sources();
     let mut lengths: Vec<usize> = sources.iter().map(|text| text.lines.len()).collect();
     lengths.sort_unstable();
@@ -109,7 +109,7 @@ fn sources_are_short_enough_to_read() {
 }
 
 #[test]
-fn every_source_begins_by_saying_what_it_answers() {
+fn every_source_starts_with_a_module_comment() {
     let silent = |text: &&Text| {
         let first = text.lines.first().map(String::as_str).unwrap_or_default();
         !(first.starts_with("//! ") && first.len() > 12)
@@ -118,13 +118,13 @@ fn every_source_begins_by_saying_what_it_answers() {
 }
 
 #[test]
-fn nothing_is_left_unfinished_or_switched_off() {
+fn no_code_is_unfinished_or_disabled() {
     let found = places(&sources(), |_, line| FORBIDDEN.iter().any(|word| line.contains(word)));
     none("unfinished, switched off or left from debugging", found);
 }
 
 #[test]
-fn unsafe_code_stands_only_in_audited_files_under_its_reason() {
+fn unsafe_code_is_only_in_audited_files_with_a_safety_comment() {
     let keyword = concat!("uns", "afe");
     let opens = |line: &str| {
         let code = line.split("//").next().unwrap_or_default();
@@ -145,7 +145,7 @@ fn unsafe_code_stands_only_in_audited_files_under_its_reason() {
 }
 
 #[test]
-fn no_path_of_one_machine_stands_in_any_text() {
+fn no_text_contains_a_machine_specific_path() {
     let part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}');
     let names = |line: &str, path: &str| {
         line.match_indices(path).any(|(at, _)| {

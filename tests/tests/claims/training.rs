@@ -39,7 +39,7 @@ fn small() -> Vec<Recipe> {
 }
 
 #[test]
-fn a_hundred_steps_equal_fifty_a_checkpoint_and_fifty() {
+fn resuming_after_fifty_steps_equals_a_hundred_steps() {
     let folder = tempfile::tempdir().unwrap();
     for recipe in small() {
         let mut whole = trainer(&recipe, 100, 1);
@@ -95,7 +95,7 @@ fn any_number_of_threads_trains_the_same() {
 }
 
 #[test]
-fn a_run_stops_resumes_and_keeps_what_it_should() {
+fn a_run_stops_and_resumes_without_losing_anything() {
     let root = tempfile::tempdir().unwrap();
     let settings = ["train.batch_size=16", "train.save_every=4", "train.log_every=2", "train.sample_every=4"];
     let recipe = recipe("bimodal-1d", &settings);
@@ -204,7 +204,7 @@ fn two_runs_share_neither_a_folder_nor_a_step() {
 }
 
 #[test]
-fn latest_is_the_newest_run_that_has_something_to_go_on_with() {
+fn latest_is_the_newest_run_with_a_checkpoint() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &["train.batch_size=8"]);
     let good = RunFolder::create(root.path(), None, &recipe).unwrap();
@@ -216,7 +216,7 @@ fn latest_is_the_newest_run_that_has_something_to_go_on_with() {
 }
 
 #[test]
-fn places_that_cannot_hold_a_run_are_named() {
+fn unusable_run_folders_are_named() {
     let root = tempfile::tempdir().unwrap();
     let recipe = recipe("bimodal-1d", &[]);
     let message = |e: run::RunError| e.to_string();
@@ -237,7 +237,7 @@ fn places_that_cannot_hold_a_run_are_named() {
 }
 
 #[test]
-fn a_step_too_large_stops_the_run_and_keeps_the_last_good_checkpoint() {
+fn a_diverging_run_stops_and_keeps_the_last_finite_checkpoint() {
     let root = tempfile::tempdir().unwrap();
     let settings = [
         "train.batch_size=16",
@@ -257,7 +257,7 @@ fn a_step_too_large_stops_the_run_and_keeps_the_last_good_checkpoint() {
 }
 
 #[test]
-fn both_bumps_are_made_a_quarter_of_the_time_whatever_the_seed() {
+fn both_bumps_get_a_quarter_of_the_samples_for_most_seeds() {
     let recipe = recipe("bimodal-1d", &[]);
     let steps = recipe.train.steps;
     let least = (1..=10).map(|seed| {
@@ -272,7 +272,7 @@ fn both_bumps_are_made_a_quarter_of_the_time_whatever_the_seed() {
 }
 
 #[test]
-fn augmented_faces_come_nearer_to_the_real_ones() {
+fn training_with_augmentation_lowers_the_frechet_distance() {
     let small =
         ["generator.widths=[16, 12, 8]", "discriminator.stem=0", "discriminator.widths=[8, 16]", "train.batch_size=32"];
     let recipe = recipe("faces+augment", &small);
@@ -291,7 +291,7 @@ fn augmented_faces_come_nearer_to_the_real_ones() {
 }
 
 #[test]
-fn the_recipes_of_points_drop_no_mode_in_a_fifth_of_their_steps() {
+fn ring_and_grid_drop_no_mode_in_a_fifth_of_their_steps() {
     for (name, high_quality, reverse_kl) in [("ring", 0.75, 0.015), ("grid", 0.6, 0.035)] {
         let steps = recipe(name, &[]).train.steps / 5;
         let recipe = recipe(name, &[&format!("train.steps={steps}")]);

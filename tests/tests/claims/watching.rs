@@ -43,7 +43,7 @@ fn staged_failures_raise_their_own_alarm_within_500_steps() {
 }
 
 #[test]
-fn sixteen_pictures_are_memorized_and_that_is_told() {
+fn training_on_sixteen_images_raises_the_memorization_alarm() {
     let recipe = recipe("faces", &[]);
     let train = run::load_data(&recipe).unwrap().pictures.unwrap().train;
     let few = train.select(&(0..16).collect::<Vec<_>>());
@@ -60,7 +60,7 @@ fn healthy_runs_raise_no_alarm() {
 }
 
 #[test]
-fn a_run_that_diverged_goes_back_and_recovers() {
+fn a_diverged_run_rolls_back_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = recipe("faces", &["optimizer.learning_rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
     let data = run::load_data(&recipe).unwrap().train;

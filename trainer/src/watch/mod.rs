@@ -2,7 +2,7 @@
 //!
 //! Looks happen every [`Watch::every`] steps, at numbers of the steps since the last one and at 64 samples beside real examples. An alarm is raised where
 //! two looks in a row see the same (divergence: one), once a run for each kind. The limits were chosen between what healthy runs of the
-//! named recipes show in their first 500 steps and what staged failures show: `docs/WATCHING.md`.
+//! named recipes show in their first 500 steps and what staged failures show: `docs/MONITORING.md`.
 mod neighbors;
 mod signals;
 
