@@ -1,4 +1,4 @@
-//! A step allocates nothing; where matrixmultiply takes over, each product allocates its packing buffer.
+//! A training step allocates nothing, except the packing buffer of each product that matrixmultiply computes.
 use allocation_counter::measure;
 use ganlet_tests::check::feeds;
 use ganlet_trainer::exec::cpu::Cpu;
@@ -9,7 +9,7 @@ use ganlet_trainer::run;
 use ganlet_trainer::simd::{InstructionSet, instruction_set};
 use ganlet_trainer::train::Trainer;
 
-/// Allocations of the second run of a graph, on the calling thread.
+/// Counts the allocations of the second run of a graph, on the calling thread.
 fn allocations(graph: &Graph, outputs: &[NodeId]) -> u64 {
     let values = feeds(graph);
     let inputs: Vec<_> = values.iter().map(Vec::as_slice).collect();
@@ -35,7 +35,7 @@ fn elementwise_work_moves_and_sums_allocate_nothing() {
     assert_eq!(allocations(&g, &[rows, total]), 0);
 }
 
-/// Allocations that a product may make: none by our kernels, a packing buffer where matrixmultiply takes over.
+/// Number of allocations that a product may make: 0 with our kernels, 1 (the packing buffer) with matrixmultiply.
 fn packing() -> u64 {
     u64::from(instruction_set() == InstructionSet::Portable)
 }
@@ -46,7 +46,7 @@ fn products_and_convolutions_allocate_nothing_but_a_packing_buffer() {
     let (a, b) = (g.input("a", &[16, 16]), g.input("b", &[16, 16]));
     let c = g.matmul(a, b);
     assert_eq!(allocations(&g, &[c]), packing());
-    // Few channels, and enough of them for Winograd's kernels.
+    // Few channels, then enough for the Winograd kernels.
     for (batch, side, ci, co) in [(1, 8, 4, 8), (32, 8, 32, 32)] {
         let mut g = Graph::default();
         let (x, k) = (g.input("x", &[batch, side, side, ci]), g.input("k", &[4, 4, ci, co]));

@@ -1,4 +1,4 @@
-//! What the documents say agrees with what is there.
+//! The documentation agrees with the code: dependencies, recipe keys, commands, tests.
 use ganlet_trainer::recipe::{KEYS, METHODS, NAMED};
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&file).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// The direct dependencies of a manifest, of every kind.
+/// Direct dependencies of a manifest, including development dependencies.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut inside = false;
@@ -25,7 +25,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
         if let Some(section) = line.strip_prefix('[') {
             let section = section.trim_end_matches(']');
             inside = section.ends_with("dependencies");
-            // A dependency with a table of its own.
+            // A dependency in its own table.
             if let Some((_, name)) = section.split_once("dependencies.") {
                 names.insert(name.to_owned());
             }
@@ -36,7 +36,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     names
 }
 
-/// The names that the page explains under a crate's heading.
+/// Names that the page lists under a crate's heading.
 fn explained(page: &str, name: &str) -> BTreeSet<String> {
     let heading = format!("## {name}");
     let section = page.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with("## "));
@@ -52,8 +52,8 @@ fn explained(page: &str, name: &str) -> BTreeSet<String> {
 fn every_direct_dependency_is_documented_and_no_entry_is_stale() {
     let page = read("docs/DEPENDENCIES.md");
     for (name, folder) in CRATES {
-        let (real, told) = (dependencies(&read(&format!("{folder}/Cargo.toml"))), explained(&page, name));
-        assert_eq!(told, real, "docs/DEPENDENCIES.md under \"## {name}\" (left) and {folder}/Cargo.toml (right)");
+        let (actual, listed) = (dependencies(&read(&format!("{folder}/Cargo.toml"))), explained(&page, name));
+        assert_eq!(listed, actual, "docs/DEPENDENCIES.md under \"## {name}\" (left) and {folder}/Cargo.toml (right)");
     }
 }
 
@@ -86,21 +86,39 @@ fn the_changelog_has_an_unreleased_section() {
 fn every_recipe_key_and_method_is_documented() {
     let page = read("docs/RECIPES.md");
     let tables = ["generator", "discriminator"];
-    // A regularizer's own keys stand in a table of their own.
+    // Keys of regularizers have a separate table.
     let (keys, penalties) = page.split_once("## Regularizers").unwrap();
     for key in KEYS.iter().filter(|k| !tables.contains(k) && **k != "objective.regularizer.kind") {
-        let told = match key.strip_prefix("objective.regularizer.") {
+        let documented = match key.strip_prefix("objective.regularizer.") {
             Some(own) => penalties.contains(&format!("| `{own}` |")),
             None => keys.contains(&format!("`{key}`")),
         };
-        assert!(told, "docs/RECIPES.md does not tell {key}");
+        assert!(documented, "docs/RECIPES.md has no row for {key}");
     }
     for name in METHODS.iter().map(|m| m.name).chain(NAMED.iter().map(|n| n.0)) {
-        assert!(page.contains(&format!("`{name}`")), "docs/RECIPES.md does not tell {name}");
+        assert!(page.contains(&format!("`{name}`")), "docs/RECIPES.md does not mention {name}");
     }
 }
 
-/// The tests of the workspace that documents can name, as `module::test`.
+#[test]
+fn recipe_keys_of_the_glossary_exist_and_terms_are_sorted() {
+    let page = read("docs/GLOSSARY.md");
+    let tables: BTreeSet<&str> = KEYS.iter().filter_map(|k| k.split('.').next()).collect();
+    let key = |word: &&str| word.split_once('.').is_some_and(|(table, _)| tables.contains(table));
+    let mut keys = 0;
+    for word in page.split('`').skip(1).step_by(2).filter(key) {
+        keys += 1;
+        assert!(KEYS.contains(&word), "docs/GLOSSARY.md names the recipe key {word}, which does not exist");
+    }
+    assert!(keys > 60, "{keys}");
+    let rows = page.lines().filter(|l| l.starts_with("| ")).skip(1);
+    let terms: Vec<_> = rows.map(|l| l.split('|').nth(1).unwrap().trim().to_lowercase()).collect();
+    let unsorted = terms.windows(2).find(|w| w[0].replace(['é', 'β'], "e") > w[1].replace(['é', 'β'], "e"));
+    assert_eq!(unsorted, None, "terms out of order");
+    assert!(terms.len() > 100, "{}", terms.len());
+}
+
+/// Tests of the workspace as `module::test`, the form in which pages name them.
 fn tests_named() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -113,7 +131,7 @@ fn tests_named() -> BTreeSet<String> {
             }
             let Some(stem) = path.to_str().and_then(|p| p.strip_suffix(".rs")) else { continue };
             let parts: Vec<_> = stem.rsplit('/').take(2).collect();
-            // Tests of a folder's own file carry the folder's name.
+            // Tests in `mod.rs`, `tests.rs` and `main.rs` are named after the folder.
             let module = if ["mod", "tests", "main"].contains(&parts[0]) { parts[1] } else { parts[0] };
             let text = fs::read_to_string(&path).unwrap();
             let mut marked = false;
@@ -134,7 +152,7 @@ fn tests_and_commands_named_in_features_exist() {
     let page = read("docs/FEATURES.md");
     let (tests, help) = (tests_named(), read("xtask/src/main.rs"));
     let first = |l: &str| l.split('|').nth(1).unwrap_or_default().trim().to_owned();
-    // Ids are a capital and a number; other tables have other first cells.
+    // Ids are a capital letter and a number; rows of other tables start differently.
     let id = |l: &&str| {
         let word = first(l);
         word.starts_with(|c: char| c.is_ascii_uppercase()) && word[1..].parse::<u32>().is_ok()
@@ -143,25 +161,25 @@ fn tests_and_commands_named_in_features_exist() {
     let ids: BTreeSet<_> = rows.iter().map(|l| l.split('|').nth(1).unwrap().trim().to_owned()).collect();
     let expected = [("F", 12), ("T", 20), ("A", 10), ("G", 14), ("P", 15)];
     let expected: BTreeSet<_> = expected.iter().flat_map(|(c, n)| (1..=*n).map(move |i| format!("{c}{i}"))).collect();
-    assert_eq!(ids, expected, "ids of docs/FEATURES.md (left) and those there should be (right)");
+    assert_eq!(ids, expected, "ids of docs/FEATURES.md (left) and expected ids (right)");
     for row in rows {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         let (state, shown) = (cells[3], cells[4]);
         assert!(!state.is_empty(), "{row}");
         for word in shown.split('`').skip(1).step_by(2) {
             if word.contains("::") {
-                assert!(tests.contains(word), "no test is called {word}: {row}");
+                assert!(tests.contains(word), "there is no test {word}: {row}");
             } else if let Some(command) = word.strip_prefix("xtask ") {
                 let name = command.split(' ').next().unwrap_or_default();
                 let variant = name[..1].to_uppercase() + &name[1..];
                 assert!(
                     help.contains(&format!("{variant}(")) && help.contains(&format!("{name}::Args)")),
-                    "no command is called {name}: {row}"
+                    "there is no command {name}: {row}"
                 );
             }
         }
         let claims = state.starts_with("yes");
-        assert!(!claims || shown.contains('`'), "nothing shows it: {row}");
+        assert!(!claims || shown.contains('`'), "no evidence is named: {row}");
     }
 }
 
@@ -172,17 +190,17 @@ fn every_method_and_architecture_has_a_row_in_features() {
     let table = page.split_once("## Methods and architectures").unwrap().1;
     let rows: Vec<Vec<_>> =
         table.lines().filter(|l| l.starts_with("| ")).map(|l| l.split('|').map(str::trim).collect()).collect();
-    let told = |wanted: &str| rows.iter().find(|r| r[2].contains(&format!("`{wanted}`")));
+    let row_of = |wanted: &str| rows.iter().find(|r| r[2].contains(&format!("`{wanted}`")));
     for method in METHODS {
-        assert!(told(method.name).is_some(), "docs/FEATURES.md has no line of {}", method.name);
+        assert!(row_of(method.name).is_some(), "docs/FEATURES.md has no row for {}", method.name);
     }
     for (name, _) in NAMED.iter().filter(|n| n.0.starts_with("faces-") || n.0 == "celeba-dcgan") {
-        assert!(told(name).is_some(), "docs/FEATURES.md has no line of {name}");
+        assert!(row_of(name).is_some(), "docs/FEATURES.md has no row for {name}");
     }
     for row in rows.iter().filter(|r| !["what", "---"].contains(&r[1])) {
         let named: Vec<_> = row[3].split('`').skip(1).step_by(2).collect();
-        assert!(!named.is_empty(), "no test of {}", row[1]);
-        named.iter().for_each(|t| assert!(tests.contains(*t), "no test is called {t}: {}", row[1]));
+        assert!(!named.is_empty(), "no test is named for {}", row[1]);
+        named.iter().for_each(|t| assert!(tests.contains(*t), "there is no test {t}: {}", row[1]));
     }
 }
 

@@ -57,7 +57,7 @@ fn large_products_and_convolutions() {
 #[test]
 fn winograd_convolutions_of_every_tile_size() {
     let window = Window { kernel: 4, stride: 2, pad: 1 };
-    // Outputs of 7, 4x5, 6x8 and 9x2 pixels: every mixture of pieces, and sides that do not match.
+    // Outputs of 7, 4x5, 6x8 and 9x2 pixels: every combination of Winograd tiles, and sides that do not match.
     // The last two have many weights and few pixels.
     for (batch, h, w, ci, co) in [
         (12, 14, 14, 32, 40),
@@ -125,7 +125,7 @@ fn assignments_take_effect_after_all_reads() {
     let (p, q) = (store.add("p", noise(1, 5000)), store.add("q", noise(2, 5000)));
     let mut g = Graph::default();
     let (a, b) = (g.param(p, &[5000]), g.param(q, &[5000]));
-    // Each takes the other's old value: one of them has to wait.
+    // Each uses the other's old value, so one of them has to wait.
     let (sum, difference) = (g.add(a, b), g.sub(a, b));
     let read = g.sum(a);
     g.guard("sum", read);
@@ -205,10 +205,10 @@ fn a_dense_layer_with_its_gradient_is_one_step_per_product() {
         let grads = g.grad(loss, &[w, b, v]);
         let outputs = [loss, grads[0], grads[1], grads[2]];
         let program = Program::new("layers", &g, &outputs);
-        // Two layers forward, the hidden layer's gradient, and those of both weights; elementwise work goes along.
+        // Two layers forward, the hidden layer's gradient, and both weight gradients; elementwise work is fused into them.
         assert_eq!(program.plan.steps(), 5, "{}", program.plan.to_text(&program.graph));
         executor(&g, &outputs, &Store::default(), 4e-4);
-        // The slope of a slope: masks and products are read from several steps.
+        // Second-order gradients: masks and products are read by several steps.
         let squares = g.square(grads[0]);
         let steepness = g.sum(squares);
         let second = g.grad(steepness, &[x, w, v]);
@@ -216,11 +216,11 @@ fn a_dense_layer_with_its_gradient_is_one_step_per_product() {
     }
 }
 
-/// Weights are laid out once for all calls that read them: what an assignment or the caller changes must be laid out again.
+/// Weights are packed once for all calls that read them, and must be packed again after an assignment or a change by the caller.
 #[test]
 fn packed_weights_are_repacked_after_every_change() {
     let window = Window { kernel: 4, stride: 2, pad: 1 };
-    // By size: transformed weights, packed ones of another window, and a dense product, each read from both sides, twice.
+    // Transformed weights, packed weights of another window, and a dense product, each read as either operand, twice.
     let mut store = Store::default();
     let conv = store.add("conv", noise(1, 16 * 32 * 40));
     let plain = store.add("plain", noise(2, 9 * 32 * 70));
@@ -261,7 +261,7 @@ fn packed_weights_are_repacked_after_every_change() {
         cpu.run(0, &inputs, clock).unwrap();
         for output in 0..outputs.len() {
             let (kept, anew) = (cpu.output(0, output), fresh.output(0, output));
-            assert!(kept == anew, "output {output} of run {run} is not that of weights laid out anew");
+            assert!(kept == anew, "output {output} of run {run} differs from that of freshly packed weights");
         }
     }
 }

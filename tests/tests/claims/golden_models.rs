@@ -1,4 +1,4 @@
-//! Version 2 of the format stays what it is: golden files, their pictures, their arenas, their page.
+//! Version 2 of the format is frozen: golden files, their images, arena sizes and documentation.
 use ganlet_runtime::{
     Aligned, Generator, Model, arena_len,
     encode::{LayerSpec, LayoutChoice},
@@ -15,16 +15,16 @@ const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v2.mode
 
 const PYRAMID: &[u8] = include_model!("../../../runtime/tests/golden/pyramid-v2.model");
 
-/// Bytes equal the committed file; else the new one is left where the message says.
+/// Compares bytes with the committed file; if they differ, writes the new file where the message says.
 fn frozen(name: &str, made: &[u8], golden: &[u8]) {
     if made != golden {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::write(&path, made).unwrap();
-        panic!("{name} changed: the format is frozen. What is written now: {}", path.display());
+        panic!("{name} changed, but the format is frozen. The new file: {}", path.display());
     }
 }
 
-/// FNV-1a of the pictures of seeds 0..16.
+/// FNV-1a hash of the images of seeds 0..16.
 fn fingerprint(bytes: &[u8], layers: &[LayerSpec]) -> u64 {
     let model = Model::from_bytes(bytes).unwrap();
     let mut arena = vec![0; model.arena_len()];
@@ -44,7 +44,7 @@ fn fingerprint(bytes: &[u8], layers: &[LayerSpec]) -> u64 {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
-    assert!(levels.len() > 50, "a flat picture proves nothing: {} levels", levels.len());
+    assert!(levels.len() > 50, "the images are too flat for a test: {} levels", levels.len());
     hash
 }
 
@@ -93,7 +93,7 @@ fn the_sampler_is_frozen() {
     assert_eq!(z, [11, 5, -31, 49, -27, 59, -36, -14]);
 }
 
-/// The hexadecimal listing of `docs/FORMAT.md` is the tiny model, byte by byte.
+/// The hexadecimal listing of `docs/FORMAT.md` equals the tiny model, byte by byte.
 #[test]
 fn the_format_page_lists_the_tiny_model() {
     let page = include_str!("../../../docs/FORMAT.md");

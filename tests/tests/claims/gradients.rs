@@ -1,9 +1,9 @@
-//! Gradients, of first and second order, against finite differences.
+//! First-order and second-order gradients agree with finite differences.
 use ganlet_tests::check::{executor, gradients};
 use ganlet_trainer::exec::Store;
 use ganlet_trainer::graph::{Graph, NodeId, Shape, Unary, Window};
 
-/// Reduces `x` to a scalar that weighs every element differently, so that no gradient hides in a sum.
+/// Reduces `x` to a scalar that weights every element differently, so that no error cancels in a sum.
 fn weigh(g: &mut Graph, x: NodeId) -> NodeId {
     let n = g.shape(x).len();
     let shape = g.shape(x);
@@ -13,7 +13,7 @@ fn weigh(g: &mut Graph, x: NodeId) -> NodeId {
     g.sum(product)
 }
 
-/// Checks first and second order of a function of two inputs, and that the executor agrees.
+/// Checks first-order and second-order gradients of a function of two inputs, and that the executor agrees.
 fn check(a: &[usize], b: &[usize], f: impl Fn(&mut Graph, NodeId, NodeId) -> NodeId) {
     let mut g = Graph::default();
     let (x, y) = (g.input("x", a), g.input("y", b));

@@ -1,4 +1,4 @@
-//! Bytes that are no sound model are refused without a panic, and what is accepted draws without one.
+//! Invalid model files are refused without a panic, and accepted ones draw without a panic.
 use ganlet_runtime::{
     Aligned, FormatError, Generator, Model, Shape, WeightLayout,
     encode::{LayerSpec, LayoutChoice, ModelBuilder, Op, Source, rewrite_checksum},
@@ -6,7 +6,7 @@ use ganlet_runtime::{
 use ganlet_tests::golden;
 use ganlet_trainer::quantize::random_models::{Dice, RandomNet};
 
-/// Loads and, if that succeeds, draws.
+/// Loads a model and, if that succeeds, draws an image.
 fn try_all(bytes: &[u8]) -> Result<usize, FormatError> {
     let model = Model::from_bytes(bytes)?;
     assert!(model.arena_len() < 1 << 24, "small edits of small models stay small");
@@ -49,7 +49,7 @@ fn damage_with_a_valid_checksum_never_panics() {
         for _ in 0..200 {
             let mut damaged = file.clone();
             for _ in 0..1 + dice.below(3) {
-                // Mostly the structure, sometimes the numbers.
+                // Mostly damages the structure, sometimes the numbers.
                 let end = if dice.below(4) == 0 { file.len() } else { header_end };
                 damaged[dice.below(end as u64) as usize] = dice.roll() as u8;
             }
@@ -97,7 +97,7 @@ fn a_lane_interval_that_is_too_long_is_refused() {
         golden::file("lanes", 1, &layers)
     };
     let extreme = doubling(|i| if i % 2 == 0 { 127 } else { -127 });
-    // The interval is the header's only 32; ahead of it stands the layout, behind it a span.
+    // The interval is the only 32 in the header; the layout precedes it, and a span follows.
     let at = |file: &[u8], interval: u8| {
         let header = &file[48..48 + usize::from(file[12])];
         48 + header.windows(2).rposition(|b| b == [0, interval]).expect("an interval") + 1
@@ -109,7 +109,7 @@ fn a_lane_interval_that_is_too_long_is_refused() {
     let what = "largest sum of weights in a lane interval, at most";
     let refused = FormatError::Layer { layer: 1, what, found: 33 * 254, expected: 8191 };
     assert_eq!(try_all(&stretched), Err(refused));
-    // Small weights prove the whole window; a shorter interval is true as well, none at all makes another kind of layer.
+    // With small weights the whole window fits; a shorter interval is valid too, and 0 makes it another kind of layer.
     let mut small = doubling(|i| (i % 50) as i8);
     let at_interval = at(&small, 96);
     small[at_interval] = 5;
@@ -131,7 +131,7 @@ fn only_suitable_layers_use_the_doubling_kernel() {
         })
     };
     assert_eq!(refusal(|_| ()), Ok(vec![("dense", 64), ("conv-transpose", 32)]));
-    // A second reader of another kind keeps the rows plain, so the first one multiplies groups, filled from 1 to 8.
+    // A second reader of another kind keeps the rows unpacked, so the first one uses groups, padded from 1 to 8.
     let shared = refusal(|layers| {
         let copy = LayerSpec {
             op: Op::Upsample { factor: 2 },
@@ -201,7 +201,7 @@ fn a_flash_budget_makes_small_layers_fast_first_or_is_refused() {
     };
     let compact = golden::file("tiny", 4, &net).len() as u64;
     assert_eq!(layouts(compact), Ok(vec![WeightLayout::Compact, WeightLayout::Compact]));
-    // Words take twice the bytes of groups, and of doubling layers' weights.
+    // Words need twice the bytes of groups, and of the compact weights of doubling layers.
     assert_eq!(layouts(compact + 32), Ok(vec![WeightLayout::Compact, WeightLayout::Fast]));
     assert_eq!(layouts(compact + 80), Ok(vec![WeightLayout::Fast, WeightLayout::Compact]));
     assert_eq!(layouts(compact + 112), Ok(vec![WeightLayout::Fast, WeightLayout::Fast]));
@@ -232,7 +232,7 @@ fn false_header_fields_are_refused_with_found_and_expected_values() {
     assert_eq!(edited(24, &[12]), FormatError::Arena { family: 0, found: 12, expected: 16 });
     assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
     assert_eq!(edited(40, &[1]), FormatError::Prelude);
-    // Behind the name stand the latent's length, the classes, and the list of pictures.
+    // After the name come the latent's length, the classes, and the list of pictures.
     let what = "readers, where some double,";
     assert_eq!(edited(56, &[0]), FormatError::Layer { layer: 0, what, found: 2, expected: 1 });
 }

@@ -1,4 +1,4 @@
-//! Claims about the whole project, one module each subject.
+//! Claims about the whole project, one module per subject.
 mod allocation;
 mod documents;
 mod executor;

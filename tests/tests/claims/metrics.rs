@@ -1,9 +1,9 @@
-//! Every metric agrees with an independent implementation on fixed inputs: `tests/peers/metrics.py` made both.
+//! Every metric agrees with an independent implementation on fixed inputs; `tests/peers/metrics.py` generates both.
 use ganlet_trainer::metrics::{self, ClassHistogram, ConfidenceInterval, FloatImage};
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 
-/// What may separate two implementations of one formula.
+/// Relative tolerance between two implementations of a formula.
 const APART: f64 = 1e-3;
 
 fn golden(part: &str) -> Value {

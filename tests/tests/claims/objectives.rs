@@ -1,11 +1,11 @@
-//! Losses against their definitions, on scores where everything is known.
+//! Losses agree with their definitions on scores with known results.
 use ganlet_trainer::graph::{Feeds, Graph, NodeId, interpret};
 use ganlet_trainer::loss::{Labels, Loss};
 
 const REAL: [f64; 3] = [0.5, -1.0, 2.0];
 const FAKE: [f64; 3] = [-0.3, 1.2, 0.1];
 
-/// Discriminator's and generator's losses, and the generator's gradient by the fake scores.
+/// Losses of discriminator and generator, and the gradient of the generator's loss by the fake scores.
 fn losses(loss: Loss, fake: [f64; 3]) -> (f64, f64, Vec<f64>) {
     let mut g = Graph::default();
     let (r, f) = (g.input("real", &[3, 1]), g.input("fake", &[3, 1]));
@@ -36,7 +36,7 @@ fn minimax_is_the_value_of_the_game() {
 
 #[test]
 fn minimax_is_zero_sum() {
-    // What the generator minimizes is V's part that it can change, so losses add up to the part that it cannot.
+    // The generator minimizes the part of V that depends on it, so the losses add up to the other part.
     let (discriminator, generator, _) = losses(Loss::Minimax, FAKE);
     let fixed = mean(REAL.iter().map(|r| -sigmoid(*r).ln()));
     assert!((discriminator + generator - fixed).abs() < 1e-6);
@@ -44,7 +44,7 @@ fn minimax_is_zero_sum() {
 
 #[test]
 fn the_non_saturating_gradient_does_not_vanish() {
-    // At D(G(z)) = 0.01 the minimax gradient is 0.01, the other 0.99 (Goodfellow et al. 2014, section 3).
+    // At D(G(z)) = 0.01 the minimax gradient is 0.01, the non-saturating one 0.99 (Goodfellow et al. 2014, section 3).
     let score = (0.01f64 / 0.99).ln();
     let (_, _, minimax) = losses(Loss::Minimax, [score; 3]);
     let (_, _, other) = losses(Loss::NonSaturating, [score; 3]);
@@ -75,13 +75,13 @@ fn losses_match_their_papers() {
 
 #[test]
 fn smoothed_labels_move_the_optimal_discriminator() {
-    // Where p real and q generated examples lie, the best D is ((1 - a)·p + b·q)/(p + q) (Salimans et al. 2016).
+    // With p real and q generated examples in one place, the optimal D is ((1 - a)·p + b·q)/(p + q) (Salimans et al. 2016).
     let (p, q, labels) = (3.0, 1.0, Labels { real: 0.9, fake: 0.2 });
     let best = (0.9 * p + 0.2 * q) / (p + q);
     let mut g = Graph::default();
     let score = g.input("score", &[]);
     let (real, fake) = (g.reshape(score, &[1, 1]), g.reshape(score, &[1, 1]));
-    // p real against q generated examples of one place: their losses weigh alike.
+    // The losses of p real and q generated examples have equal weights per example.
     let none = g.full(0.0, ganlet_trainer::graph::Shape::SCALAR);
     let zero = g.full(0.0, ganlet_trainer::graph::Shape::new(&[1, 1]));
     let both = Loss::NonSaturating.discriminator_with(&mut g, real, zero, labels, none);
@@ -95,6 +95,6 @@ fn smoothed_labels_move_the_optimal_discriminator() {
         interpret(&g, &feeds)[slope.index()][0]
     };
     assert!(at(best).abs() < 1e-6 && at(best - 0.01) < 0.0 && at(best + 0.01) > 0.0);
-    // With hard labels the same place is told p/(p + q).
+    // With hard labels the optimum would be p/(p + q).
     assert!((best - p / (p + q)).abs() > 0.02);
 }

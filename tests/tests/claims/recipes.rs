@@ -1,4 +1,4 @@
-//! Recipes: the named ones work, and wrong ones are refused with a message that helps.
+//! Recipes: the named ones work, and invalid ones are refused with a helpful message.
 use ganlet_trainer::nn::{Activation, Layer, Network};
 use ganlet_trainer::recipe::{Augment, NAMED, Recipe};
 use ganlet_trainer::run;
@@ -35,7 +35,7 @@ fn portraits_use_the_generator_of_the_device_benchmarks() {
     assert_eq!(trainer.samples(1, 1).len(), 64 * 64 * 3);
 }
 
-/// The dense layers and convolutions of a network, by their weights.
+/// Weight shapes of the dense layers and convolutions of a network.
 fn weights(network: &Network) -> Vec<Vec<usize>> {
     network.tensors.iter().filter(|t| t.name.ends_with("weight")).map(|t| t.dims.clone()).collect()
 }
@@ -49,14 +49,14 @@ fn the_celeba_recipe_is_the_classic_dcgan() {
     assert_eq!(weights(&generator), made);
     // The discriminator mirrors the generator, layer for layer.
     let mirrored: Vec<_> = made[1..].iter().rev().cloned().chain([vec![4 * 4 * 512, 1]]).collect();
-    let judged: Vec<_> = weights(&discriminator);
-    assert_eq!(judged, mirrored.into_iter().collect::<Vec<_>>());
+    let found: Vec<_> = weights(&discriminator);
+    assert_eq!(found, mirrored.into_iter().collect::<Vec<_>>());
     assert!(matches!(generator.layers[1], Layer::BatchNorm { channels: 512 }));
     assert!(discriminator.layers.contains(&Layer::Activation(Activation::Leaky(0.2))));
     let train = &recipe.train;
     assert_eq!((train.discriminator_steps, train.generator_steps, train.batch_size), (1, 2, 16));
     assert_eq!((train.plot_every, train.sample_every, recipe.data.range), (100, 400, [-0.5, 0.5]));
-    // Fan-based: variance 2/(in + out) of each layer, not one deviation for all.
+    // Glorot initialization: variance 2/(fan-in + fan-out) in each layer.
     for (name, fans) in [("0.weight", 128.0 + 8192.0), ("3.weight", 4.0 * 512.0 + 16.0 * 256.0)] {
         let tensor = generator.tensors.iter().find(|t| t.name == name).unwrap();
         let values = generator.start(1, 1);
@@ -213,7 +213,7 @@ fn impossible_shapes_are_refused() {
 #[test]
 fn methods_combine_in_any_order() {
     let open = |name: &str| Recipe::open(name, &[]).map_err(|e| e.to_string());
-    let told = |name: &str| {
+    let settings = |name: &str| {
         let r = open(name).unwrap();
         let penalty = serde_json::to_value(r.objective.regularizer).unwrap()["kind"].clone();
         (r.objective.loss.to_string(), penalty, r.technique.packing, r.train.discriminator_steps)
@@ -226,10 +226,10 @@ fn methods_combine_in_any_order() {
         ("relativistic", "discrimination", "relativistic", "none", 1, 1),
     ] {
         let expected = (loss.to_owned(), serde_json::json!(penalty), packing, discriminator_steps);
-        assert_eq!(told(&format!("ring+{one}+{other}")), expected);
-        assert_eq!(told(&format!("ring+{other}+{one}")), expected);
+        assert_eq!(settings(&format!("ring+{one}+{other}")), expected);
+        assert_eq!(settings(&format!("ring+{other}+{one}")), expected);
     }
-    // A remedy alone shows what it does by itself: the recipe's own fading is none of it.
+    // A remedy shows its own effect: the recipe's penalty schedule is removed.
     assert_eq!(open("ring+r1").unwrap().objective.penalty_to, 1.0);
     for (name, key) in [("ring+r1+r2", "objective.regularizer"), ("ring+minimax+hinge", "objective.loss")] {
         let message = open(name).unwrap_err();

@@ -1,4 +1,4 @@
-//! Streamed rows equal the whole-tensor oracle, bit for bit, within the arena that the file states.
+//! Streamed rows equal the whole-tensor oracle's, bit for bit, within the arena size that the file states.
 use ganlet_runtime::{Generator, KernelFamily, Model};
 use ganlet_tests::golden;
 use ganlet_trainer::quantize::{oracle, random_models::RandomNet};
@@ -9,7 +9,7 @@ fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8
     while let Some(row) = rows.next_row() {
         picture.extend_from_slice(row);
     }
-    assert_eq!(rows.next_row(), None, "a picture that is over stays over");
+    assert_eq!(rows.next_row(), None, "a finished picture has no more rows");
     picture
 }
 
@@ -17,14 +17,14 @@ fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8
 fn rows_equal_the_oracle_on_random_nets() {
     let mut distinct = std::collections::HashSet::new();
     let mut kinds = std::collections::HashSet::new();
-    // The last ones have extreme weights and values.
+    // The last nets have extreme weights and values.
     for seed in 0..480 {
         let net = if seed < 400 { RandomNet::new(seed) } else { RandomNet::extreme(seed) };
         for (file, family) in
             [&net.file, &net.fast].into_iter().flat_map(|file| KernelFamily::ALL.map(move |f| (file, f)))
         {
             let model = Model::from_bytes(file).unwrap();
-            // Rubbish in the arena must not show.
+            // Old bytes in the arena must not matter.
             let mut arena = vec![0xA5; model.arena_len_of(family)];
             let mut generator = Generator::for_family(&model, &mut arena, family).unwrap();
             for z in [model.latent(seed as u32), model.latent_of(&vec![-128; model.latent_len()]).unwrap()] {
@@ -41,7 +41,7 @@ fn rows_equal_the_oracle_on_random_nets() {
     assert!(distinct.len() > 200, "pictures are not flat");
 }
 
-/// A pyramid whose levels are pictures, with classes, and layers that judge the last picture.
+/// Uses a pyramid with levels, classes and a discriminator.
 #[test]
 fn levels_classes_and_scores_equal_the_oracle() {
     let (layers, file) = (golden::pyramid(), golden::pyramid_file());
@@ -54,7 +54,7 @@ fn levels_classes_and_scores_equal_the_oracle() {
         let mut generator = Generator::for_family(&model, &mut arena, family).unwrap();
         let z = model.latent(seed);
         let class = usize::from(z.class().unwrap());
-        assert_eq!(class, seed as usize % 3, "seeds go through the classes");
+        assert_eq!(class, seed as usize % 3, "seeds cycle through the classes");
         let one_hot = (0..3).map(|c| if c == class { 32 } else { 0 });
         let tensors = oracle::tensors(&layers, &z.values().iter().copied().chain(one_hot).collect::<Vec<i8>>());
 
@@ -65,11 +65,11 @@ fn levels_classes_and_scores_equal_the_oracle() {
             level.extend_from_slice(row);
         }
         assert_eq!(level, tensors[0].pixels());
-        assert_eq!(rows.score(), None, "a level is not judged");
+        assert_eq!(rows.score(), None, "a level has no score");
         assert!(generator.level_rows(&z, 2).is_none());
-        assert_eq!(generator.rows(&z).score(), None, "a picture is judged when asked for");
+        assert_eq!(generator.rows(&z).score(), None, "a picture has a score only on request");
 
-        // The discriminator reads values while pixels are handed out, and may be asked after some rows only.
+        // The discriminator reads rows while the caller gets them, and the score may be requested early.
         let mut rows = generator.scored_rows(&z);
         let mut picture = Vec::new();
         for _ in 0..seed % 9 {

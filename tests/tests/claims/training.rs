@@ -1,4 +1,4 @@
-//! Training: resuming is exact, threads do not matter, failures spoil nothing.
+//! Training: resuming is exact, results do not depend on threads, and failures lose nothing.
 use ganlet_trainer::data::to_bytes;
 use ganlet_trainer::evaluate::Evaluator;
 use ganlet_trainer::recipe::Recipe;
@@ -16,7 +16,7 @@ fn trainer(recipe: &Recipe, steps: u64, threads: usize) -> Trainer {
     Trainer::new(recipe.clone(), loaded.train, 3, steps, threads).unwrap()
 }
 
-/// A small run of each kind of network.
+/// A small recipe for each kind of network.
 fn small() -> Vec<Recipe> {
     vec![
         recipe("ring", &["train.batch_size=32"]),
@@ -47,7 +47,7 @@ fn resuming_after_fifty_steps_equals_a_hundred_steps() {
         let mut half = trainer(&recipe, 100, 1);
         (0..50).for_each(|_| _ = half.advance().unwrap());
         let path = folder.path().join("half.safetensors");
-        // Looking at samples in between must not change anything.
+        // Drawing samples in between must not change anything.
         half.samples(1, 10);
         let fresh = RunFolder::create(folder.path(), None, &recipe).unwrap();
         Run::new(half, fresh).unwrap().checkpoint().save(&path).unwrap();
@@ -56,7 +56,7 @@ fn resuming_after_fifty_steps_equals_a_hundred_steps() {
         let mut rest = trainer(&saved.recipe, saved.steps, 1);
         rest.restore(saved.store, saved.step);
         (0..50).for_each(|_| _ = rest.advance().unwrap());
-        // Batch statistics are measured for looking, not trained.
+        // Running statistics are estimated for sampling, not trained.
         whole.settle();
         rest.settle();
         assert_eq!(whole.store(), rest.store(), "{}", recipe.name);
@@ -71,7 +71,7 @@ fn recomputing_trains_the_same_in_less_memory() {
             recipe.train.recompute = recompute;
             let mut trainer = trainer(&recipe, 5, 1);
             (0..5).for_each(|_| _ = trainer.advance().unwrap());
-            // The steps; samples are drawn without gradients.
+            // Only the training steps: samples are drawn without gradients.
             let most = trainer.programs()[..3].iter().map(|p| p.plan.bytes()).max().unwrap();
             (most, trainer.store().clone())
         };
@@ -142,7 +142,7 @@ fn plots_and_samples_come_at_their_intervals() {
     let mut plotted = Vec::new();
     let mut run = Run::new(trainer(&recipe, 10, 1), folder.clone()).unwrap();
     let mut on_event = |event: RunEvent<'_>| {
-        // Told after the plot is there; taken away, so that the next one is seen.
+        // Reported after the plot is written; removed, so that the next one is noticed.
         if let RunEvent::Logged(entry) = event {
             plotted.extend(std::fs::remove_file(&file).is_ok().then_some(entry.report.step));
         }
@@ -264,7 +264,7 @@ fn both_bumps_get_a_quarter_of_the_samples_for_most_seeds() {
         let mut trainer = Trainer::new(recipe.clone(), run::load_data(&recipe).unwrap().train, seed, steps, 1).unwrap();
         (0..steps).for_each(|_| _ = trainer.advance().unwrap());
         let values = trainer.samples(0, 10_000);
-        // Within three deviations.
+        // Within three standard deviations.
         let made = |bump: f32| values.iter().filter(|v| (**v - bump).abs() < 0.6).count();
         made(-1.0).min(made(1.0))
     });
@@ -278,11 +278,11 @@ fn training_with_augmentation_lowers_the_frechet_distance() {
     let recipe = recipe("faces+augment", &small);
     let loaded = run::load_data(&recipe).unwrap();
     let run::PictureSplit { train: real, held_out } = loaded.pictures.unwrap();
-    let mut judge = Evaluator::new(&held_out, &real, 0).unwrap();
+    let mut evaluator = Evaluator::new(&held_out, &real, 0).unwrap();
     let mut trainer = Trainer::new(recipe, loaded.train, 1, 150, 0).unwrap();
     let mut distance = |t: &mut Trainer| {
         let bytes = to_bytes(&t.samples(1, 1000), (-1.0, 1.0));
-        judge.measure(&bytes, |_, _| {}).unwrap().frechet
+        evaluator.measure(&bytes, |_, _| {}).unwrap().frechet
     };
     let before = distance(&mut trainer);
     (0..150).for_each(|_| _ = trainer.advance().unwrap());

@@ -1,11 +1,11 @@
-//! Watching: each staged failure raises its own alarm and no other, healthy runs raise none, and a run that diverged recovers.
+//! Monitoring: each staged failure raises its own alarm and no other, healthy runs raise none, and a diverged run recovers.
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, CheckpointChoice, Measurement, Run, RunEvent, RunFolder, RunOutcome};
 use ganlet_trainer::train::Trainer;
 use ganlet_trainer::watch::{Kind, Real, Watch};
 
-/// A named recipe, of pictures with a small batch.
+/// Opens a named recipe; recipes of images get a small batch size.
 fn recipe(name: &str, settings: &[&str]) -> Recipe {
     let small =
         if name == "ring" || name == "grid" || name == "bimodal-1d" { &[][..] } else { &["train.batch_size=16"] };
@@ -13,7 +13,7 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
     Recipe::open(name, &settings).unwrap()
 }
 
-/// The alarms of a run's first steps; it ends with the first one, since no other is raised after it.
+/// Alarms of the first steps of a run, which ends with its first alarm, because no other is raised after it.
 fn alarms(recipe: &Recipe, data: std::sync::Arc<dyn Dataset>, steps: u64) -> Vec<(Kind, u64)> {
     let mut trainer = Trainer::new(recipe.clone(), data, 1, recipe.train.steps, 1).unwrap();
     let mut watch = Watch::new(&trainer);
@@ -75,9 +75,9 @@ fn a_diverged_run_rolls_back_and_recovers() {
     assert_eq!(end.unwrap(), RunOutcome::Completed);
     assert!(!rates.is_empty() && rates.len() <= 4, "{rates:?}");
     assert_eq!(run.alarms[0].kind, Kind::Divergence);
-    let told = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
-    assert!(told.starts_with("divergence at step 50") && told.contains("what helps"), "{told}");
-    // The last rate stays with the run, and its samples have variety again: under 0.3 they would be a collapse, and they were all the same.
+    let written = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
+    assert!(written.starts_with("divergence at step 50") && written.contains("what helps"), "{written}");
+    // The last learning rate stays with the run, and its samples are diverse again: they were all equal, and below 0.3 is a collapse.
     assert_eq!(run.checkpoint().recipe.optimizer.learning_rate, rates.last().unwrap().1);
     let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
     assert!(likeness.variety > 0.4, "{likeness:?}");
@@ -90,7 +90,7 @@ fn a_run_trained_too_long_keeps_its_best_checkpoint_and_its_last() {
     let recipe = recipe("ring", &["train.batch_size=8", "train.save_every=10", "train.sample_every=1000"]);
     let trainer = Trainer::new(recipe.clone(), run::load_data(&recipe).unwrap().train, 1, 80, 1).unwrap();
     let mut run = Run::new(trainer, RunFolder::create(folder.path(), None, &recipe).unwrap()).unwrap();
-    // Best at step 30, then ever worse; losses are not asked.
+    // Best at step 30, then worse and worse; losses are not used.
     let measure =
         |step: u64| Measurement { name: "staged".into(), value: step.abs_diff(30) as f64, details: String::new() };
     run.measure = Some(Box::new(move |trainer: &mut Trainer| measure(trainer.step())));

@@ -1,11 +1,14 @@
-//! The house rules that a program can check.
+//! House rules that a program can check: lengths, comments, unsafe code, module order, vocabulary.
+mod scan;
+mod words;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const MOST_LINES: usize = 600;
 const MEDIAN_LINES: usize = 250;
 
-/// The files that may hold unsafe blocks, each block explained.
+/// Files that may contain unsafe code; each block has a SAFETY comment.
 const AUDITED: [&str; 17] = [
     "firmware-sim/bench/src/clock.rs",
     "firmware-sim/bench/src/memory.rs",
@@ -26,10 +29,10 @@ const AUDITED: [&str; 17] = [
     "trainer/src/simd/multiversion.rs",
 ];
 
-/// Where the project's text lies; beside it, a working copy may hold runs, data and whatever else its owner likes.
+/// Folders of the project's text. A working copy may contain other folders, such as runs and data.
 const FOLDERS: [&str; 8] = [".cargo", ".ci", "docs", "firmware-sim", "runtime", "tests", "trainer", "xtask"];
 
-/// Words that must not stand in code; spelled in halves, so that they do not stand here.
+/// Words that code must not contain; split here, so that this file passes its own test.
 const FORBIDDEN: [&str; 6] = [
     concat!("to", "do!("),
     concat!("unimple", "mented!("),
@@ -39,12 +42,12 @@ const FORBIDDEN: [&str; 6] = [
     concat!("FIX", "ME"),
 ];
 
-/// First parts of paths that exist on one machine only.
+/// Beginnings of paths that exist on one machine only.
 const MACHINE_PATHS: [&str; 4] =
     [concat!("/wo", "rk"), concat!("/ro", "ot"), concat!("/tm", "p"), concat!("/ho", "me")];
 
 struct Text {
-    /// From the root of the project, with `/`.
+    /// Path relative to the root of the project, with `/`.
     name: String,
     lines: Vec<String>,
 }
@@ -53,7 +56,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every text file of the project.
+/// Reads every text file of the project.
 fn texts() -> Vec<Text> {
     let mut found = Vec::new();
     let mut folders = vec![root()];
@@ -62,8 +65,8 @@ fn texts() -> Vec<Text> {
             let path = entry.unwrap().path();
             let last = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                let ours = if folder == root() { FOLDERS.contains(&last.as_str()) } else { last != "target" };
-                folders.extend(ours.then_some(path));
+                let included = if folder == root() { FOLDERS.contains(&last.as_str()) } else { last != "target" };
+                folders.extend(included.then_some(path));
             } else if last != ".git"
                 && let Ok(text) = fs::read_to_string(&path)
             {
@@ -78,17 +81,17 @@ fn texts() -> Vec<Text> {
 
 fn sources() -> Vec<Text> {
     let sources: Vec<Text> = texts().into_iter().filter(|text| text.name.ends_with(".rs")).collect();
-    assert!(sources.len() > 50, "only {} sources found", sources.len());
+    assert!(sources.len() > 50, "only {} Rust sources found", sources.len());
     sources
 }
 
-/// Fails with all offenders at once.
+/// Fails if there are offenders, and lists all of them.
 #[track_caller]
 fn none(rule: &str, offenders: Vec<String>) {
     assert!(offenders.is_empty(), "{rule}:\n  {}", offenders.join("\n  "));
 }
 
-/// Places where `wrong` holds, as `file:line: text`.
+/// Lines for which `wrong` holds, as `file:line: text`.
 fn places(texts: &[Text], wrong: impl Fn(&Text, &str) -> bool) -> Vec<String> {
     let of = |text: &Text| {
         let lines = text.lines.iter().enumerate().filter(|(_, line)| wrong(text, line));
@@ -114,13 +117,16 @@ fn every_source_starts_with_a_module_comment() {
         let first = text.lines.first().map(String::as_str).unwrap_or_default();
         !(first.starts_with("//! ") && first.len() > 12)
     };
-    none("the first line is no //! sentence", sources().iter().filter(silent).map(|text| text.name.clone()).collect());
+    none(
+        "the first line is not a //! sentence",
+        sources().iter().filter(silent).map(|text| text.name.clone()).collect(),
+    );
 }
 
 #[test]
 fn no_code_is_unfinished_or_disabled() {
     let found = places(&sources(), |_, line| FORBIDDEN.iter().any(|word| line.contains(word)));
-    none("unfinished, switched off or left from debugging", found);
+    none("unfinished, disabled or left from debugging", found);
 }
 
 #[test]
@@ -132,11 +138,14 @@ fn unsafe_code_is_only_in_audited_files_with_a_safety_comment() {
     };
     let sources = sources();
     let found = places(&sources, |text, line| opens(line) && !AUDITED.contains(&text.name.as_str()));
-    none("not a file that was audited", found);
+    none("unsafe code outside the audited files", found);
     for name in AUDITED {
-        let text = sources.iter().find(|text| text.name == name).unwrap_or_else(|| panic!("{name} is gone"));
+        let text = sources
+            .iter()
+            .find(|text| text.name == name)
+            .unwrap_or_else(|| panic!("audited file {name} does not exist"));
         let blocks: Vec<usize> = (0..text.lines.len()).filter(|&i| opens(&text.lines[i])).collect();
-        assert!(!blocks.is_empty(), "{name} needs no audit any more");
+        assert!(!blocks.is_empty(), "{name} contains no unsafe code: remove it from AUDITED");
         for block in blocks {
             let above = &text.lines[block.saturating_sub(5)..block];
             assert!(above.iter().any(|line| line.contains("// SAFETY: ")), "{name}:{}: no SAFETY comment", block + 1);
@@ -149,8 +158,8 @@ fn no_text_contains_a_machine_specific_path() {
     let part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}');
     let names = |line: &str, path: &str| {
         line.match_indices(path).any(|(at, _)| {
-            let (before, behind) = (line[..at].chars().next_back(), line[at + path.len()..].chars().next());
-            !before.is_some_and(part_of_word) && !behind.is_some_and(part_of_word)
+            let (before, after) = (line[..at].chars().next_back(), line[at + path.len()..].chars().next());
+            !before.is_some_and(part_of_word) && !after.is_some_and(part_of_word)
         })
     };
     let found = places(&texts(), |_, line| MACHINE_PATHS.iter().any(|path| names(line, path)));
