@@ -1,8 +1,20 @@
-//! The app that shows generated pictures, and emulated panels to run it on.
+//! Shows generated pictures on a microcontroller's display, and emulates such devices on a desktop.
 //!
-//! The app itself needs neither `std` nor a heap nor floating point: a board draws with it into any
-//! [`DrawTarget`](embedded_graphics::draw_target::DrawTarget). With the feature `host` (the default) there are emulated
-//! devices, which write pictures and animations or run in a terminal or a window.
+//! ```
+//! use ganlet_sim::{Button, host::{Device, ModelFile, Simulator}};
+//!
+//! let file = ModelFile::read(concat!(env!("CARGO_MANIFEST_DIR"), "/models/faces.model").as_ref())?;
+//! let mut simulator = Simulator::new(file.bytes(), Device::named("st7789-240")?)?.with_seed(42);
+//! simulator.press(Button::Right);
+//! assert_eq!(simulator.app().seed(), 43);
+//! let panel = simulator.frame(); // what the panel shows; `save_png` writes the device on a desk
+//! assert_eq!((panel.width, panel.height), (240, 240));
+//! # Ok::<(), ganlet_sim::host::SimError>(())
+//! ```
+//!
+//! The app needs neither `std` nor a heap nor floating point, and draws on any
+//! [`DrawTarget`](embedded_graphics::draw_target::DrawTarget). A board implements [`Board`], and [`Session`] runs the [`App`] on it. The
+//! feature `host` (on by default) adds emulated devices, which write pictures and animations or run in a terminal or a window.
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 #![forbid(unsafe_code)]
 
@@ -26,3 +38,8 @@ pub use kept::Kept;
 pub use layout::{Caption, Layout};
 pub use screens::Theme;
 pub use stream::{MAX_AVERAGED, Placement};
+
+/// The code of the front page, compiled.
+#[cfg(all(doctest, feature = "host"))]
+#[doc = include_str!("../README.md")]
+struct FrontPage;

@@ -1,6 +1,7 @@
 //! Claims about the app on every emulated device.
 #![forbid(unsafe_code)]
 
+mod examples;
 mod judged;
 mod levels;
 mod models;

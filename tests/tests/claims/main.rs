@@ -8,6 +8,7 @@ mod gradients;
 mod hostile_models;
 mod metrics;
 mod objectives;
+mod packages;
 mod recipes;
 mod streaming;
 mod tidy;

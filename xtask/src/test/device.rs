@@ -16,8 +16,13 @@ use ganlet_sim::host::Device;
 const TARGETS: [(&str, &str); 2] = [("thumbv6m-none-eabi", "Cortex-M0"), ("thumbv7em-none-eabihf", "Cortex-M4F")];
 
 /// What is built for each: a package and its features.
-const BUILDS: [(&str, &[&str]); 3] =
-    [("ganlet-runtime", &[]), ("ganlet-runtime", &["--features", "graphics"]), ("ganlet-sim", &[])];
+const BUILDS: [(&str, &[&str]); 4] = [
+    ("ganlet-runtime", &[]),
+    ("ganlet-runtime", &["--features", "graphics"]),
+    // The front page's firmware.
+    ("ganlet-runtime", &["--features", "graphics", "--example", "device"]),
+    ("ganlet-sim", &[]),
+];
 
 /// Builds for cores, weighs the runtime, draws on emulated machines; what lacks a compiler or an emulator says so.
 ///
