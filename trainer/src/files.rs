@@ -1,18 +1,21 @@
-//! Puts a file on disk whole or not at all.
+//! Writes files atomically.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-/// Writes `bytes` to `path`: into a temporary file beside it, onto the disk, then renamed over it.
+/// Writes `bytes` to `path` atomically: to a temporary file beside it, which is synced to disk and renamed.
 ///
-/// A reader, a crash or a full disk never meets half a file; an existing file stays until the new one is complete. A link stays a link, and
-/// what is no file (a pipe, a device) is written to as it is. The error's text names the file and what to do.
+/// No reader, crash or full disk leaves a partial file, and an existing file stays until the new one is complete. A symbolic link stays a
+/// link; a pipe or device is written to directly.
+///
+/// # Errors
+/// When the file cannot be written. The message names the file and a remedy.
 pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-    // What does not exist yet is no link.
-    let behind = fs::canonicalize(path.as_ref());
-    let path = behind.as_deref().unwrap_or(path.as_ref());
+    // A path that does not exist yet is not a link.
+    let target = fs::canonicalize(path.as_ref());
+    let path = target.as_deref().unwrap_or(path.as_ref());
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return fs::write(path, bytes).map_err(|error| explained(path, &error));
     }
@@ -24,11 +27,11 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
         .and_then(|mut file| file.write_all(bytes.as_ref()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
-        // What matters is the first error; a temporary file that was never made cannot be removed.
+        // The first error is the one to report. The temporary file may not exist.
         let _ = fs::remove_file(&temporary);
         return Err(explained(path, &error));
     }
-    // Some file systems cannot sync folders; the file itself is safe by now.
+    // Some file systems cannot sync folders. The file itself is safe at this point.
     if let Some(folder) = path.parent()
         && let Ok(folder) = File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
     {

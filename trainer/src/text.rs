@@ -1,6 +1,6 @@
-//! Numbers as people read them.
+//! Numbers formatted for people: thousands separators, ticks of axes, measured values.
 
-/// A count with thousands separated, as people read it.
+/// A count with commas between thousands.
 pub(crate) fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -13,7 +13,7 @@ pub(crate) fn grouped(n: usize) -> String {
     out
 }
 
-/// The label of a tick on an axis whose ticks are `step` apart.
+/// The label of an axis tick at `value`; ticks are `step` apart.
 pub(crate) fn tick(value: f64, step: f64) -> String {
     if value.abs() >= 1e9 || step < 1e-6 {
         return if value == 0.0 { "0".into() } else { format!("{value:.1e}") };
@@ -38,7 +38,7 @@ pub(crate) fn tick(value: f64, step: f64) -> String {
     }
 }
 
-/// A measured value: whole numbers with thousands separated, others to four digits.
+/// A measured value: whole numbers with commas between thousands, others to four significant digits.
 pub(crate) fn measured(value: f64) -> String {
     if !value.is_finite() {
         return "not a number".into();

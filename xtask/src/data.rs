@@ -109,7 +109,7 @@ struct Common {
 }
 
 impl Common {
-    fn most_pixels(&self) -> u64 {
+    fn max_pixels(&self) -> u64 {
         u64::from(self.max_megapixels) * 1_000_000
     }
 
@@ -135,7 +135,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                 size: args.size.as_deref().map(sides).transpose()?,
                 labels: args.labels.as_deref(),
                 label_column: args.label_column.as_deref(),
-                most_pixels: args.common.most_pixels(),
+                max_pixels: args.common.max_pixels(),
             };
             let prepared = watched(|progress| prepare(&args.source, &preparation, &args.out, progress))?;
             tell(&prepared, &args.out, &args.common, "pictures")
@@ -151,9 +151,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             let cutting = FaceCropOptions {
                 side: args.size as usize,
                 margin: args.margin,
-                least: args.least.map(|n| n as usize),
-                sure: args.sure,
-                most_pixels: args.common.most_pixels(),
+                min_width: args.least.map(|n| n as usize),
+                min_score: args.sure,
+                max_pixels: args.common.max_pixels(),
             };
             let prepared = watched(|progress| crop_faces(&args.source, &cutting, &args.out, progress))?;
             tell(&prepared, &args.out, &args.common, "faces")
@@ -196,9 +196,9 @@ fn tell(prepared: &PreparedDataset, out: &Path, common: &Common, what: &str) -> 
         let some = if skipped.len() > LISTED { format!("; the first {LISTED}") } else { String::new() };
         console::note(&format!("of {} files something was left out{some}:", skipped.len()));
     }
-    skipped.iter().take(LISTED).for_each(|row| console::note(&format!("  {}: {}", row.file, row.why)));
+    skipped.iter().take(LISTED).for_each(|row| console::note(&format!("  {}: {}", row.file, row.reason)));
     let report = common.report(out);
-    std::fs::write(&report, prepared.table()).map_err(|e| Failure::file(&report, e))?;
+    std::fs::write(&report, prepared.csv()).map_err(|e| Failure::file(&report, e))?;
     if let Some(sheet) = &common.sheet {
         draw(out, sheet)?;
         console::note(&format!("wrote {}", sheet.display()));

@@ -1,18 +1,18 @@
-//! What went wrong while reading a data set, told in one screen.
+//! The error of every function that reads or writes a data set.
 
 use std::fmt;
 use std::path::Path;
 
-/// A data set that cannot be used: where, what was expected, what was found and what to do about it.
+/// A data set that cannot be used. The message fits on one screen and ends with a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataError {
-    /// The file, folder or name.
+    /// The file, folder or name that was refused.
     pub place: String,
-    /// What a good data set has there.
+    /// What a valid data set has there.
     pub expected: String,
-    /// What this one has.
+    /// What was found instead.
     pub found: String,
-    /// What the user can do.
+    /// What the user can do about it.
     pub remedy: String,
 }
 
@@ -26,7 +26,7 @@ impl DataError {
         Self { place: place.into(), expected: expected.into(), found: found.into(), remedy: remedy.into() }
     }
 
-    /// The operating system refused to give us `path`.
+    /// The operating system failed to read `path`.
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
         let remedy = match error.kind() {
             std::io::ErrorKind::NotFound => "check the spelling; a relative path starts at the current folder",
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_says_where_what_and_how() {
+    fn the_message_names_place_expectation_finding_and_remedy() {
         let text = DataError::new("x.npz", "`images`", "`pics`", "rename it").to_string();
         assert_eq!(
             text,

@@ -1,4 +1,4 @@
-//! Finds faces in photographs and cuts them out as upright squares (SeetaFace: Wu et al. 2017).
+//! Detects faces in photographs and cuts them out as upright squares (SeetaFace: Wu et al. 2017).
 
 use std::path::Path;
 
@@ -6,45 +6,56 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 use rustface::{Detector, ImageData, Model};
 
+use super::decode::{MAX_PIXELS, on_white, upright};
 use super::error::DataError;
-use super::packed::PackedWriter;
-use super::prepare::{ClassCounts, FileOutcome, PreparedDataset, finish, name, other_kind};
-use super::{fit, folder};
+use super::fit;
+use super::folder::{ImageFolder, in_order};
+use super::packed_writer::Added;
+use super::prepare::{FileOutcome, Packing, PreparedDataset, Progress};
 
 static MODEL: &[u8] = include_bytes!("../../assets/seeta_fd_frontal_v1.0.bin");
 
-/// Width of the detector's smallest window: what is smaller is not seen.
+/// Width of the detector's smallest window. It misses smaller faces.
 const WINDOW: u32 = 40;
-/// Longer sides of a photograph are shrunk to this before the search.
-const SEARCHED: u32 = 1600;
-/// Step from one size of the search to the next, and from one place to the next.
-const SCALES: f32 = 0.8;
-const STEP: u32 = 4;
-/// Turns that are tried, in quarters, until one shows faces: photographs without a word on how they were held lie on their side.
-const TURNS: [u32; 4] = [0, 1, 3, 2];
+/// Photographs are shrunk before detection so that the longer side is at most this.
+const MAX_SEARCHED_SIDE: u32 = 1600;
+/// Ratio between successive sizes of the image pyramid that the detector searches.
+const PYRAMID_SCALE: f32 = 0.8;
+/// Step of the detector's sliding window, in pixels.
+const WINDOW_STEP: u32 = 4;
+/// Rotations, in quarter turns, in the order in which they are tried. Photographs without an orientation tag may be sideways.
+const QUARTER_TURNS: [u32; 4] = [0, 1, 3, 2];
 
-/// How to cut faces out.
+/// Options of [`crop_faces`].
 #[derive(Clone, Copy, Debug)]
 pub struct FaceCropOptions {
-    /// Side of the squares.
+    /// Side of the square crops, in pixels.
     pub side: usize,
-    /// How much is kept around a face: the square is so many times as wide as the face, from brow to chin.
+    /// Width of the crop as a multiple of the face, measured from brow to chin.
     pub margin: f32,
-    /// Faces narrower than this, in pixels of the photograph, are left out; `None`: half of what the square needs.
-    pub least: Option<usize>,
-    /// How sure the detector must be, 1 and more.
-    pub sure: f64,
-    /// Photographs with more pixels are left out before they are decoded.
-    pub most_pixels: u64,
+    /// Faces narrower than this, in pixels of the photograph, are skipped. `None` requires half of what the crop needs.
+    pub min_width: Option<usize>,
+    /// Least score of the detector, 1 or more.
+    pub min_score: f64,
+    /// Photographs with more pixels are skipped before they are decoded.
+    pub max_pixels: u64,
 }
 
 impl Default for FaceCropOptions {
     fn default() -> Self {
-        Self { side: 64, margin: 1.4, least: None, sure: 3.0, most_pixels: folder::MOST_PIXELS }
+        Self { side: 64, margin: 1.4, min_width: None, min_score: 3.0, max_pixels: MAX_PIXELS }
     }
 }
 
-/// A face in a photograph: the corner and the side of a square in its pixels.
+impl FaceCropOptions {
+    /// Least width of a face in pixels of the photograph; by default half of that which fills the crop without enlarging.
+    fn min_width(&self) -> i64 {
+        let half = (self.side as f32 / self.margin / 2.0).round().max(1.0);
+        self.min_width.unwrap_or(half as usize) as i64
+    }
+}
+
+/// A square around a face: its upper left corner and its side, in pixels of the photograph.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct FaceSquare {
     x: i64,
@@ -52,118 +63,113 @@ struct FaceSquare {
     side: i64,
 }
 
-/// What a photograph gave.
+/// The faces that were cut out of a photograph.
 struct FaceCrops {
-    /// Squares, RGB, and how many faces were too small for one.
+    /// RGB bytes of each crop.
     squares: Vec<Vec<u8>>,
-    small: usize,
-    /// Quarters by which the photograph was turned.
-    turned: u32,
+    /// Number of faces that were too small.
+    too_small: usize,
+    /// Quarter turns by which the photograph was rotated.
+    quarter_turns: u32,
 }
 
-/// Cuts the faces out of the photographs of a folder and writes them to the packed file `out`.
-///
-/// Folders in the folder become classes. `progress` is told how many photographs are done and how many there are.
+/// Cuts the faces out of the photographs of a folder and packs them into the file `out`. Subfolders become classes.
 ///
 /// # Errors
-/// When there are no photographs, fewer than two faces, or the file cannot be written; no file is left then.
+/// When there are no photographs, fewer than two faces, or `out` cannot be written. No file is left behind then.
 pub fn crop_faces(
     source: &Path,
-    cutting: &FaceCropOptions,
+    options: &FaceCropOptions,
     out: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut Progress<'_>,
 ) -> Result<PreparedDataset, DataError> {
     let mut notes = Vec::new();
-    let found = folder::find(source, &mut notes)?;
-    found.some(source)?;
-    let folder::ImageFolder { files, labels, classes, others } = found;
+    let folder = ImageFolder::find(source, &mut notes)?;
+    folder.require_files(source)?;
+    let ImageFolder { files, labels, classes, others } = folder;
     let model = rustface::read_model(MODEL).map_err(|e| {
         DataError::new("the face detector's network", "the file of this version", e.to_string(), "build ganlet again")
     })?;
-    let mut writer = PackedWriter::create(out, (cutting.side, cutting.side))?;
-    let mut tally = ClassCounts::new(&classes);
-    let mut rows: Vec<FileOutcome> =
-        others.iter().map(|other| FileOutcome::skipped(name(other), 0, other_kind(other))).collect();
-    let (mut from, mut turned) = (Vec::new(), 0);
-    folder::in_order(
+    let mut packing = Packing::create(out, (options.side, options.side), &classes)?;
+    packing.files.extend(others.iter().map(|other| FileOutcome::not_an_image(other)));
+    // The photograph of each kept face, and the number of rotated photographs.
+    let (mut photograph_of, mut rotated) = (Vec::new(), 0);
+    in_order(
         &files,
-        |path| cut(path, &model, cutting),
+        |path| crops(path, &model, options),
         |i, result| {
             progress(i + 1, files.len());
-            let file = name(&files[i]);
-            let cut = match result {
-                Ok(cut) => cut,
-                Err(why) => {
-                    rows.push(FileOutcome::skipped(file, 0, why));
+            let file = files[i].display().to_string();
+            let crops = match result {
+                Ok(crops) => crops,
+                Err(reason) => {
+                    packing.files.push(FileOutcome::skipped(file, 0, reason));
                     return Ok(());
                 }
             };
-            turned += usize::from(cut.turned > 0);
-            let (mut kept, mut why) = (0, Vec::new());
-            for square in &cut.squares {
-                match writer.add(square, labels[i])? {
-                    Ok(()) => {
-                        from.push(i);
+            rotated += usize::from(crops.quarter_turns > 0);
+            let (mut kept, mut reasons) = (0, Vec::new());
+            for square in &crops.squares {
+                match packing.add(square, labels[i])? {
+                    Added::New => {
+                        photograph_of.push(i);
                         kept += 1;
-                        tally.add(labels[i]);
                     }
-                    Err(first) => why.push(format!("the same face as in {}", files[from[first]].display())),
+                    Added::CopyOf(first) => {
+                        reasons.push(format!("the same face as in {}", files[photograph_of[first]].display()));
+                    }
                 }
             }
-            let found = cut.squares.len() + cut.small;
+            let found = crops.squares.len() + crops.too_small;
             if found == 0 {
-                why.push("no face seen".to_owned());
+                reasons.push("no face found".to_owned());
             }
-            if cut.small > 0 {
-                why.push(format!("{} too small", cut.small));
+            if crops.too_small > 0 {
+                reasons.push(format!("{} too small", crops.too_small));
             }
-            rows.push(FileOutcome { file, found, kept, why: why.join("; ") });
+            packing.files.push(FileOutcome { file, found, kept, reason: reasons.join("; ") });
             Ok(())
         },
     )?;
-    if turned > 0 {
-        notes.push(format!("{turned} photographs lay on a side or on their head and were turned"));
+    if rotated > 0 {
+        notes.push(format!("{rotated} photographs were rotated because faces were sideways or upside down"));
     }
-    finish(source, writer, (cutting.side, cutting.side), tally, rows, notes)
+    packing.finish(source, notes)
 }
 
-fn cut(path: &Path, model: &Model, cutting: &FaceCropOptions) -> Result<FaceCrops, String> {
-    let (photograph, _) = folder::on_white(folder::upright(path, cutting.most_pixels)?);
+/// Finds the faces of one photograph and cuts them out. Without a face upright, the other three orientations are tried.
+fn crops(path: &Path, model: &Model, options: &FaceCropOptions) -> Result<FaceCrops, String> {
+    let (photograph, _) = on_white(upright(path, options.max_pixels)?);
     let mut detector = rustface::create_detector_with_model(model.clone());
-    detector.set_score_thresh(cutting.sure);
-    detector.set_pyramid_scale_factor(SCALES);
-    detector.set_slide_window_step(STEP, STEP);
-    let (least, wanted) = (cutting.least.unwrap_or(least(cutting)) as i64, f64::from(cutting.margin));
-    for turned in TURNS {
-        let turned_around = match turned {
+    detector.set_score_thresh(options.min_score);
+    detector.set_pyramid_scale_factor(PYRAMID_SCALE);
+    detector.set_slide_window_step(WINDOW_STEP, WINDOW_STEP);
+    let (min_width, margin) = (options.min_width(), f64::from(options.margin));
+    for quarter_turns in QUARTER_TURNS {
+        let rotated = match quarter_turns {
             1 => Some(imageops::rotate90(&photograph)),
             2 => Some(imageops::rotate180(&photograph)),
             3 => Some(imageops::rotate270(&photograph)),
             _ => None,
         };
-        let photograph = turned_around.as_ref().unwrap_or(&photograph);
-        let seen = see(&mut *detector, photograph, least);
-        if seen.is_empty() {
+        let photograph = rotated.as_ref().unwrap_or(&photograph);
+        let found = detect(&mut *detector, photograph, min_width);
+        if found.is_empty() {
             continue;
         }
-        let large = seen.iter().filter(|face| face.side >= least);
-        let squares: Vec<_> = large.map(|face| square(photograph, *face, wanted, cutting.side)).collect();
-        return Ok(FaceCrops { small: seen.len() - squares.len(), squares, turned });
+        let large = found.iter().filter(|face| face.side >= min_width);
+        let squares: Vec<_> = large.map(|face| square(photograph, *face, margin, options.side)).collect();
+        return Ok(FaceCrops { too_small: found.len() - squares.len(), squares, quarter_turns });
     }
-    Ok(FaceCrops { squares: Vec::new(), small: 0, turned: 0 })
+    Ok(FaceCrops { squares: Vec::new(), too_small: 0, quarter_turns: 0 })
 }
 
-/// Half the width of a face that fills its square without being enlarged.
-fn least(cutting: &FaceCropOptions) -> usize {
-    (cutting.side as f32 / cutting.margin / 2.0).round().max(1.0) as usize
-}
-
-/// The faces of a photograph, the leftmost first.
-fn see(detector: &mut dyn Detector, photograph: &RgbImage, least: i64) -> Vec<FaceSquare> {
+/// The faces of a photograph, sorted from left to right.
+fn detect(detector: &mut dyn Detector, photograph: &RgbImage, min_width: i64) -> Vec<FaceSquare> {
     let (width, height) = photograph.dimensions();
-    // A face of the least width has to fill a window, as far as the photograph is not too large for that.
-    let wish = WINDOW as f32 / least.max(1) as f32;
-    let scale = wish.clamp(1.0, 4.0).min(SEARCHED as f32 / width.max(height) as f32);
+    // Enlarges the photograph, within limits, so that a face of the least width fills a window.
+    let enlargement = WINDOW as f32 / min_width.max(1) as f32;
+    let scale = enlargement.clamp(1.0, 4.0).min(MAX_SEARCHED_SIDE as f32 / width.max(height) as f32);
     let side = |n: u32| (n as f32 * scale).round() as u32;
     let (w, h) = (side(width), side(height));
     if w.min(h) < WINDOW {
@@ -171,24 +177,28 @@ fn see(detector: &mut dyn Detector, photograph: &RgbImage, least: i64) -> Vec<Fa
     }
     let gray: GrayImage = imageops::grayscale(photograph);
     let gray = if (w, h) == (width, height) { gray } else { imageops::resize(&gray, w, h, FilterType::Triangle) };
-    let seen = detector.detect(&ImageData::new(gray.as_raw(), w, h));
-    let back = |n: f32| (n / scale).round() as i64;
-    let mut faces: Vec<FaceSquare> = seen
+    let found = detector.detect(&ImageData::new(gray.as_raw(), w, h));
+    let unscaled = |n: f32| (n / scale).round() as i64;
+    let mut faces: Vec<FaceSquare> = found
         .iter()
         .map(|face| face.bbox())
         .filter(|b| b.width() > 0)
-        .map(|b| FaceSquare { x: back(b.x() as f32), y: back(b.y() as f32), side: back(b.width() as f32).max(1) })
+        .map(|b| FaceSquare {
+            x: unscaled(b.x() as f32),
+            y: unscaled(b.y() as f32),
+            side: unscaled(b.width() as f32).max(1),
+        })
         .collect();
     faces.sort_by_key(|face| (face.x, face.y));
     faces
 }
 
-/// The square around a face, moved where it would reach beyond the photograph, at the wanted size.
+/// Cuts out the square around a face at the size `to`. It is moved if it would extend beyond the photograph.
 fn square(photograph: &RgbImage, face: FaceSquare, margin: f64, to: usize) -> Vec<u8> {
     let (width, height) = (i64::from(photograph.width()), i64::from(photograph.height()));
     let side = ((face.side as f64 * margin).round() as i64).clamp(1, width.min(height));
-    let place = |at: i64, end: i64| (at + (face.side - side) / 2).clamp(0, end - side) as u32;
-    let (x, y) = (place(face.x, width), place(face.y, height));
+    let corner = |at: i64, end: i64| (at + (face.side - side) / 2).clamp(0, end - side) as u32;
+    let (x, y) = (corner(face.x, width), corner(face.y, height));
     let cut = imageops::crop_imm(photograph, x, y, side as u32, side as u32).to_image();
     fit::fit(cut.as_raw(), (side as usize, side as usize, 3), to, to)
 }
@@ -206,8 +216,8 @@ mod tests {
         image::open(path).unwrap().into_rgb8()
     }
 
-    /// How alike two pictures of one size are: 1 for equal ones, 0 for strangers.
-    fn alike(a: &[u8], b: &[u8]) -> f64 {
+    /// Correlation of two images of one size: 1 for equal ones, about 0 for unrelated ones.
+    fn correlation(a: &[u8], b: &[u8]) -> f64 {
         let mean = |v: &[u8]| v.iter().map(|&v| f64::from(v)).sum::<f64>() / v.len() as f64;
         let (of_a, of_b) = (mean(a), mean(b));
         let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
@@ -239,18 +249,18 @@ mod tests {
         fs::write(photos.join("g.txt"), "words").unwrap();
 
         let prepared = crop_faces(&photos, &FaceCropOptions::default(), &out, &mut |_, _| {}).unwrap();
-        let row = |start: &str| prepared.rows.iter().find(|row| row.file.contains(start)).unwrap();
+        let row = |start: &str| prepared.files.iter().find(|row| row.file.contains(start)).unwrap();
         let counts = |start: &str| (row(start).found, row(start).kept);
         assert_eq!([counts("a-cat"), counts("b-one"), counts("d-three")], [(0, 0), (1, 1), (3, 2)]);
-        assert!(row("d-three").why.contains("the same face as in") && row("d-three").why.ends_with("b-one.png"));
-        assert_eq!(row("a-cat").why, "no face seen");
+        assert!(row("d-three").reason.contains("the same face as in") && row("d-three").reason.ends_with("b-one.png"));
+        assert_eq!(row("a-cat").reason, "no face found");
         assert_eq!(row("c-on").found, 1, "{:?}", row("c-on"));
-        assert!(prepared.notes.iter().any(|n| n.contains("1 photographs lay on a side")), "{:?}", prepared.notes);
-        assert!(row("e-far").kept == 0 && !row("e-far").why.is_empty());
-        assert!(!row("f-broken").why.is_empty() && row("g.txt").why.contains("not called"));
+        assert!(prepared.notes.iter().any(|n| n.contains("1 photographs were rotated")), "{:?}", prepared.notes);
+        assert!(row("e-far").kept == 0 && !row("e-far").reason.is_empty());
+        assert!(!row("f-broken").reason.is_empty() && row("g.txt").reason.contains("its extension is not"));
         assert_eq!(prepared.shape, [64, 64, 3]);
 
-        // Every square shows what the one of the plain photograph shows, upright.
+        // Every crop shows the face of the plain photograph, upright.
         let one = square(&astronaut, FaceSquare { x: 110, y: 43, side: 61 }, 1.4, 64);
         let packed = PackedDataset::open(&out, (-1.0, 1.0), false, 0.2).unwrap();
         let (train, held_out) = packed.to_measure().unwrap();
@@ -258,15 +268,15 @@ mod tests {
         let mut seen = 0;
         for square in all {
             let mirrored = flip_horizontal(&RgbImage::from_raw(64, 64, square.to_vec()).unwrap());
-            let likeness = alike(&one, square).max(alike(&one, mirrored.as_raw()));
-            assert!(likeness > 0.75, "{likeness}");
+            let similarity = correlation(&one, square).max(correlation(&one, mirrored.as_raw()));
+            assert!(similarity > 0.75, "{similarity}");
             seen += 1;
         }
         assert_eq!(seen, prepared.count);
     }
 
     #[test]
-    fn squares_stay_within_the_photograph() {
+    fn crops_stay_within_the_photograph() {
         let photograph = RgbImage::from_fn(50, 30, |x, y| image::Rgb([x as u8, y as u8, 0]));
         let whole = square(&photograph, FaceSquare { x: -5, y: -5, side: 100 }, 1.4, 30);
         assert_eq!((whole[0], whole[1]), (20, 0));

@@ -1,4 +1,4 @@
-//! Brings a picture to a wanted size: the center cropped to the proportions, then resized.
+//! Crops the center of an image to an aspect ratio and resizes it.
 
 use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
@@ -6,9 +6,9 @@ use image::{GrayImage, RgbImage};
 /// The largest side that [`usual_size`] chooses.
 const LARGEST: usize = 64;
 
-/// Crops the center of `bytes` ([height, width, channels]) to the proportions of `to_width` x `to_height` and resizes it.
+/// Crops the center of `bytes` ([height, width, channels]) to the aspect ratio of `to_width` x `to_height` and resizes it.
 ///
-/// Shrinking averages, so that thin lines fade instead of breaking; growing interpolates.
+/// Shrinking averages, so that thin lines fade instead of breaking. Enlarging interpolates linearly.
 pub(crate) fn fit(
     bytes: &[u8],
     (width, height, channels): (usize, usize, usize),
@@ -31,7 +31,7 @@ pub(crate) fn fit(
     }
 }
 
-/// The largest centered part (x, y, width, height) with the proportions of `to_width` : `to_height`.
+/// The largest centered rectangle (x, y, width, height) with the aspect ratio `to_width` : `to_height`.
 fn center(width: usize, height: usize, to_width: usize, to_height: usize) -> (usize, usize, usize, usize) {
     let (mut w, mut h) = (width, height);
     if width as u128 * to_height as u128 > to_width as u128 * height as u128 {
@@ -42,7 +42,7 @@ fn center(width: usize, height: usize, to_width: usize, to_height: usize) -> (us
     ((width - w) / 2, (height - h) / 2, w, h)
 }
 
-/// The size to train at when none is stated: at most 64 pixels a side, both sides multiples of four.
+/// The default training size for images of this size: at most 64 pixels per side, both sides multiples of four.
 pub(crate) fn usual_size(width: usize, height: usize) -> (usize, usize) {
     let shrink = (LARGEST as f64 / width.max(height) as f64).min(1.0);
     let side = |pixels: usize| (((pixels as f64 * shrink) / 4.0).round() as usize * 4).max(4);
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usual_sizes_suit_two_doublings() {
+    fn usual_sizes_are_multiples_of_four() {
         assert_eq!(usual_size(178, 218), (52, 64));
         assert_eq!(usual_size(28, 28), (28, 28));
         assert_eq!(usual_size(1920, 1080), (64, 36));

@@ -1,4 +1,4 @@
-//! What reading folders promises: any sizes, classes, corrupt files told, nothing panics.
+//! Tests of reading folders: any sizes, classes, corrupt files reported, no panics.
 
 use super::super::{Dataset, ReadOptions, open};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
@@ -19,15 +19,15 @@ fn has(notes: &[String], text: &str) -> bool {
 }
 
 #[test]
-fn mixed_sizes_become_the_most_common_one_and_are_told() {
+fn mixed_sizes_become_the_most_common_one_and_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), color(24, 16));
     save(&dir.path().join("b.jpg"), color(24, 16));
     save(&dir.path().join("c.JPEG"), color(90, 50));
     fs::write(dir.path().join("notes.txt"), "hello").unwrap();
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!((opened.pictures.shape(), opened.pictures.count()), ([16, 24, 3].as_slice(), 3));
-    assert_eq!(opened.pictures.bytes(0), color(24, 16).as_raw());
+    assert_eq!((opened.images.shape(), opened.images.count()), ([16, 24, 3].as_slice(), 3));
+    assert_eq!(opened.images.bytes(0), color(24, 16).as_raw());
     assert!(has(&opened.notes, "1 of 3 pictures cropped") && has(&opened.notes, "1 of 90x50"), "{:?}", opened.notes);
     assert!(has(&opened.notes, "notes.txt"), "{:?}", opened.notes);
 }
@@ -36,9 +36,9 @@ fn mixed_sizes_become_the_most_common_one_and_are_told() {
 fn large_pictures_shrink_to_64_and_a_stated_size_wins() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), color(178, 218));
-    assert_eq!(open(dir.path(), &ReadOptions::default()).unwrap().pictures.shape(), [64, 52, 3]);
+    assert_eq!(open(dir.path(), &ReadOptions::default()).unwrap().images.shape(), [64, 52, 3]);
     let options = ReadOptions { size: Some((20, 30)), ..ReadOptions::default() };
-    assert_eq!(open(dir.path(), &options).unwrap().pictures.shape(), [30, 20, 3]);
+    assert_eq!(open(dir.path(), &options).unwrap().images.shape(), [30, 20, 3]);
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn gray_pictures_stay_one_channel_and_color_among_them_makes_three() {
     save(&dir.path().join("a.png"), gray.clone());
     save(&dir.path().join("b.png"), DynamicImage::from(gray.clone()).to_rgb8());
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!((opened.pictures.shape(), opened.pictures.bytes(1)), ([12, 8, 1].as_slice(), gray.as_raw().as_slice()));
+    assert_eq!((opened.images.shape(), opened.images.bytes(1)), ([12, 8, 1].as_slice(), gray.as_raw().as_slice()));
     assert!(has(&opened.notes, "gray"), "{:?}", opened.notes);
     save(&dir.path().join("c.png"), color(8, 12));
-    assert_eq!(open(dir.path(), &ReadOptions::default()).unwrap().pictures.channels(), 3);
+    assert_eq!(open(dir.path(), &ReadOptions::default()).unwrap().images.channels(), 3);
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn subfolders_are_classes() {
     save(&dir.path().join("dog/2.png"), color(8, 8));
     fs::create_dir(dir.path().join("empty")).unwrap();
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!(opened.pictures.labels(), Some([0, 1, 1].as_slice()));
-    assert_eq!(opened.pictures.label_names(), ["cat", "dog"]);
+    assert_eq!(opened.images.labels(), Some([0, 1, 1].as_slice()));
+    assert_eq!(opened.images.label_names(), ["cat", "dog"]);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn transparent_parts_are_laid_on_white() {
     let half = RgbaImage::from_fn(8, 8, |x, _| Rgba([200, 0, 0, if x < 4 { 255 } else { 0 }]));
     save(&dir.path().join("a.png"), half);
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
-    let bytes = opened.pictures.bytes(0);
+    let bytes = opened.images.bytes(0);
     assert_eq!((&bytes[..3], &bytes[21..24]), ([200, 0, 0].as_slice(), [255, 255, 255].as_slice()));
     assert!(has(&opened.notes, "white"), "{:?}", opened.notes);
 }
@@ -89,7 +89,7 @@ fn corrupt_files_are_skipped_counted_and_listed() {
     flipped[good.len() / 2] ^= 0xff;
     fs::write(dir.path().join("flipped.png"), flipped).unwrap();
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!(opened.pictures.count(), 1);
+    assert_eq!(opened.images.count(), 1);
     assert!(has(&opened.notes, "8 files skipped") && has(&opened.notes, "skipped "), "{:?}", opened.notes);
     assert_eq!(opened.notes.iter().filter(|n| n.starts_with("skipped ")).count(), 5);
 
@@ -99,17 +99,17 @@ fn corrupt_files_are_skipped_counted_and_listed() {
 }
 
 #[test]
-fn jpeg_files_that_are_cut_off_are_known() {
+fn truncated_jpeg_files_are_detected() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("good.jpg"), color(64, 64));
     let good = fs::read(dir.path().join("good.jpg")).unwrap();
     for (name, part) in [("a.jpg", 4), ("b.jpg", 2), ("c.jpg", 1)] {
         fs::write(dir.path().join(name), &good[..good.len() - good.len() / (8 / part)]).unwrap();
     }
-    // What cameras put behind the picture is no harm.
+    // Data that cameras append after the picture does no harm.
     fs::write(dir.path().join("more.jpg"), [&good[..], b"a film"].concat()).unwrap();
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!(opened.pictures.count(), 2);
+    assert_eq!(opened.images.count(), 2);
     assert_eq!(opened.notes.iter().filter(|n| n.contains("cut off")).count(), 3, "{:?}", opened.notes);
     assert!(has(&opened.notes, "more.jpg is the same picture as"), "{:?}", opened.notes);
 }
@@ -135,5 +135,5 @@ fn a_picture_that_claims_to_be_huge_is_skipped() {
     huge.extend(crc.sum().to_be_bytes());
     fs::write(dir.path().join("huge.png"), huge).unwrap();
     let opened = open(dir.path(), &ReadOptions { size: Some((8, 8)), ..ReadOptions::default() }).unwrap();
-    assert!(opened.pictures.count() == 1 && has(&opened.notes, "huge.png"), "{:?}", opened.notes);
+    assert!(opened.images.count() == 1 && has(&opened.notes, "huge.png"), "{:?}", opened.notes);
 }

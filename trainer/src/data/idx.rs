@@ -1,6 +1,6 @@
-//! The IDX format of MNIST and its relatives, plain or compressed with gzip.
+//! Reads the IDX format of MNIST, plain or compressed with gzip.
 //!
-//! Two zero bytes, the type (8: unsigned bytes), the number of dimensions, the dimensions as big-endian u32, the bytes.
+//! An IDX file has two zero bytes, the type (8 for unsigned bytes), the number of dimensions, the dimensions as big-endian u32, and the values.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use super::open::ReadOptions;
 use super::{ImageDataset, open};
 use crate::text::grouped;
 
-const AGAIN: &str = "get the file again: it is damaged or no IDX file";
+const AGAIN: &str = "get the file again: it is damaged or not an IDX file";
 
-/// Reads an images file and, if there is one beside it, its labels file.
+/// Reads an images file, and the labels file beside it if there is one.
 pub(crate) fn files(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let images = open::read(path, options)?;
     let labels = match labels_beside(path) {
         Some(beside) => Some((beside.clone(), open::read(&beside, options)?)),
         None => {
-            notes.push("no labels file beside the images: the pictures have no classes".into());
+            notes.push("no labels file beside the images file: the pictures have no classes".into());
             None
         }
     };
@@ -31,7 +31,7 @@ pub(crate) fn files(path: &Path, options: &ReadOptions, notes: &mut Vec<String>)
     from_bytes(path, &images, Some(&labels), options)
 }
 
-/// Makes pictures of the bytes of an images file and of a labels file.
+/// Parses the bytes of an images file and of a labels file.
 pub(crate) fn from_bytes(
     path: &Path,
     images: &[u8],
@@ -68,7 +68,7 @@ pub(crate) fn from_bytes(
         .map_err(|e| DataError { place: path.display().to_string(), ..e })
 }
 
-/// Where the labels of an images file are, if they are there.
+/// Path of the labels file of an images file, if it exists.
 fn labels_beside(images: &Path) -> Option<PathBuf> {
     let name = images.file_name()?.to_str()?;
     let other = name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1");
@@ -80,32 +80,32 @@ fn labels_beside(images: &Path) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Reads the dimensions and the bytes; never more of a compressed stream than the header announces.
+/// Reads dimensions and values. Of a compressed stream, it unpacks no more than the header announces.
 fn array(place: &str, file: &[u8], options: &ReadOptions) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let packed = file.starts_with(&[0x1f, 0x8b]);
-    let mut reader: Box<dyn Read + '_> = if packed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-    let mut next = |wanted: usize, what: &str| -> Result<Vec<u8>, DataError> {
+    let compressed = file.starts_with(&[0x1f, 0x8b]);
+    let mut reader: Box<dyn Read + '_> = if compressed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
+    let mut read = |wanted: usize, part: &str| -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
         match reader.by_ref().take(wanted as u64).read_to_end(&mut bytes) {
             Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
-                Err(DataError::new(place, "a sound gzip stream", e.to_string(), AGAIN))
+                Err(DataError::new(place, "a valid gzip stream", e.to_string(), AGAIN))
             }
             _ if bytes.len() < wanted => Err(DataError::new(
                 place,
-                format!("{what} of {} bytes", grouped(wanted)),
+                format!("{part} of {} bytes", grouped(wanted)),
                 format!("the end of the file after {} of them", grouped(bytes.len())),
                 "get the file again: it is cut off",
             )),
             _ => Ok(bytes),
         }
     };
-    let magic = next(4, "an IDX header")?;
-    let [0, 0, kind, rank @ 1..=4] = magic[..] else {
+    let magic = read(4, "an IDX header")?;
+    let [0, 0, element_type, rank @ 1..=4] = magic[..] else {
         let found = format!("the bytes {:02x} {:02x} {:02x} {:02x}", magic[0], magic[1], magic[2], magic[3]);
         return Err(DataError::new(place, "an IDX file: the bytes 00 00 08 and 01 to 04", found, AGAIN));
     };
-    if kind != 8 {
-        let name = match kind {
+    if element_type != 8 {
+        let name = match element_type {
             0x09 => "signed bytes",
             0x0b => "16-bit integers",
             0x0c => "32-bit integers",
@@ -113,17 +113,17 @@ fn array(place: &str, file: &[u8], options: &ReadOptions) -> Result<(Vec<usize>,
             0x0e => "64-bit floats",
             _ => "an unknown type",
         };
-        let found = format!("type {kind:#04x} ({name})");
+        let found = format!("type {element_type:#04x} ({name})");
         return Err(DataError::new(place, "type 0x08 (unsigned bytes)", found, "convert the values to bytes 0..=255"));
     }
-    let dims: Vec<usize> = next(4 * usize::from(rank), "the dimensions")?
+    let dims: Vec<usize> = read(4 * usize::from(rank), "the dimensions")?
         .chunks_exact(4)
         .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
         .collect();
     let size = volume(place, &dims)?;
     options.check_size(place, size)?;
-    let values = next(size, &format!("values for dimensions {dims:?}"))?;
-    // The end matters too: that is where gzip compares its checksum.
+    let values = read(size, &format!("values for dimensions {dims:?}"))?;
+    // gzip compares its checksum at the end of the stream.
     let found = match reader.read(&mut [0]) {
         Ok(0) => return Ok((dims, values)),
         Ok(_) => "more bytes".to_string(),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_compressed_files_read_alike() {
+    fn plain_and_compressed_files_are_equal() {
         let file = idx(&[2, 3, 2], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         for bytes in [gz(&file), file] {
             let set =
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_overflow_and_bombs_cost_nothing() {
+    fn overflowing_sizes_and_gzip_bombs_are_refused_at_once() {
         assert!(message(&idx(&[u32::MAX; 4], &[]), None).contains("overflows"));
         assert!(message(&idx(&[1 << 20, 1 << 10, 1 << 10], &[]), None).contains("at most"));
         // A header for one pixel, then 64 MB of zeros: only the header's byte and one more are unpacked.

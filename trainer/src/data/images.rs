@@ -1,17 +1,14 @@
-//! Pictures in memory: decoded once, kept as bytes, handed out as batches of floats.
+//! An image data set in memory: decoded once, stored as bytes, returned as batches of floats.
 
 use std::sync::Arc;
 
 use super::error::DataError;
-use super::{Dataset, content, fit};
+use super::{Dataset, fit};
 use crate::memory;
 use crate::philox::Key;
 use crate::text::grouped;
 
-/// The fixed seed of [`ImageDataset::split`]: every run of every machine evaluates on the same pictures.
-const SPLIT: Key = Key { seed: 0x6761_6e6c_6574, stream: 0, step: 0 };
-
-/// A set of equally large pictures, NHWC bytes with one or three channels; never empty.
+/// A set of images of equal size, stored as NHWC bytes with one or three channels. It is never empty.
 ///
 /// ```
 /// use ganlet_trainer::data::{self, Dataset};
@@ -34,7 +31,10 @@ pub struct ImageDataset {
 }
 
 impl ImageDataset {
-    /// Takes `pixels` as [n, height, width, channels], with a label for each picture if there are labels.
+    /// Takes `pixels` as [n, height, width, channels], and one label per image if there are labels.
+    ///
+    /// # Errors
+    /// When the bytes do not form whole images of one or three channels, or the number of labels differs from that of images.
     pub fn new(
         name: impl Into<String>,
         (width, height, channels): (usize, usize, usize),
@@ -86,7 +86,7 @@ impl ImageDataset {
         })
     }
 
-    /// Names the classes; names beyond the given ones stay numbers.
+    /// Names the classes. Classes without a name keep their number.
     pub fn with_label_names<S: AsRef<str>>(mut self, names: &[S]) -> Self {
         for (slot, name) in self.label_names.iter_mut().zip(names) {
             *slot = name.as_ref().to_string();
@@ -100,85 +100,44 @@ impl ImageDataset {
         self
     }
 
-    /// Mirrors every other drawn picture, at random.
+    /// Mirrors each drawn image with a probability of 0.5.
     pub fn with_flip(mut self, flip: bool) -> Self {
         self.flip = flip;
         self
     }
 
-    /// Columns of a picture.
+    /// Width of an image in pixels.
     pub fn width(&self) -> usize {
         self.shape[1]
     }
 
-    /// Rows of a picture.
+    /// Height of an image in pixels.
     pub fn height(&self) -> usize {
         self.shape[0]
     }
 
-    /// 1 (gray) or 3 (red, green, blue).
+    /// Channels of an image: 1 (gray) or 3 (red, green, blue).
     pub fn channels(&self) -> usize {
         self.shape[2]
     }
 
-    /// How many pictures there are.
+    /// Number of images.
     pub fn count(&self) -> usize {
         self.order.len()
     }
 
-    /// The bytes of one picture, [height, width, channels].
+    /// The bytes of image `index`, [height, width, channels].
     pub fn bytes(&self, index: usize) -> &[u8] {
         let size = self.item_size();
         &self.pixels[self.order[index] as usize * size..][..size]
     }
 
-    /// The class of one picture.
+    /// The class of image `index`, if the set has labels.
     pub fn label(&self, index: usize) -> Option<u8> {
         self.labels.as_ref().map(|l| l[index])
     }
 
-    /// Pictures to train on and, apart from them, pictures to evaluate on: the same ones on every machine.
-    pub fn split(&self, train: usize, evaluate: usize) -> Result<(Self, Self), DataError> {
-        let n = self.count();
-        if train == 0 || evaluate == 0 || train.checked_add(evaluate).is_none_or(|sum| sum > n) {
-            return Err(DataError::new(
-                &self.name,
-                format!("{} pictures to train on and {} others to evaluate on", grouped(train), grouped(evaluate)),
-                format!("{} pictures", grouped(n)),
-                "add pictures or ask for a smaller split",
-            ));
-        }
-        let mut chosen: Vec<usize> = (0..n).collect();
-        for i in (1..n).rev() {
-            chosen.swap(i, SPLIT.below(i as u32, i + 1));
-        }
-        Ok((self.select(&chosen[..train]), self.select(&chosen[train..train + evaluate])))
-    }
-
-    /// [`split`](Self::split) in the usual proportion: 2,000 to evaluate, or a fifth of a set below 10,000.
-    pub fn usual_split(&self) -> Result<(Self, Self), DataError> {
-        let evaluate = (self.count() / 5).clamp(1, 2000);
-        self.split(self.count() - evaluate, evaluate)
-    }
-
-    /// Pictures to train on and about `share` of them to hold out, chosen by the content of each alone.
-    ///
-    /// Adding, renaming or taking away other pictures moves none from one side to the other; equal pictures are on one side.
-    pub fn split_by_content(&self, share: f32) -> Result<(Self, Self), DataError> {
-        let contents: Vec<u64> = (0..self.count()).map(|i| content::content(self.bytes(i), self.channels())).collect();
-        let (trained, held_out) = content::split(&contents, share);
-        if trained.is_empty() || held_out.is_empty() {
-            return Err(DataError::new(
-                &self.name,
-                "at least 2 pictures, one to train on and one to hold out",
-                grouped(self.count()),
-                "add pictures",
-            ));
-        }
-        Ok((self.select(&trained), self.select(&held_out)))
-    }
-
-    /// The pictures at `indices`, in that order; the bytes are shared, not copied.
+    /// A set of the images at `indices`, in that order. It shares the bytes with this one.
     pub fn select(&self, indices: &[usize]) -> Self {
         Self {
             order: indices.iter().map(|&i| self.order[i]).collect(),
@@ -190,14 +149,17 @@ impl ImageDataset {
         }
     }
 
-    /// The same pictures at another size: the center is cropped to the new proportions, then resized.
+    /// Resizes all images, after cropping their centers to the new aspect ratio.
+    ///
+    /// # Errors
+    /// When the result would not fit into free memory.
     pub fn resized(&self, width: usize, height: usize) -> Result<Self, DataError> {
         if (width, height) == (self.width(), self.height()) {
             return Ok(self.clone());
         }
         let from = (self.width(), self.height(), self.channels());
         let bytes = volume(&self.name, &[self.count(), width, height, self.channels()])?;
-        // Once more when they are split.
+        // Twice the size, to leave memory for training.
         let (needed, free) = (2.0 * bytes as f64, memory::free());
         if needed > free {
             return Err(DataError::new(
@@ -219,13 +181,15 @@ impl ImageDataset {
         self.shape.iter().product()
     }
 
-    fn drawn(&self, key: Key, position: usize) -> (usize, bool) {
+    /// The index that `key` draws for `position` in the batch, and whether the image is mirrored.
+    fn draw(&self, key: Key, position: usize) -> (usize, bool) {
         let words = key.words(position as u32);
         let index = (u64::from(words[0]) * self.count() as u64) >> 32;
         (index as usize, self.flip && words[1] & 1 == 1)
     }
 
-    fn scaled(&self, index: usize, flip: bool, out: &mut [f32]) {
+    /// Copies image `index` to `out`, scaled to the range.
+    fn copy_scaled(&self, index: usize, flip: bool, out: &mut [f32]) {
         let (low, high) = self.range;
         let step = (high - low) / 255.0;
         let (bytes, channels) = (self.bytes(index), self.channels());
@@ -269,30 +233,30 @@ impl Dataset for ImageDataset {
 
     fn batch(&self, key: Key, out: &mut [f32]) {
         for (position, out) in out.chunks_exact_mut(self.item_size()).enumerate() {
-            let (index, flip) = self.drawn(key, position);
-            self.scaled(index, flip, out);
+            let (index, flip) = self.draw(key, position);
+            self.copy_scaled(index, flip, out);
         }
     }
 
     fn batch_labels(&self, key: Key, out: &mut [u8]) {
         for (position, out) in out.iter_mut().enumerate() {
-            *out = self.label(self.drawn(key, position).0).unwrap_or(0);
+            *out = self.label(self.draw(key, position).0).unwrap_or(0);
         }
     }
 
     fn item(&self, index: usize, out: &mut [f32]) {
-        self.scaled(index, false, out);
+        self.copy_scaled(index, false, out);
     }
 }
 
-/// The product of `dims`, refused when it does not fit into memory addresses.
+/// The product of `dims`, or an error if it overflows.
 pub(crate) fn volume(place: &str, dims: &[usize]) -> Result<usize, DataError> {
     dims.iter().try_fold(1_usize, |product, &d| product.checked_mul(d)).ok_or_else(|| {
         DataError::new(
             place,
             "sizes that fit into memory",
             format!("sizes {dims:?}, whose product overflows"),
-            "the file is damaged or no picture file: get it again",
+            "the file is damaged or not an image file: get it again",
         )
     })
 }
@@ -302,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_that_no_memory_holds_are_refused_before_they_are_made() {
+    fn pictures_that_exceed_memory_are_refused_before_allocation() {
         let faces = crate::data::faces().unwrap();
         let error = faces.resized(4096, 4096).unwrap_err().to_string();
         assert!(error.contains("smaller data.size") && error.contains("GB of pictures at 4096x4096"), "{error}");
@@ -314,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_become_the_stated_range() {
+    fn bytes_are_scaled_to_the_range() {
         let pictures = ImageDataset::new("p", (3, 1, 1), vec![0, 51, 255], None).unwrap();
         let mut out = [0.0; 3];
         pictures.item(0, &mut out);
@@ -324,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_depends_on_its_key_alone_and_labels_follow_it() {
+    fn a_batch_depends_only_on_its_key_and_labels_match_it() {
         let pictures = ramp(40).with_range(0.0, 255.0);
         let key = Key { seed: 7, stream: 1, step: 9 };
         let (mut a, mut b, mut labels) = (vec![0.0; 60], vec![0.0; 60], [0; 10]);
@@ -358,26 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_is_fixed_and_has_no_picture_twice() {
-        let pictures = ramp(40);
-        let (train, evaluate) = pictures.split(30, 10).unwrap();
-        let mut first: Vec<u8> = (0..30).map(|i| train.bytes(i)[0]).collect();
-        first.extend((0..10).map(|i| evaluate.bytes(i)[0]));
-        assert_eq!(first[..4], [150, 48, 78, 144], "the split changed: results no longer compare with older ones");
-        first.sort_unstable();
-        first.dedup();
-        assert_eq!(first.len(), 40);
-        for i in 0..30 {
-            assert_eq!(train.label(i), Some(train.bytes(i)[0] / 6 % 3));
-        }
-        assert!(
-            pictures.split(35, 6).is_err() && pictures.split(0, 6).is_err() && pictures.split(usize::MAX, 2).is_err()
-        );
-        assert_eq!(pictures.usual_split().unwrap().1.count(), 8);
-    }
-
-    #[test]
-    fn impossible_sets_are_refused() {
+    fn invalid_sets_are_refused() {
         let four = ImageDataset::new("p", (1, 1, 4), vec![0; 8], None).unwrap_err();
         assert!(four.remedy.contains("alpha"), "{four}");
         assert!(ImageDataset::new("p", (2, 2, 1), vec![0; 7], None).is_err());

@@ -1,9 +1,9 @@
-//! Mixtures of Gaussians in one or two dimensions: the classic laboratory for mode collapse.
+//! Mixtures of Gaussians in one or two dimensions, the classic test data for mode collapse.
 
 use super::Dataset;
 use crate::philox::Key;
 
-/// Equally likely Gaussians of one width.
+/// A mixture of equally likely Gaussians of one standard deviation.
 #[derive(Clone, Debug)]
 pub struct GaussianMixture {
     name: String,
@@ -37,21 +37,21 @@ impl GaussianMixture {
         Self { name: "bell".into(), shape: [1], means: vec![vec![0.5]], sigma: 0.5 }
     }
 
-    /// The density of points on a line.
+    /// The probability density at `x` of a one-dimensional mixture.
     pub fn density(&self, x: f64) -> f64 {
         let sigma = f64::from(self.sigma);
         let bell = |mean: &Vec<f32>| (-0.5 * ((x - f64::from(mean[0])) / sigma).powi(2)).exp();
         self.means.iter().map(bell).sum::<f64>() / (self.means.len() as f64 * sigma * std::f64::consts::TAU.sqrt())
     }
 
-    /// The same mixture with every length multiplied by `factor`.
+    /// Multiplies all means and the standard deviation by `factor`.
     pub fn scaled(mut self, factor: f32) -> Self {
         self.means.iter_mut().flatten().for_each(|v| *v *= factor);
         self.sigma *= factor;
         self
     }
 
-    /// The centers of the modes.
+    /// The means of the modes.
     pub fn means(&self) -> &[Vec<f32>] {
         &self.means
     }
@@ -61,21 +61,21 @@ impl GaussianMixture {
         self.sigma
     }
 
-    /// The distance from zero within which points lie, in each direction: four σ beyond the farthest mode, and a margin.
+    /// Largest coordinate to expect, in absolute value: four σ beyond the farthest mode, plus a margin of 10 %.
     pub fn reach(&self) -> f32 {
         let farthest = self.means.iter().flatten().fold(0.0, |most: f32, v| most.max(v.abs()));
         1.1 * (farthest + 4.0 * self.sigma)
     }
 
-    /// Tells `tell` the mode of each of `points` points, in order.
+    /// Calls `each(point, mode)` for `points` points, in order.
     ///
-    /// Modes are chosen from the far end of the key's counter, normals from its start, so that they never meet.
-    fn modes(&self, key: Key, points: usize, mut tell: impl FnMut(usize, usize)) {
+    /// Modes are drawn from the far end of the key's counter and normals from its start, so that the two never overlap.
+    fn for_modes(&self, key: Key, points: usize, mut each: impl FnMut(usize, usize)) {
         let mut drawn = [0; 64];
         for from in (0..points).step_by(drawn.len()) {
             let drawn = &mut drawn[..64.min(points - from)];
             key.below_downwards(u32::MAX - from as u32, self.means.len(), drawn);
-            drawn.iter().enumerate().for_each(|(i, mode)| tell(from + i, *mode as usize));
+            drawn.iter().enumerate().for_each(|(i, mode)| each(from + i, *mode as usize));
         }
     }
 }
@@ -104,7 +104,7 @@ impl Dataset for GaussianMixture {
     fn batch(&self, key: Key, out: &mut [f32]) {
         key.normal(out);
         let d = self.shape[0];
-        self.modes(key, out.len() / d, |i, mode| {
+        self.for_modes(key, out.len() / d, |i, mode| {
             for (v, mean) in out[i * d..][..d].iter_mut().zip(&self.means[mode]) {
                 *v = mean + self.sigma * *v;
             }
@@ -112,7 +112,7 @@ impl Dataset for GaussianMixture {
     }
 
     fn batch_labels(&self, key: Key, out: &mut [u8]) {
-        self.modes(key, out.len(), |i, mode| out[i] = mode as u8);
+        self.for_modes(key, out.len(), |i, mode| out[i] = mode as u8);
     }
 
     fn item(&self, index: usize, out: &mut [f32]) {

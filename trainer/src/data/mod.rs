@@ -1,7 +1,8 @@
-//! Data sets: what a GAN is to imitate, read from files, embedded or made up.
+//! Data sets to train on: read from files, embedded in the program, or synthetic.
 
 mod builtin;
 mod content;
+mod decode;
 mod display;
 mod error;
 mod faces;
@@ -14,8 +15,10 @@ mod mixture;
 mod npz;
 mod open;
 mod packed;
+mod packed_writer;
 mod prepare;
 mod single;
+mod split;
 mod synthetic;
 
 pub use builtin::{AnyDataset, BuiltinDataset, digits, faces};
@@ -26,38 +29,38 @@ pub use images::ImageDataset;
 pub use mixture::GaussianMixture;
 pub use open::{OpenedImages, ReadOptions, open};
 pub use packed::PackedDataset;
-pub use prepare::{FileOutcome, PrepareOptions, PreparedDataset, prepare};
+pub use prepare::{FileOutcome, PrepareOptions, PreparedDataset, Progress, prepare};
 pub use single::{picture, strokes};
 pub use synthetic::blobs;
 
 use crate::philox::Key;
 
-/// Something to draw training batches from.
+/// A source of training batches.
 #[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
 pub trait Dataset: Send + Sync {
-    /// The name as messages and reports show it.
+    /// Name of the data set in messages and reports.
     fn name(&self) -> &str;
 
-    /// `[height, width, channels]` of pictures, `[dimensions]` of points.
+    /// Shape of an item: `[height, width, channels]` of an image, `[dimensions]` of a point.
     fn shape(&self) -> &[usize];
 
-    /// How many items there are; `None` for an endless distribution.
+    /// Number of items; `None` for a distribution.
     fn len(&self) -> Option<usize>;
 
-    /// The class of each item.
+    /// The class of each item, if the items have classes.
     fn labels(&self) -> Option<&[u8]>;
 
-    /// A name for each class; empty without labels.
+    /// Names of the classes; empty without labels.
     fn label_names(&self) -> &[String];
 
-    /// Draws as many items as `out` holds, with replacement; the same `key` draws the same items.
+    /// Fills `out` with items drawn at random, with replacement. Equal keys draw equal items.
     ///
-    /// Pictures come as [height, width, channels], scaled to -1..=1 unless another range was chosen; points as they are.
+    /// Images come as [height, width, channels], scaled to -1..=1 unless another range was chosen. Points come unscaled.
     fn batch(&self, key: Key, out: &mut [f32]);
 
-    /// The classes of the items that [`batch`](Self::batch) draws with the same `key`; 0 without labels.
+    /// Fills `out` with the classes of the items that [`batch`](Self::batch) draws with the same `key`; zeros without labels.
     fn batch_labels(&self, key: Key, out: &mut [u8]);
 
-    /// Item number `index`, never mirrored; of an endless distribution, the draw of that number.
+    /// Copies item `index`, never mirrored, to `out`. A distribution has one fixed draw per index.
     fn item(&self, index: usize, out: &mut [f32]);
 }

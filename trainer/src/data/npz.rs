@@ -1,4 +1,4 @@
-//! NumPy's files: an archive (.npz) with `images` and perhaps `labels`, or one array (.npy) of images.
+//! Reads NumPy files: an archive (.npz) with `images` and optional `labels`, or a single array (.npy) of images.
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -11,20 +11,23 @@ use super::open::ReadOptions;
 use super::{ImageDataset, open};
 use crate::text::grouped;
 
+const MAGIC: &[u8] = b"\x93NUMPY";
+/// Remedy for files that are not as expected.
 const SAVE: &str = "write it with numpy.savez_compressed(file, images=images, labels=labels)";
 
-/// One NumPy array as it lies in the file, C order.
+/// A NumPy array in C order.
 struct NpyArray {
-    kind: String,
+    /// Byte order, kind and width of a value, such as `|u1` or `<f4`.
+    dtype: String,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
-/// Reads an archive.
+/// Reads the images and labels of an archive.
 pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &ReadOptions) -> Result<ImageDataset, DataError> {
     let place = path.display().to_string();
     let mut archive = ZipArchive::new(file)
-        .map_err(|e| DataError::new(&place, "a sound .npz archive", e.to_string(), "get the file again"))?;
+        .map_err(|e| DataError::new(&place, "a valid .npz archive", e.to_string(), "get the file again"))?;
     let mut member = |name: &str| -> Result<Option<NpyArray>, DataError> {
         let file = format!("{name}.npy");
         if !archive.file_names().any(|n| n == file) {
@@ -50,11 +53,11 @@ pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &ReadOptions) 
     pictures(path, images, labels)
 }
 
-/// The classes in `labels` of an archive, or in a single array.
+/// Reads class labels from the array `labels` of an archive, or from a single array.
 pub(crate) fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
     let place = path.display().to_string();
     let options = ReadOptions::default();
-    if bytes.starts_with(b"\x93NUMPY") {
+    if bytes.starts_with(MAGIC) {
         return classes(&place, &array(&place, bytes, &options)?);
     }
     let inside = format!("{place}, array `labels`");
@@ -72,13 +75,13 @@ pub(crate) fn parse_npy(path: &Path, file: impl Read, options: &ReadOptions) -> 
 
 fn pictures(path: &Path, images: NpyArray, labels: Option<Vec<u8>>) -> Result<ImageDataset, DataError> {
     let place = format!("{}, array `images`", path.display());
-    if images.kind != "|u1" {
-        let remedy = match images.kind.as_bytes() {
+    if images.dtype != "|u1" {
+        let remedy = match images.dtype.as_bytes() {
             [_, b'f', ..] => "convert them: (255 * images).round().astype('uint8') if they lie in 0..1",
             [_, b'b', ..] => "convert them: (255 * images.astype('uint8'))",
             _ => "convert them: images.astype('uint8')",
         };
-        return Err(DataError::new(place, "unsigned bytes (uint8)", format!("type {}", images.kind), remedy));
+        return Err(DataError::new(place, "unsigned bytes (uint8)", format!("type {}", images.dtype), remedy));
     }
     let (height, width, channels) = match images.shape[..] {
         [_, height, width] => (height, width, 1),
@@ -104,90 +107,128 @@ fn pictures(path: &Path, images: NpyArray, labels: Option<Vec<u8>>) -> Result<Im
         .map_err(|e| DataError { place, ..e })
 }
 
-/// Labels of any integer type whose values fit into a byte.
+/// Converts labels of any integer type; their values must fit into a byte.
 fn classes(place: &str, labels: &NpyArray) -> Result<Vec<u8>, DataError> {
     let remedy = "number the classes from 0 and save labels.astype('uint8')";
-    let kind = labels.kind.as_bytes();
-    let size = match kind {
+    let dtype = labels.dtype.as_bytes();
+    let size = match dtype {
         [b'|' | b'<' | b'>', b'u' | b'i', size @ (b'1' | b'2' | b'4' | b'8')] => usize::from(size - b'0'),
-        _ => return Err(DataError::new(place, "integers", format!("type {}", labels.kind), remedy)),
+        _ => return Err(DataError::new(place, "integers", format!("type {}", labels.dtype), remedy)),
     };
     if labels.shape.len() != 1 {
         return Err(DataError::new(place, "shape [count]", format!("shape {:?}", labels.shape), remedy));
     }
-    let little = kind[0] != b'>';
+    let little_endian = dtype[0] != b'>';
     labels
         .bytes
         .chunks_exact(size)
         .map(|value| {
-            let (low, high) = if little { (value[0], &value[1..]) } else { (value[size - 1], &value[..size - 1]) };
-            let negative = kind[1] == b'i' && size == 1 && low > 127;
+            let (low, high) =
+                if little_endian { (value[0], &value[1..]) } else { (value[size - 1], &value[..size - 1]) };
+            let negative = dtype[1] == b'i' && size == 1 && low > 127;
             if negative || high.iter().any(|&b| b != 0) {
-                return Err(DataError::new(place, "classes from 0 to 255", "a class outside", remedy));
+                return Err(DataError::new(place, "classes from 0 to 255", "another value", remedy));
             }
             Ok(low)
         })
         .collect()
 }
 
-/// Reads header and values; never more values than the header announces.
-fn array(place: &str, mut file: impl Read, options: &ReadOptions) -> Result<NpyArray, DataError> {
-    let mut next = |wanted: usize, what: &str| -> Result<Vec<u8>, DataError> {
-        let mut bytes = Vec::new();
-        match file.by_ref().take(wanted as u64).read_to_end(&mut bytes) {
-            Err(e) => Err(DataError::new(place, "readable bytes", e.to_string(), "get the file again: it is damaged")),
-            Ok(n) if n < wanted => Err(DataError::new(
-                place,
-                format!("{what} of {} bytes", grouped(wanted)),
-                format!("the end after {} of them", grouped(n)),
-                "get the file again: it is cut off",
-            )),
-            Ok(_) => Ok(bytes),
+/// Reads from a file or archive member and reports errors with its name.
+struct ArrayReader<'a, R> {
+    place: &'a str,
+    file: R,
+}
+
+impl<R: Read> ArrayReader<'_, R> {
+    /// Reads `count` bytes of `part`.
+    fn exactly(&mut self, count: usize, part: &str) -> Result<Vec<u8>, DataError> {
+        let bytes = self.up_to(count)?;
+        if bytes.len() == count {
+            return Ok(bytes);
         }
-    };
-    let start = next(10, "a NumPy header")?;
-    if !start.starts_with(b"\x93NUMPY") || !(1..=3).contains(&start[6]) {
-        return Err(DataError::new(place, "a NumPy array of format 1 to 3", "other bytes", SAVE));
+        Err(DataError::new(
+            self.place,
+            format!("{part} of {} bytes", grouped(count)),
+            format!("the end after {} of them", grouped(bytes.len())),
+            "get the file again: it is cut off",
+        ))
     }
-    let mut length = usize::from(u16::from_le_bytes([start[8], start[9]]));
-    if start[6] > 1 {
-        let more = next(2, "a NumPy header")?;
-        length |= usize::from(u16::from_le_bytes([more[0], more[1]])) << 16;
+
+    /// Reads `count` bytes, or fewer at the end of the file.
+    fn up_to(&mut self, count: usize) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        match self.file.by_ref().take(count as u64).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(e) => {
+                Err(DataError::new(self.place, "readable bytes", e.to_string(), "get the file again: it is damaged"))
+            }
+        }
     }
-    let text = next(length.min(1 << 16), "a NumPy header")?;
-    let text = String::from_utf8_lossy(&text);
-    let Some((kind, fortran, shape)) = header(&text) else {
-        let shown: String = text.chars().take(80).collect();
-        return Err(DataError::new(place, "a header with 'descr', 'fortran_order' and 'shape'", shown, SAVE));
-    };
-    if fortran && shape.len() > 1 {
+}
+
+/// Reads the header of an array and as many bytes as it announces.
+fn array(place: &str, file: impl Read, options: &ReadOptions) -> Result<NpyArray, DataError> {
+    let mut reader = ArrayReader { place, file };
+    let NpyHeader { dtype, fortran_order, shape } = header(&mut reader)?;
+    if fortran_order && shape.len() > 1 {
         let remedy = "save numpy.ascontiguousarray(images)";
         return Err(DataError::new(place, "an array in C order", "one in Fortran order", remedy));
     }
-    let Some(width) = kind.get(2..).and_then(|w| w.parse::<usize>().ok()).filter(|w| (1..=16).contains(w)) else {
-        return Err(DataError::new(place, "an array of numbers", format!("type {kind}"), SAVE));
+    let Some(width) = dtype.get(2..).and_then(|w| w.parse::<usize>().ok()).filter(|w| (1..=16).contains(w)) else {
+        return Err(DataError::new(place, "an array of numbers", format!("type {dtype}"), SAVE));
     };
     let dims: Vec<usize> = shape.iter().copied().chain([width]).collect();
     let size = volume(place, &dims)?;
     options.check_size(place, size)?;
-    let bytes = next(size, &format!("values for shape {shape:?}"))?;
-    // Reading on to the end makes the archive reader compare the checksum.
-    match next(1, "").map(|_| "more bytes") {
-        Err(end) if end.found.starts_with("the end") => Ok(NpyArray { kind, shape, bytes }),
-        Err(damaged) => Err(damaged),
-        Ok(found) => Err(DataError::new(place, format!("{} bytes, then the end", grouped(size)), found, SAVE)),
+    let bytes = reader.exactly(size, &format!("values for shape {shape:?}"))?;
+    // The archive reader compares the checksum when it reaches the end.
+    if !reader.up_to(1)?.is_empty() {
+        return Err(DataError::new(place, format!("{} bytes, then the end", grouped(size)), "more bytes", SAVE));
     }
+    Ok(NpyArray { dtype, shape, bytes })
 }
 
-/// The type, the order and the shape out of a header such as `{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }`.
-fn header(text: &str) -> Option<(String, bool, Vec<usize>)> {
-    let value = |key: &str| Some(text.split_once(key)?.1.split_once(':')?.1.trim_start());
-    let descr = value("'descr'")?.strip_prefix('\'')?;
-    let kind = descr[..descr.find('\'')?].to_string();
-    let fortran = value("'fortran_order'")?.starts_with("True");
-    let shape = value("'shape'")?.strip_prefix('(')?;
-    let shape = shape[..shape.find(')')?].split(',').map(str::trim).filter(|d| !d.is_empty());
-    Some((kind, fortran, shape.map(str::parse).collect::<Result<_, _>>().ok()?))
+/// The header of an array.
+struct NpyHeader {
+    /// Byte order, kind and width of a value, such as `|u1` or `<f4`.
+    dtype: String,
+    fortran_order: bool,
+    shape: Vec<usize>,
+}
+
+fn header(reader: &mut ArrayReader<'_, impl Read>) -> Result<NpyHeader, DataError> {
+    let part = "a NumPy header";
+    let start = reader.exactly(10, part)?;
+    if !start.starts_with(MAGIC) || !(1..=3).contains(&start[6]) {
+        return Err(DataError::new(reader.place, "a NumPy array of format 1 to 3", "other bytes", SAVE));
+    }
+    let mut length = usize::from(u16::from_le_bytes([start[8], start[9]]));
+    if start[6] > 1 {
+        let more = reader.exactly(2, part)?;
+        length |= usize::from(u16::from_le_bytes([more[0], more[1]])) << 16;
+    }
+    let text = reader.exactly(length.min(1 << 16), part)?;
+    let text = String::from_utf8_lossy(&text);
+    NpyHeader::parse(&text).ok_or_else(|| {
+        let shown: String = text.chars().take(80).collect();
+        DataError::new(reader.place, "a header with 'descr', 'fortran_order' and 'shape'", shown, SAVE)
+    })
+}
+
+impl NpyHeader {
+    /// Parses a header such as `{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }`.
+    ///
+    /// No crate for NPY headers is used: theirs report a parse error where ours name the key, the type and the NumPy call that helps.
+    fn parse(text: &str) -> Option<Self> {
+        let value = |key: &str| Some(text.split_once(key)?.1.split_once(':')?.1.trim_start());
+        let descr = value("'descr'")?.strip_prefix('\'')?;
+        let dtype = descr[..descr.find('\'')?].to_string();
+        let fortran_order = value("'fortran_order'")?.starts_with("True");
+        let shape = value("'shape'")?.strip_prefix('(')?;
+        let shape = shape[..shape.find(')')?].split(',').map(str::trim).filter(|d| !d.is_empty());
+        Some(Self { dtype, fortran_order, shape: shape.map(str::parse).collect::<Result<_, _>>().ok()? })
+    }
 }
 
 #[cfg(test)]
@@ -238,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_arrays_are_refused_with_a_way_out() {
+    fn invalid_arrays_are_refused_with_a_remedy() {
         let refuse =
             |kind, order, shape, n: usize| open(npz(&[("images", npy(kind, order, shape, &vec![0; n]))])).unwrap_err();
         assert!(open(npz(&[("pics", images())])).unwrap_err().contains("`pics`"));
@@ -259,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_labels_are_refused() {
+    fn invalid_labels_are_refused() {
         let refuse = |kind, shape, bytes: &[u8]| {
             open(npz(&[("images", images()), ("labels", npy(kind, "False", shape, bytes))])).unwrap_err()
         };

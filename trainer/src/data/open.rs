@@ -1,4 +1,4 @@
-//! Opens whatever a path names: an archive, an IDX file, or a folder of either or of pictures.
+//! Opens a set of images: an archive, an IDX file, or a folder of these or of image files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,16 @@ use super::error::DataError;
 use super::{BuiltinDataset, ImageDataset, folder, idx, npz};
 use crate::text::grouped;
 
-/// How to read a data set.
+/// Options for reading images.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOptions {
-    /// The wanted (width, height). `None`: as they are; in a folder the most common size, rounded, at most 64 a side.
+    /// Width and height to resize to. `None` keeps the size; image files in a folder get a size near the most common one, at most 64 x 64.
     pub size: Option<(usize, usize)>,
-    /// Mirror every other drawn picture, at random.
+    /// Mirror each drawn image with a probability of 0.5.
     pub flip: bool,
-    /// What bytes 0 and 255 become.
+    /// Values that the bytes 0 and 255 are scaled to.
     pub range: (f32, f32),
-    /// The most memory that one array may take, in bytes.
+    /// Limit on the memory of the images, in bytes.
     pub max_bytes: u64,
 }
 
@@ -40,18 +40,21 @@ impl ReadOptions {
     }
 }
 
-/// Pictures, and what the user should know about how they were read.
+/// The images that [`open`] read.
 #[derive(Clone, Debug)]
 pub struct OpenedImages {
-    /// What was found.
-    pub pictures: ImageDataset,
-    /// What was resized, left out or assumed, a line each.
+    /// The images.
+    pub images: ImageDataset,
+    /// Messages for the user about what was resized, skipped or assumed.
     pub notes: Vec<String>,
 }
 
-/// Opens a .npz or .npy file, an IDX file (plain or .gz), or a folder with one of these or with PNG and JPEG pictures.
+/// Opens a .npz or .npy file, an IDX file (plain or .gz), or a folder with one of these or with PNG and JPEG files.
 ///
-/// The kind is found by content, not by name. In a folder without pictures of its own, every subfolder is a class.
+/// The content of a file, not its name, decides how it is read. In a folder without image files, every subfolder is a class.
+///
+/// # Errors
+/// When nothing there is a valid set of images. The message says what was found and what helps.
 pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImages, DataError> {
     let path = path.as_ref();
     if let Some((width, height)) = options.size
@@ -69,7 +72,7 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImage
         error
     })?;
     let pictures =
-        if metadata.is_dir() { inside(path, options, &mut notes)? } else { file(path, options, &mut notes)? };
+        if metadata.is_dir() { open_folder(path, options, &mut notes)? } else { open_file(path, options, &mut notes)? };
     let pictures = match options.size {
         Some((width, height)) if (width, height) != (pictures.width(), pictures.height()) => {
             notes.push(format!(
@@ -82,19 +85,19 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImage
         }
         _ => pictures,
     };
-    let pictures = pictures.with_flip(options.flip).with_range(options.range.0, options.range.1);
-    Ok(OpenedImages { pictures, notes })
+    let images = pictures.with_flip(options.flip).with_range(options.range.0, options.range.1);
+    Ok(OpenedImages { images, notes })
 }
 
-fn inside(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
-    let candidates = arrays(path)?;
+fn open_folder(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
+    let candidates = array_files(path)?;
     let candidates: Vec<&PathBuf> = candidates.iter().collect();
     let names = |of: &[&PathBuf]| -> String {
         let names = of.iter().take(6).map(|p| p.file_name().unwrap_or_default().to_string_lossy());
         names.collect::<Vec<_>>().join(", ")
     };
     let chosen = match candidates[..] {
-        [] => return folder::pictures(path, options, notes),
+        [] => return folder::read(path, options, notes),
         [only] => only,
         _ => candidates.iter().find(|p| names(&[p]).contains("train")).ok_or_else(|| {
             let found = format!("several: {}", names(&candidates));
@@ -103,13 +106,13 @@ fn inside(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result
     };
     let others: Vec<&PathBuf> = candidates.iter().filter(|other| **other != chosen).copied().collect();
     if !others.is_empty() {
-        notes.push(format!("{} read, {} left out: name a file to choose it", names(&[chosen]), names(&others)));
+        notes.push(format!("{} read, {} left out; name a file to choose it", names(&[chosen]), names(&others)));
     }
-    file(chosen, options, notes)
+    open_file(chosen, options, notes)
 }
 
-/// Files of a folder that hold a whole set, by their names: IDX files, or else NumPy's.
-fn arrays(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+/// The files in a folder that contain whole sets, recognized by name: IDX files or, if there are none, NumPy files.
+fn array_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let files: Vec<PathBuf> = folder::entries(path)?.into_iter().filter(|p| p.is_file()).collect();
     let named = |words: &[&str]| -> Vec<PathBuf> {
         let has = |p: &&PathBuf| {
@@ -122,12 +125,12 @@ fn arrays(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(if idx_files.is_empty() { archives } else { idx_files })
 }
 
-/// Whether a folder holds such a file.
-pub(crate) fn holds_arrays(path: &Path) -> Result<bool, DataError> {
-    Ok(!arrays(path)?.is_empty())
+/// Whether a folder contains an IDX or NumPy file.
+pub(crate) fn has_array_files(path: &Path) -> Result<bool, DataError> {
+    Ok(!array_files(path)?.is_empty())
 }
 
-fn file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
+fn open_file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let bytes = read(path, options)?;
     match bytes[..] {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => npz::parse(path, std::io::Cursor::new(bytes), options),
@@ -149,14 +152,14 @@ fn file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<I
     }
 }
 
-/// The bytes of a file of bearable size.
+/// Reads a file, unless it exceeds the size limit.
 pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Vec<u8>, DataError> {
     let size = fs::metadata(path).map_err(|e| DataError::io(path, &e))?.len();
     options.check_size(&path.display().to_string(), usize::try_from(size).unwrap_or(usize::MAX))?;
     fs::read(path).map_err(|e| DataError::io(path, &e))
 }
 
-/// The name of a file up to its first dot, as name of the data set.
+/// The name of a file up to its first dot, which names the data set.
 pub(crate) fn stem(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| "data".into(), |n| n.to_string_lossy());
     name.split('.').find(|part| !part.is_empty()).unwrap_or("data").to_string()
@@ -188,36 +191,36 @@ mod tests {
             fs::write(dir.path().join(name), idx(dims)).unwrap();
         }
         let opened = open(dir.path(), &ReadOptions::default()).unwrap();
-        assert_eq!((opened.pictures.count(), opened.pictures.label(2)), (3, Some(7)));
+        assert_eq!((opened.images.count(), opened.images.label(2)), (3, Some(7)));
         assert!(opened.notes[0].contains("t10k") && opened.notes[0].contains("left out"), "{:?}", opened.notes);
         let opened = open(dir.path().join("t10k-images-idx3-ubyte"), &ReadOptions::default()).unwrap();
-        assert!(opened.pictures.labels().is_none() && opened.notes[0].contains("no labels"), "{:?}", opened.notes);
+        assert!(opened.images.labels().is_none() && opened.notes[0].contains("no labels"), "{:?}", opened.notes);
     }
 
     #[test]
-    fn a_wanted_size_is_honoured_and_told() {
+    fn a_requested_size_is_applied_and_reported() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("images.idx");
         fs::write(&path, idx(&[3, 28, 20])).unwrap();
         let options = ReadOptions { size: Some((16, 12)), range: (0.0, 1.0), ..ReadOptions::default() };
         let opened = open(&path, &options).unwrap();
-        assert_eq!(opened.pictures.shape(), [12, 16, 1]);
+        assert_eq!(opened.images.shape(), [12, 16, 1]);
         assert!(opened.notes.iter().any(|n| n.contains("resized to 16x12")), "{:?}", opened.notes);
         let mut item = [0.0; 12 * 16];
-        opened.pictures.item(0, &mut item);
+        opened.images.item(0, &mut item);
         assert!((item[5] - 7.0 / 255.0).abs() < 1e-6);
         assert!(open(&path, &ReadOptions { size: Some((0, 4)), ..ReadOptions::default() }).is_err());
     }
 
     #[test]
-    fn what_is_no_data_set_is_refused() {
+    fn invalid_files_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.npz");
         for (bytes, expected) in [
             (&b""[..], "empty file"),
             (b"hello", "starts with the bytes"),
             (b"\x89PNG\r\n", "a single picture"),
-            (b"PK\x03\x04", "sound .npz"),
+            (b"PK\x03\x04", "valid .npz"),
             (b"\x93NUMPY", "NumPy header"),
         ] {
             fs::write(&path, bytes).unwrap();
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn several_data_sets_in_a_folder_are_not_guessed_among() {
+    fn several_data_sets_in_a_folder_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["cats.npz", "dogs.npz"] {
             fs::write(dir.path().join(name), "PK").unwrap();

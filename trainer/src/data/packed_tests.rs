@@ -1,7 +1,8 @@
-//! What packed files promise: the same training as from memory, and nothing of a damaged one.
+//! Tests of packed files: training equals that from memory, and damaged files are refused.
 
 use super::*;
 use crate::data::blobs;
+use crate::data::packed_writer::{Added, PackedWriter};
 
 const RANGE: (f32, f32) = (-1.0, 1.0);
 
@@ -12,9 +13,9 @@ fn packed(path: &Path, pictures: &ImageDataset, classes: &[String]) {
             1 => pictures.bytes(i).iter().flat_map(|&v| [v; 3]).collect(),
             _ => pictures.bytes(i).to_vec(),
         };
-        assert_eq!(writer.add(&rgb, pictures.label(i).unwrap_or(0)).unwrap(), Ok(()), "picture {i}");
+        assert_eq!(writer.add(&rgb, pictures.label(i).unwrap_or(0)).unwrap(), Added::New, "picture {i}");
     }
-    assert!(!path.exists(), "nothing has the name before all is there");
+    assert!(!path.exists(), "the file has its name only when it is complete");
     assert_eq!(writer.finish(classes).unwrap(), pictures.channels());
 }
 
@@ -48,12 +49,13 @@ fn training_from_the_disk_is_bit_for_bit_training_from_memory() {
 }
 
 #[test]
-fn copies_are_left_out_and_what_is_not_finished_goes() {
+fn copies_are_left_out_and_unfinished_files_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blobs.pack");
     let blobs = blobs(6, 5, 3, 4, 1);
     let mut writer = PackedWriter::create(&path, (6, 5)).unwrap();
-    for (i, wanted) in [(0, Ok(())), (1, Ok(())), (0, Err(0)), (2, Ok(())), (2, Err(2))] {
+    for (i, wanted) in [(0, Added::New), (1, Added::New), (0, Added::CopyOf(0)), (2, Added::New), (2, Added::CopyOf(2))]
+    {
         assert_eq!(writer.add(blobs.bytes(i), 0).unwrap(), wanted);
     }
     assert_eq!(writer.count(), 3);

@@ -1,278 +1,300 @@
-//! Prepares pictures for training: decodes them once into a packed file, and tells what became of every file.
+//! Prepares images for training: decodes each once into a packed file and records the outcome for every source file.
 
 use std::path::{Path, PathBuf};
 
+use super::decode::{DecodedImage, MAX_PIXELS, decode};
 use super::error::DataError;
+use super::folder::{ImageFolder, in_order};
 use super::open::ReadOptions;
-use super::packed::PackedWriter;
-use super::{AnyDataset, BuiltinDataset, Dataset, ImageDataset, folder, labels, open};
+use super::packed_writer::{Added, PackedWriter};
+use super::{AnyDataset, BuiltinDataset, Dataset, ImageDataset, labels, open};
 use crate::text::grouped;
 
-/// How to prepare pictures.
+/// Receives the number of files that are done and the number of all files.
+pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
+
+/// Options of [`prepare`].
 #[derive(Clone, Copy, Debug)]
 pub struct PrepareOptions<'a> {
-    /// The wanted (width, height). `None`: the most common size, rounded, at most 64 a side.
+    /// Width and height to resize to. `None` chooses a size near the most common one, at most 64 x 64.
     pub size: Option<(usize, usize)>,
-    /// A CSV table or an NPZ or NPY array of classes.
+    /// A CSV table, or an NPZ or NPY array, with the classes. `None` uses the names of subfolders.
     pub labels: Option<&'a Path>,
-    /// The column of the table that names the class; `None`: the second one.
+    /// Heading of the table column with the classes. `None` uses the second column.
     pub label_column: Option<&'a str>,
-    /// Pictures with more pixels are left out before they are decoded.
-    pub most_pixels: u64,
+    /// Images with more pixels are skipped before they are decoded.
+    pub max_pixels: u64,
 }
 
 impl Default for PrepareOptions<'_> {
     fn default() -> Self {
-        Self { size: None, labels: None, label_column: None, most_pixels: folder::MOST_PIXELS }
+        Self { size: None, labels: None, label_column: None, max_pixels: MAX_PIXELS }
     }
 }
 
-/// What became of a file.
+/// What happened to one source file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileOutcome {
-    /// Its path.
+    /// Path of the file; for an array, the index of the image.
     pub file: String,
-    /// Pictures, or faces, that were found in it.
+    /// Number of images, or faces, that were found in it.
     pub found: usize,
-    /// How many of them were kept.
+    /// Number of these that were kept.
     pub kept: usize,
-    /// Why the others were not; empty where all were.
-    pub why: String,
+    /// Why the others were skipped; empty if all were kept.
+    pub reason: String,
 }
 
 impl FileOutcome {
-    pub(crate) fn skipped(file: impl Into<String>, found: usize, why: impl Into<String>) -> Self {
-        Self { file: file.into(), found, kept: 0, why: why.into() }
+    pub(crate) fn kept(file: impl Into<String>) -> Self {
+        Self { file: file.into(), found: 1, kept: 1, reason: String::new() }
+    }
+
+    pub(crate) fn skipped(file: impl Into<String>, found: usize, reason: impl Into<String>) -> Self {
+        Self { file: file.into(), found, kept: 0, reason: reason.into() }
+    }
+
+    /// The outcome of a folder entry that is not an image file.
+    pub(crate) fn not_an_image(path: &Path) -> Self {
+        let reason = if path.is_dir() {
+            "a folder beside pictures or nested too deep: put pictures into the folder, or into subfolders that name their classes"
+        } else {
+            "its extension is not .png, .jpg or .jpeg: convert it if it is a picture"
+        };
+        Self::skipped(path.display().to_string(), 0, reason)
     }
 }
 
-/// What was prepared.
+/// Summary of a packed file that was written.
 #[derive(Clone, Debug)]
 pub struct PreparedDataset {
-    /// Pictures in the packed file.
+    /// Number of images in the packed file.
     pub count: usize,
-    /// Height, width and channels of each.
+    /// Height, width and channels of each image.
     pub shape: [usize; 3],
-    /// The classes, and how many pictures each has.
+    /// The classes, each with its number of images.
     pub classes: Vec<(String, usize)>,
-    /// A row for each file.
-    pub rows: Vec<FileOutcome>,
-    /// What else the user should know.
+    /// The outcome for each source file.
+    pub files: Vec<FileOutcome>,
+    /// Other messages for the user.
     pub notes: Vec<String>,
 }
 
 impl PreparedDataset {
-    /// The rows as a CSV table with headings.
-    pub fn table(&self) -> String {
-        let quoted = |text: &str| {
-            if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
-        };
-        let row =
-            |row: &FileOutcome| format!("{},{},{},{}\n", quoted(&row.file), row.found, row.kept, quoted(&row.why));
-        "file,found,kept,why\n".to_owned() + &self.rows.iter().map(row).collect::<String>()
+    /// The outcomes as a CSV table with headings.
+    pub fn csv(&self) -> String {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let rows =
+            self.files.iter().map(|f| [f.file.clone(), f.found.to_string(), f.kept.to_string(), f.reason.clone()]);
+        for row in std::iter::once(["file", "found", "kept", "why"].map(str::to_owned)).chain(rows) {
+            table.write_record(row).expect("rows of one length, written to memory");
+        }
+        let bytes = table.into_inner().expect("written to memory");
+        String::from_utf8(bytes).expect("made of strings")
     }
 
-    /// The rows of files of which something was left out.
+    /// The outcomes of files of which something was skipped.
     pub fn skipped(&self) -> impl Iterator<Item = &FileOutcome> {
-        self.rows.iter().filter(|row| !row.why.is_empty())
+        self.files.iter().filter(|file| !file.reason.is_empty())
     }
 }
 
-/// Prepares the pictures of `source`, a built-in set, a folder, or an IDX or NPZ file, and writes them to the packed file `out`.
-///
-/// `progress` is told how many files are done and how many there are.
+/// Packs the images of `source` into the file `out`. The source is a built-in set, a folder, or an IDX, NPZ or NPY file.
 ///
 /// # Errors
-/// When the source cannot be read, fewer than two pictures are left, or the file cannot be written; no file is left then.
+/// When the source cannot be read, has fewer than two different images, or `out` cannot be written. No file is left behind then.
 pub fn prepare(
     source: &Path,
-    preparation: &PrepareOptions<'_>,
+    options: &PrepareOptions<'_>,
     out: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut Progress<'_>,
 ) -> Result<PreparedDataset, DataError> {
     if let Some(built_in) = source.to_str().and_then(BuiltinDataset::from_name) {
         return match built_in.open()? {
-            AnyDataset::Images(pictures) => of_array(&pictures, Vec::new(), preparation, out, progress),
+            AnyDataset::Images(images) => prepare_array(&images, Vec::new(), options, out, progress),
             AnyDataset::Mixture(_) => Err(DataError::new(
                 built_in.name(),
                 "pictures",
-                "points, of which there is no end",
-                "train on them as they are: cargo xtask train --data NAME",
+                "a distribution of points",
+                format!("train on it without preparing it: cargo xtask train --data {}", built_in.name()),
             )),
         };
     }
     if source.is_dir() {
         let mut notes = Vec::new();
-        let found = folder::find(source, &mut notes)?;
-        // A folder may also hold one file of all pictures.
-        if !found.files.is_empty() || !open::holds_arrays(source)? {
-            return of_folder(source, found, notes, preparation, out, progress);
+        let folder = ImageFolder::find(source, &mut notes)?;
+        // A folder may also contain one file with all images.
+        if !folder.files.is_empty() || !open::has_array_files(source)? {
+            return prepare_folder(source, folder, notes, options, out, progress);
         }
     }
-    let opened = open(source, &ReadOptions { size: preparation.size, ..ReadOptions::default() })?;
-    of_array(&opened.pictures, opened.notes, preparation, out, progress)
+    let opened = open(source, &ReadOptions { size: options.size, ..ReadOptions::default() })?;
+    prepare_array(&opened.images, opened.notes, options, out, progress)
 }
 
-fn of_folder(
-    source: &Path,
-    found: folder::ImageFolder,
-    mut notes: Vec<String>,
-    preparation: &PrepareOptions<'_>,
-    out: &Path,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<PreparedDataset, DataError> {
-    found.some(source)?;
-    let folder::ImageFolder { files, labels, mut classes, others } = found;
-    let mut labels: Vec<Option<u8>> = labels.into_iter().map(Some).collect();
-    if let Some(path) = preparation.labels {
-        let told = labels::read(path, preparation.label_column, source, &files)?;
-        if told.spare > 0 {
-            notes.push(format!("{} rows of {} are of no file here", grouped(told.spare), path.display()));
-        }
-        (labels, classes) = (told.of_files, told.classes);
+/// How many images of a folder were changed while they were decoded.
+#[derive(Default)]
+struct Changes {
+    resized: usize,
+    enlarged: usize,
+    transparent: usize,
+}
+
+impl Changes {
+    fn add(&mut self, image: &DecodedImage, (width, height): (usize, usize)) {
+        self.resized += usize::from(image.original != (width, height));
+        self.enlarged += usize::from(image.original.0 < width || image.original.1 < height);
+        self.transparent += usize::from(image.transparent);
     }
-    let mut progress = |done: usize| progress(done, files.len());
-    let (width, height) = folder::size(&files, preparation.size);
-    let mut writer = PackedWriter::create(out, (width, height))?;
-    let mut tally = ClassCounts::new(&classes);
-    let table = preparation.labels;
-    let mut rows: Vec<FileOutcome> = others
-        .iter()
-        .filter(|other| table != Some(other))
-        .map(|other| FileOutcome::skipped(name(other), 0, other_kind(other)))
-        .collect();
-    let (mut kept, mut transparent, mut enlarged, mut resized) = (Vec::<usize>::new(), 0, 0, 0);
-    let read = |path: &Path| folder::decode(path, width, height, preparation.most_pixels);
-    folder::in_order(&files, read, |i, decoded| {
-        progress(i + 1);
-        let file = name(&files[i]);
-        rows.push(match (decoded, labels[i]) {
-            (Err(why), _) => FileOutcome::skipped(file, 0, why),
+
+    fn notes(&self, (width, height): (usize, usize)) -> impl Iterator<Item = String> {
+        let all = [
+            (self.resized, format!("cropped to the center where needed and resized to {width}x{height}")),
+            (self.enlarged, format!("smaller than {width}x{height} and therefore blurred: use a smaller --size")),
+            (self.transparent, "with transparent parts, now white".to_owned()),
+        ];
+        all.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} pictures {what}", grouped(n)))
+    }
+}
+
+fn prepare_folder(
+    source: &Path,
+    folder: ImageFolder,
+    mut notes: Vec<String>,
+    options: &PrepareOptions<'_>,
+    out: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<PreparedDataset, DataError> {
+    folder.require_files(source)?;
+    let size = folder.size(options.size);
+    let ImageFolder { files, labels, mut classes, others } = folder;
+    let mut labels: Vec<Option<u8>> = labels.into_iter().map(Some).collect();
+    if let Some(path) = options.labels {
+        let table = labels::read(path, options.label_column, source, &files)?;
+        if table.unmatched_rows > 0 {
+            notes.push(format!("{} rows of {} match no file", grouped(table.unmatched_rows), path.display()));
+        }
+        (labels, classes) = (table.of_files, table.classes);
+    }
+    let mut packing = Packing::create(out, size, &classes)?;
+    packing.files.extend(
+        others.iter().filter(|other| options.labels != Some(other)).map(|other| FileOutcome::not_an_image(other)),
+    );
+    let (mut kept, mut changes) = (Vec::<usize>::new(), Changes::default());
+    let read = |path: &Path| decode(path, size.0, size.1, options.max_pixels);
+    in_order(&files, read, |i, decoded| {
+        progress(i + 1, files.len());
+        let file = files[i].display().to_string();
+        let outcome = match (decoded, labels[i]) {
+            (Err(reason), _) => FileOutcome::skipped(file, 0, reason),
             (Ok(_), None) => FileOutcome::skipped(file, 1, "no row in the table of labels"),
-            (Ok(decoded), Some(label)) => match writer.add(&decoded.bytes, label)? {
-                Err(first) => {
+            (Ok(image), Some(label)) => match packing.add(&image.bytes, label)? {
+                Added::CopyOf(first) => {
                     FileOutcome::skipped(file, 1, format!("the same picture as {}", files[kept[first]].display()))
                 }
-                Ok(()) => {
+                Added::New => {
                     kept.push(i);
-                    tally.add(label);
-                    transparent += usize::from(decoded.transparent);
-                    resized += usize::from(decoded.original != (width, height));
-                    enlarged += usize::from(decoded.original.0 < width || decoded.original.1 < height);
-                    FileOutcome { file, found: 1, kept: 1, why: String::new() }
+                    changes.add(&image, size);
+                    FileOutcome::kept(file)
                 }
             },
-        });
+        };
+        packing.files.push(outcome);
         Ok(())
     })?;
-    for (n, what) in [
-        (resized, format!("cropped to the center where needed and resized to {width}x{height}")),
-        (enlarged, format!("smaller than {width}x{height}, and blurred by that: a smaller --size would suit them")),
-        (transparent, "with transparent parts laid on white".to_owned()),
-    ] {
-        if n > 0 {
-            notes.push(format!("{} pictures {what}", grouped(n)));
-        }
-    }
-    finish(source, writer, (width, height), tally, rows, notes)
+    notes.extend(changes.notes(size));
+    packing.finish(source, notes)
 }
 
-fn of_array(
-    pictures: &ImageDataset,
+fn prepare_array(
+    images: &ImageDataset,
     mut notes: Vec<String>,
-    preparation: &PrepareOptions<'_>,
+    options: &PrepareOptions<'_>,
     out: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut Progress<'_>,
 ) -> Result<PreparedDataset, DataError> {
-    let pictures = match preparation.size {
-        Some((width, height)) => pictures.resized(width, height)?,
-        None => pictures.clone(),
+    let images = match options.size {
+        Some((width, height)) => images.resized(width, height)?,
+        None => images.clone(),
     };
-    let count = pictures.count();
-    let (mut labels, mut classes) = (pictures.labels().map(<[u8]>::to_vec), pictures.label_names().to_vec());
-    if let Some(path) = preparation.labels {
-        let numbers: Vec<PathBuf> = (0..count).map(|i| PathBuf::from(i.to_string())).collect();
-        let told = labels::read(path, preparation.label_column, Path::new(""), &numbers)?;
-        if let Some(i) = told.of_files.iter().position(Option::is_none) {
+    let count = images.count();
+    let (mut labels, mut classes) = (images.labels().map(<[u8]>::to_vec), images.label_names().to_vec());
+    if let Some(path) = options.labels {
+        let indices: Vec<PathBuf> = (0..count).map(|i| PathBuf::from(i.to_string())).collect();
+        let table = labels::read(path, options.label_column, Path::new(""), &indices)?;
+        if let Some(i) = table.of_files.iter().position(Option::is_none) {
             let (expected, remedy) = ("a row for every picture, by its number from 0", "complete the table");
             return Err(DataError::new(path.display().to_string(), expected, format!("none for picture {i}"), remedy));
         }
-        (labels, classes) = (Some(told.of_files.into_iter().flatten().collect()), told.classes);
+        (labels, classes) = (Some(table.of_files.into_iter().flatten().collect()), table.classes);
     }
-    let size = (pictures.width(), pictures.height());
-    let mut writer = PackedWriter::create(out, size)?;
-    let mut tally = ClassCounts::new(&classes);
-    let (mut kept, mut rows) = (Vec::new(), Vec::new());
+    let mut packing = Packing::create(out, (images.width(), images.height()), &classes)?;
+    let mut kept = Vec::new();
     for i in 0..count {
-        let (bytes, label) = (pictures.bytes(i), labels.as_ref().map_or(0, |l| l[i]));
-        let rgb = if pictures.channels() == 1 { bytes.iter().flat_map(|&v| [v; 3]).collect() } else { bytes.to_vec() };
-        rows.push(match writer.add(&rgb, label)? {
-            Err(first) => FileOutcome::skipped(i.to_string(), 1, format!("the same picture as number {}", kept[first])),
-            Ok(()) => {
-                kept.push(i);
-                tally.add(label);
-                FileOutcome { file: i.to_string(), found: 1, kept: 1, why: String::new() }
+        let (bytes, label) = (images.bytes(i), labels.as_ref().map_or(0, |l| l[i]));
+        let rgb = if images.channels() == 1 { bytes.iter().flat_map(|&v| [v; 3]).collect() } else { bytes.to_vec() };
+        let outcome = match packing.add(&rgb, label)? {
+            Added::CopyOf(first) => {
+                FileOutcome::skipped(i.to_string(), 1, format!("the same picture as number {}", kept[first]))
             }
-        });
+            Added::New => {
+                kept.push(i);
+                FileOutcome::kept(i.to_string())
+            }
+        };
+        packing.files.push(outcome);
         progress(i + 1, count);
     }
     notes.dedup();
-    finish(Path::new(pictures.name()), writer, size, tally, rows, notes)
+    packing.finish(Path::new(images.name()), notes)
 }
 
-/// Pictures of each class.
-pub(crate) struct ClassCounts(Vec<(String, usize)>);
+/// A packed file that is being written, and the outcomes so far.
+pub(crate) struct Packing {
+    writer: PackedWriter,
+    size: (usize, usize),
+    /// Each class with its number of images.
+    classes: Vec<(String, usize)>,
+    pub(crate) files: Vec<FileOutcome>,
+}
 
-impl ClassCounts {
-    pub(crate) fn new(classes: &[String]) -> Self {
-        Self(classes.iter().map(|name| (name.clone(), 0)).collect())
+impl Packing {
+    /// Starts the packed file `out` of images of `size`, width and height.
+    pub(crate) fn create(out: &Path, size: (usize, usize), classes: &[String]) -> Result<Self, DataError> {
+        let classes = classes.iter().map(|name| (name.clone(), 0)).collect();
+        Ok(Self { writer: PackedWriter::create(out, size)?, size, classes, files: Vec::new() })
     }
 
-    pub(crate) fn add(&mut self, label: u8) {
-        if let Some(class) = self.0.get_mut(usize::from(label)) {
+    /// Adds an image, RGB bytes, unless an equal one is there already.
+    pub(crate) fn add(&mut self, rgb: &[u8], label: u8) -> Result<Added, DataError> {
+        let added = self.writer.add(rgb, label)?;
+        if let (Added::New, Some(class)) = (added, self.classes.get_mut(usize::from(label))) {
             class.1 += 1;
         }
+        Ok(added)
     }
-}
 
-/// Closes the file, unless there is too little in it to train on.
-pub(crate) fn finish(
-    source: &Path,
-    writer: PackedWriter,
-    (width, height): (usize, usize),
-    ClassCounts(classes): ClassCounts,
-    rows: Vec<FileOutcome>,
-    mut notes: Vec<String>,
-) -> Result<PreparedDataset, DataError> {
-    let count = writer.count();
-    if count < 2 {
-        let skipped = rows.iter().find(|row| !row.why.is_empty());
-        let why = skipped.map_or(String::new(), |row| format!("; {}: {}", row.file, row.why));
-        let found = format!("{count} of {} files{why}", grouped(rows.len()));
-        let expected = "at least 2 different pictures, one to train on and one to hold out";
-        return Err(DataError::new(source.display().to_string(), expected, found, "add pictures, or get these again"));
-    }
-    if let Some((empty, _)) = classes.iter().find(|(_, n)| *n == 0) {
-        notes.push(format!("class {empty} has no picture left"));
-    }
-    let names: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
-    let channels = writer.finish(&names)?;
-    if channels == 1 {
-        notes.push("all pictures are gray: one channel".into());
-    }
-    Ok(PreparedDataset { count, shape: [height, width, channels], classes, rows, notes })
-}
-
-pub(crate) fn name(path: &Path) -> String {
-    path.display().to_string()
-}
-
-/// Why something in a folder is no picture.
-pub(crate) fn other_kind(path: &Path) -> &'static str {
-    if path.is_dir() {
-        "a folder beside pictures or too deep: pictures lie in the folder, or in folders that are its classes"
-    } else {
-        "not called .png, .jpg or .jpeg: convert it, if it is a picture"
+    /// Completes the file, or refuses and removes it if it has fewer than two images.
+    pub(crate) fn finish(self, source: &Path, mut notes: Vec<String>) -> Result<PreparedDataset, DataError> {
+        let Self { writer, size: (width, height), classes, files } = self;
+        let count = writer.count();
+        if count < 2 {
+            let skipped = files.iter().find(|file| !file.reason.is_empty());
+            let reason = skipped.map_or(String::new(), |f| format!("; {}: {}", f.file, f.reason));
+            let found = format!("{count} of {} files{reason}", grouped(files.len()));
+            let expected = "at least 2 different pictures, one to train on and one to hold out";
+            let remedy = "add pictures, or get these again";
+            return Err(DataError::new(source.display().to_string(), expected, found, remedy));
+        }
+        if let Some((empty, _)) = classes.iter().find(|(_, n)| *n == 0) {
+            notes.push(format!("class {empty} has no pictures left"));
+        }
+        let names: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
+        let channels = writer.finish(&names)?;
+        if channels == 1 {
+            notes.push("all pictures are gray: one channel".into());
+        }
+        Ok(PreparedDataset { count, shape: [height, width, channels], classes, files, notes })
     }
 }
 

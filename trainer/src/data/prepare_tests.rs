@@ -1,4 +1,4 @@
-//! What preparing promises: every file is accounted for, and training goes on as it would from the folder itself.
+//! Tests of preparing images: every file is accounted for, and training equals that from the folder.
 
 use super::super::{PackedDataset, blobs};
 use super::*;
@@ -33,24 +33,24 @@ fn every_file_is_accounted_for() {
     let (photos, out) = (dir.path().join("photos"), dir.path().join("photos.pack"));
     fs::create_dir(&photos).unwrap();
     folder(&photos);
-    let mut told = Vec::new();
-    let preparation = PrepareOptions { most_pixels: 1_000_000, ..PrepareOptions::default() };
-    let prepared = prepare(&photos, &preparation, &out, &mut |done, all| told.push((done, all))).unwrap();
+    let mut calls = Vec::new();
+    let preparation = PrepareOptions { max_pixels: 1_000_000, ..PrepareOptions::default() };
+    let prepared = prepare(&photos, &preparation, &out, &mut |done, all| calls.push((done, all))).unwrap();
     assert_eq!((prepared.count, prepared.shape), (11, [16, 16, 3]));
-    assert_eq!(told, (1..=15).map(|i| (i, 15)).collect::<Vec<_>>());
+    assert_eq!(calls, (1..=15).map(|i| (i, 15)).collect::<Vec<_>>());
     let why = |file: &str| {
-        let row = prepared.rows.iter().find(|row| row.file.ends_with(file)).unwrap();
-        assert_eq!(row.kept, usize::from(row.why.is_empty()), "{row:?}");
-        row.why.clone()
+        let row = prepared.files.iter().find(|row| row.file.ends_with(file)).unwrap();
+        assert_eq!(row.kept, usize::from(row.reason.is_empty()), "{row:?}");
+        row.reason.clone()
     };
     assert_eq!(why("3.png") + &why("wide.png"), "");
     assert!(why("copy.png").contains("the same picture as") && why("copy.png").ends_with("3.png"));
     assert!(!why("broken.png").is_empty() && !why("text.jpg").is_empty());
-    assert!(why("vast.png").contains("1200x900 are 2 megapixels, more than 1 that are decoded"), "{}", why("vast.png"));
+    assert!(why("vast.png").contains("1200x900 are 2 megapixels; the limit is 1"), "{}", why("vast.png"));
     assert!(why("old.webp").contains("convert") && why("more").contains("folder"));
     assert_eq!(prepared.skipped().count(), 6);
     assert!(prepared.notes.iter().any(|n| n.contains("1 pictures smaller than 16x16")), "{:?}", prepared.notes);
-    assert_eq!(prepared.table().lines().count(), 1 + 17);
+    assert_eq!(prepared.csv().lines().count(), 1 + 17);
     let packed = PackedDataset::open(&out, RANGE, false, 0.2).unwrap();
     let (train, held_out) = packed.to_measure().unwrap();
     assert_eq!(train.count() + held_out.count(), 11);
@@ -73,7 +73,7 @@ fn classes_come_from_folders_tables_and_arrays() {
     fs::write(&table, "file,size,tail\n0.png,big,short\n1.png,small,long\n2.png,small,long\n3.png,big,long\n").unwrap();
     let by_table = run(Some(&table), Some("tail")).unwrap();
     assert_eq!(by_table.classes, [("long".into(), 3), ("short".into(), 1)]);
-    assert!(by_table.skipped().all(|row| row.file.ends_with("4.png") && row.why.contains("no row")));
+    assert!(by_table.skipped().all(|row| row.file.ends_with("4.png") && row.reason.contains("no row")));
     assert_eq!(run(Some(&table), None).unwrap().classes[0], ("big".into(), 2));
     let packed = PackedDataset::open(&out, RANGE, false, 0.2).unwrap();
     assert_eq!(packed.label_names(), ["big", "small"]);

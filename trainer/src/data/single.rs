@@ -1,37 +1,37 @@
-//! One picture from a file, brought to a wanted shape: something to search a latent for, or strokes drawn by hand.
+//! Reads a single image at a given shape: a target for projection, or strokes drawn by hand.
 
 use std::path::Path;
 
+use super::decode::{MAX_PIXELS, decode};
 use super::error::DataError;
-use super::folder::{MOST_PIXELS, decode};
 use image::imageops::{self, FilterType};
 
 /// The luma weights of Rec. 601, in 256ths.
 const LUMA: [u32; 3] = [77, 150, 29];
 
-/// Reads a PNG or JPEG as [height, width, channels]: the center in the wanted proportions, resized, gray if there is one channel.
+/// Reads a PNG or JPEG file as [height, width, channels]: cropped to the aspect ratio, resized, and converted to gray for one channel.
 ///
-/// What had to be changed is told in the second value.
+/// The second value lists these changes for the user.
 ///
 /// # Errors
-/// When the file is no readable picture.
+/// When the file is not a readable image.
 pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<u8>, Vec<String>), DataError> {
-    let decoded = decode(path, width, height, MOST_PIXELS).map_err(|why| unreadable(path, why))?;
+    let decoded = decode(path, width, height, MAX_PIXELS).map_err(|why| unreadable(path, why))?;
     let mut notes = Vec::new();
     let (w, h) = decoded.original;
     if (w, h) != (width, height) {
-        let cropped = if w * height == width * h { "" } else { ", its center cropped to the proportions" };
-        notes.push(format!("{}: {w}x{h} brought to {width}x{height}{cropped}", path.display()));
+        let cropped = if w * height == width * h { "" } else { ", after its center was cropped to that aspect ratio" };
+        notes.push(format!("{}: {w}x{h} resized to {width}x{height}{cropped}", path.display()));
     }
     if decoded.transparent {
-        notes.push(format!("{}: transparent parts laid on white", path.display()));
+        notes.push(format!("{}: transparent parts became white", path.display()));
     }
     if channels == 3 {
         return Ok((decoded.bytes, notes));
     }
     let pixels = decoded.bytes.as_chunks::<3>().0;
     if pixels.iter().any(|[r, g, b]| r != g || g != b) {
-        notes.push(format!("{}: colors made gray, as the generator's pictures are", path.display()));
+        notes.push(format!("{}: converted to gray, because the generator draws gray pictures", path.display()));
     }
     let luma = |pixel: &[u8; 3]| {
         ((pixel.iter().zip(LUMA).map(|(&v, weight)| u32::from(v) * weight).sum::<u32>() + 128) >> 8) as u8
@@ -39,10 +39,10 @@ pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Ve
     Ok((pixels.iter().map(luma).collect(), notes))
 }
 
-/// Reads strokes on nothing, RGBA bytes of the wanted size: a picture with transparent parts, of the right proportions.
+/// Reads strokes on a transparent background as RGBA bytes of the given size.
 ///
 /// # Errors
-/// When the file is no readable picture, has other proportions, or has nothing transparent: strokes are what is opaque.
+/// When the file is not a readable image, has another aspect ratio, or is opaque everywhere (the opaque parts are the strokes).
 pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, DataError> {
     let opened = image::ImageReader::open(path).and_then(|r| r.with_guessed_format()).map_err(|e| e.to_string());
     let picture = opened.and_then(|r| r.decode().map_err(|e| e.to_string())).map_err(|why| unreadable(path, why))?;
@@ -53,28 +53,28 @@ pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, Data
     };
     if w * height != width * h {
         return refused(
-            format!("the proportions of {width}x{height}"),
+            format!("the aspect ratio of {width}x{height}"),
             format!("{w}x{h}"),
             "draw on a transparent picture of the generator's size, or a multiple of it",
         );
     }
     if rgba.pixels().all(|p| p.0[3] == 255) {
         return refused(
-            "strokes on a transparent ground".to_owned(),
-            "a picture that is opaque all over".to_owned(),
+            "strokes on a transparent background".to_owned(),
+            "a picture that is opaque everywhere".to_owned(),
             "save the strokes alone; `project` takes whole pictures",
         );
     }
     if (w, h) == (width, height) {
         return Ok(rgba.into_raw());
     }
-    // Colors weighed by their opacity, or transparent black would darken every edge of a stroke.
-    let mut weighed = image::Rgba32FImage::new(w as u32, h as u32);
-    for (to, from) in weighed.pixels_mut().zip(rgba.pixels()) {
+    // Colors are weighted by opacity; otherwise transparent black would darken the edges of strokes.
+    let mut weighted = image::Rgba32FImage::new(w as u32, h as u32);
+    for (to, from) in weighted.pixels_mut().zip(rgba.pixels()) {
         let [r, g, b, alpha] = from.0.map(|v| f32::from(v) / 255.0);
         to.0 = [r * alpha, g * alpha, b * alpha, alpha];
     }
-    let small = imageops::resize(&weighed, width as u32, height as u32, FilterType::Triangle);
+    let small = imageops::resize(&weighted, width as u32, height as u32, FilterType::Triangle);
     let bytes = small.pixels().flat_map(|p| {
         let [r, g, b, alpha] = p.0;
         let color = |v: f32| if alpha > 0.0 { v / alpha } else { 0.0 };
@@ -99,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_other_sizes_and_depths_are_brought_to_shape_and_told_of() {
+    fn pictures_of_other_sizes_and_depths_are_converted_and_reported() {
         let path = saved("color", &RgbaImage::from_pixel(30, 20, Rgba([255, 0, 0, 255])));
         let (bytes, notes) = picture(&path, [8, 8, 1]).unwrap();
         assert_eq!(bytes, [77; 64]);
         assert!(
-            notes[0].contains("30x20 brought to 8x8, its center cropped") && notes[1].contains("gray"),
+            notes[0].contains("30x20 resized to 8x8, after its center was cropped") && notes[1].contains("gray"),
             "{notes:?}"
         );
         assert_eq!(picture(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn any_depth_and_any_proportions_become_the_wanted_ones() {
+    fn any_depth_and_aspect_ratio_is_converted() {
         let wanted = [8, 8, 3];
         let deep = image::ImageBuffer::<image::Rgb<u16>, _>::from_pixel(9, 4, image::Rgb([65_535, 32_896, 0]));
         let thin = image::ImageBuffer::<image::LumaA<u8>, _>::from_pixel(1, 3000, image::LumaA([0, 0]));
@@ -127,9 +127,9 @@ mod tests {
             picture.save(&path).unwrap();
             let (bytes, notes) = super::picture(&path, wanted).unwrap();
             assert_eq!((bytes.len(), &bytes[..3]), (192, &first[..]));
-            assert!(notes[0].contains("brought to 8x8"), "{notes:?}");
+            assert!(notes[0].contains("resized to 8x8"), "{notes:?}");
         }
-        // The head of a picture of 40,000 x 40,000: nothing of it is decoded.
+        // The header of a picture of 40,000 x 40,000 is refused before decoding.
         let mut vast = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x9c\x40\0\0\x9c\x40\x08\x02\0\0\0".to_vec();
         let mut crc = flate2::Crc::new();
         crc.update(&vast[12..]);
@@ -149,10 +149,10 @@ mod tests {
         let small = strokes(&path, 8, 4).unwrap();
         assert_eq!(small[..4], [0, 200, 0, 255]);
         assert_eq!(small[7 * 4..8 * 4], [0, 0, 0, 0]);
-        assert!(strokes(&path, 8, 8).unwrap_err().to_string().contains("proportions of 8x8"));
+        assert!(strokes(&path, 8, 8).unwrap_err().to_string().contains("aspect ratio of 8x8"));
         std::fs::remove_file(&path).unwrap();
         let path = saved("opaque", &RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 255])));
-        assert!(strokes(&path, 8, 8).unwrap_err().to_string().contains("opaque all over"));
+        assert!(strokes(&path, 8, 8).unwrap_err().to_string().contains("opaque everywhere"));
         std::fs::remove_file(&path).unwrap();
     }
 }

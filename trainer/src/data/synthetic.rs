@@ -1,15 +1,15 @@
-//! Made-up pictures of any size, for tests and for trying a recipe without data.
+//! Synthetic images of any size, for tests and for trying a recipe without data.
 
 use super::ImageDataset;
 use crate::philox::Key;
 
-/// The classes of [`blobs`] in color; gray sets have one class, light.
+/// The classes of [`blobs`] in color. Gray sets have the single class "light".
 const COLORS: [(&str, [f32; 3]); 3] =
     [("red", [230.0, 70.0, 60.0]), ("green", [70.0, 190.0, 90.0]), ("blue", [70.0, 110.0, 240.0])];
 
-/// Draws `count` pictures (at least one) of a soft disc on a dark ground: place and radius vary, the class is its color.
+/// Draws `count` images (at least one) of a soft disc on a dark background. Position and radius are random; the color is the class.
 ///
-/// Sides are at least one pixel; `channels` 1 gives gray pictures, anything else three channels.
+/// Sides are at least one pixel. `channels` is 1 for gray images; any other value gives three channels.
 pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u64) -> ImageDataset {
     let (width, height) = (width.max(1), height.max(1));
     let channels = if channels == 1 { 1 } else { 3 };

@@ -57,7 +57,7 @@ pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
     } else if path.exists() {
         let options = ReadOptions { size, flip: wanted.flip, range, ..ReadOptions::default() };
         let opened = data::open(&wanted.source, &options)?;
-        (AnyDataset::Images(opened.pictures), opened.notes)
+        (AnyDataset::Images(opened.images), opened.notes)
     } else {
         return Err(DataError::new(
             format!("`{}`, for recipe {}", wanted.source, recipe.name),

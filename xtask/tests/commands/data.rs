@@ -28,7 +28,7 @@ fn prepared_pictures_train_and_every_file_is_told_of() {
     let output = xtask(&["data", "prepare", &folder, "--size", "16x16", "--out", &pack]);
     let told = text(&output.stderr);
     assert!(output.status.success(), "{told}");
-    for part in ["copy.png: the same picture as", "cut.png: ", "notes.txt: not called", "resized to 16x16"] {
+    for part in ["copy.png: the same picture as", "cut.png: ", "notes.txt: its extension is not", "resized to 16x16"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     let report = fs::read_to_string(Path::new(&pack).with_extension("report.csv")).unwrap();
@@ -55,7 +55,7 @@ fn faces_of_photographs_are_cut_out_and_shown() {
         fs::copy(photographs.join(name), Path::new(&folder).join(name)).unwrap();
     }
     // One face is too little to train on, and what was missing is told.
-    refused(&["data", "faces", &folder, "--out", &pack], 2, "cat.jpg: no face seen");
+    refused(&["data", "faces", &folder, "--out", &pack], 2, "cat.jpg: no face found");
     refused(&["data", "faces", &folder, "--margin", "0.2", "--out", &pack], 2, "--margin 0.2");
     refused(&["data", "faces", &folder, "--sure", "0", "--out", &pack], 2, "--sure 0");
     // A copy with other pixels: the smallest size that the detector takes a face of.

@@ -49,7 +49,7 @@ fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
     refused(&["edit", &run, "--strokes", &shown, "--out", &both], 2, "proportions");
     refused(&["edit", &run, "--out", &both], 2, "nothing is wished for");
     well(&["edit", &run, "--seed", "5", "--template", &strokes]);
-    refused(&["edit", &run, "--strokes", &strokes, "--out", &both], 2, "opaque all over");
+    refused(&["edit", &run, "--strokes", &strokes, "--out", &both], 2, "opaque everywhere");
     fs::write(&strokes, half_white(28)).unwrap();
     let told = text(&well(&["edit", &run, "--seed", "5", "--strokes", &strokes, "--out", &both]).stdout);
     assert!(told.contains("under the strokes"), "{told}");
@@ -61,7 +61,9 @@ fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
     // A wish that cannot be met, of another size, depth and proportion: it is brought to shape, and that it is not met is told.
     fs::write(&png, stripes(90, 40)).unwrap();
     let told = text(&well(&["project", &run, "--picture", &png, "--restarts", "2", "--steps", "20"]).stderr);
-    for part in ["90x40 brought to 28x28, its center cropped", "colors made gray", "not near", "more --restarts"] {
+    for part in
+        ["90x40 resized to 28x28, after its center was cropped", "converted to gray", "not near", "more --restarts"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
     fs::write(&png, &stripes(90, 40)[..200]).unwrap();
