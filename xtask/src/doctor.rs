@@ -1,38 +1,39 @@
-//! `doctor`: what is installed, what is missing, what each is for and how to get it.
+//! `doctor`: lists the programs that the project uses, whether they are installed, and how to get them.
 
 use crate::console;
 use crate::failure::Failure;
+use crate::process;
 use crate::sim;
 use crate::table::Table;
-use crate::toolchain::{self, OLDEST_MINOR, Way};
+use crate::toolchain::{self, OLDEST_MINOR, Toolchain};
 use clap::Args as ClapArgs;
 use std::path::Path;
 
-/// Say what is installed, what is missing, what each is for and how to get it.
+/// List the programs that the project uses, whether they are installed, and how to get them.
 ///
-/// Fails only when something is missing that training, export and simulation need: a recent Rust and a C linker. Python, a graphics
-/// card and development packages are needed for nothing.
+/// Fails only if something is missing that training, export and simulation need: a recent Rust and a C linker. Nothing needs Python, a
+/// graphics card or development packages.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   cargo xtask doctor")]
 pub(crate) struct Args {}
 
-/// One line of the report.
-struct Finding {
-    what: &'static str,
-    /// What was found; `None` when it is missing.
+/// A program or another requirement.
+struct Requirement {
+    name: &'static str,
+    /// Its version or place; `None` if it is missing.
     found: Option<String>,
     purpose: &'static str,
     /// How to get it.
     remedy: String,
-    /// Whether the main job needs it.
+    /// Whether training, export and simulation need it.
     required: bool,
 }
 
-impl Finding {
-    fn program(what: &'static str, words: &[&str], purpose: &'static str, remedy: &str) -> Self {
-        let found = toolchain::which(what).map(|path| toolchain::says(&path, words).unwrap_or_default());
-        Self { what, found, purpose, remedy: remedy.to_owned(), required: false }
+impl Requirement {
+    fn program(name: &'static str, words: &[&str], purpose: &'static str, remedy: &str) -> Self {
+        let found = process::which(name).map(|path| process::first_line(&path, words).unwrap_or_default());
+        Self { name, found, purpose, remedy: remedy.to_owned(), required: false }
     }
 
     fn needed(self) -> Self {
@@ -42,28 +43,30 @@ impl Finding {
 
 /// Runs the command.
 pub(crate) fn run(_: Args) -> Result<(), Failure> {
-    let findings: Vec<Finding> = [host(), checks(), devices(), screens()].into_iter().flatten().collect();
-    let mut table = Table::new(&["", "what", "needed for", "found, or how to get it"]);
+    let findings: Vec<Requirement> = [host(), checks(), devices(), screens()].into_iter().flatten().collect();
+    let mut table = Table::new(&["", "program", "needed for", "found, or how to get it"]);
     for f in &findings {
         let (mark, words) = match &f.found {
             Some(found) => ("ok", found.clone()),
             None if f.required => ("MISSING", f.remedy.clone()),
             None => ("-", f.remedy.clone()),
         };
-        table.row([mark.into(), f.what.into(), f.purpose.into(), words]);
+        table.row([mark.into(), f.name.into(), f.purpose.into(), words]);
     }
     console::print(&table.lines())?;
-    let missing: Vec<&str> = findings.iter().filter(|f| f.required && f.found.is_none()).map(|f| f.what).collect();
+    let missing: Vec<&str> = findings.iter().filter(|f| f.required && f.found.is_none()).map(|f| f.name).collect();
     if !missing.is_empty() {
         return Err(Failure::failed(format!("training, export and simulation need: {}", missing.join(", "))));
     }
-    console::print("\nAll that training, export and simulation need is here: `cargo xtask demo` will run.\n")
+    console::print(
+        "\nEverything that training, export and simulation need is installed: `cargo xtask demo` will run.\n",
+    )
 }
 
-fn host() -> Vec<Finding> {
-    let version = toolchain::says(Path::new("rustc"), &["--version"]);
-    let rustc = Finding {
-        what: "rustc",
+fn host() -> Vec<Requirement> {
+    let version = process::first_line(Path::new("rustc"), &["--version"]);
+    let rustc = Requirement {
+        name: "rustc",
         found: version.filter(|v| toolchain::minor_version(v).is_some_and(|minor| minor >= OLDEST_MINOR)),
         purpose: "everything",
         remedy: format!("Rust 1.{OLDEST_MINOR} or later: https://rustup.rs, or rustup update"),
@@ -72,31 +75,32 @@ fn host() -> Vec<Finding> {
     let cores = std::thread::available_parallelism().map(|n| format!("{n} cores")).ok();
     vec![
         rustc,
-        Finding::program("cargo", &["--version"], "everything", "https://rustup.rs").needed(),
-        Finding::program("cc", &["--version"], "linking", "a C compiler, as in apt-get install gcc libc6-dev").needed(),
-        Finding { what: "processor", found: cores, purpose: "training", remedy: String::new(), required: false },
+        Requirement::program("cargo", &["--version"], "everything", "https://rustup.rs").needed(),
+        Requirement::program("cc", &["--version"], "linking", "a C compiler, as in apt-get install gcc libc6-dev")
+            .needed(),
+        Requirement { name: "processor", found: cores, purpose: "training", remedy: String::new(), required: false },
     ]
 }
 
-fn checks() -> Vec<Finding> {
-    let program = Finding::program;
+fn checks() -> Vec<Requirement> {
+    let program = Requirement::program;
     vec![
         program("cargo-clippy", &["--version"], "cargo xtask test", "rustup component add clippy"),
         program("cargo-fmt", &["--version"], "cargo xtask test", "rustup component add rustfmt"),
     ]
 }
 
-fn devices() -> Vec<Finding> {
-    let target = |what: &'static str, purpose| Finding {
-        what,
-        found: Way::present(what).map(|way| way.describe().to_owned()),
+fn devices() -> Vec<Requirement> {
+    let target = |name: &'static str, purpose| Requirement {
+        name,
+        found: Toolchain::present(name).map(|toolchain| toolchain.describe().to_owned()),
         purpose,
-        remedy: format!("rustup target add {what}; cargo xtask test sets it up where it can"),
+        remedy: format!("rustup target add {name}; cargo xtask test sets it up where it can"),
         required: false,
     };
-    let qemu = |what, package: &str| {
-        Finding::program(
-            what,
+    let qemu = |name, package: &str| {
+        Requirement::program(
+            name,
             &["--version"],
             "emulated boards",
             &format!("apt-get install --no-install-recommends {package}"),
@@ -110,29 +114,29 @@ fn devices() -> Vec<Finding> {
         target("riscv32imac-unknown-none-elf", "RISC-V"),
         qemu("qemu-system-arm", "qemu-system-arm"),
         qemu("qemu-system-riscv32", "qemu-system-misc"),
-        // An X server has no option that tells its version and ends.
-        Finding {
-            what: "Xvfb",
-            found: toolchain::which("Xvfb").map(|file| file.display().to_string()),
+        // Xvfb has no option that prints its version and exits.
+        Requirement {
+            name: "Xvfb",
+            found: process::which("Xvfb").map(|file| file.display().to_string()),
             purpose: "tests of windows",
             remedy: "apt-get install --no-install-recommends xvfb xdotool".to_owned(),
             required: false,
         },
-        Finding::program(
+        Requirement::program(
             "probe-rs",
             &["--version"],
             "writing to boards",
             "https://probe.rs; Pico boards also take --uf2",
         ),
-        Finding::program("openocd", &["--version"], "writing to the lm3s6965evb", "apt-get install openocd"),
+        Requirement::program("openocd", &["--version"], "writing to the lm3s6965evb", "apt-get install openocd"),
     ]
 }
 
-fn screens() -> Vec<Finding> {
+fn screens() -> Vec<Requirement> {
     let found = sim::has_display().then(|| match std::env::var("DISPLAY") {
         Ok(name) if !name.is_empty() => format!("DISPLAY={name}"),
         _ => "the desktop".to_owned(),
     });
     let remedy = "set DISPLAY; without one, sim draws in the terminal or writes --png and --gif".to_owned();
-    vec![Finding { what: "display", found, purpose: "sim --window", remedy, required: false }]
+    vec![Requirement { name: "display", found, purpose: "sim --window", remedy, required: false }]
 }

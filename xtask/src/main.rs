@@ -2,23 +2,24 @@
 #![forbid(unsafe_code)]
 
 mod bench;
-mod boards;
 mod builtin;
 mod console;
 mod data;
 mod demo;
 mod doctor;
 mod emulate;
-mod estimate;
 mod eval;
 mod export;
 mod exporting;
 mod failure;
+mod firmware;
 mod flash;
 mod inspect;
 mod judge;
 mod lab;
 mod latent;
+mod model_file;
+mod process;
 mod profile;
 mod sim;
 mod size;

@@ -1,13 +1,12 @@
 //! `sim`: a model on an emulated device, in a window, in the terminal or as a file.
 
-use crate::boards;
 use crate::builtin;
 use crate::console;
-use crate::estimate;
 use crate::failure::Failure;
+use crate::model_file;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_sim::Kept;
-use ganlet_sim::host::{self, Device, Graphics, ModelFile, Script, SimError, Simulator};
+use ganlet_sim::host::{self, Device, Graphics, Instructions, ModelFile, Script, SimError, Simulator};
 use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -80,9 +79,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         SimError::TooLarge(_) => Failure::failed(format!("{}: {e}", path.display())),
         _ => Failure::file(path, e),
     })?;
-    let instructions = estimate::instructions(simulator.model(), device.chip.core);
+    let instructions = Instructions::estimate(simulator.model(), device.chip.core);
     let kept = match &args.latents {
-        Some(path) => boards::latents(path, simulator.model())?,
+        Some(path) => model_file::latent_bytes(path, simulator.model())?,
         None => Vec::new(),
     };
     let simulator = match args.latents {

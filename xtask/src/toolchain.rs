@@ -1,28 +1,28 @@
-//! Which compiler builds for a microcontroller on this machine, and how to get one where there is none.
+//! Which compiler builds for a microcontroller on this machine, and how to get one if none does.
 //!
-//! In this order: the target is installed; rustup adds it; the compiler has the library's sources and builds `core` from them;
-//! Debian's compiler does, installed by apt where that needs no questions. Else the remedy is told.
+//! Tried in this order: the target is installed; rustup adds it; the compiler has the sources of `core` and builds it; Debian's
+//! compiler builds it, installed by apt-get if that needs no questions. If all of this fails, the error says how to install one.
 
+use crate::process::{first_line, install, succeeds_within, which};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Debian's compiler with the sources of its library, kept recent for its browsers.
+/// Debian packages of a recent compiler with the sources of its library, which Debian keeps for its browsers.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 /// Where that package puts the compiler.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 /// The oldest minor version of Rust 1 that builds the project.
 pub(crate) const OLDEST_MINOR: u32 = 90;
-/// A network that answers nothing shall not hold up the tests for longer.
-const RUSTUP_PATIENCE: Duration = Duration::from_secs(180);
-const APT_PATIENCE: Duration = Duration::from_secs(600);
+/// Time limit for rustup, in case the network does not answer.
+const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
-/// A way to build for a target.
+/// A compiler for a target, and where it has the library `core` from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Toolchain {
     /// The compiler in use has the target's library.
     Installed,
     /// The compiler in use has the sources of `core`.
@@ -31,15 +31,15 @@ pub(crate) enum Way {
     Debian,
 }
 
-/// No way was found; what the user can do.
+/// No compiler was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Missing {
-    /// What to install, and why that was not done here.
+    /// What to install, and why that could not be done automatically.
     pub(crate) remedy: String,
 }
 
-impl Way {
-    /// The way that needs no installation, if there is one.
+impl Toolchain {
+    /// Returns the compiler for `target` that is installed already.
     pub(crate) fn present(target: &str) -> Option<Self> {
         let sysroot = sysroot(Path::new("rustc"));
         if sysroot.as_deref().is_some_and(|root| has_target(root, target)) {
@@ -51,21 +51,28 @@ impl Way {
         }
     }
 
-    /// The way that is present, or that can be installed without asking anybody; `told` hears what is being installed.
-    pub(crate) fn find(target: &str, told: impl Fn(&str)) -> Result<Self, Missing> {
-        // An installed target builds soonest, the other ways build `core` first.
+    /// Returns the compiler that is installed already, else the result of [`Self::find`]; an error is a sentence for the user.
+    pub(crate) fn require(target: &str, report: &dyn Fn(&str)) -> Result<Self, String> {
+        Self::present(target)
+            .map_or_else(|| Self::find(target, report), Ok)
+            .map_err(|missing| format!("no compiler for {target}: {}", missing.remedy))
+    }
+
+    /// Returns the compiler that is installed, or installs one if that needs no questions; `report` receives what is installed.
+    pub(crate) fn find(target: &str, report: &dyn Fn(&str)) -> Result<Self, Missing> {
+        // An installed target is the fastest; the other toolchains build `core` first.
         match Self::present(target) {
             Some(Self::Installed) => return Ok(Self::Installed),
             present => {
-                if add_with_rustup(target, &told) {
+                if add_with_rustup(target, report) {
                     return Ok(Self::Installed);
                 }
-                if let Some(way) = present {
-                    return Ok(way);
+                if let Some(toolchain) = present {
+                    return Ok(toolchain);
                 }
             }
         }
-        let refused = install(&DEBIAN, &told).err();
+        let refused = install(&DEBIAN, report).err();
         if debian_is_ready() {
             return Ok(Self::Debian);
         }
@@ -78,7 +85,7 @@ impl Way {
         })
     }
 
-    /// A cargo command for `target`, still without its packages; its artifacts are kept in `target/cross`.
+    /// A cargo command for `target`, without packages yet; its artifacts go to `target/cross`.
     pub(crate) fn cargo(&self, subcommand: &str, target: &str) -> Command {
         let mut command = match self {
             Self::Installed => Command::new("cargo"),
@@ -90,7 +97,7 @@ impl Way {
             Self::Debian => {
                 let mut command = Command::new(DEBIAN_CARGO);
                 command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").env("PATH", path_with_linker());
-                // The proxies of rustup leave these behind for their own compiler.
+                // The proxies of rustup set these for their own compiler.
                 for name in ["CARGO", "LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "RUSTC_WRAPPER"] {
                     command.env_remove(name);
                 }
@@ -104,19 +111,29 @@ impl Way {
         command
     }
 
-    /// The compiler's name and version, such as `rustc 1.95.0`.
+    /// Name and version of the compiler, such as `rustc 1.95.0`.
     pub(crate) fn compiler(&self) -> String {
         let rustc = if *self == Self::Debian { DEBIAN_RUSTC } else { "rustc" };
-        let line = says(Path::new(rustc), &["--version"]).unwrap_or_default();
+        let line = first_line(Path::new(rustc), &["--version"]).unwrap_or_default();
         line.split(' ').take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// The flag that names a linker to the compiler, where it has none of its own: Debian's, installed if that needs no questions.
-    pub(crate) fn linker_flag(told: &impl Fn(&str)) -> Result<Option<&'static str>, Missing> {
+    /// The `RUSTFLAGS` for firmware: the processor, if the target alone leaves its instructions unused, and a linker if one is needed.
+    ///
+    /// An error is a sentence for the user.
+    pub(crate) fn firmware_flags(target: &str, cpu: Option<&str>, report: &dyn Fn(&str)) -> Result<String, String> {
+        let linker = Self::linker_flag(report);
+        let linker = linker.map_err(|missing| format!("no linker for {target}: {}", missing.remedy))?;
+        let cpu = cpu.map(|cpu| format!("-Ctarget-cpu={cpu}"));
+        Ok(cpu.as_deref().into_iter().chain(linker).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The compiler flag that selects a linker if the compiler has none of its own: Debian's, installed if that needs no questions.
+    fn linker_flag(report: &dyn Fn(&str)) -> Result<Option<&'static str>, Missing> {
         if folder_of_linker().is_some() {
             return Ok(None);
         }
-        let refused = if which("ld.lld").is_none() { install(&["lld"], told).err() } else { None };
+        let refused = if which("ld.lld").is_none() { install(&["lld"], report).err() } else { None };
         match (which("ld.lld"), refused) {
             (Some(_), _) => Ok(Some("-Clinker=ld.lld")),
             (None, why) => Err(Missing {
@@ -125,7 +142,7 @@ impl Way {
         }
     }
 
-    /// A few words on the way.
+    /// A short description for messages.
     pub(crate) const fn describe(&self) -> &'static str {
         match self {
             Self::Installed => "installed",
@@ -135,45 +152,13 @@ impl Way {
     }
 }
 
-/// Installs Debian packages where that needs no questions: as root, with apt-get.
-pub(crate) fn install(packages: &[&str], told: &impl Fn(&str)) -> Result<(), String> {
-    if which("apt-get").is_none() {
-        return Err("there is no apt-get here".to_owned());
-    }
-    if !is_root() {
-        return Err("apt-get needs root, and this is another user".to_owned());
-    }
-    told(&format!("apt-get install {}", packages.join(" ")));
-    let apt = |words: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.args(["-qq", "-y"]).args(words).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-        within(APT_PATIENCE, command)
-    };
-    let install = [&["install", "--no-install-recommends"], packages].concat();
-    // A fresh image has no lists of packages.
-    if apt(&install) || (apt(&["update"]) && apt(&install)) { Ok(()) } else { Err("apt-get failed".to_owned()) }
-}
-
-/// The first program of this name on the path.
-pub(crate) fn which(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
-}
-
-/// The first line that a program prints, if it runs and succeeds.
-pub(crate) fn says(program: &Path, words: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(words).stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
-}
-
-/// The minor version of a compiler that says `rustc 1.95.0 (…)`.
+/// Parses the minor version from `rustc 1.95.0 (…)`.
 pub(crate) fn minor_version(line: &str) -> Option<u32> {
     line.strip_prefix("rustc 1.")?.split('.').next()?.parse().ok()
 }
 
 fn sysroot(rustc: &Path) -> Option<PathBuf> {
-    says(rustc, &["--print", "sysroot"]).map(PathBuf::from)
+    first_line(rustc, &["--print", "sysroot"]).map(PathBuf::from)
 }
 
 fn has_target(sysroot: &Path, target: &str) -> bool {
@@ -188,56 +173,35 @@ fn has_sources(sysroot: &Path) -> bool {
 
 fn debian_is_ready() -> bool {
     let rustc = Path::new(DEBIAN_RUSTC);
-    let recent = || says(rustc, &["--version"]).and_then(|v| minor_version(&v)).is_some_and(|v| v >= OLDEST_MINOR);
+    let recent =
+        || first_line(rustc, &["--version"]).and_then(|v| minor_version(&v)).is_some_and(|v| v >= OLDEST_MINOR);
     Path::new(DEBIAN_CARGO).is_file()
         && rustc.is_file()
         && recent()
         && sysroot(rustc).is_some_and(|root| has_sources(&root))
 }
 
-/// The path with a folder in front that holds `rust-lld`, which the targets link with.
+/// The search path, with the folder of `rust-lld` first, the linker for these targets.
 fn path_with_linker() -> std::ffi::OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     env::join_paths(folder_of_linker().into_iter().chain(env::split_paths(&path))).unwrap_or(path)
 }
 
-/// The folder of `rust-lld`, which the compilers of rustup bring along.
+/// The folder of `rust-lld`, which is part of the compilers of rustup.
 fn folder_of_linker() -> Option<PathBuf> {
     let rustlib = sysroot(Path::new("rustc")).map(|root| root.join("lib/rustlib"));
     let hosts = rustlib.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     hosts.map(|host| host.path().join("bin")).find(|bin| bin.join("rust-lld").is_file())
 }
 
-fn add_with_rustup(target: &str, told: &impl Fn(&str)) -> bool {
+fn add_with_rustup(target: &str, report: &dyn Fn(&str)) -> bool {
     if which("rustup").is_none() {
         return false;
     }
-    told(&format!("rustup target add {target}"));
+    report(&format!("rustup target add {target}"));
     let mut command = Command::new("rustup");
     command.args(["target", "add", target]).stdout(Stdio::null());
-    within(RUSTUP_PATIENCE, command) && sysroot(Path::new("rustc")).is_some_and(|root| has_target(&root, target))
-}
-
-fn is_root() -> bool {
-    says(Path::new("id"), &["-u"]).is_some_and(|id| id == "0")
-}
-
-/// Runs a command that may be waiting for a network; whether it succeeded in time.
-fn within(patience: Duration, mut command: Command) -> bool {
-    let Ok(mut child) = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn() else { return false };
-    let start = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.success(),
-            Ok(None) if start.elapsed() < patience => std::thread::sleep(Duration::from_millis(100)),
-            _ => {
-                // It is of no use any more, whether or not it can still be ended.
-                let _ = child.kill();
-                let _ = child.wait();
-                return false;
-            }
-        }
-    }
+    succeeds_within(RUSTUP_LIMIT, command) && sysroot(Path::new("rustc")).is_some_and(|root| has_target(&root, target))
 }
 
 #[cfg(test)]
@@ -245,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_the_compiler_prints_them() {
+    fn compiler_versions_are_parsed() {
         assert_eq!(minor_version("rustc 1.95.0 (59807616e 2026-04-14)"), Some(95));
         assert_eq!(minor_version("rustc 1.96.0-nightly"), Some(96));
         assert_eq!(minor_version("clang 14"), None);

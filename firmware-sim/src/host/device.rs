@@ -23,6 +23,7 @@ use ganlet_runtime::{KernelFamily, Model};
 
 use super::bus::{Bus, Wiring, budget_bar};
 use super::error::SimError;
+use super::instructions::Core;
 
 /// What colors a panel can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +65,8 @@ pub struct Chip {
     pub ram: usize,
     /// Bytes of RAM that stack, statics and buffers take.
     pub firmware_ram: usize,
-    /// The core, by its name in measurements: `m0`, `m3`, `m4`, `m33`, `rv32`.
-    pub core: &'static str,
+    /// The core.
+    pub core: Core,
     /// Its clock as the firmware sets it.
     pub hertz: u32,
     /// The runtime's kernels on this core; they decide how much RAM a model needs.
@@ -96,10 +97,9 @@ const KIB: usize = 1024;
 impl Chip {
     /// A chip with so many KiB of flash and RAM, each beside what the firmware takes of it; its core at so many MHz.
     #[must_use]
-    pub const fn new(name: &'static str, core: (&'static str, u32), flash: [usize; 2], ram: [usize; 2]) -> Self {
+    pub const fn new(name: &'static str, core: (Core, u32), flash: [usize; 2], ram: [usize; 2]) -> Self {
         // Cores without a 64-bit product, and those with vectors, have no use for pairs.
-        let family =
-            if matches!(core.0.as_bytes(), b"m0" | b"m55") { KernelFamily::Portable } else { KernelFamily::Packed };
+        let family = if matches!(core.0, Core::M0 | Core::M55) { KernelFamily::Portable } else { KernelFamily::Packed };
         Self {
             name,
             core: core.0,
@@ -121,7 +121,7 @@ const DEVICES: [Device; 7] = [
         height: 64,
         depth: Depth::Gray16,
         bus: Bus { wiring: Wiring::Rows(64), hertz: 50_000_000 / 14 },
-        chip: Chip::new("LM3S6965", ("m3", 50), [256, 64], [64, 16]),
+        chip: Chip::new("LM3S6965", (Core::M3, 50), [256, 64], [64, 16]),
     },
     Device {
         name: "oled-mono-128x64",
@@ -130,7 +130,7 @@ const DEVICES: [Device; 7] = [
         height: 64,
         depth: Depth::Mono,
         bus: Bus { wiring: Wiring::Pages, hertz: 400_000 },
-        chip: Chip::new("nRF52840", ("m4", 64), [1024, 72], [256, 16]),
+        chip: Chip::new("nRF52840", (Core::M4, 64), [1024, 72], [256, 16]),
     },
     Device {
         name: "st7789-240",
@@ -139,7 +139,7 @@ const DEVICES: [Device; 7] = [
         height: 240,
         depth: Depth::Rgb565,
         bus: Bus { wiring: Wiring::Windows, hertz: 62_500_000 },
-        chip: Chip::new("RP2040", ("m0", 125), [2048, 72], [264, 16]),
+        chip: Chip::new("RP2040", (Core::M0, 125), [2048, 72], [264, 16]),
     },
     Device {
         name: "tft-320x240",
@@ -148,7 +148,7 @@ const DEVICES: [Device; 7] = [
         height: 240,
         depth: Depth::Rgb565,
         bus: Bus { wiring: Wiring::Windows, hertz: 42_000_000 },
-        chip: Chip::new("STM32F405", ("m4", 168), [1024, 72], [128, 16]),
+        chip: Chip::new("STM32F405", (Core::M4, 168), [1024, 72], [128, 16]),
     },
     Device {
         name: "badge-160x80",
@@ -157,7 +157,7 @@ const DEVICES: [Device; 7] = [
         height: 80,
         depth: Depth::Rgb565,
         bus: Bus { wiring: Wiring::Windows, hertz: 40_000_000 },
-        chip: Chip::new("ESP32-C3", ("rv32", 160), [4096, 512], [400, 128]),
+        chip: Chip::new("ESP32-C3", (Core::Rv32, 160), [4096, 512], [400, 128]),
     },
     Device {
         name: "led-5x5",
@@ -166,7 +166,7 @@ const DEVICES: [Device; 7] = [
         height: 5,
         depth: Depth::Led10,
         bus: Bus { wiring: Wiring::Pins, hertz: 1 },
-        chip: Chip::new("nRF51822", ("m0", 16), [256, 72], [16, 11]),
+        chip: Chip::new("nRF51822", (Core::M0, 16), [256, 72], [16, 11]),
     },
     Device {
         name: "epaper-200",
@@ -175,7 +175,7 @@ const DEVICES: [Device; 7] = [
         height: 200,
         depth: Depth::Paper,
         bus: Bus { wiring: Wiring::Whole, hertz: 8_000_000 },
-        chip: Chip::new("nRF52840", ("m4", 64), [1024, 72], [256, 24]),
+        chip: Chip::new("nRF52840", (Core::M4, 64), [1024, 72], [256, 24]),
     },
 ];
 

@@ -14,31 +14,41 @@
 //! ```
 
 mod bezel;
+mod boards;
 mod bus;
 mod device;
 mod error;
+mod flash_plan;
 mod frame;
 mod gif;
 mod graphics;
+mod instructions;
 mod model;
 mod panel;
 mod script;
 mod simulator;
 mod terminal;
+mod uf2;
 #[cfg(feature = "window")]
 mod window;
 
 pub use bezel::Look;
+pub use boards::{
+    BoardError, BoardInfo, BusRegisters, EmulatedMachine, EmulatedPanel, FlashTool, ModelRegion, RegionFit,
+};
 pub use bus::{Bus, Cost, Instructions, Wiring, budget_bar};
 pub use device::{Chip, Depth, Device, Fit};
 pub use error::SimError;
+pub use flash_plan::{CommandLine, FlashPlan, FlashRoute, ModelPlace};
 pub use frame::Frame;
 pub use gif::{save_frames, save_gif};
 pub use graphics::Graphics;
+pub use instructions::{Core, DeviceCounts, PictureCount, UnknownCore};
 pub use model::ModelFile;
 pub use script::{Script, Step};
 pub use simulator::Simulator;
 pub use terminal::{print_frame, run_terminal};
+pub use uf2::{FlashSegment, NotAProgram, uf2_file};
 #[cfg(feature = "window")]
 pub use window::{Shown, run_window};
 

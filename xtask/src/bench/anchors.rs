@@ -3,7 +3,7 @@
 //! CMSIS-NN of July 2026, gcc 12 -O3, instructions executed in QEMU 7.2, outputs equal to a naive reference. "wrapper" is
 //! the function that TensorFlow Lite Micro and ExecuTorch call, "direct" CMSIS-NN's best call, which neither uses.
 
-use super::cores::Core;
+use ganlet_sim::host::Core;
 
 /// What CMSIS-NN takes for a picture.
 #[derive(Clone, Copy, Debug)]

@@ -48,15 +48,6 @@ struct Row {
     waiting_share: f64,
 }
 
-/// A folder in the system's place for passing files; it goes when this does.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Decodes a picture each time that it is drawn, as naive programs do.
 struct Files {
     files: Vec<PathBuf>,
@@ -112,13 +103,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             args.recipe
         )));
     };
-    let scratch = Scratch(std::env::temp_dir().join(format!("ganlet-bench-data-{}", std::process::id())));
-    let folder = scratch.0.join("files");
+    let scratch = tempfile::tempdir()?;
+    let folder = scratch.path().join("files");
     std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
     console::note(&format!("making {} pictures of {width}x{height} ...", args.pictures));
     let blobs = data::blobs(width, height, 3, args.pictures as usize, 1);
     let files: Result<Vec<PathBuf>, Failure> = (0..blobs.count()).map(|i| save(&folder, &blobs, i)).collect();
-    let pack = scratch.0.join("blobs.pack");
+    let pack = scratch.path().join("blobs.pack");
     data::prepare(
         &folder,
         &PrepareOptions { size: Some((width, height)), ..PrepareOptions::default() },

@@ -108,7 +108,7 @@ pub(crate) struct Args {
 
 /// One configuration on one number of threads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Row {
+pub(crate) struct StepTiming {
     pub(crate) config: String,
     pub(crate) threads: usize,
     /// Median over rounds, of one step.
@@ -130,11 +130,11 @@ pub(crate) struct Row {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct HostReport {
     sgemm_gflops: f64,
     /// Which vector instructions our products use.
     instructions: &'static str,
-    rows: Vec<Row>,
+    rows: Vec<StepTiming>,
     /// The same steps elsewhere, if asked for.
     peers: Vec<PeerRow>,
 }
@@ -162,7 +162,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         console::note(&format!("there are {cores} cores: more threads than that wait for each other"));
     }
     let peers = args.peer.as_deref().map(Peers::find).transpose()?;
-    let (mut rows, mut others): (Vec<Row>, Vec<PeerRow>) = Default::default();
+    let (mut rows, mut others): (Vec<StepTiming>, Vec<PeerRow>) = Default::default();
     for name in names.iter().filter(|n| args.config.as_ref().is_none_or(|c| c == *n)) {
         for &threads in &threads {
             console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
@@ -180,7 +180,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return console::print(&format!(
             "{}\n",
-            serde_json::to_string_pretty(&Report {
+            serde_json::to_string_pretty(&HostReport {
                 sgemm_gflops,
                 instructions: instruction_set().name(),
                 rows,
@@ -222,7 +222,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// How many times the peers' CPU time and memory ours is.
-fn compared(rows: &[Row], others: &[PeerRow]) -> String {
+fn compared(rows: &[StepTiming], others: &[PeerRow]) -> String {
     let headings = ["config", ">threads", "peer", ">CPU ms", ">RSS MB", ">CPU, times ours", ">RSS, times ours"];
     let mut table = Table::new(&headings);
     for o in others {
@@ -241,7 +241,7 @@ fn compared(rows: &[Row], others: &[PeerRow]) -> String {
 }
 
 /// Measures in a process of its own.
-fn apart(config: &str, threads: usize, args: &Args) -> Result<Row, Failure> {
+fn apart(config: &str, threads: usize, args: &Args) -> Result<StepTiming, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "host", "--here", "--config", config, "--threads", &threads.to_string()]);
     command.args(["--nodes", &args.nodes.to_string(), "--seconds", &args.seconds.to_string()]);
@@ -263,7 +263,7 @@ fn trainer(config: &str, threads: usize) -> Result<Trainer, Failure> {
     Ok(Trainer::new(recipe, data, 1, 1 << 40, threads)?)
 }
 
-fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Result<Row, Failure> {
+fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Result<StepTiming, Failure> {
     let mut trainer = trainer(config, threads)?;
     let recipe = trainer.recipe().clone();
     let batch = recipe.train.batch_size;
@@ -309,7 +309,7 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     let (cpu_ms, wall_ms) = (cpu[ROUNDS / 2], wall[ROUNDS / 2]);
     let gflop = trainer.flops() / 1e9;
     let gflops_per_core = gflop / cpu_ms * 1e3;
-    Ok(Row {
+    Ok(StepTiming {
         config: config.into(),
         threads,
         cpu_ms,

@@ -1,46 +1,49 @@
-//! One measurement: a model drawn by an emulated core, its counts read, its picture checked against this machine's.
+//! Measures one model on one emulated core, and checks the picture against the one that this machine draws.
 
-use super::cores::{Core, Machine};
-use super::{emulator, layers};
+use super::layers;
 use crate::failure::Failure;
+use crate::firmware::machines::Machine;
+use crate::process;
 use ganlet_runtime::{Generator, Model};
+use ganlet_sim::host::Core;
 use std::path::Path;
 use std::time::Duration;
 
-/// The picture that the firmware draws.
+/// Seed of the picture that the firmware draws.
 const SEED: u32 = 1;
 
 /// A model file to measure.
-pub(crate) struct Subject {
+pub(crate) struct MeasuredModel {
     /// Its name in tables.
     pub(crate) name: String,
-    /// How its weights lie.
+    /// Layout of its weights, as in tables.
     pub(crate) layout: &'static str,
-    /// The file, read.
+    /// Contents of the file.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What a picture costs on a core.
+/// The cost of a picture on a core.
 #[derive(Clone, Debug)]
-pub(crate) struct Cost {
+pub(crate) struct PictureCost {
     pub(crate) core: Core,
     pub(crate) machine: &'static str,
     pub(crate) model: String,
     pub(crate) layout: &'static str,
     pub(crate) macs: u64,
-    /// Instructions of the picture; of loading and checking the model.
+    /// Instructions to draw the picture.
     pub(crate) instructions: u64,
+    /// Instructions to load and check the model.
     pub(crate) load_instructions: u64,
     pub(crate) layers: Vec<layers::LayerCost>,
     pub(crate) arena_bytes: u64,
     pub(crate) stack_bytes: u64,
     pub(crate) flash_bytes: u64,
     pub(crate) checksum: String,
-    /// Which compiler built the firmware.
+    /// Name and version of the compiler that built the firmware.
     pub(crate) compiler: String,
 }
 
-/// FNV-1a of the rows that this machine's runtime makes.
+/// FNV-1a hash of the rows that the runtime draws on this machine.
 pub(crate) fn checksum(model: &Model<'_>) -> Result<String, Failure> {
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(model, &mut arena)?;
@@ -54,9 +57,9 @@ pub(crate) fn checksum(model: &Model<'_>) -> Result<String, Failure> {
     Ok(format!("{hash:016x}"))
 }
 
-/// What a firmware printed: lines of a key and a value.
+/// Output of a firmware: lines of a key and a value.
 struct Printed {
-    who: String,
+    name: String,
     text: String,
 }
 
@@ -66,99 +69,99 @@ impl Printed {
     }
 
     fn text(&self, key: &str) -> Result<&str, Failure> {
-        self.values(key).next().ok_or_else(|| self.odd(&format!("the firmware printed no {key}")))
+        self.values(key).next().ok_or_else(|| self.unexpected(&format!("the firmware printed no {key}")))
     }
 
     fn number(&self, key: &str) -> Result<u64, Failure> {
-        self.text(key)?.parse().map_err(|e| self.odd(&format!("{key}: {e}")))
+        self.text(key)?.parse().map_err(|e| self.unexpected(&format!("{key}: {e}")))
     }
 
     fn numbers(&self, key: &str) -> Result<Vec<u64>, Failure> {
-        self.values(key).map(|v| v.parse().map_err(|e| self.odd(&format!("{key}: {e}")))).collect()
+        self.values(key).map(|v| v.parse().map_err(|e| self.unexpected(&format!("{key}: {e}")))).collect()
     }
 
-    fn odd(&self, what: &str) -> Failure {
-        Failure::failed(format!("{}: {what}\n{}", self.who, self.text))
+    fn unexpected(&self, what: &str) -> Failure {
+        Failure::failed(format!("{}: {what}\n{}", self.name, self.text))
     }
 }
 
-/// Runs `firmware` in `machine` with the model in the file `model`.
-fn run(machine: Machine, firmware: &Path, model: &Path, subject: &Subject, macs: u64) -> Result<Printed, Failure> {
-    let arguments = machine.arguments(&firmware.to_string_lossy(), &model.to_string_lossy());
-    // An emulator makes some hundred million instructions a second; a busy machine, a tenth of that.
+/// Runs `firmware` in `machine` with the model in the file `path`.
+fn run(machine: &Machine, firmware: &Path, path: &Path, model: &MeasuredModel, macs: u64) -> Result<Printed, Failure> {
+    let arguments = machine.arguments(&firmware.to_string_lossy(), &path.to_string_lossy());
+    // QEMU executes some hundred million instructions a second, a tenth of that if this machine is busy.
     let limit = Duration::from_secs(60 + macs / 1_000_000);
-    let text = emulator::run(machine.emulator, &arguments, limit)?;
-    Ok(Printed { who: format!("{} on {}", subject.name, machine.name), text })
+    let text = process::output_within(machine.emulator, &arguments, limit)?;
+    Ok(Printed { name: format!("{} on {}", model.name, machine.name), text })
 }
 
-/// Draws `subject`, which lies in the file `model`, by `firmware` in `machine`.
+/// Draws `model`, which is in the file `path`, by `firmware` in `machine`.
 pub(crate) fn measure(
     core: Core,
-    machine: Machine,
+    machine: &Machine,
     firmware: &Path,
-    model: &Path,
-    subject: &Subject,
-) -> Result<Cost, Failure> {
-    let checked = Model::from_bytes(&subject.bytes).map_err(|e| Failure::file(model, e))?;
-    let printed = run(machine, firmware, model, subject, checked.macs())?;
+    path: &Path,
+    model: &MeasuredModel,
+) -> Result<PictureCost, Failure> {
+    let checked = Model::from_bytes(&model.bytes).map_err(|e| Failure::file(path, e))?;
+    let printed = run(machine, firmware, path, model, checked.macs())?;
     let rows = printed.numbers("row")?;
     if rows.len() != usize::from(checked.size().1) {
-        return Err(printed.odd("another number of rows than the picture has"));
+        return Err(printed.unexpected("expected one count for each row of the picture"));
     }
     let (found, expected) = (printed.text("checksum")?, checksum(&checked)?);
     if found != expected {
-        return Err(printed.odd(&format!("the picture's checksum is {found}, on this machine it is {expected}")));
+        return Err(printed.unexpected(&format!("the picture's checksum is {found}, on this machine it is {expected}")));
     }
-    Ok(Cost {
+    Ok(PictureCost {
         core,
         machine: machine.name,
-        model: subject.name.clone(),
-        layout: subject.layout,
+        model: model.name.clone(),
+        layout: model.layout,
         macs: checked.macs(),
         instructions: rows.iter().sum(),
         load_instructions: printed.number("load")?,
         layers: layers::split(&checked, &rows),
         arena_bytes: printed.number("arena")?,
         stack_bytes: printed.number("stack")?,
-        flash_bytes: subject.bytes.len() as u64,
+        flash_bytes: model.bytes.len() as u64,
         checksum: found.to_owned(),
         compiler: String::new(),
     })
 }
 
-/// What the same layers cost by `embedded-nn`.
+/// The cost of the same layers by `embedded-nn`.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerCost {
     pub(crate) core: Core,
     pub(crate) model: String,
     /// Multiply-accumulates and instructions of each layer.
     pub(crate) layers: Vec<(u64, u64)>,
-    /// Bytes of the two largest tensors that exist together.
+    /// Bytes of the two largest tensors that exist at the same time.
     pub(crate) ram_bytes: u64,
 }
 
 impl PeerCost {
-    /// Instructions of all layers.
+    /// The sum over all layers.
     pub(crate) fn instructions(&self) -> u64 {
         self.layers.iter().map(|(_, n)| n).sum()
     }
 }
 
-/// Runs the layers of `subject`, one of the generators that the program `peer` knows.
+/// Runs the layers of `model`, one of the generators that the program `peer` has.
 pub(crate) fn measure_peer(
     core: Core,
-    machine: Machine,
+    machine: &Machine,
     firmware: &Path,
-    model: &Path,
-    subject: &Subject,
+    path: &Path,
+    model: &MeasuredModel,
 ) -> Result<PeerCost, Failure> {
-    let checked = Model::from_bytes(&subject.bytes).map_err(|e| Failure::file(model, e))?;
-    // It needs about ten times as long.
-    let printed = run(machine, firmware, model, subject, 10 * checked.macs())?;
+    let checked = Model::from_bytes(&model.bytes).map_err(|e| Failure::file(path, e))?;
+    // It takes about ten times as long.
+    let printed = run(machine, firmware, path, model, 10 * checked.macs())?;
     let instructions = printed.numbers("layer")?;
     let layers: Vec<(u64, u64)> = checked.layers().map(|l| l.macs).zip(instructions).collect();
     if layers.len() != checked.layers().count() {
-        return Err(printed.odd("another number of layers than the model has"));
+        return Err(printed.unexpected("expected one count for each layer of the model"));
     }
-    Ok(PeerCost { core, model: subject.name.clone(), layers, ram_bytes: printed.number("ram")? })
+    Ok(PeerCost { core, model: model.name.clone(), layers, ram_bytes: printed.number("ram")? })
 }

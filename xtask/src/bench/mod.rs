@@ -1,17 +1,14 @@
 //! `bench`: what the project costs, measured.
 
 mod anchors;
-pub(crate) mod cores;
 mod data;
 pub(crate) mod device;
-pub(crate) mod emulator;
-pub(crate) mod firmware;
-pub(crate) mod gate;
 mod host;
 mod layers;
 pub(crate) mod measure;
 mod page;
 mod peers;
+pub(crate) mod record;
 mod report;
 mod speed;
 
@@ -22,11 +19,11 @@ use clap::{Args as ClapArgs, Subcommand};
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    benchmark: Benchmark,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Benchmark {
     Data(data::Args),
     Device(device::Args),
     Host(host::Args),
@@ -34,9 +31,9 @@ enum What {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    match args.what {
-        What::Data(args) => data::run(args),
-        What::Device(args) => device::run(args),
-        What::Host(args) => host::run(args),
+    match args.benchmark {
+        Benchmark::Data(args) => data::run(args),
+        Benchmark::Device(args) => device::run(args),
+        Benchmark::Host(args) => host::run(args),
     }
 }

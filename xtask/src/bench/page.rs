@@ -1,11 +1,10 @@
-//! The table of `docs/BENCHMARKS.md`, written from the committed counts.
+//! Writes the table of `docs/BENCHMARKS.md` from the committed counts.
 
 use super::anchors::anchor;
-use super::cores::Core;
-use super::firmware;
-use super::gate::Row;
 use crate::failure::Failure;
+use crate::process::root;
 use crate::table::grouped;
+use ganlet_sim::host::PictureCount;
 use std::fs;
 use std::path::PathBuf;
 
@@ -13,33 +12,34 @@ const BEGIN: &str = "<!-- counts: written by cargo xtask bench device --record -
 const END: &str = "<!-- end of counts -->\n";
 
 fn path() -> PathBuf {
-    firmware::root().join("docs/BENCHMARKS.md")
+    root().join("docs/BENCHMARKS.md")
 }
 
-/// Puts the table into the page.
-pub(crate) fn write(rows: &[Row]) -> Result<(), Failure> {
+/// Replaces the table in the page.
+pub(crate) fn write(rows: &[PictureCount]) -> Result<(), Failure> {
     let path = path();
     let page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
-    let (before, _, behind) = split(&page).ok_or_else(|| Failure::file(&path, "the marks of the table are gone"))?;
-    fs::write(&path, format!("{before}{BEGIN}{}{END}{behind}", table(rows))).map_err(|e| Failure::file(&path, e))
+    let (before, _, after) = split(&page).ok_or_else(|| {
+        Failure::file(&path, "the comments that mark the table are missing; restore them with git checkout")
+    })?;
+    fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table(rows))).map_err(|e| Failure::file(&path, e))
 }
 
-/// The page before, in and behind the table.
+/// The page before, inside and after the marks of the table.
 fn split(page: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = page.split_once(BEGIN)?;
-    let (table, behind) = rest.split_once(END)?;
-    Some((before, table, behind))
+    let (table, after) = rest.split_once(END)?;
+    Some((before, table, after))
 }
 
-/// The rows in Markdown.
-fn table(rows: &[Row]) -> String {
+/// The rows as a Markdown table.
+fn table(rows: &[PictureCount]) -> String {
     let mut out = String::from(
         "| core | model | layout | instructions | per MAC | to load | arena | stack | CMSIS-NN wrapper | CMSIS-NN direct |\n\
          |---|---|---|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for row in rows {
-        let core = Core::ALL.into_iter().find(|c| c.name() == row.core);
-        let against = |call| match core.and_then(|core| anchor(&row.model, core, call)) {
+        let against = |call| match anchor(&row.model, row.core, call) {
             Some(a) => format!("{:.1}x", a.instructions as f64 / row.instructions as f64),
             None => String::new(),
         };
@@ -61,12 +61,12 @@ fn table(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::gate::Committed;
+    use ganlet_sim::host::DeviceCounts;
 
     #[test]
     fn the_page_shows_the_committed_counts() {
         let page = fs::read_to_string(path()).unwrap();
-        let committed = Committed::read().unwrap();
+        let committed = DeviceCounts::committed();
         let (_, shown, _) = split(&page).expect("marks around the table");
         assert!(shown == table(&committed.rows), "docs/BENCHMARKS.md is stale: cargo xtask bench device --record");
     }

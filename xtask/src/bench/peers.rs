@@ -1,8 +1,8 @@
 //! The same training steps in PyTorch and JAX, where they are installed.
 
-use super::firmware::root;
 use crate::console;
 use crate::failure::Failure;
+use crate::process::root;
 use serde::{Deserialize, Serialize};
 use std::process::Command;
 

@@ -1,36 +1,36 @@
-//! The measurements as a table for people and as JSON for tools.
+//! Prints the measurements as tables and as JSON.
 
 use super::anchors::{ANCHORS, anchor};
-use super::measure::{Cost, PeerCost};
-use crate::size::{self, Weight};
+use super::measure::{PeerCost, PictureCost};
+use crate::size::{self, CodeSize};
 use crate::table::{Table, grouped};
 use serde_json::{Value, json};
 
-/// The other runtime that is measured in the same run.
+/// The other runtime that is measured for comparison.
 const PEER: &str = "embedded-nn 0.2.3";
 
-/// Everything as JSON; a row with `layer` null is a whole picture.
-pub(crate) fn json(costs: &[Cost], peers: &[PeerCost], code: &[Weight]) -> String {
+/// The measurements as JSON; in a row of a whole picture, `layer` is null.
+pub(crate) fn json(costs: &[PictureCost], peers: &[PeerCost], code: &[CodeSize]) -> String {
     let rows: Vec<Value> = costs.iter().flat_map(rows).collect();
     let anchors: Vec<Value> = ANCHORS
         .iter()
         .map(|a| {
-            json!({"name": format!("CMSIS-NN {}, committed", a.call), "model": a.model, "core": a.core.name(),
+            json!({"name": format!("CMSIS-NN {}, committed", a.call), "model": a.model, "core": a.core,
                 "instructions": a.instructions, "ram_bytes": a.ram_bytes})
         })
         .collect();
     let peer = |p: &PeerCost| {
         let layers: Vec<Value> = p.layers.iter().map(|(macs, n)| json!({"macs": macs, "instructions": n})).collect();
-        json!({"name": PEER, "model": p.model, "core": p.core.name(), "instructions": p.instructions(),
+        json!({"name": PEER, "model": p.model, "core": p.core, "instructions": p.instructions(),
             "ram_bytes": p.ram_bytes, "layers": layers})
     };
     let peers: Vec<Value> = peers.iter().map(peer).collect();
     format!("{:#}\n", json!({"rows": rows, "anchors": anchors, "peers": peers, "code": size::rows(code)}))
 }
 
-fn rows(cost: &Cost) -> Vec<Value> {
+fn rows(cost: &PictureCost) -> Vec<Value> {
     let row = |layer: Value, kind: &str, macs: u64, instructions: u64, ram: u64| {
-        json!({"core": cost.core.name(), "machine": cost.machine, "model": cost.model, "layout": cost.layout,
+        json!({"core": cost.core, "machine": cost.machine, "model": cost.model, "layout": cost.layout,
             "layer": layer, "kind": kind, "macs": macs, "instructions": instructions,
             "per_mac": per(instructions, macs), "ram_bytes": ram, "stack_bytes": cost.stack_bytes,
             "load_instructions": cost.load_instructions, "flash_bytes": cost.flash_bytes, "checksum": cost.checksum, "compiler": cost.compiler})
@@ -41,13 +41,13 @@ fn rows(cost: &Cost) -> Vec<Value> {
         .collect()
 }
 
-/// A quotient with three digits behind the point.
+/// A quotient, rounded to three decimal places.
 fn per(instructions: u64, macs: u64) -> f64 {
     if macs == 0 { 0.0 } else { (instructions as f64 / macs as f64 * 1000.0).round() / 1000.0 }
 }
 
-/// Everything as tables.
-pub(crate) fn text(costs: &[Cost], peers: &[PeerCost], code: &[Weight]) -> String {
+/// The measurements as tables.
+pub(crate) fn text(costs: &[PictureCost], peers: &[PeerCost], code: &[CodeSize]) -> String {
     let mut pictures = Table::new(&[
         "core",
         "machine",

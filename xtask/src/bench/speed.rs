@@ -1,16 +1,16 @@
 //! The table of `docs/SPEED.md`, written by `bench host --record`.
 
-use super::firmware::root;
-use super::host::Row;
+use super::host::StepTiming;
 use super::peers::PeerRow;
 use crate::failure::Failure;
+use crate::process::root;
 use std::fs;
 
 const BEGIN: &str = "<!-- timings: written by cargo xtask bench host --record -->\n";
 const END: &str = "<!-- end of timings -->\n";
 
 /// Puts `rows` into the page; rows of other configurations stay as they were recorded.
-pub(crate) fn record(rows: &[Row], peers: &[PeerRow]) -> Result<(), Failure> {
+pub(crate) fn record(rows: &[StepTiming], peers: &[PeerRow]) -> Result<(), Failure> {
     let path = root().join("docs/SPEED.md");
     let page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
@@ -20,7 +20,7 @@ pub(crate) fn record(rows: &[Row], peers: &[PeerRow]) -> Result<(), Failure> {
 }
 
 /// The head of the table, then the new lines and the old ones of what was not measured now, by configuration and threads.
-fn merged(old: &str, rows: &[Row], peers: &[PeerRow]) -> String {
+fn merged(old: &str, rows: &[StepTiming], peers: &[PeerRow]) -> String {
     let now: Vec<_> = rows.iter().map(|r| format!("| {} | {} |", r.config, r.threads)).collect();
     let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | JAX CPU ms | times ours |\n\
                 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn rows_of_other_configurations_and_threads_stay() {
         let old = "| config |\n|---|\n| ring2d | 1 | old |\n| faces | 2 | old |\n| faces | 1 | old |\n";
-        let row = Row {
+        let row = StepTiming {
             config: "faces".into(),
             threads: 2,
             cpu_ms: 10.0,

@@ -1,36 +1,35 @@
-//! `emulate`: the real firmware of a board, with a model inside, in an emulated machine.
+//! `emulate`: runs the unchanged firmware of a board, with a model inside, in QEMU.
 
-pub(crate) mod gate;
-pub(crate) mod machine;
+pub(crate) mod board;
+mod monitor;
 mod qmp;
 mod screen;
 mod st7789;
-mod tap;
 mod window;
 
-use crate::boards::{self, Board, build};
 use crate::builtin;
 use crate::console;
-use crate::estimate;
 use crate::failure::Failure;
+use crate::firmware::board as firmware;
+use crate::model_file;
 use crate::sim;
 use crate::table::grouped;
+use board::{EmulatedBoard, RamUse};
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
 use ganlet_sim::Kept;
-use ganlet_sim::host::{self, Cost, Look, Script, Simulator, Step};
-use machine::{Machine, Memory};
+use ganlet_sim::host::{self, BoardInfo, Cost, Frame, Instructions, Look, Script, Simulator, Step};
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// A session through every screen, with every button.
+/// A script that visits every screen and presses every button.
 pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,right,down,select,wait:2,select";
 
-/// Run a board's own firmware, with a model inside, in an emulated machine.
+/// Run the unchanged firmware of a board, with a model inside, in QEMU.
 ///
-/// With --png or --gif the buttons are pressed by a script and the emulated panel's pixels are written in the same frame as by `sim`,
-/// so that the two files can be compared. Without an output option a window opens: the arrow keys are the emulated buttons, Enter is select,
-/// Esc ends.
+/// With --png or --gif, a script presses the buttons, and the pixels of the emulated panel are written in the same frame as by `sim`,
+/// so that both files can be compared. Without these options a window opens: the arrow keys press the emulated buttons, Enter
+/// selects, Esc quits.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask emulate --board lm3s6965evb --png oled.png     the committed pixel faces
@@ -41,22 +40,22 @@ pub(crate) struct Args {
     /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
     #[arg(value_name = "FILE.model")]
     file: Option<PathBuf>,
-    /// The board, by name
+    /// Name of the board
     #[arg(long, value_name = "B")]
     board: String,
-    /// Buttons pressed first: a list of left, right, up, down, select and wait:FRAMES
+    /// Buttons to press first: a list of left, right, up, down, select and wait:FRAMES
     #[arg(long, value_name = "SCRIPT")]
     press: Option<String>,
-    /// Frames that pass after that
+    /// Frames to wait after that
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
     frames: u32,
-    /// Kept latents, as `project` and `edit` write them, to show before seed 0
+    /// File of kept latents, as written by `project` and `edit`, to show before seed 0
     #[arg(long, value_name = "F", conflicts_with = "own_region")]
     latents: Option<PathBuf>,
-    /// Build firmware for any model, and put this one into the region of flash where it looks for it
+    /// Build firmware for any model, and load this one into the region of flash that the firmware reads
     #[arg(long)]
     own_region: bool,
-    /// Write a picture of the device as it is in the end
+    /// Write a picture of the device after the script
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
     /// Write an animation of the script, or of a tour of the app
@@ -66,68 +65,95 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let board = Board::named(&args.board)?;
-    if board.machine.is_none() {
-        let names: Vec<&str> = Board::all().iter().filter(|b| b.machine.is_some()).map(|b| b.name).collect();
-        return Err(Failure::unusable(format!(
-            "the emulator has no {}; it has {}; `cargo xtask sim` shows every panel",
-            board.name,
-            names.join(", ")
-        )));
-    }
+    let board = emulated(&args.board)?;
     [&args.png, &args.gif].into_iter().flatten().try_for_each(|path| console::writable(path))?;
     let mut script = script(&args)?;
     let path = builtin::model_or_faces(args.file.clone());
-    let file = boards::read(&path)?;
+    let file = model_file::read(&path)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&path, e))?;
     if args.own_region {
-        board.check_region(&path, &model)?;
+        firmware::check_region(board, &path, &model)?;
     } else {
-        board.check(&path, &model)?;
+        firmware::check(board, &path, &model)?;
     }
-    let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| boards::latents(path, &model))?;
-    // The simulator shows the same, and tells how many pictures that takes and when the last one has its finest level.
-    let device = board.device()?;
+    let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| model_file::latent_bytes(path, &model))?;
+    // The simulator plays the same script: it knows the cost of a frame, and when the last picture has all its levels.
+    let device = board.device();
     let simulator = Simulator::new(file.bytes(), device)?.with_kept(Kept::new(&kept));
-    let mut simulator = simulator.with_instructions(estimate::instructions(&model, device.chip.core));
+    let mut simulator = simulator.with_instructions(Instructions::estimate(&model, device.chip.core));
     let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
     while args.png.is_some() && simulator.app().unfinished() {
         simulator.tick();
         script.0.push(Step::Wait(1));
     }
-    let shown = args.png.is_some() || args.gif.is_some();
-    if !shown && !sim::has_display() {
+    let writes_files = args.png.is_some() || args.gif.is_some();
+    if !writes_files && !sim::has_display() {
         return Err(Failure::unusable(
-            "there is no display (DISPLAY is not set) for a window\n\
+            "there is no display for a window (DISPLAY is not set)\n\
              --png FILE writes a picture of the emulated device, --gif FILE an animation",
         ));
     }
-    let mut machine = if args.own_region {
-        Machine::with_region(board, &path)?
-    } else {
-        let way = build::way(board).map_err(Failure::failed)?;
-        console::note(&format!("building {} with {} ({})", board.name, path.display(), way.describe()));
-        Machine::start(board, &build::build_with(board, &way, &path, args.latents.as_deref())?)?
-    };
-    if let Some(why) = machine.refusal() {
+    let mut emulated = start(board, &args, &path)?;
+    if let Some(why) = emulated.refusal() {
         console::note(&format!("the firmware shows no pictures: {why}"));
     }
-    if !shown {
-        machine.play(&script, |_, _| Ok(()))?;
+    if !writes_files {
+        emulated.play(&script, |_, _| Ok(()))?;
         let title = format!("ganlet: {} on {}, emulated", model.name(), board.name);
-        return host::run_window(&mut window::Live { machine, title, look: Look::of(&device) });
+        return host::run_window(&mut window::Live { board: emulated, title, look: Look::of(&device) });
     }
-    let (mut frames, mut sent) = (Vec::new(), None);
-    let keep_all = args.gif.is_some();
-    machine.play(&script, |frame, bytes| {
-        if !keep_all {
+    let sent = record(board, &args, &mut emulated, &script)?;
+    if let Some(bytes) = sent {
+        console::print(&format!("{}\n", Cost { bytes, ..simulator.cost() }))?;
+    }
+    let arena = if args.own_region { firmware::region(board)?.arena } else { model.arena_len_of(device.chip.family) };
+    let RamUse { statics, stack, ram } = emulated.memory()?;
+    let [s, a, k, t, r] = [statics, arena as u64, stack, statics + stack, ram].map(grouped);
+    console::print(&format!("RAM in use: {s} bytes of data (arena {a}) + {k} of stack = {t} of {r}\n"))
+}
+
+/// Returns the board with this name, if QEMU has it.
+fn emulated(name: &str) -> Result<&'static BoardInfo, Failure> {
+    let board = firmware::named(name)?;
+    if board.emulated.is_none() {
+        let names: Vec<&str> = BoardInfo::all().iter().filter(|b| b.emulated.is_some()).map(|b| b.name).collect();
+        return Err(Failure::unusable(format!(
+            "QEMU does not emulate {}; expected one of {}; `cargo xtask sim` shows every panel",
+            board.name,
+            names.join(", ")
+        )));
+    }
+    Ok(board)
+}
+
+/// Builds the firmware and starts it.
+fn start(board: &'static BoardInfo, args: &Args, model: &Path) -> Result<EmulatedBoard, Failure> {
+    if args.own_region {
+        return EmulatedBoard::with_region(board, model);
+    }
+    let toolchain = firmware::toolchain(board)?;
+    console::note(&format!("building {} with {} ({})", board.name, model.display(), toolchain.describe()));
+    EmulatedBoard::start(board, &firmware::build(board, &toolchain, model, args.latents.as_deref())?)
+}
+
+/// Plays the script and writes the files; returns the bytes that the last frame sent, if the bus is monitored.
+fn record(
+    board: &BoardInfo,
+    args: &Args,
+    emulated: &mut EmulatedBoard,
+    script: &Script,
+) -> Result<Option<u32>, Failure> {
+    let (mut frames, mut sent) = (Vec::<Frame>::new(), None);
+    emulated.play(script, |frame, bytes| {
+        if args.gif.is_none() {
             frames.clear();
         }
         frames.push(frame);
-        // A frame that did not change sends nothing.
+        // A frame without changes sends nothing.
         sent = bytes.filter(|&n| n > 0).or(sent);
         Ok(())
     })?;
+    let device = board.device();
     if let (Some(path), Some(frame)) = (&args.png, frames.last()) {
         Look::of(&device).portrait(frame).save_png(path)?;
         console::note(&format!("wrote {} ({})", path.display(), board.name));
@@ -136,15 +162,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let stored = host::save_frames(path, &device, &frames)?;
         console::note(&format!("wrote {} ({stored} frames on {})", path.display(), board.name));
     }
-    let Memory { statics, stack, ram } = machine.memory()?;
-    let [s, k, t, r] = [statics, stack, statics + stack, ram].map(grouped);
-    if let Some(bytes) = sent {
-        console::print(&format!("{}\n", Cost { bytes, ..simulator.cost() }))?;
-    }
-    console::print(&format!(
-        "RAM in use: {s} bytes of data (arena {}) + {k} of stack = {t} of {r}\n",
-        grouped(if args.own_region { board.region()?.arena } else { model.arena_len_of(device.chip.family) } as u64)
-    ))
+    Ok(sent)
 }
 
 fn script(args: &Args) -> Result<Script, Failure> {

@@ -1,13 +1,13 @@
 //! The emulated board in a window: the panel that its firmware draws, the keyboard for its buttons.
 
-use super::machine::Machine;
+use super::board::EmulatedBoard;
 use crate::failure::Failure;
 use ganlet_sim::Button;
 use ganlet_sim::host::{Frame, Look, Shown};
 
 /// A running board and its looks.
 pub(crate) struct Live {
-    pub(crate) machine: Machine,
+    pub(crate) board: EmulatedBoard,
     pub(crate) title: String,
     pub(crate) look: Look,
 }
@@ -20,14 +20,14 @@ impl Shown for Live {
     }
 
     fn press(&mut self, button: Button) -> Result<(), Failure> {
-        self.machine.press(button)
+        self.board.press(button)
     }
 
     fn tick(&mut self) -> Result<bool, Failure> {
-        self.machine.tick().map(|()| true)
+        self.board.tick().map(|()| true)
     }
 
     fn portrait(&mut self) -> Result<Frame, Failure> {
-        Ok(self.look.portrait(&self.machine.frame()?))
+        Ok(self.look.portrait(&self.board.frame()?))
     }
 }

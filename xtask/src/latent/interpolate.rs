@@ -145,8 +145,8 @@ fn mean_difference(pictures: &[Vec<u8>]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::firmware::root;
-    use crate::boards;
+    use crate::model_file;
+    use crate::process::root;
     use ganlet_sim::host::{Device, Simulator};
     use ganlet_sim::{App, Button};
 
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_walk_of_a_device_is_the_spherical_way_of_a_model() {
-        let file = boards::read(&root().join(MODEL)).unwrap();
+        let file = model_file::read(&root().join(MODEL)).unwrap();
         let model = Model::from_bytes(file.bytes()).unwrap();
         let artist = Artist::open(&root().join(MODEL)).unwrap();
         let points = artist.latents(None, &[1, 2, 3]).unwrap();

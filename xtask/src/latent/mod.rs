@@ -6,9 +6,9 @@ pub(crate) mod interpolate;
 pub(crate) mod project;
 mod search;
 
-use crate::boards;
 use crate::exporting::Chosen;
 use crate::failure::Failure;
+use crate::model_file;
 use ganlet_runtime::{Generator, Latent, Model};
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::to_bytes;
@@ -26,7 +26,7 @@ impl Artist {
     /// Opens a run folder or a model file.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         if path.is_file() {
-            return Ok(Self::Int8(boards::read(path)?));
+            return Ok(Self::Int8(model_file::read(path)?));
         }
         let chosen = Chosen::open(path)?;
         if chosen.loaded.mixture.is_some() {
@@ -88,7 +88,7 @@ impl Artist {
             };
             return Ok(seeds.iter().map(kept).collect());
         };
-        let all = boards::kept(path)?;
+        let all = model_file::kept_latents(path)?;
         match all.iter().find(|kept| kept.values.len() != latent) {
             Some(other) => Err(Failure::unusable(format!(
                 "{}: found latents of {} numbers, this generator takes {latent}: they belong to another one",

@@ -1,118 +1,115 @@
-//! What a board's firmware takes with a model inside: flash and data as it was linked, the stack as an emulated board measured it.
+//! Flash and RAM of a board's firmware with a model inside: as linked, and the stack as measured on an emulated board.
 
-use super::elf::{self, Contents};
-use crate::boards::{self, Board, build, models};
 use crate::console;
-use crate::emulate::machine::Machine;
-use crate::emulate::{EVERY_SCREEN, gate};
+use crate::emulate::EVERY_SCREEN;
+use crate::emulate::board::EmulatedBoard;
 use crate::failure::Failure;
+use crate::firmware::board;
+use crate::firmware::elf::{self, ProgramContents};
+use crate::firmware::samples;
+use crate::model_file;
 use crate::table::{Table, grouped};
 use ganlet_runtime::Model;
+use ganlet_sim::host::BoardInfo;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// A board's firmware with a model inside.
+/// Measurements of a board's firmware with a model inside.
 #[derive(Clone, Debug)]
-pub(crate) struct Load {
-    pub(crate) board: &'static Board,
+pub(crate) struct FirmwareSize {
+    pub(crate) board: &'static BoardInfo,
     pub(crate) model: String,
-    pub(crate) contents: Contents,
-    /// Bytes of the model's file.
+    pub(crate) contents: ProgramContents,
+    /// Bytes of the model file.
     pub(crate) model_bytes: u64,
-    /// Bytes of the model's arena, which is part of the data.
+    /// Bytes of the model's arena, which is part of the static data.
     pub(crate) arena: u64,
-    /// The most that the stack had in a session through every screen, where the board is emulated.
+    /// The deepest stack in a session through every screen, if QEMU has the board.
     pub(crate) stack: Option<u64>,
-    /// All of the chip.
-    pub(crate) chip: Total,
+    /// Bytes of flash on the chip.
+    pub(crate) chip_flash: u64,
+    /// Bytes of RAM on the chip.
+    pub(crate) chip_ram: u64,
 }
 
-/// Bytes of a chip.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Total {
-    pub(crate) flash: u64,
-    pub(crate) ram: u64,
-}
-
-impl Load {
-    /// Data and the deepest stack.
+impl FirmwareSize {
+    /// Static data and the deepest stack.
     pub(crate) fn ram(&self) -> Option<u64> {
         Some(self.contents.in_ram + self.stack?)
     }
 }
 
-/// The boards by name, all of them for `all`.
-pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Board>, Failure> {
+/// The boards with these names, or every board for `all`.
+pub(crate) fn named(names: &[String]) -> Result<Vec<&'static BoardInfo>, Failure> {
     if names.iter().any(|name| name == "all") {
-        return Ok(Board::all().iter().collect());
+        return Ok(BoardInfo::all().iter().collect());
     }
-    names.iter().map(|name| Board::named(name)).collect()
+    names.iter().map(|name| board::named(name)).collect()
 }
 
-/// Links the firmware of every board with every model; without any given, those of the recipes, young.
-pub(crate) fn weigh_all(boards: &[&'static Board], given: &[PathBuf]) -> Result<Vec<Load>, Failure> {
+/// Measures the firmware of every board with every model in `given`, or with the sample models if there are none.
+pub(crate) fn measure_all(boards: &[&'static BoardInfo], given: &[PathBuf]) -> Result<Vec<FirmwareSize>, Failure> {
     let paths = match given {
-        [] => models::RECIPES.into_iter().map(models::young).collect::<Result<Vec<_>, _>>()?,
+        [] => samples::RECIPES.into_iter().map(samples::model).collect::<Result<Vec<_>, _>>()?,
         given => given.to_vec(),
     };
-    let mut loads = Vec::new();
+    let mut sizes = Vec::new();
     for board in boards {
         for path in &paths {
-            match board.check(path, &Model::from_bytes(boards::read(path)?.bytes())?) {
-                Ok(_) => loads.push(weigh(board, path)?),
-                Err(failure) => console::note(&format!("left out: {}", failure.message)),
+            match board::check(board, path, &Model::from_bytes(model_file::read(path)?.bytes())?) {
+                Ok(_) => sizes.push(measure(board, path)?),
+                Err(failure) => console::note(&format!("skipped: {}", failure.message)),
             }
         }
     }
-    Ok(loads)
+    Ok(sizes)
 }
 
-/// Links the firmware of a board with a model; an emulated board then plays a session.
-pub(crate) fn weigh(board: &'static Board, path: &Path) -> Result<Load, Failure> {
-    let way = build::way(board).map_err(Failure::failed)?;
-    console::note(&format!("building {} with {} ({})", board.name, path.display(), way.describe()));
-    let firmware = build::build(board, &way, path)?;
+/// Links the firmware of a board with a model; if QEMU has the board, plays a session to measure the stack.
+fn measure(board: &'static BoardInfo, path: &Path) -> Result<FirmwareSize, Failure> {
+    let toolchain = board::toolchain(board)?;
+    console::note(&format!("building {} with {} ({})", board.name, path.display(), toolchain.describe()));
+    let firmware = board::build(board, &toolchain, path, None)?;
     let bytes = std::fs::read(&firmware).map_err(|e| Failure::file(&firmware, e))?;
     let contents = elf::contents(&bytes).map_err(|e| Failure::file(&firmware, e))?;
-    let file = boards::read(path)?;
+    let file = model_file::read(path)?;
     let model = Model::from_bytes(file.bytes())?;
-    let fit = board.device()?.fit_of(&model);
-    let stack = match board.machine {
+    let fit = board.device().fit_of(&model);
+    let stack = match board.emulated {
         None => None,
         Some(_) => {
-            gate::emulator(board, &|what: &str| console::note(&format!("installing: {what}")))
-                .map_err(Failure::failed)?;
-            let mut machine = Machine::start(board, &firmware)?;
-            machine.play(&EVERY_SCREEN.parse()?, |_, _| Ok(()))?;
-            Some(machine.memory()?.stack)
+            let mut emulated = EmulatedBoard::start(board, &firmware)?;
+            emulated.play(&EVERY_SCREEN.parse()?, |_, _| Ok(()))?;
+            Some(emulated.memory()?.stack)
         }
     };
     let chip = &fit.device.chip;
-    Ok(Load {
+    Ok(FirmwareSize {
         board,
         model: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         contents,
         model_bytes: fit.flash as u64,
         arena: fit.ram as u64,
         stack,
-        chip: Total { flash: chip.flash as u64, ram: chip.ram as u64 },
+        chip_flash: chip.flash as u64,
+        chip_ram: chip.ram as u64,
     })
 }
 
-/// The rows of a table for other programs.
-pub(crate) fn as_json(loads: &[Load]) -> Vec<Value> {
-    let row = |load: &Load| {
-        let c = &load.contents;
-        json!({"name": load.board.name, "model": load.model, "text": c.text, "rodata": c.rodata, "data": c.data,
+/// The measurements as JSON.
+pub(crate) fn as_json(sizes: &[FirmwareSize]) -> Vec<Value> {
+    let row = |size: &FirmwareSize| {
+        let c = &size.contents;
+        json!({"name": size.board.name, "model": size.model, "text": c.text, "rodata": c.rodata, "data": c.data,
             "bss": c.bss, "float_symbols": c.float.len(), "panic_symbols": c.panic.len(), "flash_bytes": c.in_flash,
-            "model_bytes": load.model_bytes, "static_bytes": c.in_ram, "arena_bytes": load.arena,
-            "stack_bytes": load.stack, "flash": load.chip.flash, "ram": load.chip.ram})
+            "model_bytes": size.model_bytes, "static_bytes": c.in_ram, "arena_bytes": size.arena,
+            "stack_bytes": size.stack, "flash": size.chip_flash, "ram": size.chip_ram})
     };
-    loads.iter().map(row).collect()
+    sizes.iter().map(row).collect()
 }
 
-/// The same for people.
-pub(crate) fn as_text(loads: &[Load]) -> String {
+/// The measurements as a table.
+pub(crate) fn as_text(sizes: &[FirmwareSize]) -> String {
     let mut table = Table::new(&[
         "board",
         "model",
@@ -126,26 +123,26 @@ pub(crate) fn as_text(loads: &[Load]) -> String {
         ">RAM",
         ">of",
     ]);
-    for load in loads {
+    for size in sizes {
         let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
-        let c = &load.contents;
+        let c = &size.contents;
         table.row([
-            load.board.name.into(),
-            load.model.clone(),
-            grouped(c.in_flash.saturating_sub(load.model_bytes)),
-            grouped(load.model_bytes),
+            size.board.name.into(),
+            size.model.clone(),
+            grouped(c.in_flash.saturating_sub(size.model_bytes)),
+            grouped(size.model_bytes),
             grouped(c.in_flash),
-            grouped(load.chip.flash),
+            grouped(size.chip_flash),
             grouped(c.in_ram),
-            grouped(load.arena),
-            number(load.stack),
-            number(load.ram()),
-            grouped(load.chip.ram),
+            grouped(size.arena),
+            number(size.stack),
+            number(size.ram()),
+            grouped(size.chip_ram),
         ]);
     }
     format!(
-        "Bytes of each board's firmware with a model inside; the stack at its deepest in a session through every screen, \
-         where the board is emulated:\n\n{}",
+        "Bytes of each board's firmware with a model inside; the deepest stack in a session through every screen, \
+         if the board is emulated:\n\n{}",
         table.lines()
     )
 }

@@ -1,22 +1,23 @@
-//! `size`: how much flash and RAM the runtime's code takes, and what must not be in it; what the firmware of boards takes.
+//! `size`: flash and RAM of the runtime's code and of board firmware, and symbols that must not be in the runtime.
 
-pub(crate) mod boards;
-pub(crate) mod elf;
-mod vfp;
+mod boards;
 
-use crate::bench::cores::Core;
-use crate::bench::firmware;
 use crate::console;
 use crate::failure::Failure;
+use crate::firmware::bench::{self, Program};
+use crate::firmware::elf::{self, ProgramContents};
+use crate::firmware::{machines, report_installation};
 use crate::table::{Table, grouped};
+use crate::toolchain::Toolchain;
 use clap::Args as ClapArgs;
+use ganlet_sim::host::Core;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Link the runtime alone and weigh it: code, constants, RAM; floats, panics and allocations must be absent.
+/// Measure the linked runtime: code, constants and RAM, and that it contains no floats, panics or allocations.
 ///
-/// The program loads a model, binds it and makes all rows; it can run every kind of layer. There is no start-up code in it. With
-/// --board the firmware of boards is weighed instead, models inside: by default those of the recipes `faces` and `digits`.
+/// The measured program loads a model and draws all rows; it can run every kind of layer and has no start-up code. With --board, the
+/// firmware of boards is measured instead, by default with the models of the recipes `faces` and `digits` inside.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask size                   Cortex-M0 and Cortex-M4F
@@ -26,64 +27,63 @@ use std::path::PathBuf;
   cargo xtask size --json")]
 pub(crate) struct Args {
     /// Cores to link for
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["m0", "m4"])]
+    #[arg(long, value_parser = machines::core_parser(), value_delimiter = ',', default_values = ["m0", "m4"])]
     core: Vec<Core>,
-    /// Boards whose firmware is weighed, or all
+    /// Boards whose firmware is measured, or all
     #[arg(long, value_name = "B", value_delimiter = ',', conflicts_with = "core")]
     board: Vec<String>,
-    /// Model files inside of the firmware
+    /// Model files to build into the firmware
     #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "board")]
     model: Vec<PathBuf>,
-    /// Print JSON
+    /// Print JSON on standard output, and nothing else there
     #[arg(long)]
     json: bool,
 }
 
-/// What a linked probe holds.
+/// The measured runtime on a core.
 #[derive(Clone, Debug)]
-pub(crate) struct Weight {
+pub(crate) struct CodeSize {
     pub(crate) core: Core,
-    pub(crate) contents: elf::Contents,
+    pub(crate) contents: ProgramContents,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !args.board.is_empty() {
-        let loads = boards::weigh_all(&boards::named(&args.board)?, &args.model)?;
+        let sizes = boards::measure_all(&boards::named(&args.board)?, &args.model)?;
         let text = if args.json {
-            format!("{:#}\n", json!({"rows": boards::as_json(&loads)}))
+            format!("{:#}\n", json!({"rows": boards::as_json(&sizes)}))
         } else {
-            boards::as_text(&loads)
+            boards::as_text(&sizes)
         };
         return console::print(&text);
     }
-    let weights = args.core.iter().map(|&core| weigh(core)).collect::<Result<Vec<_>, _>>()?;
-    console::print(&if args.json { format!("{:#}\n", json!({"rows": rows(&weights)})) } else { as_text(&weights) })
+    let sizes = args.core.iter().map(|&core| measure(core)).collect::<Result<Vec<_>, _>>()?;
+    console::print(&if args.json { format!("{:#}\n", json!({"rows": rows(&sizes)})) } else { as_text(&sizes) })
 }
 
-/// Links the probe for a core and reads it.
-pub(crate) fn weigh(core: Core) -> Result<Weight, Failure> {
-    let way = firmware::way(core, |what| console::note(&format!("installing: {what}"))).map_err(Failure::failed)?;
-    let machine = core.machine(usize::MAX);
-    let program = firmware::build(&way, core, machine.name, "size")?;
+/// Links the runtime for a core and measures it.
+pub(crate) fn measure(core: Core) -> Result<CodeSize, Failure> {
+    let toolchain = Toolchain::require(machines::target(core), &report_installation).map_err(Failure::failed)?;
+    let program = bench::build(&toolchain, core, &machines::machine(core, usize::MAX), Program::Size)?;
     let bytes = std::fs::read(&program).map_err(|e| Failure::file(&program, e))?;
     let contents = elf::contents(&bytes).map_err(|e| Failure::file(&program, e))?;
-    Ok(Weight { core, contents })
+    Ok(CodeSize { core, contents })
 }
 
-/// What the probes hold, as JSON.
-pub(crate) fn rows(weights: &[Weight]) -> Vec<Value> {
-    let row = |w: &Weight| {
-        let c = &w.contents;
-        json!({"name": w.core.target(), "core": w.core.name(), "text": c.text, "rodata": c.rodata, "data": c.data,
+/// The sizes as JSON.
+pub(crate) fn rows(sizes: &[CodeSize]) -> Vec<Value> {
+    let row = |size: &CodeSize| {
+        let c = &size.contents;
+        json!({"name": machines::target(size.core), "core": size.core, "text": c.text, "rodata": c.rodata, "data": c.data,
             "bss": c.bss, "float_symbols": c.float.len(), "panic_symbols": c.panic.len(),
             "alloc_symbols": c.alloc.len(), "vfp_instructions": c.vfp_instructions})
     };
-    weights.iter().map(row).collect()
+    sizes.iter().map(row).collect()
 }
 
-/// What the probes hold, as a table.
-pub(crate) fn as_text(weights: &[Weight]) -> String {
+/// The sizes as a table.
+pub(crate) fn as_text(sizes: &[CodeSize]) -> String {
     let mut table = Table::new(&[
         "core",
         "target",
@@ -96,11 +96,11 @@ pub(crate) fn as_text(weights: &[Weight]) -> String {
         ">allocations",
         ">VFP",
     ]);
-    for w in weights {
-        let c = &w.contents;
+    for size in sizes {
+        let c = &size.contents;
         table.row([
-            w.core.name().into(),
-            w.core.target().into(),
+            size.core.name().into(),
+            machines::target(size.core).into(),
             grouped(c.text),
             grouped(c.rodata),
             grouped(c.data),
@@ -112,12 +112,12 @@ pub(crate) fn as_text(weights: &[Weight]) -> String {
         ]);
     }
     let mut out = format!(
-        "Bytes of the runtime with every kind of layer, and symbols that must not be there:\n\n{}",
+        "Bytes of the runtime with every kind of layer, and counts of symbols that must not be in it:\n\n{}",
         table.lines()
     );
-    for w in weights {
-        for name in w.contents.float.iter().chain(&w.contents.panic).chain(&w.contents.alloc) {
-            out += &format!("\n{}: {name}", w.core.target());
+    for CodeSize { core, contents } in sizes {
+        for name in contents.float.iter().chain(&contents.panic).chain(&contents.alloc) {
+            out += &format!("\n{}: {name}", machines::target(*core));
         }
     }
     out

@@ -1,103 +1,122 @@
-//! The device part: what runs on microcontrollers builds for their cores, draws in emulated ones, and stays within its budgets.
+//! The device parts: everything that runs on microcontrollers builds for their cores, draws on emulated ones, and stays within its budgets.
 
-use super::windows::{self, Subject};
-use super::{Part, Verdict, host};
-use crate::bench::cores::Core;
-use crate::bench::gate::{self, Outcome};
-use crate::boards::Board;
+use super::checks::Checks;
+use super::part::{Part, PartOutcome};
+use super::windows::{self, Window};
+use super::{code, counts, emulated, firmware, host};
 use crate::console;
-use crate::emulate;
 use crate::failure::Failure;
-use crate::flash;
-use crate::toolchain::Way;
-use ganlet_sim::host::Device;
+use crate::firmware::report_installation;
+use crate::process::root;
+use crate::toolchain::Toolchain;
+use ganlet_sim::host::{BoardInfo, Core, Device};
 
-/// The cores, from the smallest instruction set to the largest.
+/// The smallest and the largest Arm target that the libraries are built for alone.
 const TARGETS: [(&str, &str); 2] = [("thumbv6m-none-eabi", "Cortex-M0"), ("thumbv7em-none-eabihf", "Cortex-M4F")];
 
-/// What is built for each: a package and its features.
-const BUILDS: [(&str, &[&str]); 4] = [
+/// The libraries: a package, and the options that it is built with in addition to `--no-default-features`.
+const LIBRARIES: [(&str, &[&str]); 4] = [
     ("ganlet-runtime", &[]),
     ("ganlet-runtime", &["--features", "graphics"]),
-    // The front page's firmware.
+    // The firmware on the front page.
     ("ganlet-runtime", &["--features", "graphics", "--example", "device"]),
     ("ganlet-sim", &[]),
 ];
 
-/// Builds for cores, weighs the runtime, draws on emulated machines; what lacks a compiler or an emulator says so.
+/// Cores whose code is measured.
+const MEASURED: [Core; 6] = [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55, Core::Rv32];
+
+/// The device parts whose names contain `word`. The parts of a group share files.
 ///
-/// Only parts whose name contains `wanted` are run.
-pub(super) fn parts(wanted: &str) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut run = |name: String, work: &mut dyn FnMut() -> Verdict| {
-        if name.contains(wanted) {
-            parts.push(Part::timed(name, work));
-        }
-    };
-    for (target, core) in TARGETS {
-        for (package, features) in BUILDS {
-            let with = features.last().map(|f| format!(" with {f}")).unwrap_or_default();
-            run(format!("{core}: {package}{with}"), &mut || {
-                let way = match Way::find(target, |what| console::note(&format!("installing: {what}"))) {
-                    Ok(way) => way,
-                    Err(missing) => return Verdict::NotRun(missing.remedy),
-                };
-                let mut command = way.cargo("build", target);
-                command.args(["--release", "--locked", "--package", package, "--no-default-features"]).args(features);
-                host::check(command)
-            });
+/// Groups of cores and of boards alternate: the two kinds have target folders of their own, so that they do not wait for each other.
+pub(super) fn groups(word: &str) -> Vec<Vec<Part>> {
+    let cores = std::iter::once(libraries()).chain(Core::ALL.map(core));
+    // Emulated boards take longest and are first.
+    let mut boards: Vec<_> = BoardInfo::all().iter().collect();
+    boards.sort_by_key(|board| board.emulated.is_none());
+    let simulator =
+        check("simulator: window".to_owned(), Window::Simulator(Device::DEFAULT), windows::prepare, windows::check);
+    let boards = boards.into_iter().map(board).chain([vec![simulator]]);
+    let mut groups = Vec::new();
+    let (mut cores, mut boards) = (cores.fuse(), boards.fuse());
+    loop {
+        match (boards.next(), cores.next()) {
+            (None, None) => break,
+            (board, core) => groups.extend([board, core].into_iter().flatten()),
         }
     }
-    for core in [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55, Core::Rv32] {
-        run(format!("{}: code", core.name()), &mut || verdict(core, gate::prepare_code, gate::code));
-    }
-    for core in Core::ALL {
-        run(format!("{}: pictures", core.name()), &mut || verdict(core, gate::prepare_pictures, gate::pictures));
-    }
-    for board in Board::all() {
-        run(format!("{}: firmware", board.name), &mut || verdict(board, flash::gate::prepare, flash::gate::links));
-    }
-    for board in Board::all().iter().filter(|board| board.machine.is_some()) {
-        run(format!("{}: emulated", board.name), &mut || {
-            verdict(board, emulate::gate::prepare, emulate::gate::pictures)
-        });
-        run(format!("{}: own region", board.name), &mut || {
-            verdict(board, emulate::gate::prepare, emulate::gate::regions)
-        });
-        run(format!("{}: window", board.name), &mut || {
-            let prepare: Prepare<Subject> = |subject, told| {
-                if let Subject::Emulator(board) = subject {
-                    emulate::gate::prepare(board, told)?;
-                }
-                windows::prepare(subject, told)
+    groups.iter_mut().for_each(|group| group.retain(|part| part.name.contains(word)));
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// Builds of the libraries alone.
+fn libraries() -> Vec<Part> {
+    let part = |(target, core): (&'static str, &str), (package, options): (&'static str, &'static [&'static str])| {
+        let with = options.last().map(|option| format!(" with {option}")).unwrap_or_default();
+        Part::new(format!("{core}: {package}{with}"), move || {
+            let toolchain = match Toolchain::find(target, &report_installation) {
+                Ok(toolchain) => toolchain,
+                Err(missing) => return PartOutcome::NotRun(missing.remedy),
             };
-            verdict(Subject::Emulator(board), prepare, windows::check)
-        });
+            let mut command = toolchain.cargo("build", target);
+            command.current_dir(root()).args(["--release", "--locked", "--package", package, "--no-default-features"]);
+            host::check(command.args(options))
+        })
+    };
+    TARGETS.into_iter().flat_map(|target| LIBRARIES.map(|library| part(target, library))).collect()
+}
+
+/// Code and pictures of a core.
+fn core(core: Core) -> Vec<Part> {
+    let code = MEASURED.contains(&core).then(|| check(format!("{core}: code"), core, code::prepare, code::code));
+    code.into_iter().chain([check(format!("{core}: pictures"), core, counts::prepare, counts::pictures)]).collect()
+}
+
+/// Firmware of a board, and sessions with it if it is emulated.
+fn board(board: &'static BoardInfo) -> Vec<Part> {
+    let name = board.name;
+    let mut parts = vec![check(format!("{name}: firmware"), board, firmware::prepare, firmware::links)];
+    if board.emulated.is_some() {
+        parts.push(check(format!("{name}: emulated"), board, emulated::prepare, emulated::pictures));
+        parts.push(check(format!("{name}: own region"), board, emulated::prepare, emulated::regions));
+        let prepare: Prepare<Window> = |window, report| {
+            if let Window::Emulator(board) = window {
+                emulated::prepare(board, report)?;
+            }
+            windows::prepare(window, report)
+        };
+        parts.push(check(format!("{name}: window"), Window::Emulator(board), prepare, windows::check));
     }
-    run("simulator: window".to_owned(), &mut || {
-        verdict(Subject::Simulator(Device::DEFAULT), windows::prepare, windows::check)
-    });
     parts
 }
 
-/// Sets up what checks on a core or a board need, telling what is installed; else gives the remedy.
+/// Sets up what checks of a core or a board need and reports what is installed; else returns the remedy.
 type Prepare<On> = fn(On, &dyn Fn(&str)) -> Result<(), String>;
 
-/// Runs checks on a core or a board, if what they need is here or can be installed without asking.
-fn verdict<On: Copy>(on: On, prepare: Prepare<On>, checks: fn(On) -> Result<Outcome, Failure>) -> Verdict {
-    if let Err(remedy) = prepare(on, &|what| console::note(&format!("installing: {what}"))) {
-        return Verdict::NotRun(remedy);
-    }
-    match checks(on) {
-        Ok(Outcome { held, broken }) if broken.is_empty() => Verdict::Passed(held),
-        Ok(Outcome { held, broken }) => {
-            broken.iter().for_each(|line| console::note(line));
-            Verdict::Failed { passed: held, failed: broken.len(), why: broken.join("; ") }
+/// A part that checks a core, a board or a window, if what it needs is installed or can be installed without questions.
+fn check<On: Copy + Send + 'static>(
+    name: String,
+    on: On,
+    prepare: Prepare<On>,
+    checks: fn(On) -> Result<Checks, Failure>,
+) -> Part {
+    Part::new(name, move || {
+        if let Err(remedy) = prepare(on, &report_installation) {
+            return PartOutcome::NotRun(remedy);
         }
-        Err(failure) => {
-            console::note(&failure.message);
-            let first = failure.message.lines().next().unwrap_or_default().to_owned();
-            Verdict::Failed { passed: 0, failed: 1, why: first }
+        match checks(on) {
+            Ok(Checks { passed, failures }) if failures.is_empty() => PartOutcome::Passed(passed),
+            Ok(Checks { passed, failures }) => {
+                failures.iter().for_each(|message| console::note(message));
+                let first_lines: Vec<&str> = failures.iter().filter_map(|message| message.lines().next()).collect();
+                PartOutcome::Failed { passed, failed: failures.len(), why: first_lines.join("; ") }
+            }
+            Err(failure) => {
+                console::note(&failure.message);
+                let why = failure.message.lines().next().unwrap_or_default().to_owned();
+                PartOutcome::Failed { passed: 0, failed: 1, why }
+            }
         }
-    }
+    })
 }

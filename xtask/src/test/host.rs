@@ -1,82 +1,113 @@
-//! The parts that need nothing but the compiler: format, lints, documentation, tests.
+//! The host parts: format, lints, documentation and tests, which need nothing but the compiler.
 
-use super::{Part, Verdict};
+use super::part::{Part, PartOutcome};
 use crate::console;
-use crate::toolchain;
+use crate::firmware::report_installation;
+use crate::process::{self, root};
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Runs all of them, the quick ones first.
+/// The host parts, the fast ones first.
 pub(super) fn parts() -> Vec<Part> {
     vec![
-        Part::timed("format", || component("rustfmt", "rustfmt-web", &["fmt", "--all", "--check"])),
-        Part::timed("lints", || {
-            component(
-                "clippy",
-                "rust-web-clippy",
-                &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
-            )
+        Part::new("format", format),
+        Part::new("lints", || {
+            let mut command = cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
+            command.args(["--", "-D", "warnings"]);
+            with_component("clippy", "rust-web-clippy", "clippy", || check(&mut command))
         }),
-        Part::timed("documentation", || {
+        Part::new("documentation", || {
             let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
-            command.env("RUSTDOCFLAGS", "-D warnings");
-            check(command)
+            check(command.env("RUSTDOCFLAGS", "-D warnings"))
         }),
-        Part::timed("tests", tests),
+        Part::new("tests", tests),
     ]
 }
 
 fn cargo(words: &[&str]) -> Command {
     let mut command = Command::new("cargo");
-    command.args(words);
+    command.args(words).current_dir(root());
     command
 }
 
-/// A check by a component of the compiler, which is installed first where it is missing and that needs no questions.
-fn component(name: &str, package: &str, words: &[&str]) -> Verdict {
+/// Checks the format of the workspace, and of every package outside of it.
+fn format() -> PartOutcome {
+    with_component("rustfmt", "rustfmt-web", "fmt", || {
+        let mut commands = vec![cargo(&["fmt", "--all", "--check"])];
+        for package in outside_packages() {
+            let mut command = cargo(&["fmt", "--check", "--manifest-path"]);
+            command.arg(package.join("Cargo.toml"));
+            commands.push(command);
+        }
+        let failures: Vec<String> = commands.iter_mut().filter_map(|command| run(command).err()).collect();
+        match failures.len() {
+            0 => PartOutcome::Passed(commands.len()),
+            failed => PartOutcome::Failed { passed: commands.len() - failed, failed, why: failures.join("; ") },
+        }
+    })
+}
+
+/// The folders of the packages that are not members of the workspace: the boards and the bench firmware.
+fn outside_packages() -> Vec<PathBuf> {
+    let simulator = root().join("firmware-sim");
+    let boards = fs::read_dir(simulator.join("boards")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut packages: Vec<_> = boards.chain([simulator.join("bench")]).collect();
+    packages.retain(|folder| folder.join("Cargo.toml").is_file());
+    packages.sort();
+    packages
+}
+
+/// Runs checks by a component of the toolchain, which is installed first if it is missing and that needs no questions.
+fn with_component(name: &str, package: &str, subcommand: &str, checks: impl FnOnce() -> PartOutcome) -> PartOutcome {
     let works = || {
-        let mut command = cargo(&[words[0], "--version"]);
+        let mut command = cargo(&[subcommand, "--version"]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     };
     if !works() {
-        let told = |what: &str| console::note(&format!("installing: {what}"));
-        if toolchain::which("rustup").is_some() {
-            told(&format!("rustup component add {name}"));
+        if process::which("rustup").is_some() {
+            report_installation(&format!("rustup component add {name}"));
             let mut command = Command::new("rustup");
             let _ = command.args(["component", "add", name]).stdin(Stdio::null()).stdout(Stdio::null()).status();
-        } else if let Err(refused) = toolchain::install(&[package], &told) {
+        } else if let Err(refused) = process::install(&[package], &report_installation) {
             return failed(format!("{name} is missing: rustup component add {name} ({refused})"));
         }
     }
-    if works() { check(cargo(words)) } else { failed(format!("{name} is missing: rustup component add {name}")) }
+    if works() { checks() } else { failed(format!("{name} is missing: rustup component add {name}")) }
 }
 
-/// A command that passes or fails as a whole.
-pub(super) fn check(mut command: Command) -> Verdict {
+/// Runs a command that counts as one check.
+pub(super) fn check(command: &mut Command) -> PartOutcome {
+    run(command).map_or_else(failed, |()| PartOutcome::Passed(1))
+}
+
+/// Runs a command; an error is a sentence for the user.
+fn run(command: &mut Command) -> Result<(), String> {
     match command.stdin(Stdio::null()).status() {
-        Ok(status) if status.success() => Verdict::Passed(1),
-        Ok(_) => failed(again(&command)),
-        Err(e) => failed(format!("cannot run {}: {e}", command.get_program().display())),
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(reproduce(command)),
+        Err(e) => Err(format!("cannot run {}: {e}", command.get_program().display())),
     }
 }
 
-fn failed(why: String) -> Verdict {
-    Verdict::Failed { passed: 0, failed: 1, why }
+fn failed(why: String) -> PartOutcome {
+    PartOutcome::Failed { passed: 0, failed: 1, why }
 }
 
-fn again(command: &Command) -> String {
+fn reproduce(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args()).map(OsStr::to_string_lossy);
-    format!("again by: {}", words.collect::<Vec<_>>().join(" "))
+    format!("reproduce with: {}", words.collect::<Vec<_>>().join(" "))
 }
 
-/// `cargo test`, counted by the lines that it prints.
-fn tests() -> Verdict {
+/// Runs `cargo test` and counts the tests by the lines that it prints.
+fn tests() -> PartOutcome {
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let (mut child, out) = match child.map(|mut child| child.stdout.take().map(|out| (child, out))) {
         Ok(Some(pair)) => pair,
-        Ok(None) => return failed("cargo test has no output".into()),
+        Ok(None) => return failed("cargo test printed nothing".into()),
         Err(e) => return failed(format!("cannot run cargo: {e}")),
     };
     let (mut passed, mut failing) = (0, 0);
@@ -86,18 +117,18 @@ fn tests() -> Verdict {
             passed += p;
             failing += f;
         }
-        // Progress of the tests belongs to people; standard output ends with the summary.
+        // Progress goes to standard error; standard output holds the summary alone.
         console::note(&line);
     }
-    let well = child.wait().is_ok_and(|status| status.success());
-    if well && failing == 0 && passed > 0 {
-        return Verdict::Passed(passed);
+    let success = child.wait().is_ok_and(|status| status.success());
+    if success && failing == 0 && passed > 0 {
+        return PartOutcome::Passed(passed);
     }
-    let why = if well && passed == 0 { "no test was found".to_owned() } else { again(&command) };
-    Verdict::Failed { passed, failed: failing.max(1), why }
+    let why = if success && passed == 0 { "no test was found".to_owned() } else { reproduce(&command) };
+    PartOutcome::Failed { passed, failed: failing.max(1), why }
 }
 
-/// Passed and failed tests of a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
+/// Parses the numbers of passed and failed tests from a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
 fn counts(line: &str) -> Option<(usize, usize)> {
     let rest = line.strip_prefix("test result: ")?;
     let number = |word: &str| {
@@ -112,7 +143,7 @@ mod tests {
     use super::counts;
 
     #[test]
-    fn the_lines_of_cargo_test_are_counted() {
+    fn results_of_cargo_test_are_parsed() {
         let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.01s";
         assert_eq!(counts(line), Some((12, 0)));
         let line = "test result: FAILED. 7 passed; 31 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s";

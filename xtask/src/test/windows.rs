@@ -1,12 +1,11 @@
-//! The device part of the tests: windows open, show what they should, hear the keyboard, and end, on an X server that draws into a file.
+//! The part of the tests that opens windows on an X server without a screen, presses keys, and compares the pixels.
 
-use crate::bench::emulator;
-use crate::bench::firmware::{folder, root};
-use crate::bench::gate::Outcome;
-use crate::boards::{self, Board};
+use super::checks::Checks;
 use crate::failure::Failure;
+use crate::model_file;
+use crate::process::{self, folder, root};
 use ganlet_sim::Button;
-use ganlet_sim::host::{Device, Frame, Look, Simulator};
+use ganlet_sim::host::{BoardInfo, Device, Frame, Look, Simulator};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -14,92 +13,94 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The X server without a screen, and what presses keys on it, by their Debian packages.
+/// The X server without a screen, and the program that presses keys on it.
 const SERVER: &str = "Xvfb";
-const PRESSER: &str = "xdotool";
-/// What the windows load when they open.
+const KEY_SENDER: &str = "xdotool";
+/// Debian packages of the libraries that windows load at run time.
 const LIBRARIES: [&str; 2] = ["libx11-6", "libxcursor1"];
-/// A window is here in a second; on a busy machine that builds firmware first, later.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Time limit for a window to open. It takes a second, and longer if firmware is built first on a busy machine.
+const WINDOW_LIMIT: Duration = Duration::from_secs(240);
 const PAUSE: Duration = Duration::from_millis(20);
-/// A key that is held longer than the toolkit's delay counts again: how many presses one may have been.
-const REPEATS: usize = 12;
+/// Most key presses that count for one: a key repeats if it is held longer than the toolkit's delay.
+const MAX_REPEATS: usize = 12;
 const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
 
-/// Which window.
+/// The window to test.
 #[derive(Clone, Copy)]
-pub(super) enum Subject {
-    /// That of `sim`, for a device.
+pub(super) enum Window {
+    /// The window of `sim` for a device.
     Simulator(&'static str),
-    /// That of `emulate`.
-    Emulator(&'static Board),
+    /// The window of `emulate` for a board.
+    Emulator(&'static BoardInfo),
 }
 
-/// Sets up the X server and the presser of keys where that needs no questions; else tells the remedy.
-pub(super) fn prepare(_: Subject, told: &dyn Fn(&str)) -> Result<(), String> {
-    emulator::find_in(SERVER, &[&["xvfb"], &LIBRARIES[..]].concat(), &told)?;
-    emulator::find_in(PRESSER, &[PRESSER], &told)
+/// Sets up the X server and xdotool if that needs no questions; else returns the remedy.
+pub(super) fn prepare(_: Window, report: &dyn Fn(&str)) -> Result<(), String> {
+    process::require(SERVER, &[&["xvfb"], &LIBRARIES[..]].concat(), report)?;
+    process::require(KEY_SENDER, &[KEY_SENDER], report)
 }
 
-/// Opens the window, presses a key, ends it by Esc; each time it must show what the simulator shows.
-pub(super) fn check(subject: Subject) -> Result<Outcome, Failure> {
+/// Opens the window, presses a key and closes it with Esc; the window must show what the simulator shows.
+pub(super) fn check(kind: Window) -> Result<Checks, Failure> {
     let path = root().join(MODEL);
-    let file = boards::read(&path)?;
-    let (name, words): (String, Vec<&str>) = match subject {
-        Subject::Simulator(device) => (format!("sim {device}"), vec!["sim", "--window", "--device", device]),
-        Subject::Emulator(board) => (format!("emulate {}", board.name), vec!["emulate", "--board", board.name]),
+    let file = model_file::read(&path)?;
+    let (name, words): (String, Vec<&str>) = match kind {
+        Window::Simulator(device) => (format!("sim {device}"), vec!["sim", "--window", "--device", device]),
+        Window::Emulator(board) => (format!("emulate {}", board.name), vec!["emulate", "--board", board.name]),
     };
-    let device = match subject {
-        Subject::Simulator(device) => Device::named(device).map_err(|e| Failure::failed(e.to_string()))?,
-        Subject::Emulator(board) => board.device()?,
+    let device = match kind {
+        Window::Simulator(device) => Device::named(device).map_err(|e| Failure::failed(e.to_string()))?,
+        Window::Emulator(board) => board.device(),
     };
     let mut simulator = Simulator::new(file.bytes(), device)?;
     let look = Look::of(&device);
     let first = look.portrait(&simulator.frame());
     let mut later = Vec::new();
-    for _ in 0..REPEATS {
+    for _ in 0..MAX_REPEATS {
         simulator.press(Button::Right);
         simulator.tick();
         later.push(look.portrait(&simulator.frame()));
     }
 
-    let screen = Screen::open()?;
-    let program = std::env::current_exe().map_err(|e| Failure::failed(format!("the own program: {e}")))?;
+    let screen = Screen::open(&name.replace(' ', "-"))?;
+    let program =
+        std::env::current_exe().map_err(|e| Failure::failed(format!("cannot find the running program: {e}")))?;
     let mut command = Command::new(program);
     command.args(&words).arg(&path).env("DISPLAY", &screen.display).current_dir(root());
-    let mut window = Ended(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(cannot("the window"))?);
+    let mut window =
+        ChildGuard(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(cannot("the window"))?);
 
-    let mut outcome = Outcome::default();
+    let mut checks = Checks::default();
     let shown = screen.shows(std::slice::from_ref(&first), &mut window.0)?;
-    outcome.check(shown, || format!("{name}: the window does not show the first picture"));
+    checks.check(shown, || format!("{name}: the window does not show the first picture"));
     if shown {
         screen.key("keydown", "Right")?;
         let answered = screen.shows(&later, &mut window.0)?;
         screen.key("keyup", "Right")?;
-        outcome.check(answered, || format!("{name}: the window does not show the next picture when Right is pressed"));
+        checks.check(answered, || format!("{name}: the window does not show the next picture when Right is pressed"));
     }
     screen.key("keydown", "Escape")?;
-    let ended = wait(&mut window.0, PATIENCE).is_some_and(|status| status.success());
-    outcome.check(ended, || format!("{name}: Esc does not end the window well"));
-    Ok(outcome)
+    let ended = wait(&mut window.0, WINDOW_LIMIT).is_some_and(|status| status.success());
+    checks.check(ended, || format!("{name}: Esc does not end the window well"));
+    Ok(checks)
 }
 
 fn cannot(what: &str) -> impl Fn(std::io::Error) -> Failure {
     move |e| Failure::failed(format!("cannot start {what}: {e}"))
 }
 
-/// A process that ends with its owner.
-struct Ended(Child);
+/// A process that is ended when this value is dropped.
+struct ChildGuard(Child);
 
-impl Drop for Ended {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
-        // It is of no use any more, whether or not it can still be ended.
+        // If it cannot be ended, nothing else can be done about it.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// How a process ended, if it did in time.
+/// Waits for a process; returns `None` if it runs longer than `limit`.
 fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let start = Instant::now();
     loop {
@@ -111,45 +112,46 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     }
 }
 
-/// An X server that draws into a file, and its display's name.
+/// An X server that draws into a file, and the name of its display.
 struct Screen {
-    _server: Ended,
+    _server: ChildGuard,
     display: String,
     pixels: PathBuf,
 }
 
 impl Screen {
-    fn open() -> Result<Self, Failure> {
-        let place = folder()?.join("screen");
+    /// Starts a server whose files are in a folder with this name.
+    fn open(name: &str) -> Result<Self, Failure> {
+        let place = folder()?.join("screens").join(name);
         fs::create_dir_all(&place).map_err(|e| Failure::file(&place, e))?;
         let mut command = Command::new(SERVER);
         command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp", "-fbdir"]).arg(&place);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut server = Ended(command.spawn().map_err(cannot(SERVER))?);
+        let mut server = ChildGuard(command.spawn().map_err(cannot(SERVER))?);
         let mut number = String::new();
         if let Some(out) = server.0.stdout.take() {
             BufReader::new(out).read_line(&mut number).map_err(cannot(SERVER))?;
         }
         if number.trim().is_empty() {
-            return Err(Failure::failed(format!("{SERVER} ended without a display")));
+            return Err(Failure::failed(format!("{SERVER} ended before it had a display")));
         }
         Ok(Self { _server: server, display: format!(":{}", number.trim()), pixels: place.join("Xvfb_screen0") })
     }
 
-    /// Presses or releases a key where the pointer's window is: the only one.
+    /// Presses or releases a key in the only window.
     fn key(&self, how: &str, key: &str) -> Result<(), Failure> {
-        let mut command = Command::new(PRESSER);
+        let mut command = Command::new(KEY_SENDER);
         command.env("DISPLAY", &self.display).args(["search", "--onlyvisible", "--name", "ganlet", "windowfocus"]);
-        let status = command.args([how, key]).stdout(Stdio::null()).status().map_err(cannot(PRESSER))?;
-        if status.success() { Ok(()) } else { Err(Failure::failed(format!("{PRESSER} {how} {key}: {status}"))) }
+        let status = command.args([how, key]).stdout(Stdio::null()).status().map_err(cannot(KEY_SENDER))?;
+        if status.success() { Ok(()) } else { Err(Failure::failed(format!("{KEY_SENDER} {how} {key}: {status}"))) }
     }
 
-    /// Waits until one of the frames is on the screen; not when the window ends before.
+    /// Waits until one of the frames is on the screen; returns `false` if the window ends first.
     fn shows(&self, frames: &[Frame], window: &mut Child) -> Result<bool, Failure> {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE && matches!(window.try_wait(), Ok(None)) {
+        while start.elapsed() < WINDOW_LIMIT && matches!(window.try_wait(), Ok(None)) {
             let bytes = fs::read(&self.pixels).map_err(|e| Failure::file(&self.pixels, e))?;
-            let screen = picture(&bytes).ok_or_else(|| Failure::file(&self.pixels, "no window dump"))?;
+            let screen = picture(&bytes).ok_or_else(|| Failure::file(&self.pixels, "expected a window dump of X"))?;
             if frames.iter().any(|frame| holds(&screen, frame)) {
                 return Ok(true);
             }
@@ -159,7 +161,7 @@ impl Screen {
     }
 }
 
-/// The picture in a window dump of 32 bits a pixel: 25 words of header, most significant byte first, a table of colors, rows.
+/// Reads a window dump with 32 bits for each pixel: a header of 25 big-endian words, a table of colors, rows.
 fn picture(bytes: &[u8]) -> Option<Frame> {
     let word = |i: usize| bytes.get(i * 4..)?.first_chunk().copied().map(u32::from_be_bytes);
     let (header, width, height, bits, line, colors) = (word(0)?, word(4)?, word(5)?, word(11)?, word(12)?, word(19)?);
@@ -175,7 +177,7 @@ fn picture(bytes: &[u8]) -> Option<Frame> {
     (frame.rgb.len() == 3 * width as usize * height as usize).then_some(frame)
 }
 
-/// Whether `small` is somewhere in `large`, pixel for pixel.
+/// Whether `large` contains the pixels of `small` anywhere.
 fn holds(large: &Frame, small: &Frame) -> bool {
     let (wide, narrow) = (3 * large.width as usize, 3 * small.width as usize);
     let (Some(right), Some(down)) = (large.width.checked_sub(small.width), large.height.checked_sub(small.height))
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_found_where_it_is_and_not_where_it_differs() {
+    fn a_picture_is_found_inside_of_a_larger_one() {
         let mut large = Frame::new(7, 5);
         let small = Frame { width: 2, height: 2, rgb: (1..=12).collect() };
         for (y, row) in small.rgb.chunks_exact(6).enumerate() {
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_dump_is_read_past_its_header_and_its_colors() {
+    fn a_window_dump_is_read() {
         let mut words = [0_u32; 25];
         (words[0], words[4], words[5], words[11], words[12], words[19]) = (104, 2, 1, 32, 12, 1);
         let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();

@@ -1,8 +1,8 @@
-//! Models to weigh firmware with: a recipe's generator after a few steps, which takes the same flash and RAM as after all of them.
+//! Sample models for firmware: the generator of a recipe after a few steps, which needs the flash and RAM of a fully trained one.
 
-use crate::bench::firmware::folder;
 use crate::exporting;
 use crate::failure::Failure;
+use crate::process::folder;
 use ganlet_runtime::{
     Shape,
     encode::{LayerSpec, ModelBuilder, Op, Source},
@@ -11,19 +11,33 @@ use ganlet_trainer::quantize::{self, Options};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-/// A recipe of classes, with which emulated boards play as well.
+/// A recipe with classes, which emulated boards are also tested with.
 pub(crate) const CLASSES: &str = "digits-classes";
-/// The recipes whose models every board is weighed with.
+/// The recipes whose models every board is measured with.
 pub(crate) const RECIPES: [&str; 2] = ["faces", "digits"];
-/// Weights do not decide sizes: a few latents calibrate well enough.
+/// Latents for calibration: a few are enough, because sizes do not depend on the weights.
 const LATENTS: u32 = 16;
-/// Biases that start out equal take less flash, until they have been moved apart.
+/// Training steps: equal biases take less flash, so the biases must have left their initial values.
 const STEPS: u64 = 20;
 
-/// Writes the model of the named recipe as seed 1 makes it; gives the file.
-pub(crate) fn young(name: &str) -> Result<PathBuf, Failure> {
+/// Returns the file of the named recipe's model, trained with seed 1; trains it when it is first asked for.
+pub(crate) fn model(name: &str) -> Result<PathBuf, Failure> {
+    static TRAINED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    // Held during the training: who asks at the same time waits for the result.
+    let mut trained = TRAINED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = trained.get(name) {
+        return Ok(path.clone());
+    }
+    let path = train(name)?;
+    trained.insert(name.to_owned(), path.clone());
+    Ok(path)
+}
+
+fn train(name: &str) -> Result<PathBuf, Failure> {
     let path = folder()?.join(format!("{name}.model"));
     let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
     let recipe = Recipe::open(name, &[]).map_err(|e| unusable(&e))?;
@@ -41,11 +55,16 @@ pub(crate) fn young(name: &str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// Writes a model of little flash whose arena is larger than any that firmware sets aside: wide rows of many channels.
-pub(crate) fn hungry() -> Result<PathBuf, Failure> {
+/// Writes a small model that needs a larger arena than any firmware reserves: its rows are wide and have many channels.
+pub(crate) fn large_arena() -> Result<PathBuf, Failure> {
+    static WRITTEN: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = &*written {
+        return Ok(path.clone());
+    }
     const WIDTH: u16 = 512;
     const INNER: u16 = 64;
-    let path = folder()?.join("hungry.model");
+    let path = folder()?.join("large-arena.model");
     let wide = Shape { h: 1, w: WIDTH, c: INNER };
     let spec = |op, input, weights: usize, bias: usize, scale: usize| LayerSpec {
         op,
@@ -57,10 +76,11 @@ pub(crate) fn hungry() -> Result<PathBuf, Failure> {
         bias: vec![0; bias],
         scale: vec![1 << 25; scale],
     };
-    let mut builder = ModelBuilder::new("hungry", 1);
+    let mut builder = ModelBuilder::new("large-arena", 1);
     let (values, inner) = (wide.len() as usize, usize::from(INNER));
     let dense = builder.push(&spec(Op::Dense { shape: wide }, Source::Latent, values, inner, inner));
     builder.push(&spec(Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 }, dense, 16 * inner, 4, 1));
     std::fs::write(&path, builder.finish()?).map_err(|e| Failure::file(&path, e))?;
+    *written = Some(path.clone());
     Ok(path)
 }

@@ -1,16 +1,15 @@
-//! A board in the emulator: started, driven over its serial line and its keys, its panel read, ended.
+//! A board in QEMU: started, driven over its serial line and its keys, its panel read, ended.
 
+use super::monitor::{self, BusMonitor};
 use super::qmp::Qmp;
 use super::screen;
 use super::st7789::St7789;
-use super::tap::{self, Tap};
-use crate::bench::{emulator, firmware};
-use crate::boards::build::{self, Place};
-use crate::boards::{Board, Emulated, Panel};
 use crate::console;
 use crate::failure::Failure;
+use crate::firmware::{board, report_installation};
+use crate::process;
 use ganlet_sim::Button;
-use ganlet_sim::host::{Device, Frame, Script, Step};
+use ganlet_sim::host::{BoardInfo, Device, EmulatedMachine, EmulatedPanel, Frame, ModelPlace, Script, Step};
 use object::{Object, ObjectSymbol};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -20,62 +19,63 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The emulator of every board here.
+/// The QEMU program that has every emulated board.
 pub(crate) const EMULATOR: &str = "qemu-system-arm";
-/// A picture takes an emulated board a second at most, and a machine that is busy ten times as long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit for an answer. A picture takes at most a second, and ten times as long if this machine is busy.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// RAM of the running firmware, in bytes, as the board measured it.
+/// Bytes of RAM that the running firmware uses, as it measured them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Memory {
-    /// Data with a fixed place, the model's arena included.
+pub(crate) struct RamUse {
+    /// Static data, including the arena of the model.
     pub(crate) statics: u64,
-    /// The most that the stack had.
+    /// The deepest stack so far.
     pub(crate) stack: u64,
-    /// All that there is.
+    /// RAM of the chip.
     pub(crate) ram: u64,
 }
 
-impl Memory {
-    /// What is in use.
+impl RamUse {
+    /// Static data and the deepest stack.
     pub(crate) const fn total(&self) -> u64 {
         self.statics + self.stack
     }
 }
 
-/// A board that runs in the emulator, its clock stopped.
-pub(crate) struct Machine {
-    board: &'static Board,
-    panel: Reading,
+/// A board that runs in QEMU, with its clock stopped.
+pub(crate) struct EmulatedBoard {
+    board: &'static BoardInfo,
+    panel: PanelReader,
     device: Device,
     child: Child,
     qmp: Qmp,
     line: BufReader<TcpStream>,
-    /// Lines that the firmware has said.
+    /// Lines that the firmware has printed.
     lines: u64,
-    tap: Option<Tap>,
-    /// Why the firmware shows nothing, if it does not.
+    monitor: Option<BusMonitor>,
+    /// Why the firmware refuses the model, if it does.
     refusal: Option<String>,
 }
 
-/// Where the panel's pixels are read.
-enum Reading {
+/// Where the pixels of the panel are read.
+enum PanelReader {
+    /// QEMU's screen.
     Screen,
-    /// At this address of the firmware's memory.
-    Levels(u64),
-    /// At the end of the bus.
+    /// The firmware's memory at this address.
+    Memory(u64),
+    /// The controller emulated at the end of the bus.
     Bus,
 }
 
-impl Drop for Machine {
+impl Drop for EmulatedBoard {
     fn drop(&mut self) {
-        // It is of no use any more, whether or not it can still be ended.
+        // If it cannot be ended, nothing else can be done about it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The emulator's key for a button of the board.
+/// QEMU's key for a button of the board.
 const fn key(button: Button) -> &'static str {
     match button {
         Button::Select => "ctrl",
@@ -83,75 +83,75 @@ const fn key(button: Button) -> &'static str {
     }
 }
 
-impl Machine {
+impl EmulatedBoard {
     /// Starts `firmware` and stops its clock after the first picture.
-    pub(crate) fn start(board: &'static Board, firmware: &Path) -> Result<Self, Failure> {
+    pub(crate) fn start(board: &'static BoardInfo, firmware: &Path) -> Result<Self, Failure> {
         Self::launch(board, firmware, None)
     }
 
     /// Builds firmware for any model and starts it with the file `model` in the region of flash where it looks for one.
-    pub(crate) fn with_region(board: &'static Board, model: &Path) -> Result<Self, Failure> {
-        let way = build::way(board).map_err(Failure::failed)?;
-        console::note(&format!("building {} for any model ({})", board.name, way.describe()));
-        Self::launch(board, &build::link(board, &way, Place::Region(board.region()?))?, Some(model))
+    pub(crate) fn with_region(board: &'static BoardInfo, model: &Path) -> Result<Self, Failure> {
+        let toolchain = board::toolchain(board)?;
+        console::note(&format!("building {} for any model ({})", board.name, toolchain.describe()));
+        let place = ModelPlace::Region(board::region(board)?);
+        Self::launch(board, &board::link(board, &toolchain, place)?, Some(model))
     }
 
-    fn launch(board: &'static Board, firmware: &Path, model: Option<&Path>) -> Result<Self, Failure> {
-        let Some(Emulated { name, panel, bus }) = board.machine else {
-            return Err(Failure::unusable(format!("{} is not among the emulator's machines", board.name)));
+    fn launch(board: &'static BoardInfo, firmware: &Path, model: Option<&Path>) -> Result<Self, Failure> {
+        let Some(EmulatedMachine { name, panel, bus }) = board.emulated else {
+            return Err(Failure::unusable(format!("{} is not among the machines of QEMU", board.name)));
         };
         let panel = match panel {
-            Panel::Screen => Reading::Screen,
-            Panel::Levels(symbol) => Reading::Levels(address(firmware, symbol)?),
-            Panel::Bus => Reading::Bus,
+            EmulatedPanel::Screen => PanelReader::Screen,
+            EmulatedPanel::Memory(symbol) => PanelReader::Memory(address(firmware, symbol)?),
+            EmulatedPanel::Bus => PanelReader::Bus,
         };
-        let told = |what: &str| console::note(&format!("installing: {what}"));
-        emulator::find(EMULATOR, &told).map_err(Failure::failed)?;
-        let (control, serial) = (Door::open()?, Door::open()?);
+        process::require_emulator(EMULATOR, &report_installation).map_err(Failure::failed)?;
+        let (control, serial) = (EmulatorPort::open()?, EmulatorPort::open()?);
         let mut command = Command::new(EMULATOR);
         command.args(["-M", name, "-display", "none", "-monitor", "none", "-nic", "none"]);
         command.args(["-serial", &serial.address, "-qmp", &control.address]).arg("-kernel").arg(firmware);
         if let Some(model) = model {
-            // Commas separate options of one argument; doubled they are part of a file's name.
+            // QEMU separates options by commas; a doubled comma is part of the file name.
             let file = model.to_string_lossy().replace(',', ",,");
-            command.arg("-device").arg(format!("loader,file={file},addr={:#x},force-raw=on", board.region()?.at));
+            command.arg("-device").arg(format!("loader,file={file},addr={:#x},force-raw=on", board::region(board)?.at));
         }
         if bus.is_some() {
-            command.args(tap::OPTIONS).stderr(Stdio::piped());
+            command.args(monitor::OPTIONS).stderr(Stdio::piped());
         }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .map_err(|e| Failure::failed(format!("cannot run {EMULATOR}: {e}")))?;
-        let controller = matches!(panel, Reading::Bus).then(St7789::new);
-        let tap = child.stderr.take().zip(bus).map(|(log, bus)| Tap::new(log, bus, controller));
-        let lines = serial.enter(&mut child).and_then(|line| Ok((line, Qmp::new(control.enter(&mut child)?)?)));
+        let controller = matches!(panel, PanelReader::Bus).then(St7789::new);
+        let monitor = child.stderr.take().zip(bus).map(|(log, bus)| BusMonitor::new(log, bus, controller));
+        let lines = serial.accept(&mut child).and_then(|line| Ok((line, Qmp::new(control.accept(&mut child)?)?)));
         let (line, qmp) = match lines {
             Ok(lines) => lines,
             Err(mut failure) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                failure.message += &tap.map_or(String::new(), |tap| format!("\n{}", tap.other()));
+                failure.message += &monitor.map_or(String::new(), |monitor| format!("\n{}", monitor.other()));
                 return Err(failure);
             }
         };
         let line = BufReader::new(line);
-        let mut machine =
-            Self { board, panel, device: board.device()?, child, qmp, line, lines: 0, tap, refusal: None };
-        machine.refusal = machine.begin()?;
-        machine.send(b's')?;
+        let mut emulated =
+            Self { board, panel, device: board.device(), child, qmp, line, lines: 0, monitor, refusal: None };
+        emulated.refusal = emulated.begin()?;
+        emulated.send(b's')?;
         // An emulated key reads as pressed until it was pressed and released once.
-        let keys: &[Button] = if matches!(machine.panel, Reading::Screen) { &Button::ALL } else { &[] };
+        let keys: &[Button] = if matches!(emulated.panel, PanelReader::Screen) { &Button::ALL } else { &[] };
         for &button in keys {
-            machine.qmp.key(key(button), true)?;
-            machine.qmp.key(key(button), false)?;
-            machine.wait_for(&format!("release {}", button.name()))?;
+            emulated.qmp.key(key(button), true)?;
+            emulated.qmp.key(key(button), false)?;
+            emulated.wait_for(&format!("release {}", button.name()))?;
         }
-        Ok(machine)
+        Ok(emulated)
     }
 
-    /// Waits until the firmware is ready; gives the reason why it shows no pictures, if it told one.
+    /// Waits until the firmware is ready; returns the reason if it refuses the model.
     fn begin(&mut self) -> Result<Option<String>, Failure> {
         let line = self.wait_for("re")?;
         match line.strip_prefix("refused: ") {
@@ -160,24 +160,24 @@ impl Machine {
         }
     }
 
-    /// Why the firmware shows nothing but a reason.
+    /// Why the firmware refuses the model, if it does.
     pub(crate) fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
     }
 
-    /// Plays a script and hands every frame to `shown`, the first before anything is pressed, with the bytes that it took on a bus
-    /// that can be listened to.
+    /// Plays a script. Calls `shown` with every frame, first the one before any button is pressed, and with the bytes that the frame
+    /// took on a monitored bus.
     pub(crate) fn play(
         &mut self,
         script: &Script,
         mut shown: impl FnMut(Frame, Option<u32>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut before = self.bytes()?;
-        // What was sent up to here is the panel's start and the first frame.
+        // The bytes so far initialized the panel and drew the first frame.
         shown(self.frame()?, None)?;
-        let mut show = |machine: &mut Self| {
-            let frame = machine.frame()?;
-            let bytes = machine.bytes()?;
+        let mut show = |emulated: &mut Self| {
+            let frame = emulated.frame()?;
+            let bytes = emulated.bytes()?;
             let sent = bytes.zip(before).map(|(now, before)| (now - before) as u32);
             before = bytes;
             shown(frame, sent)
@@ -199,9 +199,9 @@ impl Machine {
         Ok(())
     }
 
-    /// Presses a button and lets it go; returns when the panel shows what that did.
+    /// Presses and releases a button; returns when the panel shows the result.
     pub(crate) fn press(&mut self, button: Button) -> Result<(), Failure> {
-        if !matches!(self.panel, Reading::Screen) {
+        if !matches!(self.panel, PanelReader::Screen) {
             self.send(button.name().as_bytes().first().map_or(0, u8::to_ascii_uppercase))?;
             return self.wait_for(&format!("press {}", button.name())).map(|_| ());
         }
@@ -212,62 +212,68 @@ impl Machine {
         Ok(())
     }
 
-    /// Lets the time of one frame pass.
+    /// Advances the app by one frame.
     pub(crate) fn tick(&mut self) -> Result<(), Failure> {
         self.send(b't')?;
         self.wait_for("tick").map(|_| ())
     }
 
-    /// What the panel shows, pixel for pixel.
+    /// The pixels of the panel.
     pub(crate) fn frame(&mut self) -> Result<Frame, Failure> {
         let (width, height) = (self.device.width, self.device.height);
         let frame = match self.panel {
-            Reading::Screen => screen::parse(&self.dumped("screendump", json!({}))?, width, height),
-            Reading::Levels(at) => {
+            PanelReader::Screen => screen::parse(&self.dumped("screendump", json!({}))?, width, height),
+            PanelReader::Memory(at) => {
                 let bytes = self.dumped("memsave", json!({"val": at, "size": width * height}))?;
                 screen::levels(&bytes, width, height)
             }
-            Reading::Bus => self.heard(|tap, lines| tap.frame(lines, PATIENCE, (width, height)))?,
+            PanelReader::Bus => self.monitored(|monitor, lines| monitor.frame(lines, ANSWER_LIMIT, (width, height)))?,
         };
         frame.map_err(|why| self.failed(&why))
     }
 
     /// Bytes that went to the panel so far, where it is on a bus that can be listened to.
     pub(crate) fn bytes(&self) -> Result<Option<u64>, Failure> {
-        if self.tap.is_none() {
+        if self.monitor.is_none() {
             return Ok(None);
         }
-        self.heard(|tap, lines| tap.bytes(lines, PATIENCE))?.map(Some).map_err(|why| self.failed(&why))
+        self.monitored(|monitor, lines| monitor.bytes(lines, ANSWER_LIMIT))?.map(Some).map_err(|why| self.failed(&why))
     }
 
-    /// What the tap knows after all lines that the firmware has said.
-    fn heard<T>(&self, of: impl FnOnce(&Tap, u64) -> T) -> Result<T, Failure> {
-        self.tap.as_ref().map(|tap| of(tap, self.lines)).ok_or_else(|| self.failed("nobody listens to its bus"))
+    /// Asks the monitor for its state after all lines that the firmware has printed.
+    fn monitored<T>(&self, of: impl FnOnce(&BusMonitor, u64) -> T) -> Result<T, Failure> {
+        self.monitor
+            .as_ref()
+            .map(|monitor| of(monitor, self.lines))
+            .ok_or_else(|| self.failed("its bus is not monitored"))
     }
 
     fn failed(&self, why: &str) -> Failure {
         Failure::failed(format!("{}: {why}", self.board.name))
     }
 
-    /// What the emulator writes into a file on this command.
+    /// The file that QEMU writes on this command.
     fn dumped(&mut self, command: &str, mut arguments: Value) -> Result<Vec<u8>, Failure> {
-        let path = firmware::folder()?.join(format!("screen-{}-{}", self.board.name, self.child.id()));
+        let path = process::folder()?.join(format!("screen-{}-{}", self.board.name, self.child.id()));
         arguments["filename"] = json!(path.to_string_lossy());
         self.qmp.ask(command, arguments)?;
         let bytes = std::fs::read(&path).map_err(|e| Failure::file(&path, e));
-        // The next dump writes it anew; one that stays behind harms nobody.
+        // A file that is left over is overwritten by the next dump.
         let _ = std::fs::remove_file(&path);
         bytes
     }
 
-    /// What the firmware uses of the RAM, by the deepest stack so far.
-    pub(crate) fn memory(&mut self) -> Result<Memory, Failure> {
+    /// The RAM that the firmware uses, with the deepest stack so far.
+    pub(crate) fn memory(&mut self) -> Result<RamUse, Failure> {
         self.send(b'm')?;
         let line = self.wait_for("memory ")?;
         let numbers: Vec<u64> = line.split(' ').skip(1).filter_map(|word| word.parse().ok()).collect();
         match numbers[..] {
-            [statics, stack, ram] => Ok(Memory { statics, stack, ram }),
-            _ => Err(Failure::failed(format!("{}: not understood: {line}", self.board.name))),
+            [statics, stack, ram] => Ok(RamUse { statics, stack, ram }),
+            _ => Err(Failure::failed(format!(
+                "{}: expected \"memory\" and three numbers, found: {line}",
+                self.board.name
+            ))),
         }
     }
 
@@ -275,7 +281,7 @@ impl Machine {
         Ok(self.line.get_mut().write_all(&[byte])?)
     }
 
-    /// The next line that starts so.
+    /// The next line with this start.
     fn wait_for(&mut self, start: &str) -> Result<String, Failure> {
         let mut heard = String::new();
         loop {
@@ -284,7 +290,7 @@ impl Machine {
             self.lines += u64::from(line.ends_with('\n'));
             let why = match read {
                 Ok(0) => "the emulator has ended".to_owned(),
-                // Some serial ports begin with a byte that means nothing.
+                // Some serial ports send a meaningless first byte.
                 Ok(_) if line.trim_start_matches('\0').starts_with(start) => {
                     return Ok(line.trim_matches(['\0', '\r', '\n']).to_owned());
                 }
@@ -293,31 +299,31 @@ impl Machine {
                     continue;
                 }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    format!("nothing more within {} seconds", PATIENCE.as_secs())
+                    format!("nothing more within {} seconds", ANSWER_LIMIT.as_secs())
                 }
                 Err(e) => e.to_string(),
             };
-            let other = self.tap.as_ref().map(Tap::other).unwrap_or_default();
-            return Err(self.failed(&format!("the firmware did not say \"{start}\": {why}\n{heard}{other}")));
+            let other = self.monitor.as_ref().map(BusMonitor::other).unwrap_or_default();
+            return Err(self.failed(&format!("the firmware did not print \"{start}\": {why}\n{heard}{other}")));
         }
     }
 }
 
-/// Where the linker placed a symbol.
+/// The address of a symbol.
 fn address(firmware: &Path, symbol: &str) -> Result<u64, Failure> {
     let bytes = std::fs::read(firmware).map_err(|e| Failure::file(firmware, e))?;
     let file = object::File::parse(&*bytes).map_err(|e| Failure::file(firmware, e))?;
     let found = file.symbols().find(|s| s.name() == Ok(symbol)).map(|s| s.address());
-    found.ok_or_else(|| Failure::file(firmware, format!("it has no {symbol}")))
+    found.ok_or_else(|| Failure::file(firmware, format!("the symbol {symbol} is missing")))
 }
 
-/// A port of this machine at which the emulator connects.
-struct Door {
+/// A TCP port of this machine that QEMU connects to.
+struct EmulatorPort {
     listener: TcpListener,
     address: String,
 }
 
-impl Door {
+impl EmulatorPort {
     fn open() -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -325,14 +331,14 @@ impl Door {
         Ok(Self { listener, address })
     }
 
-    fn enter(self, child: &mut Child) -> Result<TcpStream, Failure> {
+    fn accept(self, child: &mut Child) -> Result<TcpStream, Failure> {
         let start = Instant::now();
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false)?;
                     stream.set_nodelay(true)?;
-                    stream.set_read_timeout(Some(PATIENCE))?;
+                    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
                     return Ok(stream);
                 }
                 Err(e) if e.kind() != ErrorKind::WouldBlock => return Err(e.into()),
@@ -341,7 +347,7 @@ impl Door {
             if let Some(status) = child.try_wait()? {
                 return Err(Failure::failed(format!("{EMULATOR} ended at once ({status})")));
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > ANSWER_LIMIT {
                 return Err(Failure::failed(format!("{EMULATOR} does not answer")));
             }
             thread::sleep(Duration::from_millis(2));

@@ -1,33 +1,33 @@
-//! What a linked program holds: sizes of its sections, symbols of floats, panics and allocation.
+//! Contents of a linked program: sizes of its sections, and symbols of floats, panics and allocation.
 
 use super::vfp;
 use object::elf::{SHF_ALLOC, SHF_WRITE};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind};
 
-/// The contents of a linked program.
+/// Sizes and symbols of a linked program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Contents {
-    /// Bytes of code, literals between the code included.
+pub(crate) struct ProgramContents {
+    /// Bytes of code, including literals between the functions.
     pub(crate) text: u64,
     pub(crate) rodata: u64,
     pub(crate) data: u64,
     pub(crate) bss: u64,
-    /// Bytes that are written to flash, all sections together.
+    /// Bytes written to flash, all sections together.
     pub(crate) in_flash: u64,
-    /// Bytes with a fixed place in RAM, all sections together.
+    /// Bytes of static data in RAM, all sections together.
     pub(crate) in_ram: u64,
-    /// Routines of floating-point arithmetic.
+    /// Names of routines for floating-point arithmetic.
     pub(crate) float: Vec<String>,
-    /// Routines that panic.
+    /// Names of routines that panic.
     pub(crate) panic: Vec<String>,
-    /// Routines that allocate.
+    /// Names of routines that allocate.
     pub(crate) alloc: Vec<String>,
-    /// Floating-point instructions, for a target that has them without vector instructions.
+    /// Floating-point instructions in the code; `None` except for Arm.
     pub(crate) vfp_instructions: Option<usize>,
 }
 
 /// Reads a linked program.
-pub(crate) fn contents(bytes: &[u8]) -> object::Result<Contents> {
+pub(crate) fn contents(bytes: &[u8]) -> object::Result<ProgramContents> {
     let file = object::File::parse(bytes)?;
     let size = |name: &str| file.section_by_name(name).map_or(0, |s| s.size());
     let names: Vec<String> = file
@@ -35,7 +35,7 @@ pub(crate) fn contents(bytes: &[u8]) -> object::Result<Contents> {
         .filter(|s| matches!(s.kind(), SymbolKind::Text | SymbolKind::Unknown) && !s.is_undefined())
         .filter_map(|s| s.name().ok().map(str::to_owned))
         .collect();
-    let those = |rule: fn(&str) -> bool| names.iter().filter(|n| rule(n)).cloned().collect::<Vec<_>>();
+    let matching = |rule: fn(&str) -> bool| names.iter().filter(|n| rule(n)).cloned().collect::<Vec<_>>();
     let text = file.section_by_name(".text");
     let vfp_instructions = match &text {
         Some(section) if file.architecture() == object::Architecture::Arm => {
@@ -52,16 +52,16 @@ pub(crate) fn contents(bytes: &[u8]) -> object::Result<Contents> {
         in_ram += if loaded && written { section.size() } else { 0 };
         in_flash += if loaded && !zeros { section.size() } else { 0 };
     }
-    Ok(Contents {
+    Ok(ProgramContents {
         in_flash,
         in_ram,
         text: size(".text"),
         rodata: size(".rodata"),
         data: size(".data"),
         bss: size(".bss"),
-        float: those(is_float),
-        panic: those(is_panic),
-        alloc: those(is_alloc),
+        float: matching(is_float),
+        panic: matching(is_panic),
+        alloc: matching(is_alloc),
         vfp_instructions,
     })
 }

@@ -1,28 +1,28 @@
-//! Finding floating-point instructions in Thumb code.
+//! Counts floating-point instructions in Thumb code.
 
-/// What a stretch of code holds, from an address on.
+/// Contents of the code section from an address on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
+pub(crate) enum SectionPart {
     Code,
     Data,
 }
 
 /// The mapping symbols of the Arm ABI, `$t` before code and `$d` before data, by address.
-pub(crate) fn marks<'a>(symbols: impl Iterator<Item = (&'a str, u64)>) -> Vec<(u64, Holds)> {
+pub(crate) fn marks<'a>(symbols: impl Iterator<Item = (&'a str, u64)>) -> Vec<(u64, SectionPart)> {
     let holds = |name: &str| match name.split('.').next() {
-        Some("$t") => Some(Holds::Code),
-        Some("$d") => Some(Holds::Data),
+        Some("$t") => Some(SectionPart::Code),
+        Some("$d") => Some(SectionPart::Data),
         _ => None,
     };
-    let mut marks: Vec<(u64, Holds)> = symbols.filter_map(|(name, at)| Some((at, holds(name)?))).collect();
+    let mut marks: Vec<(u64, SectionPart)> = symbols.filter_map(|(name, at)| Some((at, holds(name)?))).collect();
     marks.sort_by_key(|&(at, _)| at);
     marks
 }
 
 /// Instructions of `text` that use the floating-point registers.
-pub(crate) fn count(text: &[u8], start: u64, marks: &[(u64, Holds)]) -> usize {
+pub(crate) fn count(text: &[u8], start: u64, marks: &[(u64, SectionPart)]) -> usize {
     let half = |at: usize| text.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    let (mut found, mut at, mut mark, mut holds) = (0, 0, 0, Holds::Code);
+    let (mut found, mut at, mut mark, mut holds) = (0, 0, 0, SectionPart::Code);
     while let Some(first) = half(at) {
         while let Some(&(address, next)) = marks.get(mark)
             && address <= start + at as u64
@@ -30,7 +30,7 @@ pub(crate) fn count(text: &[u8], start: u64, marks: &[(u64, Holds)]) -> usize {
             (mark, holds) = (mark + 1, next);
         }
         // First halfwords from 0b11101 up start an instruction of 32 bits.
-        let wide = holds == Holds::Code && first >> 11 >= 0b11101;
+        let wide = holds == SectionPart::Code && first >> 11 >= 0b11101;
         if wide && is_float(first, half(at + 2).unwrap_or(0)) {
             found += 1;
         }

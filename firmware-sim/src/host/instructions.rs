@@ -1,0 +1,185 @@
+//! How many instructions a picture takes on a microcontroller's core, estimated from measured pictures.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use ganlet_runtime::{Model, WeightLayout};
+use serde::{Deserialize, Serialize};
+
+use super::bus::Instructions;
+
+/// A processor core on which pictures were measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Core {
+    /// Arm Cortex-M0 and M0+.
+    M0,
+    /// Arm Cortex-M3.
+    M3,
+    /// Arm Cortex-M4.
+    M4,
+    /// Arm Cortex-M7.
+    M7,
+    /// Arm Cortex-M33.
+    M33,
+    /// Arm Cortex-M55.
+    M55,
+    /// 32-bit RISC-V with multiplication.
+    Rv32,
+}
+
+impl Core {
+    /// Every core, from the smallest instruction set to the largest, Arm first.
+    pub const ALL: [Self; 7] = [Self::M0, Self::M3, Self::M4, Self::M7, Self::M33, Self::M55, Self::Rv32];
+
+    /// The name in tables, in JSON and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::M0 => "m0",
+            Self::M3 => "m3",
+            Self::M4 => "m4",
+            Self::M7 => "m7",
+            Self::M33 => "m33",
+            Self::M55 => "m55",
+            Self::Rv32 => "rv32",
+        }
+    }
+}
+
+impl fmt::Display for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The text is not the name of a [`Core`]; the message lists the names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownCore(String);
+
+impl fmt::Display for UnknownCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no core is named \"{}\"; expected one of {}", self.0, Core::ALL.map(Core::name).join(", "))
+    }
+}
+
+impl std::error::Error for UnknownCore {}
+
+impl FromStr for Core {
+    type Err = UnknownCore;
+
+    fn from_str(name: &str) -> Result<Self, UnknownCore> {
+        Self::ALL.into_iter().find(|core| core.name() == name).ok_or_else(|| UnknownCore(name.to_owned()))
+    }
+}
+
+/// Measured costs of pictures, as in `firmware-sim/device-counts.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceCounts {
+    /// One entry for each core, model and layout of weights.
+    pub rows: Vec<PictureCount>,
+}
+
+/// The cost of one picture on one core, as the emulator counted it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureCount {
+    /// The core.
+    pub core: Core,
+    /// Name of the reference generator.
+    pub model: String,
+    /// Layout of the weights in flash: `compact` or `fast`.
+    pub layout: String,
+    /// Name and version of the compiler that built the firmware.
+    pub compiler: String,
+    /// Multiply-accumulates of the picture.
+    pub macs: u64,
+    /// Instructions to draw the picture.
+    pub instructions: u64,
+    /// Instructions to load and check the model.
+    pub load_instructions: u64,
+    /// Bytes of the arena.
+    pub ram_bytes: u64,
+    /// Bytes of stack.
+    pub stack_bytes: u64,
+    /// FNV-1a hash of the picture's bytes.
+    pub checksum: String,
+}
+
+impl PictureCount {
+    /// Core, model and layout, which identify the entry.
+    #[must_use]
+    pub fn key(&self) -> (Core, &str, &str) {
+        (self.core, &self.model, &self.layout)
+    }
+}
+
+impl DeviceCounts {
+    /// The committed counts, which are compiled in.
+    #[must_use]
+    pub fn committed() -> &'static Self {
+        // A test checks that the file parses.
+        static COMMITTED: LazyLock<DeviceCounts> =
+            LazyLock::new(|| serde_json::from_str(include_str!("../../device-counts.json")).unwrap_or_default());
+        &COMMITTED
+    }
+
+    /// Instructions for `macs` multiply-accumulates: those of the measured picture of the nearest size, scaled by the sizes.
+    fn scaled(&self, core: Core, layout: &str, macs: u64) -> Option<u64> {
+        let distance = |row: &&PictureCount| {
+            let ratio = row.macs.max(1) as f64 / macs.max(1) as f64;
+            (ratio.ln().abs() * 1e6) as u64
+        };
+        let rows = self.rows.iter().filter(|row| row.core == core && row.layout == layout);
+        let nearest = rows.min_by_key(distance)?;
+        Some((u128::from(macs) * u128::from(nearest.instructions) / u128::from(nearest.macs.max(1))) as u64)
+    }
+}
+
+impl Instructions {
+    /// Estimates the instructions that `model` takes on `core`, from the committed counts of pictures with the same layout of weights.
+    ///
+    /// Returns `None` if no such picture was measured on that core.
+    #[must_use]
+    pub fn estimate(model: &Model<'_>, core: Core) -> Option<Self> {
+        let layout = if model.layers().any(|layer| layer.layout == WeightLayout::Fast) { "fast" } else { "compact" };
+        let of = |macs| DeviceCounts::committed().scaled(core, layout, macs);
+        Some(Self { picture: of(model.picture_macs())?, judged: of(model.macs())? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_scaled_from_the_nearest_picture_of_the_same_core_and_layout() {
+        let counts = DeviceCounts::committed();
+        let of = |core: Core, layout: &str, model: &str| {
+            counts.rows.iter().find(|row| row.key() == (core, model, layout)).unwrap().clone()
+        };
+        for core in [Core::M0, Core::M3, Core::M4, Core::M33, Core::Rv32] {
+            let row = of(core, "compact", "dcgan64-16");
+            assert_eq!(counts.scaled(core, "compact", row.macs), Some(row.instructions));
+            let twice = counts.scaled(core, "compact", 2 * row.macs).unwrap();
+            assert!(twice.abs_diff(2 * row.instructions) <= 1, "{core}: {twice}");
+        }
+        assert!(counts.scaled(Core::M3, "fast", 1000) < counts.scaled(Core::M3, "compact", 1000));
+        assert_eq!(DeviceCounts::default().scaled(Core::M3, "compact", 1000), None);
+    }
+
+    #[test]
+    fn the_committed_counts_have_every_core() {
+        let counts: DeviceCounts = serde_json::from_str(include_str!("../../device-counts.json")).unwrap();
+        assert!(Core::ALL.iter().all(|core| counts.rows.iter().any(|row| row.core == *core)));
+        assert_eq!(&counts, DeviceCounts::committed());
+    }
+
+    #[test]
+    fn cores_parse_from_their_names() {
+        assert!(Core::ALL.iter().all(|core| core.name().parse() == Ok(*core)));
+        assert!("z80".parse::<Core>().unwrap_err().to_string().contains("m0, m3, m4"));
+    }
+}

@@ -1,0 +1,43 @@
+//! Model files and files of kept latents, read and checked.
+
+use crate::failure::Failure;
+use ganlet_runtime::Model;
+use ganlet_sim::host::ModelFile;
+use ganlet_trainer::latent::StoredLatent;
+use std::path::Path;
+
+/// Reads a model file and checks its contents.
+pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
+    let file = ModelFile::read(path).map_err(|e| Failure::unusable(e.to_string()))?;
+    Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
+    Ok(file)
+}
+
+/// Reads a file of kept latents, which holds at least one.
+pub(crate) fn kept_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> {
+    let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+    let all = StoredLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
+    if all.is_empty() {
+        return Err(unusable(
+            "found no latents, expected one on each line: `project` and `edit` write them".to_owned(),
+        ));
+    }
+    Ok(all)
+}
+
+/// Reads a file of kept latents for `model`; returns the bytes that the app reads from flash.
+///
+/// A latent is a byte for its class, 255 for none, and its values.
+pub(crate) fn latent_bytes(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    for (number, StoredLatent { values, class }) in (1..).zip(&kept_latents(path)?) {
+        ganlet_runtime::Latent::new(model, values, *class).map_err(|e| {
+            let path = path.display();
+            Failure::unusable(format!("{path}: latent {number}: {e}; it belongs to another model"))
+        })?;
+        bytes.push(class.map_or(255, |c| c as u8));
+        bytes.extend(values.iter().map(|&v| v as u8));
+    }
+    Ok(bytes)
+}
