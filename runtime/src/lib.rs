@@ -37,7 +37,7 @@ mod generator;
 #[cfg(feature = "graphics")]
 mod graphics;
 mod kernels;
-pub mod latent;
+mod latent;
 mod memory;
 mod model;
 mod plan;
@@ -48,6 +48,6 @@ pub use format::{FormatError, KernelFamily, Shape, WeightLayout, arena_len};
 pub use generator::{ArenaTooSmall, Generator, Pixels, Rows};
 #[cfg(feature = "graphics")]
 pub use graphics::GeneratedImage;
-pub use latent::{Latent, LatentError};
+pub use latent::{Latent, LatentError, normal_i8};
 pub use memory::{Aligned, Arena};
 pub use model::{LayerFacts, Model};

@@ -162,9 +162,9 @@ impl Latent {
 ///
 /// ```
 /// let mut z = [0; 8];
-/// ganlet_runtime::latent::normal_i8(1, &mut z);
+/// ganlet_runtime::normal_i8(1, &mut z);
 /// let mut longer = [0; 64];
-/// ganlet_runtime::latent::normal_i8(1, &mut longer);
+/// ganlet_runtime::normal_i8(1, &mut longer);
 /// assert_eq!(z, longer[..8]);
 /// ```
 pub fn normal_i8(seed: u32, out: &mut [i8]) {

@@ -2,8 +2,7 @@
 use ganlet_runtime::{
     Aligned, Generator, Model, arena_len,
     encode::{LayerSpec, LayoutChoice},
-    include_model,
-    latent::normal_i8,
+    include_model, normal_i8,
 };
 use ganlet_tests::golden;
 use ganlet_trainer::quantize::oracle;

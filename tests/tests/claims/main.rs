@@ -9,6 +9,7 @@ mod hostile_models;
 mod metrics;
 mod objectives;
 mod packages;
+mod public_api;
 mod recipes;
 mod streaming;
 mod tidy;

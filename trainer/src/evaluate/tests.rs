@@ -203,7 +203,7 @@ fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
     let shifted = [&[0], &file[..]].concat();
     assert_eq!(int8_pictures(&shifted[1..], 7, 1, |_, _| {}).unwrap(), all[..h * w]);
     let mut z = [0; 4];
-    ganlet_runtime::latent::normal_i8(7, &mut z);
+    ganlet_runtime::normal_i8(7, &mut z);
     let floats = crate::data::to_bytes(&net.forward(&z), net.range);
     assert_eq!(floats, net.pixels(&net.forward(&z)));
     assert!(crate::metrics::psnr(&floats, &all[..h * w]) > 35.0);

@@ -27,6 +27,6 @@ pub fn numbers(z: &[i8]) -> Vec<f32> {
 /// The latent of a seed, as every device draws it.
 pub fn of_seed(seed: u32, latent: usize) -> Vec<i8> {
     let mut z = vec![0; latent];
-    ganlet_runtime::latent::normal_i8(seed, &mut z);
+    ganlet_runtime::normal_i8(seed, &mut z);
     z
 }

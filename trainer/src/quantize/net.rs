@@ -1,6 +1,6 @@
 //! The float generator as the exporter sees it: layers with batch norm folded, each reading an earlier one.
 
-use ganlet_runtime::latent::normal_i8;
+use ganlet_runtime::normal_i8;
 
 /// A float generator with batch norm folded: the reference that an integer model is compared with.
 ///

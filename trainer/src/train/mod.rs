@@ -444,7 +444,7 @@ impl Trainer {
         let mut z = vec![0.0; classes.len() * latent];
         if self.feed.data().shape().len() == 3 {
             for (i, z) in z.chunks_exact_mut(latent).enumerate() {
-                ganlet_runtime::latent::normal_i8(first.wrapping_add(i as u32), &mut self.bytes);
+                ganlet_runtime::normal_i8(first.wrapping_add(i as u32), &mut self.bytes);
                 z.iter_mut().zip(&self.bytes).for_each(|(v, b)| *v = f32::from(*b) / 32.0);
             }
         } else {
@@ -554,7 +554,7 @@ fn draw_latents(key: Key, points: bool, latent: usize, bytes: &mut [i8], out: &m
         return key.normal(out);
     }
     for (i, z) in out.chunks_exact_mut(latent).enumerate() {
-        ganlet_runtime::latent::normal_i8(key.words(i as u32)[0], bytes);
+        ganlet_runtime::normal_i8(key.words(i as u32)[0], bytes);
         z.iter_mut().zip(&*bytes).for_each(|(v, b)| *v = f32::from(*b) / 32.0);
     }
 }
