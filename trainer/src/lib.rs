@@ -21,6 +21,7 @@ pub mod regularize;
 pub mod report;
 pub mod run;
 pub mod simd;
+pub mod step;
 mod text;
 pub mod train;
 pub mod watch;

@@ -1,45 +1,49 @@
-//! What discriminator and generator minimize, as functions of the discriminator's scores (logits, never squashed).
+//! Adversarial losses of discriminator and generator, as functions of the discriminator's scores (logits, before any sigmoid).
 use crate::graph::{Graph, NodeId, Shape, Unary};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An adversarial objective. Every value is a mean over the batch, to be minimized.
+/// An adversarial loss. Each value is a mean over the batch, to be minimized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// The two-player zero-sum game of Goodfellow et al. 2014, eq. 1: the generator minimizes log(1 - D(G(z))).
+    /// Zero-sum game of Goodfellow et al. 2014, eq. 1: the generator minimizes log(1 - D(G(z))).
     Minimax,
-    /// The same discriminator; the generator maximizes log D(G(z)) (section 3 there), so its gradients do not vanish.
+    /// Discriminator loss of [`Loss::Minimax`]; the generator maximizes log D(G(z)), so its gradient does not vanish
+    /// (Goodfellow et al. 2014, section 3).
     NonSaturating,
-    /// Mao et al. 2017: squared distance of scores from 1 (real) and 0 (fake).
+    /// Squared distance of scores from 1 (real) and 0 (generated); Mao et al. 2017.
     LeastSquares,
-    /// Lim & Ye 2017: margins of 1 on both sides.
+    /// Hinge loss with a margin of 1 on both sides; Lim & Ye 2017.
     Hinge,
-    /// Arjovsky et al. 2017: difference of mean scores; needs a regularizer that bounds the discriminator's slope.
+    /// Difference of mean scores; Arjovsky et al. 2017. The discriminator, then called critic, needs a regularizer that bounds
+    /// its slope.
     Wasserstein,
-    /// Relativistic pairing (Jolicoeur-Martineau 2018; Huang et al. 2024): each real against one fake.
+    /// Relativistic pairing: the score of each real example is compared with that of one generated example
+    /// (Jolicoeur-Martineau 2018; Huang et al. 2024).
     Relativistic,
-    /// Berthelot et al. 2017: the discriminator restores examples, scores are errors; the generator wants small ones.
+    /// BEGAN: the discriminator is an autoencoder, and scores are its reconstruction errors; Berthelot et al. 2017.
     Began,
-    /// Salimans et al. 2016, section 3.1: the discriminator of [`Loss::NonSaturating`]; the generator matches mean features.
+    /// Discriminator loss of [`Loss::NonSaturating`]; the generator matches the mean features of real examples
+    /// (Salimans et al. 2016, section 3.1).
     FeatureMatching,
 }
 
-/// What the discriminator is taught to say of real and of generated examples (Salimans et al. 2016, section 3.4).
+/// Target probabilities of the discriminator, for label smoothing (Salimans et al. 2016, section 3.4).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Labels {
-    /// 1 minus the smoothing of real examples.
+    /// Target for real examples; 1 without smoothing.
     pub real: f32,
-    /// The smoothing of generated ones: above 0 the best discriminator depends on the generator itself.
+    /// Target for generated examples. Above 0, the best discriminator depends on the generator's distribution.
     pub fake: f32,
 }
 
 impl Labels {
-    /// Not smoothed.
+    /// Targets without smoothing.
     pub const HARD: Self = Self { real: 1.0, fake: 0.0 };
 }
 
-/// The name that recipes use.
+/// Writes the name that recipes use.
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
@@ -47,20 +51,20 @@ impl fmt::Display for Loss {
 }
 
 impl Loss {
-    /// What the discriminator minimizes, with hard labels.
+    /// Loss of the discriminator without label smoothing.
     pub fn discriminator(self, g: &mut Graph, real: NodeId, fake: NodeId) -> NodeId {
         let none = g.full(0.0, Shape::SCALAR);
         self.discriminator_with(g, real, fake, Labels::HARD, none)
     }
 
-    /// What the discriminator minimizes; `balance` is the k of BEGAN, unused by the others.
+    /// Loss of the discriminator; `began_k` is the k of BEGAN, which other losses ignore.
     pub fn discriminator_with(
         self,
         g: &mut Graph,
         real: NodeId,
         fake: NodeId,
         labels: Labels,
-        balance: NodeId,
+        began_k: NodeId,
     ) -> NodeId {
         match self {
             Self::Minimax | Self::NonSaturating | Self::FeatureMatching => {
@@ -88,13 +92,13 @@ impl Loss {
             }
             Self::Began => {
                 let (real, fake) = (g.mean(real), g.mean(fake));
-                let part = g.mul(fake, balance);
+                let part = g.mul(fake, began_k);
                 g.sub(real, part)
             }
         }
     }
 
-    /// What the generator minimizes; for feature matching `real` and `fake` are the discriminator's features, not its scores.
+    /// Loss of the generator. For feature matching, `real` and `fake` are features of the discriminator instead of scores.
     pub fn generator(self, g: &mut Graph, real: NodeId, fake: NodeId) -> NodeId {
         match self {
             Self::Minimax => {
@@ -116,58 +120,73 @@ impl Loss {
             }
             Self::Began => g.mean(fake),
             Self::FeatureMatching => {
-                let way = (mean_row(g, real), mean_row(g, fake));
-                let way = g.sub(way.0, way.1);
-                let squares = g.square(way);
+                let (real, fake) = (mean_row(g, real), mean_row(g, fake));
+                let difference = g.sub(real, fake);
+                let squares = g.square(difference);
                 g.sum(squares)
             }
         }
     }
 
-    /// Whether the generator's loss needs the discriminator's view of real examples.
-    pub fn generator_sees_real(self) -> bool {
+    /// Whether the generator's loss needs the discriminator's output for real examples.
+    pub fn generator_needs_real(self) -> bool {
         matches!(self, Self::Relativistic | Self::FeatureMatching)
     }
 
-    /// Whether the discriminator is taught labels, which can be smoothed.
+    /// Whether the discriminator has target probabilities, which can be smoothed.
     pub fn has_labels(self) -> bool {
         matches!(self, Self::Minimax | Self::NonSaturating | Self::FeatureMatching | Self::LeastSquares)
     }
 }
 
-/// The share of generated examples in BEGAN's balance after a discriminator step, its k: within 0 and 1 (eq. 7 there).
+/// Losses supplied by the caller instead of a recipe: functions that append nodes to the graph and return a scalar.
+pub struct CustomLoss {
+    /// What the discriminator minimizes.
+    pub discriminator: Box<LossFn>,
+    /// What the generator minimizes.
+    pub generator: Box<LossFn>,
+}
+
+/// A loss as a function of the discriminator's scores.
+pub type LossFn = dyn Fn(&mut Graph, Scores) -> NodeId;
+
+/// Scores of the discriminator, each [batch, 1]: logits without a sigmoid.
+#[derive(Clone, Copy, Debug)]
+pub struct Scores {
+    /// Scores of real examples.
+    pub real: NodeId,
+    /// Scores of generated examples.
+    pub fake: NodeId,
+}
+
+/// BEGAN's k for the next discriminator step, clamped to 0..1 (Berthelot et al. 2017, eq. 7).
 ///
-/// `real` and `fake` are mean errors; `diversity` is γ, `gain` is λ.
-pub fn began_balance(
-    g: &mut Graph,
-    balance: NodeId,
-    (real, fake): (NodeId, NodeId),
-    diversity: f32,
-    gain: f32,
-) -> NodeId {
-    let wanted = g.affine(real, diversity, 0.0);
-    let off = g.sub(wanted, fake);
-    let step = g.affine(off, gain, 0.0);
-    let next = g.add(balance, step);
+/// `real` and `fake` are mean reconstruction errors; `gamma` and `lambda` are γ and λ of the paper.
+pub fn began_next_k(g: &mut Graph, began_k: NodeId, (real, fake): (NodeId, NodeId), gamma: f32, lambda: f32) -> NodeId {
+    let target = g.affine(real, gamma, 0.0);
+    let off = g.sub(target, fake);
+    let step = g.affine(off, lambda, 0.0);
+    let next = g.add(began_k, step);
     let positive = g.unary(Unary::Leaky(0.0), next);
     let below = g.affine(positive, -1.0, 1.0);
     let below = g.unary(Unary::Leaky(0.0), below);
     g.affine(below, -1.0, 1.0)
 }
 
-/// BEGAN's measure of convergence, M (section 3.5 there): small when examples are restored well and kinds are in balance.
-pub fn began_convergence(g: &mut Graph, real: NodeId, fake: NodeId, diversity: f32) -> NodeId {
-    let wanted = g.affine(real, diversity, 0.0);
-    let off = g.sub(wanted, fake);
+/// BEGAN's convergence measure M (Berthelot et al. 2017, section 3.5): small if reconstruction is good and the errors of real and
+/// generated examples have the ratio `gamma`.
+pub fn began_convergence(g: &mut Graph, (real, fake): (NodeId, NodeId), gamma: f32) -> NodeId {
+    let target = g.affine(real, gamma, 0.0);
+    let off = g.sub(target, fake);
     let off = g.unary(Unary::Abs, off);
     g.add(real, off)
 }
 
-/// Mean of -t·log sigmoid(score) - (1 - t)·log(1 - sigmoid(score)) for the label `t`.
+/// Mean of -t·log sigmoid(score) - (1 - t)·log(1 - sigmoid(score)) for the target `t` = `label`.
 fn cross_entropy(g: &mut Graph, score: NodeId, label: f32) -> NodeId {
     let loss = if label == 1.0 {
-        let away = g.affine(score, -1.0, 0.0);
-        g.unary(Unary::Softplus, away)
+        let negated = g.affine(score, -1.0, 0.0);
+        g.unary(Unary::Softplus, negated)
     } else {
         let loss = g.unary(Unary::Softplus, score);
         let part = g.affine(score, label, 0.0);
@@ -176,12 +195,14 @@ fn cross_entropy(g: &mut Graph, score: NodeId, label: f32) -> NodeId {
     g.mean(loss)
 }
 
+/// Mean squared distance of the scores from `target`.
 fn distance(g: &mut Graph, score: NodeId, target: f32) -> NodeId {
     let off = g.affine(score, 1.0, -target);
     let squared = g.square(off);
     g.mean(squared)
 }
 
+/// Mean over the rows of a matrix.
 fn mean_row(g: &mut Graph, x: NodeId) -> NodeId {
     let &[rows, columns] = g.shape(x).dims() else { panic!("features are rows") };
     let sum = g.sum_to(x, Shape::new(&[columns]));

@@ -1,4 +1,4 @@
-//! What keeps a discriminator smooth or both networks from circling: penalties through true second-order gradients, and clipping.
+//! Regularizers: gradient penalties with exact second-order gradients, weight clipping, and consensus optimization.
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
 pub enum Regularizer {
-    /// None.
+    /// No regularizer.
     None,
     /// γ/2·E|∇D(x)|² on real examples (Mescheder et al. 2018, eq. 9).
     R1 {
         /// γ.
         gamma: f32,
-        /// Applied every so many discriminator steps, that much stronger (Karras et al. 2020).
+        /// Discriminator updates from one application to the next; the penalty is multiplied by it (lazy regularization:
+        /// Karras et al. 2020).
         #[serde(default = "one")]
         every: u32,
     },
@@ -20,38 +21,38 @@ pub enum Regularizer {
     R2 {
         /// γ.
         gamma: f32,
-        /// Applied every so many discriminator steps, that much stronger.
+        /// Discriminator updates from one application to the next; the penalty is multiplied by it.
         #[serde(default = "one")]
         every: u32,
     },
     #[serde(rename = "r1r2")]
-    /// R1 on real and on generated examples (Huang et al. 2024).
+    /// R1 and R2 together (Huang et al. 2024).
     R1R2 {
         /// γ.
         gamma: f32,
-        /// Applied every so many discriminator steps, that much stronger.
+        /// Discriminator updates from one application to the next; the penalty is multiplied by it.
         #[serde(default = "one")]
         every: u32,
     },
-    /// λ·E(|∇D(x̂)| - target)² between pairs of real and generated examples (Gulrajani et al. 2017, eq. 3).
+    /// λ·E(|∇D(x̂)| - target)² at random points x̂ between pairs of real and generated examples (Gulrajani et al. 2017, eq. 3).
     GradientPenalty {
         /// λ.
         lambda: f32,
-        /// The slope that costs nothing.
+        /// Gradient norm without a penalty.
         #[serde(default = "unit")]
         target: f32,
-        /// Charge slopes above the target alone (the one-sided penalty of section 6 there).
+        /// Penalize only gradient norms above the target (the one-sided penalty of Gulrajani et al. 2017).
         #[serde(default)]
         one_sided: bool,
     },
-    /// Every weight of the discriminator is cut to -limit..limit after each step (Arjovsky et al. 2017, algorithm 1).
+    /// Clips each weight of the discriminator to -limit..limit after each update (Arjovsky et al. 2017, algorithm 1).
     Clip {
-        /// The limit, c in the paper.
+        /// Largest magnitude of a weight, c in the paper.
         limit: f32,
     },
-    /// weight/2·|v|² in both players' losses, v being both players' gradients (Mescheder et al. 2017, eq. 10).
+    /// Adds weight/2·|v|² to the losses of both networks, where v holds the gradients of both (Mescheder et al. 2017, eq. 10).
     Consensus {
-        /// γ.
+        /// γ in the paper.
         weight: f32,
     },
 }
@@ -64,11 +65,11 @@ fn unit() -> f32 {
     1.0
 }
 
-/// Stream of the random numbers that mix real and generated examples.
+/// Stream of the random numbers that interpolate between real and generated examples.
 const MIX_STREAM: u32 = 0x4D49_5800;
 
 impl Regularizer {
-    /// Discriminator steps from one application to the next; 0 for never.
+    /// Discriminator updates from one application of the penalty to the next; 0 if there is no penalty.
     pub fn every(self) -> u32 {
         match self {
             Self::None | Self::Clip { .. } | Self::Consensus { .. } => 0,
@@ -77,9 +78,10 @@ impl Regularizer {
         }
     }
 
-    /// The penalty, already scaled for lazy application; `discriminator` traces the discriminator and returns its scores.
+    /// Appends the penalty, already multiplied for lazy application; nothing for regularizers without a penalty.
     ///
-    /// `real` and `fake` are batches of one shape; gradients flow to the discriminator's weights alone.
+    /// `discriminator` appends the discriminator and returns its scores. `real` and `fake` are batches of the same shape; gradients
+    /// flow only to the discriminator's weights.
     pub fn penalty(
         self,
         g: &mut Graph,
@@ -107,13 +109,13 @@ impl Regularizer {
                 let mut ones = vec![1; shape.rank()];
                 ones[0] = shape.dims()[0];
                 let e = g.random(MIX_STREAM, Distribution::Uniform, &ones);
-                let way = g.sub(real, fake);
-                let part = g.mul(way, e);
+                let difference = g.sub(real, fake);
+                let part = g.mul(difference, e);
                 let mixed = g.add(fake, part);
                 let squares = squared_slopes(g, mixed, &mut discriminator);
-                // Away from the root's vertical tangent at 0, where second-order gradients would be infinite.
-                let away = g.affine(squares, 1.0, 1e-12);
-                let norms = g.unary(Unary::Sqrt, away);
+                // The square root has an infinite slope at 0; ε keeps second-order gradients finite.
+                let shifted = g.affine(squares, 1.0, 1e-12);
+                let norms = g.unary(Unary::Sqrt, shifted);
                 let mut off = g.affine(norms, 1.0, -target);
                 if one_sided {
                     off = g.unary(Unary::Leaky(0.0), off);
@@ -126,9 +128,9 @@ impl Regularizer {
     }
 }
 
-/// `weights` cut to -limit..limit.
+/// Clips `weights` to -limit..limit.
 pub fn clipped(g: &mut Graph, weights: NodeId, limit: f32) -> NodeId {
-    // max(w, -c), then min(that, c), in the operations there are.
+    // max(w, -c), then min(·, c), both by ReLU.
     let above = g.affine(weights, 1.0, limit);
     let above = g.unary(Unary::Leaky(0.0), above);
     let below = g.affine(above, -1.0, 2.0 * limit);
@@ -136,7 +138,7 @@ pub fn clipped(g: &mut Graph, weights: NodeId, limit: f32) -> NodeId {
     g.affine(below, -1.0, limit)
 }
 
-/// Half the squared length of both players' gradients, times `weight`: what consensus optimization adds to both losses.
+/// The term that consensus optimization adds to both losses: `weight`/2 times the squared norm of both networks' gradients.
 pub fn consensus(g: &mut Graph, gradients: [NodeId; 2], weight: f32) -> NodeId {
     let squares = gradients.map(|v| {
         let squares = g.square(v);
@@ -146,7 +148,7 @@ pub fn consensus(g: &mut Graph, gradients: [NodeId; 2], weight: f32) -> NodeId {
     g.affine(sum, 0.5 * weight, 0.0)
 }
 
-/// |∇D(x)|² of each example: shape [batch, 1, …].
+/// Squared gradient norm |∇D(x)|² of each example, [batch, 1, …].
 pub fn squared_slopes(
     g: &mut Graph,
     x: NodeId,

@@ -71,7 +71,7 @@ impl Chosen {
 
     fn net(&self) -> Result<FloatNet, Failure> {
         let recipe = &self.checkpoint.recipe;
-        let (weights, statistics) = self.checkpoint.averaged();
+        let (weights, statistics) = self.checkpoint.ema();
         device_net(recipe, &self.loaded, self.trainer.generator(), weights, statistics)
     }
 

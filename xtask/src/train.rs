@@ -8,7 +8,7 @@ use crate::training::{self, RUNS};
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome};
-use ganlet_trainer::train::{Part, Report, Trainer};
+use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
 use std::path::{Path, PathBuf};
 
 /// Train a GAN as a recipe says; leaves a run folder with checkpoints, logs, plots and samples.
@@ -151,19 +151,21 @@ fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
     let mut text = String::new();
     for _ in 0..steps.min(trainer.steps()) {
         let step = trainer.step() + 1;
-        let told = &mut |part, r: &Report| {
+        let told = &mut |part, r: &StepReport| {
             text += &match part {
-                Part::Drawn => format!("step {step}: draw {batch} latents z and {batch} real examples x; make G(z)\n"),
-                Part::Discriminator => format!(
+                StepPhase::BatchDrawn => {
+                    format!("step {step}: draw {batch} latents z and {batch} real examples x; make G(z)\n")
+                }
+                StepPhase::DiscriminatorUpdated => format!(
                     "step {step}: judge x and G(z) together, D(x) {:.3}, D(G(z)) {:.3}; move D against its loss {:.4}\n",
                     r.d_real, r.d_fake, r.discriminator_loss
                 ),
-                Part::Generator => {
+                StepPhase::GeneratorUpdated => {
                     format!("step {step}: move G against its loss {:.4}, through D, which stays\n", r.generator_loss)
                 }
             };
         };
-        trainer.advance_telling(told)?;
+        trainer.advance_with(told)?;
         text += &format!("step {step}: done; repeat until D says 1/2 and the measured distance stays\n");
     }
     Ok(text)

@@ -4,7 +4,7 @@ use crate::console::{self, Tint};
 use crate::failure::Failure;
 use ganlet_runtime::Latent;
 use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunFolder, TrainingData};
-use ganlet_trainer::train::{Report, Trainer};
+use ganlet_trainer::train::{StepReport, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -182,7 +182,7 @@ impl View {
     }
 }
 
-fn numbers(r: &Report) -> String {
+fn numbers(r: &StepReport) -> String {
     format!(
         "loss D {:.3} G {:.3}  D(real) {:.2} D(fake) {:.2}  gradient D {:.2} G {:.2}",
         r.discriminator_loss,

@@ -15,7 +15,7 @@ fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantized {
     let mut trainer = Trainer::new(recipe.clone(), loaded.train, 1, steps, 1).unwrap();
     (0..steps).for_each(|_| _ = trainer.advance().unwrap());
     let network = trainer.generator().clone();
-    let (weights, statistics) = trainer.averaged();
+    let (weights, statistics) = trainer.ema();
     let mut net = quantize::fold(&recipe.name, &network, weights, statistics, range).unwrap();
     net.classes = recipe.data.classes;
     if loaded.mixture.is_some() {

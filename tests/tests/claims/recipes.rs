@@ -1,5 +1,5 @@
 //! Recipes: the named ones work, and invalid ones are refused with a helpful message.
-use ganlet_trainer::nn::{Activation, Layer, Network};
+use ganlet_trainer::nn::{Activation, Layer, Network, TensorKey, TensorRole};
 use ganlet_trainer::recipe::{Augment, NAMED, Recipe};
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
@@ -37,7 +37,7 @@ fn portraits_use_the_generator_of_the_device_benchmarks() {
 
 /// Weight shapes of the dense layers and convolutions of a network.
 fn weights(network: &Network) -> Vec<Vec<usize>> {
-    network.tensors.iter().filter(|t| t.name.ends_with("weight")).map(|t| t.dims.clone()).collect()
+    network.tensors.iter().filter(|t| t.key.role == TensorRole::Weight).map(|t| t.dims.clone()).collect()
 }
 
 #[test]
@@ -57,12 +57,12 @@ fn the_celeba_recipe_is_the_classic_dcgan() {
     assert_eq!((train.discriminator_steps, train.generator_steps, train.batch_size), (1, 2, 16));
     assert_eq!((train.plot_every, train.sample_every, recipe.data.range), (100, 400, [-0.5, 0.5]));
     // Glorot initialization: variance 2/(fan-in + fan-out) in each layer.
-    for (name, fans) in [("0.weight", 128.0 + 8192.0), ("3.weight", 4.0 * 512.0 + 16.0 * 256.0)] {
-        let tensor = generator.tensors.iter().find(|t| t.name == name).unwrap();
+    for (layer, fans) in [(0, 128.0 + 8192.0), (3, 4.0 * 512.0 + 16.0 * 256.0)] {
+        let tensor = generator.tensors.iter().find(|t| t.key == TensorKey { layer, role: TensorRole::Weight }).unwrap();
         let values = generator.start(1, 1);
         let run = &values[tensor.at..][..tensor.len()];
         let variance = run.iter().map(|v| f64::from(v * v)).sum::<f64>() / run.len() as f64;
-        assert!((variance * fans / 2.0 - 1.0).abs() < 0.02, "{name}: {variance}");
+        assert!((variance * fans / 2.0 - 1.0).abs() < 0.02, "layer {layer}: {variance}");
     }
 }
 

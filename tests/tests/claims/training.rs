@@ -57,8 +57,8 @@ fn resuming_after_fifty_steps_equals_a_hundred_steps() {
         rest.restore(saved.store, saved.step);
         (0..50).for_each(|_| _ = rest.advance().unwrap());
         // Running statistics are estimated for sampling, not trained.
-        whole.settle();
-        rest.settle();
+        whole.estimate_batch_norm();
+        rest.estimate_batch_norm();
         assert_eq!(whole.store(), rest.store(), "{}", recipe.name);
     }
 }
@@ -72,7 +72,8 @@ fn recomputing_trains_the_same_in_less_memory() {
             let mut trainer = trainer(&recipe, 5, 1);
             (0..5).for_each(|_| _ = trainer.advance().unwrap());
             // Only the training steps: samples are drawn without gradients.
-            let most = trainer.programs()[..3].iter().map(|p| p.plan.bytes()).max().unwrap();
+            let most =
+                trainer.programs().iter().filter(|p| p.name.ends_with("step")).map(|p| p.plan.bytes()).max().unwrap();
             (most, trainer.store().clone())
         };
         let (kept, again) = (run(false), run(true));

@@ -3,7 +3,7 @@ use ganlet_trainer::data::Dataset;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, CheckpointChoice, Measurement, Run, RunEvent, RunFolder, RunOutcome};
 use ganlet_trainer::train::Trainer;
-use ganlet_trainer::watch::{Kind, Real, Watch};
+use ganlet_trainer::watch::{AlarmKind, Monitor, RealExamples};
 
 /// Opens a named recipe; recipes of images get a small batch size.
 fn recipe(name: &str, settings: &[&str]) -> Recipe {
@@ -14,20 +14,20 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
 }
 
 /// Alarms of the first steps of a run, which ends with its first alarm, because no other is raised after it.
-fn alarms(recipe: &Recipe, data: std::sync::Arc<dyn Dataset>, steps: u64) -> Vec<(Kind, u64)> {
+fn alarms(recipe: &Recipe, data: std::sync::Arc<dyn Dataset>, steps: u64) -> Vec<(AlarmKind, u64)> {
     let mut trainer = Trainer::new(recipe.clone(), data, 1, recipe.train.steps, 1).unwrap();
-    let mut watch = Watch::new(&trainer);
+    let mut monitor = Monitor::new(&trainer);
     let mut raised = Vec::new();
     while trainer.step() < steps && raised.is_empty() {
         let report = trainer.advance().unwrap();
-        if watch.step(&report) {
-            raised.extend(watch.look(&mut trainer).map(|alarm| (alarm.kind, alarm.step)));
+        if monitor.record(&report) {
+            raised.extend(monitor.check(&mut trainer).map(|alarm| (alarm.kind, alarm.step)));
         }
     }
     raised
 }
 
-fn staged(name: &str, settings: &[&str]) -> Vec<(Kind, u64)> {
+fn staged(name: &str, settings: &[&str]) -> Vec<(AlarmKind, u64)> {
     let recipe = recipe(name, settings);
     alarms(&recipe, run::load_data(&recipe).unwrap().train, 500)
 }
@@ -35,11 +35,11 @@ fn staged(name: &str, settings: &[&str]) -> Vec<(Kind, u64)> {
 #[test]
 fn staged_failures_raise_their_own_alarm_within_500_steps() {
     let rate = staged("faces", &["optimizer.learning_rate=3e-2"]);
-    assert!(matches!(rate[..], [(Kind::Divergence, 50)]), "{rate:?}");
+    assert!(matches!(rate[..], [(AlarmKind::Divergence, 50)]), "{rate:?}");
     let discriminator = staged("faces+minimax", &["train.discriminator_steps=5"]);
-    assert!(matches!(discriminator[..], [(Kind::Vanishing, _)]), "{discriminator:?}");
+    assert!(matches!(discriminator[..], [(AlarmKind::VanishingGradient, _)]), "{discriminator:?}");
     let generator = staged("faces", &["train.generator_steps=20"]);
-    assert!(matches!(generator[..], [(Kind::Collapse, _)]), "{generator:?}");
+    assert!(matches!(generator[..], [(AlarmKind::ModeCollapse, _)]), "{generator:?}");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn training_on_sixteen_images_raises_the_memorization_alarm() {
     let train = run::load_data(&recipe).unwrap().pictures.unwrap().train;
     let few = train.select(&(0..16).collect::<Vec<_>>());
     let raised = alarms(&recipe, std::sync::Arc::new(few), 500);
-    assert!(matches!(raised[..], [(Kind::Memorization, _)]), "{raised:?}");
+    assert!(matches!(raised[..], [(AlarmKind::Memorization, _)]), "{raised:?}");
 }
 
 #[test]
@@ -74,13 +74,13 @@ fn a_diverged_run_rolls_back_and_recovers() {
     });
     assert_eq!(end.unwrap(), RunOutcome::Completed);
     assert!(!rates.is_empty() && rates.len() <= 4, "{rates:?}");
-    assert_eq!(run.alarms[0].kind, Kind::Divergence);
+    assert_eq!(run.alarms[0].kind, AlarmKind::Divergence);
     let written = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
     assert!(written.starts_with("divergence at step 50") && written.contains("what helps"), "{written}");
     // The last learning rate stays with the run, and its samples are diverse again: they were all equal, and below 0.3 is a collapse.
     assert_eq!(run.checkpoint().recipe.optimizer.learning_rate, rates.last().unwrap().1);
-    let likeness = Real::of(run.trainer.data()).likeness(&mut run.trainer);
-    assert!(likeness.variety > 0.4, "{likeness:?}");
+    let samples = RealExamples::of(run.trainer.data()).compare(&mut run.trainer);
+    assert!(samples.diversity > 0.4, "{samples:?}");
     assert!(run.folder.log_entries().windows(2).all(|l| l[0].report.step < l[1].report.step));
 }
 

@@ -164,7 +164,7 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
     let first = Card { head: input.into(), shape: network.input.clone(), weights: 0, notes: vec![] };
     let (mut cards, mut ahead) = (vec![first], Vec::new());
     for (i, (layer, shape)) in network.layers.iter().zip(network.shapes()).enumerate() {
-        let of_layer = |t: &&Tensor| t.name.split('.').next() == Some(&i.to_string());
+        let of_layer = |t: &&Tensor| t.key.layer == i;
         let weights: usize = network.tensors.iter().filter(of_layer).map(Tensor::len).sum();
         if let Some(head) = head(layer) {
             cards.push(Card { head, shape: shape.clone(), weights: 0, notes: std::mem::take(&mut ahead) });

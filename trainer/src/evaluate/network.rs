@@ -158,7 +158,7 @@ pub(super) fn encode(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Stri
     let mut views = Vec::with_capacity(data.len());
     for (tensor, bytes) in network.tensors.iter().zip(&data) {
         let view = TensorView::new(Dtype::BF16, tensor.dims.clone(), bytes).map_err(|e| e.to_string())?;
-        views.push((tensor.name.clone(), view));
+        views.push((tensor.key.to_string(), view));
     }
     safetensors::serialize(views, None).map_err(|e| e.to_string())
 }
@@ -167,10 +167,10 @@ fn decode(network: &Network, file: &[u8]) -> Result<Vec<f32>, String> {
     let tensors = SafeTensors::deserialize(file).map_err(|e| e.to_string())?;
     let mut weights = Vec::with_capacity(network.len());
     for wanted in &network.tensors {
-        let found = tensors.tensor(&wanted.name).map_err(|e| e.to_string())?;
+        let found = tensors.tensor(&wanted.key.to_string()).map_err(|e| e.to_string())?;
         if found.dtype() != Dtype::BF16 || found.shape() != wanted.dims {
             let (dtype, shape) = (found.dtype(), found.shape());
-            return Err(format!("{}: found {dtype:?} {shape:?}, expected BF16 {:?}", wanted.name, wanted.dims));
+            return Err(format!("{}: found {dtype:?} {shape:?}, expected BF16 {:?}", wanted.key, wanted.dims));
         }
         let widen = |b: &[u8]| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16);
         weights.extend(found.data().chunks_exact(2).map(widen));

@@ -1,76 +1,69 @@
-//! Trains the classifiers whose features pictures are compared by, with the project's own graph and optimizer.
+//! Trains the classifiers that serve as feature networks for Fréchet distances and other comparisons of pictures.
 use super::extract::{Extractor, scale};
 use super::network::{FEATURES, FeatureNetwork, encode, layers};
 use crate::data::{Dataset, ImageDataset};
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Program, Store};
+use crate::exec::{Program, Store};
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use crate::nn::{Mode, Network};
-use crate::optim::{Kind, Moments, Optimizer, Schedule};
+use crate::optim::{Optimizer, Schedule};
 use crate::philox::Key;
+use crate::step::{Input, Output, Progress, Step, StepGraph, Trainable};
 
 const BATCH: usize = 64;
-const ADAM: Optimizer = Optimizer {
-    kind: Kind::Adam,
-    learning_rate: 2e-3,
-    generator_learning_rate: None,
-    momentum: 0.0,
-    beta1: 0.9,
-    beta2: 0.99,
-    epsilon: 1e-8,
-};
+const ADAM: Optimizer = Optimizer::adam(2e-3, 0.9, 0.99);
 const SCHEDULE: Schedule = Schedule::Cosine { to: 0.01 };
-/// Pull of every weight toward zero.
-const DECAY: f32 = 3e-4;
-/// Share of features hidden in each step (dropout: Srivastava et al. 2014).
-const HIDDEN: f32 = 0.3;
+/// Weight decay, added to the gradient as a multiple of the weights.
+const WEIGHT_DECAY: f32 = 3e-4;
+/// Dropout rate of the features (Srivastava et al. 2014).
+const DROPOUT: f32 = 0.3;
 
-/// How a training picture varies.
+/// Augmentation of the training pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Variation {
-    /// It does not.
+    /// No augmentation.
     None,
-    /// Mirrored every other time.
+    /// Mirrored with probability 0.5.
     Mirror,
-    /// Turned, enlarged and moved a little, each way, as handwriting is.
+    /// Random rotation, scaling and shift, as in handwriting.
     Jitter {
-        /// Largest angle, in radians.
+        /// Largest rotation in either direction, in radians.
         turn: f32,
-        /// Largest relative enlargement.
+        /// Largest relative change of size.
         size: f32,
-        /// Largest shift, in pixels.
+        /// Largest shift along each axis, in pixels.
         shift: f32,
     },
 }
 
-/// How to train a classifier.
+/// Hyperparameters of a classifier's training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lesson {
-    /// Starting weights, order of pictures and variations follow from it.
+    /// Seed of initial weights, order of pictures and augmentation.
     pub seed: u64,
-    /// Optimizer steps of 64 pictures.
+    /// Optimizer steps, each on a batch of 64 pictures.
     pub steps: u64,
-    /// How pictures vary.
+    /// Augmentation.
     pub variation: Variation,
 }
 
-/// A classifier's file and how well it does.
+/// A trained classifier and its accuracy.
 #[derive(Clone, Debug)]
 pub struct Taught {
-    /// safetensors, bf16.
+    /// Weights as safetensors, bf16.
     pub file: Vec<u8>,
     /// CRC-32 of the file.
     pub hash: String,
-    /// Share of the pictures to train on that the classifier in the file gets right.
+    /// Accuracy of the classifier in the file on the training pictures.
     pub train_accuracy: f64,
-    /// The same for pictures that it never saw.
+    /// Accuracy on the held-out pictures.
     pub held_out_accuracy: f64,
 }
 
-/// Trains a classifier on `train`; the outcome depends on the arguments alone. `progress` gets the step and the loss.
+/// Trains a classifier on `train`; the result depends on the arguments only. `progress` receives the step and its loss.
 ///
 /// # Errors
-/// When the pictures have no labels.
+/// If the pictures have fewer than two classes, or training diverges.
 pub fn teach(
     train: &ImageDataset,
     held_out: &ImageDataset,
@@ -79,34 +72,35 @@ pub fn teach(
 ) -> Result<Taught, String> {
     let classes = train.label_names().len();
     if classes < 2 {
-        return Err(format!("{}: a classifier needs pictures of two classes or more, found {classes}", train.name()));
+        return Err(format!("{}: a classifier needs pictures of at least two classes, found {classes}", train.name()));
     }
     let shape = [train.height(), train.width(), train.channels()];
     let network = layers(shape, FEATURES, classes);
     let mut store = Store::default();
-    let program = program(&network, classes, &mut store, network.start(lesson.seed, 0));
-    let weights = store.find("features.weights").ok_or("the store holds the weights")?;
+    let trainable = Trainable::new(&mut store, "features", network.start(lesson.seed, 0), &ADAM);
+    let mut programs = Vec::new();
+    let classifier = ClassifierStep::plan(&network, classes, &trainable, &mut programs);
     let mut cpu = Cpu::new(0);
-    cpu.load(vec![program], store);
+    cpu.load(programs, store);
     let size: usize = shape.iter().product();
-    let (mut pictures, mut wanted) = (vec![0.0; BATCH * size], vec![0.0; BATCH * classes]);
+    let (mut pictures, mut targets) = (vec![0.0; BATCH * size], vec![0.0; BATCH * classes]);
     let mut plain = vec![0.0; size];
     for step in 0..lesson.steps {
         let key = Key { seed: lesson.seed, stream: 1, step };
-        wanted.fill(0.0);
+        targets.fill(0.0);
         for (i, picture) in pictures.chunks_exact_mut(size).enumerate() {
             let index = key.below(i as u32, train.count());
-            wanted[i * classes + usize::from(train.label(index).unwrap_or(0))] = 1.0;
+            targets[i * classes + usize::from(train.label(index).unwrap_or(0))] = 1.0;
             scale(train.bytes(index), &mut plain);
             vary(&plain, shape, lesson.variation, Key { stream: 2 + i as u32, ..key }, picture);
         }
-        let s = ADAM.scalars(step + 1, SCHEDULE.factor(step, lesson.steps), false);
-        let inputs: [&[f32]; 5] =
-            [&pictures, &wanted, &[s.learning_rate], &[s.mean_correction], &[s.square_correction]];
-        cpu.run(0, &inputs, Clock { seed: lesson.seed, step }).map_err(|e| e.to_string())?;
-        progress(step + 1, cpu.output(0, 0)[0]);
+        let ClassifierStep { step: planned, loss, .. } = classifier;
+        let mut values = planned.program.values();
+        values.set(classifier.pictures, &pictures).set(classifier.targets, &targets);
+        planned.run(&mut cpu, values, Progress::of(lesson.seed, step, lesson.steps)).map_err(|e| e.to_string())?;
+        progress(step + 1, planned.program.scalar(&cpu, loss));
     }
-    let file = encode(&network, cpu.store().values(weights))?;
+    let file = encode(&network, cpu.store().values(trainable.weights))?;
     let learned = FeatureNetwork::trained(train.name(), shape, classes, &file)?;
     let mut extractor = Extractor::new(&learned, 0);
     let mut accuracy = |set: &ImageDataset| {
@@ -118,45 +112,52 @@ pub fn teach(
     Ok(Taught { file, hash: learned.identity.hash, train_accuracy, held_out_accuracy })
 }
 
-/// One step of Adam on the cross-entropy.
-fn program(network: &Network, classes: usize, store: &mut Store, start: Vec<f32>) -> Program {
-    let n = start.len();
-    let weights = store.add("features.weights", start);
-    let mut zeros = |role: &str| store.add(format!("features.{role}"), vec![0.0; n]);
-    let moments = Moments { mean: zeros("mean"), square: zeros("square"), peak: None };
-    let mut g = Graph::default();
-    let dims: Vec<_> = std::iter::once(BATCH).chain(network.input.iter().copied()).collect();
-    let x = g.input("pictures", &dims);
-    let wanted = g.input("wanted", &[BATCH, classes]);
-    let scalars = ["rate", "mean correction", "square correction"].map(|name| g.input(name, &[]));
-    let bound = network.bind(&mut g, weights);
-    let body = Network { layers: network.layers[..network.layers.len() - 1].to_vec(), ..network.clone() };
-    let features = body.trace(&mut g, &bound, x, Mode::Train).output();
-    g.enter("hidden features");
-    let dice = g.random(0, Distribution::Uniform, &[BATCH, FEATURES]);
-    let above = g.affine(dice, 1.0, -HIDDEN);
-    let shown = g.affine(features, 1.0 / (1.0 - HIDDEN), 0.0);
-    let zero = g.full(0.0, Shape::new(&[BATCH, FEATURES]));
-    let shown = g.select(above, shown, zero);
-    g.enter("scores");
-    let [.., w, b] = bound.tensors[..] else { unreachable!("a classifier ends in a dense layer") };
-    let product = g.matmul(shown, w);
-    let scores = g.add(product, b);
-    let loss = cross_entropy(&mut g, scores, wanted);
-    g.guard("loss", loss);
-    let gradient = bound.grad(&mut g, loss);
-    let pull = g.affine(bound.flat, DECAY, 0.0);
-    let gradient = g.add(gradient, pull);
-    let read = Optimizer::read(&mut g, moments, n);
-    let (new, values) = ADAM.step(&mut g, bound.flat, gradient, read, scalars);
-    Optimizer::assign(&mut g, (weights, new), (moments, values));
-    Program::new("classifier step", &g, &[loss])
+/// The planned training step of a classifier.
+#[derive(Clone, Copy)]
+struct ClassifierStep {
+    step: Step,
+    pictures: Input,
+    /// One-hot classes.
+    targets: Input,
+    loss: Output,
 }
 
-/// Mean of log Σ exp(score - wanted score): the negative log of the softmax at the wanted class.
-fn cross_entropy(g: &mut Graph, scores: NodeId, wanted: NodeId) -> NodeId {
+impl ClassifierStep {
+    /// Plans cross-entropy with dropout before the last layer, and weight decay.
+    fn plan(network: &Network, classes: usize, trainable: &Trainable, programs: &mut Vec<Program>) -> Self {
+        let mut step = StepGraph::new("classifier step", ADAM, SCHEDULE);
+        let dims: Vec<_> = std::iter::once(BATCH).chain(network.input.iter().copied()).collect();
+        let pictures = step.program.input("pictures", &dims);
+        let targets = step.program.input("targets", &[BATCH, classes]);
+        let g = &mut step.program.graph;
+        let bound = network.bind(g, trainable.weights);
+        let body = Network { layers: network.layers[..network.layers.len() - 1].to_vec(), ..network.clone() };
+        let features = body.trace(g, &bound, pictures.node(), Mode::Train).output();
+        g.enter("dropout");
+        let random = g.random(0, Distribution::Uniform, &[BATCH, FEATURES]);
+        let kept = g.affine(random, 1.0, -DROPOUT);
+        let scaled = g.affine(features, 1.0 / (1.0 - DROPOUT), 0.0);
+        let zero = g.full(0.0, Shape::new(&[BATCH, FEATURES]));
+        let shown = g.select(kept, scaled, zero);
+        g.enter("scores");
+        let [.., w, b] = bound.tensors[..] else { unreachable!("a classifier ends in a dense layer") };
+        let product = g.matmul(shown, w);
+        let scores = g.add(product, b);
+        let loss = cross_entropy(g, scores, targets.node());
+        let gradient = step.gradient(loss, &bound);
+        let g = &mut step.program.graph;
+        let decay = g.affine(bound.flat, WEIGHT_DECAY, 0.0);
+        let gradient = g.add(gradient.flat, decay);
+        step.update(trainable, bound.flat, gradient);
+        let loss = step.program.output(loss);
+        Self { step: step.plan(programs, false), pictures, targets, loss }
+    }
+}
+
+/// Mean cross-entropy of softmax scores: log Σ exp(score - score of the target class).
+fn cross_entropy(g: &mut Graph, scores: NodeId, targets: NodeId) -> NodeId {
     let column = Shape::new(&[g.shape(scores).dims()[0], 1]);
-    let chosen = g.mul(scores, wanted);
+    let chosen = g.mul(scores, targets);
     let chosen = g.sum_to(chosen, column);
     let lead = g.sub(scores, chosen);
     let exp = g.unary(Unary::Exp, lead);
@@ -165,7 +166,7 @@ fn cross_entropy(g: &mut Graph, scores: NodeId, wanted: NodeId) -> NodeId {
     g.mean(log)
 }
 
-/// A varied copy of a picture, by bilinear interpolation; beyond its border lies black.
+/// Writes an augmented copy of `picture` to `out`, with bilinear interpolation and black beyond the border.
 fn vary(picture: &[f32], [h, w, c]: [usize; 3], variation: Variation, key: Key, out: &mut [f32]) {
     let (turn, size, shift) = match variation {
         Variation::Jitter { turn, size, shift } => (turn, size, shift),
@@ -207,6 +208,7 @@ fn vary(picture: &[f32], [h, w, c]: [usize; 3], variation: Variation, key: Key, 
 mod tests {
     use super::*;
     use crate::data::blobs;
+    use crate::exec::Clock;
 
     #[test]
     fn a_classifier_of_colored_discs_is_learned_and_the_same_twice() {
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn variations_mirror_and_turn_but_keep_what_they_should() {
+    fn augmentation_mirrors_and_shifts_by_its_limits() {
         let picture = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let varied = |variation, step| {
             let mut out = [0.0; 6];
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_without_classes_teach_nothing() {
+    fn pictures_without_classes_are_refused() {
         let gray = blobs(8, 8, 1, 20, 1);
         let lesson = Lesson { seed: 3, steps: 1, variation: Variation::None };
         assert!(teach(&gray, &gray, lesson, |_, _| {}).unwrap_err().contains("two classes"));
@@ -245,8 +247,8 @@ mod tests {
     fn cross_entropy_of_even_scores_is_the_log_of_the_classes() {
         let mut g = Graph::default();
         let scores = g.full(2.5, Shape::new(&[3, 7]));
-        let wanted = g.input("wanted", &[3, 7]);
-        let loss = cross_entropy(&mut g, scores, wanted);
+        let targets = g.input("targets", &[3, 7]);
+        let loss = cross_entropy(&mut g, scores, targets);
         let mut cpu = Cpu::new(1);
         cpu.load(vec![Program::new("loss", &g, &[loss])], Store::default());
         let one_hot: Vec<f32> = (0..21).map(|i| f32::from(u8::from(i % 7 == 2))).collect();

@@ -137,7 +137,7 @@ fn one(
     let [low, high] = recipe.data.range;
     let float = to_bytes(&trainer.samples(SEED, JUDGED), (low, high));
     let network = trainer.generator().clone();
-    let (weights, statistics) = trainer.averaged();
+    let (weights, statistics) = trainer.ema();
     let net = quantize::fold(&recipe.name, &network, weights, statistics, recipe.data.range);
     let made = net.and_then(|net| quantize::quantize(&net, &Options::default()));
     let made = made.map_err(|e| LabError::Request(e.to_string()))?;

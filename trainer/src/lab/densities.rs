@@ -5,7 +5,7 @@ use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::GaussianMixture;
 use crate::draw::{Image, animation};
 use crate::recipe::Recipe;
-use crate::train::Trainer;
+use crate::train::{Player, Trainer};
 use serde_json::json;
 
 /// Points of the curves, and the ends of the line.
@@ -145,7 +145,7 @@ pub fn densities(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let total = DISCRIMINATOR_ALONE + GENERATOR_ALONE + TOGETHER;
     let mut trainer = Trainer::new(recipe, std::sync::Arc::new(mixture), 3, total, context.threads)?;
     for _ in 0..15 {
-        trainer.advance_one(false)?;
+        trainer.advance_one(Player::Discriminator)?;
     }
     let mut frames = Vec::new();
     let mut table = ResultTable::new(&["moment", ">step", ">D from", ">to", ">|D - D*|", ">C(G) + log 4"]);
@@ -153,8 +153,8 @@ pub fn densities(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let mut stopped = false;
     let stages = [
         ("a", "near the start", 0, None),
-        ("b", "the discriminator near its best", DISCRIMINATOR_ALONE, Some(false)),
-        ("c", "after steps of the generator", GENERATOR_ALONE, Some(true)),
+        ("b", "the discriminator near its best", DISCRIMINATOR_ALONE, Some(Player::Discriminator)),
+        ("c", "after steps of the generator", GENERATOR_ALONE, Some(Player::Generator)),
         ("d", "the end", TOGETHER, None),
     ];
     'stages: for (letter, words, steps, alone) in stages {
@@ -168,7 +168,7 @@ pub fn densities(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
                 frames.push(line.image(&moment, &format!("step {}", trainer.step())));
             }
             match alone {
-                Some(generator) => trainer.advance_one(generator)?,
+                Some(player) => trainer.advance_one(player)?,
                 None => trainer.advance()?,
             };
         }

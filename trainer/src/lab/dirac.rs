@@ -3,7 +3,7 @@ use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::draw::{Plot, PlotSeries};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, interpret};
 use crate::loss::Loss;
-use crate::optim::{Kind, Moments, Optimizer};
+use crate::optim::{Moments, Optimizer, OptimizerKind, Scalars};
 use crate::regularize::{Regularizer, clipped, consensus};
 use serde_json::json;
 
@@ -25,7 +25,7 @@ struct Way {
     noise: f32,
 }
 
-const fn descent(kind: Kind, rate: f32, momentum: f32) -> Optimizer {
+const fn descent(kind: OptimizerKind, rate: f32, momentum: f32) -> Optimizer {
     Optimizer {
         kind,
         learning_rate: rate,
@@ -37,7 +37,7 @@ const fn descent(kind: Kind, rate: f32, momentum: f32) -> Optimizer {
     }
 }
 
-const SGD: Optimizer = descent(Kind::Sgd, 0.1, 0.0);
+const SGD: Optimizer = descent(OptimizerKind::Sgd, 0.1, 0.0);
 
 const fn way(name: &'static str, loss: Loss, regularizer: Regularizer) -> Way {
     Way { name, loss, regularizer, optimizer: SGD, noise: 0.0 }
@@ -57,8 +57,8 @@ fn ways() -> Vec<Way> {
             Loss::Wasserstein,
             Regularizer::GradientPenalty { lambda: 1.0, target: 1.0, one_sided: false },
         ),
-        Way { name: "momentum 0.5", ..plain(descent(Kind::Sgd, 0.1, 0.5)) },
-        Way { name: "adam", ..plain(Optimizer { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) }) },
+        Way { name: "momentum 0.5", ..plain(descent(OptimizerKind::Sgd, 0.1, 0.5)) },
+        Way { name: "adam", ..plain(Optimizer { beta1: 0.5, ..descent(OptimizerKind::Adam, 0.01, 0.0) }) },
         way("least squares", Loss::LeastSquares, NONE),
         way("r1", Loss::NonSaturating, Regularizer::R1 { gamma: 1.0, every: 1 }),
         way("r2", Loss::NonSaturating, Regularizer::R2 { gamma: 1.0, every: 1 }),
@@ -67,7 +67,7 @@ fn ways() -> Vec<Way> {
         Way { name: "noise", noise: 1.0, ..way("", Loss::NonSaturating, NONE) },
         Way {
             name: "adam, r1",
-            optimizer: Optimizer { beta1: 0.5, ..descent(Kind::Adam, 0.01, 0.0) },
+            optimizer: Optimizer { beta1: 0.5, ..descent(OptimizerKind::Adam, 0.01, 0.0) },
             ..way("", Loss::NonSaturating, Regularizer::R1 { gamma: 1.0, every: 1 })
         },
     ]
@@ -110,8 +110,8 @@ impl Way {
         }
         let gradient = g.grad(total, &[at])[0];
         let gradient = g.reshape(gradient, &[]);
-        let moments = Moments { mean: inputs[2], square: inputs[3], peak: None };
-        let scalars = [inputs[4], inputs[5], inputs[6]];
+        let moments = Moments { first: inputs[2], second: inputs[3], max_second: None };
+        let scalars = Scalars { learning_rate: inputs[4], first_correction: inputs[5], second_correction: inputs[6] };
         let (mut new, moments) =
             self.optimizer.step(&mut g, inputs[usize::from(!generator)], gradient, moments, scalars);
         if let (Regularizer::Clip { limit }, false) = (self.regularizer, generator) {
@@ -126,10 +126,10 @@ impl Way {
         let (mut at, mut moments, mut path) = (START, [[0.0; 2]; 2], vec![START]);
         for t in 0..STEPS {
             for (player, step) in steps.iter().enumerate() {
-                let s = self.optimizer.scalars(t + 1, 1.0, player == 1);
-                let [mean, square] = moments[player];
-                let scalars = [s.learning_rate, s.mean_correction, s.square_correction].map(f64::from);
-                let fed = at.into_iter().chain([mean, square]).chain(scalars).map(|v| vec![v]);
+                let s = self.optimizer.scalars(t + 1, self.optimizer.learning_rate);
+                let [first, second] = moments[player];
+                let scalars = [s.learning_rate, s.first_correction, s.second_correction].map(f64::from);
+                let fed = at.into_iter().chain([first, second]).chain(scalars).map(|v| vec![v]);
                 let feeds = Feeds {
                     values: step.inputs.iter().copied().zip(fed).collect(),
                     seed: 1,
@@ -138,7 +138,7 @@ impl Way {
                 let values = interpret(&step.graph, &feeds);
                 let read = |id: NodeId| values[id.index()][0];
                 at[1 - player] = read(step.new);
-                moments[player] = [read(step.moments.mean), read(step.moments.square)];
+                moments[player] = [read(step.moments.first), read(step.moments.second)];
             }
             path.push(at);
         }

@@ -5,7 +5,7 @@ use crate::draw::canvas::{AXIS, DARK, FINE, PAPER, SOFT, disc, line, text};
 use crate::draw::{Image, Plot, PlotSeries, animation};
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::train::{Report, Trainer};
+use crate::train::{Player, StateKey, StepReport, Trainer};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
 use embedded_graphics::text::Alignment;
 use serde_json::json;
@@ -23,7 +23,7 @@ struct Reading {
     step: u64,
     /// w, b, a, c.
     numbers: [f32; 4],
-    report: Option<Report>,
+    report: Option<StepReport>,
 }
 
 fn sigmoid(x: f32) -> f32 {
@@ -31,10 +31,10 @@ fn sigmoid(x: f32) -> f32 {
 }
 
 impl Reading {
-    fn of(trainer: &Trainer, report: Option<Report>) -> Self {
+    fn of(trainer: &Trainer, report: Option<StepReport>) -> Self {
         let store = trainer.store();
-        let values = |name: &str| store.find(name).map_or(&[][..], |id| store.values(id));
-        let (g, d) = (values("generator.weights"), values("discriminator.weights"));
+        let values = |player| StateKey::Weights(player).values(store);
+        let (g, d) = (values(Player::Generator), values(Player::Discriminator));
         Self { step: trainer.step(), numbers: [g[0], g[1], d[0], d[1]], report }
     }
 
@@ -71,10 +71,12 @@ pub fn playground(steps: u64, z: f32, context: &mut LabContext<'_>) -> Result<La
     let mixture = GaussianMixture::bimodal();
     let mut trainer = Trainer::new(recipe, std::sync::Arc::new(mixture.clone()), 1, steps.max(1), 1)?;
     let [w, b, a, c] = START;
-    for (name, pair) in
-        [("generator.weights", [w, b]), ("generator.average", [w, b]), ("discriminator.weights", [a, c])]
-    {
-        trainer.weights_mut(name).into_iter().for_each(|v| v.copy_from_slice(&pair));
+    for (key, pair) in [
+        (StateKey::Weights(Player::Generator), [w, b]),
+        (StateKey::Ema, [w, b]),
+        (StateKey::Weights(Player::Discriminator), [a, c]),
+    ] {
+        trainer.state_mut(key).into_iter().for_each(|v| v.copy_from_slice(&pair));
     }
     let mut readings = vec![Reading::of(&trainer, None)];
     let (every, mut frames) = ((steps / 60).max(1), vec![drawn(&readings[0], z, &mixture)]);

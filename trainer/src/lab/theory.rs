@@ -1,46 +1,48 @@
-//! What the theory of Goodfellow et al. 2014 says, checked in numbers: the best discriminator, C(G), the game, its optimum.
+//! Numerical checks of the theory of Goodfellow et al. 2014: the optimal discriminator, the criterion C(G), the zero-sum game.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::draw::{Plot, PlotSeries};
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Program, Store};
+use crate::exec::{Clock, Store};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, Unary, interpret};
 use crate::loss::Loss;
 use crate::metrics::kl;
-use crate::nets::{Discriminator, Judging};
+use crate::nets::{Discriminator, DiscriminatorOptions};
 use crate::nn::Mode;
-use crate::optim::{Kind, Moments, Optimizer, Schedule};
+use crate::optim::{Optimizer, Schedule};
 use crate::philox::Key;
+use crate::step::{ProgramGraph, Progress, StepGraph, Trainable};
 use serde_json::json;
 
-/// Discriminator steps against a generator that stands still.
+/// Discriminator steps against a fixed generator.
 const STEPS: u64 = 4000;
 const BATCH: usize = 1024;
-/// Mean and deviation of data and of generated numbers.
+/// Mean and standard deviation of real and of generated numbers.
 const REAL: (f64, f64) = (-0.6, 0.5);
 const FAKE: (f64, f64) = (0.6, 0.8);
-/// Pairs of distributions over this many places.
+/// Number of random pairs of distributions, and the number of their outcomes.
 const PAIRS: usize = 1000;
-const PLACES: usize = 16;
+const OUTCOMES: usize = 16;
 
-/// -log 4, the least value of C(G).
-const LEAST: f64 = -1.386_294_361_119_890_6;
+/// -log 4, the minimum of C(G).
+const MINIMUM: f64 = -1.386_294_361_119_890_6;
 
+/// Density of a normal distribution.
 fn normal(x: f64, (mean, deviation): (f64, f64)) -> f64 {
     (-0.5 * ((x - mean) / deviation).powi(2)).exp() / (deviation * std::f64::consts::TAU.sqrt())
 }
 
-/// The best discriminator where the data have density `p` and generated examples `q` (proposition 1).
+/// The optimal discriminator D*(x) for densities `p` of the data and `q` of generated examples (proposition 1).
 pub(super) fn best(p: f64, q: f64) -> f64 {
     p / (p + q)
 }
 
-/// C(G) = max V(D, G) for densities on places of width `dx` (theorem 1).
+/// C(G) = max V(D, G) for densities on cells of width `dx` (theorem 1).
 pub(super) fn criterion(p: &[f64], q: &[f64], dx: f64) -> f64 {
     let part = |a: f64, b: f64| if a > 0.0 { a * (a / (a + b)).ln() } else { 0.0 };
     p.iter().zip(q).map(|(&p, &q)| part(p, q) + part(q, p)).sum::<f64>() * dx
 }
 
-/// Checks the theory and draws it.
+/// Checks each statement of the theory and draws the figures.
 pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let mut table = ResultTable::new(&["statement", ">found", ">bound", "holds"]);
     let mut row = |statement: &str, found: f64, bound: f64, holds: bool| {
@@ -50,12 +52,12 @@ pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     };
     let mut values = Vec::new();
     let pairs = random_pairs();
-    let least = pairs.iter().map(|(p, q)| criterion(p, q, 1.0) - LEAST).fold(f64::INFINITY, f64::min);
+    let least = pairs.iter().map(|(p, q)| criterion(p, q, 1.0) - MINIMUM).fold(f64::INFINITY, f64::min);
     values.push(row("C(G) + log 4, least of 1000 random pairs", least, 0.0, least > 0.0));
-    let same = pairs.iter().map(|(p, _)| (criterion(p, p, 1.0) - LEAST).abs()).fold(0.0, f64::max);
+    let same = pairs.iter().map(|(p, _)| (criterion(p, p, 1.0) - MINIMUM).abs()).fold(0.0, f64::max);
     values.push(row("C(G) + log 4 where q = p, largest", same, 1e-9, same < 1e-9));
     let twice =
-        pairs.iter().map(|(p, q)| (criterion(p, q, 1.0) - LEAST - 2.0 * shannon(p, q)).abs()).fold(0.0, f64::max);
+        pairs.iter().map(|(p, q)| (criterion(p, q, 1.0) - MINIMUM - 2.0 * shannon(p, q)).abs()).fold(0.0, f64::max);
     values.push(row("C(G) against -log 4 + 2 JS, largest difference", twice, 1e-9, twice < 1e-9));
     let lopsided = pairs.iter().map(|(p, q)| (kl(p, q) - kl(q, p)).abs()).fold(f64::INFINITY, f64::min);
     values.push(row("|KL(p,q) - KL(q,p)|, least: KL has a direction", lopsided, 0.0, lopsided > 0.0));
@@ -73,69 +75,66 @@ pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     };
     (context.save)("descent.png", &plot.png())?;
     (context.save)("descent.svg", plot.svg().as_bytes())?;
-    (context.progress)("training a discriminator against a generator that stands still");
+    (context.progress)("training a discriminator against a fixed generator");
     let error = best_discriminator(context)?;
     values.extend(error.map(|error| row("D against p/(p+q), largest error", error, 0.03, error < 0.03)));
     let notes = vec![
-        "at the equilibrium D is 1/2 everywhere: its loss is 2 ln 2 = 1.386 (0.693 where the two halves are averaged), G's is ln 2 = 0.693"
+        "at the equilibrium D is 1/2 everywhere: its loss is 2 ln 2 = 1.386 (0.693 if the two halves are averaged), that of G is ln 2 = 0.693"
             .to_owned(),
-        "the proof moves densities; weights move in another space, where circling is possible: cargo xtask lab dirac".to_owned(),
+        "the proof changes densities; training changes weights, which can circle around the equilibrium: cargo xtask lab dirac".to_owned(),
     ];
     let stopped = error.is_none();
     let values = json!({ "lab": "theory", "statements": values, "stopped": stopped });
     Ok(LabResults { table, notes, values, stopped })
 }
 
-/// Trains a discriminator on two known Gaussians: its largest error against p/(p+q) where there is mass; nothing when it was stopped.
-fn best_discriminator(context: &mut LabContext<'_>) -> Result<Option<f64>, LabError> {
-    let network = Discriminator::Mlp { hidden: vec![64, 64], fourier_features: 0 }.network(&[1], Judging::default())?;
-    let optimizer = Optimizer {
-        kind: Kind::Adam,
-        learning_rate: 3e-3,
-        generator_learning_rate: None,
-        momentum: 0.0,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-    };
-    let mut store = Store::default();
-    let weights = store.add("discriminator.weights", network.start(1, 1));
-    let mut zeros = |role: &str| store.add(role, vec![0.0; network.len()]);
-    let moments = Moments { mean: zeros("mean"), square: zeros("square"), peak: None };
-    let mut g = Graph::default();
-    let scalars = ["rate", "mean correction", "square correction"].map(|name| g.input(name, &[]));
-    let bound = network.bind(&mut g, weights);
+/// Trains a discriminator on two known Gaussians and returns its D(x) at the points `at`; nothing if it was stopped.
+fn trained_discriminator(at: &[f64], context: &mut LabContext<'_>) -> Result<Option<Vec<f64>>, LabError> {
+    let family = Discriminator::Mlp { hidden: vec![64, 64], fourier_features: 0 };
+    let network = family.network(&[1], DiscriminatorOptions::default())?;
+    let optimizer = Optimizer::adam(3e-3, 0.9, 0.999);
+    let (mut store, mut programs) = (Store::default(), Vec::new());
+    let trainable = Trainable::new(&mut store, "discriminator", network.start(1, 1), &optimizer);
+    let mut step = StepGraph::new("discriminator step", optimizer, Schedule::Linear { from: 0.3, to: 0.0 });
+    let g = &mut step.program.graph;
+    let bound = network.bind(g, trainable.weights);
     let mut drawn = |stream, (mean, deviation): (f64, f64)| {
         let z = g.random(stream, Distribution::Normal, &[BATCH, 1]);
         g.affine(z, deviation as f32, mean as f32)
     };
     let (real, fake) = (drawn(1, REAL), drawn(2, FAKE));
-    let mut score = |x: NodeId| network.trace(&mut g, &bound, x, Mode::Train).output();
+    let mut score = |x: NodeId| network.trace(g, &bound, x, Mode::Train).output();
     let (real, fake) = (score(real), score(fake));
-    let loss = Loss::Minimax.discriminator(&mut g, real, fake);
-    let gradient = bound.grad(&mut g, loss);
-    let read = Optimizer::read(&mut g, moments, network.len());
-    let (new, next) = optimizer.step(&mut g, bound.flat, gradient, read, scalars);
-    Optimizer::assign(&mut g, (weights, new), (moments, next));
-    let grid: Vec<f32> = (0..241).map(|i| i as f32 * 0.025 - 3.0).collect();
-    let mut seen = Graph::default();
-    let x = seen.input("x", &[grid.len(), 1]);
-    let bound = network.bind(&mut seen, weights);
-    let scores = network.trace(&mut seen, &bound, x, Mode::Train).output();
-    let judged = seen.unary(Unary::Sigmoid, scores);
+    let loss = Loss::Minimax.discriminator(g, real, fake);
+    step.minimize(loss, &bound, &trainable);
+    let step = step.plan(&mut programs, false);
+    let mut evaluation = ProgramGraph::new("discriminator");
+    let x = evaluation.input("x", &[at.len(), 1]);
+    let g = &mut evaluation.graph;
+    let bound = network.bind(g, trainable.weights);
+    let scores = network.trace(g, &bound, x.node(), Mode::Train).output();
+    let probability = g.unary(Unary::Sigmoid, scores);
+    let probability = evaluation.output(probability);
+    let evaluation = evaluation.plan(&mut programs, false);
     let mut cpu = Cpu::new(context.threads);
-    cpu.load(vec![Program::new("discriminator step", &g, &[]), Program::new("look", &seen, &[judged])], store);
-    let schedule = Schedule::Linear { from: 0.3, to: 0.0 };
-    for step in 0..STEPS {
+    cpu.load(programs, store);
+    for i in 0..STEPS {
         if (context.stop)() {
             return Ok(None);
         }
-        let s = optimizer.scalars(step + 1, schedule.factor(step, STEPS), false);
-        cpu.run(0, &[&[s.learning_rate], &[s.mean_correction], &[s.square_correction]], Clock { seed: 1, step })?;
+        step.run(&mut cpu, step.program.values(), Progress::of(1, i, STEPS))?;
     }
-    cpu.run(1, &[&grid], Clock { seed: 1, step: 0 })?;
-    let learned: Vec<_> = cpu.output(1, 0).iter().map(|v| f64::from(*v)).collect();
-    let at: Vec<_> = grid.iter().map(|x| f64::from(*x)).collect();
+    let points: Vec<f32> = at.iter().map(|x| *x as f32).collect();
+    let mut values = evaluation.values();
+    values.set(x, &points);
+    evaluation.run(&mut cpu, &values, Clock { seed: 1, step: 0 })?;
+    Ok(Some(evaluation.read(&cpu, probability).iter().map(|v| f64::from(*v)).collect()))
+}
+
+/// Largest error of a trained discriminator against p/(p+q) where the densities are not small; nothing if it was stopped.
+fn best_discriminator(context: &mut LabContext<'_>) -> Result<Option<f64>, LabError> {
+    let at: Vec<_> = (0..241).map(|i| f64::from(i as f32 * 0.025 - 3.0)).collect();
+    let Some(learned) = trained_discriminator(&at, context)? else { return Ok(None) };
     let (p, q) = (|x: &f64| normal(*x, REAL), |x: &f64| normal(*x, FAKE));
     let line = |name: &str, f: &dyn Fn(usize) -> f64| {
         PlotSeries::new(name, at.iter().enumerate().map(|(i, x)| (*x, f(i))).collect())
@@ -158,10 +157,10 @@ fn best_discriminator(context: &mut LabContext<'_>) -> Result<Option<f64>, LabEr
     Ok(Some(errors.map(|(x, d)| (d - best(p(x), q(x))).abs()).fold(0.0, f64::max)))
 }
 
-/// Pairs of distributions, far and near.
+/// Random pairs of distributions, similar and dissimilar.
 fn random_pairs() -> Vec<(Vec<f64>, Vec<f64>)> {
     let distribution = |stream: u32, pair: usize| {
-        let mut values = [0.0; PLACES];
+        let mut values = [0.0; OUTCOMES];
         Key { seed: 4, stream, step: pair as u64 }.normal(&mut values);
         let mass = values.map(|v| (2.0 * f64::from(v)).exp());
         let sum: f64 = mass.iter().sum();
@@ -170,13 +169,13 @@ fn random_pairs() -> Vec<(Vec<f64>, Vec<f64>)> {
     (0..PAIRS).map(|i| (distribution(1, i), distribution(2, i))).collect()
 }
 
-/// Jensen-Shannon divergence by its definition, two Kullback-Leibler divergences to the mean.
+/// Jensen-Shannon divergence by its definition: the mean of two Kullback-Leibler divergences to the mean distribution.
 fn shannon(p: &[f64], q: &[f64]) -> f64 {
     let mean: Vec<_> = p.iter().zip(q).map(|(p, q)| 0.5 * (p + q)).collect();
     0.5 * (kl(p, &mean) + kl(q, &mean))
 }
 
-/// Largest |generator's loss + fake part of the discriminator's| over random scores, by the losses that train.
+/// Largest |generator loss + generated part of the discriminator loss| over random scores, with the losses that training uses.
 fn zero_sum() -> f64 {
     let mut worst = 0.0f64;
     for step in 0..200 {
@@ -191,27 +190,27 @@ fn zero_sum() -> f64 {
         feeds.values.insert(real, wide(&scores[..4]));
         feeds.values.insert(fake, wide(&scores[4..]));
         let all = interpret(&g, &feeds);
-        // The part of the discriminator's loss that generated examples make.
+        // Subtracting the part of real examples leaves the part of generated ones.
         let of_real = wide(&scores[..4]).iter().map(|s| (1.0 + (-s).exp()).ln()).sum::<f64>() / 4.0;
         worst = worst.max((all[generator.index()][0] + all[discriminator.index()][0] - of_real).abs());
     }
     worst
 }
 
-/// Descends C(G) over the density itself; gives the way and what is left above -log 4.
+/// Minimizes C(G) over the density itself; returns the curve and the final distance from -log 4.
 fn descend() -> (Vec<(f64, f64)>, f64) {
     let (p, mut q) = random_pairs().swap_remove(0);
     let mut path = Vec::new();
     for step in 0..4000 {
         if step % 10 == 0 {
-            path.push((f64::from(step), criterion(&p, &q, 1.0) - LEAST));
+            path.push((f64::from(step), criterion(&p, &q, 1.0) - MINIMUM));
         }
         // ∂C/∂q = log(q/(p+q)); the multiplicative step keeps q a density.
         q.iter_mut().zip(&p).for_each(|(q, p)| *q *= (-0.05 * (*q / (p + *q)).ln()).exp());
         let sum: f64 = q.iter().sum();
         q.iter_mut().for_each(|q| *q /= sum);
     }
-    let left = criterion(&p, &q, 1.0) - LEAST;
+    let left = criterion(&p, &q, 1.0) - MINIMUM;
     (path, left)
 }
 
@@ -235,7 +234,7 @@ mod tests {
         assert_eq!(found.table.rows.len(), 7);
         assert!(found.table.rows.iter().all(|r| r[3] == "yes"), "{:?}", found.table);
         assert!(kept.contains(&"dstar.png".to_owned()));
-        // What needs no training is there after an early stop too.
+        // Statements that need no training are checked even after an early stop.
         let mut context = LabContext { stop: &|| true, progress: &mut |_| {}, save: &mut |_, _| Ok(()), threads: 1 };
         let found = theory(&mut context).unwrap();
         assert!(found.stopped && found.table.rows.len() == 6 && found.values["stopped"] == true);

@@ -4,7 +4,7 @@ use crate::data::GaussianMixture;
 use crate::draw::{Plot, PlotSeries};
 use crate::loss::Loss;
 use crate::recipe::Recipe;
-use crate::train::Trainer;
+use crate::train::{Player, Trainer};
 use serde_json::json;
 
 /// Discriminator steps after which the generator's gradient is measured, its weights standing still.
@@ -47,14 +47,14 @@ pub fn vanishing(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
                 // The mean over a few batches; every look leaves the weights as they were.
                 let mut sum = 0.0;
                 for _ in 0..8 {
-                    sum += f64::from(trainer.advance_one(true)?.generator_gradient_norm) / 8.0;
+                    sum += f64::from(trainer.advance_one(Player::Generator)?.generator_gradient_norm) / 8.0;
                     let here = trainer.step();
                     trainer.restore(store.clone(), here);
                 }
                 trainer.restore(store, at);
                 seen.push((step as f64, sum));
             }
-            trainer.advance_one(false)?;
+            trainer.advance_one(Player::Discriminator)?;
         }
         let judged = |t: &mut Trainer| {
             let made = t.samples(0, 500);

@@ -1,4 +1,5 @@
 //! Ways through the latent space, and ways back into it: paths between latents, and latents for pictures that somebody has in mind.
+mod objective;
 mod path;
 mod project;
 mod text;

@@ -1,19 +1,22 @@
-//! Latents for wished-for pictures: gradient descent through the generator, from several starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
+//! Projection (GAN inversion): latents whose pictures come close to a target, by gradient descent through the generator from several
+//! starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
+use super::objective::{Fixed, Inputs, Objective, Stored, TermWeights};
 use super::wish::ProjectionTarget;
 use super::{END, ONE, numbers, of_seed, rounded};
 use crate::data::to_bytes;
 use crate::evaluate::FeatureNetwork;
 use crate::exec::cpu::Cpu;
-use crate::exec::{Clock, Program, Store};
-use crate::graph::{Graph, NodeId, Shape, Unary};
+use crate::exec::{Clock, Store};
 use crate::metrics::psnr;
-use crate::nn::{Mode, Network};
+use crate::nn::Network;
+use crate::optim::{Optimizer, Schedule};
+use crate::regularize::clipped;
+use crate::step::{Output, PlannedProgram, ProgramGraph, Progress, Step, StepGraph, Trainable};
 
-/// How steep an edge is wished to be: the squared difference of neighboring pixels, on a scale on which black to white is 4.
-const STEEP: f32 = 1.0;
-/// From this part of the steps on, latents are rounded before they are used: what counts is the picture that a device makes.
+/// After this share of the steps, latents are rounded before each evaluation, because a device has integer latents.
 const ROUNDED_FROM: f32 = 0.6;
-const ADAM: (f32, f32, f32) = (0.9, 0.99, 1e-8);
+/// Optimizer of the latents; the learning rate comes with the options.
+const ADAM: Optimizer = Optimizer::adam(0.1, 0.9, 0.99);
 
 /// A generator whose latents are searched.
 #[derive(Clone, Copy, Debug)]
@@ -22,30 +25,30 @@ pub struct Subject<'a> {
     pub generator: &'a Network,
     /// Its weights.
     pub weights: &'a [f32],
-    /// Its batch statistics, if it has any.
+    /// Its batch-norm statistics; empty if it has none.
     pub statistics: &'a [f32],
-    /// What black and white are in its pictures.
+    /// Values of black and white in its pictures.
     pub range: [f32; 2],
-    /// Numbers of a latent; behind them the generator takes a value for each class, if it has any.
+    /// Length of a latent; the generator's input continues with a one-hot class if it has classes.
     pub latent: usize,
 }
 
-/// How a search goes.
+/// Settings of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// Searches, each from a start of its own.
+    /// Number of searches side by side, each from its own start.
     pub restarts: usize,
-    /// Steps of each.
+    /// Optimizer steps of each search.
     pub steps: usize,
-    /// Seeds that are looked at for the start of each; the best one is taken.
+    /// Random latents tried for each start; the best one is used.
     pub seeds: usize,
-    /// Length of a step at the start, in latent units; it falls to nothing along a cosine.
+    /// Learning rate at the start, in latent units; it falls to 0 along half a cosine.
     pub rate: f32,
-    /// How much the features of the whole picture count beside its pixels.
+    /// Weight of the distance between features of whole pictures.
     pub features: f32,
-    /// How much it counts to stay where the search started.
+    /// Weight of the squared distance from the start.
     pub stay: f32,
-    /// The first seed that is looked at.
+    /// First seed of the random latents.
     pub seed: u32,
 }
 
@@ -55,154 +58,140 @@ impl Default for Options {
     }
 }
 
-/// What a search found.
+/// Result of one search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// The latent, as devices have it.
+    /// The latent in the integers of a device.
     pub latent: Vec<i8>,
-    /// What was left of the wish, 0 being a perfect picture.
+    /// Its loss; 0 means that the target is met exactly.
     pub loss: f32,
-    /// The float network's picture of it.
+    /// Its picture, by the float network.
     pub picture: Vec<u8>,
-    /// How near its pixels come to the wished-for ones, in dB; counts those with a weight alone.
+    /// PSNR of the picture against the target in dB, over pixels with a weight.
     pub psnr_db: f64,
-    /// The loss after every step.
+    /// Loss at each step.
     pub curve: Vec<f32>,
 }
 
 /// Searches latents of a generator.
 pub struct Projector {
     cpu: Cpu,
+    latents: Trainable,
+    /// Losses and pictures of given latents.
+    evaluation: Evaluation,
+    /// The same, and one update of the latents in the store.
+    search: (Step, Evaluation),
     batch: usize,
     latent: usize,
-    inputs: usize,
+    classes: usize,
     shape: [usize; 3],
     range: [f32; 2],
 }
 
-const LOSSES: usize = 0;
-const GRADIENT: usize = 1;
-const PICTURES: usize = 2;
+/// A planned objective.
+#[derive(Clone, Copy)]
+struct Evaluation {
+    program: PlannedProgram,
+    inputs: Inputs,
+    losses: Output,
+    pictures: Output,
+}
 
 impl Projector {
-    /// Plans `restarts` searches side by side, on `threads` threads (0: one a core). Features are compared where `features` is given.
+    /// Plans `restarts` searches side by side on `threads` threads (0: all cores). Features are compared if `features` is given.
     ///
     /// # Panics
-    /// When weights and layers do not belong together, or the generator makes no pictures.
+    /// If weights and layers do not belong together, or the generator does not output pictures.
     #[track_caller]
     pub fn new(subject: Subject<'_>, features: Option<&FeatureNetwork>, restarts: usize, threads: usize) -> Self {
         let Subject { generator, range, latent, .. } = subject;
         let shape: [usize; 3] = generator.output().try_into().expect("pictures have height, width and channels");
-        let (batch, inputs) = (restarts.max(1), generator.input[0]);
-        let mut store = Store::default();
-        let weights = store.add("weights", subject.weights.to_vec());
-        let mut g = Graph::default();
-        let z = g.input("latents", &[batch, latent]);
-        let start = g.input("starts", &[batch, latent]);
-        let class = (inputs > latent).then(|| g.input("classes", &[batch, inputs - latent]));
-        let target = g.input("target", &shape);
-        let [weight, across, down] = ["weights of pixels", "edges across", "edges down"].map(|n| g.input(n, &shape));
-        let [shares, stay] = ["share of features", "share of staying"].map(|n| g.input(n, &[1]));
+        let batch = restarts.max(1);
+        let (mut store, mut programs) = (Store::default(), Vec::new());
+        let stored = Stored::new(&mut store, &subject, features);
+        let latents = Trainable::new(&mut store, "latents", vec![0.0; batch * latent], &ADAM);
 
-        let bound = generator.bind(&mut g, weights);
-        let statistics = if generator.statistics.is_empty() {
-            None
-        } else {
-            let id = store.add("statistics", subject.statistics.to_vec());
-            Some(g.param(id, &[subject.statistics.len()]))
-        };
-        let fed = class.map_or(z, |class| g.concat(&[z, class], 1));
-        let made = generator.trace(&mut g, &bound, fed, Mode::Evaluate(statistics)).output();
-        let width = range[1] - range[0];
-        let shown = g.affine(made, 2.0 / width, -(range[0] + range[1]) / width);
+        let mut program = ProgramGraph::new("projection");
+        let objective = Objective::new(&mut program, (&subject, shape), features, stored, batch);
+        let (losses, pictures) = (program.output(objective.losses), program.output(objective.pictures));
+        let program = program.plan(&mut programs, false);
+        let evaluation = Evaluation { program, inputs: objective.inputs, losses, pictures };
 
-        let off = g.sub(shown, target);
-        let squares = g.square(off);
-        let weighed = g.mul(squares, weight);
-        let mut loss = per_picture(&mut g, weighed, batch);
-        for (axis, wished) in [(2, across), (1, down)] {
-            let missing = flatness(&mut g, shown, axis);
-            let weighed = g.mul(missing, wished);
-            let edges = per_picture(&mut g, weighed, batch);
-            loss = g.add(loss, edges);
-        }
-        if let Some(network) = features {
-            let weights = store.add("features", network.weights().to_vec());
-            let apart = feature_distance(&mut g, network.network(), weights, shown, target);
-            let counted = g.mul(apart, shares);
-            loss = g.add(loss, counted);
-        }
-        let away = g.sub(z, start);
-        let away = g.square(away);
-        let away = g.sum_to(away, Shape::new(&[batch, 1]));
-        let away = g.affine(away, 1.0 / latent as f32, 0.0);
-        let counted = g.mul(away, stay);
-        loss = g.add(loss, counted);
-        let all = g.sum(loss);
-        let gradient = g.grad(all, &[z])[0];
+        let mut step = StepGraph::new("projection step", ADAM, Schedule::Cosine { to: 0.0 });
+        let objective = Objective::new(&mut step.program, (&subject, shape), features, stored, batch);
+        let (losses, pictures) = (step.program.output(objective.losses), step.program.output(objective.pictures));
+        let g = &mut step.program.graph;
+        let sum = g.sum(objective.losses);
+        // The gradient at the latents that were fed, which are rounded ones late in the search, moves the stored latents.
+        let gradient = g.grad(sum, &[objective.latents])[0];
+        let gradient = g.reshape(gradient, &[latents.len()]);
+        let current = g.param(latents.weights, &[latents.len()]);
+        step.update_with(&latents, current, gradient, |g, new| clipped(g, new, END));
+        let planned = step.plan(&mut programs, false);
+        let search = Evaluation { program: planned.program, inputs: objective.inputs, losses, pictures };
+
         let mut cpu = Cpu::new(threads);
-        cpu.load(vec![Program::new("search", &g, &[loss, gradient, made])], store);
-        Self { cpu, batch, latent, inputs, shape, range }
+        cpu.load(programs, store);
+        let classes = generator.input[0] - latent;
+        Self { cpu, latents, evaluation, search: (planned, search), batch, latent, classes, shape, range }
     }
 
-    /// Searches latents for `wish`, of class `class` where there are classes; the best one first.
+    /// Searches latents for `target`, of class `class` if the generator has classes; the best one comes first.
     ///
-    /// All searches set out at the latent `from`, or each at the best of its own seeds. `progress` is told steps done and of how many, and the
-    /// least loss so far; the search ends early when it gives `false`.
+    /// All searches start at the latent `from`, or each at the best of its own random latents. `progress` receives the step, the number
+    /// of steps and the lowest loss so far; if it returns `false`, the search ends early.
     ///
     /// # Panics
-    /// When the wish is of another shape than the generator's pictures, or `from` of another length than its latents.
+    /// If the target has another shape than the generator's pictures, or `from` another length than its latents.
     #[track_caller]
     pub fn search(
         &mut self,
-        wish: &ProjectionTarget,
+        target: &ProjectionTarget,
         class: usize,
         from: Option<&[i8]>,
         options: &Options,
         progress: &mut dyn FnMut(usize, usize, f32) -> bool,
     ) -> Vec<Found> {
-        assert_eq!(wish.shape, self.shape, "a wish of the generator's shape");
-        assert!(from.is_none_or(|z| z.len() == self.latent), "a latent of the generator");
-        let fixed = Fixed::new(self, wish, class, options);
+        assert_eq!(target.shape, self.shape, "the target needs the shape of the generator's pictures");
+        assert!(from.is_none_or(|z| z.len() == self.latent), "the start needs the length of the generator's latents");
+        let terms = TermWeights { features: options.features, start: options.stay };
+        let fixed = Fixed::new(target, (class, self.classes), self.batch, terms);
         let starts = match from {
             Some(z) => numbers(z).repeat(self.batch),
             None => self.starts(&fixed, options),
         };
-        self.descend(&fixed, wish, starts, options, progress)
+        self.descend(&fixed, target, &starts, options, progress)
     }
 
     fn descend(
         &mut self,
         fixed: &Fixed,
-        wish: &ProjectionTarget,
-        starts: Vec<f32>,
+        target: &ProjectionTarget,
+        starts: &[f32],
         options: &Options,
         progress: &mut dyn FnMut(usize, usize, f32) -> bool,
     ) -> Vec<Found> {
-        let mut z = starts.clone();
-        let (mut mean, mut square) = (vec![0.0; z.len()], vec![0.0; z.len()]);
+        let (mut step, evaluation) = self.search;
+        step.learning_rate = options.rate;
+        self.latents.reset_moments(self.cpu.store_mut());
+        self.cpu.store_mut().values_mut(self.latents.weights).copy_from_slice(starts);
         let mut best: Vec<Found> = Vec::new();
         let mut curves = vec![Vec::new(); self.batch];
-        for step in 0..=options.steps {
-            let rounding = step as f32 >= ROUNDED_FROM * options.steps as f32;
-            let fed: Vec<f32> = if rounding { numbers(&rounded(&z)) } else { z.clone() };
-            self.run(fixed, &fed, &starts);
-            let losses = self.cpu.output(0, LOSSES).to_vec();
+        for i in 0..=options.steps {
+            let rounding = i as f32 >= ROUNDED_FROM * options.steps as f32;
+            let z = self.cpu.store().values(self.latents.weights);
+            let z = if rounding { numbers(&rounded(z)) } else { z.to_vec() };
+            let mut values = evaluation.program.values();
+            fixed.set(&mut values, &evaluation.inputs, &z, starts);
+            let at = Progress::of(0, i as u64, options.steps as u64);
+            step.run(&mut self.cpu, values, at).expect("a program without guards does not fail");
+            let losses = evaluation.program.read(&self.cpu, evaluation.losses).to_vec();
             curves.iter_mut().zip(&losses).for_each(|(curve, &loss)| curve.push(loss));
             if rounding {
-                self.keep(&mut best, &fed, &losses, wish);
+                self.keep(&mut best, &z, &losses, target);
             }
-            let t = step as f32 / options.steps.max(1) as f32;
-            let rate = options.rate * 0.5 * (1.0 + (std::f32::consts::PI * t).cos());
-            let gradient = self.cpu.output(0, GRADIENT);
-            let corrections = [ADAM.0, ADAM.1].map(|b| 1.0 - b.powi(step as i32 + 1));
-            for (((z, g), m), s) in z.iter_mut().zip(gradient).zip(&mut mean).zip(&mut square) {
-                *m = ADAM.0 * *m + (1.0 - ADAM.0) * g;
-                *s = ADAM.1 * *s + (1.0 - ADAM.1) * g * g;
-                *z = (*z - rate * (*m / corrections[0]) / ((*s / corrections[1]).sqrt() + ADAM.2)).clamp(-END, END);
-            }
-            let least = losses.iter().copied().fold(f32::INFINITY, f32::min);
-            if !progress(step, options.steps, least) && !best.is_empty() {
+            let lowest = losses.iter().copied().fold(f32::INFINITY, f32::min);
+            if !progress(i, options.steps, lowest) && !best.is_empty() {
                 break;
             }
         }
@@ -211,17 +200,20 @@ impl Projector {
         best
     }
 
-    /// For each search the best of its seeds.
+    /// The best of several random latents for each search.
     fn starts(&mut self, fixed: &Fixed, options: &Options) -> Vec<f32> {
-        let (mut starts, mut least) = (vec![0.0; self.batch * self.latent], vec![f32::INFINITY; self.batch]);
+        let (mut starts, mut lowest) = (vec![0.0; self.batch * self.latent], vec![f32::INFINITY; self.batch]);
+        let Evaluation { program, inputs, losses, .. } = self.evaluation;
         for round in 0..options.seeds.max(1) {
             let seed = |i: usize| options.seed.wrapping_add((round * self.batch + i) as u32);
             let z: Vec<f32> = (0..self.batch).flat_map(|i| numbers(&of_seed(seed(i), self.latent))).collect();
-            self.run(fixed, &z, &z);
-            let losses = self.cpu.output(0, LOSSES);
+            let mut values = program.values();
+            fixed.set(&mut values, &inputs, &z, &z);
+            program.run_unguarded(&mut self.cpu, &values, Clock { seed: 0, step: 0 });
+            let losses = program.read(&self.cpu, losses);
             for (i, (z, start)) in z.chunks_exact(self.latent).zip(starts.chunks_exact_mut(self.latent)).enumerate() {
-                if losses[i] < least[i] {
-                    least[i] = losses[i];
+                if losses[i] < lowest[i] {
+                    lowest[i] = losses[i];
                     start.copy_from_slice(z);
                 }
             }
@@ -229,25 +221,17 @@ impl Projector {
         starts
     }
 
-    fn run(&mut self, fixed: &Fixed, z: &[f32], starts: &[f32]) {
-        let mut inputs: Vec<&[f32]> = vec![z, starts];
-        if self.inputs > self.latent {
-            inputs.push(&fixed.classes);
-        }
-        inputs.extend([&fixed.target[..], &fixed.weight, &fixed.across, &fixed.down, &fixed.features, &fixed.stay]);
-        self.cpu.run(0, &inputs, Clock { seed: 0, step: 0 }).expect("a program without guards does not fail");
-    }
-
-    /// Keeps what is better than what each search had.
-    fn keep(&self, best: &mut Vec<Found>, z: &[f32], losses: &[f32], wish: &ProjectionTarget) {
+    /// Keeps the latents and pictures of the last step that improve on the best of their search.
+    fn keep(&self, best: &mut Vec<Found>, z: &[f32], losses: &[f32], target: &ProjectionTarget) {
         let size: usize = self.shape.iter().product();
-        let pictures = self.cpu.output(0, PICTURES).chunks_exact(size);
+        let evaluation = self.search.1;
+        let pictures = evaluation.program.read(&self.cpu, evaluation.pictures).chunks_exact(size);
         for (i, ((z, &loss), values)) in z.chunks_exact(self.latent).zip(losses).zip(pictures).enumerate() {
             if best.get(i).is_some_and(|kept| kept.loss <= loss) {
                 continue;
             }
             let picture = to_bytes(values, (self.range[0], self.range[1]));
-            let psnr_db = wished_psnr(&picture, wish);
+            let psnr_db = wished_psnr(&picture, target);
             let latent = z.iter().map(|v| (v * ONE).round() as i8).collect();
             let found = Found { latent, loss, picture, psnr_db, curve: Vec::new() };
             match best.get_mut(i) {
@@ -258,93 +242,12 @@ impl Projector {
     }
 }
 
-/// The inputs that stay the same from step to step.
-struct Fixed {
-    classes: Vec<f32>,
-    target: Vec<f32>,
-    weight: Vec<f32>,
-    across: Vec<f32>,
-    down: Vec<f32>,
-    features: [f32; 1],
-    stay: [f32; 1],
-}
-
-impl Fixed {
-    fn new(projector: &Projector, wish: &ProjectionTarget, class: usize, options: &Options) -> Self {
-        let [_, width, channels] = wish.shape;
-        let count = projector.inputs - projector.latent;
-        let row: Vec<f32> = (0..count).map(|c| f32::from(u8::from(c == class))).collect();
-        let spread = |weights: &[f32], keep: &dyn Fn(usize) -> bool| {
-            let sum: f32 = weights.iter().sum::<f32>() * channels as f32;
-            let share = |i: usize| if keep(i) && sum > 0.0 { weights[i] / sum } else { 0.0 };
-            (0..weights.len()).flat_map(|i| std::iter::repeat_n(share(i), channels)).collect::<Vec<f32>>()
-        };
-        let height = wish.shape[0];
-        Self {
-            classes: row.repeat(projector.batch),
-            target: wish.target.clone(),
-            weight: spread(&wish.weight, &|_| true),
-            // The last column and row have no neighbor.
-            across: spread(&wish.edges, &|i| i % width + 1 < width),
-            down: spread(&wish.edges, &|i| i / width + 1 < height),
-            // Features are those of a whole picture.
-            features: [if wish.is_whole() { options.features } else { 0.0 }],
-            stay: [options.stay],
-        }
-    }
-}
-
-/// The sum over each picture of a batch, [batch, 1].
-fn per_picture(g: &mut Graph, x: NodeId, batch: usize) -> NodeId {
-    let sum = g.sum_to(x, Shape::new(&[batch, 1, 1, 1]));
-    g.reshape(sum, &[batch, 1])
-}
-
-/// How much each pixel lacks of an edge toward the next one along `axis`; the last ones toward nothing, which no one wishes for.
-fn flatness(g: &mut Graph, x: NodeId, axis: usize) -> NodeId {
-    let len = g.shape(x).dims()[axis];
-    let (before, behind) = (g.slice(x, axis, 0, len - 1), g.slice(x, axis, 1, len - 1));
-    let step = g.sub(behind, before);
-    let steep = g.square(step);
-    let steep = g.pad(steep, axis, 0, len);
-    let missing = g.affine(steep, -1.0 / STEEP, 1.0);
-    g.unary(Unary::Leaky(0.0), missing)
-}
-
-/// The mean squared difference between the features of `shown` and of the one picture `target`, by the mean square of the latter's; [batch, 1].
-fn feature_distance(
-    g: &mut Graph,
-    network: &Network,
-    weights: crate::graph::ParamId,
-    shown: NodeId,
-    target: NodeId,
-) -> NodeId {
-    let batch = g.shape(shown).dims()[0];
-    let bound = network.bind(g, weights);
-    // Of a classifier the features are what its scores are made of.
-    let seen = |g: &mut Graph, x: NodeId| {
-        let trace = network.trace(g, &bound, x, Mode::Evaluate(None));
-        let scores = matches!(network.layers.last(), Some(crate::nn::Layer::Dense { .. }));
-        trace.values[trace.values.len() - if scores { 2 } else { 1 }]
-    };
-    let dims: Vec<usize> = std::iter::once(1).chain(g.shape(target).dims().iter().copied()).collect();
-    let one = g.reshape(target, &dims);
-    let (ours, wanted) = (seen(g, shown), seen(g, one));
-    let apart = g.sub(ours, wanted);
-    let apart = g.square(apart);
-    let apart = g.sum_to(apart, Shape::new(&[batch, 1]));
-    let size = g.square(wanted);
-    let size = g.sum_to(size, Shape::new(&[1, 1]));
-    let size = g.affine(size, 1.0, 1e-6);
-    g.div(apart, size)
-}
-
-/// PSNR of the pixels that are wished for, in dB; that of equal pictures where none is.
-fn wished_psnr(picture: &[u8], wish: &ProjectionTarget) -> f64 {
-    let channels = wish.shape[2];
-    let bytes = to_bytes(&wish.target, (-1.0, 1.0));
+/// PSNR in dB over the pixels with a weight; the value of equal pictures if no pixel has one.
+fn wished_psnr(picture: &[u8], target: &ProjectionTarget) -> f64 {
+    let channels = target.shape[2];
+    let bytes = to_bytes(&target.target, (-1.0, 1.0));
     let counted = |bytes: &[u8]| -> Vec<u8> {
-        let pixels = bytes.chunks_exact(channels).zip(&wish.weight).filter(|(_, w)| **w > 0.0);
+        let pixels = bytes.chunks_exact(channels).zip(&target.weight).filter(|(_, w)| **w > 0.0);
         pixels.flat_map(|(pixel, _)| pixel.iter().copied()).collect()
     };
     let (ours, theirs) = (counted(picture), counted(&bytes));
@@ -381,7 +284,7 @@ mod tests {
         let mut projector = Projector::new(subject(&net, &weights), features.as_ref(), 4, 1);
         let flat = ProjectionTarget::picture(&[128; 64], [8, 8, 1]);
         let options = Options { restarts: 4, ..Options::default() };
-        // What a known latent draws, by the projector itself.
+        // Without steps, the projector returns the picture of the latent that it starts from.
         let known = of_seed(77_777, 6);
         let none = Options { steps: 0, ..options };
         let drawn = projector.search(&flat, 0, Some(&known), &none, &mut |_, _, _| true);

@@ -1,76 +1,76 @@
-//! Families of generators.
+//! Generator families: layers from a few numbers in a recipe.
 use super::{HALVE, KEEP, NetworkError, POINT, leaky, no_picture, widths_ok};
 use crate::nn::{Activation, Layer, Network};
 use serde::{Deserialize, Serialize};
 
-/// How a generator doubles a picture's sides.
+/// Layer that doubles the sides of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Upsampling {
-    /// A transposed convolution of kernel 4 and stride 2 (Radford et al. 2016).
+    /// Transposed convolution with kernel 4 and stride 2 (Radford et al. 2016).
     #[default]
     Transpose,
-    /// Nearest-neighbor enlargement, then a convolution of kernel 3.
+    /// Nearest-neighbor upsampling, then a 3x3 convolution.
     Nearest,
-    /// Nearest-neighbor enlargement, a depthwise convolution of kernel 3, a convolution of kernel 1 (Howard et al. 2017).
+    /// Nearest-neighbor upsampling, then a depthwise-separable convolution: 3x3 depthwise, 1x1 (Howard et al. 2017).
     Separable,
 }
 
-/// A generator's family and size.
+/// Family and size of a generator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "family")]
 pub enum Generator {
-    /// Dense layers with ReLU between; for points.
+    /// Dense layers with ReLU between them, for points.
     Mlp {
         /// Length of the latent vector.
         latent: usize,
         /// Widths of the hidden layers.
         hidden: Vec<usize>,
-        /// How many numbers of the latent count by their sign alone, a code: what lies apart can be made apart
+        /// Number of latent numbers that are replaced by their signs: a discrete code lets the generator cover a disconnected support
         /// (Khayatkhoei et al. 2018).
         #[serde(default)]
         binary_latents: usize,
     },
-    /// A dense layer to a small picture, then doublings with ReLU between, tanh at the end.
+    /// Dense layer to a small picture, then upsampling layers with ReLU between them and tanh at the end.
     Dcgan {
         /// Length of the latent vector.
         latent: usize,
-        /// Widths of dense layers in front, which map the latent to another (Karras et al. 2019).
+        /// Widths of the mapping network: dense layers between the latent and the first layer (Karras et al. 2019).
         #[serde(default)]
         mapping: Vec<usize>,
-        /// Channels of the small picture and after each doubling but the last.
+        /// Channels of the small picture and after each upsampling except the last.
         widths: Vec<usize>,
-        /// How sides double.
+        /// Layer that doubles the sides.
         #[serde(default)]
         upsampling: Upsampling,
-        /// End with a convolution of kernel 3 at full size instead of with a doubling.
+        /// End with a 3x3 convolution at full size instead of an upsampling layer.
         #[serde(default)]
         refine: bool,
         /// Batch normalization before each ReLU.
         #[serde(default)]
         batch_norm: bool,
     },
-    /// A dense layer to a small picture, doublings with shortcuts (He et al. 2016), a convolution and tanh.
+    /// Dense layer to a small picture, residual blocks that double the sides (He et al. 2016), a convolution and tanh.
     Residual {
         /// Length of the latent vector.
         latent: usize,
-        /// Channels of the small picture and after each doubling.
+        /// Channels of the small picture and after each block.
         widths: Vec<usize>,
-        /// Batch normalization inside the blocks.
+        /// Batch normalization in the residual blocks.
         #[serde(default)]
         batch_norm: bool,
     },
-    /// A Laplacian pyramid (Denton et al. 2015) in one network: each level adds a residual to the enlarged level before.
+    /// Laplacian pyramid (Denton et al. 2015) in one network: each level adds a residual to the upsampled previous level.
     Pyramid {
         /// Length of the latent vector.
         latent: usize,
-        /// Channels behind the picture of each level, smallest first.
+        /// Channels of the feature maps of each level, smallest first.
         widths: Vec<usize>,
     },
 }
 
 impl Generator {
-    /// The family's name.
+    /// Name of the family in recipes.
     pub fn family(&self) -> &'static str {
         match self {
             Self::Mlp { .. } => "mlp",
@@ -90,7 +90,10 @@ impl Generator {
         }
     }
 
-    /// The network for examples of `shape`; with `classes`, 1 at the asked class and 0 elsewhere follow the latent.
+    /// Builds the network for examples of `shape`; with `classes`, a one-hot class follows the latent in its input.
+    ///
+    /// # Errors
+    /// If the family cannot produce this shape.
     pub fn network(&self, shape: &[usize], classes: usize) -> Result<Network, NetworkError> {
         let what = "generator";
         widths_ok(what, &[self.latent()])?;
@@ -100,7 +103,7 @@ impl Generator {
             (Self::Mlp { hidden, binary_latents, latent }, _) => {
                 if binary_latents > latent {
                     let why =
-                        format!("binary_latents = {binary_latents} of {latent} latent numbers: expected 0 to {latent}");
+                        format!("binary_latents = {binary_latents} with latent = {latent}: expected 0 to {latent}");
                     return Err(NetworkError::new(what, why));
                 }
                 layers.extend((*binary_latents > 0).then_some(Layer::BinaryLatents { count: *binary_latents }));
@@ -111,9 +114,9 @@ impl Generator {
                 }
             }
             (Self::Dcgan { mapping, widths, upsampling, refine, batch_norm, .. }, &[_, _, c]) => {
-                let doublings = widths.len() - usize::from(*refine && !widths.is_empty());
+                let upsamplings = widths.len() - usize::from(*refine && !widths.is_empty());
                 let inputs = dense(&mut layers, input, mapping)?;
-                let first = small(&mut layers, inputs, widths, doublings, shape)?;
+                let first = first_picture(&mut layers, inputs, widths, upsamplings, shape)?;
                 norm(&mut layers, first, *batch_norm);
                 let mut inputs = first;
                 for &width in &widths[1..] {
@@ -129,7 +132,7 @@ impl Generator {
                 layers.push(Layer::Activation(Activation::Tanh));
             }
             (Self::Residual { widths, batch_norm, .. }, &[_, _, c]) => {
-                let mut inputs = small(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
+                let mut inputs = first_picture(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
                 layers.push(leaky(0.0));
                 for &outputs in &widths[1..] {
                     layers.extend([Layer::Fork, Layer::Upsample(2), Layer::Conv { window: KEEP, inputs, outputs }]);
@@ -144,7 +147,7 @@ impl Generator {
                 layers.push(Layer::Activation(Activation::Tanh));
             }
             (Self::Pyramid { widths, .. }, &[_, _, c]) => {
-                let mut inputs = small(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
+                let mut inputs = first_picture(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
                 layers.extend([leaky(0.0), Layer::Level { window: KEEP, inputs, outputs: c }]);
                 for &outputs in &widths[1..] {
                     layers.extend([Layer::ConvTranspose { window: HALVE, inputs, outputs }, leaky(0.0)]);
@@ -159,7 +162,7 @@ impl Generator {
     }
 }
 
-/// Dense layers of `widths` with ReLU behind each; gives the numbers behind the last.
+/// Appends dense layers of these widths, each with ReLU; returns the number of features.
 fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, NetworkError> {
     widths_ok("generator", widths)?;
     for &width in widths {
@@ -169,28 +172,28 @@ fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result
     Ok(inputs)
 }
 
-/// A dense layer to the picture from which `doublings` doublings lead to `shape`; gives its channels.
-fn small(
+/// Appends a dense layer to the picture that `upsamplings` upsampling layers enlarge to `shape`; returns its channels.
+fn first_picture(
     layers: &mut Vec<Layer>,
     inputs: usize,
     widths: &[usize],
-    doublings: usize,
+    upsamplings: usize,
     shape: &[usize],
 ) -> Result<usize, NetworkError> {
     let what = "generator";
     widths_ok(what, widths)?;
     let Some(&first) = widths.first() else {
-        return Err(NetworkError::new(what, "`widths` is empty: expected channels, at least one number"));
+        return Err(NetworkError::new(what, "`widths` is empty: expected at least one number of channels"));
     };
     let (h, w) = (shape[0], shape[1]);
-    let by = 1 << doublings.min(13);
-    if doublings > 12 || h % by != 0 || w % by != 0 {
+    let by = 1 << upsamplings.min(13);
+    if upsamplings > 12 || h % by != 0 || w % by != 0 {
         let near = |up: usize| [w, h].map(|side| (side / by + usize::from(side % by > 0 && up > 0)).max(1) * by);
         let (below, above) = (near(0), near(1));
         let sizes = if below == above { format!("{above:?}") } else { format!("{below:?} or {above:?}") };
         let why = format!(
-            "{} widths double the sides {doublings} times, but pictures of {w}x{h} cannot be halved so often: \
-             use fewer widths, or set data.size = {sizes}",
+            "{} widths double the sides {upsamplings} times, but the sides of {w}x{h} pictures are not multiples of {by}: use \
+             fewer generator.widths, or set data.size = {sizes}",
             widths.len(),
         );
         return Err(NetworkError::new(what, why));
@@ -199,11 +202,13 @@ fn small(
     Ok(first)
 }
 
+/// Appends ReLU, after batch normalization if asked for.
 fn norm(layers: &mut Vec<Layer>, channels: usize, batch_norm: bool) {
     layers.extend(batch_norm.then_some(Layer::BatchNorm { channels }));
     layers.push(leaky(0.0));
 }
 
+/// Appends a layer that doubles the sides.
 fn double(layers: &mut Vec<Layer>, upsampling: Upsampling, inputs: usize, outputs: usize) {
     match upsampling {
         Upsampling::Transpose => layers.push(Layer::ConvTranspose { window: HALVE, inputs, outputs }),

@@ -1,23 +1,23 @@
-//! Families of generators and discriminators, from the few numbers a recipe gives to lists of layers.
+//! Network families: turn the few numbers of a recipe into lists of layers for generators and discriminators.
 mod discriminator;
 mod generator;
 
 use crate::graph::Window;
 use crate::nn::{Activation, Layer};
-pub use discriminator::{Discriminator, Judging, Minibatch};
+pub use discriminator::{Discriminator, DiscriminatorOptions, Minibatch};
 pub use generator::{Generator, Upsampling};
 use std::fmt;
 
-/// k4 s2 p1: halves a side, or doubles it when transposed.
+/// Kernel 4, stride 2, padding 1: halves a side; transposed, doubles it.
 const HALVE: Window = Window { kernel: 4, stride: 2, pad: 1 };
-/// k3 s1 p1: keeps a side.
+/// Kernel 3, stride 1, padding 1: keeps a side.
 const KEEP: Window = Window { kernel: 3, stride: 1, pad: 1 };
-/// k1 s1 p0: each pixel by itself.
+/// Kernel 1, stride 1, padding 0: works on each pixel separately.
 const POINT: Window = Window { kernel: 1, stride: 1, pad: 0 };
-/// k2 s2 p0: halves a side.
+/// Kernel 2, stride 2, padding 0: halves a side.
 const PAIRS: Window = Window { kernel: 2, stride: 2, pad: 0 };
 
-/// A family that cannot make networks for this data.
+/// Networks that cannot be built, or do not fit the data or this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkError {
     what: &'static str,
@@ -38,12 +38,12 @@ impl NetworkError {
     }
 }
 
-/// Widest layer that a recipe may ask for.
+/// Largest width of a layer.
 const MAX_WIDTH: usize = 16_384;
 
 fn widths_ok(what: &'static str, widths: &[usize]) -> Result<(), NetworkError> {
     match widths.iter().find(|&&w| w == 0 || w > MAX_WIDTH) {
-        Some(w) => Err(NetworkError { what, why: format!("a width of {w}: expected 1 to {MAX_WIDTH}") }),
+        Some(w) => Err(NetworkError { what, why: format!("a width is {w}: expected 1 to {MAX_WIDTH}") }),
         None => Ok(()),
     }
 }
@@ -54,7 +54,7 @@ fn leaky(slope: f32) -> Layer {
 
 fn no_picture(what: &'static str, family: &str, shape: &[usize]) -> NetworkError {
     let why = format!(
-        "the {family} family is for pictures, the data are points of {} numbers: use family = \"mlp\"",
+        "the {family} family generates pictures, but the data has points of {} numbers: set {what}.family = \"mlp\"",
         shape[0]
     );
     NetworkError { what, why }

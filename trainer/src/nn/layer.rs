@@ -1,10 +1,10 @@
-//! The kinds of layers, and what each makes of the shape before it.
+//! Layers: their parameters, output shapes and weight shapes.
 use crate::graph::Window;
 
-/// A function applied to every number.
+/// Activation function, applied to each number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
-    /// x where positive, else slope·x; slope 0 is ReLU.
+    /// Leaky ReLU: x if positive, else slope·x. Slope 0 is ReLU.
     Leaky(f32),
     /// Hyperbolic tangent.
     Tanh,
@@ -12,69 +12,69 @@ pub enum Activation {
     Sigmoid,
 }
 
-/// One layer; sizes are of one example, pictures [height, width, channels].
+/// One layer of a network. Shapes are those of one example; pictures are [height, width, channels].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
-    /// x·W + b to numbers laid out as `to`.
+    /// Fully connected layer x·W + b; the result is reshaped to `to`.
     Dense {
-        /// Numbers in.
+        /// Length of the input.
         inputs: usize,
-        /// Shape of the result.
+        /// Shape of the output.
         to: Vec<usize>,
     },
     /// Convolution with bias.
     Conv {
         /// Kernel, stride, padding.
         window: Window,
-        /// Channels in.
+        /// Input channels.
         inputs: usize,
-        /// Channels out.
+        /// Output channels.
         outputs: usize,
     },
     /// Transposed convolution with bias.
     ConvTranspose {
         /// Kernel, stride, padding.
         window: Window,
-        /// Channels in.
+        /// Input channels.
         inputs: usize,
-        /// Channels out.
+        /// Output channels.
         outputs: usize,
     },
-    /// Convolution of each channel by itself, with bias.
+    /// Depthwise convolution: each channel has its own kernel. With bias.
     Depthwise {
         /// Kernel, stride, padding.
         window: Window,
-        /// Channels in and out.
+        /// Input and output channels.
         channels: usize,
     },
-    /// The first `count` numbers become their signs, -1 or 1; the others pass.
+    /// Replaces the first `count` latent numbers by their signs, -1 or 1; the others pass unchanged.
     BinaryLatents {
-        /// Numbers that become signs.
+        /// Number of binary latents.
         count: usize,
     },
-    /// Every number is followed by `count` foldings of it, v to 2|v| - 1: waves that are twice as fine each, and half as high, so that all
-    /// are equally steep.
+    /// Appends `count` triangle waves of each number, made by folding v to 2|v| - 1 again and again. Each wave has twice the frequency
+    /// and half the amplitude of the one before, so all have the same slope (after the Fourier features of Tancik et al. 2020).
     FourierFeatures {
-        /// Foldings.
+        /// Number of waves.
         count: usize,
     },
-    /// Nearest-neighbor enlargement.
+    /// Nearest-neighbor upsampling by this factor.
     Upsample(usize),
-    /// Normalization over the batch and all pixels, with scale and shift per channel.
+    /// Batch normalization over the batch and all pixels, with scale and shift per channel (Ioffe & Szegedy 2015).
     BatchNorm {
         /// Channels.
         channels: usize,
     },
-    /// A function of every number.
+    /// Activation function.
     Activation(Activation),
-    /// Remembers the value for a shortcut (He et al. 2016).
+    /// Begins a residual block: keeps the value for the shortcut (He et al. 2016).
     Fork,
-    /// Exchanges the value with the one remembered last: what follows is the shortcut.
+    /// Exchanges the value with the one kept by the last [`Layer::Fork`]: the layers that follow form the shortcut.
     Swap,
-    /// Adds the value remembered last, and forgets it.
+    /// Ends a residual block: adds the value kept last and drops it.
     Join,
-    /// A level of a Laplacian pyramid (Denton et al. 2015): a convolution of the value is the residual that is added to the
-    /// enlarged picture of the level before. The value itself passes.
+    /// Level of a Laplacian pyramid (Denton et al. 2015): a convolution of the value gives the residual that is added to the
+    /// upsampled picture of the previous level. The value itself passes unchanged.
     Level {
         /// Kernel, stride, padding.
         window: Window,
@@ -83,34 +83,35 @@ pub enum Layer {
         /// Channels of the picture.
         outputs: usize,
     },
-    /// The picture of the last level takes the value's place.
+    /// Replaces the value by the picture of the last [`Layer::Level`].
     Picture,
-    /// One number more for each example: how much the examples of the batch differ (Karras et al. 2018, section 3).
+    /// Appends the mean standard deviation over the batch as one feature (Karras et al. 2018, section 3).
     MinibatchStddev {
-        /// Numbers in.
+        /// Length of the input.
         inputs: usize,
     },
-    /// `kernels` numbers more: how near the others of the batch are (Salimans et al. 2016, section 3.2).
+    /// Minibatch discrimination: appends `kernels` features, the closeness to the other examples of the batch
+    /// (Salimans et al. 2016, section 3.2).
     MinibatchDiscrimination {
-        /// Numbers in.
+        /// Length of the input.
         inputs: usize,
-        /// Numbers added.
+        /// Number of appended features.
         kernels: usize,
-        /// Dimensions in which examples are compared, for each.
+        /// Dimensions of each kernel's comparison.
         dimensions: usize,
     },
-    /// One score: x·w + b, and with classes the inner product of x with the embedding of the class
-    /// (Miyato & Koyama 2018, eq. 4).
+    /// One score x·w + b; with classes, plus the inner product of x with the embedding of the class (projection discriminator:
+    /// Miyato & Koyama 2018, eq. 4).
     Score {
-        /// Numbers in.
+        /// Length of the input.
         inputs: usize,
-        /// Classes.
+        /// Number of classes; 0 for none.
         classes: usize,
     },
 }
 
 impl Layer {
-    /// Shape behind this layer; `stack` and `picture` hold what forks and levels left.
+    /// Output shape for the input shape `dims`; `stack` and `picture` carry the shapes of forks and levels from layer to layer.
     pub(crate) fn output(&self, dims: Vec<usize>, stack: &mut Vec<Vec<usize>>, picture: &mut Vec<usize>) -> Vec<usize> {
         let by = |window: &Window, dims: &[usize], channels: usize| {
             vec![window.output(dims[0]).unwrap_or(0), window.output(dims[1]).unwrap_or(0), channels]
@@ -145,7 +146,7 @@ impl Layer {
         }
     }
 
-    /// The weight's dimensions, inputs that reach an output, outputs that an input reaches, and the count of biases.
+    /// Weight shape, fan-in, fan-out and number of biases; nothing for layers without a weight and a bias.
     pub(crate) fn weights(&self) -> Option<(Vec<usize>, usize, usize, usize)> {
         Some(match self {
             Self::Dense { inputs, to } => {
@@ -168,7 +169,7 @@ impl Layer {
         })
     }
 
-    /// Whether the result for one example depends on the others of the batch.
+    /// Whether the output for one example depends on the other examples of the batch.
     pub fn mixes(&self) -> bool {
         matches!(self, Self::BatchNorm { .. } | Self::MinibatchStddev { .. } | Self::MinibatchDiscrimination { .. })
     }

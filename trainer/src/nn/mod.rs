@@ -1,65 +1,121 @@
-//! Networks as lists of layers, and their weights' layout in one flat vector.
+//! Networks as lists of layers, with all weights in one flat vector.
 mod layer;
 mod spectral;
 mod trace;
 
 use crate::philox::Key;
 pub use layer::{Activation, Layer};
+use std::fmt;
 pub use trace::{Bound, Mode, Trace};
 
-/// Added to a variance before its root is taken (Ioffe & Szegedy 2015).
+/// ε added to a variance before its square root (Ioffe & Szegedy 2015).
 pub const BATCH_NORM_EPSILON: f32 = 1e-5;
 
-/// How a weight starts.
+/// Initial distribution of a weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Normal with this standard deviation.
+    /// Normal distribution with mean 0 and this standard deviation.
     Normal(f32),
-    /// All the same.
+    /// The same value everywhere.
     Constant(f32),
 }
 
-/// One weight of a network, a run of its flat vector.
+/// Role of a tensor in its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TensorRole {
+    /// Weight of a dense or convolutional layer.
+    Weight,
+    /// Bias of the same layer.
+    Bias,
+    /// Scale of a batch normalization (γ).
+    Scale,
+    /// Shift of a batch normalization (β).
+    Shift,
+    /// Running mean of a batch normalization.
+    Mean,
+    /// Running variance of a batch normalization.
+    Variance,
+    /// Kernel of minibatch discrimination.
+    Kernel,
+    /// Class embeddings of a score layer.
+    Embedding,
+    /// The k of BEGAN, which belongs to no layer.
+    BeganK,
+}
+
+impl TensorRole {
+    /// Name of the role in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::Scale => "scale",
+            Self::Shift => "shift",
+            Self::Mean => "mean",
+            Self::Variance => "variance",
+            Self::Kernel => "kernel",
+            Self::Embedding => "embedding",
+            Self::BeganK => "k",
+        }
+    }
+}
+
+/// Address of a tensor: layer and role. Displayed as `2.weight`, the name that files use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TensorKey {
+    /// Index of the layer.
+    pub layer: usize,
+    /// Role in the layer.
+    pub role: TensorRole,
+}
+
+impl fmt::Display for TensorKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.layer, self.role.name())
+    }
+}
+
+/// One tensor of a network: a contiguous range of its flat vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// "2.weight": the layer's index and the weight's role.
-    pub name: String,
+    /// Its address.
+    pub key: TensorKey,
     /// Its shape.
     pub dims: Vec<usize>,
-    /// Its start in the flat vector.
+    /// Offset in the flat vector.
     pub at: usize,
-    /// How it starts.
+    /// Its initial distribution.
     pub init: Init,
 }
 
 impl Tensor {
-    /// Count of numbers.
-    #[expect(clippy::len_without_is_empty, reason = "a weight holds at least one number")]
+    /// Number of elements.
+    #[expect(clippy::len_without_is_empty, reason = "a tensor holds at least one number")]
     pub fn len(&self) -> usize {
         self.dims.iter().product()
     }
 }
 
-/// A network: layers and where their weights lie.
+/// A network: its layers and the layout of their weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    /// "generator" or "discriminator".
+    /// Name in messages: "generator", "discriminator".
     pub name: String,
-    /// Shape of one example of the input.
+    /// Input shape of one example.
     pub input: Vec<usize>,
-    /// First to last.
+    /// Layers, first to last.
     pub layers: Vec<Layer>,
-    /// Trained weights.
+    /// Tensors of the trained weights.
     pub tensors: Vec<Tensor>,
-    /// Means and variances of batch normalization, for use outside training.
+    /// Running means and variances of batch normalization, used outside training.
     pub statistics: Vec<Tensor>,
-    /// Vectors of the power iterations that estimate spectral norms; none without spectral normalization.
+    /// Vectors of the power iterations that estimate spectral norms; empty without spectral normalization.
     pub vectors: Vec<Tensor>,
 }
 
 impl Network {
-    /// Lays out the weights of `layers`; starting values follow He et al. 2015 by fan-in, with the gain of the
-    /// activation behind, and gain 1 where none follows.
+    /// A network with the weights of `layers` laid out in order, initialized by fan-in (He et al. 2015) with the gain of the activation
+    /// that follows; the gain is 1 if none follows.
     pub fn new(name: impl Into<String>, input: &[usize], layers: Vec<Layer>) -> Self {
         let mut net = Self {
             name: name.into(),
@@ -72,25 +128,25 @@ impl Network {
         for (i, layer) in net.layers.iter().enumerate() {
             match layer {
                 Layer::BatchNorm { channels } => {
-                    push(&mut net.tensors, format!("{i}.scale"), &[*channels], Init::Constant(1.0));
-                    push(&mut net.tensors, format!("{i}.shift"), &[*channels], Init::Constant(0.0));
-                    push(&mut net.statistics, format!("{i}.mean"), &[*channels], Init::Constant(0.0));
-                    push(&mut net.statistics, format!("{i}.variance"), &[*channels], Init::Constant(1.0));
+                    push(&mut net.tensors, i, TensorRole::Scale, &[*channels], Init::Constant(1.0));
+                    push(&mut net.tensors, i, TensorRole::Shift, &[*channels], Init::Constant(0.0));
+                    push(&mut net.statistics, i, TensorRole::Mean, &[*channels], Init::Constant(0.0));
+                    push(&mut net.statistics, i, TensorRole::Variance, &[*channels], Init::Constant(1.0));
                 }
                 Layer::MinibatchDiscrimination { inputs, kernels, dimensions } => {
                     let init = Init::Normal(1.0 / (*inputs as f32).sqrt());
-                    push(&mut net.tensors, format!("{i}.kernel"), &[*inputs, kernels * dimensions], init);
+                    push(&mut net.tensors, i, TensorRole::Kernel, &[*inputs, kernels * dimensions], init);
                 }
                 _ => {
                     let Some((dims, fan_in, _, outputs)) = layer.weights() else { continue };
                     let init = Init::Normal(gain(&net.layers[i + 1..]) / (fan_in as f32).sqrt());
-                    push(&mut net.tensors, format!("{i}.weight"), &dims, init);
-                    push(&mut net.tensors, format!("{i}.bias"), &[outputs], Init::Constant(0.0));
+                    push(&mut net.tensors, i, TensorRole::Weight, &dims, init);
+                    push(&mut net.tensors, i, TensorRole::Bias, &[outputs], Init::Constant(0.0));
                     if let Layer::Score { inputs, classes } = layer
                         && *classes > 0
                     {
                         let init = Init::Normal(1.0 / (*inputs as f32).sqrt());
-                        push(&mut net.tensors, format!("{i}.embedding"), &[*classes, *inputs], init);
+                        push(&mut net.tensors, i, TensorRole::Embedding, &[*classes, *inputs], init);
                     }
                 }
             }
@@ -98,27 +154,29 @@ impl Network {
         net
     }
 
-    /// The same network with weights that start by both fans, variance 2/(in + out) (Glorot & Bengio 2010, eq. 12).
+    /// Switches the initialization to variance 2/(fan-in + fan-out) (Glorot & Bengio 2010, eq. 12).
     pub fn glorot(mut self) -> Self {
         for (i, layer) in self.layers.iter().enumerate() {
             let Some((_, fan_in, fan_out, _)) = layer.weights() else { continue };
-            let name = format!("{i}.weight");
             let init = Init::Normal((2.0 / (fan_in + fan_out) as f32).sqrt());
-            self.tensors.iter_mut().filter(|t| t.name == name).for_each(|t| t.init = init);
+            self.tensors
+                .iter_mut()
+                .filter(|t| t.key == TensorKey { layer: i, role: TensorRole::Weight })
+                .for_each(|t| t.init = init);
         }
         self
     }
 
-    /// The same network with every weight divided by its largest singular value (Miyato et al. 2018).
+    /// Switches on spectral normalization: each weight is divided by its largest singular value (Miyato et al. 2018).
     pub fn spectral(mut self) -> Self {
-        for tensor in self.tensors.iter().filter(|t| t.name.ends_with(".weight")) {
+        for tensor in self.tensors.iter().filter(|t| t.key.role == TensorRole::Weight) {
             let columns = tensor.dims[tensor.dims.len() - 1];
-            push(&mut self.vectors, tensor.name.clone(), &[columns], Init::Normal(1.0));
+            push(&mut self.vectors, tensor.key.layer, TensorRole::Weight, &[columns], Init::Normal(1.0));
         }
         self
     }
 
-    /// Numbers in all weights.
+    /// Number of weights.
     pub fn len(&self) -> usize {
         end(&self.tensors)
     }
@@ -128,32 +186,32 @@ impl Network {
         self.tensors.is_empty()
     }
 
-    /// Numbers in all statistics.
+    /// Number of batch-norm statistics.
     pub fn statistics_len(&self) -> usize {
         end(&self.statistics)
     }
 
-    /// Numbers in all vectors of power iterations.
+    /// Number of elements in all power-iteration vectors.
     pub fn vectors_len(&self) -> usize {
         end(&self.vectors)
     }
 
-    /// Whether the result for one example depends on the others of the batch.
+    /// Whether the output for one example depends on the other examples of the batch.
     pub fn mixes(&self) -> bool {
         self.layers.iter().any(Layer::mixes)
     }
 
-    /// Starting weights, from `seed` and `stream` alone.
+    /// Initial weights, which depend on `seed` and `stream` only.
     pub fn start(&self, seed: u64, stream: u32) -> Vec<f32> {
-        started(&self.tensors, seed, stream)
+        initial(&self.tensors, seed, stream)
     }
 
-    /// Starting vectors of the power iterations.
+    /// Initial vectors of the power iterations.
     pub(crate) fn start_vectors(&self, seed: u64, stream: u32) -> Vec<f32> {
-        started(&self.vectors, seed, stream)
+        initial(&self.vectors, seed, stream)
     }
 
-    /// Shape of one example behind each layer.
+    /// Output shape of each layer, for one example.
     pub fn shapes(&self) -> Vec<Vec<usize>> {
         let (mut dims, mut stack, mut picture) = (self.input.clone(), Vec::new(), Vec::new());
         let shape = |layer: &Layer| {
@@ -163,20 +221,20 @@ impl Network {
         self.layers.iter().map(shape).collect()
     }
 
-    /// Numbers that the layers make of one example, all together.
+    /// Number of activations of one example, summed over all layers.
     pub fn values(&self) -> f64 {
         self.shapes().iter().map(|s| s.iter().map(|d| *d as f64).product::<f64>()).sum()
     }
 
-    /// Shape of one example of the output.
+    /// Output shape of one example.
     pub fn output(&self) -> Vec<usize> {
         self.shapes().pop().unwrap_or_else(|| self.input.clone())
     }
 }
 
-/// What keeps the variance of a layer's result, by the activation that follows it.
-fn gain(behind: &[Layer]) -> f32 {
-    let follows = behind.iter().find_map(|l| match l {
+/// Gain that keeps the variance of activations constant, by the activation among the layers that follow.
+fn gain(after: &[Layer]) -> f32 {
+    let follows = after.iter().find_map(|l| match l {
         Layer::Activation(a) => Some(Some(*a)),
         Layer::BatchNorm { .. } | Layer::Upsample(_) => None,
         _ => Some(None),
@@ -187,16 +245,17 @@ fn gain(behind: &[Layer]) -> f32 {
     }
 }
 
-fn push(list: &mut Vec<Tensor>, name: String, dims: &[usize], init: Init) {
+/// Appends a tensor that begins where the last one ends.
+fn push(list: &mut Vec<Tensor>, layer: usize, role: TensorRole, dims: &[usize], init: Init) {
     let at = end(list);
-    list.push(Tensor { name, dims: dims.to_vec(), at, init });
+    list.push(Tensor { key: TensorKey { layer, role }, dims: dims.to_vec(), at, init });
 }
 
 fn end(tensors: &[Tensor]) -> usize {
     tensors.last().map_or(0, |t| t.at + t.len())
 }
 
-fn started(tensors: &[Tensor], seed: u64, stream: u32) -> Vec<f32> {
+fn initial(tensors: &[Tensor], seed: u64, stream: u32) -> Vec<f32> {
     let mut values = vec![0.0; end(tensors)];
     Key { seed, stream, step: u64::MAX }.normal(&mut values);
     for tensor in tensors {

@@ -1,9 +1,9 @@
-//! Spectral normalization: a weight divided by its largest singular value, estimated by power iteration.
+//! Spectral normalization: divides a weight by its largest singular value, estimated by power iteration.
 use crate::graph::{Graph, NodeId, Shape, Unary};
 
-/// `weight` over its largest singular value, and the next vector of the iteration (Miyato et al. 2018, algorithm 1).
+/// Returns `weight` divided by its largest singular value, and the next vector of the power iteration (Miyato et al. 2018, algorithm 1).
 ///
-/// The weight is read as a matrix of as many columns as `vector` is long; the vectors count as constants for gradients.
+/// The weight is read as a matrix with as many columns as `vector` is long. Gradients treat the vectors as constants.
 pub(super) fn normalized(g: &mut Graph, weight: NodeId, vector: NodeId) -> (NodeId, NodeId) {
     let (dims, columns) = (g.shape(weight), g.shape(vector).len());
     let rows = dims.len() / columns;
@@ -18,15 +18,16 @@ pub(super) fn normalized(g: &mut Graph, weight: NodeId, vector: NodeId) -> (Node
     let product = g.matmul(matrix, right);
     let value = g.matmul_t(left, product, true, false);
     let value = g.reshape(value, &[]);
-    let away = g.affine(value, 1.0, 1e-12);
-    let normal = g.div(weight, away);
-    (normal, g.reshape(right, &[columns]))
+    let norm = g.affine(value, 1.0, 1e-12);
+    let normalized = g.div(weight, norm);
+    (normalized, g.reshape(right, &[columns]))
 }
 
+/// Scales `x` to length 1.
 fn unit(g: &mut Graph, x: NodeId) -> NodeId {
     let squares = g.square(x);
     let sum = g.sum_to(squares, Shape::SCALAR);
-    let away = g.affine(sum, 1.0, 1e-12);
-    let length = g.unary(Unary::Sqrt, away);
+    let sum = g.affine(sum, 1.0, 1e-12);
+    let length = g.unary(Unary::Sqrt, sum);
     g.div(x, length)
 }

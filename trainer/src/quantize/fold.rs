@@ -1,7 +1,7 @@
 //! From a trained generator to the layers that are exported: batch normalization folded into the layer before it, shortcuts and
 //! the levels of a pyramid as sums.
 use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantizeError};
-use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor};
+use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor, TensorKey, TensorRole};
 
 /// The generator `network` with its averaged `weights` and batch `statistics`, ready to be quantized.
 ///
@@ -16,9 +16,8 @@ pub fn fold(
     statistics: &[f32],
     range: [f32; 2],
 ) -> Result<FloatNet, QuantizeError> {
-    let find = |tensors: &[Tensor], values: &[f32], layer: usize, role: &str| {
-        let wanted = format!("{layer}.{role}");
-        let tensor = tensors.iter().find(|t| t.name == wanted);
+    let find = |tensors: &[Tensor], values: &[f32], layer: usize, role: TensorRole| {
+        let tensor = tensors.iter().find(|t| t.key == TensorKey { layer, role });
         tensor.map_or_else(Vec::new, |t| values[t.at..][..t.len()].to_vec())
     };
     let weight = |layer, role| find(&network.tensors, weights, layer, role);
@@ -65,7 +64,7 @@ pub fn fold(
             Layer::Level { window: w, inputs, outputs } => {
                 let op = FloatOp::Conv { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs };
                 let side = w.output(shapes[i][0]).unwrap_or(0);
-                built.level(op, weight(i, "weight"), weight(i, "bias"), side);
+                built.level(op, weight(i, TensorRole::Weight), weight(i, TensorRole::Bias), side);
                 continue;
             }
             Layer::Picture => {
@@ -74,8 +73,8 @@ pub fn fold(
             }
             Layer::BatchNorm { .. } => {
                 let norm = Norm::new(
-                    [weight(i, "scale"), weight(i, "shift")],
-                    [statistic(i, "mean"), statistic(i, "variance")],
+                    [weight(i, TensorRole::Scale), weight(i, TensorRole::Shift)],
+                    [statistic(i, TensorRole::Mean), statistic(i, TensorRole::Variance)],
                 );
                 built.layers.last_mut().into_iter().for_each(|l| norm.fold_into(l));
                 continue;
@@ -92,7 +91,7 @@ pub fn fold(
             }
             other => return Err(QuantizeError::unknown(i, other)),
         };
-        built.push(op, weight(i, "weight"), weight(i, "bias"));
+        built.push(op, weight(i, TensorRole::Weight), weight(i, TensorRole::Bias));
     }
     let Built { layers, levels, .. } = built;
     Ok(FloatNet {

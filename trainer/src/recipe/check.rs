@@ -2,7 +2,7 @@
 use super::Recipe;
 use crate::loss::Loss;
 use crate::nets::{Discriminator, Generator};
-use crate::optim::{Kind, Schedule};
+use crate::optim::{OptimizerKind, Schedule};
 use crate::regularize::Regularizer;
 
 /// Most steps that a generator may look ahead: each makes the graph of a step longer by a discriminator step.
@@ -36,7 +36,7 @@ impl Recipe {
                  objective.regularizer = {{ kind = \"r1r2\", gamma = 0.01 }}, or leave both away"
             ));
         }
-        if self.optimizer.kind == Kind::Sgd && !matches!(self.generator, Generator::Mlp { .. }) {
+        if self.optimizer.kind == OptimizerKind::Sgd && !matches!(self.generator, Generator::Mlp { .. }) {
             all.push(
                 "optimizer.kind = \"sgd\" for pictures: plain gradient descent circles around the saddle point; adam or rmsprop \
                  usually converge"
@@ -212,7 +212,7 @@ impl Recipe {
             "packing with classes: examples judged together would need one class; set technique.packing = 1 or data.classes = 0",
         )?;
         refuse(
-            (loss == Loss::Began) != self.discriminator.restores(),
+            (loss == Loss::Began) != self.discriminator.is_autoencoder(),
             "began needs a discriminator that restores examples, and such a discriminator scores nothing else: use objective.loss = \"began\" \
              together with discriminator.family = \"autoencoder\"",
         )?;

@@ -7,7 +7,7 @@ mod settings;
 mod technique;
 
 use crate::loss::{Labels, Loss};
-use crate::nets::{Discriminator, Generator, Judging, NetworkError};
+use crate::nets::{Discriminator, DiscriminatorOptions, Generator, NetworkError};
 use crate::nn::Network;
 use crate::optim::{Optimizer, Schedule};
 use crate::regularize::Regularizer;
@@ -300,17 +300,17 @@ impl Recipe {
     /// Generator and discriminator for examples of `shape`.
     pub fn networks(&self, shape: &[usize]) -> Result<(Network, Network), NetworkError> {
         let generator = self.generator.network(shape, self.data.classes)?;
-        let discriminator = self.discriminator.network(shape, self.judging())?;
+        let discriminator = self.discriminator.network(shape, self.discriminator_options())?;
         Ok(match self.init {
             Init::He => (generator, discriminator),
             Init::Glorot => (generator.glorot(), discriminator.glorot()),
         })
     }
 
-    /// What the discriminator is given beside its own layers.
-    pub fn judging(&self) -> Judging {
+    /// Properties of the discriminator that do not depend on its family.
+    pub fn discriminator_options(&self) -> DiscriminatorOptions {
         let t = &self.technique;
-        Judging {
+        DiscriminatorOptions {
             packing: t.packing,
             minibatch: t.minibatch,
             spectral_norm: t.spectral_norm,
@@ -318,7 +318,12 @@ impl Recipe {
         }
     }
 
-    /// What the discriminator is taught to say.
+    /// Whether the discriminator is an autoencoder whose reconstruction errors are the scores (BEGAN).
+    pub fn is_began(&self) -> bool {
+        self.objective.loss == Loss::Began
+    }
+
+    /// Target probabilities of the discriminator.
     pub fn labels(&self) -> Labels {
         Labels { real: self.technique.label_real, fake: self.technique.label_fake }
     }

@@ -7,15 +7,15 @@ use super::RunError;
 use crate::exec::Store;
 use crate::files;
 use crate::nets::NetworkError;
-use crate::nn::{Init, Network, Tensor};
+use crate::nn::Network;
 use crate::recipe::Recipe;
+use crate::train::{Player, StateKey, state_tensors};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
 /// The meaning of the file; other numbers are refused.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// A run at one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,14 +41,13 @@ impl Checkpoint {
     }
 
     /// The averaged generator's weights, and its batch statistics if it has any.
-    pub fn averaged(&self) -> (&[f32], &[f32]) {
-        let values = |name| self.store.find(name).map_or(&[][..], |id| self.store.values(id));
-        (values("generator.average"), values("generator.statistics"))
+    pub fn ema(&self) -> (&[f32], &[f32]) {
+        (StateKey::Ema.values(&self.store), StateKey::BatchNorm.values(&self.store))
     }
 
     /// The discriminator's weights.
     pub fn discriminator(&self) -> &[f32] {
-        self.store.find("discriminator.weights").map_or(&[][..], |id| self.store.values(id))
+        StateKey::Weights(Player::Discriminator).values(&self.store)
     }
 
     /// Writes the file atomically.
@@ -56,10 +55,10 @@ impl Checkpoint {
         let (generator, discriminator) = self.networks().map_err(|e| RunError::new(path, e))?;
         let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
         for entry in self.store.entries() {
-            for tensor in layout(&entry.name, &generator, &discriminator).iter() {
+            for tensor in state_tensors(&entry.name, &generator, &discriminator) {
                 let run = &entry.values[tensor.at..][..tensor.len()];
                 let raw = run.iter().flat_map(|v| v.to_le_bytes()).collect();
-                bytes.push((format!("{}/{}", entry.name, tensor.name), tensor.dims.clone(), raw));
+                bytes.push((format!("{}/{}", entry.name, tensor.key), tensor.dims.clone(), raw));
             }
         }
         let views = bytes
@@ -100,12 +99,12 @@ impl Checkpoint {
         let (seed, step, steps) = (number("seed")?, number("step")?, number("steps")?);
         let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };
         let (generator, discriminator) = checkpoint.networks().map_err(|e| wrong(e.to_string()))?;
-        crate::train::affordable(&checkpoint.recipe, &generator, &discriminator).map_err(|e| wrong(e.to_string()))?;
-        let (_, template) = crate::train::start(&checkpoint.recipe, &generator, &discriminator, 0);
+        crate::train::check_memory(&checkpoint.recipe, &generator, &discriminator).map_err(|e| wrong(e.to_string()))?;
+        let template = crate::train::initial_store(&checkpoint.recipe, &generator, &discriminator, 0);
         for entry in template.entries() {
             let mut values = vec![0.0; entry.values.len()];
-            for tensor in layout(&entry.name, &generator, &discriminator).iter() {
-                let name = format!("{}/{}", entry.name, tensor.name);
+            for tensor in state_tensors(&entry.name, &generator, &discriminator) {
+                let name = format!("{}/{}", entry.name, tensor.key);
                 let view = tensors.tensor(&name).map_err(|e| wrong(format!("{name}: {e}")))?;
                 if view.dtype() != Dtype::F32 || view.shape() != tensor.dims {
                     let found = format!("{:?} {:?}", view.dtype(), view.shape());
@@ -119,18 +118,4 @@ impl Checkpoint {
         }
         Ok(checkpoint)
     }
-}
-
-/// The tensors that make up the store's entry `name`.
-fn layout<'n>(name: &str, generator: &'n Network, discriminator: &'n Network) -> Cow<'n, [Tensor]> {
-    Cow::Borrowed(match name {
-        "generator.statistics" => &generator.statistics,
-        "discriminator.vectors" => &discriminator.vectors,
-        "discriminator.balance" => {
-            let one = Tensor { name: "k".into(), dims: vec![1], at: 0, init: Init::Constant(0.0) };
-            return Cow::Owned(vec![one]);
-        }
-        _ if name.starts_with("generator.") => &generator.tensors,
-        _ => &discriminator.tensors,
-    })
 }

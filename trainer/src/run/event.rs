@@ -1,13 +1,13 @@
 //! What a run reports while it trains, and how it can end.
 use super::LogEntry;
-use crate::train::Report;
+use crate::train::StepReport;
 use crate::watch::Alarm;
 
 /// An event that [`Run::train`](super::Run::train) reports to its caller.
 #[derive(Clone, Copy, Debug)]
 pub enum RunEvent<'a> {
     /// A training step is complete.
-    Step(&'a Report),
+    Step(&'a StepReport),
     /// An entry was appended to the log.
     Logged(&'a LogEntry),
     /// The generator is about to be measured, which can take seconds.

@@ -1,5 +1,5 @@
 //! The records that a run keeps: log entries, measurements, and which checkpoint is the best.
-use crate::train::Report;
+use crate::train::StepReport;
 use serde::{Deserialize, Serialize};
 
 /// A measurement of a generator; lower is better.
@@ -19,7 +19,7 @@ pub struct Measurement {
 pub struct LogEntry {
     /// Losses, D(x), D(G(z)) and gradient norms of the step.
     #[serde(flatten)]
-    pub report: Report,
+    pub report: StepReport,
     /// Examples per second that the networks processed since the previous entry.
     pub samples_per_s: f64,
     /// Seconds of training so far, over all sessions.

@@ -2,8 +2,8 @@
 use super::{Checkpoint, LogEntry, Measurement, RunError, RunEvent, RunFolder, RunOutcome, TrainingError, figures};
 use crate::draw::{Image, animation};
 use crate::exec::NotFinite;
-use crate::train::{Report, Trainer};
-use crate::watch::{Alarm, Convergence, Kind, Watch};
+use crate::train::{StepReport, Trainer};
+use crate::watch::{Alarm, AlarmKind, Convergence, Monitor};
 use std::time::Instant;
 
 /// Most frames of the animation of sample grids; a longer run drops every other frame, repeatedly.
@@ -24,7 +24,7 @@ pub struct Run<'m> {
     pub measure: Option<CheckpointMeasure<'m>>,
     /// Alarms raised in this session.
     pub alarms: Vec<Alarm>,
-    watch: Watch,
+    monitor: Monitor,
     convergence: Convergence,
     rollbacks: u32,
     frames: Vec<(u64, Image)>,
@@ -65,13 +65,13 @@ impl<'m> Run<'m> {
         folder.set_aside_after(trainer.step())?;
         folder.truncate_log(trainer.step())?;
         let frames = if trainer.step() > 0 { folder.frames(trainer.step()) } else { Vec::new() };
-        let watch = Watch::new(&trainer);
+        let monitor = Monitor::new(&trainer);
         let mut run = Self {
             trainer,
             folder,
             measure: None,
             alarms: Vec::new(),
-            watch,
+            monitor,
             convergence: Convergence::default(),
             rollbacks: 0,
             frames,
@@ -85,7 +85,7 @@ impl<'m> Run<'m> {
 
     /// Returns the current state as a checkpoint, batch norm statistics of the averaged generator included.
     pub fn checkpoint(&mut self) -> Checkpoint {
-        self.trainer.settle();
+        self.trainer.estimate_batch_norm();
         let t = &self.trainer;
         Checkpoint {
             recipe: t.recipe().clone(),
@@ -144,22 +144,22 @@ impl<'m> Run<'m> {
             self.finish()?;
             return Err(TrainingError::NotFinite(error));
         }
-        let alarm = Alarm { kind: Kind::Divergence, step: self.trainer.step(), saw: error.to_string() };
+        let alarm = Alarm { kind: AlarmKind::Divergence, step: self.trainer.step(), evidence: error.to_string() };
         self.raise(alarm, on_event)?;
         Ok(self.roll_back(on_event)?)
     }
 
-    /// Lets the watch look at a step; returns whether its alarm led to a rollback.
+    /// Lets the monitor check a step; returns whether its alarm led to a rollback.
     fn rolled_back_by_alarm(
         &mut self,
-        report: &Report,
+        report: &StepReport,
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<bool, RunError> {
-        if !self.watch.step(report) {
+        if !self.monitor.record(report) {
             return Ok(false);
         }
-        let Some(alarm) = self.watch.look(&mut self.trainer) else { return Ok(false) };
-        let back = matches!(alarm.kind, Kind::Divergence | Kind::Collapse)
+        let Some(alarm) = self.monitor.check(&mut self.trainer) else { return Ok(false) };
+        let back = matches!(alarm.kind, AlarmKind::Divergence | AlarmKind::ModeCollapse)
             && self.rollbacks < self.trainer.recipe().train.rollbacks;
         self.raise(alarm, on_event)?;
         if back {
@@ -171,7 +171,7 @@ impl<'m> Run<'m> {
     /// Does what is due after a step: sample grid, measurement and checkpoint, log entry, plots.
     fn after_step(
         &mut self,
-        report: &Report,
+        report: &StepReport,
         stopping: bool,
         clock: &mut LogClock,
         on_event: &mut dyn FnMut(RunEvent<'_>),
@@ -203,7 +203,7 @@ impl<'m> Run<'m> {
         Ok(())
     }
 
-    fn log_entry(&mut self, report: &Report, clock: &mut LogClock) -> LogEntry {
+    fn log_entry(&mut self, report: &StepReport, clock: &mut LogClock) -> LogEntry {
         let train = &self.trainer.recipe().train;
         let per_step = train.batch_size as f64 * f64::from(train.discriminator_steps + train.generator_steps);
         let passed = clock.lap();
@@ -216,7 +216,7 @@ impl<'m> Run<'m> {
     /// Measures the generator, unless the run is being stopped, and saves a checkpoint.
     fn save_checkpoint(
         &mut self,
-        report: &Report,
+        report: &StepReport,
         stopping: bool,
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<Option<Measurement>, RunError> {
@@ -231,7 +231,7 @@ impl<'m> Run<'m> {
         let checkpoint = self.checkpoint();
         self.folder.save(&checkpoint, measurement.as_ref())?;
         if let Some(m) = &measurement
-            && self.convergence.measured(m.value, report.d_real.into(), report.d_fake.into())
+            && self.convergence.record(m.value, report.d_real.into(), report.d_fake.into())
         {
             on_event(RunEvent::Converged);
         }
@@ -251,14 +251,14 @@ impl<'m> Run<'m> {
     /// Returns to the last checkpoint from before the problem can have begun, and continues with smaller learning rates.
     fn roll_back(&mut self, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), RunError> {
         self.rollbacks += 1;
-        let good = self.trainer.step().saturating_sub(2 * self.watch.every());
+        let good = self.trainer.step().saturating_sub(2 * self.monitor.every());
         let checkpoint = self.folder.checkpoint_before(good)?;
         let step = checkpoint.step;
         self.folder.roll_back(step)?;
         self.trainer.restore(checkpoint.store, step);
-        self.trainer.scale_rates(ROLLBACK_RATE_FACTOR);
+        self.trainer.scale_learning_rates(ROLLBACK_RATE_FACTOR);
         self.frames.retain(|frame| frame.0 <= step);
-        self.watch.forget();
+        self.monitor.reset();
         on_event(RunEvent::RolledBack { step, learning_rate: self.trainer.recipe().optimizer.learning_rate });
         // Saved at once, so that the smaller rates survive an interruption.
         let start = self.checkpoint();

@@ -1,47 +1,56 @@
-//! Every objective, regularizer and technique: its gradient against finite differences, and that it trains.
-use super::params::Params;
-use super::programs::{Parts, Traced};
+//! Tests of each objective, regularizer and technique: gradients against finite differences, and training of small GANs.
+use super::game::Game;
+use super::state::State;
+use super::steps::GameStep;
 use super::*;
 use crate::data::{BuiltinDataset, GaussianMixture};
 use crate::evaluate;
 use crate::graph::{Feeds, Op, interpret};
+use crate::nn::TensorRole;
+use crate::philox::Key;
 use crate::recipe::METHODS;
 
 fn recipe(name: &str, settings: &[&str]) -> Recipe {
     Recipe::open(name, &settings.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
-/// Checks the gradient of a step by central differences of its loss, at some of the weights.
-fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced) {
+/// Compares the gradient of a step with central differences of its loss, at some of the weights.
+fn differences<O>(recipe: &Recipe, name: &str, step: impl Fn(&Game<'_>) -> GameStep<O>) {
     let data = BuiltinDataset::from_name(&recipe.data.source).unwrap().open().unwrap().into_shared();
     let shape = recipe.data.size.map_or(data.shape().to_vec(), |[w, h]| vec![h, w, data.shape()[2]]);
     let (generator, discriminator) = recipe.networks(&shape).unwrap();
-    let (params, mut store) = Params::start(recipe, &generator, &discriminator, 5);
-    let mut traced =
-        step(&Parts { recipe, generator: &generator, discriminator: &discriminator, params, sample_batch: 1 });
+    let (state, mut store) = State::new(recipe, &generator, &discriminator, 5);
+    let GameStep { graph, minimized, .. } = step(&Game {
+        recipe,
+        generator: &generator,
+        discriminator: &discriminator,
+        state,
+        loss: None,
+        sample_batch: 1,
+    });
     // Moments and past means as they are in the middle of a run.
     for (i, entry) in store.clone().entries().iter().enumerate() {
         let role = entry.name.rsplit('.').next().unwrap();
         let mut random = vec![0.0; entry.values.len()];
         Key { seed: 9, stream: i as u32, step: 0 }.uniform(&mut random);
         let id = store.find(&entry.name).unwrap();
-        if ["mean", "square", "peak", "history", "balance"].contains(&role) {
+        if role.ends_with("moment") || ["history", "began_k"].contains(&role) {
             *store.values_mut(id) = random.iter().map(|v| 0.01 + 0.1 * v).collect();
         } else if role == "weights" {
-            // Biases that are 0 would put whole regions onto the kinks of their activations.
+            // Zero biases would put whole regions on the kinks of their activations.
             store.values_mut(id).iter_mut().zip(&random).for_each(|(w, v)| *w += 0.1 * (v - 0.5));
         }
     }
-    let g = &mut traced.graph;
+    let g = &graph.program.graph;
     let mut feeds = Feeds { seed: 1, step: 1, ..Feeds::default() };
     for (i, (name, id)) in g.inputs().iter().enumerate() {
         let mut values = vec![0.0; g.shape(*id).len()];
         Key { seed: 3, stream: i as u32, step: 0 }.normal(&mut values);
         let classes = g.shape(*id).last();
         let fed = |(at, v): (usize, &f32)| match name.as_str() {
-            "rate" => 0.05,
-            "mean correction" | "square correction" => 1.3,
-            "noise" | "share of past means" | "average share" | "penalty strength" => 0.3,
+            "learning rate" => 0.05,
+            "correction of the first moment" | "correction of the second moment" => 1.3,
+            "noise" | "share in the history" | "share in the EMA" | "penalty factor" => 0.3,
             "classes" => f64::from(u8::from(at % classes == (at / classes) % classes)),
             _ => 0.5 * f64::from(*v),
         };
@@ -52,16 +61,16 @@ fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced)
             feeds.values.insert(id, store.values(param).iter().map(|v| f64::from(*v)).collect());
         }
     }
-    // Every node that reads the weights; the store's entry may be read more than once.
-    let weights = g.node(traced.weights).op;
+    // All nodes that read the weights; a store entry may be read more than once.
+    let weights = g.node(minimized.weights).op;
     let readers: Vec<_> = g.ids().filter(|&id| g.node(id).op == weights).collect();
     let base = interpret(g, &feeds);
-    // What gradients take for constant stays what it is.
+    // Gradients treat detached values as constants.
     for id in g.ids().filter(|&id| g.node(id).op == Op::Detach) {
         feeds.values.insert(id, base[id.index()].clone());
     }
-    let len = g.shape(traced.weights).len();
-    let largest = base[traced.gradient.index()].iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let len = g.shape(minimized.weights).len();
+    let largest = base[minimized.gradient.index()].iter().fold(0.0f64, |m, v| m.max(v.abs()));
     assert!(largest > 1e-9, "{name}: the gradient is 0 everywhere");
     let (e, picks) = (1e-6, 12.min(len));
     for pick in 0..picks {
@@ -70,18 +79,18 @@ fn differences(recipe: &Recipe, name: &str, step: impl Fn(&Parts<'_>) -> Traced)
             for id in &readers {
                 feeds.values.get_mut(id).unwrap()[at] += by;
             }
-            let value = interpret(g, &feeds)[traced.total.index()][0];
+            let value = interpret(g, &feeds)[minimized.loss.index()][0];
             for id in &readers {
                 feeds.values.get_mut(id).unwrap()[at] -= by;
             }
             value
         };
         let want = (loss(e) - loss(-e)) / (2.0 * e);
-        let got = base[traced.gradient.index()][at];
+        let got = base[minimized.gradient.index()][at];
         assert!(
             (want - got).abs() <= 2e-4 * (want.abs() + largest),
             "{name}, weight {at} of the {}: differences {want}, gradient {got}",
-            traced.name
+            graph.program.name()
         );
     }
 }
@@ -90,7 +99,7 @@ const SMALL: [&str; 3] = ["train.batch_size=4", "generator.hidden=[5]", "discrim
 
 #[test]
 fn gradients_of_every_method_agree_with_finite_differences() {
-    // What is for pictures is among the architectures.
+    // The augmentations need pictures; the next test has them.
     for method in METHODS.iter().filter(|m| m.name != "augment") {
         let mut settings = SMALL.to_vec();
         if method.name == "began" {
@@ -150,10 +159,10 @@ fn trainer(recipe: Recipe, steps: u64) -> Trainer {
 #[test]
 fn every_method_trains_the_smallest_gan() {
     let mixture = GaussianMixture::bimodal();
-    // A code of one number holds any number: BEGAN needs more dimensions, and has the next test; so has what is for pictures.
+    // BEGAN needs more dimensions, because a code of one number holds any number exactly; augmentations need pictures.
     for method in METHODS.iter().filter(|m| !["began", "augment"].contains(&m.name)) {
-        // Alone, minibatch discrimination lets the smallest GAN swing ever wider; with penalties it settles.
-        let penalty = if method.name == "discrimination" { "+r1r2" } else { "" };
+        // Without penalties, minibatch discrimination makes the smallest GAN oscillate with growing amplitude.
+        let penalty = if method.name == "minibatch-discrimination" { "+r1r2" } else { "" };
         let recipe = recipe(&format!("bimodal-1d+{}{penalty}", method.name), &["train.batch_size=64"]);
         let mut trainer = trainer(recipe, 600);
         let distance = |t: &mut Trainer| evaluate::points(&t.samples(0, 2000), &mixture).unwrap().wasserstein.unwrap();
@@ -179,11 +188,11 @@ fn began_keeps_its_balance_and_converges() {
     let (mut first, mut last) = (0.0, 0.0);
     for step in 0..3000 {
         let report = trainer.advance().unwrap();
-        assert!((0.0..=1.0).contains(&report.balance), "k = {}", report.balance);
+        assert!((0.0..=1.0).contains(&report.began_k), "k = {}", report.began_k);
         if step < 100 {
-            first += report.convergence;
+            first += report.began_convergence;
         } else if step >= 2900 {
-            last += report.convergence;
+            last += report.began_convergence;
         }
     }
     assert!(last < 0.5 * first, "M is {} at first and {} at last", first / 100.0, last / 100.0);
@@ -193,15 +202,15 @@ fn began_keeps_its_balance_and_converges() {
 }
 
 #[test]
-fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
-    use super::sight::{Kind, seen};
+fn augmentations_shift_blank_and_tint_pictures() {
+    use super::discriminator_input::{ExampleKind, prepare};
     use crate::recipe::{Augment, Technique};
     const SIDE: usize = 8;
     let made = |augment, kind| {
         let technique = Technique { augment: vec![augment], ..Technique::default() };
         let mut g = crate::graph::Graph::default();
         let (x, noise) = (g.input("x", &[96, SIDE, SIDE, 1]), g.input("noise", &[]));
-        let y = seen(&mut g, &technique, x, noise, kind);
+        let y = prepare(&mut g, &technique, x, noise, kind);
         let mut feeds = Feeds::default();
         // No pixel is like another, and none is 0.
         let pixels = (0..96 * SIDE * SIDE).map(|i| 1.0 + (i % (SIDE * SIDE)) as f64);
@@ -211,7 +220,7 @@ fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
     };
     let plain: Vec<_> = (0..SIDE * SIDE).map(|i| 1.0 + i as f64).collect();
     let mut shifts = std::collections::BTreeSet::new();
-    for picture in made(Augment::Translation, Kind::Real) {
+    for picture in made(Augment::Translation, ExampleKind::Real) {
         let fits = |dx: i32, dy: i32| {
             (0..64).all(|i| {
                 let (x, y) = (i % 8 + dx, i / 8 + dy);
@@ -223,7 +232,7 @@ fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
         shifts.insert(shift.unwrap_or_else(|| panic!("no shift of one pixel at most: {picture:?}")));
     }
     assert_eq!(shifts.len(), 9, "{shifts:?}");
-    for picture in made(Augment::Cutout, Kind::Real) {
+    for picture in made(Augment::Cutout, ExampleKind::Real) {
         let blank: Vec<_> = (0..64).filter(|i| picture[*i] == 0.0).collect();
         // A square of half a side, less what lies outside.
         let span = |of: fn(usize) -> usize| blank.iter().map(|i| of(*i)).collect::<std::collections::BTreeSet<_>>();
@@ -232,7 +241,7 @@ fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
         assert_eq!(blank.len(), columns.len() * rows.len());
         assert!((0..64).all(|i| picture[i] == 0.0 || picture[i] == plain[i]));
     }
-    for picture in made(Augment::Color, Kind::Real) {
+    for picture in made(Augment::Color, ExampleKind::Real) {
         let mean = |p: &[f64]| p.iter().sum::<f64>() / 64.0;
         let contrast = (picture[63] - picture[0]) / 63.0;
         assert!((0.5..=1.5).contains(&contrast) && (mean(&picture) - mean(&plain)).abs() <= 0.5);
@@ -240,22 +249,22 @@ fn augmented_pictures_are_moved_blanked_and_tinted_as_told() {
         assert!((0..64).all(|i| even(i).abs() < 1e-3));
     }
     // Real and generated pictures undergo the same kind of change by draws of their own.
-    assert_ne!(made(Augment::Cutout, Kind::Real), made(Augment::Cutout, Kind::Generated));
+    assert_ne!(made(Augment::Cutout, ExampleKind::Real), made(Augment::Cutout, ExampleKind::Generated));
 }
 
 #[test]
 fn updates_are_counted_and_ordered_as_asked() {
-    let parts = |settings: &[&str]| {
+    let phases = |settings: &[&str]| {
         let mut trainer = trainer(recipe("bimodal-1d", &[&["train.batch_size=8"][..], settings].concat()), 10);
         let mut seen = Vec::new();
-        trainer.advance_telling(&mut |part, _| seen.push(part)).unwrap();
-        seen.retain(|p| *p != Part::Drawn);
+        trainer.advance_with(&mut |phase, _| seen.push(phase)).unwrap();
+        seen.retain(|p| *p != StepPhase::BatchDrawn);
         seen
     };
-    let (c, g) = (Part::Discriminator, Part::Generator);
-    assert_eq!(parts(&[]), [c, g]);
-    assert_eq!(parts(&["train.discriminator_steps=1", "train.generator_steps=2"]), [c, g, g]);
-    assert_eq!(parts(&["train.discriminator_steps=3", "train.generator_first=1"]), [g, c, c, c]);
+    let (d, g) = (StepPhase::DiscriminatorUpdated, StepPhase::GeneratorUpdated);
+    assert_eq!(phases(&[]), [d, g]);
+    assert_eq!(phases(&["train.discriminator_steps=1", "train.generator_steps=2"]), [d, g, g]);
+    assert_eq!(phases(&["train.discriminator_steps=3", "train.generator_first=1"]), [g, d, d, d]);
 }
 
 #[test]
@@ -271,13 +280,13 @@ fn a_balanced_discriminator_makes_only_the_updates_that_it_needs() {
     let mut counts = [0; 7];
     for _ in 0..300 {
         let (mut updates, mut apart) = (0, Vec::new());
-        let mut hear = |part, report: &Report| {
-            if part == Part::Discriminator {
+        let mut on_phase = |phase, report: &StepReport| {
+            if phase == StepPhase::DiscriminatorUpdated {
                 updates += 1;
                 apart.push(report.d_real - report.d_fake);
             }
         };
-        trainer.advance_telling(&mut hear).unwrap();
+        trainer.advance_with(&mut on_phase).unwrap();
         let (last, before) = apart.split_last().unwrap();
         assert!(updates == 6 || *last >= 0.2, "{apart:?}");
         assert!(before.iter().all(|a| *a < 0.2), "{apart:?}");
@@ -289,14 +298,14 @@ fn a_balanced_discriminator_makes_only_the_updates_that_it_needs() {
 #[test]
 fn each_update_changes_one_network() {
     let mut trainer = trainer(recipe("bimodal-1d+generator-twice", &["train.batch_size=8"]), 10);
-    let (generator, discriminator) = (trainer.params.generator, trainer.params.discriminator);
-    let weights = |t: &Trainer| [generator, discriminator].map(|p| t.store().values(p).to_vec());
+    let players = [Player::Generator, Player::Discriminator];
+    let weights = |t: &Trainer| players.map(|p| StateKey::Weights(p).values(t.store()).to_vec());
     let start = weights(&trainer);
-    let mut report = Report::default();
-    trainer.discriminator_updates(&mut report, &mut |_, _| {}).unwrap();
+    let mut report = StepReport::default();
+    trainer.update_discriminator(&mut report, &mut |_, _| {}).unwrap();
     let middle = weights(&trainer);
     assert!(middle[0] == start[0] && middle[1] != start[1]);
-    trainer.generator_updates(&mut report, &mut |_, _| {}).unwrap();
+    trainer.update_generator(&mut report, &mut |_, _| {}).unwrap();
     let end = weights(&trainer);
     assert!(end[0] != middle[0] && end[1] == middle[1]);
 }
@@ -305,7 +314,7 @@ fn each_update_changes_one_network() {
 fn clipped_weights_stay_within_the_limit() {
     let mut trainer = trainer(recipe("ring+wasserstein-clip", &["train.batch_size=32"]), 20);
     (0..20).for_each(|_| _ = trainer.advance().unwrap());
-    let discriminator = trainer.store().values(trainer.params.discriminator);
+    let discriminator = StateKey::Weights(Player::Discriminator).values(trainer.store());
     assert!(discriminator.iter().all(|w| w.abs() <= 0.100_001) && discriminator.iter().any(|w| w.abs() > 0.09));
 }
 
@@ -316,18 +325,20 @@ fn spectral_norms_become_one() {
     (0..100).for_each(|_| _ = trainer.advance().unwrap());
     let discriminator = trainer.discriminator().clone();
     let mut g = crate::graph::Graph::default();
-    let flat = g.param(trainer.params.discriminator, &[discriminator.len()]);
-    let vectors = g.param(trainer.params.vectors.unwrap(), &[discriminator.vectors_len()]);
+    let flat = g.input("weights", &[discriminator.len()]);
+    let vectors = g.input("vectors", &[discriminator.vectors_len()]);
     let bound = discriminator.bind_to(&mut g, flat, Some(vectors));
     let mut feeds = Feeds::default();
-    for (node, param) in [(flat, trainer.params.discriminator), (vectors, trainer.params.vectors.unwrap())] {
-        feeds.values.insert(node, trainer.store().values(param).iter().map(|v| f64::from(*v)).collect());
+    for (node, key) in [(flat, StateKey::Weights(Player::Discriminator)), (vectors, StateKey::PowerIteration)] {
+        feeds.values.insert(node, key.values(trainer.store()).iter().map(|v| f64::from(*v)).collect());
     }
     let values = interpret(&g, &feeds);
-    for (tensor, node) in discriminator.tensors.iter().zip(&bound.tensors).filter(|(t, _)| t.name.ends_with("weight")) {
+    for (tensor, node) in
+        discriminator.tensors.iter().zip(&bound.tensors).filter(|(t, _)| t.key.role == TensorRole::Weight)
+    {
         let matrix = nalgebra::DMatrix::from_row_slice(tensor.dims[0], tensor.dims[1], &values[node.index()]);
         let largest = matrix.singular_values()[0];
-        assert!((largest - 1.0).abs() < 0.02, "{}: {largest}", tensor.name);
+        assert!((largest - 1.0).abs() < 0.02, "{}: {largest}", tensor.key);
     }
 }
 

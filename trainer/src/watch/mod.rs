@@ -1,235 +1,267 @@
-//! Watching a run: what is wrong, by which numbers, and what helps.
+//! Watching a run: alarms for common failures of GAN training, and detection of convergence.
 //!
-//! Looks happen every [`Watch::every`] steps, at numbers of the steps since the last one and at 64 samples beside real examples. An alarm is raised where
-//! two looks in a row see the same (divergence: one), once a run for each kind. The limits were chosen between what healthy runs of the
-//! named recipes show in their first 500 steps and what staged failures show: `docs/MONITORING.md`.
+//! A [`Monitor`] checks a run every [`Monitor::every`] steps. It looks at means over the steps since the last check, and at 64 samples beside real
+//! examples. An alarm is raised if two checks in a row show the same failure (one check for divergence), and each kind is raised once in a
+//! run. The thresholds lie between what healthy runs of the named recipes show in their first 500 steps and what provoked failures
+//! show: see `docs/MONITORING.md`.
 mod neighbors;
 mod signals;
 
 use crate::loss::Loss;
-use crate::train::{Report, Trainer};
-pub use signals::{Likeness, Means, Real};
+use crate::train::{StepReport, Trainer};
+pub use signals::{RealExamples, SampleStatistics, StepMeans};
 use std::fmt;
 
-/// Steps from one look to the next; with batch normalization, whose statistics have to be measured first, it is rarer.
-const EVERY: u64 = 50;
-const EVERY_NORMALIZED: u64 = 250;
-/// A mean gradient this long, and as many times longer than the calmest look before, is no training.
+/// Steps from one check to the next; fewer checks with batch normalization, whose statistics must be estimated for each.
+const CHECK_EVERY: u64 = 50;
+const CHECK_EVERY_WITH_BATCH_NORM: u64 = 250;
+/// A mean gradient norm above this, and above this multiple of the smallest earlier one, is a divergence.
 const EXPLODED: f64 = 1000.0;
-const TIMES: f64 = 100.0;
-/// A discriminator that is so sure of real and of generated examples leaves nothing to learn from.
-const SURE: f64 = 0.97;
-/// Less variety than this, real examples having 1, is a collapse.
-const LEAST_VARIETY: f64 = 0.3;
-/// With less than this the generator is dead.
-const DEAD: f64 = 0.02;
-/// Samples nearer than this to training examples, these being 1 from each other, and nearer to one than to all others, are copies.
-const LEAST_NOVELTY: f64 = 0.9;
-const LEAST_SINGLE: f64 = 0.93;
-/// The same of sets of thousands, of which fewer samples are compared: sixteen new pictures of digits may lie at 0.78 and 0.88 by chance.
-const LEAST_NOVELTY_OF_THOUSANDS: f64 = 0.7;
-const LEAST_SINGLE_OF_THOUSANDS: f64 = 0.85;
-/// From one convergence look to the next nothing may change by more than this.
+const EXPLODED_RATIO: f64 = 100.0;
+/// Mean D(x) above this, with mean D(G(z)) below 1 minus this, leaves the generator without a gradient.
+const PERFECT_DISCRIMINATOR: f64 = 0.97;
+/// Below this sample diversity, relative to that of real examples, modes have collapsed.
+const COLLAPSED_DIVERSITY: f64 = 0.3;
+/// Below this sample diversity the generator has collapsed to a point.
+const POINT_DIVERSITY: f64 = 0.02;
+/// Below both of these ratios, samples are copies of training examples.
+const COPY_NOVELTY: f64 = 0.9;
+const COPY_RATIO: f64 = 0.93;
+/// The same thresholds for sets of thousands, of which fewer samples are compared: sixteen new pictures of digits may reach 0.78 and
+/// 0.88 by chance.
+const COPY_NOVELTY_OF_THOUSANDS: f64 = 0.7;
+const COPY_RATIO_OF_THOUSANDS: f64 = 0.85;
+/// Largest relative change of the measure that counts as converged.
 const FLAT: f64 = 0.02;
-/// How far from a half the discriminator may be where it cannot tell.
+/// Tolerance around 0.5 within which the discriminator counts as undecided.
 const UNDECIDED: f64 = 0.05;
-/// Measurements in a row that must be flat.
-const FLAT_LOOKS: usize = 3;
+/// Number of consecutive measurements that must be flat.
+const FLAT_MEASUREMENTS: usize = 3;
 
-/// What is wrong with a run.
+/// Failure of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Gradients of unheard-of length, or a generator that makes the same of every latent: the weights have left every sensible place.
+pub enum AlarmKind {
+    /// Gradients explode, or the generator returns the same example for each latent.
     Divergence,
-    /// A discriminator that is always right: the generator gets next to no gradient.
-    Vanishing,
-    /// Samples that are all alike.
-    Collapse,
-    /// Samples that are copies of training examples.
+    /// The discriminator separates real from generated samples perfectly, so the generator's gradient vanishes.
+    VanishingGradient,
+    /// All samples are alike.
+    ModeCollapse,
+    /// Samples are copies of training examples (overfitting).
     Memorization,
 }
 
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Divergence, Self::Vanishing, Self::Collapse, Self::Memorization];
+impl AlarmKind {
+    /// Every kind, in the order of the checks.
+    pub const ALL: [Self; 4] = [Self::Divergence, Self::VanishingGradient, Self::ModeCollapse, Self::Memorization];
 
-    /// The name.
+    /// Name of the failure.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Divergence => "divergence",
-            Self::Vanishing => "vanishing gradient",
-            Self::Collapse => "mode collapse",
+            Self::VanishingGradient => "vanishing gradient",
+            Self::ModeCollapse => "mode collapse",
             Self::Memorization => "memorization",
         }
     }
 
-    /// What helps.
+    /// Changes to the recipe that usually help.
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Divergence => {
-                "a smaller optimizer.learning_rate, or a regularizer on the discriminator where there is none; train.rollbacks = 3 goes back to the last good \
-                 checkpoint by itself, with a third of the rate"
+                "a smaller optimizer.learning_rate, or a regularizer if the recipe has none; with train.rollbacks = 3, the run returns \
+                 to its last good checkpoint by itself and continues with a third of the learning rate"
             }
-            Self::Vanishing => {
-                "loss = \"relativistic\" or \"non-saturating\", a regularizer (r1r2), technique.noise, or fewer train.discriminator_steps"
+            Self::VanishingGradient => {
+                "objective.loss = \"relativistic\" or \"non-saturating\", a regularizer (r1r2), technique.noise, or fewer \
+                 train.discriminator_steps"
             }
-            Self::Collapse => {
-                "fewer train.generator_steps or more train.discriminator_steps, technique.packing = 2, or loss = \"relativistic\" with r1r2"
+            Self::ModeCollapse => {
+                "fewer train.generator_steps or more train.discriminator_steps, technique.packing = 2, or objective.loss = \
+                 \"relativistic\" with r1r2"
             }
             Self::Memorization => {
-                "more pictures, data.flip, technique.augment, or a smaller discriminator; stop early: the best checkpoint is kept"
+                "more pictures, data.flip, technique.augment, or a smaller discriminator; or stop early, because the best checkpoint \
+                 is kept"
             }
+        }
+    }
+
+    /// Consecutive checks that must show the failure.
+    const fn checks(self) -> u32 {
+        match self {
+            Self::Divergence => 1,
+            _ => 2,
         }
     }
 }
 
-/// A failure that was seen.
+/// A failure that was detected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarm {
-    /// What it is.
-    pub kind: Kind,
-    /// The step at which it was seen.
+    /// The failure.
+    pub kind: AlarmKind,
+    /// Step at which it was detected.
     pub step: u64,
-    /// The numbers by which it was seen.
-    pub saw: String,
+    /// The numbers that show it, as a sentence.
+    pub evidence: String,
 }
 
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at step {}: {}\n  what helps: {}", self.kind.name(), self.step, self.saw, self.kind.remedy())
+        let Self { kind, step, evidence } = self;
+        write!(f, "{} at step {step}: {evidence}\n  what helps: {}", kind.name(), kind.remedy())
     }
 }
 
-/// Watches one run.
+/// Detects failures of one run.
 #[derive(Clone, Debug)]
-pub struct Watch {
-    real: Real,
+pub struct Monitor {
+    real: RealExamples,
     every: u64,
-    /// Whether the discriminator's judgment is a probability of two classes.
-    judges: bool,
-    means: Means,
+    /// Whether D(x) is a probability, so that the discriminator can be too good.
+    has_probabilities: bool,
+    means: StepMeans,
+    /// Smallest mean gradient norm of all checks so far.
     calmest: f64,
-    /// Looks in a row that saw each kind, and the kinds that were told.
-    seen: [u32; Kind::ALL.len()],
-    told: [bool; Kind::ALL.len()],
+    /// Consecutive checks that showed each kind.
+    shown: [u32; AlarmKind::ALL.len()],
+    /// Whether each kind was raised.
+    raised: [bool; AlarmKind::ALL.len()],
 }
 
-impl Watch {
-    /// Prepares to watch a run; examples to compare with are drawn now.
+impl Monitor {
+    /// A monitor for `trainer`; real examples for comparison are read now.
     pub fn new(trainer: &Trainer) -> Self {
         let loss = trainer.recipe().objective.loss;
+        let has_batch_norm = !trainer.generator().statistics.is_empty();
         Self {
-            real: Real::of(trainer.data()),
-            every: if trainer.generator().statistics.is_empty() { EVERY } else { EVERY_NORMALIZED },
-            judges: matches!(loss, Loss::Minimax | Loss::NonSaturating | Loss::Relativistic),
-            means: Means::default(),
+            real: RealExamples::of(trainer.data()),
+            every: if has_batch_norm { CHECK_EVERY_WITH_BATCH_NORM } else { CHECK_EVERY },
+            has_probabilities: matches!(loss, Loss::Minimax | Loss::NonSaturating | Loss::Relativistic),
+            means: StepMeans::default(),
             calmest: f64::INFINITY,
-            seen: [0; Kind::ALL.len()],
-            told: [false; Kind::ALL.len()],
+            shown: [0; AlarmKind::ALL.len()],
+            raised: [false; AlarmKind::ALL.len()],
         }
     }
 
-    /// Steps from one look to the next.
+    /// Steps from one check to the next.
     pub fn every(&self) -> u64 {
         self.every
     }
 
-    /// Takes in a step; says whether it is time to [`look`](Self::look).
-    pub fn step(&mut self, report: &Report) -> bool {
+    /// Records a step; returns whether a [`check`](Self::check) is due.
+    pub fn record(&mut self, report: &StepReport) -> bool {
         self.means.add(report);
         u64::from(self.means.steps) >= self.every
     }
 
-    /// Looks at the steps since the last look, and at samples; an alarm that was raised before is not raised again.
-    pub fn look(&mut self, trainer: &mut Trainer) -> Option<Alarm> {
+    /// Checks the steps since the last check, and fresh samples; an alarm that was raised before is not raised again.
+    pub fn check(&mut self, trainer: &mut Trainer) -> Option<Alarm> {
         let means = std::mem::take(&mut self.means);
+        let samples = self.real.compare(trainer);
         let gradient = means.discriminator_gradient_norm.max(means.generator_gradient_norm);
-        // At the first look there is nothing calmer to compare with.
-        let calm = if self.calmest.is_finite() { self.calmest } else { 0.0 };
-        let exploded = gradient.is_nan() || (gradient > EXPLODED && gradient > TIMES * calm);
-        self.calmest = self.calmest.min(gradient);
-        let like = self.real.likeness(trainer);
-        let sights = [
-            (
-                exploded || like.variety < DEAD,
-                1,
-                format!(
-                    "gradients were {gradient:.3e} long on average, and samples differ {:.2} times as much from each other as real examples do",
-                    like.variety
-                ),
-            ),
-            (
-                self.judges && means.real > SURE && means.fake < 1.0 - SURE,
-                2,
-                format!(
-                    "the discriminator finds real examples {:.3} and generated ones {:.3} real; the generator's gradient is {:.4}",
-                    means.real, means.fake, means.generator_gradient_norm
-                ),
-            ),
-            (
-                like.variety < LEAST_VARIETY,
-                2,
-                format!("samples differ {:.2} times as much from each other as real examples do", like.variety),
-            ),
-            (
-                self.real.knows_all() && self.copied(&like),
-                2,
-                format!(
-                    "samples lie {:.2} times as far from the nearest training example as these from each other",
-                    like.novelty
-                ),
-            ),
-        ];
-        for (i, (kind, (there, looks, saw))) in Kind::ALL.into_iter().zip(sights).enumerate() {
-            self.seen[i] = if there { self.seen[i] + 1 } else { 0 };
-            if self.seen[i] >= looks && !self.told[i] {
-                // What follows from a failure is no failure of its own.
-                self.told = [true; Kind::ALL.len()];
-                return Some(Alarm { kind, step: trainer.step(), saw });
+        let exploded = self.exploded(gradient);
+        for (i, kind) in AlarmKind::ALL.into_iter().enumerate() {
+            let shows = match kind {
+                AlarmKind::Divergence => exploded || samples.diversity < POINT_DIVERSITY,
+                AlarmKind::VanishingGradient => {
+                    let perfect = means.d_real > PERFECT_DISCRIMINATOR && means.d_fake < 1.0 - PERFECT_DISCRIMINATOR;
+                    self.has_probabilities && perfect
+                }
+                AlarmKind::ModeCollapse => samples.diversity < COLLAPSED_DIVERSITY,
+                AlarmKind::Memorization => self.real.is_complete() && self.are_copies(&samples),
+            };
+            self.shown[i] = if shows { self.shown[i] + 1 } else { 0 };
+            if self.shown[i] >= kind.checks() && !self.raised[i] {
+                // Later alarms would only report consequences of this one.
+                self.raised = [true; AlarmKind::ALL.len()];
+                return Some(Alarm { kind, step: trainer.step(), evidence: evidence(kind, &means, &samples) });
             }
         }
         None
     }
 
-    /// Whether samples are copies of training examples.
-    fn copied(&self, like: &Likeness) -> bool {
-        let (novelty, single) = if self.real.thousands() {
-            (LEAST_NOVELTY_OF_THOUSANDS, LEAST_SINGLE_OF_THOUSANDS)
-        } else {
-            (LEAST_NOVELTY, LEAST_SINGLE)
-        };
-        like.novelty < novelty && like.single < single
+    /// Whether a mean gradient norm is far above all earlier ones, or not a number.
+    fn exploded(&mut self, gradient: f64) -> bool {
+        // The first check has nothing to compare with.
+        let calmest = if self.calmest.is_finite() { self.calmest } else { 0.0 };
+        self.calmest = self.calmest.min(gradient);
+        gradient.is_nan() || (gradient > EXPLODED && gradient > EXPLODED_RATIO * calmest)
     }
 
-    /// Forgets what was seen: the run went back to an earlier step.
-    pub fn forget(&mut self) {
-        self.means = Means::default();
-        (self.calmest, self.seen, self.told) = (f64::INFINITY, [0; Kind::ALL.len()], [false; Kind::ALL.len()]);
+    fn are_copies(&self, samples: &SampleStatistics) -> bool {
+        let (novelty, ratio) = if self.real.has_thousands() {
+            (COPY_NOVELTY_OF_THOUSANDS, COPY_RATIO_OF_THOUSANDS)
+        } else {
+            (COPY_NOVELTY, COPY_RATIO)
+        };
+        samples.novelty < novelty && samples.neighbor_ratio < ratio
+    }
+
+    /// Forgets all earlier checks, after the run returned to an earlier step.
+    pub fn reset(&mut self) {
+        self.means = StepMeans::default();
+        self.calmest = f64::INFINITY;
+        self.shown = [0; AlarmKind::ALL.len()];
+        self.raised = [false; AlarmKind::ALL.len()];
     }
 }
 
-/// Tells when a run has arrived: the discriminator cannot tell, and the measure does not change any more.
+/// The measurements that show a failure, as a sentence.
+fn evidence(kind: AlarmKind, means: &StepMeans, samples: &SampleStatistics) -> String {
+    match kind {
+        AlarmKind::Divergence => format!(
+            "the mean gradient norm is {:.3e}, and the sample diversity is {:.2} times that of real examples",
+            means.discriminator_gradient_norm.max(means.generator_gradient_norm),
+            samples.diversity
+        ),
+        AlarmKind::VanishingGradient => format!(
+            "mean D(x) is {:.3}, mean D(G(z)) is {:.3}, and the generator's gradient norm is {:.4}",
+            means.d_real, means.d_fake, means.generator_gradient_norm
+        ),
+        AlarmKind::ModeCollapse => {
+            format!("the sample diversity is {:.2} times that of real examples", samples.diversity)
+        }
+        AlarmKind::Memorization => format!(
+            "the distance from a sample to the nearest training example is {:.2} times the distance between neighboring training examples",
+            samples.novelty
+        ),
+    }
+}
+
+/// Detects convergence: the discriminator is undecided, and the measure no longer changes.
 ///
-/// A half alone is no sign: a discriminator is there on its way, and at a collapse.
+/// D(x) = 0.5 alone is no sign of convergence: it also occurs on the way, and at a mode collapse.
 #[derive(Clone, Debug, Default)]
 pub struct Convergence {
-    looks: Vec<(f64, f64, f64)>,
+    measurements: Vec<Measurement>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Measurement {
+    measure: f64,
+    d_real: f64,
+    d_fake: f64,
 }
 
 impl Convergence {
-    /// Takes in a measurement, and how real real and generated examples looked to the discriminator by then; says whether the last three in a row were flat and undecided.
+    /// Records a measurement with mean D(x) and mean D(G(z)) at that time; returns whether the last three were flat and undecided.
     ///
     /// ```
     /// let mut convergence = ganlet_trainer::watch::Convergence::default();
-    /// let seen: Vec<bool> = [2.0, 1.0, 0.7, 0.7, 0.695, 0.7].map(|m| convergence.measured(m, 0.52, 0.48)).to_vec();
-    /// assert_eq!(seen, [false, false, false, false, true, true]);
-    /// assert!(!convergence.measured(0.7, 0.9, 0.1));
+    /// let converged = [2.0, 1.0, 0.7, 0.7, 0.695, 0.7].map(|m| convergence.record(m, 0.52, 0.48));
+    /// assert_eq!(converged, [false, false, false, false, true, true]);
+    /// assert!(!convergence.record(0.7, 0.9, 0.1));
     /// ```
-    pub fn measured(&mut self, measure: f64, real: f64, fake: f64) -> bool {
-        self.looks.push((measure, real, fake));
-        let Some(last) = self.looks.len().checked_sub(FLAT_LOOKS).map(|from| &self.looks[from..]) else { return false };
-        let undecided = last.iter().all(|l| (l.1 - 0.5).abs() <= UNDECIDED && (l.2 - 0.5).abs() <= UNDECIDED);
-        let (low, high) = last.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), l| (a.min(l.0), b.max(l.0)));
-        undecided && high - low <= FLAT * high.abs()
+    pub fn record(&mut self, measure: f64, d_real: f64, d_fake: f64) -> bool {
+        self.measurements.push(Measurement { measure, d_real, d_fake });
+        let Some(from) = self.measurements.len().checked_sub(FLAT_MEASUREMENTS) else { return false };
+        let last = &self.measurements[from..];
+        let undecided = |d: f64| (d - 0.5).abs() <= UNDECIDED;
+        let measures = last.iter().map(|m| m.measure);
+        let (low, high) = measures.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), m| (a.min(m), b.max(m)));
+        last.iter().all(|m| undecided(m.d_real) && undecided(m.d_fake)) && high - low <= FLAT * high.abs()
     }
 }

@@ -1,33 +1,33 @@
-//! The training examples nearest to a sample, found among many without comparing it with each pixel by pixel.
+//! Exact search for the training examples nearest to a sample, without comparing all of them pixel by pixel.
 //!
-//! Sums over the cells of a coarse grid tell how far two examples are apart at least (Cauchy & Schwarz): an example whose cells alone are farther
-//! away than the nearest two found so far need not be looked at. What is found is what comparing with all would find.
+//! Sums over the cells of a coarse grid give a lower bound on the distance of two examples (Cauchy-Schwarz inequality). An example whose
+//! bound exceeds the two smallest distances found so far is skipped. The result equals that of an exhaustive search.
 
 use crate::data::Dataset;
 use std::collections::HashSet;
 
-/// Most examples that are kept: cells of more would take too much memory and time. They are spread over the whole set.
-const MOST: usize = 1 << 16;
-/// Cells of the grid along a side.
+/// Largest number of examples; they are spread evenly over larger sets, to limit memory and time.
+const MAX_EXAMPLES: usize = 1 << 16;
+/// Cells of the grid along each side.
 const CELLS: usize = 8;
-/// Examples with the nearest cells, looked at first.
+/// Examples with the smallest bounds, which are compared first.
 const FIRST: usize = 16;
 
-/// Cells of training examples.
+/// Cell sums of training examples.
 #[derive(Clone, Debug)]
 pub(super) struct Neighbors {
     grid: Grid,
-    /// The example's number in the set, and the values of its cells.
+    /// Index of each example in the set, and its cell sums.
     examples: Vec<usize>,
     cells: Vec<f32>,
-    whole: bool,
+    complete: bool,
 }
 
 impl Neighbors {
-    /// Goes through the examples of `data`; equal ones are kept once.
+    /// Reads the examples of `data`; equal examples are kept once.
     pub(super) fn of(data: &dyn Dataset) -> Self {
         let all = data.len().unwrap_or(0);
-        let count = all.min(MOST);
+        let count = all.min(MAX_EXAMPLES);
         let grid = Grid::of(data.shape());
         let mut item = vec![0.0; data.shape().iter().product()];
         let (mut examples, mut cells, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
@@ -39,25 +39,25 @@ impl Neighbors {
                 grid.sum(&item, &mut cells);
             }
         }
-        Self { grid, examples, cells, whole: data.len() == Some(count) }
+        Self { grid, examples, cells, complete: data.len() == Some(count) }
     }
 
-    /// Whether every example of the set was seen.
-    pub(super) fn whole(&self) -> bool {
-        self.whole && !self.examples.is_empty()
+    /// Whether all examples of the set were read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete && !self.examples.is_empty()
     }
 
-    /// Different examples.
+    /// Number of distinct examples.
     pub(super) fn count(&self) -> usize {
         self.examples.len()
     }
 
-    /// The number of a different example in the set.
+    /// Index in the set of the distinct example `i`.
     pub(super) fn example(&self, i: usize) -> usize {
         self.examples[i]
     }
 
-    /// Distances to the nearest and to the second nearest example, that of number `except` left out.
+    /// Distances to the nearest and the second nearest example, without the example at index `except`.
     pub(super) fn nearest_two(&self, data: &dyn Dataset, values: &[f32], except: Option<usize>) -> [f64; 2] {
         let mut own = Vec::with_capacity(self.grid.cells);
         self.grid.sum(values, &mut own);
@@ -72,7 +72,7 @@ impl Neighbors {
         let mut nearest = [f32::INFINITY; 2];
         let mut other = vec![0.0; values.len()];
         for (bound, example) in bounds {
-            // Rounding must not hide a copy.
+            // The factor keeps rounding errors from hiding a copy.
             if bound * 0.999 > nearest[1] {
                 continue;
             }
@@ -88,18 +88,19 @@ impl Neighbors {
     }
 }
 
-/// A coarse grid over pictures; points are cells of their own.
+/// A coarse grid over pictures; each coordinate of a point is a cell of its own.
 #[derive(Clone, Debug)]
 struct Grid {
-    /// The cell of each number, and what its sum is divided by: the root of how many numbers there are in it.
-    place: Vec<u16>,
-    root: Vec<f32>,
+    /// Cell of each number.
+    cell_of: Vec<u16>,
+    /// Factor on each cell sum: 1 over the square root of the number of values in the cell.
+    factors: Vec<f32>,
     cells: usize,
 }
 
 impl Grid {
     fn of(shape: &[usize]) -> Self {
-        let place: Vec<u16> = match *shape {
+        let cell_of: Vec<u16> = match *shape {
             [height, width, channels] => {
                 let cell = |at: usize, end: usize| at * CELLS.min(end) / end;
                 let across = CELLS.min(width);
@@ -111,23 +112,23 @@ impl Grid {
             }
             _ => (0..shape.iter().product::<usize>()).map(|i| i as u16).collect(),
         };
-        let cells = place.iter().max().map_or(0, |most| usize::from(*most) + 1);
+        let cells = cell_of.iter().max().map_or(0, |most| usize::from(*most) + 1);
         let mut counts = vec![0.0f32; cells];
-        place.iter().for_each(|&cell| counts[usize::from(cell)] += 1.0);
-        Self { place, root: counts.iter().map(|n| 1.0 / n.max(1.0).sqrt()).collect(), cells }
+        cell_of.iter().for_each(|&cell| counts[usize::from(cell)] += 1.0);
+        Self { cell_of, factors: counts.iter().map(|n| 1.0 / n.max(1.0).sqrt()).collect(), cells }
     }
 
-    /// Appends the cells of `values`.
+    /// Appends the scaled cell sums of `values`.
     fn sum(&self, values: &[f32], to: &mut Vec<f32>) {
         let from = to.len();
         to.resize(from + self.cells, 0.0);
         let cells = &mut to[from..];
-        values.iter().zip(&self.place).for_each(|(v, &cell)| cells[usize::from(cell)] += v);
-        cells.iter_mut().zip(&self.root).for_each(|(sum, root)| *sum *= root);
+        values.iter().zip(&self.cell_of).for_each(|(v, &cell)| cells[usize::from(cell)] += v);
+        cells.iter_mut().zip(&self.factors).for_each(|(sum, factor)| *sum *= factor);
     }
 }
 
-/// A number by which equal examples are known.
+/// Hash of an example, which identifies equal ones.
 fn content(values: &[f32]) -> u64 {
     let mix = |h: u64, v: &f32| (h ^ u64::from(v.to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     values.iter().fold(0x2545_f491_4f6c_dd1d, mix)
@@ -139,11 +140,11 @@ mod tests {
     use crate::data::blobs;
 
     #[test]
-    fn what_is_found_is_what_comparing_with_all_would_find() {
+    fn the_search_equals_an_exhaustive_one() {
         for (width, height, channels) in [(16, 12, 3), (3, 2, 1), (9, 7, 1)] {
             let (set, samples) = (blobs(width, height, channels, 3000, 1), blobs(width, height, channels, 20, 2));
             let neighbors = Neighbors::of(&set);
-            assert!(neighbors.whole() && neighbors.count() <= 3000);
+            assert!(neighbors.is_complete() && neighbors.count() <= 3000);
             let (mut item, mut other) = (vec![0.0; width * height * channels], vec![0.0; width * height * channels]);
             for i in 0..20 {
                 samples.item(i, &mut item);
@@ -174,6 +175,6 @@ mod tests {
         let few = blobs(8, 8, 3, 7, 1);
         let again: Vec<usize> = (0..140).map(|i| i % 7).collect();
         let neighbors = Neighbors::of(&few.select(&again));
-        assert_eq!((neighbors.count(), neighbors.whole()), (7, true));
+        assert_eq!((neighbors.count(), neighbors.is_complete()), (7, true));
     }
 }

@@ -1,70 +1,72 @@
-//! What a run shows of its health: numbers of the last steps, and of some samples beside real examples.
+//! Measurements for alarms: means over steps, and statistics of samples beside real examples.
 
 use super::neighbors::Neighbors;
 use crate::data::Dataset;
 use crate::philox::Key;
-use crate::train::{Report, Trainer};
+use crate::train::{StepReport, Trainer};
 use rayon::prelude::*;
 
-/// Samples that are looked at.
+/// Number of samples.
 const SAMPLES: usize = 64;
-/// Of sets of thousands fewer samples are compared: each takes its time, and copies of so many come slowly.
+/// Number of samples that are compared with sets larger than this: each comparison takes longer, and copies appear late in training.
 const THOUSANDS: usize = 2048;
 const FEWER: usize = 16;
-/// The seed of the first sample: not one of those that grids show or measurements take.
+/// Seed of the first sample; sample grids and measurements use other seeds.
 const FIRST_SEED: u32 = 3 << 20;
 const STREAM: u32 = 0x5741_5443;
 
-/// Means over some steps.
+/// Means over steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Means {
-    /// Steps so far.
+pub struct StepMeans {
+    /// Number of steps.
     pub steps: u32,
-    /// How real real examples look.
-    pub real: f64,
-    /// How real generated ones look.
-    pub fake: f64,
-    /// Length of the generator's gradient.
+    /// Mean D(x).
+    pub d_real: f64,
+    /// Mean D(G(z)).
+    pub d_fake: f64,
+    /// Mean norm of the generator's gradient.
     pub generator_gradient_norm: f64,
-    /// Length of the discriminator's gradient.
+    /// Mean norm of the discriminator's gradient.
     pub discriminator_gradient_norm: f64,
 }
 
-impl Means {
-    /// Takes in a step.
-    pub fn add(&mut self, report: &Report) {
+impl StepMeans {
+    /// Adds a step.
+    pub fn add(&mut self, report: &StepReport) {
         self.steps += 1;
         let n = f64::from(self.steps);
         let mix = |mean: &mut f64, value: f32| *mean += (f64::from(value) - *mean) / n;
-        mix(&mut self.real, report.d_real);
-        mix(&mut self.fake, report.d_fake);
+        mix(&mut self.d_real, report.d_real);
+        mix(&mut self.d_fake, report.d_fake);
         mix(&mut self.generator_gradient_norm, report.generator_gradient_norm);
         mix(&mut self.discriminator_gradient_norm, report.discriminator_gradient_norm);
     }
 }
 
-/// Samples beside real examples, by distances of their numbers.
+/// Samples compared with real examples, by Euclidean distances of pixels or coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Likeness {
-    /// Mean distance between two samples, over that between two real examples: 1 for as much variety, 0 for one sample again and again.
-    pub variety: f64,
-    /// Mean distance from a sample to the nearest training example, over that from a training example to the nearest other one: 0 for copies.
+pub struct SampleStatistics {
+    /// Mean distance between two samples, divided by that between two real examples: 1 for the diversity of the data, 0 if all samples are equal.
+    pub diversity: f64,
+    /// Mean distance from a sample to its nearest training example, divided by that between neighboring training examples: 0 for copies.
     pub novelty: f64,
-    /// Mean distance from a sample to the nearest training example over that to the second nearest: 1 where it belongs to neither, 0 for copies.
-    pub single: f64,
+    /// Mean ratio of the distances to the nearest and the second nearest training example: near 1 for new samples, 0 for copies.
+    pub neighbor_ratio: f64,
 }
 
-/// Real examples to compare with, gone through once.
+/// Real examples prepared for comparison with samples.
 #[derive(Clone, Debug)]
-pub struct Real {
+pub struct RealExamples {
     item: usize,
+    /// Mean distance between two examples.
     apart: f64,
     neighbors: Neighbors,
+    /// Mean distance from an example to its nearest neighbor.
     nearest: f64,
 }
 
-impl Real {
-    /// Goes through the training examples, 65,536 of them at most.
+impl RealExamples {
+    /// Reads the training examples, at most 65,536 of them.
     pub fn of(data: &dyn Dataset) -> Self {
         let item: usize = data.shape().iter().product();
         let mut values = vec![0.0; data.len().unwrap_or(SAMPLES).min(SAMPLES) * item];
@@ -82,19 +84,19 @@ impl Real {
         Self { item, apart, neighbors, nearest }
     }
 
-    /// What samples of `trainer` are like.
-    pub fn likeness(&self, trainer: &mut Trainer) -> Likeness {
+    /// Statistics of samples that `trainer` generates now.
+    pub fn compare(&self, trainer: &mut Trainer) -> SampleStatistics {
         let samples = trainer.samples(FIRST_SEED, SAMPLES);
-        self.likeness_of(trainer.data(), &samples)
+        self.compare_samples(trainer.data(), &samples)
     }
 
-    /// What `samples` are like, beside the examples of `data` that this was made of.
-    pub fn likeness_of(&self, data: &dyn Dataset, samples: &[f32]) -> Likeness {
-        let variety = mean_apart(samples, self.item) / self.apart.max(f64::MIN_POSITIVE);
-        if !self.knows_all() {
-            return Likeness { variety, novelty: 1.0, single: 1.0 };
+    /// Statistics of `samples`; `data` must be the data set that these examples were read from.
+    pub fn compare_samples(&self, data: &dyn Dataset, samples: &[f32]) -> SampleStatistics {
+        let diversity = mean_apart(samples, self.item) / self.apart.max(f64::MIN_POSITIVE);
+        if !self.is_complete() {
+            return SampleStatistics { diversity, novelty: 1.0, neighbor_ratio: 1.0 };
         }
-        let most = if self.thousands() { FEWER } else { usize::MAX };
+        let most = if self.has_thousands() { FEWER } else { usize::MAX };
         let near: Vec<[f64; 2]> = samples
             .par_chunks_exact(self.item)
             .take(most)
@@ -102,28 +104,30 @@ impl Real {
             .collect();
         let count = near.len().max(1);
         let mean = |of: &dyn Fn(&[f64; 2]) -> f64| near.iter().map(of).sum::<f64>() / count as f64;
-        Likeness {
-            variety,
+        SampleStatistics {
+            diversity,
             novelty: mean(&|near| near[0]) / self.nearest.max(f64::MIN_POSITIVE),
-            single: mean(&|near| near[0] / near[1].max(f64::MIN_POSITIVE)),
+            neighbor_ratio: mean(&|near| near[0] / near[1].max(f64::MIN_POSITIVE)),
         }
     }
 
-    /// Whether the set is one of thousands, of which fewer samples are compared.
-    pub fn thousands(&self) -> bool {
+    /// Whether the set has thousands of examples, so that fewer samples are compared with it.
+    pub fn has_thousands(&self) -> bool {
         self.neighbors.count() > THOUSANDS
     }
 
-    /// Whether copies of training examples would be seen: of sets of up to 65,536.
-    pub fn knows_all(&self) -> bool {
-        self.neighbors.whole()
+    /// Whether all training examples were read, so that copies are detected; true for sets of up to 65,536.
+    pub fn is_complete(&self) -> bool {
+        self.neighbors.is_complete()
     }
 }
 
+/// Euclidean distance.
 fn distance(a: &[f32], b: &[f32]) -> f64 {
     f64::from(a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>()).sqrt()
 }
 
+/// Mean distance between two rows of `item` numbers.
 fn mean_apart(values: &[f32], item: usize) -> f64 {
     let rows: Vec<&[f32]> = values.chunks_exact(item).collect();
     let pairs = (0..rows.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
@@ -141,33 +145,33 @@ mod tests {
     use crate::data::{blobs, digits};
 
     #[test]
-    fn held_out_digits_are_never_taken_for_copies() {
+    fn held_out_digits_do_not_count_as_copies() {
         let digits = digits().unwrap();
         let (train, held_out) = digits.usual_split().unwrap();
-        let real = Real::of(&train);
-        assert!(real.knows_all() && real.thousands());
+        let real = RealExamples::of(&train);
+        assert!(real.is_complete() && real.has_thousands());
         let mut some = vec![0.0; 16 * 28 * 28];
         for first in (0..800).step_by(16) {
             some.chunks_exact_mut(28 * 28).enumerate().for_each(|(i, out)| held_out.item(first + i, out));
-            let like = real.likeness_of(&train, &some);
-            assert!(like.novelty > 0.75 && like.single > 0.86, "{like:?}");
+            let like = real.compare_samples(&train, &some);
+            assert!(like.novelty > 0.75 && like.neighbor_ratio > 0.86, "{like:?}");
         }
     }
 
     #[test]
-    fn copies_of_a_set_of_thousands_are_known_and_new_pictures_of_its_kind_are_not() {
+    fn copies_of_a_large_set_are_detected_and_new_pictures_are_not() {
         let (set, others) = (blobs(12, 12, 3, 6000, 1), blobs(12, 12, 3, 64, 2));
-        let real = Real::of(&set);
-        assert!(real.knows_all());
+        let real = RealExamples::of(&set);
+        assert!(real.is_complete());
         let item = 12 * 12 * 3;
         let (mut copies, mut honest) = (vec![0.0; 64 * item], vec![0.0; 64 * item]);
         copies.chunks_exact_mut(item).enumerate().for_each(|(i, out)| set.item(93 * i, out));
         honest.chunks_exact_mut(item).enumerate().for_each(|(i, out)| others.item(i, out));
-        // Copies as networks make them: near, and not equal.
+        // Networks copy approximately: the copies are near, but not equal.
         copies.iter_mut().enumerate().for_each(|(i, v)| *v += 0.01 * ((i * 37 % 11) as f32 - 5.0) / 5.0);
-        let (copied, new) = (real.likeness_of(&set, &copies), real.likeness_of(&set, &honest));
-        assert!(copied.novelty < 0.5 && copied.single < 0.6, "{copied:?}");
-        assert!(new.novelty > 0.9 && new.single > 0.7, "{new:?}");
-        assert!((new.variety - 1.0).abs() < 0.2, "{new:?}");
+        let (copied, new) = (real.compare_samples(&set, &copies), real.compare_samples(&set, &honest));
+        assert!(copied.novelty < 0.5 && copied.neighbor_ratio < 0.6, "{copied:?}");
+        assert!(new.novelty > 0.9 && new.neighbor_ratio > 0.7, "{new:?}");
+        assert!((new.diversity - 1.0).abs() < 0.2, "{new:?}");
     }
 }

@@ -47,7 +47,7 @@ fn train(name: &str) -> Result<PathBuf, Failure> {
         trainer.advance().map_err(|e| Failure::failed(e.to_string()))?;
     }
     let generator = trainer.generator().clone();
-    let (weights, statistics) = trainer.averaged();
+    let (weights, statistics) = trainer.ema();
     let net = exporting::device_net(&recipe, &data, &generator, weights, statistics)?;
     let options = Options { calibration: LATENTS, comparison: LATENTS, ..Options::default() };
     let quantized = quantize::quantize(&net, &options).map_err(|e| unusable(&e))?;

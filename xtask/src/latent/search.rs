@@ -20,7 +20,7 @@ pub(super) const NEAR_DB: f64 = 20.0;
 /// Plans searches of a run's generator.
 pub(super) fn projector(chosen: &Chosen, restarts: usize) -> Projector {
     let recipe = &chosen.checkpoint.recipe;
-    let (weights, statistics) = chosen.checkpoint.averaged();
+    let (weights, statistics) = chosen.checkpoint.ema();
     let subject = Subject {
         generator: chosen.trainer.generator(),
         weights,

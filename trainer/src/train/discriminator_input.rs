@@ -1,23 +1,23 @@
-//! What the discriminator sees of examples: noise, changes that both kinds undergo, packs of several as one.
+//! Input of the discriminator: examples after augmentation, instance noise and packing.
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use crate::recipe::{Augment, Technique};
 
-/// First of the streams of what the discriminator sees; each kind of example has its own.
+/// First stream of the random numbers used here; real and generated examples have streams of their own.
 const STREAM: u32 = 0x5345_4500;
-/// Brightness varies by this in either direction, contrast by this part.
+/// Largest change of brightness, and largest relative change of contrast.
 const COLOR: f32 = 0.5;
-/// Shifts reach a side over this.
+/// Shifts reach up to the side divided by this.
 const SHIFT: usize = 8;
 
-/// Which examples: each kind meets other random numbers.
+/// Origin of a batch; each origin draws its own random numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ExampleKind {
     Real = 0,
     Generated = 16,
 }
 
-/// `x` as the discriminator sees it; `noise` holds the standard deviation of the noise now.
-pub(crate) fn seen(g: &mut Graph, technique: &Technique, x: NodeId, noise: NodeId, kind: Kind) -> NodeId {
+/// Examples `x` as the discriminator sees them; `noise` is the standard deviation of the instance noise.
+pub(crate) fn prepare(g: &mut Graph, technique: &Technique, x: NodeId, noise: NodeId, kind: ExampleKind) -> NodeId {
     let stream = STREAM + kind as u32;
     let mut x = x;
     for (i, augment) in technique.augment.iter().enumerate() {
@@ -37,7 +37,7 @@ pub(crate) fn seen(g: &mut Graph, technique: &Technique, x: NodeId, noise: NodeI
     packed(g, x, technique.packing)
 }
 
-/// Examples of a batch put side by side, `packing` as one: along the last axis.
+/// Joins each `packing` examples of a batch to one along the last axis (Lin et al. 2018).
 pub(crate) fn packed(g: &mut Graph, x: NodeId, packing: usize) -> NodeId {
     let shape = g.shape(x);
     let n = shape.dims()[0] / packing;
@@ -45,15 +45,15 @@ pub(crate) fn packed(g: &mut Graph, x: NodeId, packing: usize) -> NodeId {
     g.concat(&parts, shape.rank() - 1)
 }
 
-/// A uniform number for each example, -1 to 1, as [batch, 1, 1, 1].
-fn each(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
+/// A uniform number from -1 to 1 for each example, [batch, 1, 1, 1].
+fn uniform(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     let batch = g.shape(x).dims()[0];
     let u = g.random(stream, Distribution::Uniform, &[batch, 1, 1, 1]);
     g.affine(u, 2.0, -1.0)
 }
 
 fn color(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
-    let (bright, contrast) = (each(g, x, stream), each(g, x, stream + 1));
+    let (brightness, contrast) = (uniform(g, x, stream), uniform(g, x, stream + 1));
     let shape = g.shape(x);
     let (batch, pixels) = (shape.dims()[0], shape.len() / shape.dims()[0]);
     let sum = g.sum_to(x, Shape::new(&[batch, 1, 1, 1]));
@@ -61,8 +61,8 @@ fn color(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     let centered = g.sub(x, mean);
     let factor = g.affine(contrast, COLOR, 1.0);
     let spread = g.mul(centered, factor);
-    let bright = g.affine(bright, COLOR, 0.0);
-    let level = g.add(mean, bright);
+    let brightness = g.affine(brightness, COLOR, 0.0);
+    let level = g.add(mean, brightness);
     g.add(spread, level)
 }
 
@@ -71,24 +71,24 @@ fn step(g: &mut Graph, x: NodeId) -> NodeId {
     g.unary(Unary::LeakyStep(0.0), x)
 }
 
-/// Shifts along both axes, by whole pixels: a sum over all shifts, of which each example keeps one.
+/// Shifts along both axes by whole pixels: the sum over all shifts, of which a mask keeps one for each example.
 fn translation(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     let mut x = x;
     for axis in [1, 2] {
         let side = g.shape(x).dims()[axis];
         let most = (side / SHIFT).max(1);
-        let chosen = each(g, x, stream + axis as u32);
+        let chosen = uniform(g, x, stream + axis as u32);
         let count = 2 * most + 1;
-        let place = g.affine(chosen, 0.5 * count as f32, 0.5 * count as f32);
+        let position = g.affine(chosen, 0.5 * count as f32, 0.5 * count as f32);
         let mut sum = None;
         for i in 0..count {
-            // Between i and i + 1.
-            let (from, to) = (g.affine(place, 1.0, -(i as f32)), g.affine(place, 1.0, -(i as f32 + 1.0)));
+            // 1 if the position lies between i and i + 1.
+            let (from, to) = (g.affine(position, 1.0, -(i as f32)), g.affine(position, 1.0, -(i as f32 + 1.0)));
             let (from, to) = (step(g, from), step(g, to));
-            let mine = g.sub(from, to);
+            let mask = g.sub(from, to);
             let wide = g.pad(x, axis, i, side + 2 * most);
             let shifted = g.slice(wide, axis, most, side);
-            let kept = g.mul(shifted, mine);
+            let kept = g.mul(shifted, mask);
             sum = Some(match sum {
                 Some(sum) => g.add(sum, kept),
                 None => kept,
@@ -99,23 +99,23 @@ fn translation(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     x
 }
 
-/// Blanks a square of half a side around a random pixel.
+/// Blanks a square of half a side, centered at a random pixel.
 fn cutout(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     let inside = [1, 2].map(|axis| {
         let side = g.shape(x).dims()[axis];
-        let center = each(g, x, stream + axis as u32);
+        let center = uniform(g, x, stream + axis as u32);
         let center = g.affine(center, 0.5 * side as f32, 0.5 * side as f32);
         let mut dims = [1; 4];
         dims[axis] = 1;
-        let places: Vec<_> = (0..side).map(|i| g.full(i as f32 + 0.5, Shape::new(&dims))).collect();
-        let places = g.concat(&places, axis);
+        let positions: Vec<_> = (0..side).map(|i| g.full(i as f32 + 0.5, Shape::new(&dims))).collect();
+        let positions = g.concat(&positions, axis);
         let mut all = [1; 4];
         all[0] = g.shape(x).dims()[0];
         all[axis] = side;
-        let (places, center) = (g.broadcast(places, Shape::new(&all)), g.broadcast(center, Shape::new(&all)));
-        let away = g.sub(places, center);
-        let away = g.unary(Unary::Abs, away);
-        let near = g.affine(away, -1.0, 0.25 * side as f32);
+        let (positions, center) = (g.broadcast(positions, Shape::new(&all)), g.broadcast(center, Shape::new(&all)));
+        let distance = g.sub(positions, center);
+        let distance = g.unary(Unary::Abs, distance);
+        let near = g.affine(distance, -1.0, 0.25 * side as f32);
         step(g, near)
     });
     let mut all = g.shape(x).dims().to_vec();
