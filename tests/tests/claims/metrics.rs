@@ -45,7 +45,7 @@ fn distances_of_features_agree_with_scipy_and_scikit_learn() {
 fn neighborhoods_agree_with_prdc() {
     let g = golden("features");
     let (real, made, held_out) = (matrix(&g["real"]), matrix(&g["made"]), matrix(&g["held_out"]));
-    let found = metrics::neighborhoods(real.view(), made.view(), 3);
+    let found = metrics::precision_recall(real.view(), made.view(), 3);
     for (name, value) in [
         ("precision", found.precision),
         ("recall", found.recall),
@@ -59,8 +59,8 @@ fn neighborhoods_agree_with_prdc() {
     let nearest = metrics::memorization(real.view(), made.view(), held_out.view());
     near("nearest of generated", nearest.generated, &g["memorization"]["made"]);
     near("nearest of held out", nearest.held_out, &g["memorization"]["held_out"]);
-    let support = metrics::support(made.view(), g["support"]["radius"].as_f64().unwrap());
-    assert_eq!(support.doubles as u64, g["support"]["doubles"].as_u64().unwrap());
+    let support = metrics::support_size(made.view(), g["support"]["radius"].as_f64().unwrap());
+    assert_eq!(support.duplicates as u64, g["support"]["doubles"].as_u64().unwrap());
     near("support", support.at_least, &g["support"]["at_least"]);
 }
 
@@ -112,7 +112,7 @@ fn pyramids_and_patches_agree_with_scipy_and_pot() {
             shape: [shape[0], shape[1], shape[2]],
             values: list(v).iter().map(|v| *v as f32).collect(),
         };
-        let pyramid = |v| metrics::laplacian(plane(v), 2);
+        let pyramid = |v| metrics::laplacian_pyramid(plane(v), 2);
         g[set].as_array().unwrap().iter().map(pyramid).collect::<Vec<_>>()
     });
     for (level, expected) in pyramids[0][0].iter().zip(g["levels"].as_array().unwrap()) {

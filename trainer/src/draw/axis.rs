@@ -1,13 +1,13 @@
-//! One axis of a plot: its range and where its ticks stand.
+//! One axis of a plot: its range and its ticks.
 
 use crate::text;
 
-/// A range of values mapped to pixels, with round ticks.
+/// The range of an axis, with ticks at round values.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     pub(crate) low: f64,
     pub(crate) high: f64,
-    /// Value and label of each tick.
+    /// Value and label of each tick; on a logarithmic axis the value is an exponent.
     pub(crate) ticks: Vec<(f64, String)>,
 }
 
@@ -21,7 +21,7 @@ impl Axis {
         }
         let step = step((high - low) / count.max(1) as f64);
         if round {
-            // Values that just pass a tick do not buy another whole step of empty space.
+            // A value slightly beyond a tick does not extend the axis by another step.
             low = low.min((low / step + 0.1).floor() * step);
             high = high.max((high / step - 0.1).ceil() * step);
         }
@@ -31,8 +31,8 @@ impl Axis {
         Self { low, high, ticks }
     }
 
-    /// An axis over logarithms to the base of ten: a tick at each power, or at every second where they are many.
-    pub(crate) fn powers(low: f64, high: f64) -> Self {
+    /// A logarithmic axis over the exponents `low..=high` of ten, with ticks at all powers or, if there are many, at every nth.
+    pub(crate) fn logarithmic(low: f64, high: f64) -> Self {
         let (low, high) = if low.is_finite() && high.is_finite() { (low, high) } else { (0.0, 1.0) };
         let (first, last) = ((low + 1e-9).floor() as i32, (high - 1e-9).ceil() as i32);
         let last = last.max(first + 1);
@@ -46,13 +46,13 @@ impl Axis {
         Self { low: f64::from(first), high: f64::from(last), ticks }
     }
 
-    /// Where `value` lies between the ends, 0 to 1 (and beyond).
-    pub(crate) fn place(&self, value: f64) -> f64 {
+    /// Position of `value` on the axis: 0 at the low end, 1 at the high end.
+    pub(crate) fn position(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 }
 
-/// The next of 1, 2, 5, 10, ... times a power of ten.
+/// The smallest of 1, 2, 5 and 10 times a power of ten that is not below `rough`.
 fn step(rough: f64) -> f64 {
     let power = 10_f64.powf(rough.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= rough * 0.999).unwrap_or(10.0);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn degenerate_ranges_still_make_an_axis() {
+    fn degenerate_ranges_give_a_valid_axis() {
         for (low, high) in
             [(0.0, 0.0), (5.0, 5.0), (f64::INFINITY, f64::NEG_INFINITY), (f64::NAN, 1.0), (-3.0, -3.0), (1e300, 1e300)]
         {

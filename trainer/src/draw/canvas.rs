@@ -12,7 +12,7 @@ use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 
 use super::Image;
 
-/// Lines are drawn this many times larger.
+/// Factor by which shapes are drawn larger before the image is averaged down.
 pub(crate) const FINE: usize = 3;
 
 pub(crate) const PAPER: [u8; 3] = [252, 252, 251];
@@ -21,13 +21,13 @@ pub(crate) const AXIS: [u8; 3] = [140, 146, 156];
 pub(crate) const DARK: [u8; 3] = [28, 32, 40];
 pub(crate) const SOFT: [u8; 3] = [92, 98, 110];
 
-/// A straight line in pixels of the finished picture.
+/// Draws a straight line; coordinates and width are in pixels of the finished image.
 pub(crate) fn line(fine: &mut Image, from: (f64, f64), to: (f64, f64), color: [u8; 3], width: f64) {
     let style = PrimitiveStyle::with_stroke(rgb(color), (width * FINE as f64).round() as u32);
     let Ok(()) = Line::new(point(from), point(to)).into_styled(style).draw(fine);
 }
 
-/// A filled disc, in pixels of the finished picture.
+/// Draws a filled disc; center and radius are in pixels of the finished image.
 pub(crate) fn disc(fine: &mut Image, (x, y): (f64, f64), radius: f64, color: [u8; 3]) {
     let (x, y, radius) = (x * FINE as f64, y * FINE as f64, radius * FINE as f64);
     for row in (y - radius).floor() as i32..=(y + radius).ceil() as i32 {
@@ -40,10 +40,10 @@ pub(crate) fn disc(fine: &mut Image, (x, y): (f64, f64), radius: f64, color: [u8
     }
 }
 
-/// Text with its top at `at`.
+/// Draws text whose upper edge is at `at`.
 pub(crate) fn text(
     paper: &mut Image,
-    words: &str,
+    content: &str,
     at: (f64, f64),
     font: &MonoFont<'_>,
     color: [u8; 3],
@@ -51,7 +51,7 @@ pub(crate) fn text(
 ) {
     let style = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Top).build();
     let at = Point::new(at.0.round() as i32, at.1.round() as i32);
-    let Ok(_) = Text::with_text_style(words, at, MonoTextStyle::new(font, rgb(color)), style).draw(paper);
+    let Ok(_) = Text::with_text_style(content, at, MonoTextStyle::new(font, rgb(color)), style).draw(paper);
 }
 
 fn point((x, y): (f64, f64)) -> Point {

@@ -1,4 +1,4 @@
-//! A picture in memory: RGB bytes that embedded-graphics can draw into and that become a PNG.
+//! An RGB image that embedded-graphics can draw into and that encodes as PNG.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-/// An RGB picture, row by row, three bytes a pixel.
+/// An RGB image: rows of pixels, three bytes per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     width: usize,
@@ -17,27 +17,30 @@ pub struct Image {
 }
 
 impl Image {
-    /// A picture of one color; sides are at least one pixel.
+    /// An image of one color. Sides are at least one pixel.
     pub fn new(width: usize, height: usize, color: [u8; 3]) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         Self { width, height, pixels: color.repeat(width * height) }
     }
 
-    /// Takes RGB bytes, or gray bytes where `channels` is 1.
+    /// Converts RGB bytes, or gray bytes if `channels` is 1.
     #[track_caller]
     pub fn from_bytes(bytes: &[u8], (width, height, channels): (usize, usize, usize)) -> Self {
-        assert!(width > 0 && height > 0 && matches!(channels, 1 | 3), "no picture is {width}x{height}x{channels}");
-        assert_eq!(bytes.len(), width * height * channels, "a picture of {width}x{height}x{channels}");
+        assert!(
+            width > 0 && height > 0 && matches!(channels, 1 | 3),
+            "an image needs positive sides and 1 or 3 channels, not {width}x{height}x{channels}"
+        );
+        assert_eq!(bytes.len(), width * height * channels, "bytes of an image of {width}x{height}x{channels}");
         let pixels = if channels == 1 { bytes.iter().flat_map(|&v| [v; 3]).collect() } else { bytes.to_vec() };
         Self { width, height, pixels }
     }
 
-    /// Columns.
+    /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows.
+    /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
@@ -47,14 +50,14 @@ impl Image {
         &self.pixels
     }
 
-    /// Every pixel as a square of `factor` x `factor` pixels.
+    /// Enlarges every pixel to a square of `factor` x `factor` pixels.
     pub fn enlarged(&self, factor: usize) -> Self {
         let mut large = Self::new(self.width * factor.max(1), self.height * factor.max(1), [0; 3]);
         large.place(self, (0, 0), factor);
         large
     }
 
-    /// Copies `other` to (x, y), every pixel as a square of `factor` x `factor`; what does not fit is cut off.
+    /// Copies `other` to (x, y), each pixel enlarged to `factor` x `factor`. Parts beyond the edges are clipped.
     pub fn place(&mut self, other: &Self, (x, y): (usize, usize), factor: usize) {
         let factor = factor.max(1);
         for row in y..self.height.min(y + other.height * factor) {
@@ -66,12 +69,12 @@ impl Image {
         }
     }
 
-    /// Half as large in both directions.
+    /// Shrinks the image to half its width and height.
     pub fn halved(&self) -> Self {
         self.reduced(2)
     }
 
-    /// The mean of every `factor` x `factor` pixels as one: smooths what was drawn large.
+    /// Averages blocks of `factor` x `factor` pixels, which smooths shapes that were drawn enlarged.
     pub(crate) fn reduced(&self, factor: usize) -> Self {
         let mut small = Self::new(self.width / factor, self.height / factor, [0; 3]);
         let area = (factor * factor) as u32;
@@ -89,12 +92,12 @@ impl Image {
         small
     }
 
-    /// The picture as a PNG file.
+    /// The image as a PNG file.
     pub fn png(&self) -> Vec<u8> {
         let mut file = Vec::new();
         PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
             .write_image(&self.pixels, self.width as u32, self.height as u32, ExtendedColorType::Rgb8)
-            .expect("memory takes any PNG of matching size");
+            .expect("writing a PNG of matching size to memory cannot fail");
         file
     }
 
@@ -127,16 +130,16 @@ impl DrawTarget for Image {
     }
 }
 
-/// Draws like ink on paper: each channel keeps the darker value, so that overlapping tints stay visible.
-pub(crate) struct Ink<'a>(pub(crate) &'a mut Image);
+/// Draws so that each channel keeps the darker value; overlapping tints stay visible.
+pub(crate) struct Darken<'a>(pub(crate) &'a mut Image);
 
-impl OriginDimensions for Ink<'_> {
+impl OriginDimensions for Darken<'_> {
     fn size(&self) -> Size {
         self.0.size()
     }
 }
 
-impl DrawTarget for Ink<'_> {
+impl DrawTarget for Darken<'_> {
     type Color = Rgb888;
     type Error = Infallible;
 
@@ -157,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_png_gives_the_pixels_back() {
+    fn a_png_decodes_to_the_same_pixels() {
         let picture = Image::from_bytes(&[0, 100, 200, 255, 7, 9], (3, 2, 1)).enlarged(2);
         let read = image::load_from_memory(&picture.png()).unwrap().into_rgb8();
         assert_eq!((read.width(), read.height()), (6, 4));
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_cut_off() {
+    fn parts_outside_are_clipped() {
         let mut paper = Image::new(3, 2, [255; 3]);
         paper.place(&Image::new(1, 1, [9; 3]), (2, 1), 5);
         assert_eq!(paper.bytes()[..15], [255; 15]);

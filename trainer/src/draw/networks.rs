@@ -1,56 +1,60 @@
-//! The two networks of a run as a figure: every layer that has weights as a card, with the shape it makes.
+//! A diagram of the two networks of a run: a card for every layer with weights, with the shape of its output.
 use super::svg::escape;
 use crate::graph::Window;
 use crate::nn::{Activation, Layer, Network, Tensor};
 use crate::text::grouped;
 use std::fmt::Write;
 
-/// Units of a card, and between two.
+/// Width and height of a card, in SVG units.
 const CARD: (usize, usize) = (134, 162);
+/// Distance between cards.
 const GAP: usize = 20;
 const MARGIN: usize = 24;
-/// Letters in a line of a card, and lines behind the shape and the weights.
-const LETTERS: usize = 19;
-const NOTES: usize = 3;
-/// Cards in a line.
-const ACROSS: usize = 6;
-/// Side of the room for a card's picture of its shape.
+/// Most characters in a line of a card.
+const LINE_LENGTH: usize = 19;
+/// Most lines of notes below the shape and the number of weights.
+const NOTE_LINES: usize = 3;
+/// Cards per row.
+const CARDS_PER_ROW: usize = 6;
+/// Largest height of the rectangle that illustrates the shape.
 const GLYPH: f64 = 46.0;
 const STYLE: &str = "<style>.gn{font:12px system-ui,sans-serif}.gn text{fill:#5c626e}.gn .d{fill:#1c2028}.gn .c{fill:#fff;stroke:#d3d6dc}\
 .gn .l{stroke:#8c929c;fill:none}@media(prefers-color-scheme:dark){.gn text{fill:#a3abb8}.gn .d{fill:#eceef2}.gn .c{fill:#1c2028;stroke:#343a44}}</style>";
 const GREEN: &str = "#168c58";
 const BLUE: &str = "#2563d6";
 
-/// Where training stands.
+/// The state of training that the diagram shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainingStatus {
-    /// Steps done.
+    /// Number of completed steps.
     pub step: u64,
-    /// The discriminator's mean judgment of real examples, 0 to 1.
+    /// Mean D(x), 0 to 1.
     pub d_real: f32,
-    /// The same of generated ones.
+    /// Mean D(G(z)), 0 to 1.
     pub d_fake: f32,
-    /// Losses of discriminator and generator.
-    pub losses: [f32; 2],
+    /// Loss of the discriminator.
+    pub discriminator_loss: f32,
+    /// Loss of the generator.
+    pub generator_loss: f32,
 }
 
-/// What is drawn.
+/// A diagram of generator and discriminator.
 pub struct NetworkDiagram<'a> {
-    /// Stands above.
+    /// Title above the diagram.
     pub title: &'a str,
-    /// From latents to examples.
+    /// The network that maps latents to samples.
     pub generator: &'a Network,
-    /// From examples to scores.
+    /// The network that maps samples to scores.
     pub discriminator: &'a Network,
-    /// What is imitated.
+    /// Name of the data set.
     pub data: &'a str,
-    /// The game's name.
+    /// Name of the loss.
     pub loss: &'a str,
-    /// Numbers of the last step, if there was one.
-    pub standing: Option<TrainingStatus>,
+    /// State after the last step; `None` before the first one.
+    pub status: Option<TrainingStatus>,
 }
 
-/// One layer with weights, or the input, and what follows it without weights.
+/// A layer with weights, or the input, together with the layers without weights that follow it.
 struct Card {
     head: String,
     shape: Vec<usize>,
@@ -59,12 +63,12 @@ struct Card {
 }
 
 impl NetworkDiagram<'_> {
-    /// The figure as an `<svg>` element, to stand alone or within a page.
+    /// The diagram as an `<svg>` element, for a page or a file of its own.
     pub fn svg(&self) -> String {
         let rows = [(self.generator, "latent z", GREEN), (self.discriminator, "x or G(z)", BLUE)];
         let rows = rows.map(|(network, input, color)| (network, cards(network, input), color));
-        let lines: usize = rows.iter().map(|r| r.1.len().div_ceil(ACROSS)).sum();
-        let width = 2 * MARGIN + ACROSS * (CARD.0 + GAP) - GAP;
+        let lines: usize = rows.iter().map(|r| r.1.len().div_ceil(CARDS_PER_ROW)).sum();
+        let width = 2 * MARGIN + CARDS_PER_ROW * (CARD.0 + GAP) - GAP;
         let height = MARGIN + 40 + lines * (CARD.1 + GAP) + 2 * 34 + MARGIN;
         let mut out = format!(
             "<svg class=\"gn\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
@@ -72,7 +76,7 @@ impl NetworkDiagram<'_> {
             escape(self.title)
         );
         words(&mut out, (MARGIN, MARGIN + 6), "class=\"d\" font-size=\"17\" font-weight=\"600\"", self.title);
-        words(&mut out, (MARGIN, MARGIN + 28), "", &self.told());
+        words(&mut out, (MARGIN, MARGIN + 28), "", &self.summary());
         let mut top = MARGIN + 40;
         for (network, cards, color) in &rows {
             let name = if network.name == "discriminator" { "discriminator D" } else { "generator G" };
@@ -80,10 +84,11 @@ impl NetworkDiagram<'_> {
             words(&mut out, (MARGIN, top + 24), &format!("style=\"fill:{color}\" font-weight=\"600\""), &head);
             top += 34;
             for (i, card) in cards.iter().enumerate() {
-                let (left, down) = (MARGIN + i % ACROSS * (CARD.0 + GAP), top + i / ACROSS * (CARD.1 + GAP));
+                let (left, down) =
+                    (MARGIN + i % CARDS_PER_ROW * (CARD.0 + GAP), top + i / CARDS_PER_ROW * (CARD.1 + GAP));
                 card.draw(&mut out, (left, down), color);
                 if i > 0 {
-                    // From the card before; the first of a line shows where it comes from by a stub alone.
+                    // An arrow from the previous card; the first card of a row has only its end.
                     let middle = down + CARD.1 / 2;
                     let _ = write!(
                         out,
@@ -93,21 +98,22 @@ impl NetworkDiagram<'_> {
                     );
                 }
             }
-            top += cards.len().div_ceil(ACROSS) * (CARD.1 + GAP);
+            top += cards.len().div_ceil(CARDS_PER_ROW) * (CARD.1 + GAP);
         }
         out + "</svg>"
     }
 
-    fn told(&self) -> String {
+    /// Data, loss and state in one line.
+    fn summary(&self) -> String {
         let game = format!("data {}, loss {}", self.data, self.loss);
-        match self.standing {
+        match self.status {
             Some(s) => format!(
                 "{game}; step {}: D(x) {:.2}, D(G(z)) {:.2}, loss of D {:.3}, of G {:.3}",
                 grouped(s.step as usize),
                 s.d_real,
                 s.d_fake,
-                s.losses[0],
-                s.losses[1]
+                s.discriminator_loss,
+                s.generator_loss
             ),
             None => format!("{game}; no updates yet"),
         }
@@ -121,11 +127,11 @@ impl Card {
             "<rect class=\"c\" x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" rx=\"5\"/>",
             CARD.0, CARD.1
         );
-        // Height as the side, depth as the channels, both by doublings.
-        let doublings = |n: usize| (n as f64).log2() + 1.0;
+        // The height shows the side and the width the channels, both on a logarithmic scale.
+        let log2 = |n: usize| (n as f64).log2() + 1.0;
         let (tall, deep) = match self.shape[..] {
-            [h, _, c] => (doublings(h), doublings(c)),
-            _ => (1.0, doublings(self.shape.iter().product())),
+            [h, _, c] => (log2(h), log2(c)),
+            _ => (1.0, log2(self.shape.iter().product())),
         };
         let (high, wide) = ((6.0 * tall).min(GLYPH), (6.0 * deep).min(CARD.0 as f64 - 20.0));
         let (x, y) = (left as f64 + 10.0, top as f64 + 8.0 + GLYPH - high);
@@ -144,18 +150,20 @@ impl Card {
     }
 }
 
-/// Notes side by side where they fit; what does not fit at all is cut with a mark.
+/// Joins notes to lines; an ellipsis replaces notes that do not fit on the card.
 fn wrapped(notes: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for note in notes {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + note.chars().count() + 2 <= LETTERS => *line += &format!(", {note}"),
+            Some(line) if line.chars().count() + note.chars().count() + 2 <= LINE_LENGTH => {
+                *line += &format!(", {note}")
+            }
             _ => lines.push(note.clone()),
         }
     }
-    if lines.len() > NOTES {
-        lines.truncate(NOTES);
-        lines[NOTES - 1] += " \u{2026}";
+    if lines.len() > NOTE_LINES {
+        lines.truncate(NOTE_LINES);
+        lines[NOTE_LINES - 1] += " \u{2026}";
     }
     lines
 }
@@ -173,13 +181,13 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
         let card = &mut cards[last];
         card.weights += weights;
         match layer {
-            // These two are a matter of what comes next.
+            // These two are shown on the next card.
             Layer::Upsample(times) => ahead.push(format!("enlarged {times}x")),
             Layer::Swap => ahead.push("from fork".into()),
             Layer::Fork => card.notes.push("fork".into()),
             Layer::Join => card.notes.push("join".into()),
             Layer::Level { outputs, .. } => card.notes.push(format!("picture {}x{}x{outputs}", shape[0], shape[1])),
-            Layer::BinaryLatents { count } => card.notes.push(format!("{count} signs")),
+            Layer::BinaryLatents { count } => card.notes.push(format!("{count} binary")),
             Layer::Score { classes, .. } if *classes > 0 => card.notes.push(format!("{classes} classes")),
             Layer::BatchNorm { .. } => card.notes.push("batch norm".into()),
             Layer::Activation(Activation::Leaky(slope)) if *slope == 0.0 => card.notes.push("ReLU".into()),
@@ -187,11 +195,11 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
             Layer::Activation(Activation::Tanh) => card.notes.push("tanh".into()),
             Layer::Activation(Activation::Sigmoid) => card.notes.push("sigmoid".into()),
             Layer::FourierFeatures { count } => {
-                card.notes.push(format!("{count} fourier_features"));
+                card.notes.push(format!("{count} Fourier feat."));
                 card.shape = shape;
             }
             Layer::MinibatchStddev { .. } => {
-                card.notes.push("deviation".into());
+                card.notes.push("minibatch stddev".into());
                 card.shape = shape;
             }
             Layer::Picture => card.shape = shape,
@@ -201,7 +209,7 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
     cards
 }
 
-/// The name of a layer that is a card of its own.
+/// Heading of the card of a layer; `None` for layers without a card.
 fn head(layer: &Layer) -> Option<String> {
     let by = |w: &Window| format!("k{} s{}", w.kernel, w.stride);
     Some(match layer {
@@ -210,11 +218,12 @@ fn head(layer: &Layer) -> Option<String> {
         Layer::ConvTranspose { window, .. } => format!("conv\u{1d40} {}", by(window)),
         Layer::Depthwise { window, .. } => format!("depthwise {}", by(window)),
         Layer::Score { .. } => "score".into(),
-        Layer::MinibatchDiscrimination { .. } => "discrimination".into(),
+        Layer::MinibatchDiscrimination { .. } => "minibatch discr.".into(),
         _ => return None,
     })
 }
 
+/// Writes a `<text>` element.
 fn words(out: &mut String, (x, y): (usize, usize), attributes: &str, text: &str) {
     let _ = write!(out, "<text x=\"{x}\" y=\"{y}\" {attributes}>{}</text>", escape(text));
 }
@@ -244,7 +253,7 @@ mod tests {
                 discriminator: &discriminator,
                 data: "<data>",
                 loss: "hinge",
-                standing: None,
+                status: None,
             };
             let svg = figure.svg();
             assert!(svg.contains(&grouped(generator.len())) && svg.contains("&lt;data&gt;"));

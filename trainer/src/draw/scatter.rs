@@ -1,4 +1,4 @@
-//! Real and generated points of the plane, one over the other.
+//! A scatter plot of real and generated points.
 
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
 use embedded_graphics::text::Alignment;
@@ -11,14 +11,14 @@ const RED: [u8; 3] = [222, 84, 78];
 const BLUE: [u8; 3] = [30, 84, 200];
 const SIDE: f64 = 560.0;
 
-/// A scatter plot: real points as red dots, generated ones as blue crosses among them.
+/// A scatter plot of points in the plane: real ones are red dots, generated ones blue crosses.
 #[derive(Clone, Debug)]
 pub struct Scatter<'a> {
-    /// Stands above the plot.
+    /// Title above the plot.
     pub title: String,
-    /// Points of the data.
+    /// Points of the data set.
     pub real: &'a [(f64, f64)],
-    /// Points of the generator.
+    /// Points that the generator drew.
     pub generated: &'a [(f64, f64)],
 }
 
@@ -28,27 +28,27 @@ impl Scatter<'_> {
         self.image().png()
     }
 
-    /// The plot as a picture; both axes have one scale, and generated points far outside the real ones are at the edge.
+    /// The plot as an image. Both axes have one scale; generated points far outside the real ones are drawn at the edge.
     pub fn image(&self) -> Image {
         let (left, top) = (56.0, 76.0);
         let (x, y) = self.axes();
         let at = |&(px, py): &(f64, f64)| {
-            let (across, down) = (x.place(px).clamp(0.0, 1.0), y.place(py).clamp(0.0, 1.0));
+            let (across, down) = (x.position(px).clamp(0.0, 1.0), y.position(py).clamp(0.0, 1.0));
             (left + across * SIDE, top + (1.0 - down) * SIDE)
         };
         let mut fine = Image::new((left + SIDE + 28.0) as usize * FINE, (top + SIDE + 40.0) as usize * FINE, PAPER);
         let (right, bottom) = (left + SIDE, top + SIDE);
         for (value, _) in &x.ticks {
-            let across = (left + x.place(*value) * SIDE).round() + 0.5;
+            let across = (left + x.position(*value) * SIDE).round() + 0.5;
             line(&mut fine, (across, top), (across, bottom), GRID, 1.0);
         }
         for (value, _) in &y.ticks {
-            let down = (bottom - y.place(*value) * SIDE).round() + 0.5;
+            let down = (bottom - y.position(*value) * SIDE).round() + 0.5;
             line(&mut fine, (left, down), (right, down), GRID, 1.0);
         }
         line(&mut fine, (left, bottom + 0.5), (right, bottom + 0.5), AXIS, 1.0);
         line(&mut fine, (left + 0.5, top), (left + 0.5, bottom), AXIS, 1.0);
-        // Alternately, in proportion: drawn one kind after the other, the later would hide the earlier.
+        // Both kinds are drawn alternately, in proportion; otherwise the later kind would hide the earlier one.
         let finite = |p: &&(f64, f64)| p.0.is_finite() && p.1.is_finite();
         let real: Vec<_> = self.real.iter().filter(finite).collect();
         let generated: Vec<_> = self.generated.iter().filter(finite).collect();
@@ -68,17 +68,17 @@ impl Scatter<'_> {
         text(&mut paper, "real", (left + 17.0, 45.0), &FONT_7X13, DARK, Alignment::Left);
         text(&mut paper, "generated", (left + 102.0, 45.0), &FONT_7X13, DARK, Alignment::Left);
         for (value, label) in &x.ticks {
-            let across = left + x.place(*value) * SIDE;
+            let across = left + x.position(*value) * SIDE;
             text(&mut paper, label, (across, bottom + 9.0), &FONT_7X13, SOFT, Alignment::Center);
         }
         for (value, label) in &y.ticks {
-            let down = bottom - y.place(*value) * SIDE;
+            let down = bottom - y.position(*value) * SIDE;
             text(&mut paper, label, (left - 8.0, down - 6.0), &FONT_7X13, SOFT, Alignment::Right);
         }
         paper
     }
 
-    /// Axes of equal length around the real points, or around the generated ones when there are no real ones.
+    /// Axes of equal length around the real points, or around the generated ones if there are no real ones.
     fn axes(&self) -> (Axis, Axis) {
         let points = if self.real.is_empty() { self.generated } else { self.real };
         let ends = |value: fn(&(f64, f64)) -> f64| {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_of_points_are_seen_and_odd_ones_do_no_harm() {
+    fn both_kinds_of_points_are_visible_and_non_finite_ones_are_skipped() {
         let real = [(0.0, 0.0), (1.0, 3.0)];
         let generated = [(0.5, 0.5), (f64::NAN, 1.0), (1e30, -1e30)];
         let picture = Scatter { title: "ring".into(), real: &real, generated: &generated }.image();

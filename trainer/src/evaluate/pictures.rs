@@ -4,7 +4,7 @@ use super::network::{FEWEST_FEATURES, FeatureNetwork, Identity};
 use super::survey::Ground;
 use super::{EvaluateError, Quality};
 use crate::data::{Dataset, ImageDataset};
-use crate::metrics::{ClassHistogram, FeatureMoments, Memorization, kernel_distance, memorization, neighborhoods};
+use crate::metrics::{ClassHistogram, FeatureMoments, Memorization, kernel_distance, memorization, precision_recall};
 use ndarray::{ArrayView2, s};
 
 /// Neighbors that make a neighborhood (Kynkäänniemi et al. 2019).
@@ -211,7 +211,7 @@ impl Evaluator {
     pub(super) fn judge(&self, seen: &Seen) -> Quality {
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
-        let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| neighborhoods(real, made, NEIGHBORS);
+        let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| precision_recall(real, made, NEIGHBORS);
         let far = || (kernel_distance(real, made), FeatureMoments::of(seen.features.view()).distance(&self.moments));
         let (near, (kernel, frechet)) = if self.extractor.threads() > 1 {
             rayon::join(|| near(real, made), far)

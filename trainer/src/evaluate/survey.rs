@@ -106,7 +106,7 @@ impl Evaluator {
                 .zip(&ground.patches)
                 .map(|(a, b)| metrics::sliced_along(a.view(), b.view(), ground.directions.view()))
                 .collect(),
-            support: metrics::support(made, ground.radius),
+            support: metrics::support_size(made, ground.radius),
             memorization: None,
             rare: self.rarest(seen, &class_recall),
             class_recall,
@@ -161,13 +161,14 @@ fn directions(dimensions: usize) -> Array2<f64> {
 /// Patches of the first of `n` pictures, level by level, finest first.
 fn cut<'a>(shape: [usize; 3], n: usize, picture: impl Fn(usize) -> &'a [u8] + Sync) -> Vec<Array2<f64>> {
     let [h, w, _] = shape;
-    let levels = metrics::levels(h, w);
+    let levels = metrics::pyramid_levels(h, w);
     if levels == 0 {
         return Vec::new();
     }
     let n = n.min(CUT);
     let plane = |i| FloatImage { shape, values: picture(i).iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect() };
-    let pyramids: Vec<Vec<FloatImage>> = (0..n).into_par_iter().map(|i| metrics::laplacian(plane(i), levels)).collect();
+    let pyramids: Vec<Vec<FloatImage>> =
+        (0..n).into_par_iter().map(|i| metrics::laplacian_pyramid(plane(i), levels)).collect();
     let level = |level: usize| {
         let planes: Vec<FloatImage> = pyramids.iter().map(|p| p[level].clone()).collect();
         let [h, w, _] = planes[0].shape;

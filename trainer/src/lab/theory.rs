@@ -68,7 +68,8 @@ pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let series = vec![PlotSeries::new("C(G) + log 4", path)];
     let plot = Plot {
         title: "Descent over densities reaches -log 4".into(),
-        powers: [false, true],
+        log_x: false,
+        log_y: true,
         x_label: "step".into(),
         y_label: "C(G) + log 4".into(),
         series,

@@ -80,7 +80,8 @@ pub fn vanishing(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
         }
     }
     let plot = Plot {
-        powers: [true, true],
+        log_x: true,
+        log_y: true,
         title: "G's gradient while only the discriminator learns".into(),
         x_label: "discriminator steps + 1, the generator standing still".into(),
         y_label: "length of G's gradient".into(),

@@ -1,36 +1,36 @@
-//! How samples spread over the classes that a classifier sees.
+//! The distribution of samples over the classes that a classifier predicts.
 
 use super::kl;
 
-/// The histogram of classes and what follows from it.
+/// A histogram of predicted classes and its divergence from the expected one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassHistogram {
     /// Share of each class, 0 to 1.
     pub shares: Vec<f64>,
-    /// KL of these shares to the wanted ones, in nats.
+    /// KL divergence of the shares from the expected ones, in nats.
     pub kl: f64,
-    /// Classes with at least one sample.
+    /// Number of classes with at least one sample.
     pub present: usize,
 }
 
 impl ClassHistogram {
-    /// Counts `predicted` classes; `wanted` holds the weight of each class in the real data (all ones: uniform).
+    /// Counts `predicted` classes. `expected` has the weight of each class in the real data; equal weights mean a uniform distribution.
     #[track_caller]
-    pub fn of(predicted: &[u8], wanted: &[f64]) -> Self {
-        let mut counts = vec![0.0; wanted.len()];
+    pub fn of(predicted: &[u8], expected: &[f64]) -> Self {
+        let mut counts = vec![0.0; expected.len()];
         for &class in predicted {
             assert!(usize::from(class) < counts.len(), "class {class} of {} classes", counts.len());
             counts[usize::from(class)] += 1.0;
         }
         let n = predicted.len() as f64;
         Self {
-            kl: kl(&counts, wanted),
+            kl: kl(&counts, expected),
             present: counts.iter().filter(|&&c| c > 0.0).count(),
             shares: counts.into_iter().map(|c| c / n).collect(),
         }
     }
 
-    /// The smallest share: the rarest class.
+    /// Share of the rarest class.
     pub fn rarest(&self) -> f64 {
         self.shares.iter().copied().fold(f64::NAN, f64::min)
     }
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_like_the_data_have_no_divergence() {
+    fn expected_shares_have_no_divergence() {
         let classes = ClassHistogram::of(&[0, 1, 1, 1], &[10.0, 30.0]);
         assert!(classes.kl < 1e-12 && classes.rarest() == 0.25);
     }

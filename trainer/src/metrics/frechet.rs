@@ -1,4 +1,4 @@
-//! The Fréchet distance between Gaussians fitted to two feature sets.
+//! The Fréchet distance between Gaussians that are fitted to two feature sets.
 
 use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -15,7 +15,7 @@ impl FeatureMoments {
     #[track_caller]
     pub fn of(features: ArrayView2<'_, f64>) -> Self {
         let n = features.nrows();
-        assert!(n >= 2, "a covariance needs two items or more, not {n}");
+        assert!(n >= 2, "a covariance needs at least two items, not {n}");
         let mean = features.sum_axis(Axis(0)) / n as f64;
         let centered = &features - &mean;
         let covariance = centered.t().dot(&centered) / (n - 1) as f64;
@@ -24,9 +24,9 @@ impl FeatureMoments {
 
     /// The squared Fréchet distance: `|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½)`.
     ///
-    /// (Dowson & Landau 1982; on Inception features it is the FID of Heusel et al. 2017. On other features it is no FID.)
-    /// The trace of the root is taken as that of `(C1^½ C2 C1^½)^½`, which is symmetric; eigenvalues that rounding pushed
-    /// below zero count as zero. NaN in, NaN out.
+    /// (Dowson & Landau 1982. On Inception features it is the FID of Heusel et al. 2017; on other features it is not an FID.)
+    /// The trace of the root is computed from `(C1^½ C2 C1^½)^½`, which is symmetric. Eigenvalues below zero, which rounding causes, count
+    /// as zero. Values that are not finite give NaN.
     #[track_caller]
     pub fn distance(&self, other: &Self) -> f64 {
         let d = self.mean.len();

@@ -1,8 +1,8 @@
-//! Divergences between histograms, in nats.
+//! Histograms and divergences between them, in nats.
 
 use ndarray::ArrayView1;
 
-/// Counts `values` in `bins` equal bins over `low..high`; values outside fall into the outermost bins.
+/// Counts `values` in `bins` equal bins over `low..high`. Values outside count in the outermost bins, NaN in none.
 pub fn histogram(values: ArrayView1<'_, f64>, low: f64, high: f64, bins: usize) -> Vec<f64> {
     let bins = bins.max(1);
     let mut counts = vec![0.0; bins];
@@ -13,9 +13,9 @@ pub fn histogram(values: ArrayView1<'_, f64>, low: f64, high: f64, bins: usize) 
     counts
 }
 
-/// The Kullback-Leibler divergence KL(p‖q) of two histograms, each scaled to sum 1; infinite where q is 0 and p is not.
+/// The Kullback-Leibler divergence KL(p‖q) of two histograms, each normalized to sum 1.
 ///
-/// NaN if a histogram is empty.
+/// It is infinite if q is 0 in a bin where p is not, and NaN if a histogram is empty.
 #[track_caller]
 pub fn kl(p: &[f64], q: &[f64]) -> f64 {
     assert_eq!(p.len(), q.len(), "both histograms need the same bins");
@@ -27,12 +27,12 @@ pub fn kl(p: &[f64], q: &[f64]) -> f64 {
     p.iter().zip(q).map(term).sum::<f64>().max(0.0)
 }
 
-/// KL(p‖uniform): 0 when all bins are equally full, ln(bins) when one holds everything.
+/// KL(p‖uniform): 0 if all bins are equal, ln(bins) if one bin has everything.
 pub fn kl_to_uniform(p: &[f64]) -> f64 {
     kl(p, &vec![1.0; p.len()])
 }
 
-/// The Jensen-Shannon divergence of two histograms: between 0 and ln 2, symmetric, always finite.
+/// The Jensen-Shannon divergence of two histograms. It is symmetric and between 0 and ln 2.
 #[track_caller]
 pub fn jensen_shannon(p: &[f64], q: &[f64]) -> f64 {
     let (sum_p, sum_q) = (p.iter().sum::<f64>(), q.iter().sum::<f64>());
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn hand_computed_ends_of_the_scale() {
+    fn extreme_cases_computed_by_hand() {
         assert_eq!(kl(&P, &P), 0.0);
         assert_eq!(kl(&Q, &P), f64::INFINITY);
         assert!((jensen_shannon(&[1.0, 0.0], &[0.0, 9.0]) - LN_2).abs() < 1e-12);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn bins_are_half_open_and_the_outer_ones_take_the_rest() {
+    fn bins_are_half_open_and_outer_ones_include_the_rest() {
         let values = array![-9.0, 0.0, 0.49, 0.5, 1.0, f64::INFINITY, f64::NAN];
         assert_eq!(histogram(values.view(), 0.0, 1.0, 2), [3.0, 3.0]);
     }

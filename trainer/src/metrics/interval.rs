@@ -1,29 +1,29 @@
-//! How sure a mean is: Student's interval over repeated measurements.
+//! Confidence intervals of means over repeated measurements, by Student's t distribution.
 
 use serde::{Deserialize, Serialize};
 
-/// How often the true mean lies inside an [`ConfidenceInterval`].
+/// Probability with which a [`ConfidenceInterval`] contains the true mean.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// A mean with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfidenceInterval {
-    /// The mean of the measurements.
+    /// Mean of the measurements.
     pub mean: f64,
-    /// The lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// The upper end.
+    /// Upper end of the interval.
     pub high: f64,
-    /// Standard deviation of one measurement (divided by n - 1).
+    /// Standard deviation of the measurements (divided by n - 1).
     pub spread: f64,
-    /// How many measurements.
+    /// Number of measurements.
     pub n: usize,
 }
 
 impl ConfidenceInterval {
-    /// The interval of `values` (Student 1908): mean ± t s / √n, t being the 97.5 % quantile of n - 1 degrees of freedom.
+    /// The interval of `values` (Student 1908): mean ± t s / √n, where t is the 97.5 % quantile for n - 1 degrees of freedom.
     ///
-    /// `None` below two values, or where one is not finite: one measurement says nothing about the next.
+    /// `None` for fewer than two values, or if one is not finite.
     ///
     /// ```
     /// use ganlet_trainer::metrics::ConfidenceInterval;
@@ -42,7 +42,7 @@ impl ConfidenceInterval {
     }
 }
 
-/// The quantile of Student's distribution with `freedom` degrees, for `share` above one half, by bisection.
+/// The quantile of Student's distribution with `freedom` degrees of freedom, for `share` > 0.5, by bisection.
 fn quantile(share: f64, freedom: usize) -> f64 {
     let (mut low, mut high) = (0.0, 1e4);
     for _ in 0..200 {
@@ -52,11 +52,12 @@ fn quantile(share: f64, freedom: usize) -> f64 {
     0.5 * (low + high)
 }
 
-/// P(T ≤ t) for whole degrees of freedom: finite sums of powers of cos θ, tan θ = t / √n (Abramowitz & Stegun 26.7.3 and 26.7.4).
+/// P(T ≤ t) for an integer number of degrees of freedom n, as a finite sum of powers of cos θ with tan θ = t / √n (Abramowitz & Stegun
+/// 26.7.3 and 26.7.4).
 fn cumulative(t: f64, freedom: usize) -> f64 {
     let theta = (t / (freedom as f64).sqrt()).atan();
     let (sin, cos) = theta.sin_cos();
-    // Factors of the sum's terms: (n-1)/n over odd or even n.
+    // Successive terms have the ratio cos² θ · k / (k + 1), for odd or even k.
     let sum = |first: f64, from: usize| {
         let (mut term, mut sum) = (first, 0.0);
         let mut k = from;
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn one_measurement_and_broken_ones_have_no_interval() {
+    fn single_and_non_finite_measurements_have_no_interval() {
         assert_eq!(ConfidenceInterval::of(&[3.0]), None);
         assert_eq!(ConfidenceInterval::of(&[3.0, f64::NAN]), None);
         let same = ConfidenceInterval::of(&[3.0; 4]).unwrap();

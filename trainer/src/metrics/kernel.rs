@@ -1,14 +1,14 @@
-//! The kernel distance: an unbiased rival of the Fréchet distance for small samples.
+//! The kernel distance, an unbiased alternative to the Fréchet distance for small samples.
 
 use ndarray::{Array2, ArrayView2, s};
 
 /// The unbiased squared maximum mean discrepancy with the kernel `(x·y / d + 1)³`.
 ///
-/// (Bińkowski et al. 2018; on Inception features it is the KID.) Being unbiased, it can come out slightly below zero.
+/// (Bińkowski et al. 2018; on Inception features it is the KID.) The estimate is unbiased and can therefore be slightly negative.
 #[track_caller]
 pub fn kernel_distance(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
     let (n, m, d) = (a.nrows() as f64, b.nrows() as f64, a.ncols() as f64);
-    assert!(n >= 2.0 && m >= 2.0, "the kernel distance needs two items or more on each side");
+    assert!(n >= 2.0 && m >= 2.0, "the kernel distance needs at least two items in each set");
     let kernel = |x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>| -> Array2<f64> {
         x.dot(&y.t()).mapv(|v| (v / d + 1.0).powi(3))
     };
@@ -19,9 +19,9 @@ pub fn kernel_distance(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
     within(a, n) + within(b, m) - 2.0 * kernel(a, b).sum() / (n * m)
 }
 
-/// [`kernel_distance`] of `sets` disjoint parts of both sets, in order: their deviation is the noise of one part.
+/// [`kernel_distance`] of `sets` disjoint subsets of both sets, in order. The standard deviation of the values is the noise of one subset.
 ///
-/// A part holds as many items of each side as fit `sets` times into the smaller one; empty where that is fewer than two.
+/// A subset has as many items as fit `sets` times into the smaller set. If these are fewer than two, the result is empty.
 pub fn kernel_of_subsets(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, sets: usize) -> Vec<f64> {
     let n = a.nrows().min(b.nrows()) / sets.max(1);
     if n < 2 {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn subsets_are_disjoint_and_as_large_as_they_can_be() {
+    fn subsets_are_disjoint_and_as_large_as_possible() {
         let (a, b) = (golden::a(), golden::b());
         let found = kernel_of_subsets(a.view(), b.view(), 3);
         let second = kernel_distance(a.slice(s![3..6, ..]), b.slice(s![3..6, ..]));

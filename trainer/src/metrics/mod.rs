@@ -1,6 +1,6 @@
-//! How good generated samples are: pure arithmetic on arrays, in f64.
+//! Metrics of generated samples, computed on arrays of f64.
 //!
-//! Rows are items, columns are features or coordinates. Functions panic only on arguments of unequal shapes.
+//! Rows are items; columns are features or coordinates. Functions panic if the shapes of their arguments do not match.
 
 mod classes;
 mod frechet;
@@ -20,13 +20,13 @@ pub use histogram::{histogram, jensen_shannon, kl, kl_to_uniform};
 pub use interval::{CONFIDENCE, ConfidenceInterval};
 pub use kernel::{kernel_distance, kernel_of_subsets};
 pub use modes::{ModeCoverage, modes};
-pub use neighbors::{FeatureManifold, Memorization, memorization, nearest, nearest_others, neighborhoods, recalled};
-pub use patches::{FloatImage, PATCH, laplacian, levels, patches, sliced_along};
+pub use neighbors::{Memorization, PrecisionRecall, memorization, nearest, nearest_others, precision_recall, recalled};
+pub use patches::{FloatImage, PATCH, laplacian_pyramid, patches, pyramid_levels, sliced_along};
 pub use psnr::{PSNR_CAP, psnr};
-pub use support::{SupportEstimate, support};
+pub use support::{SupportEstimate, support_size};
 pub use wasserstein::{sliced_w1, w1};
 
-/// Reproducible feature sets for the tests: the golden numbers beside them come from NumPy and SciPy on these formulas.
+/// Reproducible feature sets for tests. The expected values in the tests come from NumPy and SciPy on these formulas.
 #[cfg(test)]
 pub(crate) mod golden {
     use ndarray::Array2;

@@ -1,29 +1,29 @@
-//! Mode coverage on mixtures of Gaussians: how many modes, how well, how evenly, how wide.
+//! Mode coverage on mixtures of Gaussians: number of modes, quality, balance and spread.
 
 use ndarray::ArrayView2;
 
 use super::kl_to_uniform;
 
-/// What [`modes`] counts.
+/// Mode coverage of a set of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModeCoverage {
-    /// Modes with at least one high-quality sample.
+    /// Number of modes with at least one high-quality sample.
     pub modes: usize,
-    /// Share of the samples within 3σ of the nearest mean, 0 to 1. Of a true 2-D Gaussian, 0.989.
+    /// Share of the samples within 3σ of the nearest mean, 0 to 1. A 2-D Gaussian has 0.989.
     pub high_quality: f64,
-    /// KL of the high-quality samples' mode histogram to the uniform one, in nats; NaN without such samples.
+    /// KL divergence of the histogram of high-quality samples over the modes from the uniform one, in nats; NaN without such samples.
     pub reverse_kl: f64,
-    /// High-quality samples of each mode.
+    /// Number of high-quality samples of each mode.
     pub counts: Vec<usize>,
-    /// The standard deviation of each mode's high-quality samples over σ; `None` below two samples.
+    /// Standard deviation of the high-quality samples of each mode, as a multiple of σ; `None` for fewer than two samples.
     ///
-    /// Samples of a true 2-D Gaussian give 0.974, because the part beyond 3σ is cut off.
+    /// A 2-D Gaussian has 0.974, because samples beyond 3σ do not count.
     pub spread: Vec<Option<f64>>,
 }
 
-/// Counts modes as VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018) do; their protocol takes 2,500 samples.
+/// Measures mode coverage as VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018) do. Their protocol uses 2,500 samples.
 ///
-/// `points` is [samples, dimensions]; `means` holds one center per mode, all of standard deviation `sigma`.
+/// `points` is [samples, dimensions]; `means` has the mean of each mode. All modes have the standard deviation `sigma`.
 #[track_caller]
 pub fn modes(points: ArrayView2<'_, f64>, means: &[Vec<f32>], sigma: f64) -> ModeCoverage {
     let d = points.ncols();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_true_distribution_reaches_the_honest_ceiling() {
+    fn the_true_distribution_reaches_the_best_values() {
         for mixture in [GaussianMixture::ring(), GaussianMixture::grid().scaled(0.5)] {
             let mut points = vec![0.0; 2 * 20_000];
             mixture.batch(Key { seed: 1, stream: 0, step: 0 }, &mut points);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_quality_is_told_as_such() {
+    fn samples_far_from_all_modes_count_for_none() {
         let found = modes(array![[99.0], [f64::NAN]].view(), &[vec![0.0]], 1.0);
         assert_eq!((found.modes, found.high_quality), (0, 0.0));
         assert!(found.reverse_kl.is_nan());

@@ -1,29 +1,29 @@
-//! Metrics from nearest neighbors: precision and recall, density and coverage, memorization.
+//! Metrics of nearest neighbors: precision and recall, density and coverage, memorization.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-/// Rows of distances held at a time: bounds the memory of large sets.
+/// Rows of the distance matrix that are in memory at a time.
 const BLOCK: usize = 256;
 
-/// Quality and variety, apart from each other.
+/// Fidelity (precision, density) and diversity (recall, coverage) of generated items.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FeatureManifold {
+pub struct PrecisionRecall {
     /// Share of generated items inside the neighborhood of a real one.
     pub precision: f64,
     /// Share of real items inside the neighborhood of a generated one.
     pub recall: f64,
-    /// Real neighborhoods around a generated item, on average, over k.
+    /// Mean number of real neighborhoods around a generated item, divided by k.
     pub density: f64,
-    /// Share of real items whose neighborhood holds a generated one.
+    /// Share of real items with a generated one in their neighborhood.
     pub coverage: f64,
 }
 
 /// Improved precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 ///
-/// `real` and `generated` are [items, features]; an item's neighborhood is the ball that reaches its `k`-th nearest
-/// neighbor within its own set (k = 3 is usual). Sets of equal size compare best.
+/// `real` and `generated` are [items, features]. The neighborhood of an item is the ball that reaches its `k`-th nearest neighbor within its
+/// own set; k = 3 is usual. The sets should have equal size.
 #[track_caller]
-pub fn neighborhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> FeatureManifold {
+pub fn precision_recall(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> PrecisionRecall {
     let (n, m) = (real.nrows(), generated.nrows());
     assert!(k >= 1 && n > k && m > k, "{n} real and {m} generated items are too few for {k} neighbors");
     let (real_reach, generated_reach) = (reaches(real, k), reaches(generated, k));
@@ -42,7 +42,7 @@ pub fn neighborhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, 
             covered += usize::from(is_covered);
         }
     });
-    FeatureManifold {
+    PrecisionRecall {
         precision: inside.iter().filter(|&&c| c > 0).count() as f64 / m as f64,
         recall: recalled as f64 / n as f64,
         density: inside.iter().sum::<usize>() as f64 / (k * m) as f64,
@@ -50,18 +50,18 @@ pub fn neighborhoods(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, 
     }
 }
 
-/// How near the training set generated items lie, measured against real items that were never trained on.
+/// Distances of generated items to the training set, compared with those of held-out real items.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Memorization {
     /// Mean distance from a generated item to its nearest training item.
     pub generated: f64,
     /// Mean distance from a held-out real item to its nearest training item.
     pub held_out: f64,
-    /// `generated / held_out`: about 1 for honest samples, near 0 for copies of the training set.
+    /// `generated / held_out`: about 1 without memorization, near 0 for copies of the training set.
     pub ratio: f64,
 }
 
-/// The ratio of nearest-training-neighbor distances; all arguments are [items, features].
+/// Measures memorization by distances to the nearest training item. All arguments are [items, features].
 #[track_caller]
 pub fn memorization(
     train: ArrayView2<'_, f64>,
@@ -88,7 +88,7 @@ pub fn nearest_others(set: ArrayView2<'_, f64>) -> Vec<f64> {
     reaches(set, 1).into_iter().map(f64::sqrt).collect()
 }
 
-/// Which real items lie in the neighborhood of a generated one: what the recall of [`neighborhoods`] counts.
+/// For each real item, whether it is in the neighborhood of a generated one. Their share is the recall of [`precision_recall`].
 #[track_caller]
 pub fn recalled(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Vec<bool> {
     let m = generated.nrows();
@@ -114,11 +114,11 @@ fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
     reaches
 }
 
-/// Hands out squared distances from blocks of rows of `a` (with the first row's number) to all rows of `b`.
+/// Calls `each` with blocks of squared distances from rows of `a` to all rows of `b`, and with the index of the first row.
 #[track_caller]
 pub(super) fn for_blocks(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut each: impl FnMut(usize, Array2<f64>)) {
     assert_eq!(a.ncols(), b.ncols(), "both sets need the same number of features");
-    // Distances do not change with the origin, but x² + y² - 2xy rounds best near it.
+    // Distances do not depend on the origin, but x² + y² - 2xy is most accurate near it.
     let center = b.mean_axis(Axis(0)).unwrap_or_else(|| b.sum_axis(Axis(0)));
     let b = &b - &center;
     let squares: Vec<f64> = b.rows().into_iter().map(|r| r.dot(&r)).collect();
@@ -129,7 +129,7 @@ pub(super) fn for_blocks(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut eac
             let own = item.dot(&item);
             for (d, other) in row.iter_mut().zip(&squares) {
                 let square = own + other - 2.0 * *d;
-                // Equal items must come out at exactly 0, whatever the rounding: data sets do hold duplicates.
+                // Data sets have duplicates. Their distance must be exactly 0, despite rounding.
                 *d = if square > 1e-12 * (own + other) { square } else { 0.0 };
             }
         }
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn agree_with_scipy_cdist() {
         let (a, b) = (golden::a(), golden::b());
-        let found = neighborhoods(a.view(), b.view(), 3);
+        let found = precision_recall(a.view(), b.view(), 3);
         assert!((found.precision - 0.7).abs() < 1e-12 && (found.recall - 1.0).abs() < 1e-12, "{found:?}");
         assert!((found.density - 0.733_333_333_333_333_3).abs() < 1e-12, "{found:?}");
         assert!((found.coverage - 0.833_333_333_333_333_4).abs() < 1e-12, "{found:?}");
@@ -159,14 +159,14 @@ mod tests {
     fn a_collapsed_generator_is_precise_but_recalls_little() {
         let real = Array2::from_shape_fn((400, 1), |(i, _)| i as f64);
         let collapsed = Array2::from_shape_fn((400, 1), |(i, _)| 200.0 + i as f64 * 1e-3);
-        let found = neighborhoods(real.view(), collapsed.view(), 3);
+        let found = precision_recall(real.view(), collapsed.view(), 3);
         assert!(found.precision == 1.0 && found.recall < 0.01 && found.coverage < 0.02, "{found:?}");
-        let far = neighborhoods(real.view(), (&collapsed + 1e6).view(), 3);
-        assert_eq!(far, FeatureManifold { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
+        let far = precision_recall(real.view(), (&collapsed + 1e6).view(), 3);
+        assert_eq!(far, PrecisionRecall { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
     }
 
     #[test]
-    fn copies_of_the_training_set_are_found_out() {
+    fn copies_of_the_training_set_are_detected() {
         let train = Array2::from_shape_fn((600, 2), |(i, j)| ((i * 31 + j * 17) % 101) as f64);
         let found = memorization(train.view(), train.view(), (&train + 0.4).view());
         assert!(found.ratio < 1e-3, "{found:?}");
@@ -181,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_lie_in_their_own_neighborhoods() {
+    fn duplicates_are_in_their_own_neighborhoods() {
         let same = Array2::from_shape_fn((20, 3), |(_, j)| 0.1 + j as f64 / 3.0);
         let shifted = ndarray::concatenate![Axis(0), same, golden::a()];
-        let found = neighborhoods(shifted.view(), same.view(), 3);
+        let found = precision_recall(shifted.view(), same.view(), 3);
         assert_eq!((found.precision, found.recall > 0.6), (1.0, true), "{found:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What pictures look like from near: distances of their patches, scale by scale.
+//! Patches of images at several scales, for the sliced Wasserstein distance of Karras et al. 2018.
 
 use super::w1;
 use ndarray::{Array2, ArrayView2};
@@ -6,26 +6,26 @@ use rayon::prelude::*;
 
 /// Side of a patch, in pixels.
 pub const PATCH: usize = 7;
-/// Burt & Adelson's filter, along one axis.
+/// The binomial filter of Burt & Adelson, along one axis.
 const BINOMIAL: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
 
-/// A picture of f32, rows of pixels of channels.
+/// An image of f32 values, [height, width, channels].
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatImage {
     /// Height, width and channels.
     pub shape: [usize; 3],
-    /// Its numbers.
+    /// The values, row by row.
     pub values: Vec<f32>,
 }
 
-/// The levels that a Laplacian pyramid of `height` x `width` has: it halves while both sides stay at 8 pixels or more.
+/// Number of levels of a Laplacian pyramid of `height` x `width`: sides are halved as long as both keep 8 pixels or more.
 ///
 /// ```
-/// assert_eq!(ganlet_trainer::metrics::levels(64, 64), 4);
-/// assert_eq!(ganlet_trainer::metrics::levels(28, 28), 2);
-/// assert_eq!(ganlet_trainer::metrics::levels(6, 40), 0); // too small for a patch
+/// assert_eq!(ganlet_trainer::metrics::pyramid_levels(64, 64), 4);
+/// assert_eq!(ganlet_trainer::metrics::pyramid_levels(28, 28), 2);
+/// assert_eq!(ganlet_trainer::metrics::pyramid_levels(6, 40), 0); // too small for a patch
 /// ```
-pub fn levels(height: usize, width: usize) -> usize {
+pub fn pyramid_levels(height: usize, width: usize) -> usize {
     let (mut side, mut levels) = (height.min(width), usize::from(height.min(width) >= PATCH));
     while side / 2 > PATCH && levels > 0 {
         side /= 2;
@@ -34,10 +34,10 @@ pub fn levels(height: usize, width: usize) -> usize {
     levels
 }
 
-/// The Laplacian pyramid of a picture, finest level first; the last level is what the others leave (Burt & Adelson 1983).
+/// The Laplacian pyramid of an image (Burt & Adelson 1983), finest level first; the last level is the remaining low-pass image.
 ///
-/// Filtered as by Karras et al. (2018): 5x5 binomial, mirrored at borders without repeating them.
-pub fn laplacian(picture: FloatImage, levels: usize) -> Vec<FloatImage> {
+/// The filter is that of Karras et al. (2018): 5x5 binomial, mirrored at the borders without repeating the edge pixels.
+pub fn laplacian_pyramid(picture: FloatImage, levels: usize) -> Vec<FloatImage> {
     let mut pyramid = vec![picture];
     while pyramid.len() < levels {
         let Some(fine) = pyramid.pop() else { break };
@@ -66,13 +66,13 @@ fn double(coarse: &FloatImage, shape: [usize; 3]) -> Vec<f32> {
     for (i, pixel) in coarse.values.chunks_exact(c).enumerate() {
         sparse[(i / cw * 2 * w + i % cw * 2) * c..][..c].copy_from_slice(pixel);
     }
-    // Three pixels of four are zero: twice the filter along each axis keeps the level.
+    // Three of four pixels are zero. A gain of 2 along each axis keeps the mean.
     filter(shape, &sparse, 2.0)
 }
 
-/// The binomial filter along rows, then along columns, each `gain` times.
+/// The binomial filter along rows and then along columns, each multiplied by `gain`.
 fn filter([h, w, c]: [usize; 3], values: &[f32], gain: f32) -> Vec<f32> {
-    // 0 1 2 of -2 -1 0 1 2 and so on; sides of one pixel have nothing to mirror.
+    // The index -2 becomes 2, and so on. A side of one pixel has nothing to mirror.
     let mirror = |i: isize, n: usize| -> usize {
         if n == 1 {
             return 0;
@@ -99,9 +99,9 @@ fn filter([h, w, c]: [usize; 3], values: &[f32], gain: f32) -> Vec<f32> {
     pass(&pass(values, 0), 1)
 }
 
-/// Patches of 7x7 pixels, each a row of the matrix; then every channel has mean 0 and deviation 1 over all of them.
+/// Cuts out patches of 7x7 pixels as rows of a matrix and normalizes each channel to mean 0 and standard deviation 1 over all patches.
 ///
-/// `corners` holds the picture and the patch's upper left pixel: (picture, y, x).
+/// `corners` has the index of the image and the upper left pixel of each patch: (image, y, x).
 #[track_caller]
 pub fn patches(pictures: &[FloatImage], corners: &[(usize, usize, usize)]) -> Array2<f64> {
     let c = pictures.first().map_or(1, |p| p.shape[2]);
@@ -109,7 +109,7 @@ pub fn patches(pictures: &[FloatImage], corners: &[(usize, usize, usize)]) -> Ar
     let mut rows = Array2::zeros((corners.len(), width));
     for (mut row, &(picture, top, left)) in rows.rows_mut().into_iter().zip(corners) {
         let FloatImage { shape: [h, w, _], values } = &pictures[picture];
-        assert!(top + PATCH <= *h && left + PATCH <= *w, "a patch at ({top}, {left}) leaves a picture of {h}x{w}");
+        assert!(top + PATCH <= *h && left + PATCH <= *w, "a patch at ({top}, {left}) exceeds an image of {h}x{w}");
         for (i, v) in row.iter_mut().enumerate() {
             let (y, x, k) = (top + i / (PATCH * c), left + i / c % PATCH, i % c);
             *v = f64::from(values[(y * w + x) * c + k]);
@@ -120,7 +120,7 @@ pub fn patches(pictures: &[FloatImage], corners: &[(usize, usize, usize)]) -> Ar
         let n = channel.len() as f64;
         let mean = channel.sum() / n;
         let deviation = (channel.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
-        // A channel that never changes stays at 0.
+        // A constant channel becomes 0.
         channel.mapv_inplace(|v| if deviation > 0.0 { (v - mean) / deviation } else { 0.0 });
     }
     rows
@@ -155,7 +155,7 @@ mod tests {
     fn levels_add_up_to_the_picture() {
         for (h, w, c) in [(16, 16, 3), (28, 20, 1), (17, 33, 1)] {
             let picture = plane(h, w, c);
-            let pyramid = laplacian(picture.clone(), 2);
+            let pyramid = laplacian_pyramid(picture.clone(), 2);
             let back = double(&pyramid[1], picture.shape);
             assert_eq!(pyramid[1].shape, [h.div_ceil(2), w.div_ceil(2), c]);
             let sum = pyramid[0].values.iter().zip(&back).map(|(a, b)| a + b);
@@ -164,16 +164,16 @@ mod tests {
     }
 
     #[test]
-    fn a_gray_wall_has_nothing_but_its_last_level() {
+    fn a_constant_image_has_only_its_last_level() {
         let wall = FloatImage { shape: [32, 32, 1], values: vec![0.5; 1024] };
-        let pyramid = laplacian(wall, levels(32, 32));
+        let pyramid = laplacian_pyramid(wall, pyramid_levels(32, 32));
         assert_eq!(pyramid.len(), 3);
         assert!(pyramid[..2].iter().all(|p| p.values.iter().all(|v| v.abs() < 1e-6)));
         assert!(pyramid[2].values.iter().all(|v| (v - 0.5).abs() < 1e-6));
     }
 
     #[test]
-    fn patches_are_cut_where_asked_and_scaled() {
+    fn patches_are_cut_at_their_corners_and_normalized() {
         let picture = plane(9, 9, 2);
         let rows = patches(std::slice::from_ref(&picture), &[(0, 0, 0), (0, 1, 2)]);
         assert_eq!(rows.dim(), (2, 98));

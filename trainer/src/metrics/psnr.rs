@@ -1,9 +1,9 @@
-//! Peak signal-to-noise ratio of 8-bit pictures.
+//! Peak signal-to-noise ratio of 8-bit images.
 
-/// What equal pictures count as, in dB, so that means stay finite.
+/// The value for equal images, in dB, which keeps means finite.
 pub const PSNR_CAP: f64 = 99.0;
 
-/// `10 log10(255² / mean squared difference)`, at most [`PSNR_CAP`], in dB.
+/// The PSNR of two images in dB: `10 log10(255² / mean squared difference)`, at most [`PSNR_CAP`].
 ///
 /// ```
 /// use ganlet_trainer::metrics::psnr;

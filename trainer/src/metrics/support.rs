@@ -1,50 +1,50 @@
-//! How many different pictures a generator can make, by its doubles: the birthday paradox.
+//! Estimates how many distinct images a generator can draw, from the number of near-duplicates (the birthday paradox).
 
 use super::neighbors::for_blocks;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-/// The share of what could have happened that a bound leaves out.
-const LEFT_OUT: f64 = 0.05;
-/// Counts above this are normal enough for the approximation of Wilson and Hilferty.
-const MANY: usize = 500;
+/// Probability that the lower bound is wrong.
+const ERROR_PROBABILITY: f64 = 0.05;
+/// Above this count, the approximation of Wilson and Hilferty is used.
+const LARGE_COUNT: usize = 500;
 
-/// What the doubles among a sample say (Arora & Zhang 2018).
+/// Estimated size of the support of a generator (Arora & Zhang 2018).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SupportEstimate {
-    /// Pairs of items nearer than the radius.
-    pub doubles: usize,
-    /// Pairs there are.
+    /// Number of pairs of items that are closer than the radius.
+    pub duplicates: usize,
+    /// Number of all pairs.
     pub pairs: usize,
-    /// `pairs / doubles`: so many different, equally likely pictures would show as many doubles; `None` without doubles.
+    /// `pairs / duplicates`: the number of equally likely images that would give as many duplicates; `None` without duplicates.
     pub size: Option<f64>,
-    /// It is larger than this in 19 of 20 cases (the doubles taken as Poisson's).
+    /// Lower bound with 95 % confidence, if the number of duplicates has a Poisson distribution.
     pub at_least: f64,
 }
 
-/// Counts pairs of `items`, [items, features], nearer to each other than `radius`, a distance.
+/// Estimates the support size by counting pairs of `items`, [items, features], that are closer to each other than `radius`.
 #[track_caller]
-pub fn support(items: ArrayView2<'_, f64>, radius: f64) -> SupportEstimate {
+pub fn support_size(items: ArrayView2<'_, f64>, radius: f64) -> SupportEstimate {
     let n = items.nrows();
-    assert!(n >= 2, "two items or more make a pair, not {n}");
-    let mut doubles = 0;
+    assert!(n >= 2, "at least two items are needed for a pair, not {n}");
+    let mut duplicates = 0;
     for_blocks(items, items, |start, distances| {
         for (row, i) in distances.rows().into_iter().zip(start..) {
-            doubles += row.iter().skip(i + 1).filter(|&&square| square < radius * radius).count();
+            duplicates += row.iter().skip(i + 1).filter(|&&square| square < radius * radius).count();
         }
     });
     let pairs = n * (n - 1) / 2;
     SupportEstimate {
-        doubles,
+        duplicates,
         pairs,
-        size: (doubles > 0).then(|| pairs as f64 / doubles as f64),
-        at_least: pairs as f64 / most_likely_below(doubles),
+        size: (duplicates > 0).then(|| pairs as f64 / duplicates as f64),
+        at_least: pairs as f64 / poisson_upper_bound(duplicates),
     }
 }
 
-/// The mean of a Poisson law that gives `count` or less in one case of twenty (Garwood 1936).
-fn most_likely_below(count: usize) -> f64 {
-    if count > MANY {
+/// Upper bound on the mean of a Poisson distribution, given one `count`, with 95 % confidence (Garwood 1936).
+fn poisson_upper_bound(count: usize) -> f64 {
+    if count > LARGE_COUNT {
         let n = (count + 1) as f64;
         return n * (1.0 - 1.0 / (9.0 * n) + 1.644_853_627 / (3.0 * n.sqrt())).powi(3);
     }
@@ -59,7 +59,7 @@ fn most_likely_below(count: usize) -> f64 {
     let (mut low, mut high) = (0.0, 2.0 * count as f64 + 10.0);
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
-        if below(middle) > LEFT_OUT { low = middle } else { high = middle }
+        if below(middle) > ERROR_PROBABILITY { low = middle } else { high = middle }
     }
     0.5 * (low + high)
 }
@@ -71,10 +71,10 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
-    fn bounds_are_those_of_the_chi_square_law() {
+    fn bounds_equal_those_of_the_chi_square_distribution() {
         // chi2.ppf(0.95, 2k + 2) / 2
         for (count, bound) in [(0, 2.995_732), (1, 4.743_865), (10, 16.962_219), (500, 538.398_4), (501, 539.435_6)] {
-            let found = most_likely_below(count);
+            let found = poisson_upper_bound(count);
             assert!((found / bound - 1.0).abs() < 1e-4, "{count}: {found} {bound}");
         }
     }
@@ -82,16 +82,16 @@ mod tests {
     #[test]
     fn a_support_of_known_size_is_found() {
         let key = Key { seed: 4, stream: 0, step: 0 };
-        // 400 draws of 1,000 different items: about 80 doubles.
+        // 400 draws of 1,000 different items: about 80 duplicates.
         let items = Array2::from_shape_fn((400, 2), |(i, j)| {
             let item = key.below(i as u32, 1000);
             (item * (3 + 4 * j) % 1009) as f64
         });
-        let found = support(items.view(), 0.5);
+        let found = support_size(items.view(), 0.5);
         assert!((700.0..1400.0).contains(&found.size.unwrap()) && found.at_least < found.size.unwrap(), "{found:?}");
         let apart = Array2::from_shape_fn((50, 1), |(i, _)| i as f64);
-        let found = support(apart.view(), 0.5);
-        assert_eq!((found.doubles, found.pairs, found.size), (0, 1225, None));
+        let found = support_size(apart.view(), 0.5);
+        assert_eq!((found.duplicates, found.pairs, found.size), (0, 1225, None));
         assert!((found.at_least - 1225.0 / 2.995_732).abs() < 0.01);
     }
 }

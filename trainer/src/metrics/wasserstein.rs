@@ -1,11 +1,10 @@
-//! Wasserstein distances: exact on a line, averaged over directions in more dimensions.
+//! Wasserstein distances: exact in one dimension, averaged over directions in more.
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-/// The exact 1-Wasserstein distance of two samples on a line: the area between their distribution functions.
+/// The exact 1-Wasserstein distance of two one-dimensional samples: the area between their distribution functions.
 ///
-/// The samples may differ in size. Sorting both and walking through the merged steps is exact (Villani 2003, eq. 2.48).
-/// NaN if a sample is empty.
+/// The samples may differ in size. The sum over the merged, sorted values is exact (Villani 2003, eq. 2.48). NaN if a sample is empty.
 ///
 /// ```
 /// use ganlet_trainer::metrics::w1;
@@ -30,7 +29,7 @@ pub fn w1(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
         };
         area += (next - at) * (i as f64 / a.len() as f64 - j as f64 / b.len() as f64).abs();
         at = next;
-        // A NaN sorts last and equals nothing: step over it, the area is NaN already.
+        // NaN sorts last and equals nothing.
         let before = (i, j);
         i += a[i..].iter().take_while(|&&x| x == next).count();
         j += b[j..].iter().take_while(|&&y| y == next).count();
@@ -41,12 +40,12 @@ pub fn w1(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     area
 }
 
-/// The sliced 1-Wasserstein distance of two sets of points in the plane, [points, 2].
+/// The sliced 1-Wasserstein distance (Rabin et al. 2011) of two sets of points in the plane, [points, 2].
 ///
-/// (Rabin et al. 2011.) The mean of [`w1`] over `directions` evenly spaced directions of a half circle: nothing is random.
+/// It is the mean of [`w1`] over `directions` directions that are evenly spaced over a half circle, so it is deterministic.
 #[track_caller]
 pub fn sliced_w1(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, directions: usize) -> f64 {
-    assert_eq!((a.ncols(), b.ncols()), (2, 2), "sliced_w1 takes points of the plane");
+    assert_eq!((a.ncols(), b.ncols()), (2, 2), "sliced_w1 needs points of the plane");
     let along = |k: usize| {
         let (sin, cos) = (std::f64::consts::PI * k as f64 / directions as f64).sin_cos();
         let direction = Array1::from_vec(vec![cos, sin]);
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn nan_and_nothing_give_nan() {
+    fn nan_and_empty_samples_give_nan() {
         let nothing: Array1<f64> = array![];
         assert!(w1(nothing.view(), array![1.0].view()).is_nan());
         assert!(w1(array![f64::NAN, 1.0].view(), array![1.0].view()).is_nan());

@@ -43,11 +43,12 @@ pub fn samples(trainer: &mut Trainer) -> Image {
 
 /// Draws both networks as an SVG figure, with the losses, D(x) and D(G(z)) of the last log entry.
 pub fn networks_svg(trainer: &Trainer, entries: &[LogEntry]) -> String {
-    let standing = entries.last().map(|entry| TrainingStatus {
+    let status = entries.last().map(|entry| TrainingStatus {
         step: entry.report.step,
         d_real: entry.report.d_real,
         d_fake: entry.report.d_fake,
-        losses: [entry.report.discriminator_loss, entry.report.generator_loss],
+        discriminator_loss: entry.report.discriminator_loss,
+        generator_loss: entry.report.generator_loss,
     });
     let recipe = trainer.recipe();
     NetworkDiagram {
@@ -56,7 +57,7 @@ pub fn networks_svg(trainer: &Trainer, entries: &[LogEntry]) -> String {
         discriminator: trainer.discriminator(),
         data: trainer.data().name(),
         loss: &recipe.objective.loss.to_string(),
-        standing,
+        status,
     }
     .svg()
 }
