@@ -31,11 +31,11 @@ pub(crate) fn tell(run: &mut Run<'_>) -> Result<(), Failure> {
         ]);
     };
     row(&mut table, "waiting for data", &Total { seconds: waited, ..Total::default() });
-    for total in totals(&timings, |t| t.kind.clone()).iter().filter(|t| t.calls > 0) {
+    for total in totals(&timings, |t| t.kernel.clone()).iter().filter(|t| t.calls > 0) {
         row(&mut table, &total.name, total);
     }
     let mut slowest = Table::new(&headings);
-    for total in totals(&timings, |t| format!("{}: {} in {}", t.program, t.kind, t.scope)).iter().take(LISTED) {
+    for total in totals(&timings, |t| format!("{}: {} in {}", t.program, t.kernel, t.scope)).iter().take(LISTED) {
         row(&mut slowest, &total.name, total);
     }
     let mut trace = folded(&timings);

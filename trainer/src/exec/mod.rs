@@ -1,4 +1,6 @@
-//! Runs planned programs over one store of weights and optimizer state.
+//! Programs, and the store of weights and optimizer state that they share.
+//!
+//! A [`Program`] is a graph with its plan. [`cpu::Cpu`] runs programs over one [`Store`].
 pub mod cpu;
 pub mod profile;
 mod store;
@@ -8,58 +10,58 @@ use crate::plan::Plan;
 use std::fmt;
 pub use store::{Entry, Store};
 
-/// The guard of a step's loss, behind which its gradients are computed.
+/// Name of the guard of a step's loss. Nodes after the guarded value compute gradients.
 pub(crate) const LOSS: &str = "loss";
 
-/// A named graph with its plan: one kind of step of a training run.
+/// A simplified graph with its plan: one kind of step of a training run.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// Shown in messages: "discriminator step".
+    /// Name in messages, such as "discriminator step".
     pub name: String,
-    /// What is computed, simplified.
+    /// What is computed.
     pub graph: Graph,
-    /// How.
+    /// How it is computed.
     pub plan: Plan,
 }
 
 impl Program {
-    /// Simplifies and plans `graph` for reading `outputs`, in this order, after each run.
+    /// Simplifies and plans `graph`. The values of `outputs` can be read after each run, by their position in `outputs`.
     pub fn new(name: impl Into<String>, graph: &Graph, outputs: &[NodeId]) -> Self {
         Self::planned(name, graph, outputs, false)
     }
 
-    /// The same; if told so, gradients compute elementwise values again that would be kept for them (see [`Graph`]'s guard
-    /// named "loss": what comes behind it is their computation).
+    /// [`Program::new`] with optional recomputation: with `recompute`, gradients compute activations again instead of keeping them
+    /// in memory. The guard named [`LOSS`] marks where the gradients begin.
     pub(crate) fn planned(name: impl Into<String>, graph: &Graph, outputs: &[NodeId], recompute: bool) -> Self {
         let (mut graph, mut outputs) = graph.simplified(outputs);
-        let turn = graph.guards().iter().find(|g| g.0 == LOSS).map(|g| g.1);
-        if let Some(turn) = turn.filter(|_| recompute) {
-            (graph, outputs) = graph.recomputed(&outputs, turn);
+        let loss = graph.guards().iter().find(|g| g.0 == LOSS).map(|g| g.1);
+        if let Some(loss) = loss.filter(|_| recompute) {
+            (graph, outputs) = graph.recomputed(&outputs, loss);
         }
         let plan = Plan::new(&graph, &outputs);
         Self { name: name.into(), graph, plan }
     }
 }
 
-/// What keys the random numbers of one run.
+/// Key of the random numbers of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
-    /// The seed of the training run.
+    /// Seed of the training run.
     pub seed: u64,
-    /// The training step.
+    /// Training step.
     pub step: u64,
 }
 
-/// A value that must be finite was not; nothing was assigned.
+/// Error of a run in which a guarded value was infinite or not a number. The store was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotFinite {
     /// Name of the guarded value.
     pub guard: String,
-    /// The program that ran.
+    /// Name of the program.
     pub program: String,
-    /// The step.
+    /// Training step.
     pub step: u64,
-    /// The first node of the program with a value that is not finite.
+    /// Description of the first node with a value that is not finite.
     pub node: String,
 }
 
@@ -68,8 +70,8 @@ impl fmt::Display for NotFinite {
         let Self { guard, program, step, node } = self;
         write!(
             f,
-            "{guard} of the {program} is not finite at step {step}: the run diverged; try a third of optimizer.learning_rate, or a smaller \
-             penalty (the first such value is in {node})"
+            "training diverged at step {step}: the {guard} of the {program} is not finite. The first value that is not finite is in {node}. \
+             Try a third of optimizer.learning_rate, or a smaller penalty"
         )
     }
 }
@@ -83,7 +85,7 @@ mod tests {
     use crate::graph::{Graph, Shape, Unary};
 
     #[test]
-    fn recomputed_values_are_the_same_and_need_less_memory() {
+    fn recomputation_gives_equal_values_in_less_memory() {
         let (b, c) = (64, 48);
         let mut g = Graph::default();
         let x = g.input("x", &[b, c]);

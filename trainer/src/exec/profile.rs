@@ -1,44 +1,44 @@
-//! Where the time of a run went: kernel calls with their seconds, operations and numbers moved.
+//! Time profile of a run: seconds, floating-point operations and memory traffic of every kernel call.
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// All runs of one step of one program, added up.
+/// Sum over all runs of one kernel call of one program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
-    /// "discriminator step".
+    /// Name of the program, such as "discriminator step".
     pub program: String,
-    /// "conv", "fused", …
-    pub kind: String,
-    /// The part of the network: "discriminator layer 3".
+    /// Name of the kernel, such as "conv" or "fused".
+    pub kernel: String,
+    /// Part of the network, such as "discriminator layer 3". Empty if the graph names none.
     pub scope: String,
-    /// The node that the step is named after.
+    /// Description of the node that the call is named after.
     pub node: String,
-    /// How often it ran.
+    /// Number of runs.
     pub calls: u64,
-    /// Wall seconds of all runs.
+    /// Wall-clock seconds.
     pub seconds: f64,
-    /// Floating-point operations of all runs' products.
+    /// Floating-point operations of matrix products and convolutions.
     pub flops: f64,
-    /// Bytes that all runs read and wrote, each number once.
+    /// Bytes read and written, counting every operand once per run.
     pub bytes: f64,
 }
 
-/// Timings of the same kind, or of the same step, added up.
+/// Sum of several timings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Total {
-    /// What was added up.
+    /// What the timings have in common.
     pub name: String,
-    /// Wall seconds.
+    /// Wall-clock seconds.
     pub seconds: f64,
-    /// Calls.
+    /// Number of runs.
     pub calls: u64,
-    /// Operations of products.
+    /// Floating-point operations of matrix products and convolutions.
     pub flops: f64,
     /// Bytes read and written.
     pub bytes: f64,
 }
 
-/// Adds up `timings` by the name that `name` gives them; the longest comes first.
+/// Groups `timings` by `name` and sums each group. The longest comes first.
 pub fn totals(timings: &[Timing], name: impl Fn(&Timing) -> String) -> Vec<Total> {
     let mut by_name: BTreeMap<String, Total> = BTreeMap::new();
     for t in timings {
@@ -53,13 +53,14 @@ pub fn totals(timings: &[Timing], name: impl Fn(&Timing) -> String) -> Vec<Total
     totals
 }
 
-/// The timings as folded stacks, a line each: frames joined by `;`, then microseconds. Flame-graph programs read it.
+/// The timings as folded stacks for flame-graph tools: one line each, frames joined by `;`, then microseconds.
 pub fn folded(timings: &[Timing]) -> String {
     let clean = |frame: &str| frame.replace(';', ",");
     timings.iter().filter(|t| t.seconds > 0.0).fold(String::new(), |mut out, t| {
         let scope = if t.scope.is_empty() { "unnamed" } else { &t.scope };
         let micros = (1e6 * t.seconds).round().max(1.0);
-        let _ = writeln!(out, "train;{};{};{};{} {micros:.0}", clean(&t.program), clean(scope), t.kind, clean(&t.node));
+        let _ =
+            writeln!(out, "train;{};{};{};{} {micros:.0}", clean(&t.program), clean(scope), t.kernel, clean(&t.node));
         out
     })
 }
@@ -68,10 +69,10 @@ pub fn folded(timings: &[Timing]) -> String {
 mod tests {
     use super::*;
 
-    fn timing(kind: &str, seconds: f64) -> Timing {
+    fn timing(kernel: &str, seconds: f64) -> Timing {
         Timing {
             program: "discriminator step".into(),
-            kind: kind.into(),
+            kernel: kernel.into(),
             scope: "discriminator layer 0".into(),
             node: "node 3 (a; b)".into(),
             calls: 2,
@@ -82,9 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_added_up_and_the_longest_comes_first() {
+    fn timings_are_summed_by_name_and_sorted_by_time() {
         let all = [timing("conv", 1.0), timing("fused", 5.0), timing("conv", 2.0)];
-        let totals = totals(&all, |t| t.kind.clone());
+        let totals = totals(&all, |t| t.kernel.clone());
         assert_eq!(
             totals.iter().map(|t| (t.name.as_str(), t.seconds)).collect::<Vec<_>>(),
             [("fused", 5.0), ("conv", 3.0)]
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_have_no_stray_separators() {
+    fn separators_inside_a_frame_are_replaced() {
         assert_eq!(
             folded(&[timing("conv", 1.5), timing("copy", 0.0)]),
             "train;discriminator step;discriminator layer 0;conv;node 3 (a, b) 1500000\n"

@@ -1,35 +1,35 @@
-//! Named flat vectors that programs read and assign: weights, optimizer moments, averages, statistics.
+//! The store: named vectors that programs read and assign, such as weights, optimizer moments, averages and statistics.
 use crate::graph::ParamId;
 
-/// One flat vector.
+/// One named vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// Its name, unique in the store.
+    /// Name, unique in the store.
     pub name: String,
-    /// Its numbers.
+    /// Values.
     pub values: Vec<f32>,
 }
 
-/// All vectors of a run.
+/// The named vectors of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Store {
     entries: Vec<Entry>,
 }
 
 impl Store {
-    /// Adds a vector.
+    /// Adds a vector and returns its id.
     ///
     /// # Panics
-    /// When the name is taken: a programmer's error.
+    /// If the store already has an entry with this name.
     #[track_caller]
     pub fn add(&mut self, name: impl Into<String>, values: Vec<f32>) -> ParamId {
         let name = name.into();
-        assert!(self.find(&name).is_none(), "the store already holds {name}");
+        assert!(self.find(&name).is_none(), "the store already has an entry named {name}");
         self.entries.push(Entry { name, values });
         ParamId(self.entries.len() - 1)
     }
 
-    /// The vector called `name`.
+    /// The id of the entry named `name`.
     pub fn find(&self, name: &str) -> Option<ParamId> {
         self.entries.iter().position(|e| e.name == name).map(ParamId)
     }
@@ -39,17 +39,17 @@ impl Store {
         &self.entries
     }
 
-    /// The numbers of one entry.
+    /// The values of one entry.
     pub fn values(&self, id: ParamId) -> &[f32] {
         &self.entries[id.0].values
     }
 
-    /// The numbers of one entry, to be changed.
+    /// The values of one entry, to be changed. Their number must stay the same.
     pub fn values_mut(&mut self, id: ParamId) -> &mut Vec<f32> {
         &mut self.entries[id.0].values
     }
 
-    /// Bytes of all numbers.
+    /// Bytes of all values.
     pub fn bytes(&self) -> usize {
         self.entries.iter().map(|e| 4 * e.values.len()).sum()
     }

@@ -1,10 +1,10 @@
-//! The order of the groups: what a group needs comes first; among those that could run, the oldest.
-use super::Groups;
+//! The order of the groups: a topological order in which, among the groups that are ready, the oldest runs first.
+use super::groups::Groups;
 use crate::graph::Graph;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Group indices in the order in which they run.
+/// Indices of the groups in the order in which they run.
 pub(crate) fn order(graph: &Graph, groups: &Groups) -> Vec<usize> {
     let n = groups.members.len();
     let needs: Vec<_> = (0..n).map(|g| groups.needs(graph, g)).collect();
@@ -13,7 +13,7 @@ pub(crate) fn order(graph: &Graph, groups: &Groups) -> Vec<usize> {
     for (g, needs) in needs.iter().enumerate() {
         needs.iter().for_each(|&p| users[p].push(g));
     }
-    // Age is that of the newest member: a fused group runs when its last value is due.
+    // The age of a group is that of its newest member: a fused group runs when its last value is due.
     let age = |g: usize| Reverse((groups.members[g].last().copied(), g));
     let mut ready: BinaryHeap<_> = (0..n).filter(|&g| missing[g] == 0).map(age).collect();
     let mut order = Vec::with_capacity(n);
@@ -26,6 +26,6 @@ pub(crate) fn order(graph: &Graph, groups: &Groups) -> Vec<usize> {
             }
         }
     }
-    assert_eq!(order.len(), n, "groups wait for each other in a circle");
+    assert_eq!(order.len(), n, "the groups have a cyclic dependency");
     order
 }

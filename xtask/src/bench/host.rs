@@ -333,8 +333,9 @@ fn sgemm_rate() -> f64 {
     let mut best = f64::MAX;
     for _ in 0..8 {
         let start = Instant::now();
-        let (left, right) = (MatRef { data: &a, rows: N, cols: 1 }, MatRef { data: &b, rows: N, cols: 1 });
-        sgemm((N, N, N), left, right, 0.0, MatMut { data: &mut c, rows: N, cols: 1 });
+        let (left, right) =
+            (MatRef { data: &a, row_stride: N, col_stride: 1 }, MatRef { data: &b, row_stride: N, col_stride: 1 });
+        sgemm((N, N, N), left, right, 0.0, MatMut { data: &mut c, row_stride: N, col_stride: 1 });
         best = best.min(start.elapsed().as_secs_f64());
     }
     2.0 * (N * N * N) as f64 / best / 1e9

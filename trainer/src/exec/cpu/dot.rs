@@ -1,102 +1,110 @@
-//! Products with one to four columns: sums along contiguous rows, where a tile of columns would be mostly empty.
-use super::tile::{Left, NARROW, Out};
+//! Matrix products with n of 1 to 4: dot products along contiguous rows of A, because a micro-tile would be mostly empty.
+use super::operands::{OperandA, OutputC};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{InstructionSet, instruction_set};
 
-/// Rows that one call of the vector kernel takes.
-const ROWS: usize = 4;
+/// Largest n that this kernel computes.
+pub(super) const MAX_N: usize = 4;
+/// Rows of A per kernel call.
+const MR: usize = 4;
 
-/// What a kernel reads: four rows of the left side, and all columns.
-struct Rows<'a> {
-    left: &'a [f32],
-    rows: [usize; ROWS],
+/// Operands of a kernel call: four rows of A and all columns of B.
+struct RowBlock<'a> {
+    a: &'a [f32],
+    /// Offset of each row in A.
+    a_rows: [usize; MR],
     segments: &'a [usize],
-    len: usize,
-    /// Columns one after the other, each as long as a row.
-    right: &'a [f32],
-    depth: usize,
+    segment_len: usize,
+    /// The columns of B, one after the other.
+    b: &'a [f32],
+    k: usize,
 }
 
-/// Sums of each row with each column.
-type Sums = [[f32; NARROW]; ROWS];
+/// Dot products of each row with each column.
+type Sums = [[f32; MAX_N]; MR];
 
-/// out (+)= left · right for `right` column after column; `left` must be contiguous along its segments.
+/// c = a · b, or c += a · b if `c.accumulate` is set. `b` holds the columns of B one after the other. The column stride of `a` must
+/// be 1.
 ///
 /// # Panics
-/// When a row, a column or the result does not lie within its numbers.
-pub(super) fn multiply(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
-    match out.columns {
-        1 => columns::<1>(left, right, out),
-        2 => columns::<2>(left, right, out),
-        3 => columns::<3>(left, right, out),
-        _ => columns::<4>(left, right, out),
+/// If a row of A, a column of B or a row of C does not lie within its slice.
+pub(super) fn multiply(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
+    match c.n {
+        1 => multiply_n::<1>(a, b, c),
+        2 => multiply_n::<2>(a, b, c),
+        3 => multiply_n::<3>(a, b, c),
+        _ => multiply_n::<4>(a, b, c),
     }
 }
 
-fn columns<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
+fn multiply_n<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx512f")]
-        fn avx512<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
-            // SAFETY: the processor has the instructions; `every` checked that rows and columns lie within their numbers.
+        fn avx512<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
+            // SAFETY: the processor has AVX-512F; `for_each_row_block` checked that rows and columns lie within their slices.
             #[allow(unsafe_code)]
-            every::<COLUMNS>(left, right, out, |job| unsafe { wide::<COLUMNS>(job) });
+            for_each_row_block::<N>(a, b, c, |block| unsafe { dot_avx512::<N>(block) });
         }
         #[target_feature(enable = "avx2")]
-        fn avx2<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>) {
-            every::<COLUMNS>(left, right, out, portable::<COLUMNS>);
+        fn avx2<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
+            for_each_row_block::<N>(a, b, c, dot_portable::<N>);
         }
         match instruction_set() {
             InstructionSet::Avx512 => {
                 // SAFETY: `instruction_set` reports AVX-512 only if the processor has it.
                 #[allow(unsafe_code)]
-                return unsafe { avx512::<COLUMNS>(left, right, out) };
+                return unsafe { avx512::<N>(a, b, c) };
             }
             InstructionSet::Avx2 => {
                 // SAFETY: `instruction_set` reports AVX2 only if the processor has it.
                 #[allow(unsafe_code)]
-                return unsafe { avx2::<COLUMNS>(left, right, out) };
+                return unsafe { avx2::<N>(a, b, c) };
             }
             InstructionSet::Portable => {}
         }
     }
-    every::<COLUMNS>(left, right, out, portable::<COLUMNS>);
+    for_each_row_block::<N>(a, b, c, dot_portable::<N>);
 }
 
-/// Calls `sums` for four rows after the other.
+/// Checks the bounds, then calls `dot` for every four rows and stores the sums.
 #[inline(always)]
-fn every<const COLUMNS: usize>(left: Left<'_>, right: &[f32], out: &mut Out<'_>, sums: impl Fn(&Rows<'_>) -> Sums) {
-    let depth = left.segments.len() * left.len;
-    let rows = out.rows;
-    assert!(left.step == 1 && COLUMNS == out.columns.min(NARROW), "a kernel of {COLUMNS} columns for {}", out.columns);
-    assert!(right.len() >= COLUMNS * depth, "columns exceed their numbers");
-    let reach = left.segments.iter().max().map_or(0, |&s| s + left.len);
-    assert!(left.lines.farthest(rows) + reach <= left.data.len(), "a row exceeds the left numbers");
-    let mut job = Rows { left: left.data, rows: [0; ROWS], segments: left.segments, len: left.len, right, depth };
-    for first in (0..rows).step_by(ROWS) {
-        for (r, line) in job.rows.iter_mut().enumerate() {
-            *line = left.lines.at((first + r).min(rows - 1));
+fn for_each_row_block<const N: usize>(
+    a: OperandA<'_>,
+    b: &[f32],
+    c: &mut OutputC<'_>,
+    dot: impl Fn(&RowBlock<'_>) -> Sums,
+) {
+    let (m, k) = (c.m, a.k());
+    assert!(a.col_stride == 1 && N == c.n.min(MAX_N), "a dot-product kernel for n = {N} was called with n = {}", c.n);
+    assert!(b.len() >= N * k, "a column of B exceeds its slice");
+    let reach = a.segments.iter().max().map_or(0, |&s| s + a.segment_len);
+    assert!(a.rows.max(m) + reach <= a.data.len(), "a row of A exceeds its slice");
+    let mut block = RowBlock { a: a.data, a_rows: [0; MR], segments: a.segments, segment_len: a.segment_len, b, k };
+    for first in (0..m).step_by(MR) {
+        for (r, row) in block.a_rows.iter_mut().enumerate() {
+            *row = a.rows.at((first + r).min(m - 1));
         }
-        let sums = sums(&job);
-        for (r, sums) in sums.iter().enumerate().take(rows - first) {
-            let place = out.lines.at(first + r);
-            for (o, s) in out.data[place..][..COLUMNS].iter_mut().zip(sums) {
-                *o = if out.add { *o + s } else { *s };
+        let sums = dot(&block);
+        for (r, sums) in sums.iter().enumerate().take(m - first) {
+            let row = c.rows.at(first + r);
+            for (c_element, sum) in c.data[row..][..N].iter_mut().zip(sums) {
+                *c_element = if c.accumulate { *c_element + sum } else { *sum };
             }
         }
     }
 }
 
 #[inline(always)]
-fn portable<const COLUMNS: usize>(job: &Rows<'_>) -> Sums {
-    let mut sums = [[0.0; NARROW]; ROWS];
-    for (sums, &row) in sums.iter_mut().zip(&job.rows) {
-        for (c, sum) in sums.iter_mut().enumerate().take(COLUMNS) {
+fn dot_portable<const N: usize>(block: &RowBlock<'_>) -> Sums {
+    let mut sums = [[0.0; MAX_N]; MR];
+    for (sums, &row) in sums.iter_mut().zip(&block.a_rows) {
+        for (j, sum) in sums.iter_mut().enumerate().take(N) {
             let mut lanes = [0.0f32; 16];
             let mut rest = 0.0;
-            for (s, &segment) in job.segments.iter().enumerate() {
-                let a = job.left[row + segment..][..job.len].chunks_exact(16);
-                let b = job.right[c * job.depth + s * job.len..][..job.len].chunks_exact(16);
+            for (s, &segment) in block.segments.iter().enumerate() {
+                let a = block.a[row + segment..][..block.segment_len].chunks_exact(16);
+                let b = block.b[j * block.k + s * block.segment_len..][..block.segment_len].chunks_exact(16);
                 rest += a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum::<f32>();
                 for (a, b) in a.zip(b) {
                     lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(l, (a, b))| *l += a * b);
@@ -108,30 +116,30 @@ fn portable<const COLUMNS: usize>(job: &Rows<'_>) -> Sums {
     sums
 }
 
-/// Four rows by up to four columns, sixteen numbers at a time.
+/// Four rows by `N` columns, sixteen elements at a time.
 ///
 /// # Safety
-/// The processor has AVX-512F; rows and columns lie within their numbers.
+/// The processor has AVX-512F, and rows and columns lie within their slices.
 // SAFETY: see above.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 #[target_feature(enable = "avx512f")]
-unsafe fn wide<const COLUMNS: usize>(job: &Rows<'_>) -> Sums {
+unsafe fn dot_avx512<const N: usize>(block: &RowBlock<'_>) -> Sums {
     use std::arch::x86_64::*;
-    let mut lanes = [[_mm512_setzero_ps(); COLUMNS]; ROWS];
-    let mut right = job.right.as_ptr();
-    let (whole, tail) = (job.len & !15, ((1u32 << (job.len % 16)) - 1) as u16);
+    let mut lanes = [[_mm512_setzero_ps(); N]; MR];
+    let mut b_segment = block.b.as_ptr();
+    let (whole, tail) = (block.segment_len & !15, ((1u32 << (block.segment_len % 16)) - 1) as u16);
     // SAFETY: the caller checked all rows and columns; the mask keeps to the rest of a segment.
     unsafe {
-        for &segment in job.segments {
-            let rows: [*const f32; ROWS] = std::array::from_fn(|r| job.left.as_ptr().add(job.rows[r] + segment));
+        for &segment in block.segments {
+            let rows: [*const f32; MR] = std::array::from_fn(|r| block.a.as_ptr().add(block.a_rows[r] + segment));
             let mut add = |at: usize, mask: u16| {
-                let b: [_; COLUMNS] =
-                    std::array::from_fn(|c| _mm512_maskz_loadu_ps(mask, right.wrapping_add(c * job.depth + at)));
-                for r in 0..ROWS {
+                let b: [_; N] =
+                    std::array::from_fn(|j| _mm512_maskz_loadu_ps(mask, b_segment.wrapping_add(j * block.k + at)));
+                for r in 0..MR {
                     let a = _mm512_maskz_loadu_ps(mask, rows[r].wrapping_add(at));
-                    for c in 0..COLUMNS {
-                        lanes[r][c] = _mm512_fmadd_ps(a, b[c], lanes[r][c]);
+                    for j in 0..N {
+                        lanes[r][j] = _mm512_fmadd_ps(a, b[j], lanes[r][j]);
                     }
                 }
             };
@@ -141,10 +149,10 @@ unsafe fn wide<const COLUMNS: usize>(job: &Rows<'_>) -> Sums {
             if tail != 0 {
                 add(whole, tail);
             }
-            right = right.wrapping_add(job.len);
+            b_segment = b_segment.wrapping_add(block.segment_len);
         }
     }
-    let mut sums = [[0.0; NARROW]; ROWS];
+    let mut sums = [[0.0; MAX_N]; MR];
     for (sums, lanes) in sums.iter_mut().zip(&lanes) {
         sums.iter_mut().zip(lanes).for_each(|(s, l)| *s = _mm512_reduce_add_ps(*l));
     }
@@ -153,28 +161,29 @@ unsafe fn wide<const COLUMNS: usize>(job: &Rows<'_>) -> Sums {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tile::Lines;
+    use super::super::operands::RowOffsets;
     use super::*;
 
     #[test]
-    fn sums_equal_plain_ones() {
-        for (m, segments, len, n) in [(1, 1, 1, 1), (5, 2, 16, 3), (9, 3, 21, 4), (2, 1, 100, 2)] {
-            let k = segments * len;
+    fn dot_products_equal_naive_sums() {
+        for (m, segments, segment_len, n) in [(1, 1, 1, 1), (5, 2, 16, 3), (9, 3, 21, 4), (2, 1, 100, 2)] {
+            let k = segments * segment_len;
             // Small multiples of 1/4: sums are exact in any order.
             let numbers = |n: usize| (0..n).map(|i| (i * 7 % 16) as f32 / 4.0 - 2.0).collect::<Vec<_>>();
             let (a, b) = (numbers(m * k), numbers(n * k));
-            let starts: Vec<_> = (0..segments).map(|s| s * len).collect();
-            let left = Left { data: &a, lines: Lines::Even(k), segments: &starts, len, step: 1 };
+            let starts: Vec<_> = (0..segments).map(|s| s * segment_len).collect();
+            let rows = RowOffsets::Strided(k);
+            let operand = OperandA { data: &a, rows, segments: &starts, segment_len, col_stride: 1 };
             let mut c = vec![2.0; m * n];
-            multiply(left, &b, &mut Out { data: &mut c, lines: Lines::Even(n), rows: m, columns: n, add: true });
+            multiply(operand, &b, &mut OutputC { accumulate: true, ..OutputC::row_major(&mut c, m, n) });
             for (e, got) in c.iter().enumerate() {
                 let want = 2.0 + (0..k).map(|l| a[e / n * k + l] * b[e % n * k + l]).sum::<f32>();
                 assert_eq!(*got, want, "{m}x{k}x{n} element {e}");
             }
-            let job = Rows { left: &a, rows: [0; ROWS], segments: &starts, len, right: &b, depth: k };
+            let block = RowBlock { a: &a, a_rows: [0; MR], segments: &starts, segment_len, b: &b, k };
             let mut c = vec![0.0; 4];
-            multiply(left, &b, &mut Out { data: &mut c, lines: Lines::Even(1), rows: 1, columns: 1, add: false });
-            assert_eq!(c[0], portable::<1>(&job)[0][0]);
+            multiply(operand, &b, &mut OutputC::row_major(&mut c, 1, 1));
+            assert_eq!(c[0], dot_portable::<1>(&block)[0][0]);
         }
     }
 }

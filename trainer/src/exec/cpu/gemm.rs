@@ -1,58 +1,63 @@
-//! Matrix products: of dense matrices by the tile kernels, of any strides by matrixmultiply, with checked bounds.
+//! Dense matrix products: chooses between the micro-kernels, the dot-product kernel and matrixmultiply, and cuts the work into tasks.
 use super::dot;
-use super::packs::{Layout, Weights};
-use super::split::{Parts, each};
-use super::tile::{self, Left, Lines, NARROW, Out, PANEL, Right};
+use super::microkernel::{self, vectorized};
+use super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
+use super::tasks::{TaskSlices, for_each_task};
+use super::weight_cache::{WeightLayout, Weights};
 use crate::simd::multiversion;
 
-/// Operations that make a task of its own worth while.
+/// Minimum floating-point operations per task.
 const TASK_FLOPS: usize = 1 << 20;
-/// Most tasks of one product.
+/// Maximum tasks per product.
 const MAX_TASKS: usize = 16;
-/// Fewest rows of a task: those of a tile.
+/// Minimum rows per task: the height of the tallest micro-tile.
 const TASK_ROWS: usize = 12;
 
-/// Rows up to which the right side is read as it lies: a copy costs more than it saves. Depth up to which a panel of it stays in the
-/// first-level cache anyway.
-const UNPACKED: usize = 128;
-const SHALLOW: usize = 128;
+/// Largest m for which B is read in place: packing would cost more than it saves.
+const MAX_M_UNPACKED: usize = 128;
+/// Largest k for which B is read in place: its panels fit the first-level cache anyway.
+const MAX_K_UNPACKED: usize = 128;
 
 /// A strided matrix to read.
 #[derive(Clone, Copy)]
 pub struct MatRef<'a> {
-    /// The numbers.
+    /// The elements.
     pub data: &'a [f32],
     /// Distance between rows.
-    pub rows: usize,
+    pub row_stride: usize,
     /// Distance between columns.
-    pub cols: usize,
+    pub col_stride: usize,
 }
 
 /// A strided matrix to write.
 pub struct MatMut<'a> {
-    /// The numbers.
+    /// The elements.
     pub data: &'a mut [f32],
     /// Distance between rows.
-    pub rows: usize,
+    pub row_stride: usize,
     /// Distance between columns.
-    pub cols: usize,
+    pub col_stride: usize,
 }
 
-/// `c = a·b + beta·c` for a of m x k and b of k x n; rows of `a` may overlap.
+/// Computes `c = a·b + beta·c` with matrixmultiply, for `a` of m x k and `b` of k x n. Rows of `a` may overlap.
 ///
 /// # Panics
-/// When a matrix does not lie within its numbers, or elements of `c` would coincide.
+/// If a matrix does not lie within its slice, or if elements of `c` coincide.
 pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, beta: f32, c: MatMut<'_>) {
     if m == 0 || n == 0 {
         return;
     }
     let reach = |rows: usize, cols: usize, rs: usize, cs: usize| (rows - 1) * rs + (cols - 1) * cs;
-    assert!(k > 0 && reach(m, k, a.rows, a.cols) < a.data.len(), "left matrix {m}x{k} exceeds its numbers");
-    assert!(reach(k, n, b.rows, b.cols) < b.data.len(), "right matrix {k}x{n} exceeds its numbers");
-    assert!(reach(m, n, c.rows, c.cols) < c.data.len(), "result {m}x{n} exceeds its numbers");
-    assert!((c.cols >= 1 && c.rows >= n * c.cols) || (c.rows >= 1 && c.cols >= m * c.rows), "result overlaps itself");
-    // SAFETY: each matrix lies within its slice and elements of `c` are distinct, as asserted above; strides
-    // are below isize::MAX because slices are.
+    assert!(k > 0 && reach(m, k, a.row_stride, a.col_stride) < a.data.len(), "matrix A of {m}x{k} exceeds its slice");
+    assert!(reach(k, n, b.row_stride, b.col_stride) < b.data.len(), "matrix B of {k}x{n} exceeds its slice");
+    assert!(reach(m, n, c.row_stride, c.col_stride) < c.data.len(), "matrix C of {m}x{n} exceeds its slice");
+    assert!(
+        (c.col_stride >= 1 && c.row_stride >= n * c.col_stride)
+            || (c.row_stride >= 1 && c.col_stride >= m * c.row_stride),
+        "elements of matrix C overlap"
+    );
+    // SAFETY: each matrix lies within its slice and elements of `c` are distinct, as asserted above. Strides are below
+    // isize::MAX because slices are.
     #[allow(unsafe_code)]
     unsafe {
         matrixmultiply::sgemm(
@@ -61,103 +66,101 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
             n,
             1.0,
             a.data.as_ptr(),
-            a.rows as isize,
-            a.cols as isize,
+            a.row_stride as isize,
+            a.col_stride as isize,
             b.data.as_ptr(),
-            b.rows as isize,
-            b.cols as isize,
+            b.row_stride as isize,
+            b.col_stride as isize,
             beta,
             c.data.as_mut_ptr(),
-            c.rows as isize,
-            c.cols as isize,
+            c.row_stride as isize,
+            c.col_stride as isize,
         );
     }
 }
 
-/// The product of two dense row-major matrices, each read transposed if told so, into `out`.
+/// Writes the product of two dense row-major matrices to `c`. Each of `a` and `b` comes with a flag: whether it is read transposed.
 ///
-/// Our own kernels take it where the processor has vector instructions that they are written for, else matrixmultiply.
-pub(crate) fn product((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), out: &mut [f32]) {
-    if n == 1 && a.1 && tile::vectorized() {
-        // One column of many rows is one row of many columns: vectors fill.
-        let rows = task_rows((m, k, n)).next_multiple_of(PANEL);
-        return each(0..m.div_ceil(rows), Parts::one(out, rows), &|task, mut parts| {
-            let (out, _) = &mut parts.slices[0];
-            let left = Left { data: b.0.plain, lines: Lines::Even(0), segments: &[0], len: k, step: 1 };
-            let (right, columns) = (Right::rows(&a.0[task * rows..], m), out.len());
-            tile::multiply(left, right, &mut Out { data: out, lines: Lines::Even(0), rows: 1, columns, add: false });
+/// Uses our own kernels where they have vector instructions for this processor, otherwise matrixmultiply.
+pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), c: &mut [f32]) {
+    if n == 1 && a.1 && vectorized() {
+        // Aᵀ · b is computed as bᵀ · A: one row with many columns fills the vectors.
+        let columns = task_rows((m, k, n)).next_multiple_of(PANEL_WIDTH);
+        return for_each_task(0..m.div_ceil(columns), TaskSlices::one(c, columns), &|task, mut slices| {
+            let c = slices.first();
+            let vector = OperandA::strided(b.0.plain, 0, k, 1);
+            let (matrix, n) = (OperandB::row_major(&a.0[task * columns..], m), c.len());
+            let rows = RowOffsets::Strided(0);
+            microkernel::multiply(vector, matrix, &mut OutputC { data: c, rows, m: 1, n, accumulate: false });
         });
     }
     let rows = task_rows((m, k, n));
-    with_rows((m, k, n), a, b, |product| {
-        each(0..m.div_ceil(rows), Parts::one(out, rows * n), &|task, mut parts| {
-            product.multiply(task * rows, parts.slices[0].0);
+    with_prepared_b((m, k, n), a, b, |product| {
+        for_each_task(0..m.div_ceil(rows), TaskSlices::one(c, rows * n), &|task, mut slices| {
+            product.multiply_rows(task * rows, slices.first());
         });
     });
 }
 
-/// Rows of a task: by sizes alone.
+/// Rows of C per task. Depends on the sizes only.
 fn task_rows((m, k, n): (usize, usize, usize)) -> usize {
     let tasks = (2 * m * k * n / TASK_FLOPS).clamp(1, MAX_TASKS).min(m.div_ceil(TASK_ROWS));
     m.div_ceil(tasks).next_multiple_of(12)
 }
 
-/// A product whose right side is ready, to be taken a few rows at a time.
-pub(super) struct Rows<'a> {
+/// A product whose operand B is packed if needed, to be computed a few rows at a time.
+pub(super) struct PreparedProduct<'a> {
+    /// (m, k, n)
     size: (usize, usize, usize),
-    left: (&'a [f32], bool),
-    right: Ready<'a>,
+    /// The matrix, and whether it is read transposed.
+    a: (&'a [f32], bool),
+    b: PreparedB<'a>,
 }
 
-/// A right side as a kernel wants it.
+/// Operand B in the form that a kernel reads.
 #[derive(Clone, Copy)]
-enum Ready<'a> {
-    /// As it lies, transposed or not, for matrixmultiply.
+enum PreparedB<'a> {
+    /// In place, transposed or not, for matrixmultiply.
     Plain(&'a [f32], bool),
-    /// Column after column, for sums along rows.
+    /// Column after column, for the dot-product kernel.
     Columns(&'a [f32]),
-    Panels(Right<'a>),
+    /// In panels, for the micro-kernels.
+    Panels(OperandB<'a>),
 }
 
-impl Rows<'_> {
-    /// As many rows of the product as fit into `out`, from row `first` on.
-    pub(super) fn multiply(&self, first: usize, out: &mut [f32]) {
+impl PreparedProduct<'_> {
+    /// Computes rows of C from row `first` on, as many as fit into `c`.
+    pub(super) fn multiply_rows(&self, first: usize, c: &mut [f32]) {
         let (m, k, n) = self.size;
-        let (a, ta) = self.left;
-        let (stride, step) = if ta { (1, m) } else { (k, 1) };
-        let (data, rows) = (&a[first * stride..], out.len() / n);
-        if let (1, Ready::Panels(right)) = (k, self.right) {
-            return outer(&data[..rows], &right.data[..n], out);
+        let (a, transposed) = self.a;
+        let (row_stride, col_stride) = if transposed { (1, m) } else { (k, 1) };
+        let (data, rows) = (&a[first * row_stride..], c.len() / n);
+        if let (1, PreparedB::Panels(b)) = (k, self.b) {
+            return outer_product(&data[..rows], &b.data[..n], c);
         }
-        let left = Left { data, lines: Lines::Even(stride), segments: &[0], len: k, step };
-        match self.right {
-            Ready::Plain(b, tb) => {
-                let (rs, cs) = if tb { (1, k) } else { (n, 1) };
-                let left = MatRef { data, rows: stride, cols: step };
-                let right = MatRef { data: b, rows: rs, cols: cs };
-                sgemm((rows, k, n), left, right, 0.0, MatMut { data: out, rows: n, cols: 1 });
+        let a = OperandA::strided(data, row_stride, k, col_stride);
+        match self.b {
+            PreparedB::Plain(b, transposed) => {
+                let (b_row_stride, b_col_stride) = if transposed { (1, k) } else { (n, 1) };
+                let a = MatRef { data, row_stride, col_stride };
+                let b = MatRef { data: b, row_stride: b_row_stride, col_stride: b_col_stride };
+                sgemm((rows, k, n), a, b, 0.0, MatMut { data: c, row_stride: n, col_stride: 1 });
             }
-            Ready::Columns(columns) => {
-                let mut out = Out { data: out, lines: Lines::Even(n), rows, columns: n, add: false };
-                dot::multiply(left, columns, &mut out);
-            }
-            Ready::Panels(right) => {
-                let mut out = Out { data: out, lines: Lines::Even(n), rows, columns: n, add: false };
-                tile::multiply(left, right, &mut out);
-            }
+            PreparedB::Columns(columns) => dot::multiply(a, columns, &mut OutputC::row_major(c, rows, n)),
+            PreparedB::Panels(b) => microkernel::multiply(a, b, &mut OutputC::row_major(c, rows, n)),
         }
     }
 }
 
 multiversion! {
-    /// Every number of the left by every number of the right.
-    fn outer(left: &[f32], right: &[f32], out: &mut [f32]) {
-        let n = right.len();
+    /// c = a · b for a column `a` and a row `b`: every element of `a` times every element of `b`.
+    fn outer_product(a: &[f32], b: &[f32], c: &mut [f32]) {
+        let n = b.len();
         if n.is_multiple_of(16) {
-            // Columns of known count stay in registers.
+            // 16 columns at a time stay in registers.
             for j in (0..n).step_by(16) {
-                let Some(columns) = right[j..].first_chunk::<16>() else { return };
-                for (row, a) in out.chunks_exact_mut(n).zip(left) {
+                let Some(columns) = b[j..].first_chunk::<16>() else { return };
+                for (row, a) in c.chunks_exact_mut(n).zip(a) {
                     let Some(row) = row[j..].first_chunk_mut::<16>() else { return };
                     for i in 0..16 {
                         row[i] = a * columns[i];
@@ -165,49 +168,53 @@ multiversion! {
                 }
             }
         } else {
-            for (row, a) in out.chunks_exact_mut(n).zip(left) {
-                row.iter_mut().zip(right).for_each(|(o, b)| *o = a * b);
+            for (row, a) in c.chunks_exact_mut(n).zip(a) {
+                row.iter_mut().zip(b).for_each(|(c, b)| *c = a * b);
             }
         }
     }
 }
 
-/// Readies the right side, packed where that pays, and lends the product to `work`.
-pub(super) fn with_rows(
+/// Packs B if that pays, and passes the product to `work`. `a_transposed` and `b_transposed` say how the matrices are read.
+pub(super) fn with_prepared_b(
     (m, k, n): (usize, usize, usize),
-    (a, ta): (&[f32], bool),
-    (b, tb): (Weights<'_>, bool),
-    work: impl FnOnce(&Rows<'_>),
+    (a, a_transposed): (&[f32], bool),
+    (b, b_transposed): (Weights<'_>, bool),
+    work: impl FnOnce(&PreparedProduct<'_>),
 ) {
-    let (size, left) = ((m, k, n), (a, ta));
-    if let Some(layout) = layout(size, ta, tb) {
-        return b.with(layout, |ready| {
-            let narrow = n <= NARROW && !ta;
-            let right = if narrow { Ready::Columns(ready) } else { Ready::Panels(Right::packed(ready, k, n)) };
-            work(&Rows { size, left, right });
+    let (size, a) = ((m, k, n), (a, a_transposed));
+    let dot = n <= dot::MAX_N && !a_transposed;
+    if let Some(layout) = weight_layout(size, a_transposed, b_transposed) {
+        return b.with(layout, |packed| {
+            let b = if dot { PreparedB::Columns(packed) } else { PreparedB::Panels(OperandB::packed(packed, k, n)) };
+            work(&PreparedProduct { size, a, b });
         });
     }
-    let right = if !tile::vectorized() {
-        Ready::Plain(b.plain, tb)
-    } else if n <= NARROW && !ta {
-        Ready::Columns(b.plain)
+    let b = if !vectorized() {
+        PreparedB::Plain(b.plain, b_transposed)
+    } else if dot {
+        PreparedB::Columns(b.plain)
     } else {
-        Ready::Panels(Right::rows(b.plain, n))
+        PreparedB::Panels(OperandB::row_major(b.plain, n))
     };
-    work(&Rows { size, left, right });
+    work(&PreparedProduct { size, a, b });
 }
 
-/// How a product reads its right side; none where that stays as it lies.
-pub(super) fn layout((m, k, n): (usize, usize, usize), ta: bool, tb: bool) -> Option<Layout> {
-    if !tile::vectorized() || (n == 1 && ta) {
+/// The layout in which a product reads B; none if B is read in place.
+pub(super) fn weight_layout(
+    (m, k, n): (usize, usize, usize),
+    a_transposed: bool,
+    b_transposed: bool,
+) -> Option<WeightLayout> {
+    if !vectorized() || (n == 1 && a_transposed) {
         return None;
     }
-    if n <= NARROW && !ta {
-        return (!tb && n > 1).then_some(Layout::Matrix(k, n));
+    if n <= dot::MAX_N && !a_transposed {
+        return (!b_transposed && n > 1).then_some(WeightLayout::Packed { k, n });
     }
-    if tb {
-        return Some(Layout::Turned(k, n));
+    if b_transposed {
+        return Some(WeightLayout::PackedTranspose { k, n });
     }
-    // Few rows read the right side too seldom to be worth a copy; a single panel, or a shallow one, needs none.
-    (n > PANEL && m > UNPACKED && k > SHALLOW).then_some(Layout::Matrix(k, n))
+    // A few rows read B too seldom to be worth a copy; a single panel or a short k needs none.
+    (n > PANEL_WIDTH && m > MAX_M_UNPACKED && k > MAX_K_UNPACKED).then_some(WeightLayout::Packed { k, n })
 }

@@ -1,0 +1,105 @@
+//! Operands of a matrix product C (m x n) = A (m x k) · B (k x n), in the vocabulary of the BLIS papers.
+//!
+//! A is never packed. A micro-kernel broadcasts the elements of A one by one, so a row of A may be a row of a matrix, a column of
+//! a matrix, or the taps of one convolution output in a padded image. B is read in panels of [`PANEL_WIDTH`] columns.
+
+/// Columns of a panel of B.
+pub(super) const PANEL_WIDTH: usize = 64;
+
+/// Where the rows of an operand begin in its slice.
+#[derive(Clone, Copy)]
+pub(super) enum RowOffsets<'a> {
+    /// Row `i` begins at `i` times this row stride.
+    Strided(usize),
+    /// Row `i` begins at entry `i` of the table.
+    Table(&'a [usize]),
+}
+
+impl RowOffsets<'_> {
+    /// Offset of `row`.
+    #[inline(always)]
+    pub(super) fn at(&self, row: usize) -> usize {
+        match self {
+            Self::Strided(stride) => row * stride,
+            Self::Table(table) => table[row],
+        }
+    }
+
+    /// The largest offset among the first `rows` rows. `rows` must not be 0.
+    #[inline(always)]
+    pub(super) fn max(&self, rows: usize) -> usize {
+        match self {
+            Self::Strided(stride) => (rows - 1) * stride,
+            Self::Table(table) => table[..rows].iter().fold(0, |max, &at| max.max(at)),
+        }
+    }
+}
+
+/// The operand A, read in place. Its k dimension consists of segments of equal length.
+///
+/// Element (i, p) lies at `rows.at(i) + segments[p / segment_len] + p % segment_len · col_stride`.
+#[derive(Clone, Copy)]
+pub(super) struct OperandA<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) rows: RowOffsets<'a>,
+    /// Offset of each segment from the beginning of a row.
+    pub(super) segments: &'a [usize],
+    /// Elements of a segment.
+    pub(super) segment_len: usize,
+    /// Distance between neighboring elements of a segment.
+    pub(super) col_stride: usize,
+}
+
+impl<'a> OperandA<'a> {
+    /// A strided matrix with `k` columns.
+    pub(super) fn strided(data: &'a [f32], row_stride: usize, k: usize, col_stride: usize) -> Self {
+        Self { data, rows: RowOffsets::Strided(row_stride), segments: &[0], segment_len: k, col_stride }
+    }
+
+    /// A dense row-major matrix with `k` columns.
+    pub(super) fn row_major(data: &'a [f32], k: usize) -> Self {
+        Self::strided(data, k, k, 1)
+    }
+
+    /// Length of the k dimension.
+    pub(super) fn k(&self) -> usize {
+        self.segments.len() * self.segment_len
+    }
+}
+
+/// The operand B in panels of [`PANEL_WIDTH`] columns. Row `p` of panel `j` begins at `j · panel_stride + p · row_stride`.
+#[derive(Clone, Copy)]
+pub(super) struct OperandB<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) panel_stride: usize,
+    pub(super) row_stride: usize,
+}
+
+impl<'a> OperandB<'a> {
+    /// A dense row-major matrix with `n` columns, read in place.
+    pub(super) fn row_major(data: &'a [f32], n: usize) -> Self {
+        Self { data, panel_stride: PANEL_WIDTH, row_stride: n }
+    }
+
+    /// A packed B of `k` x `n` elements; see [`pack_b`](super::pack::pack_b).
+    pub(super) fn packed(data: &'a [f32], k: usize, n: usize) -> Self {
+        Self { data, panel_stride: k * PANEL_WIDTH, row_stride: n.min(PANEL_WIDTH) }
+    }
+}
+
+/// The result C. Element (i, j) lies at `rows.at(i) + j`.
+pub(super) struct OutputC<'a> {
+    pub(super) data: &'a mut [f32],
+    pub(super) rows: RowOffsets<'a>,
+    pub(super) m: usize,
+    pub(super) n: usize,
+    /// Add the product to C instead of overwriting C.
+    pub(super) accumulate: bool,
+}
+
+impl<'a> OutputC<'a> {
+    /// A dense row-major matrix of `m` x `n` elements, to be overwritten.
+    pub(super) fn row_major(data: &'a mut [f32], m: usize, n: usize) -> Self {
+        Self { data, rows: RowOffsets::Strided(n), m, n, accumulate: false }
+    }
+}

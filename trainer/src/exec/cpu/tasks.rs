@@ -1,0 +1,62 @@
+//! Sharing tasks among threads without allocation: output slices are halved until one task is left.
+use arrayvec::ArrayVec;
+use std::ops::Range;
+
+/// Maximum number of output slices of a range of tasks.
+pub(crate) const MAX_SLICES: usize = crate::plan::fused::MAX_FUSED_NODES + 2;
+
+/// Output slices that are cut at task boundaries. Each task owns `stride` elements of a slice; the last may own fewer.
+pub(crate) struct TaskSlices<'a> {
+    pub(crate) slices: ArrayVec<(&'a mut [f32], usize), MAX_SLICES>,
+}
+
+impl<'a> TaskSlices<'a> {
+    /// One output slice with `stride` elements per task.
+    pub(crate) fn one(slice: &'a mut [f32], stride: usize) -> Self {
+        let mut slices = ArrayVec::new();
+        slices.push((slice, stride));
+        Self { slices }
+    }
+
+    /// The first output slice.
+    pub(crate) fn first(&mut self) -> &mut [f32] {
+        self.slices[0].0
+    }
+
+    /// Cuts the slices after the first `tasks` tasks.
+    fn split(self, tasks: usize) -> (Self, Self) {
+        let mut halves = (ArrayVec::new(), ArrayVec::new());
+        for (slice, stride) in self.slices {
+            let (a, b) = slice.split_at_mut((tasks * stride).min(slice.len()));
+            halves.0.push((a, stride));
+            halves.1.push((b, stride));
+        }
+        (Self { slices: halves.0 }, Self { slices: halves.1 })
+    }
+}
+
+/// Calls `work(task, slices)` for each task, on the threads of the current rayon pool. Outside a pool, tasks run one after the other.
+pub(crate) fn for_each_task(
+    tasks: Range<usize>,
+    slices: TaskSlices<'_>,
+    work: &(impl Fn(usize, TaskSlices<'_>) + Sync),
+) {
+    match tasks.len() {
+        0 => {}
+        1 => work(tasks.start, slices),
+        n => {
+            let middle = n / 2;
+            let (left, right) = slices.split(middle);
+            let at = tasks.start + middle;
+            if rayon::current_thread_index().is_some() {
+                rayon::join(
+                    || for_each_task(tasks.start..at, left, work),
+                    || for_each_task(at..tasks.end, right, work),
+                );
+            } else {
+                for_each_task(tasks.start..at, left, work);
+                for_each_task(at..tasks.end, right, work);
+            }
+        }
+    }
+}

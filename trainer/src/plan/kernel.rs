@@ -1,0 +1,154 @@
+//! One kernel call of a plan: what it computes, and which parts of which buffers it reads and writes.
+use super::fused::{FusedKernel, FusedProduct};
+use crate::graph::{Distribution, NodeId, ParamId, Window};
+
+/// A buffer that holds values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// Working memory, shared by values that are never live at the same time.
+    Slot(usize),
+    /// An entry of the store.
+    Param(ParamId),
+    /// An input that the caller passes to the run.
+    Input(usize),
+}
+
+/// A contiguous part of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BufferView {
+    pub(crate) storage: Storage,
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+}
+
+/// A kernel with its operands.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelCall {
+    pub(crate) kernel: Kernel,
+    pub(crate) inputs: Vec<BufferView>,
+    pub(crate) outputs: Vec<BufferView>,
+    /// The nodes that it computes, in topological order. Never empty.
+    pub(crate) nodes: Vec<NodeId>,
+}
+
+impl KernelCall {
+    /// The node that messages name the call after.
+    pub(crate) fn last_node(&self) -> NodeId {
+        self.nodes[self.nodes.len() - 1]
+    }
+}
+
+/// What a kernel call computes.
+#[derive(Clone, Debug)]
+pub(crate) enum Kernel {
+    /// Elementwise operations, with sums and at most one matrix product.
+    Fused(FusedKernel),
+    /// Matrix product of `size` (m, k, n); `ta` and `tb` say whether A and B are read transposed.
+    MatMul {
+        size: (usize, usize, usize),
+        ta: bool,
+        tb: bool,
+    },
+    Conv(Window, ConvShape),
+    ConvInput(Window, ConvShape),
+    ConvWeight(Window, ConvShape),
+    Depthwise(Window, ConvShape),
+    DepthwiseInput(Window, ConvShape),
+    DepthwiseWeight(Window, ConvShape),
+    /// (input shape `[b,h,w,c]`, factor)
+    Upsample([usize; 4], usize),
+    /// (output shape `[b,h,w,c]`, factor)
+    SumPool([usize; 4], usize),
+    /// From each of `outer` runs of `from` elements, `len` elements beginning at `at`.
+    Slice {
+        outer: usize,
+        from: usize,
+        at: usize,
+        len: usize,
+    },
+    /// Each of `outer` runs of `len` elements at position `at` of a run of `to` elements that is 0 elsewhere.
+    Pad {
+        outer: usize,
+        len: usize,
+        at: usize,
+        to: usize,
+    },
+    /// Interleaves `outer` runs of each input; `runs` holds the length of a run by input.
+    Concat {
+        outer: usize,
+        runs: Vec<usize>,
+    },
+    /// From shape to shape, both padded on the left to four dimensions.
+    Broadcast([usize; 4], [usize; 4]),
+    /// From shape to shape, both padded on the left to four dimensions.
+    SumTo([usize; 4], [usize; 4]),
+    /// (stream, distribution)
+    Random(u32, Distribution),
+    /// Copies to the store.
+    Copy,
+    /// Fails the run unless all inputs, which are scalars, are finite.
+    Guard,
+}
+
+impl Kernel {
+    /// Floating-point operations of a product or convolution, not counting zeros that were inserted or padded.
+    pub(crate) fn flops(&self) -> f64 {
+        match self {
+            Self::MatMul { size: (m, k, n), .. }
+            | Self::Fused(FusedKernel { product: Some(FusedProduct { size: (m, k, n), .. }), .. }) => {
+                2.0 * (*m as f64) * (*k as f64) * (*n as f64)
+            }
+            Self::Conv(w, s) | Self::ConvInput(w, s) | Self::ConvWeight(w, s) => {
+                2.0 * (s.batch * s.oh * s.ow * s.ci * s.co) as f64 * (w.kernel * w.kernel) as f64
+            }
+            Self::Depthwise(w, s) | Self::DepthwiseInput(w, s) | Self::DepthwiseWeight(w, s) => {
+                2.0 * (s.batch * s.oh * s.ow * s.ci) as f64 * (w.kernel * w.kernel) as f64
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// Name in tables and profiles.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fused(FusedKernel { product: Some(_), .. }) => "matmul-fused",
+            Self::Fused(_) => "fused",
+            Self::MatMul { .. } => "matmul",
+            Self::Conv(..) => "conv",
+            Self::ConvInput(..) => "conv-input",
+            Self::ConvWeight(..) => "conv-weight",
+            Self::Depthwise(..) => "depthwise",
+            Self::DepthwiseInput(..) => "depthwise-input",
+            Self::DepthwiseWeight(..) => "depthwise-weight",
+            Self::Upsample(..) => "upsample",
+            Self::SumPool(..) => "sum-pool",
+            Self::Slice { .. } => "slice",
+            Self::Pad { .. } => "pad",
+            Self::Concat { .. } => "concat",
+            Self::Broadcast(..) => "broadcast",
+            Self::SumTo(..) => "sum-to",
+            Self::Random(..) => "random",
+            Self::Copy => "copy",
+            Self::Guard => "guard",
+        }
+    }
+}
+
+/// Sizes of a convolution from an input x `[batch, h, w, ci]` to an output y `[batch, oh, ow, co]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConvShape {
+    pub(crate) batch: usize,
+    pub(crate) h: usize,
+    pub(crate) w: usize,
+    pub(crate) ci: usize,
+    pub(crate) oh: usize,
+    pub(crate) ow: usize,
+    pub(crate) co: usize,
+}
+
+impl ConvShape {
+    /// From the shapes of x and y.
+    pub(crate) fn new(x: [usize; 4], y: [usize; 4]) -> Self {
+        Self { batch: x[0], h: x[1], w: x[2], ci: x[3], oh: y[1], ow: y[2], co: y[3] }
+    }
+}
