@@ -1,7 +1,7 @@
-//! Counter-based random numbers: the same (seed, stream, step, index) gives the same number everywhere.
+//! Counter-based random numbers: each number is a function of (seed, stream, step, index), equal on every machine.
 //!
-//! Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Nothing is
-//! stored between draws, so a resumed run needs no generator state and threads need no locks.
+//! Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). There is no generator state, so a resumed
+//! run has nothing to restore and threads need no locks.
 
 use crate::simd::{math, multiversion};
 
@@ -14,14 +14,14 @@ pub enum Distribution {
     Normal,
 }
 
-/// Names one sequence of random numbers.
+/// Selects one sequence of random numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The run's seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// What the numbers are for: two streams never share numbers.
+    /// Purpose of the numbers. Different streams are independent.
     pub stream: u32,
-    /// The training step.
+    /// Training step.
     pub step: u64,
 }
 
@@ -34,7 +34,7 @@ impl Key {
         )
     }
 
-    /// Fills `out` with numbers of the law `distribution`.
+    /// Fills `out` with random numbers.
     pub fn fill(self, distribution: Distribution, out: &mut [f32]) {
         match distribution {
             Distribution::Uniform => self.uniform(out),
@@ -42,24 +42,24 @@ impl Key {
         }
     }
 
-    /// A number in `0..n`, by multiplication (bias below n/2^32). `n` must not be 0.
+    /// A uniform integer in `0..n`, by multiplication (bias below n/2^32). `n` must not be 0.
     pub fn below(self, index: u32, n: usize) -> usize {
         ((u64::from(self.words(index)[0]) * n as u64) >> 32) as usize
     }
 
-    /// The words at the [`SIDE`] indices from `first` on, word by word: many at once cost little more than one.
-    fn side_by_side(self, first: u32) -> [[u32; SIDE]; 4] {
+    /// The words at [`COUNTERS`] indices from `first` on, word by word. Computing them together costs little more than computing one.
+    fn words_at(self, first: u32) -> [[u32; COUNTERS]; 4] {
         let (seed, step) = ([self.seed as u32, (self.seed >> 32) as u32], [self.step as u32, (self.step >> 32) as u32]);
         let index = std::array::from_fn(|i| first.wrapping_add(i as u32));
-        let mut words = [index, [self.stream; SIDE], [step[0]; SIDE], [step[1]; SIDE]];
-        philox_side_by_side(seed, &mut words);
+        let mut words = [index, [self.stream; COUNTERS], [step[0]; COUNTERS], [step[1]; COUNTERS]];
+        philox_4x32_many(seed, &mut words);
         words
     }
 
     /// Fills `out` with uniform numbers in [0, 1).
     pub fn uniform(self, out: &mut [f32]) {
-        for (i, run) in out.chunks_mut(4 * SIDE).enumerate() {
-            let words = self.side_by_side((i * SIDE) as u32);
+        for (i, run) in out.chunks_mut(4 * COUNTERS).enumerate() {
+            let words = self.words_at((i * COUNTERS) as u32);
             for (e, v) in run.iter_mut().enumerate() {
                 *v = unit(words[e % 4][e / 4]);
             }
@@ -68,9 +68,9 @@ impl Key {
 
     /// Fills `out` with standard normal numbers (Box-Muller).
     pub fn normal(self, out: &mut [f32]) {
-        for (i, run) in out.chunks_mut(4 * SIDE).enumerate() {
-            let words = self.side_by_side((i * SIDE) as u32);
-            let mut normals = [[0.0; SIDE]; 4];
+        for (i, run) in out.chunks_mut(4 * COUNTERS).enumerate() {
+            let words = self.words_at((i * COUNTERS) as u32);
+            let mut normals = [[0.0; COUNTERS]; 4];
             normal_pairs(&words, &mut normals);
             for (e, v) in run.iter_mut().enumerate() {
                 *v = normals[e % 4][e / 4];
@@ -78,11 +78,11 @@ impl Key {
         }
     }
 
-    /// Fills `out` with numbers in `0..n`: that at `i` is [`Key::below`] of index `first - i`.
+    /// Fills `out` with uniform integers in `0..n`. Element `i` equals [`Key::below`] at index `first - i`.
     pub fn below_downwards(self, first: u32, n: usize, out: &mut [u32]) {
-        for (i, run) in out.chunks_mut(SIDE).enumerate() {
-            let lowest = first.wrapping_sub((i * SIDE + SIDE - 1) as u32);
-            let words = self.side_by_side(lowest)[0];
+        for (i, run) in out.chunks_mut(COUNTERS).enumerate() {
+            let lowest = first.wrapping_sub((i * COUNTERS + COUNTERS - 1) as u32);
+            let words = self.words_at(lowest)[0];
             for (v, w) in run.iter_mut().zip(words.iter().rev()) {
                 *v = ((u64::from(*w) * n as u64) >> 32) as u32;
             }
@@ -90,19 +90,19 @@ impl Key {
     }
 }
 
-/// Counters that are worked on together: their words fill vectors.
-const SIDE: usize = 16;
+/// Number of counters that are computed together, so that their words fill vector registers.
+const COUNTERS: usize = 16;
 
-/// The top 24 bits as a number in [0, 1).
+/// The top 24 bits of a word as a number in [0, 1).
 fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 multiversion! {
-    /// Box-Muller: words 0 and 1 give normals 0 and 1, words 2 and 3 the others.
-    fn normal_pairs(words: &[[u32; SIDE]; 4], normals: &mut [[f32; SIDE]; 4]) {
+    /// Box-Muller transform: words 0 and 1 give normals 0 and 1, and words 2 and 3 give normals 2 and 3.
+    fn normal_pairs(words: &[[u32; COUNTERS]; 4], normals: &mut [[f32; COUNTERS]; 4]) {
         for pair in [0, 2] {
-            for i in 0..SIDE {
+            for i in 0..COUNTERS {
                 let radius = (-2.0 * math::log(1.0 - unit(words[pair][i]))).sqrt();
                 let (sin, cos) = math::sin_cos_turn(unit(words[pair + 1][i]));
                 normals[pair][i] = radius * cos;
@@ -113,8 +113,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// Ten rounds of Philox on [`SIDE`] counters of 128 bits, word by word.
-    fn philox_side_by_side(key: [u32; 2], words: &mut [[u32; SIDE]; 4]) {
+    /// Ten rounds of Philox on [`COUNTERS`] counters of 128 bits, word by word.
+    fn philox_4x32_many(key: [u32; 2], words: &mut [[u32; COUNTERS]; 4]) {
         rounds(key, words);
     }
 }
@@ -126,6 +126,7 @@ fn philox4x32(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
     words.map(|word| word[0])
 }
 
+/// Ten rounds of Philox on `N` counters.
 #[inline(always)]
 fn rounds<const N: usize>(mut key: [u32; 2], c: &mut [[u32; N]; 4]) {
     let [c0, c1, c2, c3] = c;
@@ -144,15 +145,15 @@ fn rounds<const N: usize>(mut key: [u32; 2], c: &mut [[u32; N]; 4]) {
 mod tests {
     use super::*;
 
-    /// Known answers of the authors' Random123 distribution.
+    /// Known answers from the authors' Random123 distribution.
     #[test]
-    fn philox_gives_the_published_answers() {
+    fn philox_equals_the_published_known_answers() {
         assert_eq!(philox4x32([0; 2], [0; 4]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         assert_eq!(philox4x32([!0; 2], [!0; 4]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
     }
 
     #[test]
-    fn numbers_do_not_depend_on_how_many_are_drawn_together() {
+    fn numbers_are_equal_whether_drawn_together_or_alone() {
         let key = Key { seed: 5 << 40 | 7, stream: 2, step: 1 << 33 };
         let (mut uniform, mut normal, mut below) = ([0.0; 103], [0.0; 103], [0; 37]);
         key.uniform(&mut uniform);

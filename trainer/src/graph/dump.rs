@@ -1,9 +1,9 @@
-//! A graph as text for people, and as DOT for Graphviz.
+//! Prints a graph as text, or as DOT for Graphviz.
 use super::{Graph, Op};
 use std::fmt::Write;
 
 impl Graph {
-    /// One line a node: id, scope, operation, arguments, shape.
+    /// One line per node: id, operation, arguments, shape and scope.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         for id in self.ids() {
@@ -15,7 +15,7 @@ impl Graph {
         out
     }
 
-    /// The graph in the DOT language; effects are boxes, products are bold.
+    /// The graph in the DOT language of Graphviz. Inputs, parameters and assignments are boxes; products and convolutions are bold.
     pub fn to_dot(&self) -> String {
         let mut out = String::from("digraph {\n  rankdir=TB; node [fontname=\"sans-serif\", shape=ellipse];\n");
         for id in self.ids() {

@@ -1,17 +1,17 @@
-//! Reverse mode, graph to graph: the gradient is nodes like any other and can be differentiated again.
+//! Reverse-mode differentiation from graph to graph: gradients are ordinary nodes and can be differentiated again.
 use super::{Binary, Graph, NodeId, Op, Shape, Unary};
 
 impl Graph {
     /// Appends the gradient of the scalar `y` with respect to each of `wrt`.
     ///
-    /// Values that `y` does not depend on get a gradient of zeros. Differentiating the result again gives
-    /// second-order gradients (gradient penalties, unrolled optimizers) with no further code.
+    /// The gradient is zero for nodes that `y` does not depend on. Second-order gradients, for gradient penalties or unrolled
+    /// optimizers, are gradients of the result.
     ///
     /// # Panics
-    /// When `y` is no scalar.
+    /// If `y` is not a scalar.
     #[track_caller]
     pub fn grad(&mut self, y: NodeId, wrt: &[NodeId]) -> Vec<NodeId> {
-        assert_eq!(self.shape(y), Shape::SCALAR, "the gradient is of a scalar");
+        assert_eq!(self.shape(y), Shape::SCALAR, "only a scalar can be differentiated");
         let on_path = self.descendants(wrt, y);
         let mut of: Vec<Option<NodeId>> = vec![None; y.index() + 1];
         of[y.index()] = Some(self.full(1.0, Shape::SCALAR));
@@ -33,7 +33,7 @@ impl Graph {
             .collect()
     }
 
-    /// Marks the nodes up to `y` whose value depends on one of `roots` (the roots themselves too).
+    /// Marks the nodes up to `y` whose value depends on one of `roots`, and the roots themselves.
     fn descendants(&self, roots: &[NodeId], y: NodeId) -> Vec<bool> {
         let mut marked = vec![false; y.index() + 1];
         for root in roots.iter().filter(|r| **r <= y) {
@@ -47,7 +47,7 @@ impl Graph {
         marked
     }
 
-    /// The gradients that `g`, the gradient of `id`, sends to those of its arguments that are `wanted`.
+    /// Given the gradient `g` of node `id`, its contribution to the gradient of each argument that is `wanted`.
     fn pull_back(&mut self, id: NodeId, g: NodeId, wanted: &[bool]) -> Vec<(NodeId, NodeId)> {
         let node = self.node(id).clone();
         let mut parts = Vec::new();
@@ -62,7 +62,7 @@ impl Graph {
         parts
     }
 
-    /// The gradient by argument `k`, or nothing where it is zero everywhere.
+    /// The contribution to the gradient of argument `k`; none if it is zero everywhere.
     fn partial(&mut self, op: Op, id: NodeId, g: NodeId, args: &[NodeId], k: usize) -> Option<NodeId> {
         let arg = args[k];
         let shape = self.shape(arg);
@@ -121,6 +121,7 @@ impl Graph {
         })
     }
 
+    /// [`Graph::partial`] of y = f(x).
     fn unary_partial(&mut self, f: Unary, y: NodeId, g: NodeId, x: NodeId) -> Option<NodeId> {
         let slope = match f {
             Unary::Sign | Unary::LeakyStep(_) => return None,
@@ -145,7 +146,7 @@ impl Graph {
             }
             Unary::Softplus => self.unary(Unary::Sigmoid, x),
             Unary::Abs => self.unary(Unary::Sign, x),
-            // The value has the sign of its argument, and is kept anyway where a product reads it.
+            // The value has the sign of its argument, and it is often stored anyway because a product reads it.
             Unary::Leaky(slope) if slope >= 0.0 => self.unary(Unary::LeakyStep(slope), y),
             Unary::Leaky(slope) => self.unary(Unary::LeakyStep(slope), x),
         };

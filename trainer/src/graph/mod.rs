@@ -1,8 +1,21 @@
-//! A static-shape graph of a closed set of operations; gradients are appended as nodes of the same set.
+//! Computation graphs with static shapes. Gradients are nodes of the same graph.
 //!
-//! Nodes lie in a `Vec` in topological order and name their arguments by [`NodeId`]. Pictures are NHWC,
-//! convolution weights `[kernel, kernel, in, out]`. Builder methods panic on shapes that do not fit: a
-//! programmer's error, caught at the caller's line with both shapes.
+//! Nodes lie in a `Vec` in topological order and refer to their arguments by [`NodeId`]. Images are NHWC, convolution weights
+//! `[kernel, kernel, in, out]`. Mismatched shapes are programmer errors: builder methods panic at the caller's line and print the
+//! shapes.
+//!
+//! ```
+//! use ganlet_trainer::graph::{Feeds, Graph, interpret};
+//!
+//! let mut g = Graph::default();
+//! let x = g.input("x", &[3]);
+//! let squares = g.square(x);
+//! let loss = g.sum(squares);
+//! let gradient = g.grad(loss, &[x])[0];
+//! let mut feeds = Feeds::default();
+//! feeds.values.insert(x, vec![1.0, 2.0, 3.0]);
+//! assert_eq!(interpret(&g, &feeds)[gradient.index()], [2.0, 4.0, 6.0]);
+//! ```
 mod dump;
 mod grad;
 mod interpret;
@@ -16,35 +29,35 @@ pub use interpret::{Feeds, interpret};
 pub use ops::{Binary, Op, Unary, Window};
 pub use shape::Shape;
 
-/// One node of one graph.
+/// Identifies a node of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
 
-/// One entry of the store that programs share: weights, optimizer state, running statistics.
+/// Identifies an entry of the store that programs share: weights, optimizer state or running statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParamId(pub usize);
 
 impl NodeId {
-    /// Its place in the graph, and among the values of the interpreter.
+    /// Position in the graph, and in the result of [`interpret`].
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// An operation, its arguments and the shape of its value.
+/// An operation with its arguments and the shape of its value.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// What is computed.
+    /// The operation.
     pub op: Op,
-    /// From which nodes.
+    /// The arguments.
     pub args: Vec<NodeId>,
-    /// Shape of the result.
+    /// Shape of the value.
     pub shape: Shape,
-    /// Index into the graph's scope names.
+    /// Index in the graph's list of scopes.
     scope: usize,
 }
 
-/// Operations in topological order.
+/// A list of nodes in topological order.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -55,7 +68,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// The node behind `id`.
+    /// The node that `id` identifies.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
     }
@@ -65,32 +78,32 @@ impl Graph {
         self.node(id).shape
     }
 
-    /// Count of nodes.
+    /// Number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether nothing was built yet.
+    /// Whether the graph has no nodes.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// All ids, arguments before their users.
+    /// All ids in topological order.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    /// The inputs by name, in the order in which they were declared.
+    /// Names and nodes of the inputs, in the order of their declaration.
     pub fn inputs(&self) -> &[(String, NodeId)] {
         &self.inputs
     }
 
-    /// The scalars that must be finite before anything is assigned.
+    /// Names and nodes of the scalars that must be finite before anything is assigned.
     pub fn guards(&self) -> &[(String, NodeId)] {
         &self.guards
     }
 
-    /// Names the part of the network that the next nodes belong to; messages and dumps show it.
+    /// Begins a scope: names the part of the network that the following nodes belong to. Messages and dumps show it.
     pub fn enter(&mut self, scope: impl Into<String>) {
         let scope = scope.into();
         self.scope = self.scopes.iter().position(|s| *s == scope).unwrap_or_else(|| {
@@ -99,52 +112,53 @@ impl Graph {
         });
     }
 
-    /// The part of the network that a node belongs to; empty if none was named.
+    /// The scope of a node; empty if none was begun.
     pub fn scope_of(&self, id: NodeId) -> &str {
         self.scopes.get(self.node(id).scope).map_or("", String::as_str)
     }
 
-    /// A node as a person would name it: scope, operation, shape.
+    /// Description of a node for messages: number, operation, shape and scope.
     pub fn describe(&self, id: NodeId) -> String {
         let (node, scope) = (self.node(id), self.scope_of(id));
         format!("node {} ({:?} {:?}{}{scope})", id.0, node.op, node.shape, if scope.is_empty() { "" } else { " in " })
     }
 
-    /// A value given to each run; `name` appears in messages.
+    /// A tensor that the caller passes to each run. `name` appears in messages.
     pub fn input(&mut self, name: impl Into<String>, dims: &[usize]) -> NodeId {
         let id = self.push(Op::Input, &[], Shape::new(dims));
         self.inputs.push((name.into(), id));
         id
     }
 
-    /// The stored value of `param`, as it was when the run began.
+    /// The value of a store entry before the run.
     pub fn param(&mut self, param: ParamId, dims: &[usize]) -> NodeId {
         self.push(Op::Param(param), &[], Shape::new(dims))
     }
 
-    /// A constant.
+    /// A tensor filled with `value`.
     pub fn full(&mut self, value: f32, shape: Shape) -> NodeId {
         self.push(Op::Full(value), &[], shape)
     }
 
-    /// Random numbers that depend on (seed, `stream`, step, index) alone.
+    /// Random numbers that depend on (seed, `stream`, step, index) only.
     pub fn random(&mut self, stream: u32, distribution: Distribution, dims: &[usize]) -> NodeId {
         self.push(Op::Random { stream, distribution }, &[], Shape::new(dims))
     }
 
-    /// Stores the value of `value` in `param` when the run has finished.
+    /// Writes the value of `value` to a store entry. Nodes that read the entry see the old value.
     #[track_caller]
     pub fn assign(&mut self, param: ParamId, value: NodeId) -> NodeId {
         self.push(Op::Assign(param), &[value], self.shape(value))
     }
 
-    /// Makes a run fail, with nothing assigned, if the scalar `value` is not finite.
+    /// Makes a run fail before anything is assigned if the scalar `value` is not finite.
     #[track_caller]
     pub fn guard(&mut self, name: impl Into<String>, value: NodeId) {
-        assert_eq!(self.shape(value), Shape::SCALAR, "a guard watches a scalar");
+        assert_eq!(self.shape(value), Shape::SCALAR, "a guard checks a scalar");
         self.guards.push((name.into(), value));
     }
 
+    /// Appends a node.
     pub(crate) fn push(&mut self, op: Op, args: &[NodeId], shape: Shape) -> NodeId {
         self.nodes.push(Node { op, args: args.to_vec(), shape, scope: self.scope });
         NodeId(self.nodes.len() as u32 - 1)

@@ -1,56 +1,58 @@
-//! The closed set of operations and the methods that append them.
+//! The operations of a graph, and the builder methods that append them.
 use super::{Graph, NodeId, ParamId, Shape};
 use crate::philox::Distribution;
 
-/// Kernel, stride and padding of a square convolution.
+/// Kernel size, stride and zero padding of a square convolution, equal along both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// Taps along each side.
+    /// Kernel size.
     pub kernel: usize,
-    /// Step between neighboring outputs.
+    /// Distance between the inputs of neighboring outputs.
     pub stride: usize,
-    /// Zeros around the picture.
+    /// Rows and columns of zeros on each side of the image.
     pub pad: usize,
 }
 
 impl Window {
-    /// Output length of a convolution over `len`, if the kernel fits.
+    /// Output size of a convolution along an axis of `len` pixels: `(len + 2·pad - kernel) / stride + 1`. None if the kernel does
+    /// not fit.
     pub fn output(self, len: usize) -> Option<usize> {
         Some((len + 2 * self.pad).checked_sub(self.kernel)? / self.stride + 1)
     }
 
-    /// Output length of the transposed convolution over `len`, if it is not empty.
+    /// Output size of a transposed convolution along an axis of `len` pixels: `(len - 1)·stride + kernel - 2·pad`. None if that is
+    /// not positive.
     pub fn transposed(self, len: usize) -> Option<usize> {
         ((len - 1) * self.stride + self.kernel).checked_sub(2 * self.pad).filter(|&n| n > 0)
     }
 }
 
-/// Functions of one number.
+/// Elementwise functions of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unary {
     /// e^x.
     Exp,
     /// ln x.
     Log,
-    /// Square root; callers keep the argument away from 0 so that gradients stay finite.
+    /// Square root. Its gradient is infinite at 0, so callers add a small ε to the argument.
     Sqrt,
     /// 1/x.
     Recip,
     /// Hyperbolic tangent.
     Tanh,
-    /// 1/(1+e^-x).
+    /// Logistic sigmoid, 1/(1+e^-x).
     Sigmoid,
-    /// ln(1+e^x), stable for large |x|.
+    /// ln(1+e^x), computed without overflow for large |x|.
     Softplus,
     /// |x|.
     Abs,
-    /// -1, 0 or 1.
+    /// Sign: -1, 0 or 1. Its gradient is 0.
     Sign,
-    /// x where positive, else `slope`·x; ReLU has slope 0.
+    /// Leaky ReLU: x where x is positive, else `slope`·x. ReLU has slope 0.
     Leaky(f32),
-    /// 1 where positive, else `slope`: the derivative of [`Unary::Leaky`].
+    /// Derivative of [`Unary::Leaky`]: 1 where x is positive, else `slope`. Its own gradient is 0.
     LeakyStep(f32),
-    /// `scale`·x + `offset`.
+    /// `scale`·x + `offset`, with constants.
     Affine {
         /// Factor.
         scale: f32,
@@ -59,7 +61,7 @@ pub enum Unary {
     },
 }
 
-/// Functions of two numbers.
+/// Elementwise functions of two tensors of equal shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
     /// Sum.
@@ -72,90 +74,94 @@ pub enum Binary {
     Div,
 }
 
-/// Every operation a graph can hold. Each gradient is written in operations of this same set.
+/// Every operation that a graph can hold. The set is closed under differentiation: each gradient consists of these operations.
+///
+/// Images are `[batch, height, width, channels]` (NHWC), convolution weights `[kernel, kernel, in, out]`. In the comments, x is the
+/// input of a convolution and y its output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
-    /// Given to each run.
+    /// A tensor that the caller passes to each run.
     Input,
-    /// Read from the store.
+    /// A tensor of the store, such as a weight, as it was before the run.
     Param(ParamId),
-    /// Written to the store at the end of the run; its value is the argument's.
+    /// Writes its argument to the store after all reads of the old value. Its value is that of the argument.
     Assign(ParamId),
-    /// The same number everywhere.
+    /// A constant tensor (`torch.full`).
     Full(f32),
-    /// Random numbers keyed by (seed, stream, step, index).
+    /// Random numbers, which depend on (seed, stream, step, index) only.
     Random {
-        /// Which sequence.
+        /// Selects an independent sequence.
         stream: u32,
-        /// Of which law.
+        /// Distribution of the numbers.
         distribution: Distribution,
     },
-    /// One number to one number.
+    /// Elementwise function of one tensor.
     Unary(Unary),
-    /// Two numbers to one number, same shapes.
+    /// Elementwise function of two tensors of equal shape.
     Binary(Binary),
-    /// (c, a, b): a where c > 0, else b.
+    /// (c, a, b): a where c > 0, else b, element by element (`torch.where`).
     Select,
-    /// The same numbers under another shape.
+    /// The elements in another shape (`torch.reshape`).
     Reshape,
-    /// The value, through which no gradient flows.
+    /// The value of its argument; no gradient flows through it (`detach`).
     Detach,
-    /// A run of indices of one axis.
+    /// A range of indices of one axis (`torch.narrow`).
     Slice {
-        /// Which axis.
+        /// The axis.
         axis: usize,
         /// First index.
         start: usize,
     },
-    /// Zeros around an axis: the adjoint of a slice.
+    /// Zero padding along one axis; the adjoint of a slice.
     Pad {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// Zeros before the value.
+        /// Number of zeros before the value.
         before: usize,
     },
-    /// Joined along an axis.
+    /// Concatenation along one axis (`torch.cat`).
     Concat {
-        /// Which axis.
+        /// The axis.
         axis: usize,
     },
-    /// Repeated along dimensions of length 1, aligned on the right.
+    /// Repetition along dimensions of length 1; shapes are aligned on the right (`expand`).
     Broadcast,
-    /// Summed to a shape that broadcasts to the argument's: the adjoint of a broadcast.
+    /// Sum over dimensions, to a shape that broadcasts to that of the argument; the adjoint of a broadcast.
     SumTo,
-    /// Matrix product, each side read transposed or not.
+    /// Matrix product of two matrices, each read transposed or not.
     MatMul {
-        /// Read the left side transposed.
+        /// Whether the first matrix is read transposed.
         ta: bool,
-        /// Read the right side transposed.
+        /// Whether the second matrix is read transposed.
         tb: bool,
     },
-    /// (x `[b,h,w,i]`, weight `[k,k,i,o]`) to `[b,h',w',o]`.
+    /// Convolution of x `[b,h,w,i]` with a weight `[k,k,i,o]`, to y `[b,h',w',o]`.
     Conv(Window),
-    /// (y `[b,h',w',o]`, weight `[k,k,i,o]`) to `[b,h,w,i]`: gradient of `Conv` by its input, a transposed convolution.
+    /// Transposed convolution of y `[b,h',w',o]` with a weight `[k,k,i,o]`, to x `[b,h,w,i]`; the gradient of `Conv` with respect to its
+    /// input.
     ConvInput(Window),
-    /// (x, y) to `[k,k,i,o]`: gradient of `Conv` by its weight.
+    /// Gradient of `Conv` with respect to its weight `[k,k,i,o]`, from x and the gradient of y.
     ConvWeight(Window),
-    /// (x `[b,h,w,c]`, weight `[k,k,c]`) to `[b,h',w',c]`: a convolution of each channel by itself.
+    /// Depthwise convolution of x `[b,h,w,c]` with a weight `[k,k,c]`, to y `[b,h',w',c]`: each channel has a kernel of its own.
     Depthwise(Window),
-    /// (y `[b,h',w',c]`, weight `[k,k,c]`) to `[b,h,w,c]`: gradient of `Depthwise` by its input.
+    /// Gradient of `Depthwise` with respect to its input `[b,h,w,c]`, from the gradient of y `[b,h',w',c]` and a weight `[k,k,c]`.
     DepthwiseInput(Window),
-    /// (x, y) to `[k,k,c]`: gradient of `Depthwise` by its weight.
+    /// Gradient of `Depthwise` with respect to its weight `[k,k,c]`, from x and the gradient of y.
     DepthwiseWeight(Window),
-    /// Each pixel repeated `factor` times in both directions.
+    /// Nearest-neighbor upsampling by an integer factor: each pixel is repeated in both directions.
     Upsample(usize),
-    /// Sums of `factor` x `factor` pixels: the adjoint of `Upsample`.
+    /// Sums over squares of factor x factor pixels; the adjoint of `Upsample`. Dividing by factor² gives average pooling.
     SumPool(usize),
 }
 
-/// Building blocks; the names are those of the operations.
+/// Builder methods. Each appends an operation and returns its node. They panic if shapes do not match.
 impl Graph {
-    /// Applies a function of one number.
+    /// f(x), element by element.
     pub fn unary(&mut self, f: Unary, x: NodeId) -> NodeId {
         self.push(Op::Unary(f), &[x], self.shape(x))
     }
 
-    /// Applies a function of two numbers; the smaller shape is broadcast to the larger.
+    /// f(a, b), element by element. One of the two shapes must broadcast to the other.
     #[track_caller]
     pub fn binary(&mut self, f: Binary, a: NodeId, b: NodeId) -> NodeId {
         let (sa, sb) = (self.shape(a), self.shape(b));
@@ -164,41 +170,41 @@ impl Graph {
         self.push(Op::Binary(f), &[a, b], to)
     }
 
-    /// a + b.
+    /// a + b, element by element, with broadcasting.
     #[track_caller]
     pub fn add(&mut self, a: NodeId, b: NodeId) -> NodeId {
         self.binary(Binary::Add, a, b)
     }
 
-    /// a - b.
+    /// a - b, element by element, with broadcasting.
     #[track_caller]
     pub fn sub(&mut self, a: NodeId, b: NodeId) -> NodeId {
         self.binary(Binary::Sub, a, b)
     }
 
-    /// a · b, element by element.
+    /// a · b, element by element, with broadcasting.
     #[track_caller]
     pub fn mul(&mut self, a: NodeId, b: NodeId) -> NodeId {
         self.binary(Binary::Mul, a, b)
     }
 
-    /// a / b.
+    /// a / b, element by element, with broadcasting.
     #[track_caller]
     pub fn div(&mut self, a: NodeId, b: NodeId) -> NodeId {
         self.binary(Binary::Div, a, b)
     }
 
-    /// `scale`·x + `offset`.
+    /// `scale`·x + `offset`, with constants.
     pub fn affine(&mut self, x: NodeId, scale: f32, offset: f32) -> NodeId {
         self.unary(Unary::Affine { scale, offset }, x)
     }
 
-    /// x².
+    /// x², element by element.
     pub fn square(&mut self, x: NodeId) -> NodeId {
         self.mul(x, x)
     }
 
-    /// `a` where `c` is positive, else `b`.
+    /// `a` where `c` is positive, else `b`. `a` and `b` broadcast to the shape of `c`.
     #[track_caller]
     pub fn select(&mut self, c: NodeId, a: NodeId, b: NodeId) -> NodeId {
         let shape = self.shape(c);
@@ -206,7 +212,7 @@ impl Graph {
         self.push(Op::Select, &[c, a, b], shape)
     }
 
-    /// The same numbers under another shape.
+    /// The elements of `x` in the shape `dims`, which must have as many elements.
     #[track_caller]
     pub fn reshape(&mut self, x: NodeId, dims: &[usize]) -> NodeId {
         let shape = Shape::new(dims);
@@ -214,12 +220,12 @@ impl Graph {
         if self.shape(x) == shape { x } else { self.push(Op::Reshape, &[x], shape) }
     }
 
-    /// The value, as a constant for every gradient.
+    /// The value of `x` without its gradient: no gradient flows to `x`.
     pub fn detach(&mut self, x: NodeId) -> NodeId {
         self.push(Op::Detach, &[x], self.shape(x))
     }
 
-    /// Indices `start..start + len` of `axis`.
+    /// Indices `start..start + len` of one axis.
     #[track_caller]
     pub fn slice(&mut self, x: NodeId, axis: usize, start: usize, len: usize) -> NodeId {
         let shape = self.shape(x);
@@ -227,7 +233,7 @@ impl Graph {
         if len == shape.dims()[axis] { x } else { self.push(Op::Slice { axis, start }, &[x], shape.with(axis, len)) }
     }
 
-    /// `before` zeros, the value, then zeros up to `len`, along `axis`.
+    /// Pads one axis with zeros to a length of `len`, of which `before` come before the value.
     #[track_caller]
     pub fn pad(&mut self, x: NodeId, axis: usize, before: usize, len: usize) -> NodeId {
         let shape = self.shape(x);
@@ -235,7 +241,7 @@ impl Graph {
         if len == shape.dims()[axis] { x } else { self.push(Op::Pad { axis, before }, &[x], shape.with(axis, len)) }
     }
 
-    /// Joins `parts` along `axis`.
+    /// Concatenates `parts` along one axis. All other dimensions must be equal.
     #[track_caller]
     pub fn concat(&mut self, parts: &[NodeId], axis: usize) -> NodeId {
         let shapes: Vec<_> = parts.iter().map(|&p| self.shape(p)).collect();
@@ -244,33 +250,33 @@ impl Graph {
         if parts.len() == 1 { parts[0] } else { self.push(Op::Concat { axis }, parts, shape) }
     }
 
-    /// Repeats `x` to `shape`.
+    /// Repeats `x` along its dimensions of length 1, to `shape`.
     #[track_caller]
     pub fn broadcast(&mut self, x: NodeId, shape: Shape) -> NodeId {
         assert!(self.shape(x).broadcasts_to(shape), "{:?} does not broadcast to {shape:?}", self.shape(x));
         if self.shape(x) == shape { x } else { self.push(Op::Broadcast, &[x], shape) }
     }
 
-    /// Sums `x` to `shape`.
+    /// Sums `x` to `shape`, which must broadcast to the shape of `x`.
     #[track_caller]
     pub fn sum_to(&mut self, x: NodeId, shape: Shape) -> NodeId {
         assert!(shape.broadcasts_to(self.shape(x)), "{:?} does not sum to {shape:?}", self.shape(x));
         if self.shape(x) == shape { x } else { self.push(Op::SumTo, &[x], shape) }
     }
 
-    /// The sum of all elements.
+    /// Sum of all elements: a scalar.
     pub fn sum(&mut self, x: NodeId) -> NodeId {
         self.sum_to(x, Shape::SCALAR)
     }
 
-    /// The mean of all elements.
+    /// Mean of all elements: a scalar.
     pub fn mean(&mut self, x: NodeId) -> NodeId {
         let n = self.shape(x).len() as f32;
         let sum = self.sum(x);
         self.affine(sum, 1.0 / n, 0.0)
     }
 
-    /// Matrix product of `a` (transposed if `ta`) and `b` (transposed if `tb`).
+    /// Matrix product of `a` and `b`; `ta` and `tb` say whether each is read transposed.
     #[track_caller]
     pub fn matmul_t(&mut self, a: NodeId, b: NodeId, ta: bool, tb: bool) -> NodeId {
         let (sa, sb) = (self.shape(a), self.shape(b));
@@ -281,7 +287,7 @@ impl Graph {
         self.push(Op::MatMul { ta, tb }, &[a, b], Shape::new(&[a0, b1]))
     }
 
-    /// Matrix product.
+    /// Matrix product of `a` `[m,k]` and `b` `[k,n]`: `[m,n]`.
     #[track_caller]
     pub fn matmul(&mut self, a: NodeId, b: NodeId) -> NodeId {
         self.matmul_t(a, b, false, false)
@@ -296,12 +302,14 @@ impl Graph {
         };
         assert!(k == k2 && k == window.kernel && wi == i, "convolution of {sx:?} by {sw:?}, {window:?}");
         let (Some(oh), Some(ow)) = (window.output(h), window.output(w)) else {
-            panic!("{window:?} does not fit a picture of {sx:?}")
+            panic!("{window:?} does not fit images of shape {sx:?}")
         };
         self.push(Op::Conv(window), &[x, weight], Shape::new(&[b, oh, ow, o]))
     }
 
-    /// Transposed convolution of `y` `[b,h',w',o]` with `weight` `[k,k,i,o]` to a picture of `h` x `w`.
+    /// Transposed convolution of `y` `[b,h',w',o]` with `weight` `[k,k,i,o]`, to images of `h` x `w` pixels with i channels.
+    ///
+    /// The size is an argument because several input sizes of a strided convolution have the same output size.
     #[track_caller]
     pub fn conv_input(&mut self, y: NodeId, weight: NodeId, window: Window, (h, w): (usize, usize)) -> NodeId {
         let (sy, sw) = (self.shape(y), self.shape(weight));
@@ -316,33 +324,33 @@ impl Graph {
         self.push(Op::ConvInput(window), &[y, weight], Shape::new(&[b, h, w, i]))
     }
 
-    /// The gradient of a convolution by its weight, from its input `x` and the gradient `y` of its output.
+    /// Gradient of a convolution with respect to its weight, from its input `x` and the gradient `y` of its output.
     #[track_caller]
     pub fn conv_weight(&mut self, x: NodeId, y: NodeId, window: Window) -> NodeId {
         let (sx, sy) = (self.shape(x), self.shape(y));
         let (&[b, h, w, i], &[yb, oh, ow, o]) = (sx.dims(), sy.dims()) else {
-            panic!("weight gradient of {sx:?} and {sy:?}")
+            panic!("convolution weight gradient of {sx:?} and {sy:?}")
         };
         assert!(
             b == yb && window.output(h) == Some(oh) && window.output(w) == Some(ow),
-            "weight gradient of {sx:?} and {sy:?} by {window:?}"
+            "convolution weight gradient of {sx:?} and {sy:?} by {window:?}"
         );
         self.push(Op::ConvWeight(window), &[x, y], Shape::new(&[window.kernel, window.kernel, i, o]))
     }
 
-    /// Convolution of each channel of `x` `[b,h,w,c]` with its own kernel of `weight` `[k,k,c]`.
+    /// Depthwise convolution of `x` `[b,h,w,c]` with `weight` `[k,k,c]`.
     #[track_caller]
     pub fn depthwise(&mut self, x: NodeId, weight: NodeId, window: Window) -> NodeId {
         let (sx, sw) = (self.shape(x), self.shape(weight));
         let (&[b, h, w, c], &[k, k2, wc]) = (sx.dims(), sw.dims()) else { panic!("depthwise {sx:?} by {sw:?}") };
         assert!(k == k2 && k == window.kernel && wc == c, "depthwise convolution of {sx:?} by {sw:?}, {window:?}");
         let (Some(oh), Some(ow)) = (window.output(h), window.output(w)) else {
-            panic!("{window:?} does not fit a picture of {sx:?}")
+            panic!("{window:?} does not fit images of shape {sx:?}")
         };
         self.push(Op::Depthwise(window), &[x, weight], Shape::new(&[b, oh, ow, c]))
     }
 
-    /// The gradient of a depthwise convolution by its input of `h` x `w`, from the gradient `y` of its output.
+    /// Gradient of a depthwise convolution with respect to its input of `h` x `w` pixels, from the gradient `y` of its output.
     #[track_caller]
     pub fn depthwise_input(&mut self, y: NodeId, weight: NodeId, window: Window, (h, w): (usize, usize)) -> NodeId {
         let (sy, sw) = (self.shape(y), self.shape(weight));
@@ -354,7 +362,7 @@ impl Graph {
         self.push(Op::DepthwiseInput(window), &[y, weight], Shape::new(&[b, h, w, c]))
     }
 
-    /// The gradient of a depthwise convolution by its weight, from its input `x` and the gradient `y` of its output.
+    /// Gradient of a depthwise convolution with respect to its weight, from its input `x` and the gradient `y` of its output.
     #[track_caller]
     pub fn depthwise_weight(&mut self, x: NodeId, y: NodeId, window: Window) -> NodeId {
         let (sx, sy) = (self.shape(x), self.shape(y));
@@ -368,7 +376,7 @@ impl Graph {
         self.push(Op::DepthwiseWeight(window), &[x, y], Shape::new(&[window.kernel, window.kernel, c]))
     }
 
-    /// Nearest-neighbor enlargement.
+    /// Nearest-neighbor upsampling of `x` `[b,h,w,c]` to `[b,h·factor,w·factor,c]`.
     #[track_caller]
     pub fn upsample(&mut self, x: NodeId, factor: usize) -> NodeId {
         let shape = self.shape(x);
@@ -376,7 +384,7 @@ impl Graph {
         self.push(Op::Upsample(factor), &[x], Shape::new(&[b, h * factor, w * factor, c]))
     }
 
-    /// Sums over squares of `factor` x `factor` pixels.
+    /// Sums over squares of `factor` x `factor` pixels of `x` `[b,h,w,c]`. `factor` must divide h and w.
     #[track_caller]
     pub fn sum_pool(&mut self, x: NodeId, factor: usize) -> NodeId {
         let shape = self.shape(x);

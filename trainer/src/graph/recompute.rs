@@ -1,20 +1,20 @@
-//! Less memory for more work: gradients compute values again that would have to be kept for them.
+//! Gradient checkpointing: the backward pass computes activations again instead of keeping them in memory.
 //!
-//! Chen et al. 2016, "Training deep nets with sublinear memory cost": of n layers, only what passes between runs of about
-//! √n of them stays; the rest is computed from there once more, when the gradients come to it.
+//! Chen et al. 2016, "Training deep nets with sublinear memory cost": n layers are divided into about √n segments. Only values that
+//! pass between segments are kept. The backward pass computes the others again, one segment at a time.
 use super::{Graph, NodeId, Op};
 use std::collections::HashMap;
 
-/// How many times smaller a value is that is kept without counting: channel statistics beside pictures.
+/// A value that is this many times smaller than its reader is always kept, such as channel statistics of images.
 const SMALL: usize = 8;
 
 impl Graph {
-    /// The same graph in which nodes behind `turn`, the loss, read values before it from copies of their own.
+    /// A graph in which the nodes after `loss` read copies of the values before it.
     ///
-    /// The operations of a copy are those of the original, so every value stays the same to the last bit.
-    pub(crate) fn recomputed(&self, outputs: &[NodeId], turn: NodeId) -> (Self, Vec<NodeId>) {
-        let again = self.recomputable(turn);
-        let mut rebuilt = Rebuilt {
+    /// A copy consists of the operations of the original, so every value stays bitwise equal.
+    pub(crate) fn recomputed(&self, outputs: &[NodeId], loss: NodeId) -> (Self, Vec<NodeId>) {
+        let again = self.recomputable(loss);
+        let mut rebuild = Rebuild {
             from: self,
             to: Self { scopes: self.scopes.clone(), ..Self::default() },
             moved: Vec::with_capacity(self.len()),
@@ -22,67 +22,70 @@ impl Graph {
         };
         for id in self.ids() {
             let node = self.node(id);
-            let late = id > turn;
-            let read = |r: &mut Rebuilt<'_>, a: NodeId| {
+            let late = id > loss;
+            let read = |r: &mut Rebuild<'_>, a: NodeId| {
                 if late && again[a.index()] { r.copy(a, &again) } else { r.moved[a.index()] }
             };
-            let args: Vec<_> = node.args.iter().map(|&a| read(&mut rebuilt, a)).collect();
-            rebuilt.to.scope = node.scope;
-            let new = rebuilt.to.push(node.op, &args, node.shape);
-            rebuilt.moved.push(new);
+            let args: Vec<_> = node.args.iter().map(|&a| read(&mut rebuild, a)).collect();
+            rebuild.to.scope = node.scope;
+            let new = rebuild.to.push(node.op, &args, node.shape);
+            rebuild.moved.push(new);
         }
-        let Rebuilt { mut to, moved, .. } = rebuilt;
+        let Rebuild { mut to, moved, .. } = rebuild;
         to.inputs = self.inputs.iter().map(|(name, id)| (name.clone(), moved[id.index()])).collect();
         to.guards = self.guards.iter().map(|(name, id)| (name.clone(), moved[id.index()])).collect();
         (to, outputs.iter().map(|o| moved[o.index()]).collect())
     }
 
-    /// By node: whether it lies within a run of layers before `turn`, and is read by none outside.
-    fn recomputable(&self, turn: NodeId) -> Vec<bool> {
-        let forward = || self.ids().take_while(|&id| id <= turn);
-        // A layer is a stretch of nodes of one scope; constants and views of weights belong to none.
+    /// By node: whether it is computed before `loss` and only its own segment of layers reads it.
+    fn recomputable(&self, loss: NodeId) -> Vec<bool> {
+        let forward = || self.ids().take_while(|&id| id <= loss);
+        // A layer is a run of nodes of one scope. Constants and views of weights belong to no layer.
         let mut layer = vec![0; self.len()];
         let (mut layers, mut scope) = (0, usize::MAX);
-        for id in forward().filter(|&id| !self.given(id)) {
+        for id in forward().filter(|&id| !self.is_given(id)) {
             layers += usize::from(self.node(id).scope != scope);
             scope = self.node(id).scope;
             layer[id.index()] = layers;
         }
-        let run = |id: NodeId| layer[id.index()] / layers.isqrt().max(1);
-        let mut again: Vec<_> = self.ids().map(|id| id <= turn && !self.given(id)).collect();
+        let segment = |id: NodeId| layer[id.index()] / layers.isqrt().max(1);
+        let mut again: Vec<_> = self.ids().map(|id| id <= loss && !self.is_given(id)).collect();
         for id in forward() {
-            for &a in self.node(id).args.iter().filter(|&&a| run(a) != run(id)) {
+            for &a in self.node(id).args.iter().filter(|&&a| segment(a) != segment(id)) {
                 again[a.index()] = false;
             }
         }
         again
     }
 
-    /// Whether `id` is given to the step, or a view of what is.
-    fn given(&self, id: NodeId) -> bool {
+    /// Whether `id` is an input, a parameter, a constant, or a view of one.
+    fn is_given(&self, id: NodeId) -> bool {
         let node = self.node(id);
         match node.op {
             Op::Param(_) | Op::Input | Op::Full(_) => true,
-            Op::Slice { .. } | Op::Reshape | Op::Broadcast => self.given(node.args[0]),
+            Op::Slice { .. } | Op::Reshape | Op::Broadcast => self.is_given(node.args[0]),
             _ => false,
         }
     }
 
+    /// Whether `a` is so small compared with `beside` that it is always kept.
     fn small(&self, a: NodeId, beside: NodeId) -> bool {
         self.shape(a).len() * SMALL <= self.shape(beside).len()
     }
 }
 
-/// A graph that is being written anew.
-struct Rebuilt<'g> {
+/// A graph that is being rebuild.
+struct Rebuild<'g> {
     from: &'g Graph,
     to: Graph,
+    /// New id of each old node.
     moved: Vec<NodeId>,
+    /// Copy of each recomputed node.
     copies: HashMap<NodeId, NodeId>,
 }
 
-impl Rebuilt<'_> {
-    /// A copy of `id`, made of copies as far as they go; what is small is not copied.
+impl Rebuild<'_> {
+    /// A copy of `id`, with copies of its recomputable arguments. Small arguments are not copied.
     fn copy(&mut self, id: NodeId, again: &[bool]) -> NodeId {
         if let Some(&copy) = self.copies.get(&id) {
             return copy;

@@ -1,7 +1,7 @@
-//! The static shape of a node: up to four dimensions, pictures as [batch, height, width, channels].
+//! Shapes: up to four dimensions; images are `[batch, height, width, channels]`.
 use std::fmt;
 
-/// Dimensions, outermost first; rank 0 is a scalar.
+/// Dimensions, outermost first. A scalar has none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     dims: [usize; 4],
@@ -9,17 +9,17 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of one number.
+    /// The shape of a scalar.
     pub const SCALAR: Self = Self { dims: [1; 4], rank: 0 };
 
-    /// A shape of at most four dimensions.
+    /// A shape with these dimensions.
     ///
     /// # Panics
-    /// With more than four dimensions or an empty one: a programmer's error.
+    /// If there are more than four dimensions or one of them is 0.
     #[track_caller]
     pub fn new(dims: &[usize]) -> Self {
         assert!(dims.len() <= 4, "a shape has at most four dimensions, found {dims:?}");
-        assert!(dims.iter().all(|&d| d > 0), "every dimension is at least 1, found {dims:?}");
+        assert!(dims.iter().all(|&d| d > 0), "every dimension must be at least 1, found {dims:?}");
         let mut all = [1; 4];
         all[..dims.len()].copy_from_slice(dims);
         Self { dims: all, rank: dims.len() }
@@ -30,18 +30,18 @@ impl Shape {
         &self.dims[..self.rank]
     }
 
-    /// Count of dimensions.
+    /// Number of dimensions.
     pub fn rank(&self) -> usize {
         self.rank
     }
 
-    /// Count of elements.
+    /// Number of elements.
     #[expect(clippy::len_without_is_empty, reason = "a shape always holds at least one element")]
     pub fn len(&self) -> usize {
         self.dims().iter().product()
     }
 
-    /// The innermost dimension; 1 for a scalar.
+    /// Length of the innermost dimension; 1 for a scalar.
     pub fn last(&self) -> usize {
         self.dims().last().copied().unwrap_or(1)
     }
@@ -53,14 +53,14 @@ impl Shape {
         four
     }
 
-    /// The same shape with dimension `axis` replaced.
+    /// This shape with the length of one axis replaced.
     pub fn with(&self, axis: usize, len: usize) -> Self {
         let mut dims = self.dims;
         dims[axis] = len;
         Self::new(&dims[..self.rank])
     }
 
-    /// Whether this shape broadcasts to `to`: aligned on the right, each dimension equal or 1.
+    /// Whether this shape broadcasts to `to`: aligned on the right, every dimension is equal or 1 (the NumPy rule).
     pub fn broadcasts_to(&self, to: Self) -> bool {
         self.rank <= to.rank && self.four().iter().zip(to.four()).all(|(&a, b)| a == b || a == 1)
     }

@@ -1,12 +1,12 @@
-//! A smaller graph of the same meaning: dead nodes, common subexpressions and constants are gone.
+//! Simplification: removes dead nodes, merges common subexpressions and folds constants.
 use super::{Binary, Graph, NodeId, Op, Unary};
 use std::collections::HashMap;
 
 impl Graph {
-    /// The part of this graph that `outputs`, its guards and its effects need, simplified; and where the outputs went.
+    /// A simplified graph of everything that `outputs`, guards and assignments need, and the outputs in it.
     ///
-    /// Every rewriting keeps values bitwise except products with a constant zero, which become zero even
-    /// where the other side is infinite.
+    /// Values stay bitwise equal, with one exception: products with a constant zero become zero even if the other factor is infinite
+    /// or not a number.
     pub fn simplified(&self, outputs: &[NodeId]) -> (Graph, Vec<NodeId>) {
         let mut live = vec![false; self.len()];
         let effects = self.ids().filter(|&id| matches!(self.node(id).op, Op::Assign(_)));
@@ -22,7 +22,7 @@ impl Graph {
         let mut seen: HashMap<String, NodeId> = HashMap::new();
         let mut moved = vec![NodeId(0); self.len()];
         for id in self.ids() {
-            // Inputs stay even if unused, so that feeds keep their places.
+            // Unused inputs stay, so that the inputs of a run keep their positions.
             if !live[id.index()] && self.node(id).op != Op::Input {
                 continue;
             }
@@ -40,11 +40,12 @@ impl Graph {
         let to = |id: &NodeId| moved[id.index()];
         out.inputs = self.inputs.iter().map(|(name, id)| (name.clone(), to(id))).collect();
         out.guards = self.guards.iter().map(|(name, id)| (name.clone(), to(id))).collect();
-        // A rewriting can leave nodes behind that only it needed; a second pass over the result finds them.
+        // Rewriting can leave dead nodes, which another pass removes.
         let outputs: Vec<_> = outputs.iter().map(to).collect();
         if out.len() < self.len() { out.simplified(&outputs) } else { (out, outputs) }
     }
 
+    /// The number that a constant node repeats.
     fn constant(&self, id: NodeId) -> Option<f32> {
         match self.node(id).op {
             Op::Full(v) => Some(v),
@@ -52,7 +53,7 @@ impl Graph {
         }
     }
 
-    /// An equal value that is cheaper, if a rule knows one.
+    /// A cheaper node of equal value, if there is one.
     fn rewritten(&mut self, op: Op, args: &[NodeId], dims: &[usize]) -> Option<NodeId> {
         let shape = super::Shape::new(dims);
         let first = args.first().copied();
@@ -68,7 +69,7 @@ impl Graph {
                 Some(self.full(c(self, 0)? * times as f32, shape))
             }
             Op::Pad { .. } | Op::Upsample(_) | Op::SumPool(_) if c(self, 0) == Some(0.0) => Some(self.full(0.0, shape)),
-            // Reshape of reshape, broadcast of broadcast: one is enough.
+            // A reshape of a reshape, or a broadcast of a broadcast.
             Op::Reshape | Op::Broadcast if self.node(first?).op == op => {
                 let inner = self.node(first?).args[0];
                 Some(if op == Op::Reshape { self.reshape(inner, dims) } else { self.broadcast(inner, shape) })

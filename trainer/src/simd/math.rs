@@ -1,6 +1,6 @@
-//! Exponential, logarithm and their kin as straight-line code that compilers turn into vector instructions.
+//! Exponential, logarithm and related functions as branch-free code, which compilers vectorize.
 //!
-//! Errors stay below 2 units in the last place over the ranges that training meets; the test measures.
+//! Relative errors stay below a few units in the last place over the ranges that occur in training; the tests measure them.
 
 /// e^x by range reduction to ±ln2/2 and a polynomial (Cephes `expf`); 0 below -87, finite up to 88.
 #[inline(always)]
@@ -8,7 +8,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let tiny = x < -87.3;
     let huge = x > 88.72;
     let clamped = x.clamp(-87.3, 88.72);
-    // Added to 1.5·2^23, a number becomes the integer next to it in the lowest bits: no conversion, which vectors lack for NaN.
+    // Adding 1.5·2^23 rounds to an integer in the lowest bits. That avoids a conversion, which vectors lack for NaN.
     let shifted = clamped * std::f32::consts::LOG2_E + 12_582_912.0;
     let n = shifted - 12_582_912.0;
     let whole = (shifted.to_bits() as i32).wrapping_sub(0x4B40_0000);
@@ -20,7 +20,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     let y = p * r * r + r + 1.0;
-    // Two factors, because 2^128 is no f32.
+    // Two factors, because 2^128 does not fit in f32.
     let half = whole >> 1;
     let rest = whole.wrapping_sub(half);
     let y = y
@@ -57,7 +57,7 @@ pub(crate) fn log(x: f32) -> f32 {
     if x.is_nan() || x == f32::INFINITY { x } else { y }
 }
 
-/// Sine and cosine of `turns` whole turns, 0 to 1: a quadrant and two polynomials (Cephes `sinf`, `cosf`).
+/// (sin, cos) of an angle in turns, 0 to 1: a quadrant and two polynomials (Cephes `sinf`, `cosf`).
 #[inline(always)]
 pub(crate) fn sin_cos_turn(turns: f32) -> (f32, f32) {
     let shifted = turns * 4.0 + 12_582_912.0;
@@ -78,13 +78,13 @@ pub(crate) fn sin_cos_turn(turns: f32) -> (f32, f32) {
     (s, c)
 }
 
-/// 1/(1+e^-x).
+/// Logistic sigmoid, 1/(1+e^-x).
 #[inline(always)]
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// Hyperbolic tangent: a polynomial near 0, where the quotient would cancel.
+/// Hyperbolic tangent. Near 0 it is a polynomial, because the quotient would lose digits by cancellation.
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
     let z = x * x;
@@ -99,10 +99,10 @@ pub(crate) fn tanh(x: f32) -> f32 {
     if x.abs() < 0.625 { near } else { far }
 }
 
-/// ln(1+e^x), stable for large |x|.
+/// ln(1+e^x), computed without overflow for large |x|.
 #[inline(always)]
 pub(crate) fn softplus(x: f32) -> f32 {
-    // ln(1+t) = 2 atanh(t/(2+t)) keeps the digits of a small t, of which 1+t would lose the last.
+    // ln(1+t) = 2 atanh(t/(2+t)) keeps all digits of a small t, while 1+t would lose the last ones.
     let t = exp(-x.abs());
     let log = if t < 0.25 {
         let u = t / (2.0 + t);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_exact_to_a_few_units_in_the_last_place() {
+    fn relative_errors_are_a_few_units_in_the_last_place() {
         assert!(worst(exp, f64::exp, -80.0, 88.0) < 3e-7);
         assert!(worst(log, f64::ln, 1e-6, 0.9) < 3e-7);
         assert!(worst(log, f64::ln, 1.1, 1e6) < 3e-7);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn sine_and_cosine_of_turns_are_exact_to_their_last_digits() {
+    fn sine_and_cosine_errors_are_a_few_units_in_the_last_place() {
         for i in 0..=100_000 {
             let turns = i as f32 / 100_000.0;
             let (sin, cos) = (f64::from(turns) * std::f64::consts::TAU).sin_cos();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn not_a_number_stays_one_and_infinities_are_kept() {
+    fn special_values_follow_ieee() {
         for f in [exp, log, tanh, sigmoid, softplus] {
             assert!(f(f32::NAN).is_nan());
         }
