@@ -293,9 +293,9 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
         trainer.advance()?;
     }
     let timings = trainer.executor().profile();
-    let kinds = totals(&timings, |t| t.kind.clone()).into_iter().map(|t| (t.name, 1e3 * t.seconds / steps as f64));
+    let kinds = totals(&timings, |t| t.kernel.clone()).into_iter().map(|t| (t.name, 1e3 * t.seconds / steps as f64));
     let kinds = kinds.collect();
-    for t in totals(&timings, |t| format!("{} {}", t.kind, t.node)).iter().filter(|t| t.calls > 0).take(nodes) {
+    for t in totals(&timings, |t| format!("{} {}", t.kernel, t.node)).iter().filter(|t| t.calls > 0).take(nodes) {
         console::note(&format!(
             "{:9.4} ms {:6.1} GFLOP/s {:6.1} GB/s  {}",
             1e3 * t.seconds / steps as f64,
@@ -368,7 +368,7 @@ mod tests {
             assert!((trainer.flops() / 1e9 / gflop - 1.0).abs() < 0.05, "{config}: {} GFLOP", trainer.flops() / 1e9);
             for (step, most) in ["discriminator step", "generator step"].into_iter().zip(calls) {
                 let programs = trainer.programs().iter().filter(|p| p.name == step);
-                let calls = programs.map(|p| p.plan.steps()).max();
+                let calls = programs.map(|p| p.plan.kernel_calls()).max();
                 assert!(
                     calls.is_some_and(|n| (1..=most).contains(&n)),
                     "{config}: {calls:?} calls of a {step}, not {most}"

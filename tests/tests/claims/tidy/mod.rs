@@ -23,9 +23,9 @@ const AUDITED: [&str; 17] = [
     "runtime/src/kernels/rv32.rs",
     "trainer/src/exec/cpu/dot.rs",
     "trainer/src/exec/cpu/gemm.rs",
-    "trainer/src/exec/cpu/tile.rs",
-    "trainer/src/exec/cpu/tile_neon.rs",
-    "trainer/src/exec/cpu/tile_x86.rs",
+    "trainer/src/exec/cpu/microkernel.rs",
+    "trainer/src/exec/cpu/microkernel_neon.rs",
+    "trainer/src/exec/cpu/microkernel_x86.rs",
     "trainer/src/simd/multiversion.rs",
 ];
 
