@@ -3,6 +3,7 @@ pub mod data;
 pub mod draw;
 pub mod evaluate;
 pub mod exec;
+pub mod export;
 pub mod files;
 pub mod graph;
 pub mod lab;

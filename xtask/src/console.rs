@@ -1,17 +1,17 @@
-//! Standard output and standard error: what is printed, and when in color.
+//! Standard output and standard error: printing, and colors where the terminal shows them.
 
 use crate::failure::Failure;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
-/// Colors that words can have.
+/// Styles of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tint {
     Bold,
     Red,
 }
 
-/// Prints text to standard output; a reader that has gone away, as `head` does, is no failure.
+/// Prints text to standard output. A closed pipe, as with `head`, is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -22,22 +22,22 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Checks that a file can be written, before there is any work whose result would be lost.
+/// Checks that a file can be written, before work whose result would be lost.
 pub(crate) fn writable(path: &Path) -> Result<(), Failure> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     match () {
-        () if !folder.is_dir() => Err(Failure::file(path, "its folder is not there: make it first")),
-        () if path.is_dir() => Err(Failure::file(path, "a folder has this name: choose another")),
+        () if !folder.is_dir() => Err(Failure::file(path, "its folder does not exist: create it first")),
+        () if path.is_dir() => Err(Failure::file(path, "this is a folder: choose another name")),
         () => Ok(()),
     }
 }
 
 /// Prints a line to standard error.
 pub(crate) fn note(line: &str) {
-    // Where standard error is closed, nobody can be told.
+    // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
@@ -46,12 +46,12 @@ pub(crate) fn complain(message: &str) {
     note(&format!("{} {message}", on_stderr(Tint::Red, "error:")));
 }
 
-/// Words for standard error: colored if that is a terminal and `NO_COLOR` is not set.
+/// Returns text for standard error, colored if that is a terminal and `NO_COLOR` is not set.
 pub(crate) fn on_stderr(tint: Tint, words: &str) -> String {
     tinted(tint, words, io::stderr().is_terminal())
 }
 
-/// Words for standard output: colored if that is a terminal and `NO_COLOR` is not set.
+/// Returns text for standard output, colored if that is a terminal and `NO_COLOR` is not set.
 pub(crate) fn on_stdout(tint: Tint, words: &str) -> String {
     tinted(tint, words, io::stdout().is_terminal())
 }

@@ -1,19 +1,22 @@
-//! `export`: the generator of a run as one file of integers for a microcontroller.
+//! `export`: quantizes the generator of a run and writes it as a model file for microcontrollers.
 
 use crate::console;
-use crate::eval::{pictures, words};
-use crate::exporting::Chosen;
+use crate::eval::{self, tables};
 use crate::failure::Failure;
+use crate::opening;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::Model;
+use ganlet_trainer::evaluate::{SampleAmount, evaluate_run};
 use ganlet_trainer::files;
 use ganlet_trainer::quantize::LayoutChoice;
+use ganlet_trainer::run::CheckpointChoice;
 use std::path::PathBuf;
 
-/// Shrink the generator of a run to 8-bit integers and write it as one .model file.
+/// Quantize the generator of a run to int8 and write it as a .model file
 ///
-/// Batch norms are folded, scales are calibrated over many latents, and the very code that ships on the device judges the result:
-/// layer by layer bytes, multiply-accumulates and RAM, then PSNR and distance against the float network over 1,000 latents.
+/// Batch norm is folded into the layers before it, and the ranges of activations are calibrated over many latents. The report lists bytes,
+/// multiply-accumulates and RAM of each layer. The runtime that ships on devices then draws 1,000 latents: PSNR and Fréchet distance show
+/// how much quantization changed the pictures.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask export runs/00001-faces                    writes generator.model into the run folder
@@ -21,19 +24,19 @@ use std::path::PathBuf;
   cargo xtask export runs/00001-faces --with-discriminator
   cargo xtask export runs/00001-faces --layout auto --flash-budget 200000")]
 pub(crate) struct Args {
-    /// The run folder
+    /// The run folder; its checkpoint with the best measurement is exported
     #[arg(value_name = "RUN")]
     pub(crate) run: PathBuf,
-    /// Bits of a weight
+    /// Bits per weight
     #[arg(long, value_enum, default_value = "8")]
-    pub(crate) bits: Bits,
-    /// How weights lie in flash
+    pub(crate) bits: WeightBits,
+    /// Layout of the weights in flash
     #[arg(long, value_enum, default_value = "compact")]
-    pub(crate) layout: Layout,
-    /// Most bytes of the file, for `--layout auto`
+    pub(crate) layout: WeightLayoutArg,
+    /// Largest size of the file in bytes, for --layout auto
     #[arg(long, value_name = "BYTES", required_if_eq("layout", "auto"))]
     pub(crate) flash_budget: Option<u64>,
-    /// Put the discriminator behind the picture: the app then tells D(G(z)) beside the knobs
+    /// Export the discriminator too: the app on the device then shows D(G(z)) beside the knobs
     #[arg(long)]
     pub(crate) with_discriminator: bool,
     /// The file to write [default: generator.model in the run folder]
@@ -41,63 +44,70 @@ pub(crate) struct Args {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// Bits of a weight.
+/// Values of `--bits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Bits {
-    /// 8 bits everywhere
+pub(crate) enum WeightBits {
+    /// 8 bits for all weights
     #[value(name = "8")]
     Eight,
-    // Named by the command line's design; this version refuses them, so help does not offer them.
-    /// 4 bits where that costs little, else 8
+    // Part of the stable command line, but not supported by this version, so help does not offer them.
+    /// 4 bits where that costs little quality, else 8
     #[value(hide = true)]
     Mixed,
-    /// 4 bits everywhere
+    /// 4 bits for all weights
     #[value(name = "4", hide = true)]
     Four,
 }
 
-/// How weights lie in flash.
+/// Values of `--layout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Layout {
-    /// One byte a weight
+pub(crate) enum WeightLayoutArg {
+    /// One byte per weight
     Compact,
-    /// Ready words at twice the flash, for fewer instructions
+    /// Weights expanded to words: fewer instructions, twice the flash
     Fast,
-    /// As many layers fast, small ones first, as the flash budget allows
+    /// Fast for as many layers as the flash budget allows, small layers first
     Auto,
 }
 
-/// Pictures of each kind that the distance is measured on.
+/// Pictures for the Fréchet distance of each network.
 const PICTURES: usize = 1000;
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    if args.bits != Bits::Eight {
-        return Err(Failure::unusable("--bits: this version exports 8-bit weights alone; leave the option away"));
+    if args.bits != WeightBits::Eight {
+        return Err(Failure::unusable("--bits: this version exports 8-bit weights only; omit the option"));
     }
     let out = args.out.unwrap_or_else(|| args.run.join("generator.model"));
     if std::fs::read(&out).is_ok_and(|old| !old.starts_with(&Model::MAGIC)) {
-        return Err(Failure::unusable(format!(
-            "{}: is no model file and will not be replaced: choose another --out",
-            out.display()
-        )));
+        return Err(Failure::file(&out, "this is no model file and is not overwritten: choose another --out"));
     }
     let layouts = match (args.layout, args.flash_budget) {
-        (Layout::Auto, Some(flash_bytes)) => LayoutChoice::Auto { flash_bytes },
-        (Layout::Auto, None) | (_, Some(_)) => {
-            return Err(Failure::unusable("--flash-budget: give it with --layout auto, and only there"));
+        (WeightLayoutArg::Auto, Some(flash_bytes)) => LayoutChoice::Auto { flash_bytes },
+        (WeightLayoutArg::Auto, None) | (_, Some(_)) => {
+            return Err(Failure::unusable("--flash-budget and --layout auto belong together: give both or neither"));
         }
-        (Layout::Compact, None) => LayoutChoice::Compact,
-        (Layout::Fast, None) => LayoutChoice::Fast,
+        (WeightLayoutArg::Compact, None) => LayoutChoice::Compact,
+        (WeightLayoutArg::Fast, None) => LayoutChoice::Fast,
     };
-    let mut chosen = Chosen::open(&args.run)?;
-    let quantized =
-        if args.with_discriminator { chosen.quantize_judged(layouts)? } else { chosen.quantize(layouts)? };
+    let mut run = opening::run(&args.run, CheckpointChoice::Best)?;
+    console::note("calibrating, quantizing and comparing with the float network over 1,000 latents");
+    let quantized = if args.with_discriminator {
+        let found = run.quantize_with_discriminator(layouts).map_err(Failure::unusable)?;
+        console::note(&found.scores.to_string());
+        found.quantized
+    } else {
+        run.quantize(layouts).map_err(Failure::unusable)?
+    };
     files::write(&out, &quantized.file)?;
     console::print(&format!("{}\n", quantized.report))?;
-    match pictures::run(&mut chosen, pictures::Amount { pictures: PICTURES, sets: 1 }, Some(&quantized)) {
-        Ok(evaluation) => console::print(&words::pictures(&evaluation))?,
-        Err(e) => console::note(&format!("not measured: {}", e.message)),
+    if let Some(split) = &run.data.pictures {
+        let amount = SampleAmount { samples: PICTURES, sets: 1 };
+        let progress = eval::Progress::new();
+        match evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p)) {
+            Ok(evaluation) => console::print(&tables::pictures(&evaluation))?,
+            Err(e) => console::note(&format!("not evaluated: {e}")),
+        }
     }
     console::note(&format!("wrote {}", out.display()));
     console::note(&format!("next: cargo xtask sim {0}   or: cargo xtask inspect {0}", out.display()));

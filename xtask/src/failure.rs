@@ -1,43 +1,43 @@
-//! How a command fails: a message for people and the exit code for scripts.
+//! How a command fails: a message for the user and an exit code for scripts.
 
 use std::error::Error;
 use std::fmt::Display;
 use std::path::Path;
 
-/// Exit code when the work failed.
+/// Exit code if the work failed.
 pub(crate) const FAILED: u8 = 1;
-/// Exit code when the input or the command line cannot be used.
+/// Exit code if the input or the command line is not usable.
 pub(crate) const UNUSABLE: u8 = 2;
 
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// The process's exit code.
+    /// Exit code of the process.
     pub(crate) code: u8,
-    /// What is told on standard error: names what and where, and what to do. Empty when all is told already.
+    /// Message for standard error: what is wrong, where, and what to do. Empty if everything was printed already.
     pub(crate) message: String,
 }
 
 impl Failure {
     /// The work failed.
-    pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { code: FAILED, message: message.into() }
+    pub(crate) fn failed(message: impl Display) -> Self {
+        Self { code: FAILED, message: message.to_string() }
     }
 
-    /// The input or the command line cannot be used.
-    pub(crate) fn unusable(message: impl Into<String>) -> Self {
-        Self { code: UNUSABLE, message: message.into() }
+    /// The input or the command line is not usable.
+    pub(crate) fn unusable(message: impl Display) -> Self {
+        Self { code: UNUSABLE, message: message.to_string() }
     }
 
-    /// A file cannot be used, for the given reason.
+    /// A file is not usable.
     pub(crate) fn file(path: &Path, cause: impl Display) -> Self {
         Self::unusable(format!("{}: {cause}", path.display()))
     }
 }
 
-/// Errors of the libraries say all that is needed; unless told otherwise, they mean that the work failed.
+/// Library errors contain everything the user needs; without further notice they mean that the work failed.
 impl<E: Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::failed(error.to_string())
+        Self::failed(error)
     }
 }

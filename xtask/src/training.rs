@@ -1,9 +1,10 @@
-//! A training run as a person watches it: progress, Ctrl-C, one line an interval where there is no terminal.
+//! Runs training for `train` and `demo`: introduction, progress display, Ctrl-C.
 
 use crate::console::{self, Tint};
 use crate::failure::Failure;
 use ganlet_runtime::Latent;
-use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunFolder, TrainingData};
+use ganlet_trainer::evaluate::checkpoint_measure;
+use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunFolder, RunOutcome, TrainingData};
 use ganlet_trainer::train::{StepReport, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -11,16 +12,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Where numbered runs lie.
+/// Folder of the numbered runs.
 pub(crate) const RUNS: &str = "runs";
-/// Least time from one printed line to the next where output is no terminal.
+/// Least time between two printed lines if standard error is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Part of the minutes of a run that samples, measurements and checkpoints take.
-const ASIDE: f64 = 0.07;
+/// Share of the time of a run that samples, measurements and checkpoints take.
+const OVERHEAD: f64 = 0.07;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Makes the first Ctrl-C a request to stop, and the second an end.
+/// Makes the first Ctrl-C a request to stop; the second one ends the process.
 pub(crate) fn catch_interrupts() {
     static CAUGHT: OnceLock<()> = OnceLock::new();
     CAUGHT.get_or_init(|| {
@@ -28,7 +29,7 @@ pub(crate) fn catch_interrupts() {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            console::note("\nstopping after this step; once more to end at once");
+            console::note("\nstopping after this step; press Ctrl-C again to quit at once");
         });
         if let Err(e) = caught {
             console::note(&format!("Ctrl-C cannot be caught ({e}): it will end the run without saving"));
@@ -36,51 +37,50 @@ pub(crate) fn catch_interrupts() {
     });
 }
 
-/// Whether Ctrl-C was pressed.
+/// Returns whether Ctrl-C was pressed.
 pub(crate) fn interrupted() -> bool {
     STOP.load(Ordering::SeqCst)
 }
 
-/// How many steps fit into `minutes`, measured on a few steps that are undone.
+/// Returns how many steps fit into `minutes`, measured on a few steps that are undone.
 pub(crate) fn steps_in(trainer: &mut Trainer, minutes: f64) -> Result<u64, Failure> {
     if !(minutes > 0.0 && minutes <= 100_000.0) {
         return Err(Failure::unusable(format!("--minutes {minutes}: expected a number above 0, up to 100000")));
     }
-    console::note("measuring how long a step takes");
+    console::note("measuring the time of a step");
     let seconds = run::seconds_per_step(trainer)?;
-    let steps = (minutes * 60.0 * (1.0 - ASIDE) / seconds).max(1.0) as u64;
-    console::note(&format!("{:.1} ms a step: {steps} steps in {minutes} minutes", 1e3 * seconds));
+    let steps = (minutes * 60.0 * (1.0 - OVERHEAD) / seconds).max(1.0) as u64;
+    console::note(&format!("{:.1} ms per step: {steps} steps in {minutes} minutes", 1e3 * seconds));
     Ok(steps)
 }
 
-/// Says what will be trained.
+/// Prints what will be trained: data, networks, steps and memory.
 pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
+    const INDENT: &str = "             ";
     let recipe = trainer.recipe();
-    console::note(&format!("{}: {}", console::on_stderr(console::Tint::Bold, &recipe.name), recipe.about));
+    console::note(&format!("{}: {}", console::on_stderr(Tint::Bold, &recipe.name), recipe.about));
     let data = trainer.data();
     let shape: Vec<_> = data.shape().iter().map(usize::to_string).collect();
     let count = data.len().map_or("endless".to_owned(), |n| n.to_string());
-    console::note(&format!("  data       {} ({count} of {}) ", data.name(), shape.join("x")));
-    notes.iter().for_each(|n| console::note(&format!("             {n}")));
-    if let Some(n) = data.len().filter(|n| *n < recipe.train.batch_size) {
-        let batch = recipe.train.batch_size;
+    let batch = recipe.train.batch_size;
+    console::note(&format!("  data       {} ({count} of {})", data.name(), shape.join("x")));
+    notes.iter().for_each(|n| console::note(&format!("{INDENT}{n}")));
+    if let Some(n) = data.len().filter(|n| *n < batch) {
         console::note(&format!(
-            "             a batch of {batch} is larger than the set of {n}: items are drawn again within it"
+            "{INDENT}the batch size {batch} exceeds the data set of {n}: batches contain duplicates"
         ));
     }
     recipe.warnings().iter().for_each(|w| console::note(&format!("  warning    {w}")));
-    let mb = |bytes: usize| bytes as f64 / (1 << 20) as f64;
     console::note(&format!(
-        "  networks   generator {} weights, discriminator {} weights; {:.2} GFLOP a step of batch {}",
+        "  networks   generator {} weights, discriminator {} weights; {:.2} GFLOP per step at batch size {batch}",
         trainer.generator().len(),
         trainer.discriminator().len(),
         trainer.flops() / 1e9,
-        recipe.train.batch_size
     ));
     if data.shape().len() == 3 && trainer.generator().input[0] > Latent::MAX_LEN {
+        let most = Latent::MAX_LEN;
         console::note(&format!(
-            "             a device takes at most {} latent numbers: this generator cannot be exported",
-            Latent::MAX_LEN
+            "{INDENT}devices take latents of at most {most} values: this generator cannot be exported"
         ));
     }
     let threads = trainer.threads();
@@ -89,38 +89,44 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
         trainer.steps(),
         trainer.seed(),
         if threads == 1 { "" } else { "s" },
-        mb(trainer.bytes()),
-        if recipe.train.recompute { ", values recomputed" } else { "" }
+        trainer.bytes() as f64 / (1 << 20) as f64,
+        if recipe.train.recompute { ", activations recomputed" } else { "" }
     ));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if threads > cores {
-        let there = if cores == 1 { "is 1 core".to_owned() } else { format!("are {cores} cores") };
+        let machine = if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
         console::note(&format!(
-            "             there {there}: {threads} threads train the same, but wait for each other"
+            "{INDENT}this machine has {machine}: {threads} threads train the same result, more slowly"
         ));
     }
 }
 
-/// Trains in `folder` to the end or until Ctrl-C; gives the run back.
-pub(crate) fn go<'j>(
+/// Trains in `folder` to the last step or until Ctrl-C, with a progress display; returns the run.
+pub(crate) fn train<'d>(
     trainer: Trainer,
     folder: RunFolder,
-    loaded: &'j TrainingData,
-) -> Result<(Run<'j>, run::RunOutcome), Failure> {
+    data: &'d TrainingData,
+) -> Result<(Run<'d>, RunOutcome), Failure> {
     catch_interrupts();
     let mut run = Run::new(trainer, folder)?;
-    run.measure = crate::judge::of(loaded, run.trainer.threads())?;
-    let mut view = View::new(&run.trainer);
-    let end = run.train(&interrupted, &mut |event| view.tell(event))?;
+    run.measure = match checkpoint_measure(data, run.trainer.threads()) {
+        Ok(measure) => measure,
+        Err(e) => {
+            console::note(&format!("checkpoints are not measured, and the newest one will be used: {e}"));
+            None
+        }
+    };
+    let mut view = TrainingView::new(&run.trainer);
+    let outcome = run.train(&interrupted, &mut |event| view.show(event))?;
     view.bar.finish_and_clear();
-    if let Some(line) = run.folder.log_entries().last() {
-        console::note(&words(line, run.trainer.steps()));
+    if let Some(entry) = run.folder.log_entries().last() {
+        console::note(&log_line(entry, run.trainer.steps()));
     }
-    Ok((run, end))
+    Ok((run, outcome))
 }
 
-/// What is seen while a run goes on.
-struct View {
+/// The progress display of a run: a bar on a terminal, otherwise a line every few seconds.
+struct TrainingView {
     bar: ProgressBar,
     terminal: bool,
     printed: Option<Instant>,
@@ -129,7 +135,7 @@ struct View {
     steps: u64,
 }
 
-impl View {
+impl TrainingView {
     fn new(trainer: &Trainer) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
@@ -142,49 +148,50 @@ impl View {
         Self { bar, terminal, printed: None, started, first, steps: trainer.steps() }
     }
 
-    fn tell(&mut self, event: RunEvent<'_>) {
+    fn show(&mut self, event: RunEvent<'_>) {
         match event {
             RunEvent::Step(report) => self.bar.set_position(report.step),
-            RunEvent::Logged(line) => {
-                self.bar.set_message(format!("{}  {:.0}/s", numbers(&line.report), line.samples_per_s));
-                if let (Some(measure), true) = (&line.measurement, self.terminal) {
-                    let step = line.report.step;
-                    self.bar.println(format!("step {step}: {} {:.3} {}", measure.name, measure.value, measure.details));
-                }
-                let due = self.printed.is_none_or(|p| p.elapsed() >= LINE_EVERY) || line.measurement.is_some();
-                if !self.terminal && due {
-                    let done = (line.report.step - self.first).max(1) as f64;
-                    let left = self.started.elapsed().as_secs_f64() / done * (self.steps - line.report.step) as f64;
-                    console::note(&format!("{}  {} left", words(line, self.steps), clock(left)));
-                    self.printed = Some(Instant::now());
-                }
-            }
+            RunEvent::Logged(entry) => self.show_log_entry(entry),
             RunEvent::Measuring => self.bar.set_message("measuring"),
-            RunEvent::Saving => self.bar.set_message("saving"),
-            RunEvent::Alarm(alarm) => self.say(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
+            RunEvent::Saving => self.bar.set_message("saving a checkpoint"),
+            RunEvent::Alarm(alarm) => self.print(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
             RunEvent::RolledBack { step, learning_rate } => {
                 self.bar.set_position(step);
-                self.say(&format!("back to step {step}, and on with optimizer.learning_rate {learning_rate:.2e}"));
+                self.print(&format!(
+                    "rolled back to step {step}; training continues with optimizer.learning_rate = {learning_rate:.2e}"
+                ));
             }
-            RunEvent::Converged => {
-                self.say(
-                    "converged: the discriminator cannot tell any more, and the measure stays; more steps will change little",
-                );
-            }
+            RunEvent::Converged => self.print(
+                "converged: the discriminator cannot distinguish real from generated, and the measurement is flat; more steps will \
+                 change little",
+            ),
         }
     }
-}
 
-impl View {
-    /// A line that stays.
-    fn say(&self, text: &str) {
+    fn show_log_entry(&mut self, entry: &LogEntry) {
+        let step = entry.report.step;
+        self.bar.set_message(format!("{}  {:.0}/s", losses(&entry.report), entry.samples_per_s));
+        if let (Some(m), true) = (&entry.measurement, self.terminal) {
+            self.bar.println(format!("step {step}: {} {:.3} {}", m.name, m.value, m.details));
+        }
+        let due = self.printed.is_none_or(|p| p.elapsed() >= LINE_EVERY) || entry.measurement.is_some();
+        if !self.terminal && due {
+            let done = (step - self.first).max(1) as f64;
+            let left = self.started.elapsed().as_secs_f64() / done * (self.steps - step) as f64;
+            console::note(&format!("{}  {} left", log_line(entry, self.steps), clock(left)));
+            self.printed = Some(Instant::now());
+        }
+    }
+
+    /// Prints a line that stays above the bar.
+    fn print(&self, text: &str) {
         if self.terminal { self.bar.println(text) } else { console::note(text) }
     }
 }
 
-fn numbers(r: &StepReport) -> String {
+fn losses(r: &StepReport) -> String {
     format!(
-        "loss D {:.3} G {:.3}  D(real) {:.2} D(fake) {:.2}  gradient D {:.2} G {:.2}",
+        "loss D {:.3} G {:.3}  D(x) {:.2} D(G(z)) {:.2}  gradient norm D {:.2} G {:.2}",
         r.discriminator_loss,
         r.generator_loss,
         r.d_real,
@@ -194,10 +201,11 @@ fn numbers(r: &StepReport) -> String {
     )
 }
 
-fn words(line: &LogEntry, steps: u64) -> String {
-    let measure =
-        line.measurement.as_ref().map_or(String::new(), |m| format!("  {} {:.3} {}", m.name, m.value, m.details));
-    format!("step {}/{steps}  {}  {:.0}/s{measure}", line.report.step, numbers(&line.report), line.samples_per_s)
+fn log_line(entry: &LogEntry, steps: u64) -> String {
+    let measurement = entry.measurement.as_ref();
+    let measured = measurement.map_or(String::new(), |m| format!("  {} {:.3} {}", m.name, m.value, m.details));
+    let LogEntry { report, samples_per_s, .. } = entry;
+    format!("step {}/{steps}  {}  {samples_per_s:.0}/s{measured}", report.step, losses(report))
 }
 
 fn clock(seconds: f64) -> String {

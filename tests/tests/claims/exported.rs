@@ -1,7 +1,8 @@
 //! Exported models: the runtime's images equal the whole-tensor oracle's bit for bit, and are close to the float network's.
 use ganlet_runtime::{Generator, Model, Rows};
-use ganlet_trainer::evaluate::{DigitReader, int8_pictures};
-use ganlet_trainer::quantize::{self, Options, Quantized, oracle};
+use ganlet_trainer::evaluate::{DigitClassifier, int8_pictures};
+use ganlet_trainer::export::device_net;
+use ganlet_trainer::quantize::{self, QuantizeOptions, Quantized, oracle};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
@@ -11,17 +12,11 @@ fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantized {
     let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
     let recipe = Recipe::open(recipe, &settings).unwrap();
     let loaded = run::load_data(&recipe).unwrap();
-    let range = loaded.mixture.as_ref().map_or(recipe.data.range, |m| [-m.reach(), m.reach()]);
     let mut trainer = Trainer::new(recipe.clone(), loaded.train, 1, steps, 1).unwrap();
     (0..steps).for_each(|_| _ = trainer.advance().unwrap());
-    let network = trainer.generator().clone();
-    let (weights, statistics) = trainer.ema();
-    let mut net = quantize::fold(&recipe.name, &network, weights, statistics, range).unwrap();
-    net.classes = recipe.data.classes;
-    if loaded.mixture.is_some() {
-        net = net.with_numbers_as_pixels();
-    }
-    quantize::quantize(&net, &Options { calibration: 64, comparison: 50, ..Options::default() }).unwrap()
+    let net = device_net(&mut trainer, loaded.mixture.as_ref()).unwrap();
+    quantize::quantize(&net, &QuantizeOptions { calibration: 64, comparison: 50, ..QuantizeOptions::default() })
+        .unwrap()
 }
 
 fn drawn(mut rows: Rows<'_>) -> Vec<u8> {
@@ -128,9 +123,9 @@ fn exported_digits_are_classified_as_the_requested_class() {
     let quantized = trained("digits-classes", 700, &settings);
     let pictures = int8_pictures(&quantized.file, 0, 400, |_, _| {}).unwrap();
     let loaded = run::load_data(&Recipe::open("digits-classes", &[]).unwrap()).unwrap();
-    let mut reader = DigitReader::new(&loaded.pictures.unwrap().train, 1);
+    let mut reader = DigitClassifier::new(&loaded.pictures.unwrap().train, 1);
     // Seed s has class s modulo 10.
-    let seen = reader.read(&pictures);
+    let seen = reader.classify(&pictures);
     let right = seen.iter().enumerate().filter(|(seed, class)| seed % 10 == usize::from(**class)).count();
     assert!(right > 180, "{right} of 400");
 }

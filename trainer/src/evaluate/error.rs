@@ -1,32 +1,61 @@
-//! Why samples cannot be judged.
+//! Why samples cannot be evaluated.
+use crate::data::DataError;
 use crate::text::grouped;
+use ganlet_runtime::FormatError;
 use std::fmt;
 
-/// Samples or references that cannot be judged: what they are, what was found, what was expected, what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EvaluateError {
-    /// What is wrong: "generated pictures".
-    pub what: &'static str,
-    /// What there is.
-    pub found: String,
-    /// What is needed.
-    pub expected: String,
-    /// What the user can do.
-    pub remedy: &'static str,
+/// Why samples cannot be evaluated.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// Samples or reference data that do not fit.
+    Unsuitable {
+        /// The samples or data, such as "generated pictures".
+        subject: &'static str,
+        /// What was found.
+        found: String,
+        /// What is required.
+        expected: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// The model file is not valid.
+    Format(FormatError),
+    /// The data to compare with cannot be loaded.
+    Data(DataError),
 }
 
 impl EvaluateError {
-    /// Fewer than `least` items.
-    pub(super) fn too_few(what: &'static str, found: usize, least: usize, why: &str, remedy: &'static str) -> Self {
-        Self { what, found: grouped(found), expected: format!("{} or more, {why}", grouped(least)), remedy }
+    /// There are fewer than `least` items.
+    pub(super) fn too_few(subject: &'static str, found: usize, least: usize, why: &str, remedy: &str) -> Self {
+        let expected = format!("{} or more, {why}", grouped(least));
+        Self::Unsuitable { subject, found: grouped(found), expected, remedy: remedy.into() }
     }
 }
 
 impl fmt::Display for EvaluateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, found, expected, remedy } = self;
-        write!(f, "cannot judge the {what}\n  expected: {expected}\n  found:    {found}\n  to do:    {remedy}")
+        match self {
+            Self::Unsuitable { subject, found, expected, remedy } => {
+                let lines = format!("  expected: {expected}\n  found:    {found}\n  to do:    {remedy}");
+                write!(f, "cannot evaluate the {subject}\n{lines}")
+            }
+            Self::Format(error) => error.fmt(f),
+            Self::Data(error) => error.fmt(f),
+        }
     }
 }
 
 impl std::error::Error for EvaluateError {}
+
+impl From<FormatError> for EvaluateError {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl From<DataError> for EvaluateError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}

@@ -1,4 +1,4 @@
-//! Runs a feature network over 8-bit pictures.
+//! Runs a feature network on 8-bit pictures.
 use super::network::FeatureNetwork;
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Program, Store};
@@ -6,19 +6,19 @@ use crate::graph::Graph;
 use crate::nn::Mode;
 use ndarray::Array2;
 
-/// Pictures of one run of the network.
+/// Batch size of the network.
 const BATCH: usize = 100;
 
-/// What a network sees in pictures.
+/// The output of a feature network for a set of pictures.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    /// [pictures, features].
+pub(super) struct PictureFeatures {
+    /// Features, [pictures, features].
     pub(super) features: Array2<f64>,
-    /// The likeliest class of each picture; empty for a random network.
+    /// Most likely class of each picture; empty for a random network.
     pub(super) classes: Vec<u8>,
 }
 
-/// A planned feature network.
+/// A feature network, ready to run.
 pub(super) struct Extractor {
     cpu: Cpu,
     size: usize,
@@ -47,13 +47,13 @@ impl Extractor {
         self.cpu.threads()
     }
 
-    /// What the network sees in `n` pictures, `picture(i)` being the bytes of one.
-    pub(super) fn see<'a>(
+    /// Returns the features of `n` pictures, where `picture(i)` returns the bytes of picture i.
+    pub(super) fn extract<'a>(
         &mut self,
         n: usize,
         picture: impl Fn(usize) -> &'a [u8],
         mut progress: impl FnMut(usize, usize),
-    ) -> Seen {
+    ) -> PictureFeatures {
         let mut values = Vec::with_capacity(n * self.features);
         let mut classes = Vec::with_capacity(if self.classes > 0 { n } else { 0 });
         let mut feed = vec![0.0; BATCH * self.size];
@@ -66,21 +66,22 @@ impl Extractor {
             values.extend(self.cpu.output(0, 0)[..count * self.features].iter().copied().map(f64::from));
             if self.classes > 0 {
                 let scores = self.cpu.output(0, 1).chunks_exact(self.classes).take(count);
-                classes.extend(scores.map(likeliest));
+                classes.extend(scores.map(most_likely));
             }
             progress(start + count, n);
         }
         let features = Array2::from_shape_vec((n, self.features), values).expect("every picture has its features");
-        Seen { features, classes }
+        PictureFeatures { features, classes }
     }
 }
 
-/// Bytes to -1..=1.
+/// Converts bytes to values in -1..=1.
 pub(super) fn scale(bytes: &[u8], out: &mut [f32]) {
     out.iter_mut().zip(bytes).for_each(|(v, &b)| *v = f32::from(b) / 127.5 - 1.0);
 }
 
-fn likeliest(scores: &[f32]) -> u8 {
+/// Returns the class with the highest score.
+fn most_likely(scores: &[f32]) -> u8 {
     let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
     best.map_or(0, |(class, _)| class as u8)
 }

@@ -1,7 +1,22 @@
-//! How good a generator is: distances between its samples and held-out real data, beside what real data gets.
+//! Evaluation: how good the samples of a generator are, measured against held-out real data.
+//!
+//! [`evaluate_run`] and [`evaluate_model`] evaluate generators of pictures, [`evaluate_points`] generators of points. An
+//! [`Evaluator`] measures pictures of any origin:
+//!
+//! ```
+//! use ganlet_trainer::data;
+//! use ganlet_trainer::evaluate::Evaluator;
+//! let (train, held_out) = data::blobs(8, 8, 3, 600, 4).split(400, 200).unwrap();
+//! let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
+//! let real = evaluator.measure_real(200).unwrap();
+//! assert!(real.recall > 0.5);
+//! ```
+mod checkpoint;
 mod device;
 mod error;
 mod extract;
+mod generator;
+mod metric;
 mod network;
 mod pictures;
 mod points;
@@ -12,11 +27,17 @@ mod teach;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoint::{POINTS, checkpoint_measure};
 pub use device::int8_pictures;
 pub use error::EvaluateError;
-pub use network::{FEATURES, FeatureNetwork, Identity, RANDOM_SEED};
+pub use generator::{
+    EvaluationProgress, FIRST_SEED, PICTURES, PointsEvaluation, SETS, SampleAmount, evaluate_model, evaluate_points,
+    evaluate_run,
+};
+pub use metric::{Intervals, Metric, SampleSource, intervals};
+pub use network::{FEATURES, FeatureNetwork, FeatureNetworkId, RANDOM_SEED};
 pub use pictures::Evaluator;
 pub use points::{PointsQuality, points};
-pub use quality::{Evaluation, Quality, Rare, Survey, intervals};
-pub use reader::DigitReader;
+pub use quality::{Evaluation, Quality, RareClass, Survey};
+pub use reader::DigitClassifier;
 pub use teach::{Lesson, Taught, Variation, teach};

@@ -1,34 +1,34 @@
-//! The fixed networks whose features pictures are compared by: embedded classifiers, or random ones from a stated seed.
+//! The fixed feature networks by which pictures are compared: embedded classifiers, or random networks from a fixed seed.
 use crate::data::{Dataset, ImageDataset};
 use crate::graph::Window;
 use crate::nn::{Activation, Layer, Network};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-/// Most features a network has.
+/// Largest number of features of a network.
 pub const FEATURES: usize = 64;
-/// The seed of random feature networks.
+/// Seed of random feature networks.
 pub const RANDOM_SEED: u64 = 0x6665_6174;
 
 const HALVE: Window = Window { kernel: 4, stride: 2, pad: 1 };
 const LEAKY: Layer = Layer::Activation(Activation::Leaky(0.2));
-/// Channels after each halving convolution.
+/// Output channels of the convolutions, each of which halves the picture.
 const WIDTHS: [usize; 5] = [16, 32, 32, 32, 32];
-/// Fewer features than this say too little about pictures.
+/// Fewest features that are used; fewer would say too little about pictures.
 pub(super) const FEWEST_FEATURES: usize = 8;
 
-/// A classifier that is part of the crate.
+/// A classifier embedded in the crate.
 struct Embedded {
     data: &'static str,
     shape: [usize; 3],
     classes: usize,
     file: &'static [u8],
-    /// Distances measured with other bytes do not compare; a test holds the file to it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what the file must be, for a test"))]
+    /// CRC-32 of the file. Distances measured with another file are not comparable, so a test checks it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares the file with it"))]
     hash: u32,
 }
 
-/// Made by the example `feature-networks`, which also prints these hashes.
+/// Trained by the example `feature-networks`, which also prints these hashes.
 const EMBEDDED: [Embedded; 2] = [
     Embedded {
         data: "digits",
@@ -46,32 +46,32 @@ const EMBEDDED: [Embedded; 2] = [
     },
 ];
 
-/// Which network a distance was measured with: two distances compare only when these are equal.
+/// Identifies the network that a distance was measured with. Distances are comparable only if these are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct FeatureNetworkId {
     /// "digits classifier", or "random network" with its seed.
     pub network: String,
-    /// CRC-32 of its file, or of a random network's weights as little-endian f32.
+    /// CRC-32 of the file, or of a random network's weights as little-endian f32.
     pub hash: String,
-    /// How many features.
+    /// Number of features.
     pub features: usize,
 }
 
-/// A network from pictures to features, and to class scores if it is a classifier.
+/// A network that computes features of pictures and, if it is a classifier, class scores.
 #[derive(Clone, Debug)]
 pub struct FeatureNetwork {
     pub(super) network: Network,
     pub(super) weights: Vec<f32>,
-    /// Classes that it tells apart; 0 for a random network.
+    /// Number of classes; 0 for a random network.
     pub(super) classes: usize,
-    pub(super) identity: Identity,
+    pub(super) identity: FeatureNetworkId,
 }
 
 impl FeatureNetwork {
-    /// The classifier of `data` if that is an embedded set at its own size, else a random network for its shape.
+    /// Returns the classifier for `data` if it is a built-in set at its own size, else a random network for its shape.
     ///
-    /// A random network has at most half as many features as `data` has pictures, so that a covariance can be fitted;
-    /// `None` when that leaves too few.
+    /// A random network has at most half as many features as `data` has pictures, so that a covariance can be estimated.
+    /// Returns `None` if that leaves too few features.
     pub fn of(data: &ImageDataset) -> Option<Self> {
         let known = EMBEDDED.iter().find(|e| e.data == data.name() && e.shape == data.shape());
         known.map(Embedded::open).or_else(|| {
@@ -80,12 +80,12 @@ impl FeatureNetwork {
         })
     }
 
-    /// A network of He-initialized weights; even untrained convolutions see structure (Saxe et al. 2011).
+    /// Returns a network with He-initialized weights. Even untrained convolutions respond to structure (Saxe et al. 2011).
     pub fn random(shape: [usize; 3], features: usize) -> Self {
         let network = layers(shape, features, 0);
         let weights = network.start(RANDOM_SEED, 0);
         let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
-        let identity = Identity {
+        let identity = FeatureNetworkId {
             network: format!("random network of seed {RANDOM_SEED:#x}"),
             hash: hex(crc32(&bytes)),
             features,
@@ -93,30 +93,31 @@ impl FeatureNetwork {
         Self { network, weights, classes: 0, identity }
     }
 
-    /// A classifier from trained weights in the layout of [`layers`].
+    /// Returns a classifier with the trained weights in `file`, in the layout of [`layers`].
     pub(super) fn trained(name: &str, shape: [usize; 3], classes: usize, file: &[u8]) -> Result<Self, String> {
         let network = layers(shape, FEATURES, classes);
         let weights = decode(&network, file)?;
-        let identity = Identity { network: format!("{name} classifier"), hash: hex(crc32(file)), features: FEATURES };
+        let identity =
+            FeatureNetworkId { network: format!("{name} classifier"), hash: hex(crc32(file)), features: FEATURES };
         Ok(Self { network, weights, classes, identity })
     }
 
-    /// Which network this is.
-    pub fn identity(&self) -> &Identity {
+    /// Returns the identity of the network, to be reported beside distances.
+    pub fn identity(&self) -> &FeatureNetworkId {
         &self.identity
     }
 
-    /// The layers; those of a classifier end with a dense one that makes its scores of the features.
+    /// Returns the layers. A classifier ends with a dense layer from features to class scores.
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// The layers' weights.
+    /// Returns the weights of the layers.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// Classes that it tells apart; 0 for a random network.
+    /// Returns the number of classes; 0 for a random network.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -129,7 +130,7 @@ impl Embedded {
     }
 }
 
-/// Halving convolutions down to about 8x8 pixels, a dense layer of `features`, and scores of `classes` if there are any.
+/// Builds the layers: convolutions that halve the picture down to about 8x8 pixels, a dense layer to `features`, and one to `classes`.
 pub(super) fn layers([h, w, c]: [usize; 3], features: usize, classes: usize) -> Network {
     let (mut side, mut channels, mut list) = ((h, w), c, vec![]);
     for (i, outputs) in WIDTHS.into_iter().enumerate() {
@@ -147,7 +148,7 @@ pub(super) fn layers([h, w, c]: [usize; 3], features: usize, classes: usize) -> 
     Network::new("features", &[h, w, c], list)
 }
 
-/// Weights as safetensors of bf16: a feature network is defined by its file, so nothing is lost by rounding it.
+/// Encodes weights as bf16 safetensors. A feature network is defined by its file, so rounding loses nothing.
 pub(super) fn encode(network: &Network, weights: &[f32]) -> Result<Vec<u8>, String> {
     let round = |w: &f32| {
         let bits = w.to_bits();
@@ -178,7 +179,7 @@ fn decode(network: &Network, file: &[u8]) -> Result<Vec<f32>, String> {
     Ok(weights)
 }
 
-/// The checksum that names a network.
+/// Returns the checksum that identifies a network.
 pub(super) fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);
@@ -200,7 +201,7 @@ mod tests {
             assert_eq!(
                 crc32(e.file),
                 e.hash,
-                "{}: {:08x}; distances measured before compare no more",
+                "{}: {:08x}; distances measured before are no longer comparable",
                 e.data,
                 crc32(e.file)
             );

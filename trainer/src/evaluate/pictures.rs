@@ -1,48 +1,48 @@
-//! Judges 8-bit pictures against held-out real ones.
-use super::extract::{Extractor, Seen};
-use super::network::{FEWEST_FEATURES, FeatureNetwork, Identity};
-use super::survey::Ground;
+//! Measures 8-bit pictures against held-out real ones.
+use super::extract::{Extractor, PictureFeatures};
+use super::network::{FEWEST_FEATURES, FeatureNetwork, FeatureNetworkId};
+use super::survey::SurveyReference;
 use super::{EvaluateError, Quality};
 use crate::data::{Dataset, ImageDataset};
 use crate::metrics::{ClassHistogram, FeatureMoments, Memorization, kernel_distance, memorization, precision_recall};
 use ndarray::{ArrayView2, s};
 
-/// Neighbors that make a neighborhood (Kynkäänniemi et al. 2019).
+/// The k of k-nearest-neighbor neighborhoods (Kynkäänniemi et al. 2019).
 pub(super) const NEIGHBORS: usize = 3;
-/// Most pictures of each side that are compared one by one: the work grows with the square.
+/// Most pictures on each side that are compared pair by pair, since the work grows quadratically.
 const COMPARED: usize = 2000;
-/// Most sets of real pictures that a floor is averaged over.
+/// Most sets of real pictures over which the floor is averaged.
 const FLOOR_SETS: usize = 8;
 
-/// Judges pictures against held-out real ones, whose features it computes once.
+/// Measures pictures against held-out real ones, whose features are computed once.
 pub struct Evaluator {
     pub(super) extractor: Extractor,
-    identity: Identity,
+    identity: FeatureNetworkId,
     pub(super) train: ImageDataset,
-    /// The held-out pictures themselves, and what is seen in them.
+    /// The held-out pictures, and their features below.
     pub(super) held_out: ImageDataset,
-    pub(super) reference: Seen,
+    pub(super) reference: PictureFeatures,
     moments: FeatureMoments,
-    /// Real pictures of each class, for a classifier.
-    pub(super) wanted: Vec<f64>,
-    /// Share of the real pictures that the classifier sees as they are labeled.
+    /// Held-out pictures of each class; empty without a classifier.
+    pub(super) class_counts: Vec<f64>,
+    /// Share of held-out pictures that the classifier recognizes as labeled.
     as_labeled: Option<f64>,
-    /// What a survey needs, made by the first one.
-    pub(super) ground: Option<Ground>,
+    /// What surveys compare with; computed by the first one.
+    pub(super) survey_reference: Option<SurveyReference>,
 }
 
 impl Evaluator {
-    /// Prepares to judge against `reference`, the held-out split; `train` is the other one. 0 threads: one a core.
+    /// Computes the features of `reference`, the held-out set; `train` is the training set. 0 threads means one per core.
     ///
     /// # Errors
-    /// When the splits are of different shapes or too small for any feature network.
+    /// If the sets have different shapes, or `reference` is too small for any feature network.
     pub fn new(reference: &ImageDataset, train: &ImageDataset, threads: usize) -> Result<Self, EvaluateError> {
         if reference.shape() != train.shape() {
-            return Err(EvaluateError {
-                what: "pictures against held-out ones",
+            return Err(EvaluateError::Unsuitable {
+                subject: "pictures against held-out ones",
                 found: format!("training pictures of {:?} [height, width, channels]", train.shape()),
-                expected: format!("{:?}, as the held-out ones", reference.shape()),
-                remedy: "split one data set",
+                expected: format!("{:?}, as the held-out pictures", reference.shape()),
+                remedy: "split one data set into both".into(),
             });
         }
         let network = FeatureNetwork::of(reference);
@@ -53,16 +53,16 @@ impl Evaluator {
                 reference.count(),
                 2 * features,
                 &format!("two for each of {features} features"),
-                "add pictures: a fifth of a small data set is held out",
+                "add pictures: a fifth of a data set is held out",
             ));
         };
         let mut extractor = Extractor::new(&network, threads);
-        let seen = extractor.see(reference.count(), |i| reference.bytes(i), |_, _| {});
-        let mut wanted = vec![0.0; network.classes];
+        let seen = extractor.extract(reference.count(), |i| reference.bytes(i), |_, _| {});
+        let mut class_counts = vec![0.0; network.classes];
         if network.classes > 0 {
             (0..reference.count())
                 .filter_map(|i| reference.label(i))
-                .for_each(|label| wanted[usize::from(label)] += 1.0);
+                .for_each(|label| class_counts[usize::from(label)] += 1.0);
         }
         let labels: Option<Vec<u8>> = (0..seen.classes.len()).map(|i| reference.label(i)).collect();
         Ok(Self {
@@ -71,54 +71,54 @@ impl Evaluator {
             identity: network.identity,
             train: train.clone(),
             held_out: reference.clone(),
-            ground: None,
+            survey_reference: None,
             moments: FeatureMoments::of(seen.features.view()),
             reference: seen,
-            wanted,
+            class_counts,
         })
     }
 
-    /// The network that judges.
-    pub fn identity(&self) -> &Identity {
+    /// Returns which feature network is used.
+    pub fn identity(&self) -> &FeatureNetworkId {
         &self.identity
     }
 
-    /// Held-out real pictures.
+    /// Returns the number of held-out pictures.
     pub fn references(&self) -> usize {
         self.reference.features.nrows()
     }
 
-    /// Fewest pictures that can be judged: twice the features, or a covariance would say little.
-    pub fn least(&self) -> usize {
+    /// Returns the fewest pictures that can be measured: twice the number of features, for the covariance.
+    pub fn min_samples(&self) -> usize {
         2 * self.identity.features
     }
 
-    /// Names of the classes that [`Quality::classes`] counts; empty without a classifier.
+    /// Returns the names of the classes of [`Quality::classes`]; empty without a classifier.
     pub fn class_names(&self) -> &[String] {
-        if self.wanted.is_empty() { &[] } else { self.train.label_names() }
+        if self.class_counts.is_empty() { &[] } else { self.train.label_names() }
     }
 
-    /// The Fréchet distance that `n` real training pictures get, on average: no honest generator does better with `n` samples.
+    /// Returns the mean Fréchet distance of `n` real training pictures: the lowest distance to expect of `n` generated ones.
     ///
     /// # Errors
-    /// With too few pictures.
+    /// If there are too few pictures.
     pub fn floor(&mut self, n: usize) -> Result<f64, EvaluateError> {
         let floors = self.floors(n)?;
         Ok(floors.iter().sum::<f64>() / floors.len() as f64)
     }
 
-    /// The distances of up to 8 disjoint sets of `n` real training pictures, since one set's varies by a third.
+    /// Returns the Fréchet distances of up to 8 disjoint sets of `n` real training pictures; a single one varies by a third.
     ///
-    /// A training set of fewer pictures gives them all.
+    /// A smaller training set forms one set.
     ///
     /// # Errors
-    /// With too few pictures.
+    /// If there are too few pictures.
     pub fn floors(&mut self, n: usize) -> Result<Vec<f64>, EvaluateError> {
         let n = n.min(self.train.count());
-        self.enough("real training pictures", n)?;
+        self.check_count("real training pictures", n)?;
         let sets = (self.train.count() / n).clamp(1, FLOOR_SETS);
         let train = &self.train;
-        let seen = self.extractor.see(sets * n, |i| train.bytes(i), |_, _| {});
+        let seen = self.extractor.extract(sets * n, |i| train.bytes(i), |_, _| {});
         let distance = |set: usize| {
             let part = seen.features.slice(s![set * n..(set + 1) * n, ..]);
             FeatureMoments::of(part).distance(&self.moments)
@@ -126,89 +126,97 @@ impl Evaluator {
         Ok((0..sets).map(distance).collect())
     }
 
-    /// What the first `n` real training pictures get in every number.
+    /// Measures the first `n` real training pictures.
     ///
     /// # Errors
-    /// With too few pictures.
+    /// If there are too few pictures.
     pub fn measure_real(&mut self, n: usize) -> Result<Quality, EvaluateError> {
         let n = n.min(self.train.count());
-        self.enough("real training pictures", n)?;
+        self.check_count("real training pictures", n)?;
         let train = &self.train;
-        let seen = self.extractor.see(n, |i| train.bytes(i), |_, _| {});
-        Ok(self.judge(&seen))
+        let seen = self.extractor.extract(n, |i| train.bytes(i), |_, _| {});
+        Ok(self.quality(&seen))
     }
 
-    /// Judges `pictures`, [n, height, width, channels]; `progress` gets pictures seen and n.
+    /// Measures `pictures`, [n, height, width, channels]. `progress` receives the number of pictures done and n.
     ///
     /// # Errors
-    /// When there are too few, or their bytes are no whole pictures.
+    /// If there are too few pictures, or their bytes are not a whole number of pictures.
     pub fn measure(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Quality, EvaluateError> {
-        let seen = self.see(pictures, progress)?;
-        Ok(self.judge(&seen))
+        let seen = self.extract(pictures, progress)?;
+        Ok(self.quality(&seen))
     }
 
-    /// The same of pictures that were asked to be of the classes `asked`, one for each.
+    /// Measures pictures that were generated for the classes `asked`, one class per picture.
     ///
     /// # Errors
-    /// As [`measure`](Self::measure).
-    pub fn measure_asked(&mut self, pictures: &[u8], asked: &[u8]) -> Result<Quality, EvaluateError> {
-        let seen = self.see(pictures, |_, _| {})?;
-        Ok(self.judge_asked(&seen, asked))
+    /// The errors of [`measure`](Self::measure).
+    pub fn measure_classes(&mut self, pictures: &[u8], asked: &[u8]) -> Result<Quality, EvaluateError> {
+        let seen = self.extract(pictures, |_, _| {})?;
+        Ok(self.quality_of_classes(&seen, asked))
     }
 
-    /// Share of the held-out real pictures that the classifier sees as they are labeled; none without a classifier.
+    /// Returns the share of held-out pictures that the classifier recognizes as labeled; `None` without a classifier.
     pub fn real_as_labeled(&self) -> Option<f64> {
         self.as_labeled
     }
 
-    /// How much nearer to training pictures `pictures` lie than held-out real ones do, by features.
+    /// Compares how near `pictures` and held-out pictures are to the training pictures, by features.
     ///
     /// # Errors
-    /// As [`measure`](Self::measure).
+    /// The errors of [`measure`](Self::measure).
     pub fn memorization(
         &mut self,
         pictures: &[u8],
         progress: impl FnMut(usize, usize),
     ) -> Result<Memorization, EvaluateError> {
-        let seen = self.see(pictures, |_, _| {})?;
+        let seen = self.extract(pictures, |_, _| {})?;
         let train = &self.train;
-        let known = self.extractor.see(train.count(), |i| train.bytes(i), progress);
+        let known = self.extractor.extract(train.count(), |i| train.bytes(i), progress);
         Ok(memorization(known.features.view(), seen.features.view(), self.reference.features.view()))
     }
 
-    pub(super) fn see(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Seen, EvaluateError> {
+    /// Returns the features of pictures after checking their number.
+    pub(super) fn extract(
+        &mut self,
+        pictures: &[u8],
+        progress: impl FnMut(usize, usize),
+    ) -> Result<PictureFeatures, EvaluateError> {
         let size: usize = self.train.shape().iter().product();
         if !pictures.len().is_multiple_of(size) {
-            return Err(EvaluateError {
-                what: "generated pictures",
+            return Err(EvaluateError::Unsuitable {
+                subject: "generated pictures",
                 found: format!("{} bytes", pictures.len()),
                 expected: format!("whole pictures of {:?} bytes [height, width, channels]", self.train.shape()),
-                remedy: "evaluate a generator on the data that it was trained on",
+                remedy: "evaluate a generator on the data that it was trained on".into(),
             });
         }
         let n = pictures.len() / size;
-        self.enough("generated pictures", n)?;
-        Ok(self.extractor.see(n, |i| &pictures[i * size..][..size], progress))
+        self.check_count("generated pictures", n)?;
+        Ok(self.extractor.extract(n, |i| &pictures[i * size..][..size], progress))
     }
 
-    pub(super) fn enough(&self, what: &'static str, n: usize) -> Result<(), EvaluateError> {
-        if n >= self.least() {
+    /// Checks that `n` pictures suffice.
+    pub(super) fn check_count(&self, subject: &'static str, n: usize) -> Result<(), EvaluateError> {
+        if n >= self.min_samples() {
             return Ok(());
         }
         let why = format!("two for each of {} features", self.identity.features);
-        Err(EvaluateError::too_few(what, n, self.least(), &why, "ask for more samples (2,000 are usual)"))
+        Err(EvaluateError::too_few(subject, n, self.min_samples(), &why, "evaluate more samples: 2,000 are usual"))
     }
 
-    /// Pictures of each side that are compared one by one.
-    pub(super) fn compared(&self, seen: &Seen) -> usize {
+    /// Returns how many pictures on each side are compared pair by pair.
+    pub(super) fn compared(&self, seen: &PictureFeatures) -> usize {
         COMPARED.min(seen.features.nrows()).min(self.references())
     }
 
-    pub(super) fn judge_asked(&self, seen: &Seen, asked: &[u8]) -> Quality {
-        Quality { as_asked: agreement(&seen.classes, asked), ..self.judge(seen) }
+    /// Computes the quality of pictures that were generated for the classes `asked`.
+    pub(super) fn quality_of_classes(&self, seen: &PictureFeatures, asked: &[u8]) -> Quality {
+        Quality { as_asked: agreement(&seen.classes, asked), ..self.quality(seen) }
     }
 
-    pub(super) fn judge(&self, seen: &Seen) -> Quality {
+    /// Computes the quality of pictures from their features.
+    pub(super) fn quality(&self, seen: &PictureFeatures) -> Quality {
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| precision_recall(real, made, NEIGHBORS);
@@ -218,7 +226,7 @@ impl Evaluator {
         } else {
             (near(real, made), far())
         };
-        let classes = (!self.wanted.is_empty()).then(|| ClassHistogram::of(&seen.classes, &self.wanted));
+        let classes = (!self.class_counts.is_empty()).then(|| ClassHistogram::of(&seen.classes, &self.class_counts));
         Quality {
             samples: seen.features.nrows(),
             frechet,
@@ -236,7 +244,7 @@ impl Evaluator {
     }
 }
 
-/// Share of the places in which both agree; none where nothing was seen.
+/// Returns the share of equal entries; `None` if the lists are empty or of different lengths.
 fn agreement(seen: &[u8], wanted: &[u8]) -> Option<f64> {
     let same = seen.iter().zip(wanted).filter(|(a, b)| a == b).count();
     (!seen.is_empty() && seen.len() == wanted.len()).then(|| same as f64 / seen.len() as f64)

@@ -1,62 +1,62 @@
-//! How good generated points are, against the mixture of Gaussians that they imitate.
-use super::EvaluateError;
+//! Measures generated points against the mixture of Gaussians that they imitate.
+use super::{EvaluateError, Metric};
 use crate::data::{Dataset, GaussianMixture};
 use crate::metrics::{histogram, jensen_shannon, modes, sliced_w1, w1};
 use crate::philox::Key;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-/// Seed of the fresh draws that points are compared with.
+/// Seed of the real points that generated points are compared with.
 const FRESH_SEED: u64 = 0x706F_696E;
-/// Directions of the sliced distance.
+/// Directions of the sliced Wasserstein distance.
 const DIRECTIONS: usize = 64;
-/// Bins of the histograms on a line.
+/// Bins of the histograms of one-dimensional points.
 const BINS: usize = 64;
 
-/// What is known of a set of generated points.
+/// The quality of a set of generated points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PointsQuality {
-    /// Points judged; the protocol of VEEGAN and PacGAN takes 2,500.
+    /// Number of points measured; 2,500 in the protocol of VEEGAN and PacGAN.
     pub samples: usize,
     /// Modes with at least one high-quality point.
     pub modes: usize,
-    /// Modes that there are.
+    /// Modes of the mixture.
     pub of: usize,
-    /// Share of the points within 3σ of the nearest center, 0 to 1; of a true 2-D Gaussian 0.989.
+    /// Share of points within 3σ of the nearest center, 0 to 1. Real two-dimensional points reach 0.989.
     pub high_quality: f64,
-    /// KL of the mode histogram to the uniform one, in nats; absent without high-quality points.
+    /// KL divergence from the mode histogram to the uniform one, in nats; absent without high-quality points.
     pub reverse_kl: Option<f64>,
-    /// Standard deviation of each mode over σ; absent below two points. 0.974 is right in two dimensions.
+    /// Standard deviation of each mode divided by σ; absent below two points. Real two-dimensional points have 0.974.
     pub spread: Vec<Option<f64>>,
-    /// 1-Wasserstein distance to as many fresh draws; in the plane the sliced one. Absent for points that are no numbers.
+    /// 1-Wasserstein distance to as many real points, sliced in two dimensions. Absent if a point is not finite.
     pub wasserstein: Option<f64>,
-    /// The same between two sets of fresh draws: what a perfect generator gets.
+    /// Wasserstein distance between two sets of real points: the value of a perfect generator.
     pub wasserstein_floor: f64,
-    /// Jensen-Shannon divergence to as many fresh draws, of histograms of 64 bins, in nats; of points on a line alone.
+    /// Jensen-Shannon divergence to as many real points, from histograms of 64 bins, in nats; one-dimensional points only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jensen_shannon: Option<f64>,
-    /// The same between two sets of fresh draws.
+    /// Jensen-Shannon divergence between two sets of real points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jensen_shannon_floor: Option<f64>,
 }
 
 impl PointsQuality {
-    /// Its numbers by the names of their keys.
-    pub fn numbers(&self) -> Vec<(String, f64)> {
+    /// Returns the numbers with their names; absent ones are omitted.
+    pub fn metrics(&self) -> Vec<(Metric, f64)> {
         let spread: Vec<f64> = self.spread.iter().flatten().copied().collect();
         let list = [
-            ("modes", Some(self.modes as f64)),
-            ("high_quality", Some(self.high_quality)),
-            ("reverse_kl", self.reverse_kl),
-            ("spread", (!spread.is_empty()).then(|| spread.iter().sum::<f64>() / spread.len() as f64)),
-            ("wasserstein", self.wasserstein),
-            ("jensen_shannon", self.jensen_shannon),
+            (Metric::Modes, Some(self.modes as f64)),
+            (Metric::HighQuality, Some(self.high_quality)),
+            (Metric::ReverseKl, self.reverse_kl),
+            (Metric::Spread, (!spread.is_empty()).then(|| spread.iter().sum::<f64>() / spread.len() as f64)),
+            (Metric::Wasserstein, self.wasserstein),
+            (Metric::JensenShannon, self.jensen_shannon),
         ];
-        list.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        list.into_iter().filter_map(|(metric, value)| Some((metric, value?))).collect()
     }
 }
 
-/// Judges `values`, one point after the other, against `mixture`.
+/// Measures `values`, which holds one point after the other, against `mixture`.
 ///
 /// ```
 /// use ganlet_trainer::{data::{Dataset, GaussianMixture}, evaluate, philox::Key};
@@ -68,7 +68,7 @@ impl PointsQuality {
 /// ```
 ///
 /// # Errors
-/// With fewer than two points for each mode.
+/// If there are fewer than two points for each mode.
 pub fn points(values: &[f32], mixture: &GaussianMixture) -> Result<PointsQuality, EvaluateError> {
     let dimensions = mixture.shape()[0];
     let (n, of) = (values.len() / dimensions, mixture.means().len());
@@ -79,7 +79,7 @@ pub fn points(values: &[f32], mixture: &GaussianMixture) -> Result<PointsQuality
             n,
             2 * of,
             &why,
-            "ask for more samples (2,500 are usual)",
+            "evaluate more samples: 2,500 are usual",
         ));
     }
     let matrix =
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn true_points_reach_the_ceiling_on_every_mixture() {
+    fn real_points_reach_the_ceiling_on_every_mixture() {
         for mixture in [GaussianMixture::ring(), GaussianMixture::grid(), GaussianMixture::bimodal()] {
             let quality = points(&draw(&mixture, 2500), &mixture).unwrap();
             assert_eq!((quality.samples, quality.modes), (2500, quality.of));
@@ -148,9 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn few_points_are_refused_and_broken_ones_told() {
+    fn few_points_are_rejected_and_nan_shows_as_absent_numbers() {
         let error = points(&[0.0; 30], &GaussianMixture::ring()).unwrap_err();
-        assert_eq!((error.found.as_str(), error.expected.as_str()), ("15", "16 or more, two for each of 8 modes"));
+        let EvaluateError::Unsuitable { found, expected, .. } = error else { panic!("{error}") };
+        assert_eq!((found.as_str(), expected.as_str()), ("15", "16 or more, two for each of 8 modes"));
         let broken = points(&[f32::NAN; 64], &GaussianMixture::ring()).unwrap();
         assert_eq!((broken.modes, broken.reverse_kl, broken.wasserstein), (0, None, None));
         assert!(serde_json::to_string(&broken).unwrap().contains("\"wasserstein\":null"));

@@ -1,156 +1,146 @@
-//! What is known of a set of pictures, and of a generator: the numbers that `eval --json` prints.
-use super::Identity;
-use crate::metrics::{ConfidenceInterval, SupportEstimate};
+//! The quality of a set of pictures and of a generator: the numbers that `eval --json` prints.
+use super::{FeatureNetworkId, Intervals, Metric, SampleSource};
+use crate::metrics::SupportEstimate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is known of a set of pictures.
+/// The quality of a set of pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// Pictures judged.
+    /// Number of pictures measured.
     pub samples: usize,
-    /// Fréchet distance of their features to those of the held-out real pictures. Not a FID: see [`Identity`].
+    /// Fréchet distance of their features to those of the held-out pictures. It is not a FID: see [`FeatureNetworkId`].
     pub frechet: f64,
-    /// Unbiased kernel distance of the features, over `compared` pictures of each side.
+    /// Unbiased kernel distance of the features, over `compared` pictures on each side.
     pub kernel: f64,
-    /// Share of the pictures that lie among real ones.
+    /// Precision: share of pictures that lie within the manifold of real ones.
     pub precision: f64,
-    /// Share of the real pictures that lie among these.
+    /// Recall: share of real pictures that lie within the manifold of these.
     pub recall: f64,
-    /// Real neighborhoods around a picture, on average, over 3.
+    /// Density: mean number of real neighborhoods that contain a picture, divided by 3.
     pub density: f64,
-    /// Share of real neighborhoods that hold a picture.
+    /// Coverage: share of real neighborhoods that contain a picture.
     pub coverage: f64,
-    /// Pictures of each side that `kernel` to `coverage` come from.
+    /// Number of pictures on each side from which `kernel` to `coverage` are computed.
     pub compared: usize,
-    /// Share of each class as the classifier sees it; empty without a classifier.
+    /// Share of each class according to the classifier; empty without a classifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<f64>,
-    /// KL of these shares to the real ones, in nats.
+    /// KL divergence from these shares to the real ones, in nats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_kl: Option<f64>,
-    /// Share of the pictures that the classifier sees as the class that was asked for, where classes were.
+    /// Share of pictures that the classifier recognizes as the class they were generated for; absent without classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_asked: Option<f64>,
-    /// What takes longer; absent from quick measurements.
+    /// The slower measurements; absent from quick ones.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub survey: Option<Survey>,
 }
 
-/// What takes longer to find out of a set of pictures.
+/// The slower measurements of a set of pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Survey {
-    /// Standard deviation of the kernel distance over 10 disjoint parts of the compared pictures; absent where parts are too small.
+    /// Standard deviation of the kernel distance over 10 disjoint subsets of the compared pictures; absent if subsets are too small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_spread: Option<f64>,
-    /// Sliced Wasserstein distance of patches on each level of Laplacian pyramids, finest first; empty for pictures below 7 pixels.
+    /// Sliced Wasserstein distance of patches on each level of the Laplacian pyramid, finest first; empty for pictures below 7 pixels.
     pub patches: Vec<f64>,
-    /// Pairs that are nearer to each other than real pictures are, and how many different pictures that means.
+    /// Duplicates among the pictures, and the number of different pictures that they imply.
     pub support: SupportEstimate,
-    /// Mean distance to the nearest training picture, over that of held-out real pictures: 1 is honest, 0 a copy. Absent for training pictures.
+    /// Mean distance to the nearest training picture, divided by that of held-out pictures: 1 means as new as held-out pictures, 0
+    /// copies. Absent for training pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memorization: Option<f64>,
-    /// Share of the held-out real pictures of each class that lie among these; absent classes are absent from the held-out pictures.
+    /// Recall of the held-out pictures of each class; absent for classes without held-out pictures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_recall: Vec<Option<f64>>,
     /// The class that is rarest among real pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rare: Option<Rare>,
+    pub rare: Option<RareClass>,
 }
 
-/// What became of the rarest class.
+/// How well the rarest class is reproduced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rare {
-    /// Its number.
+pub struct RareClass {
+    /// Index of the class.
     pub class: usize,
-    /// Its name.
+    /// Name of the class.
     pub name: String,
-    /// Its share of the held-out real pictures.
+    /// Share of the class among the held-out pictures.
     pub real: f64,
-    /// Its share of the judged ones, as the classifier sees it.
+    /// Share of the class among the measured pictures, according to the classifier.
     pub share: f64,
-    /// Share of its held-out real pictures that lie among the judged ones.
+    /// Recall of the class.
     pub recall: f64,
 }
 
-/// A generator before and after it became integers; the JSON of `eval --json`.
+/// The evaluation of a generator, as a float network and as an int8 model: the JSON of `eval --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Pictures judged of each kind.
+    /// Number of pictures in a set.
     pub samples: usize,
-    /// Real pictures that they were judged against.
+    /// Number of held-out pictures.
     pub references: usize,
-    /// What sets of as many real training pictures get as Fréchet distance, on average.
+    /// Mean Fréchet distance of sets of as many real training pictures.
     pub floor: f64,
-    /// Standard deviation of that over the sets; absent where there was one.
+    /// Standard deviation of the floor over these sets; absent with a single set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_spread: Option<f64>,
-    /// Pictures of the float network.
+    /// Quality of the float network's pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub float: Option<Quality>,
-    /// Pictures of the integer model.
+    /// Quality of the int8 model's pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub int8: Option<Quality>,
-    /// As many real training pictures: what each number is worth.
+    /// Quality of as many real training pictures: the value to compare each number with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real: Option<Quality>,
-    /// 95 % confidence intervals of the numbers over repeated measurements, by kind of picture and name of the number.
+    /// 95 % confidence intervals over the sets of latents.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub intervals: BTreeMap<String, BTreeMap<String, ConfidenceInterval>>,
+    pub intervals: BTreeMap<SampleSource, Intervals>,
     /// Mean PSNR of int8 against float, in dB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psnr_mean_db: Option<f64>,
-    /// The worst picture's PSNR, in dB.
+    /// Lowest PSNR of a picture, in dB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psnr_min_db: Option<f64>,
-    /// What the distances were measured with.
-    pub features: Identity,
+    /// The feature network that the distances were measured with.
+    pub features: FeatureNetworkId,
     /// Names of the classes; empty without a classifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
-    /// Share of the held-out real pictures that the classifier sees as what they are labeled; none without a classifier.
+    /// Share of held-out pictures that the classifier recognizes as labeled; absent without a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_as_labeled: Option<f64>,
 }
 
 impl Quality {
-    /// Its numbers by the names of their keys; those of lists carry their place, as in `classes.3`.
-    pub fn numbers(&self) -> Vec<(String, f64)> {
-        let mut list: Vec<(String, f64)> = [
-            ("frechet", Some(self.frechet)),
-            ("kernel", Some(self.kernel)),
-            ("precision", Some(self.precision)),
-            ("recall", Some(self.recall)),
-            ("density", Some(self.density)),
-            ("coverage", Some(self.coverage)),
-            ("class_kl", self.class_kl),
-            ("as_asked", self.as_asked),
-            ("memorization", self.survey.as_ref().and_then(|s| s.memorization)),
-            ("support", self.survey.as_ref().map(|s| s.support.at_least)),
-            ("rare", self.survey.as_ref().and_then(|s| s.rare.as_ref()).map(|r| r.share)),
+    /// Returns one of the numbers, if it was measured.
+    pub fn metric(&self, metric: Metric) -> Option<f64> {
+        self.metrics().into_iter().find(|n| n.0 == metric).map(|n| n.1)
+    }
+
+    /// Returns the numbers with their names; absent ones are omitted.
+    pub fn metrics(&self) -> Vec<(Metric, f64)> {
+        let mut list: Vec<(Metric, f64)> = [
+            (Metric::Frechet, Some(self.frechet)),
+            (Metric::Kernel, Some(self.kernel)),
+            (Metric::Precision, Some(self.precision)),
+            (Metric::Recall, Some(self.recall)),
+            (Metric::Density, Some(self.density)),
+            (Metric::Coverage, Some(self.coverage)),
+            (Metric::ClassKl, self.class_kl),
+            (Metric::AsAsked, self.as_asked),
+            (Metric::Memorization, self.survey.as_ref().and_then(|s| s.memorization)),
+            (Metric::Support, self.survey.as_ref().map(|s| s.support.at_least)),
+            (Metric::Rare, self.survey.as_ref().and_then(|s| s.rare.as_ref()).map(|r| r.share)),
         ]
         .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .filter_map(|(metric, value)| Some((metric, value?)))
         .collect();
         let patches = self.survey.iter().flat_map(|s| &s.patches).enumerate();
-        list.extend(patches.map(|(level, v)| (format!("patches.{level}"), *v)));
-        list.extend(self.classes.iter().enumerate().map(|(class, v)| (format!("classes.{class}"), *v)));
+        list.extend(patches.map(|(level, v)| (Metric::Patches(level), *v)));
+        list.extend(self.classes.iter().enumerate().map(|(class, v)| (Metric::Class(class), *v)));
         list
     }
-}
-
-/// The interval of every number over repeated measurements, by name; a number that one of them lacks is left out.
-///
-/// ```
-/// use ganlet_trainer::evaluate::intervals;
-/// let runs = [vec![("frechet".to_owned(), 9.0)], vec![("frechet".to_owned(), 11.0)]];
-/// assert_eq!(intervals(&runs)["frechet"].mean, 10.0);
-/// ```
-pub fn intervals(measured: &[Vec<(String, f64)>]) -> BTreeMap<String, ConfidenceInterval> {
-    let Some(first) = measured.first() else { return BTreeMap::new() };
-    let of = |name: &str| {
-        let find = |list: &Vec<(String, f64)>| list.iter().find(|n| n.0 == name).map(|n| n.1);
-        ConfidenceInterval::of(&measured.iter().map(find).collect::<Option<Vec<_>>>()?)
-    };
-    first.iter().filter_map(|(name, _)| Some((name.clone(), of(name)?))).collect()
 }

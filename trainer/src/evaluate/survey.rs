@@ -1,7 +1,7 @@
-//! The measurements that take longer: patches, doubles, nearest training pictures, and what became of each class.
-use super::extract::Seen;
+//! The slower measurements: patch distances, duplicates, nearest training pictures, and recall by class.
+use super::extract::PictureFeatures;
 use super::pictures::NEIGHBORS;
-use super::quality::{Rare, Survey};
+use super::quality::{RareClass, Survey};
 use super::{EvaluateError, Evaluator, Quality};
 use crate::data::Dataset;
 use crate::metrics::{self, ConfidenceInterval, FloatImage, PATCH};
@@ -9,118 +9,129 @@ use crate::philox::Key;
 use ndarray::{Array2, s};
 use rayon::prelude::*;
 
-/// Disjoint parts whose kernel distances show its noise.
-const PARTS: usize = 10;
-/// Most pictures whose patches are cut, how many patches there are in all, and directions that they are compared along.
-const CUT: usize = 1024;
+/// Disjoint subsets over which the spread of the kernel distance is estimated.
+const SUBSETS: usize = 10;
+/// Most pictures from which patches are cut.
+const PATCHED_PICTURES: usize = 1024;
+/// Patches on each pyramid level.
 const PATCHES: usize = 8192;
+/// Directions of the sliced Wasserstein distance.
 const DIRECTIONS: usize = 128;
-/// Every measurement takes the same patches and directions.
+/// Seed of patches and directions, so that every measurement uses the same ones.
 const SEED: u64 = 0x7061_7463;
-/// Two pictures nearer than this, in median distances of real pictures to their nearest, are doubles.
-const DOUBLE: f64 = 0.5;
+/// Two pictures nearer than this are duplicates, in units of the median distance of real pictures to their nearest neighbor.
+const DUPLICATE: f64 = 0.5;
 
-/// What the real pictures are to every survey.
-pub(super) struct Ground {
-    /// Patches of the held-out pictures, level by level, finest first.
+/// The data of the real pictures that every survey compares with.
+pub(super) struct SurveyReference {
+    /// Patches of the held-out pictures by pyramid level, finest first.
     patches: Vec<Array2<f64>>,
-    /// [dimensions of a patch, directions], each of length 1.
+    /// Unit vectors, [dimensions of a patch, directions].
     directions: Array2<f64>,
-    /// Below this distance of features two pictures are doubles.
+    /// Distance of features below which two pictures are duplicates.
     radius: f64,
     /// Features of the training pictures.
-    known: Array2<f64>,
-    /// Mean distance from a held-out picture to its nearest training picture.
-    held_out: f64,
+    train: Array2<f64>,
+    /// Mean distance of a held-out picture to its nearest training picture.
+    held_out_distance: f64,
 }
 
 impl Evaluator {
-    /// Judges `pictures` in every respect; those of a model of classes against the ones `asked` for. `progress` gets pictures seen and all.
+    /// Measures `pictures` with all metrics. With classes, `asked` is the class that each picture was generated for.
+    ///
+    /// `progress` receives the number of pictures done and of all pictures.
     ///
     /// # Errors
-    /// As [`measure`](Self::measure).
+    /// The errors of [`measure`](Self::measure).
     pub fn survey(
         &mut self,
         pictures: &[u8],
         asked: Option<&[u8]>,
         progress: impl FnMut(usize, usize),
     ) -> Result<Quality, EvaluateError> {
-        let seen = self.see(pictures, progress)?;
-        let ground = self.ground.take().unwrap_or_else(|| self.break_ground());
+        let seen = self.extract(pictures, progress)?;
+        let reference = self.survey_reference.take().unwrap_or_else(|| self.prepare_survey());
         let size: usize = self.held_out.shape().iter().product();
-        let near = metrics::nearest(seen.features.view(), ground.known.view());
+        let near = metrics::nearest(seen.features.view(), reference.train.view());
         let survey = Survey {
-            memorization: Some(near.iter().sum::<f64>() / near.len() as f64 / ground.held_out)
+            memorization: Some(near.iter().sum::<f64>() / near.len() as f64 / reference.held_out_distance)
                 .filter(|r| r.is_finite()),
-            ..self.look(&seen, &ground, |i| &pictures[i * size..][..size])
+            ..self.survey_features(&seen, &reference, |i| &pictures[i * size..][..size])
         };
-        self.ground = Some(ground);
-        let quality = asked.map_or_else(|| self.judge(&seen), |asked| self.judge_asked(&seen, asked));
+        self.survey_reference = Some(reference);
+        let quality = asked.map_or_else(|| self.quality(&seen), |asked| self.quality_of_classes(&seen, asked));
         Ok(Quality { survey: Some(survey), ..quality })
     }
 
-    /// What the first `n` real training pictures get in every respect.
+    /// Measures the first `n` real training pictures with all metrics.
     ///
     /// # Errors
-    /// With too few pictures.
+    /// If there are too few pictures.
     pub fn survey_real(&mut self, n: usize) -> Result<Quality, EvaluateError> {
         let n = n.min(self.train.count());
-        self.enough("real training pictures", n)?;
+        self.check_count("real training pictures", n)?;
         let train = self.train.clone();
-        let seen = self.extractor.see(n, |i| train.bytes(i), |_, _| {});
-        let ground = self.ground.take().unwrap_or_else(|| self.break_ground());
-        let survey = self.look(&seen, &ground, |i| train.bytes(i));
-        self.ground = Some(ground);
-        Ok(Quality { survey: Some(survey), ..self.judge(&seen) })
+        let seen = self.extractor.extract(n, |i| train.bytes(i), |_, _| {});
+        let reference = self.survey_reference.take().unwrap_or_else(|| self.prepare_survey());
+        let survey = self.survey_features(&seen, &reference, |i| train.bytes(i));
+        self.survey_reference = Some(reference);
+        Ok(Quality { survey: Some(survey), ..self.quality(&seen) })
     }
 
-    fn break_ground(&mut self) -> Ground {
+    /// Computes what surveys compare with.
+    fn prepare_survey(&mut self) -> SurveyReference {
         let train = &self.train;
-        let known = self.extractor.see(train.count(), |i| train.bytes(i), |_, _| {}).features;
+        let train_features = self.extractor.extract(train.count(), |i| train.bytes(i), |_, _| {}).features;
         let real = self.reference.features.view();
         let mut apart = metrics::nearest_others(real);
         apart.sort_by(f64::total_cmp);
-        let near = metrics::nearest(real, known.view());
+        let near = metrics::nearest(real, train_features.view());
         let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
         let held_out = &self.held_out;
-        Ground {
-            patches: cut(shape, held_out.count(), |i| held_out.bytes(i)),
+        SurveyReference {
+            patches: cut_patches(shape, held_out.count(), |i| held_out.bytes(i)),
             directions: directions(PATCH * PATCH * shape[2]),
-            radius: DOUBLE * apart[apart.len() / 2],
-            known,
-            held_out: near.iter().sum::<f64>() / near.len() as f64,
+            radius: DUPLICATE * apart[apart.len() / 2],
+            train: train_features,
+            held_out_distance: near.iter().sum::<f64>() / near.len() as f64,
         }
     }
 
-    fn look<'a>(&self, seen: &Seen, ground: &Ground, picture: impl Fn(usize) -> &'a [u8] + Sync) -> Survey {
+    /// Computes the survey of pictures, except memorization.
+    fn survey_features<'a>(
+        &self,
+        seen: &PictureFeatures,
+        reference: &SurveyReference,
+        picture: impl Fn(usize) -> &'a [u8] + Sync,
+    ) -> Survey {
         let n = seen.features.nrows();
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
-        let patches = cut(shape, n, picture);
+        let patches = cut_patches(shape, n, picture);
         let class_recall = self.recall_of_classes(seen);
         Survey {
-            kernel_spread: ConfidenceInterval::of(&metrics::kernel_of_subsets(real, made, PARTS)).map(|i| i.spread),
+            kernel_spread: ConfidenceInterval::of(&metrics::kernel_of_subsets(real, made, SUBSETS)).map(|i| i.spread),
             patches: patches
                 .iter()
-                .zip(&ground.patches)
-                .map(|(a, b)| metrics::sliced_along(a.view(), b.view(), ground.directions.view()))
+                .zip(&reference.patches)
+                .map(|(a, b)| metrics::sliced_along(a.view(), b.view(), reference.directions.view()))
                 .collect(),
-            support: metrics::support_size(made, ground.radius),
+            support: metrics::support_size(made, reference.radius),
             memorization: None,
             rare: self.rarest(seen, &class_recall),
             class_recall,
         }
     }
 
-    /// Share of the held-out pictures of each class that lie among the judged ones.
-    fn recall_of_classes(&self, seen: &Seen) -> Vec<Option<f64>> {
-        if self.wanted.is_empty() {
+    /// Returns the recall of the held-out pictures of each class; `None` for classes without held-out pictures.
+    fn recall_of_classes(&self, seen: &PictureFeatures) -> Vec<Option<f64>> {
+        if self.class_counts.is_empty() {
             return Vec::new();
         }
         let made = seen.features.slice(s![..self.compared(seen), ..]);
         let recalled = metrics::recalled(self.reference.features.view(), made, NEIGHBORS);
-        let mut found = vec![(0_u32, 0_u32); self.wanted.len()];
+        let mut found = vec![(0_u32, 0_u32); self.class_counts.len()];
         for (i, inside) in recalled.into_iter().enumerate() {
             if let Some(label) = self.held_out.label(i) {
                 let (all, there) = &mut found[usize::from(label)];
@@ -131,22 +142,23 @@ impl Evaluator {
         found.into_iter().map(|(all, there)| (all > 0).then(|| f64::from(there) / f64::from(all))).collect()
     }
 
-    fn rarest(&self, seen: &Seen, recall: &[Option<f64>]) -> Option<Rare> {
-        let there = self.wanted.iter().enumerate().filter(|(_, n)| **n > 0.0);
+    /// Returns how well the class that is rarest among real pictures is reproduced.
+    fn rarest(&self, seen: &PictureFeatures, recall: &[Option<f64>]) -> Option<RareClass> {
+        let there = self.class_counts.iter().enumerate().filter(|(_, n)| **n > 0.0);
         let (class, count) = there.min_by(|a, b| a.1.total_cmp(b.1))?;
         let share =
             seen.classes.iter().filter(|&&c| usize::from(c) == class).count() as f64 / seen.classes.len() as f64;
-        Some(Rare {
+        Some(RareClass {
             class,
             name: self.held_out.label_names().get(class)?.clone(),
-            real: count / self.wanted.iter().sum::<f64>(),
+            real: count / self.class_counts.iter().sum::<f64>(),
             share,
             recall: recall.get(class).copied().flatten()?,
         })
     }
 }
 
-/// Directions of length 1, evenly spread by their normal numbers.
+/// Returns random unit vectors, uniformly distributed.
 fn directions(dimensions: usize) -> Array2<f64> {
     let mut values = vec![0.0; dimensions * DIRECTIONS];
     Key { seed: SEED, stream: 0, step: 0 }.normal(&mut values);
@@ -158,14 +170,14 @@ fn directions(dimensions: usize) -> Array2<f64> {
     all
 }
 
-/// Patches of the first of `n` pictures, level by level, finest first.
-fn cut<'a>(shape: [usize; 3], n: usize, picture: impl Fn(usize) -> &'a [u8] + Sync) -> Vec<Array2<f64>> {
+/// Returns patches of the first of `n` pictures by pyramid level, finest first.
+fn cut_patches<'a>(shape: [usize; 3], n: usize, picture: impl Fn(usize) -> &'a [u8] + Sync) -> Vec<Array2<f64>> {
     let [h, w, _] = shape;
     let levels = metrics::pyramid_levels(h, w);
     if levels == 0 {
         return Vec::new();
     }
-    let n = n.min(CUT);
+    let n = n.min(PATCHED_PICTURES);
     let plane = |i| FloatImage { shape, values: picture(i).iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect() };
     let pyramids: Vec<Vec<FloatImage>> =
         (0..n).into_par_iter().map(|i| metrics::laplacian_pyramid(plane(i), levels)).collect();
@@ -196,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn real_pictures_are_honest_and_spoilt_ones_are_told_by_the_right_number() {
+    fn each_defect_shows_in_its_own_number() {
         let (train, held_out) = digits();
         let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
         let real = evaluator.survey_real(600).unwrap();
@@ -205,18 +217,18 @@ mod tests {
         assert!(survey.patches.iter().all(|d| (0.0..0.05).contains(d)), "{survey:?}");
         assert!(survey.kernel_spread.unwrap() > 0.0 && survey.support.at_least > 2000.0, "{survey:?}");
 
-        // Other hands, never trained on: as far from the training pictures as any.
+        // Held-out digits are by other writers and as far from the training pictures as any.
         let honest = evaluator.survey(&bytes(&held_out, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
         assert!((0.9..1.1).contains(&honest.memorization.unwrap()), "{honest:?}");
         let copies = evaluator.survey(&bytes(&train, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
         assert!(copies.memorization.unwrap() < 0.01, "{copies:?}");
 
-        // 40 pictures, each 15 times: the sample has the size of the support.
+        // 40 pictures, 15 times each: the support is 40.
         let repeated = evaluator.survey(&bytes(&train, (0..600).map(|i| i % 40)), None, |_, _| {}).unwrap();
         let support = repeated.survey.unwrap().support;
         assert!((20.0..43.0).contains(&support.size.unwrap()), "{support:?}");
 
-        // Every second pixel lighter: the finest patches do not forgive it.
+        // Every second pixel is lighter: the finest patches differ.
         let mut striped = bytes(&held_out, 0..600);
         striped.chunks_mut(2).for_each(|pair| pair[0] = pair[0].saturating_add(60));
         let striped = evaluator.survey(&striped, None, |_, _| {}).unwrap().survey.unwrap();
@@ -245,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_have_no_patches_and_no_classes_none_to_recall() {
+    fn small_pictures_have_no_patches_and_unlabeled_ones_no_class_recall() {
         let (train, held_out) = data::blobs(6, 6, 3, 600, 4).split(400, 200).unwrap();
         let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
         let survey = evaluator.survey(&bytes(&train, 0..200), None, |_, _| {}).unwrap().survey.unwrap();

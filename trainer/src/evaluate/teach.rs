@@ -104,7 +104,7 @@ pub fn teach(
     let learned = FeatureNetwork::trained(train.name(), shape, classes, &file)?;
     let mut extractor = Extractor::new(&learned, 0);
     let mut accuracy = |set: &ImageDataset| {
-        let seen = extractor.see(set.count(), |i| set.bytes(i), |_, _| {});
+        let seen = extractor.extract(set.count(), |i| set.bytes(i), |_, _| {});
         let right = seen.classes.iter().enumerate().filter(|&(i, &class)| set.label(i) == Some(class)).count();
         right as f64 / set.count() as f64
     };

@@ -1,8 +1,8 @@
-//! Real pictures score well, spoilt ones badly, and every number is the same on any number of threads.
+//! Tests: real pictures score well, damaged ones badly, and results do not depend on the number of threads.
 use super::network::crc32;
 use super::*;
 use crate::data::{AnyDataset, BuiltinDataset, ImageDataset, blobs};
-use crate::quantize::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, Options, quantize};
+use crate::quantize::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantizeOptions, quantize};
 
 fn split(name: &str) -> (ImageDataset, ImageDataset) {
     let set = BuiltinDataset::from_name(name).unwrap().open().unwrap();
@@ -30,7 +30,7 @@ fn blur(pictures: &[u8], side: usize) -> Vec<u8> {
 }
 
 #[test]
-fn real_digits_are_near_the_floor_and_spoilt_ones_far_above() {
+fn real_digits_are_near_the_floor_and_damaged_ones_far_above() {
     let (train, held_out) = split("digits");
     let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
     assert_eq!(evaluator.identity().network, "digits classifier");
@@ -59,7 +59,7 @@ fn held_out_digits_and_faces_are_classified() {
         let (train, held_out) = split(name);
         let network = FeatureNetwork::of(&held_out).unwrap();
         let mut extractor = extract::Extractor::new(&network, 0);
-        let seen = extractor.see(held_out.count(), |i| held_out.bytes(i), |_, _| {});
+        let seen = extractor.extract(held_out.count(), |i| held_out.bytes(i), |_, _| {});
         let right = seen.classes.iter().enumerate().filter(|&(i, &c)| held_out.label(i) == Some(c)).count();
         let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
         let floors = [1000, 2000].map(|n| evaluator.floor(n).unwrap());
@@ -70,7 +70,7 @@ fn held_out_digits_and_faces_are_classified() {
 }
 
 #[test]
-fn one_thread_and_two_agree_bitwise_and_progress_is_told() {
+fn one_thread_and_two_agree_bitwise_and_report_progress() {
     let (train, held_out) = split("faces");
     let measured = [1, 2].map(|threads| {
         let mut evaluator = Evaluator::new(&held_out, &train, threads).unwrap();
@@ -83,7 +83,7 @@ fn one_thread_and_two_agree_bitwise_and_progress_is_told() {
 }
 
 #[test]
-fn any_other_data_is_judged_by_a_random_network() {
+fn other_data_is_measured_by_a_random_network() {
     let (train, held_out) = blobs(20, 12, 3, 1000, 4).split(700, 300).unwrap();
     let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
     let (a, b) = (bytes(&held_out, 0..300), bytes(&train, 0..300));
@@ -99,7 +99,7 @@ fn any_other_data_is_judged_by_a_random_network() {
 }
 
 #[test]
-fn copies_of_the_training_set_are_found_out() {
+fn copies_of_the_training_set_are_detected() {
     let (train, held_out) = blobs(8, 8, 3, 1000, 4).split(700, 300).unwrap();
     let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
     assert!(evaluator.memorization(&bytes(&train, 0..200), |_, _| {}).unwrap().ratio < 0.01);
@@ -108,14 +108,14 @@ fn copies_of_the_training_set_are_found_out() {
 }
 
 #[test]
-fn too_few_pictures_are_refused_with_the_sums() {
+fn too_few_pictures_are_rejected_with_the_numbers() {
     let (train, held_out) = blobs(8, 8, 3, 1000, 4).split(700, 300).unwrap();
     let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
     let text = evaluator.measure(&bytes(&train, 0..127), |_, _| {}).unwrap_err().to_string();
     assert_eq!(
         text,
-        "cannot judge the generated pictures\n  expected: 128 or more, two for each of 64 features\n  \
-         found:    127\n  to do:    ask for more samples (2,000 are usual)"
+        "cannot evaluate the generated pictures\n  expected: 128 or more, two for each of 64 features\n  \
+         found:    127\n  to do:    evaluate more samples: 2,000 are usual"
     );
     assert!(evaluator.floor(5).unwrap_err().to_string().contains("real training pictures"));
     assert!(evaluator.measure(&[0; 100], |_, _| {}).unwrap_err().to_string().contains("100 bytes"));
@@ -128,13 +128,13 @@ fn too_few_pictures_are_refused_with_the_sums() {
 }
 
 #[test]
-fn pictures_are_seen_as_the_class_that_was_asked_for_or_not() {
+fn pictures_of_other_classes_than_requested_are_counted() {
     let (train, held_out) = split("digits");
     let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
     let pictures = bytes(&train, 0..400);
     let labels: Vec<u8> = (0..400).map(|i| train.label(i).unwrap()).collect();
     let next: Vec<u8> = labels.iter().map(|l| (l + 1) % 10).collect();
-    let mut share = |asked: &[u8]| evaluator.measure_asked(&pictures, asked).unwrap().as_asked;
+    let mut share = |asked: &[u8]| evaluator.measure_classes(&pictures, asked).unwrap().as_asked;
     let (right, wrong) = (share(&labels).unwrap(), share(&next).unwrap());
     assert!(right > 0.97 && wrong < 0.02 && share(&labels[1..]).is_none(), "{right} {wrong}");
     assert_eq!(evaluator.measure(&pictures, |_, _| {}).unwrap().as_asked, None);
@@ -154,7 +154,7 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
         float: Some(quality.clone()),
         int8: Some(evaluator.survey_real(200).unwrap()),
         real: Some(quality.clone()),
-        intervals: [("int8".to_owned(), intervals(&[quality.numbers(), quality.numbers()]))].into(),
+        intervals: [(SampleSource::Int8, intervals(&[quality.metrics(), quality.metrics()]))].into(),
         psnr_mean_db: Some(43.5),
         psnr_min_db: Some(30.0),
         features: evaluator.identity().clone(),
@@ -185,7 +185,7 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
 }
 
 #[test]
-fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
+fn the_runtime_draws_each_seed_the_same_in_any_batch() {
     let (latent, h, w) = (4, 4, 6);
     let mut weight = vec![0.0; latent * h * w];
     crate::philox::Key { seed: 2, stream: 0, step: 0 }.normal(&mut weight);
@@ -193,12 +193,20 @@ fn the_runtime_draws_what_its_seeds_say_in_any_piece() {
     let input = FloatSource::Latent;
     let layer = FloatLayer { op, input, weight, bias: vec![0.0; h * w], activation: Activation::Tanh };
     let (layers, levels) = (vec![layer], vec![]);
-    let net = FloatNet { name: "tiny".into(), latent, layers, levels, classes: 0, judges: 0, range: (-1.0, 1.0) };
-    let options = Options { calibration: 64, comparison: 64, ..Options::default() };
+    let net = FloatNet {
+        name: "tiny".into(),
+        inputs: latent,
+        layers,
+        levels,
+        classes: 0,
+        discriminator_layers: 0,
+        range: (-1.0, 1.0),
+    };
+    let options = QuantizeOptions { calibration: 64, comparison: 64, ..QuantizeOptions::default() };
     let file = quantize(&net, &options).unwrap().file;
-    let mut told = vec![];
-    let all = int8_pictures(&file, 7, 300, |done, total| told.push((done, total))).unwrap();
-    assert_eq!((all.len(), told), (300 * h * w, vec![(256, 300), (300, 300)]));
+    let mut reported = vec![];
+    let all = int8_pictures(&file, 7, 300, |done, total| reported.push((done, total))).unwrap();
+    assert_eq!((all.len(), reported), (300 * h * w, vec![(256, 300), (300, 300)]));
     assert_eq!(int8_pictures(&file, 107, 3, |_, _| {}).unwrap(), all[100 * h * w..103 * h * w]);
     let shifted = [&[0], &file[..]].concat();
     assert_eq!(int8_pictures(&shifted[1..], 7, 1, |_, _| {}).unwrap(), all[..h * w]);

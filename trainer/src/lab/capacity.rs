@@ -3,8 +3,9 @@ use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::to_bytes;
 use crate::draw::{Plot, PlotSeries, image_grid};
 use crate::evaluate::{Evaluator, int8_pictures};
+use crate::export::device_net;
 use crate::nets::Generator;
-use crate::quantize::{self, Options, Report};
+use crate::quantize::{QuantizationReport, QuantizeOptions, quantize};
 use crate::recipe::Recipe;
 use crate::run;
 use crate::train::Trainer;
@@ -25,7 +26,7 @@ const SEED: u32 = 1;
 struct Sized {
     widths: Vec<usize>,
     weights: usize,
-    report: Report,
+    report: QuantizationReport,
     float: f64,
     int8: f64,
 }
@@ -136,11 +137,9 @@ fn one(
     }
     let [low, high] = recipe.data.range;
     let float = to_bytes(&trainer.samples(SEED, JUDGED), (low, high));
-    let network = trainer.generator().clone();
-    let (weights, statistics) = trainer.ema();
-    let net = quantize::fold(&recipe.name, &network, weights, statistics, recipe.data.range);
-    let made = net.and_then(|net| quantize::quantize(&net, &Options::default()));
-    let made = made.map_err(|e| LabError::Request(e.to_string()))?;
+    let weights = trainer.generator().len();
+    let net = device_net(&mut trainer, None).map_err(|e| LabError::Request(e.to_string()))?;
+    let made = quantize(&net, &QuantizeOptions::default()).map_err(|e| LabError::Request(e.to_string()))?;
     let int8 = int8_pictures(&made.file, SEED, JUDGED, |_, _| {}).map_err(|e| LabError::Request(e.to_string()))?;
     let Generator::Dcgan { widths, .. } = recipe.generator else {
         return Err(LabError::Request(format!("{RECIPE} has no widths")));
@@ -148,7 +147,7 @@ fn one(
     let pictures = int8[..DRAWN * int8.len() / JUDGED].to_vec();
     let distance = |judge: &mut Evaluator, bytes: &[u8]| judge.measure(bytes, |_, _| {}).map(|q| q.frechet);
     let (float, int8) = (distance(judge, &float)?, distance(judge, &int8)?);
-    Ok(Some((Sized { widths, weights: network.len(), report: made.report, float, int8 }, pictures)))
+    Ok(Some((Sized { widths, weights, report: made.report, float, int8 }, pictures)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Stacked digits: three digits as red, green and blue, a thousand modes, counted by a digit classifier.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::{self, Dataset, ImageDataset, to_bytes};
-use crate::evaluate::DigitReader;
+use crate::evaluate::DigitClassifier;
 use crate::metrics::kl_to_uniform;
 use crate::philox::Key;
 use crate::recipe::Recipe;
@@ -104,7 +104,7 @@ pub fn stacked(asked: &StackedOptions, context: &mut LabContext<'_>) -> Result<L
         )));
     }
     let digits = data::digits()?;
-    let mut reader = DigitReader::new(&digits, context.threads);
+    let mut reader = DigitClassifier::new(&digits, context.threads);
     let stack = StackedDigits { digits, shape: [SIDE, SIDE, 3] };
     // What real data gets, under the same classifier and as many samples.
     let real = {
@@ -178,11 +178,11 @@ struct Count {
 }
 
 impl Count {
-    fn of(reader: &mut DigitReader, bytes: &[u8]) -> Self {
+    fn of(reader: &mut DigitClassifier, bytes: &[u8]) -> Self {
         let mut counts = vec![0.0; 1000];
         let planes: Vec<Vec<u8>> =
             (0..3).map(|channel| bytes.iter().skip(channel).step_by(3).copied().collect()).collect();
-        let read: Vec<_> = planes.iter().map(|plane| reader.read(plane)).collect();
+        let read: Vec<_> = planes.iter().map(|plane| reader.classify(plane)).collect();
         for i in 0..read[0].len() {
             let mode = read.iter().fold(0, |mode, plane| 10 * mode + usize::from(plane[i]));
             counts[mode] += 1.0;

@@ -1,12 +1,22 @@
 //! Ways through the latent space, and ways back into it: paths between latents, and latents for pictures that somebody has in mind.
+mod generator;
 mod objective;
 mod path;
 mod project;
+mod search;
 mod text;
 mod wish;
 
+pub use generator::{
+    CheckedModel, LatentToolError, PictureGenerator, checked_class, device_walk, draw_device_walk, mean_difference,
+    values,
+};
 pub use path::{Interpolation, between};
 pub use project::{Found, Options, Projector, Subject};
+pub use search::{
+    EditDistances, NEAR_DB, SearchResult, SearchResults, float_picture, held_out_picture, int8_psnr, loss_curves,
+    projector, shape_of,
+};
 pub use text::{LatentsError, StoredLatent};
 pub use wish::ProjectionTarget;
 

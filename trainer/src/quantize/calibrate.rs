@@ -1,37 +1,37 @@
-//! Which range of values each activation tensor takes, seen over many latents.
+//! Calibration: the range of values of each activation tensor, observed over many latents.
 use super::{float::Forward, net::FloatNet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bins of a histogram.
 const BINS: usize = 4096;
-/// Latents of one piece of work; fixed, so that sums do not depend on the number of threads.
-const PIECE: u32 = 16;
+/// Latents per task; fixed, so that sums do not depend on the number of threads.
+const TASK: u32 = 16;
 
-/// What one layer's tensor was seen to hold.
+/// Statistics of one layer's output.
 #[derive(Clone, Debug)]
-pub(super) struct Stats {
-    /// Least and greatest value, 0 included.
+pub(super) struct TensorStats {
+    /// Smallest and largest value; the range always includes 0.
     pub(super) lo: f32,
     pub(super) hi: f32,
-    /// Greatest magnitude before the activation.
+    /// Largest magnitude before the activation.
     pub(super) before: f32,
-    /// Mean of every value.
+    /// Mean of each value of the tensor.
     pub(super) mean: Vec<f64>,
     histogram: Vec<u64>,
 }
 
-/// How to choose a range.
+/// How the quantized range of a tensor is chosen from its observed values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clip {
-    /// All that was seen.
+pub(super) enum Clipping {
+    /// The whole observed range: nothing is clipped.
     Whole,
-    /// Where rounding and clipping together err least, in the mean square.
+    /// The range with the least mean square error of rounding and clipping together.
     MeanSquare,
-    /// Half-way between the two.
+    /// Halfway between the two.
     Between,
 }
 
-impl Clip {
+impl Clipping {
     pub(super) const ALL: [Self; 3] = [Self::Whole, Self::MeanSquare, Self::Between];
 
     pub(super) fn name(self) -> &'static str {
@@ -43,21 +43,22 @@ impl Clip {
     }
 }
 
-impl Stats {
+impl TensorStats {
     fn empty(values: usize) -> Self {
         Self { lo: 0.0, hi: 0.0, before: 0.0, mean: vec![0.0; values], histogram: Vec::new() }
     }
 
-    /// The range to spread over 256 levels.
-    pub(super) fn range(&self, clip: Clip) -> (f32, f32) {
-        let shrink = match clip {
-            Clip::Whole => 1.0,
-            Clip::MeanSquare => self.best_shrink(),
-            Clip::Between => (1.0 + self.best_shrink()) / 2.0,
+    /// Returns the range that is mapped to the 256 levels.
+    pub(super) fn range(&self, clipping: Clipping) -> (f32, f32) {
+        let shrink = match clipping {
+            Clipping::Whole => 1.0,
+            Clipping::MeanSquare => self.best_shrink(),
+            Clipping::Between => (1.0 + self.best_shrink()) / 2.0,
         };
         (self.lo * shrink, self.hi * shrink)
     }
 
+    /// Returns the factor on the observed range that minimizes the mean square error.
     fn best_shrink(&self) -> f32 {
         let error = |shrink: f64| {
             let (lo, hi) = (f64::from(self.lo) * shrink, f64::from(self.hi) * shrink);
@@ -75,16 +76,16 @@ impl Stats {
     }
 }
 
-/// Runs the network over the latents of seeds `0..count`.
-pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
+/// Runs the network on the latents of seeds `0..count` and returns the statistics of each layer.
+pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<TensorStats> {
     let forward = Forward::new(net);
-    let empty: Vec<Stats> = net.shapes().into_iter().flatten().map(|d| Stats::empty(d.len())).collect();
-    let pieces = count.div_ceil(PIECE) as usize;
-    let seeds = |piece: usize| piece as u32 * PIECE..count.min((piece as u32 + 1) * PIECE);
+    let empty: Vec<TensorStats> = net.shapes().into_iter().flatten().map(|d| TensorStats::empty(d.len())).collect();
+    let pieces = count.div_ceil(TASK) as usize;
+    let seeds = |piece: usize| piece as u32 * TASK..count.min((piece as u32 + 1) * TASK);
     let ranges = parallel(pieces, |piece| {
         let mut stats = empty.clone();
         for seed in seeds(piece) {
-            forward.run(&net.inputs(seed), |layer, before, after| {
+            forward.run(&net.inputs_of_seed(seed), |layer, before, after| {
                 let s = &mut stats[layer];
                 s.before = before.iter().fold(s.before, |m, v| m.max(v.abs()));
                 for (mean, &v) in s.mean.iter_mut().zip(after) {
@@ -105,7 +106,7 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
     let histograms = parallel(pieces, |piece| {
         let mut bins = vec![vec![0u64; BINS]; stats.len()];
         for seed in seeds(piece) {
-            forward.run(&net.inputs(seed), |layer, _, after| {
+            forward.run(&net.inputs_of_seed(seed), |layer, _, after| {
                 let (s, bins) = (&stats[layer], &mut bins[layer]);
                 let per_unit = BINS as f32 / (s.hi - s.lo).max(f32::MIN_POSITIVE);
                 for v in after {
@@ -121,10 +122,10 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<Stats> {
     stats
 }
 
-/// The results of `work` on `0..count`, in order, on all cores.
+/// Runs `work` on `0..count` on all cores and returns the results in order.
 pub(super) fn parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let take = || {
+    let run_tasks = || {
         let mut done = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -136,8 +137,8 @@ pub(super) fn parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) 
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
     let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
-        let mut all = take();
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(run_tasks)).collect();
+        let mut all = run_tasks();
         for helper in helpers {
             match helper.join() {
                 Ok(done) => all.extend(done),

@@ -1,44 +1,45 @@
-//! How far the integer pictures are from the float pictures, by the runtime that ships.
+//! How close the pictures of an integer model are to those of the float network, drawn by the runtime that ships.
 use super::{QuantizeError, calibrate::parallel, float::Forward, net::FloatNet};
 use ganlet_runtime::{Generator, Model};
 use std::ops::Range;
 
-/// Peak signal-to-noise ratio of 8-bit pixels, peak 255, in dB, at most 99 a picture.
+/// Peak signal-to-noise ratio of int8 pictures against float pictures: 8-bit pixels, peak 255, at most 99 dB per picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Psnr {
-    /// Mean over the pictures of their dB.
+pub struct PsnrSummary {
+    /// Mean over the pictures, in dB.
     pub mean_db: f64,
-    /// The worst picture.
+    /// Lowest value of a picture, in dB.
     pub min_db: f64,
-    /// Pictures compared.
+    /// Number of pictures compared.
     pub pictures: u32,
 }
 
-/// The float pictures of a range of seeds.
-pub(super) struct References {
+/// The float network's pictures of a range of seeds.
+pub(super) struct FloatPictures {
     seeds: Range<u32>,
     pictures: Vec<Vec<u8>>,
 }
 
-/// Pictures of one piece of work.
-const PIECE: usize = 16;
+/// Pictures per task.
+const TASK: usize = 16;
 
-impl References {
+impl FloatPictures {
     pub(super) fn new(net: &FloatNet, seeds: Range<u32>) -> Self {
         let forward = Forward::new(net);
-        let pictures =
-            parallel(seeds.len(), |i| net.pixels(&forward.run(&net.inputs(seeds.start + i as u32), |_, _, _| {})));
+        let pictures = parallel(seeds.len(), |i| {
+            net.pixels(&forward.run(&net.inputs_of_seed(seeds.start + i as u32), |_, _, _| {}))
+        });
         Self { seeds, pictures }
     }
 
-    /// Draws the same latents with the model in `file`.
-    pub(super) fn compare(&self, file: &[u8]) -> Result<Psnr, QuantizeError> {
+    /// Draws the same seeds with the model in `file` and compares the pictures.
+    pub(super) fn compare(&self, file: &[u8]) -> Result<PsnrSummary, QuantizeError> {
         let model = Model::from_bytes(file)?;
-        let pieces = parallel(self.pictures.len().div_ceil(PIECE), |piece| {
+        let pieces = parallel(self.pictures.len().div_ceil(TASK), |piece| {
             let mut arena = vec![0; model.arena_len()];
             let Ok(mut generator) = Generator::new(&model, &mut arena) else { return Vec::new() };
-            let first = piece * PIECE;
-            let references = self.pictures.iter().enumerate().skip(first).take(PIECE);
+            let first = piece * TASK;
+            let references = self.pictures.iter().enumerate().skip(first).take(TASK);
             references
                 .map(|(i, reference)| {
                     let mut rows = generator.rows(&model.latent(self.seeds.start + i as u32));
@@ -56,7 +57,7 @@ impl References {
         let all: Vec<f64> = pieces.into_iter().flatten().collect();
         let pictures = all.len() as u32;
         let mean_db = all.iter().sum::<f64>() / f64::from(pictures.max(1));
-        Ok(Psnr { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), pictures })
+        Ok(PsnrSummary { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), pictures })
     }
 }
 

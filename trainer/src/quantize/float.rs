@@ -1,7 +1,7 @@
-//! The float network run one picture at a time: the reference of every comparison.
+//! Runs the float network one picture at a time, as the reference of every comparison.
 use super::net::{Dims, FloatNet, FloatOp, FloatSource};
 
-/// A network with its weights laid out for running: for each output, the weights of its inputs in a row.
+/// A network whose weights are rearranged so that those of one output are contiguous.
 pub(super) struct Forward<'a> {
     net: &'a FloatNet,
     shapes: Vec<Dims>,
@@ -10,7 +10,7 @@ pub(super) struct Forward<'a> {
 
 impl<'a> Forward<'a> {
     /// # Panics
-    /// When the layers do not fit together.
+    /// If the layers do not fit together.
     pub(super) fn new(net: &'a FloatNet) -> Self {
         let shapes = net.shapes().expect("the layers fit together");
         let arrange = |layer: &super::FloatLayer| match layer.op {
@@ -28,12 +28,14 @@ impl<'a> Forward<'a> {
         Self { net, shapes, weights }
     }
 
-    /// Runs latent `z` to the picture and behind it; `see` gets every layer's number, values before and after its activation. Gives the picture.
-    pub(super) fn run(&self, z: &[i8], mut see: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
+    /// Runs all layers on the inputs `z` and returns the picture.
+    ///
+    /// `observe` receives each layer's index and its values before and after the activation.
+    pub(super) fn run(&self, z: &[i8], mut observe: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
         let picture = self.net.picture();
         let mut shown = Vec::new();
-        self.chain(0, latent(z), |index, before, after| {
-            see(index, before, after);
+        self.run_from(0, dequantized(z), |index, before, after| {
+            observe(index, before, after);
             if index == picture {
                 shown = after.to_vec();
             }
@@ -41,31 +43,32 @@ impl<'a> Forward<'a> {
         shown
     }
 
-    /// What the very last layer makes of latent `z`.
+    /// Runs all layers on the inputs `z` and returns the output of the last one.
     pub(super) fn run_all(&self, z: &[i8]) -> Vec<f32> {
-        self.chain(0, latent(z), |_, _, _| {})
+        self.run_from(0, dequantized(z), |_, _, _| {})
     }
 
-    /// What the layers behind the picture say of pictures, one after the other.
-    pub(super) fn judge(&self, pictures: &[f32]) -> Vec<f32> {
+    /// Returns the discriminator's output for each of `pictures`, which are stored one after the other.
+    pub(super) fn discriminate(&self, pictures: &[f32]) -> Vec<f32> {
         let picture = self.net.picture();
-        let judged = pictures.chunks_exact(self.shapes[picture].len());
-        judged.flat_map(|values| self.chain(picture + 1, values.to_vec(), |_, _, _| {})).collect()
+        let each = pictures.chunks_exact(self.shapes[picture].len());
+        each.flat_map(|values| self.run_from(picture + 1, values.to_vec(), |_, _, _| {})).collect()
     }
 
-    /// Runs the layers from `first` on, on what the one before made (the latent, for the very first).
-    fn chain(&self, first: usize, given: Vec<f32>, mut see: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
-        // One value more than layers: the latent stands in front.
+    /// Runs the layers from `first` on; `input` is the output of the layer before it, or the latent if `first` is 0.
+    fn run_from(&self, first: usize, input: Vec<f32>, mut observe: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
+        // `values[0]` is the latent, `values[i + 1]` the output of layer i.
         let mut values = vec![Vec::new(); first];
-        values.push(given);
+        values.push(input);
         for (index, layer) in self.net.layers.iter().enumerate().skip(first) {
             let sums = self.sums(index, &values);
             values.push(sums.iter().map(|&x| layer.activation.apply(x)).collect());
-            see(index, &sums, &values[index + 1]);
+            observe(index, &sums, &values[index + 1]);
         }
         values.pop().unwrap_or_default()
     }
 
+    /// Computes the output of layer `index` before its activation.
     fn sums(&self, index: usize, values: &[Vec<f32>]) -> Vec<f32> {
         let read = |source: FloatSource| match source {
             FloatSource::Latent => &values[0],
@@ -87,7 +90,7 @@ impl<'a> Forward<'a> {
                 out.iter_mut().zip(weights.chunks_exact(inputs)).for_each(|(v, row)| *v += dot(row, input));
             }
             FloatOp::Upsample { factor } => {
-                for (pixel, (y, x)) in out.chunks_exact_mut(to.c).zip(places(to)) {
+                for (pixel, (y, x)) in out.chunks_exact_mut(to.c).zip(positions(to)) {
                     let at = ((y / factor) * from.w + x / factor) * from.c;
                     pixel.copy_from_slice(&input[at..at + from.c]);
                 }
@@ -97,7 +100,7 @@ impl<'a> Forward<'a> {
             }
             FloatOp::Depthwise { k, s, p, c } => {
                 let under = |o: usize, t: usize| (o * s + t).checked_sub(p);
-                for (pixel, (y, x)) in out.chunks_exact_mut(c).zip(places(to)) {
+                for (pixel, (y, x)) in out.chunks_exact_mut(c).zip(positions(to)) {
                     for (ky, kx) in (0..k).flat_map(|ky| (0..k).map(move |kx| (ky, kx))) {
                         let (Some(iy), Some(ix)) = (under(y, ky), under(x, kx)) else { continue };
                         if iy < from.h && ix < from.w {
@@ -109,7 +112,7 @@ impl<'a> Forward<'a> {
                 }
             }
             FloatOp::Conv { k, s, p, .. } => {
-                // The input position under tap t of output o.
+                // The input position that tap t of output o reads.
                 let under = |o: usize, t: usize| (o * s + t).checked_sub(p);
                 windows(&mut out, to, input, from, k, weights, under);
             }
@@ -122,11 +125,12 @@ impl<'a> Forward<'a> {
     }
 }
 
-fn latent(z: &[i8]) -> Vec<f32> {
+/// Returns the real values of the inputs `z`.
+fn dequantized(z: &[i8]) -> Vec<f32> {
     z.iter().map(|&v| f32::from(v) / 32.0).collect()
 }
 
-/// Adds the products of all taps that `under` puts on the picture.
+/// Adds up a convolution. `under(o, t)` is the input position that tap t of output position o reads, if there is one.
 fn windows(
     out: &mut [f32],
     to: Dims,
@@ -136,7 +140,7 @@ fn windows(
     weights: &[f32],
     under: impl Fn(usize, usize) -> Option<usize>,
 ) {
-    for (pixel, (y, x)) in out.chunks_exact_mut(to.c).zip(places(to)) {
+    for (pixel, (y, x)) in out.chunks_exact_mut(to.c).zip(positions(to)) {
         for ky in 0..k {
             let Some(iy) = under(y, ky).filter(|&iy| iy < from.h) else { continue };
             for kx in 0..k {
@@ -150,16 +154,17 @@ fn windows(
     }
 }
 
-fn places(dims: Dims) -> impl Iterator<Item = (usize, usize)> {
+/// Returns all (y, x) of a tensor, row by row.
+fn positions(dims: Dims) -> impl Iterator<Item = (usize, usize)> {
     (0..dims.h).flat_map(move |y| (0..dims.w).map(move |x| (y, x)))
 }
 
-/// Columns of a matrix of `columns` columns, one behind the other.
+/// Returns the columns of a matrix with `columns` columns, one after the other.
 fn transpose(matrix: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| matrix.iter().skip(column).step_by(columns).copied()).collect()
 }
 
-/// Eight sums side by side: the order is fixed, and a compiler may use vectors.
+/// Returns the dot product. Eight partial sums fix the order of additions and let the compiler vectorize.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();

@@ -1,195 +1,224 @@
-//! From a trained generator to the layers that are exported: batch normalization folded into the layer before it, shortcuts and
-//! the levels of a pyramid as sums.
+//! Turns a trained network into the layers that are exported: batch norm is folded into the layer before it, shortcuts and pyramid
+//! levels become sums.
 use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantizeError};
 use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor, TensorKey, TensorRole};
 
-/// The generator `network` with its averaged `weights` and batch `statistics`, ready to be quantized.
+/// A trained network, as [`fold`] reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainedNetwork<'a> {
+    /// Name of the model.
+    pub name: &'a str,
+    /// Layers and the layout of their weights.
+    pub network: &'a Network,
+    /// Weights; for a generator those of its exponential moving average.
+    pub weights: &'a [f32],
+    /// Running statistics of batch norm; empty without batch norm.
+    pub statistics: &'a [f32],
+    /// Number of classes, whose one-hot values are the last inputs; 0 without classes.
+    pub classes: usize,
+    /// Output values that mean black and white.
+    pub range: [f32; 2],
+}
+
+/// Returns the float network to quantize: batch norm folded into the layer before it, pyramid levels as sums.
 ///
-/// y = (W·x + b - mean)·scale/√(variance + ε) + shift is again a layer W'·x + b' (Jacob et al. 2018, eq. 14).
+/// Batch norm y = (W·x + b - mean)·scale/√(variance + ε) + shift becomes one layer W'·x + b' (Jacob et al. 2018, eq. 14).
 ///
 /// # Errors
-/// With a layer that no integer model has.
-pub fn fold(
-    name: &str,
-    network: &Network,
-    weights: &[f32],
-    statistics: &[f32],
-    range: [f32; 2],
-) -> Result<FloatNet, QuantizeError> {
-    let find = |tensors: &[Tensor], values: &[f32], layer: usize, role: TensorRole| {
-        let tensor = tensors.iter().find(|t| t.key == TensorKey { layer, role });
-        tensor.map_or_else(Vec::new, |t| values[t.at..][..t.len()].to_vec())
-    };
-    let weight = |layer, role| find(&network.tensors, weights, layer, role);
-    let statistic = |layer, role| find(&network.statistics, statistics, layer, role);
-    let (mut built, shapes) = (Built::default(), network.shapes());
+/// If a layer has no counterpart in the model format.
+pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
+    let (network, shapes) = (trained.network, trained.network.shapes());
+    let mut builder = NetBuilder::default();
     for (i, layer) in network.layers.iter().enumerate() {
-        let op = match layer {
-            Layer::Dense { inputs, to } => {
-                let (h, w, c) = match to[..] {
-                    [h, w, c] => (h, w, c),
-                    _ => (1, 1, to.iter().product()),
-                };
-                FloatOp::Dense { inputs: *inputs, h, w, c }
-            }
-            Layer::Conv { window: w, inputs, outputs } => {
-                FloatOp::Conv { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs }
-            }
-            Layer::ConvTranspose { window: w, inputs, outputs } => {
-                FloatOp::ConvTranspose { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs }
-            }
-            Layer::Upsample(factor) => FloatOp::Upsample { factor: *factor },
-            Layer::Depthwise { window: w, channels } => {
-                FloatOp::Depthwise { k: w.kernel, s: w.stride, p: w.pad, c: *channels }
-            }
-            Layer::BinaryLatents { count } => {
-                built.signs(*count, network.input.iter().product());
-                continue;
-            }
-            Layer::Fork => {
-                built.stack.push(built.now);
-                continue;
-            }
-            Layer::Swap => {
-                let now = built.now;
-                built.now = built.stack.last_mut().map_or(now, |top| std::mem::replace(top, now));
-                continue;
-            }
-            Layer::Join => {
-                if let Some(other) = built.stack.pop() {
-                    built.push(FloatOp::Add { other }, Vec::new(), Vec::new());
-                }
-                continue;
-            }
+        match layer {
+            Layer::BinaryLatents { count } => builder.binary_latents(*count, network.input.iter().product()),
+            Layer::Fork => builder.stack.push(builder.current),
+            Layer::Swap => builder.swap(),
+            Layer::Join => builder.join(),
+            Layer::Picture => builder.picture(),
             Layer::Level { window: w, inputs, outputs } => {
                 let op = FloatOp::Conv { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs };
                 let side = w.output(shapes[i][0]).unwrap_or(0);
-                built.level(op, weight(i, TensorRole::Weight), weight(i, TensorRole::Bias), side);
-                continue;
-            }
-            Layer::Picture => {
-                built.picture();
-                continue;
+                builder.level(op, trained.weight(i, TensorRole::Weight), trained.weight(i, TensorRole::Bias), side);
             }
             Layer::BatchNorm { .. } => {
-                let norm = Norm::new(
-                    [weight(i, TensorRole::Scale), weight(i, TensorRole::Shift)],
-                    [statistic(i, TensorRole::Mean), statistic(i, TensorRole::Variance)],
+                let norm = FoldedNorm::new(
+                    [trained.weight(i, TensorRole::Scale), trained.weight(i, TensorRole::Shift)],
+                    [trained.statistic(i, TensorRole::Mean), trained.statistic(i, TensorRole::Variance)],
                 );
-                built.layers.last_mut().into_iter().for_each(|l| norm.fold_into(l));
-                continue;
+                builder.layers.last_mut().into_iter().for_each(|l| norm.fold_into(l));
             }
             Layer::Activation(a) => {
-                let activation = match *a {
-                    nn::Activation::Leaky(0.0) => Activation::Relu,
-                    nn::Activation::Leaky(slope) => Activation::LeakyRelu(slope),
-                    nn::Activation::Tanh => Activation::Tanh,
-                    nn::Activation::Sigmoid => Activation::Sigmoid,
-                };
-                built.layers.last_mut().into_iter().for_each(|l| l.activation = activation);
-                continue;
+                builder.layers.last_mut().into_iter().for_each(|l| l.activation = activation(*a));
             }
-            other => return Err(QuantizeError::unknown(i, other)),
-        };
-        built.push(op, weight(i, TensorRole::Weight), weight(i, TensorRole::Bias));
+            other => {
+                let op = operation(other).ok_or_else(|| QuantizeError::unsupported(i, other))?;
+                builder.push(op, trained.weight(i, TensorRole::Weight), trained.weight(i, TensorRole::Bias));
+            }
+        }
     }
-    let Built { layers, levels, .. } = built;
     Ok(FloatNet {
-        name: name.into(),
-        latent: network.input.iter().product(),
-        layers,
-        levels,
-        classes: 0,
-        judges: 0,
-        range: (range[0], range[1]),
+        name: trained.name.into(),
+        inputs: network.input.iter().product(),
+        classes: trained.classes,
+        layers: builder.layers,
+        levels: builder.levels,
+        discriminator_layers: 0,
+        range: (trained.range[0], trained.range[1]),
     })
 }
 
-/// Layers as they are built.
-#[derive(Default)]
-struct Built {
-    layers: Vec<FloatLayer>,
-    levels: Vec<usize>,
-    now: FloatSource,
-    /// Values kept for shortcuts.
-    stack: Vec<FloatSource>,
-    /// The last level of a pyramid, as it was summed, and its side.
-    sum: Option<(FloatSource, usize)>,
-    /// How many of the inputs of the next layer are signs, which stand as the largest latent.
-    signs: usize,
+impl TrainedNetwork<'_> {
+    /// Returns the weights that layer `layer` uses as `role`; empty if it has none.
+    fn weight(&self, layer: usize, role: TensorRole) -> Vec<f32> {
+        find(&self.network.tensors, self.weights, layer, role)
+    }
+
+    /// Returns the batch norm statistics that layer `layer` uses as `role`; empty if it has none.
+    fn statistic(&self, layer: usize, role: TensorRole) -> Vec<f32> {
+        find(&self.network.statistics, self.statistics, layer, role)
+    }
 }
 
-/// The largest latent.
-const REACH: f32 = 127.0 / 32.0;
-/// How steep a line integers make in one layer: half a step of the output for a step of each weight.
-const STEEP: f32 = 48.0;
+fn find(tensors: &[Tensor], values: &[f32], layer: usize, role: TensorRole) -> Vec<f32> {
+    let tensor = tensors.iter().find(|t| t.key == TensorKey { layer, role });
+    tensor.map_or_else(Vec::new, |t| values[t.at..][..t.len()].to_vec())
+}
 
-impl Built {
+/// Returns the operation of a layer with weights or of upsampling; `None` for layers that the model format does not have.
+fn operation(layer: &Layer) -> Option<FloatOp> {
+    Some(match layer {
+        Layer::Dense { inputs, to } => {
+            let (h, w, c) = match to[..] {
+                [h, w, c] => (h, w, c),
+                _ => (1, 1, to.iter().product()),
+            };
+            FloatOp::Dense { inputs: *inputs, h, w, c }
+        }
+        Layer::Conv { window: w, inputs, outputs } => {
+            FloatOp::Conv { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs }
+        }
+        Layer::ConvTranspose { window: w, inputs, outputs } => {
+            FloatOp::ConvTranspose { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs }
+        }
+        Layer::Depthwise { window: w, channels } => {
+            FloatOp::Depthwise { k: w.kernel, s: w.stride, p: w.pad, c: *channels }
+        }
+        Layer::Upsample(factor) => FloatOp::Upsample { factor: *factor },
+        _ => return None,
+    })
+}
+
+fn activation(activation: nn::Activation) -> Activation {
+    match activation {
+        nn::Activation::Leaky(0.0) => Activation::Relu,
+        nn::Activation::Leaky(slope) => Activation::LeakyRelu(slope),
+        nn::Activation::Tanh => Activation::Tanh,
+        nn::Activation::Sigmoid => Activation::Sigmoid,
+    }
+}
+
+/// Largest latent value.
+const LATENT_LIMIT: f32 = 127.0 / 32.0;
+/// Slope of one layer of the sign function: half an output step for a step of each weight.
+const SIGN_SLOPE: f32 = 48.0;
+
+/// The layers built so far, and what the next one reads.
+#[derive(Default)]
+struct NetBuilder {
+    layers: Vec<FloatLayer>,
+    levels: Vec<usize>,
+    /// The tensor that the next layer reads.
+    current: FloatSource,
+    /// Tensors kept for shortcuts.
+    stack: Vec<FloatSource>,
+    /// The last pyramid level after its sum, and its side in pixels.
+    last_level: Option<(FloatSource, usize)>,
+    /// How many inputs of the next layer are binary: they are ±[`LATENT_LIMIT`] instead of ±1.
+    binary_inputs: usize,
+}
+
+impl NetBuilder {
+    /// Adds a layer that reads the current tensor.
     fn push(&mut self, op: FloatOp, mut weight: Vec<f32>, bias: Vec<f32>) {
         if let FloatOp::Dense { h, w, c, .. } = op {
-            weight.iter_mut().take(self.signs * h * w * c).for_each(|w| *w /= REACH);
+            weight.iter_mut().take(self.binary_inputs * h * w * c).for_each(|w| *w /= LATENT_LIMIT);
         }
-        self.signs = 0;
-        self.layers.push(FloatLayer { op, input: self.now, weight, bias, activation: Activation::Linear });
-        self.now = FloatSource::Layer(self.layers.len() - 1);
+        self.binary_inputs = 0;
+        self.layers.push(FloatLayer { op, input: self.current, weight, bias, activation: Activation::Linear });
+        self.current = FloatSource::Layer(self.layers.len() - 1);
     }
 
-    /// BinaryLatents of the first `count` of the latent's numbers: two steep lines, one behind the other, that end at the range's ends.
-    fn signs(&mut self, count: usize, latent: usize) {
+    /// Exchanges the current tensor and the top of the stack.
+    fn swap(&mut self) {
+        if let Some(top) = self.stack.last_mut() {
+            std::mem::swap(top, &mut self.current);
+        }
+    }
+
+    /// Adds the tensor on top of the stack to the current one.
+    fn join(&mut self) {
+        if let Some(other) = self.stack.pop() {
+            self.push(FloatOp::Add { other }, Vec::new(), Vec::new());
+        }
+    }
+
+    /// Adds the sign of the first `count` latent values, as two steep lines in a row that are clamped to the latent's limits.
+    fn binary_latents(&mut self, count: usize, latent: usize) {
         let mut weight = vec![0.0; latent * latent];
-        (0..latent).for_each(|i| weight[i * latent + i] = if i < count { STEEP } else { 1.0 });
-        // The first one crosses 0 between the latents 0 and 1/32.
-        let bias = (0..latent).map(|i| if i < count { -STEEP / 64.0 } else { 0.0 }).collect();
+        (0..latent).for_each(|i| weight[i * latent + i] = if i < count { SIGN_SLOPE } else { 1.0 });
+        // The first line crosses 0 between the latent values 0 and 1/32.
+        let bias = (0..latent).map(|i| if i < count { -SIGN_SLOPE / 64.0 } else { 0.0 }).collect();
         for bias in [bias, Vec::new()] {
             self.push(FloatOp::Dense { inputs: latent, h: 1, w: 1, c: latent }, weight.clone(), bias);
-            self.layers.last_mut().into_iter().for_each(|l| l.activation = Activation::Limit(REACH));
+            self.layers.last_mut().into_iter().for_each(|l| l.activation = Activation::Limit(LATENT_LIMIT));
         }
-        self.signs = count;
+        self.binary_inputs = count;
     }
 
-    /// The residual `op` of the value, added to the enlarged level before; the value stays.
+    /// Adds a pyramid level: `op` of the current tensor plus the upsampled level before. The current tensor stays current.
     fn level(&mut self, op: FloatOp, weight: Vec<f32>, bias: Vec<f32>, side: usize) {
-        let value = self.now;
-        if let (Some((before, _)), FloatOp::Conv { c_out: c, .. }) = (self.sum, op) {
-            // A level is shown as it is cut to black and white, but added to as it is.
-            let same = (0..c * c).map(|i| if i / c == i % c { 1.0 } else { 0.0 }).collect();
-            self.now = before;
-            self.push(FloatOp::Conv { k: 1, s: 1, p: 0, c_in: c, c_out: c }, same, Vec::new());
+        let features = self.current;
+        if let (Some((before, _)), FloatOp::Conv { c_out: c, .. }) = (self.last_level, op) {
+            // A level is clamped to black and white where it is shown, but not where the next level adds to it.
+            let identity = (0..c * c).map(|i| if i / c == i % c { 1.0 } else { 0.0 }).collect();
+            self.current = before;
+            self.push(FloatOp::Conv { k: 1, s: 1, p: 0, c_in: c, c_out: c }, identity, Vec::new());
             self.levels.push(self.layers.len() - 1);
         }
-        self.now = value;
+        self.current = features;
         self.push(op, weight, bias);
-        if let Some((before, smaller)) = self.sum {
-            let residual = std::mem::replace(&mut self.now, before);
+        if let Some((before, smaller)) = self.last_level {
+            let residual = std::mem::replace(&mut self.current, before);
             self.push(FloatOp::Upsample { factor: side / smaller.max(1) }, Vec::new(), Vec::new());
             self.push(FloatOp::Add { other: residual }, Vec::new(), Vec::new());
         }
-        self.sum = Some((self.now, side));
-        self.now = value;
+        self.last_level = Some((self.current, side));
+        self.current = features;
     }
 
-    /// The last level takes the value's place.
+    /// Makes the last pyramid level the current tensor.
     fn picture(&mut self) {
-        self.now = self.sum.map_or(self.now, |(level, _)| level);
+        self.current = self.last_level.map_or(self.current, |(level, _)| level);
     }
 }
 
-/// A batch normalization as one factor and one summand per channel.
-struct Norm {
+/// Batch norm as one factor and one offset per channel.
+struct FoldedNorm {
     factor: Vec<f32>,
-    shift: Vec<f32>,
+    offset: Vec<f32>,
 }
 
-impl Norm {
+impl FoldedNorm {
     fn new([scale, shift]: [Vec<f32>; 2], [mean, variance]: [Vec<f32>; 2]) -> Self {
         let factor: Vec<_> = scale.iter().zip(&variance).map(|(s, v)| s / (v + BATCH_NORM_EPSILON).sqrt()).collect();
-        let shift = shift.iter().zip(&mean).zip(&factor).map(|((b, m), f)| b - m * f).collect();
-        Self { factor, shift }
+        let offset = shift.iter().zip(&mean).zip(&factor).map(|((b, m), f)| b - m * f).collect();
+        Self { factor, offset }
     }
 
     fn fold_into(&self, layer: &mut FloatLayer) {
         let channels = self.factor.len();
-        // Output channels are innermost, but for transposed convolutions, whose input channels are.
+        // Output channels are innermost, except in transposed convolutions, where input channels are.
         let inner = match layer.op {
             FloatOp::ConvTranspose { c_in, .. } => c_in,
             _ => 1,
@@ -198,7 +227,7 @@ impl Norm {
             *w *= self.factor[i / inner % channels];
         }
         for (i, b) in layer.bias.iter_mut().enumerate() {
-            *b = *b * self.factor[i % channels] + self.shift[i % channels];
+            *b = *b * self.factor[i % channels] + self.offset[i % channels];
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The numbers of an integer layer: scales, zero points, weights, biases, multipliers and tables.
+//! Computes the numbers of the integer layers: scales, zero points, weights, biases, multipliers and tables.
 use super::{
     Activation, FloatLayer, FloatNet, FloatOp, FloatSource,
-    calibrate::{Clip, Stats},
+    calibrate::{Clipping, TensorStats},
     net::Dims,
 };
 use ganlet_runtime::{
@@ -9,38 +9,38 @@ use ganlet_runtime::{
     encode::{LayerSpec, Op, Source},
 };
 
-/// Real multipliers stay below one half: `m < 2^31` in units of 2^-32.
+/// Least ratio of an output step to an accumulator unit: multipliers stay below 0.5, `m < 2^31` in units of 2^-32.
 const LEAST_STEP: f64 = 2.000_1;
-/// The larger weight of a sum of two tensors: such sums stay far below 2^31, and multipliers keep 16 bits.
+/// The larger weight of a sum of two tensors. It keeps sums far below 2^31 and multipliers at 16 bits.
 const SUM_WEIGHT: f64 = (1 << 16) as f64;
-/// Accumulator units of the largest bias.
+/// Largest bias, in accumulator units.
 const LARGEST_BIAS: f64 = (1 << 27) as f64;
 
-/// What the i8 of a tensor mean: `(value - zero_point) * scale`.
+/// Quantization parameters of a tensor: the i8 value q means `(q - zero_point) * scale`.
 #[derive(Clone, Copy, Debug)]
-struct Meaning {
+struct QuantParams {
     scale: f64,
     zero_point: i8,
 }
 
-/// The layers of `net` as integers.
-pub(super) fn lower(net: &FloatNet, stats: &[Stats], clip: Clip) -> Vec<LayerSpec> {
+/// Returns the layers of `net` as integers, weights in training order.
+pub(super) fn lower(net: &FloatNet, stats: &[TensorStats], clipping: Clipping) -> Vec<LayerSpec> {
     let shapes = net.shapes().expect("the network was checked");
-    let shown: Vec<usize> = net.levels.iter().copied().chain([net.picture()]).map(|i| numbers_of(net, i)).collect();
-    let score = (net.judges > 0).then_some(net.layers.len() - 1);
+    let shown: Vec<usize> = net.levels.iter().copied().chain([net.picture()]).map(|i| values_of(net, i)).collect();
+    let score = (net.discriminator_layers > 0).then_some(net.layers.len() - 1);
     let mut specs = Vec::new();
-    let mut meanings: Vec<Meaning> = Vec::new();
+    let mut params: Vec<QuantParams> = Vec::new();
     for (index, layer) in net.layers.iter().enumerate() {
-        let meaning = |source| match source {
-            FloatSource::Latent => Meaning { scale: 1.0 / 32.0, zero_point: 0 },
-            FloatSource::Layer(i) => meanings[i],
+        let params_of = |source| match source {
+            FloatSource::Latent => QuantParams { scale: 1.0 / 32.0, zero_point: 0 },
+            FloatSource::Layer(i) => params[i],
         };
         let lowering = Lowering {
             layer,
             shape: shapes[index],
             stats: &stats[index],
-            input: meaning(layer.input),
-            other: layer.op.other().map(meaning),
+            input: params_of(layer.input),
+            other: layer.op.other().map(params_of),
             means: match layer.input {
                 FloatSource::Latent => Vec::new(),
                 FloatSource::Layer(i) => means(layer.op, &stats[i].mean, shapes[i].c),
@@ -51,17 +51,17 @@ pub(super) fn lower(net: &FloatNet, stats: &[Stats], clip: Clip) -> Vec<LayerSpe
             i if Some(i) == score => Some((0.0, 1.0)),
             _ => None,
         };
-        let (spec, output) = lowering.run(range, clip);
+        let (spec, output) = lowering.run(range, clipping);
         specs.push(spec);
-        meanings.push(output);
+        params.push(output);
     }
     specs
 }
 
-/// The layer whose numbers layer `index` shows: itself, but for upsampling, which passes on what it reads.
-fn numbers_of(net: &FloatNet, index: usize) -> usize {
+/// Returns the layer that computes the values of layer `index`: itself, or the input of an upsampling, which only copies.
+fn values_of(net: &FloatNet, index: usize) -> usize {
     match net.layers[index] {
-        FloatLayer { op: FloatOp::Upsample { .. }, input: FloatSource::Layer(i), .. } => numbers_of(net, i),
+        FloatLayer { op: FloatOp::Upsample { .. }, input: FloatSource::Layer(i), .. } => values_of(net, i),
         _ => index,
     }
 }
@@ -73,7 +73,7 @@ fn source(source: FloatSource) -> Source {
     }
 }
 
-/// The mean of what each weight of `op` multiplies: by input channel, or by input value where every value has its own.
+/// Returns the mean of the inputs that each weight multiplies: per input channel, or per input value in dense layers.
 fn means(op: FloatOp, mean: &[f64], channels: usize) -> Vec<f64> {
     if let FloatOp::Dense { .. } = op {
         return mean.to_vec();
@@ -82,20 +82,21 @@ fn means(op: FloatOp, mean: &[f64], channels: usize) -> Vec<f64> {
     (0..channels).map(|c| mean.iter().skip(c).step_by(channels).sum::<f64>() / pixels).collect()
 }
 
-/// One layer, and all that its integers depend on.
+/// One layer and everything that its integers depend on.
 struct Lowering<'a> {
     layer: &'a FloatLayer,
     shape: Dims,
-    stats: &'a Stats,
-    input: Meaning,
-    /// The second tensor's, of a sum.
-    other: Option<Meaning>,
-    /// Means of the input, by channel (dense: by value); none where they are 0.
+    stats: &'a TensorStats,
+    input: QuantParams,
+    /// Parameters of the second tensor of a sum.
+    other: Option<QuantParams>,
+    /// Means of the input, per channel (dense: per value); empty if they are 0.
     means: Vec<f64>,
 }
 
 impl Lowering<'_> {
-    fn run(&self, range: Option<(f32, f32)>, clip: Clip) -> (LayerSpec, Meaning) {
+    /// Computes the integers of the layer and the parameters of its output. `range` is fixed for pictures and scores.
+    fn run(&self, range: Option<(f32, f32)>, clipping: Clipping) -> (LayerSpec, QuantParams) {
         let mut spec = LayerSpec {
             op: self.op(),
             input: source(self.layer.input),
@@ -111,7 +112,7 @@ impl Lowering<'_> {
         }
         let steps = self.weight_steps();
         spec.weights = self.layer.weight.iter().enumerate().map(|(i, w)| self.weight(i, *w, &steps)).collect();
-        // The real value of an accumulator's unit, by channel.
+        // The real value of one accumulator unit, per channel.
         let sum = self.other.map(|other| Sum::new(self.input, other));
         let units = sum.map_or_else(|| steps.iter().map(|s| s * self.input.scale).collect(), |sum| vec![sum.unit]);
         let coarsest = units.iter().fold(0.0, |m: f64, u| m.max(*u)) * LEAST_STEP;
@@ -123,7 +124,7 @@ impl Lowering<'_> {
                 (step, -128.0 - f64::from(black) / step)
             }
             None => {
-                let (lo, hi) = self.stats.range(clip);
+                let (lo, hi) = self.stats.range(clipping);
                 let step = (f64::from(hi - lo) / 255.0).max(coarsest);
                 (step, (-128.0 - f64::from(lo) / step).round().clamp(-128.0, 127.0))
             }
@@ -131,13 +132,13 @@ impl Lowering<'_> {
         let saturates = match self.layer.activation {
             Activation::Linear => true,
             Activation::Relu => offset == -128.0,
-            // What saturates here is what the range ends with.
+            // The i8 range saturates where the activation does.
             Activation::Limit(limit) => range.is_none() && step * 255.0 <= f64::from(2.0 * limit) * 1.000_1,
             _ => false,
         };
         spec.zero_point = offset.round().clamp(-128.0, 127.0) as i8;
         let (unit, shift) = if saturates && step >= coarsest {
-            // What of the offset the zero point cannot say, the bias says.
+            // The bias holds the fraction of the offset that the zero point cannot represent.
             (step, (offset - f64::from(spec.zero_point)) * step)
         } else {
             let unit = (self.table_reach() / 32768.0).max(coarsest);
@@ -155,7 +156,7 @@ impl Lowering<'_> {
         }
         let scale = |u: &f64| (u / unit * 4_294_967_296.0).round().min(2_147_483_647.0) as u32;
         spec.scale = units.iter().map(scale).collect();
-        let output = Meaning { scale: step, zero_point: spec.zero_point };
+        let output = QuantParams { scale: step, zero_point: spec.zero_point };
         (spec, output)
     }
 
@@ -173,7 +174,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// The output channel that weight `i` belongs to.
+    /// Returns the output channel of weight `i`.
     fn channel(&self, i: usize) -> usize {
         match self.layer.op {
             FloatOp::ConvTranspose { c_in, c_out, .. } => i / c_in % c_out,
@@ -185,14 +186,14 @@ impl Lowering<'_> {
         (f64::from(w) / steps[self.channel(i)]).round().clamp(-127.0, 127.0) as i8
     }
 
-    /// The real value of weight 1, by channel.
+    /// Returns the real value of the integer weight 1, per channel.
     fn weight_steps(&self) -> Vec<f64> {
         let mut steps = vec![1e-20f64; self.shape.c];
         for (i, w) in self.layer.weight.iter().enumerate() {
             let step = &mut steps[self.channel(i)];
             *step = step.max(f64::from(w.abs()) / 127.0);
         }
-        // Where weights vanish beside the bias, the bias sets the unit.
+        // If the weights are tiny beside the bias, the bias determines the unit.
         let channels = steps.len();
         for (i, b) in self.layer.bias.iter().enumerate() {
             let step = &mut steps[i % channels];
@@ -201,21 +202,21 @@ impl Lowering<'_> {
         steps
     }
 
-    /// The greatest magnitude that a table tells apart.
+    /// Returns the largest magnitude that the activation table resolves.
     fn table_reach(&self) -> f64 {
         let seen = f64::from(self.stats.before) * 1.25 + 1e-6;
         match self.layer.activation {
-            // Beyond these both are flat at 8 bits.
+            // Beyond these values the functions are constant at 8 bits.
             Activation::Tanh => seen.min(6.0),
             Activation::Sigmoid => seen.min(11.0),
             _ => seen,
         }
     }
 
-    /// Biases in accumulator units, `shift` added, the input's zero point and the mean rounding of weights taken out.
+    /// Returns the biases in accumulator units: plus `shift`, corrected for the input's zero point and for the mean rounding error of the weights.
     fn biases(&self, weights: &[i8], steps: &[f64], shift: f64) -> Vec<i32> {
         let (c, zero) = (self.shape.c, i64::from(self.input.zero_point));
-        // One bias for each group of weights that are summed together.
+        // One bias for each group of weights that are summed together: an output value, a phase or a channel.
         let groups = match self.layer.op {
             FloatOp::Dense { .. } => self.shape.len(),
             FloatOp::ConvTranspose { s, .. } => s * s * c,
@@ -229,11 +230,11 @@ impl Lowering<'_> {
             lost[group] += (f64::from(w) - f64::from(q) * steps[group % c]) * mean;
         }
         let bias = |group: usize| {
-            let given = match self.layer.bias.len() {
+            let bias = match self.layer.bias.len() {
                 0 => 0.0,
                 n => f64::from(self.layer.bias[group % n]),
             };
-            let real = (given + shift + lost[group]) / (self.input.scale * steps[group % c]);
+            let real = (bias + shift + lost[group]) / (self.input.scale * steps[group % c]);
             (real.round() as i64 - zero * sums[group]).clamp(i32::MIN.into(), i32::MAX.into()) as i32
         };
         let all: Vec<i32> = (0..groups).map(bias).collect();
@@ -241,7 +242,7 @@ impl Lowering<'_> {
         if shared { all[..c].to_vec() } else { all }
     }
 
-    /// Which bias weight `i` counts for, and which input channel (dense: input value) it multiplies.
+    /// Returns the bias group of weight `i`, and the input channel (dense: input value) that it multiplies.
     fn group_and_input(&self, i: usize) -> (usize, usize) {
         match self.layer.op {
             FloatOp::Dense { h, w, c, .. } => (i % (h * w * c), i / (h * w * c)),
@@ -257,18 +258,18 @@ impl Lowering<'_> {
     }
 }
 
-/// The integers of a sum of two tensors.
+/// The integers of a layer that adds two tensors.
 #[derive(Clone, Copy)]
 struct Sum {
-    /// The real value of one unit of the accumulator.
+    /// Real value of one accumulator unit.
     unit: f64,
     weights: [i32; 2],
-    /// Takes both zero points out.
+    /// Cancels both zero points.
     bias: i32,
 }
 
 impl Sum {
-    fn new(a: Meaning, b: Meaning) -> Self {
+    fn new(a: QuantParams, b: QuantParams) -> Self {
         let unit = a.scale.max(b.scale) / SUM_WEIGHT;
         let weights = [a, b].map(|m| (m.scale / unit).round() as i32);
         let bias = -(weights[0] * i32::from(a.zero_point) + weights[1] * i32::from(b.zero_point));

@@ -1,7 +1,9 @@
-//! From a float generator to an integer model file, with the proof of how little the picture changed.
+//! Quantization: turns a trained float generator into an int8 model file and measures how much its pictures change.
 //!
-//! Calibrates activation ranges on latents of the device's own sampler, quantizes weights per output channel, folds
-//! zero points into biases, and writes the file through the runtime's encoder; the comparison runs the runtime itself.
+//! [`fold`] folds batch norm into the layers before it. [`quantize`] calibrates activation ranges on latents of the device's
+//! own sampler, quantizes weights per output channel, folds zero points into biases, and encodes the file with the runtime's
+//! encoder. The comparison with the float network runs the runtime that ships.
+mod aligned;
 mod calibrate;
 mod compare;
 mod error;
@@ -17,92 +19,100 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use compare::Psnr;
+pub use aligned::AlignedModel;
+pub use compare::PsnrSummary;
 pub use error::QuantizeError;
-pub use fold::fold;
+pub use fold::{TrainedNetwork, fold};
 pub use net::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource};
-pub use report::{LayerReport, Report};
+pub use report::{LayerReport, QuantizationReport};
 
-use calibrate::Clip;
+use calibrate::Clipping;
 pub use ganlet_runtime::encode::LayoutChoice;
 use ganlet_runtime::encode::{LayerSpec, ModelBuilder};
 
-/// Seeds from here on are for comparison; calibration never sees them.
+/// First seed of the comparison; calibration uses smaller seeds only.
 pub const COMPARISON_SEEDS: u32 = 1 << 30;
-/// Pictures that decide between ways to clip.
+/// Pictures that decide how activation ranges are clipped.
 const TRIALS: u32 = 64;
 
-/// How much work to spend, and which rewritings to allow.
+/// Options of [`quantize`].
+///
+/// ```
+/// use ganlet_trainer::quantize::QuantizeOptions;
+/// let quick = QuantizeOptions { calibration: 64, comparison: 64, ..QuantizeOptions::default() };
+/// assert!(quick.fuse_upsampling);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Latents that calibrate the activation ranges.
+pub struct QuantizeOptions {
+    /// Number of latents for calibrating the activation ranges.
     pub calibration: u32,
-    /// Latents over which integers are compared with floats.
+    /// Number of latents for comparing int8 with float pictures.
     pub comparison: u32,
-    /// Turn "upsample, then convolve" into one transposed convolution: less than half of the products and less
-    /// RAM, for more flash.
+    /// Whether to fuse an upsampling and the convolution after it into one transposed convolution: less than half of
+    /// the multiplications and less RAM, for more flash.
     pub fuse_upsampling: bool,
-    /// How weights lie in flash: compact, fast, or as fast as a flash budget allows.
+    /// Layout of the weights in flash: compact, fast, or as fast as a flash budget allows.
     pub layouts: LayoutChoice,
 }
 
-impl Default for Options {
+impl Default for QuantizeOptions {
     fn default() -> Self {
         Self { calibration: 512, comparison: 1000, fuse_upsampling: true, layouts: LayoutChoice::Compact }
     }
 }
 
-/// An integer model and what is known of it.
+/// A quantized model and its report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantized {
     /// The model file.
     pub file: Vec<u8>,
-    /// What it holds, costs and loses.
-    pub report: Report,
-    /// The integer layers as they were encoded, in training order: what an independent computation starts from.
+    /// Size, cost and quality.
+    pub report: QuantizationReport,
+    /// The integer layers that were encoded, weights in training order, for an independent computation such as [`oracle`].
     pub layers: Vec<LayerSpec>,
 }
 
-/// Shrinks `net` to integers.
+/// Quantizes `net` to an int8 model file and compares its pictures with the float network's.
 ///
 /// # Errors
-/// When the network is no picture generator or has something that a device cannot run: the message names the layer
-/// and the remedy.
-pub fn quantize(net: &FloatNet, options: &Options) -> Result<Quantized, QuantizeError> {
+/// If the network does not generate pictures, or a layer is not supported by the model format. The message names the
+/// layer and the remedy.
+pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
     let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
     let stats = calibrate::calibrate(&fused, options.calibration.max(1));
-    let trials = compare::References::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
-    let mut best: Option<(f64, Clip)> = None;
-    for clip in Clip::ALL {
-        // Pictures do not depend on the layouts.
-        let file = write(&fused, &stats, clip, LayoutChoice::Compact)?;
+    let trials = compare::FloatPictures::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
+    let mut best: Option<(f64, Clipping)> = None;
+    for clipping in Clipping::ALL {
+        // Pictures do not depend on the layout.
+        let file = encode(&fused, &stats, clipping, LayoutChoice::Compact)?;
         let psnr = trials.compare(&file)?.mean_db;
         if best.as_ref().is_none_or(|(db, ..)| psnr > *db) {
-            best = Some((psnr, clip));
+            best = Some((psnr, clipping));
         }
     }
-    let Some((_, clip)) = best else { unreachable!("there are ways to clip") };
-    let file = write(&fused, &stats, clip, options.layouts)?;
+    let Some((_, clipping)) = best else { unreachable!("the list of clippings is not empty") };
+    let file = encode(&fused, &stats, clipping, options.layouts)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
-    let psnr = compare::References::new(net, seeds).compare(&file)?;
-    let report = Report::new(&file, psnr, clip.name())?;
-    Ok(Quantized { file, report, layers: lower::lower(&fused, &stats, clip) })
+    let psnr = compare::FloatPictures::new(net, seeds).compare(&file)?;
+    let report = QuantizationReport::new(&file, psnr, clipping.name())?;
+    Ok(Quantized { file, report, layers: lower::lower(&fused, &stats, clipping) })
 }
 
-fn write(
+/// Encodes the model file.
+fn encode(
     net: &FloatNet,
-    stats: &[calibrate::Stats],
-    clip: Clip,
+    stats: &[calibrate::TensorStats],
+    clipping: Clipping,
     layouts: LayoutChoice,
 ) -> Result<Vec<u8>, QuantizeError> {
     let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let mut builder = ModelBuilder::new(&net.name, short(net.latent.saturating_sub(net.classes)));
+    let mut builder = ModelBuilder::new(&net.name, short(net.inputs.saturating_sub(net.classes)));
     builder.classes(short(net.classes));
-    for spec in lower::lower(net, stats, clip) {
+    for spec in lower::lower(net, stats, clipping) {
         builder.push(&spec);
     }
-    if net.judges > 0 || !net.levels.is_empty() {
+    if net.discriminator_layers > 0 || !net.levels.is_empty() {
         let shown = net.levels.iter().copied().chain([net.picture()]);
         builder.pictures(&shown.map(|i| u8::try_from(i).unwrap_or(u8::MAX)).collect::<Vec<_>>());
     }

@@ -1,67 +1,67 @@
-//! The float generator as the exporter sees it: layers with batch norm folded, each reading an earlier one.
+//! The float network that is quantized: layers with batch norm folded in, each reading the latent or an earlier layer.
 
 use ganlet_runtime::normal_i8;
 
-/// A float generator with batch norm folded: the reference that an integer model is compared with.
+/// A float generator with batch norm folded in: the source of an integer model, and the reference it is compared with.
 ///
 /// Tensors are stored rows first, channels innermost; latent values are `i8 / 32`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatNet {
-    /// The model's name.
+    /// Name of the model.
     pub name: String,
-    /// Inputs: the latent vector, and behind it a value for each class.
-    pub latent: usize,
-    /// How many of the inputs at the end are classes: 1 for the class chosen, else 0.
+    /// Number of inputs: the latent values, then one value for each class.
+    pub inputs: usize,
+    /// Number of classes, whose one-hot values are the last inputs; 0 without classes.
     pub classes: usize,
-    /// The layers, latent first; the last one makes the picture, or the one before those that judge it.
+    /// Layers in order of computation; the picture is the output of the last one before the discriminator.
     pub layers: Vec<FloatLayer>,
-    /// Layers that make smaller pictures on the way, smallest first.
+    /// Indices of layers whose outputs are smaller pictures, smallest first: the levels of a pyramid.
     pub levels: Vec<usize>,
-    /// How many layers at the end judge the picture; the very last one makes a single value, the score in 0..=1.
-    pub judges: usize,
-    /// The output values that mean black and white: (-1, 1) behind a tanh.
+    /// Number of layers at the end that are the discriminator. The last one outputs a single score, 0..=1.
+    pub discriminator_layers: usize,
+    /// Output values that mean black and white: (-1, 1) after a tanh.
     pub range: (f32, f32),
 }
 
-/// One layer: an operation, its numbers and the activation behind it.
+/// One layer: an operation, its weights, and the activation that follows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatLayer {
     /// The operation.
     pub op: FloatOp,
-    /// What it reads.
+    /// The tensor that it reads.
     pub input: FloatSource,
     /// Weights: dense `[inputs, h * w * c]`, convolution `[k, k, c_in, c_out]`, transposed convolution
-    /// `[k, k, c_out, c_in]`, depthwise `[k, k, c]`, upsampling and sum none.
+    /// `[k, k, c_out, c_in]`, depthwise `[k, k, c]`; none for upsampling and sums.
     pub weight: Vec<f32>,
-    /// Biases: one a channel, or (dense only) one a value; none counts as zeros.
+    /// Biases: one per channel or, in dense layers only, one per output value. Empty means zeros.
     pub bias: Vec<f32>,
-    /// The activation.
+    /// The activation applied to the output.
     pub activation: Activation,
 }
 
-/// What a layer reads.
+/// The tensor that a layer reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FloatSource {
     /// The latent vector, classes included.
     #[default]
     Latent,
-    /// What an earlier layer makes.
+    /// The output of an earlier layer, by index.
     Layer(usize),
 }
 
 impl FloatSource {
-    /// The value that layer `index` makes after as many before it; the latent for the first.
+    /// Returns the output of the layer before layer `index`, or the latent for the first layer.
     pub fn before(index: usize) -> Self {
         index.checked_sub(1).map_or(Self::Latent, Self::Layer)
     }
 }
 
-/// What a layer computes.
+/// The operation of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloatOp {
-    /// Every output value is a weighted sum of every input value.
+    /// Fully connected layer: every output value is a weighted sum of all input values.
     Dense {
-        /// Input values.
+        /// Number of input values.
         inputs: usize,
         /// Output rows.
         h: usize,
@@ -101,7 +101,7 @@ pub enum FloatOp {
         /// Repetitions in both directions.
         factor: usize,
     },
-    /// Convolution of each channel by itself.
+    /// Depthwise convolution: each channel is convolved with its own kernel.
     Depthwise {
         /// Kernel side.
         k: usize,
@@ -114,13 +114,13 @@ pub enum FloatOp {
     },
     /// The sum of two tensors.
     Add {
-        /// The second one.
+        /// The second tensor.
         other: FloatSource,
     },
 }
 
 impl FloatOp {
-    /// The operation's name.
+    /// Returns the name of the operation, as in messages and in `inspect`.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Dense { .. } => "dense",
@@ -132,7 +132,7 @@ impl FloatOp {
         }
     }
 
-    /// Weights that the operation has.
+    /// Returns the number of weights.
     pub(super) fn weights(self) -> usize {
         match self {
             Self::Dense { inputs, h, w, c } => inputs * h * w * c,
@@ -142,12 +142,12 @@ impl FloatOp {
         }
     }
 
-    /// The second tensor that it reads.
+    /// Returns the second tensor that a sum reads.
     pub(super) fn other(self) -> Option<FloatSource> {
         if let Self::Add { other } = self { Some(other) } else { None }
     }
 
-    /// Height, width and channels that it makes of `input`; `None` if it does not take that input.
+    /// Returns the output shape for an input of shape `input`, or `None` if the operation does not accept that shape.
     pub(super) fn output(self, input: Dims) -> Option<Dims> {
         let Dims { h, w, c } = input;
         let side = |n: usize, k: usize, s: usize, p: usize| Some((n + 2 * p).checked_sub(k)?.checked_div(s)? + 1);
@@ -183,25 +183,25 @@ impl Dims {
     }
 }
 
-/// The function behind a layer.
+/// The function applied to a layer's output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// None.
     Linear,
     /// max(0, x).
     Relu,
-    /// x, or the slope times x where x is negative.
+    /// x, or slope · x for negative x.
     LeakyRelu(f32),
     /// Hyperbolic tangent.
     Tanh,
     /// Logistic function.
     Sigmoid,
-    /// x within -limit and limit.
+    /// x clamped to -limit..=limit.
     Limit(f32),
 }
 
 impl Activation {
-    /// The function's value.
+    /// Returns the value of the function at `x`.
     pub fn apply(self, x: f32) -> f32 {
         match self {
             Self::Linear => x,
@@ -215,17 +215,17 @@ impl Activation {
 }
 
 impl FloatLayer {
-    /// The same layer with what it reads renamed.
+    /// Replaces the tensors that the layer reads.
     #[must_use]
-    pub(super) fn reading(mut self, name: impl Fn(FloatSource) -> FloatSource) -> Self {
-        self.input = name(self.input);
+    pub(super) fn with_sources(mut self, renamed: impl Fn(FloatSource) -> FloatSource) -> Self {
+        self.input = renamed(self.input);
         if let FloatOp::Add { other } = &mut self.op {
-            *other = name(*other);
+            *other = renamed(*other);
         }
         self
     }
 
-    /// Whether it reads what layer `index` makes.
+    /// Returns whether it reads the output of layer `index`.
     pub(super) fn reads(&self, index: usize) -> bool {
         let source = FloatSource::Layer(index);
         self.input == source || self.op.other() == Some(source)
@@ -233,18 +233,18 @@ impl FloatLayer {
 }
 
 impl FloatNet {
-    /// The output values for latent `z` (each meaning `z / 32`), rows first, channels innermost.
+    /// Computes the picture for the inputs `z`, each meaning `z / 32`: values rows first, channels innermost.
     ///
     /// # Panics
-    /// When the layers do not fit together: [`super::quantize`] says which.
+    /// If the layers do not fit together; [`super::quantize`] reports which one instead.
     pub fn forward(&self, z: &[i8]) -> Vec<f32> {
         super::float::Forward::new(self).run(z, |_, _, _| {})
     }
 
-    /// The inputs of picture `seed`, which is of class `seed` modulo their number, as a device makes them.
-    pub fn inputs(&self, seed: u32) -> Vec<i8> {
-        let mut z = vec![0; self.latent];
-        let (latent, classes) = z.split_at_mut(self.latent.saturating_sub(self.classes));
+    /// Returns the inputs of seed `seed` as a device makes them: its latent and, with classes, class `seed` modulo their number.
+    pub fn inputs_of_seed(&self, seed: u32) -> Vec<i8> {
+        let mut z = vec![0; self.inputs];
+        let (latent, classes) = z.split_at_mut(self.inputs.saturating_sub(self.classes));
         normal_i8(seed, latent);
         let class = seed.checked_rem(classes.len() as u32).unwrap_or(0);
         if let Some(chosen) = classes.get_mut(class as usize) {
@@ -253,30 +253,32 @@ impl FloatNet {
         z
     }
 
-    /// The layer that makes the picture.
+    /// Returns the index of the layer whose output is the picture.
     pub(super) fn picture(&self) -> usize {
-        (self.layers.len() - self.judges).saturating_sub(1)
+        (self.layers.len() - self.discriminator_layers).saturating_sub(1)
     }
 
-    /// The score of latent `z`, if there are layers that judge.
+    /// Returns the discriminator's score D(G(z)) for the inputs `z`, 0..=1; `None` without a discriminator.
     pub fn score(&self, z: &[i8]) -> Option<f32> {
         let score = super::float::Forward::new(self).run_all(z).last().copied();
-        score.filter(|_| self.judges > 0)
+        score.filter(|_| self.discriminator_layers > 0)
     }
 
-    /// The same network with a `discriminator` of pictures behind it, whose logit becomes a share of one.
+    /// Appends a discriminator, whose logit becomes a score in 0..=1 through a sigmoid.
     ///
-    /// Some objectives teach a discriminator no more than differences. With `real` pictures given, the mean of their logits is what counts as one half.
-    pub fn judged_by(mut self, discriminator: Self, real: Option<&[f32]>) -> Self {
+    /// Some losses train a discriminator on score differences only, so that its logits have no absolute meaning. `real` then holds real
+    /// pictures whose mean logit becomes the score 0.5.
+    #[must_use]
+    pub fn with_discriminator(mut self, discriminator: Self, real: Option<&[f32]>) -> Self {
         let (picture, first) = (self.picture(), self.layers.len());
         let moved = |source| match source {
             FloatSource::Latent => FloatSource::Layer(picture),
             FloatSource::Layer(i) => FloatSource::Layer(first + i),
         };
-        self.judges = discriminator.layers.len();
-        self.layers.extend(discriminator.layers.into_iter().map(|layer| layer.reading(moved)));
+        self.discriminator_layers = discriminator.layers.len();
+        self.layers.extend(discriminator.layers.into_iter().map(|layer| layer.with_sources(moved)));
         if let Some(real) = real {
-            let logits = super::float::Forward::new(&self).judge(real);
+            let logits = super::float::Forward::new(&self).discriminate(real);
             let mean = logits.iter().map(|&v| f64::from(v)).sum::<f64>() / logits.len().max(1) as f64;
             if let Some(last) = self.layers.last_mut() {
                 let bias = last.bias.first().copied().unwrap_or(0.0) - mean as f32;
@@ -289,7 +291,7 @@ impl FloatNet {
         self
     }
 
-    /// The same network with the numbers that it makes as a row of gray pixels: what a device shows as a point of a plot.
+    /// Turns the output numbers of a generator of points into a row of gray pixels, which devices show as a point in a plot.
     #[must_use]
     pub fn with_numbers_as_pixels(mut self) -> Self {
         if let Some(FloatLayer { op: FloatOp::Dense { h: 1, w, c, .. }, .. }) = self.layers.last_mut() {
@@ -298,12 +300,12 @@ impl FloatNet {
         self
     }
 
-    /// The 8-bit pixels of output values: [`FloatNet::range`] spread over 0..=255, rounded, saturated.
+    /// Converts output values to 8-bit pixels: [`FloatNet::range`] becomes 0..=255, rounded and saturated.
     pub fn pixels(&self, values: &[f32]) -> Vec<u8> {
         crate::data::to_bytes(values, self.range)
     }
 
-    /// The shape behind each layer, or the first layer that does not fit.
+    /// Returns the output shape of every layer, or the index of the first layer that does not fit.
     pub(super) fn shapes(&self) -> Result<Vec<Dims>, usize> {
         let mut shapes = Vec::new();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -315,10 +317,10 @@ impl FloatNet {
         Ok(shapes)
     }
 
-    /// The shape of a tensor, given those of the layers before its reader.
+    /// Returns the shape of a tensor, given the output shapes of earlier layers.
     pub(super) fn shape_of(&self, source: FloatSource, shapes: &[Dims]) -> Option<Dims> {
         match source {
-            FloatSource::Latent => Some(Dims { h: 1, w: 1, c: self.latent }),
+            FloatSource::Latent => Some(Dims { h: 1, w: 1, c: self.inputs }),
             FloatSource::Layer(i) => shapes.get(i).copied(),
         }
     }

@@ -1,4 +1,4 @@
-//! Random generators keep their pictures when they become integers; what cannot run is refused by name.
+//! Tests: quantized random generators draw nearly the same pictures; unsupported networks are rejected by name.
 use super::*;
 use crate::philox::Key;
 use ganlet_runtime::WeightLayout;
@@ -27,7 +27,15 @@ fn layer(op: FloatOp, activation: Activation, index: usize) -> FloatLayer {
 
 fn net(latent: usize, layers: &[(FloatOp, Activation)]) -> FloatNet {
     let layers = layers.iter().enumerate().map(|(i, (op, activation))| layer(*op, *activation, i)).collect();
-    FloatNet { name: "random".into(), latent, layers, levels: vec![], classes: 0, judges: 0, range: (-1.0, 1.0) }
+    FloatNet {
+        name: "random".into(),
+        inputs: latent,
+        layers,
+        levels: vec![],
+        classes: 0,
+        discriminator_layers: 0,
+        range: (-1.0, 1.0),
+    }
 }
 
 fn up(c_in: usize, c_out: usize) -> FloatOp {
@@ -38,8 +46,10 @@ fn conv3(c_in: usize, c_out: usize) -> FloatOp {
     FloatOp::Conv { k: 3, s: 1, p: 1, c_in, c_out }
 }
 
-fn check(net: &FloatNet, least_db: f64) -> Report {
-    let report = quantize(net, &Options { calibration: 128, comparison: 100, ..Options::default() }).unwrap().report;
+fn check(net: &FloatNet, least_db: f64) -> QuantizationReport {
+    let report = quantize(net, &QuantizeOptions { calibration: 128, comparison: 100, ..QuantizeOptions::default() })
+        .unwrap()
+        .report;
     println!("{report}");
     assert!(report.psnr.mean_db >= least_db, "{report}");
     report
@@ -71,10 +81,12 @@ fn leaky_upsampling_and_sigmoid_keep_their_pictures() {
     );
     net.range = (0.0, 1.0);
     let fused = check(&net, 40.0);
-    let apart =
-        quantize(&net, &Options { fuse_upsampling: false, calibration: 64, comparison: 50, ..Options::default() })
-            .unwrap()
-            .report;
+    let apart = quantize(
+        &net,
+        &QuantizeOptions { fuse_upsampling: false, calibration: 64, comparison: 50, ..QuantizeOptions::default() },
+    )
+    .unwrap()
+    .report;
     assert!(apart.psnr.mean_db > 40.0, "{apart}");
     assert!(fused.macs * 2 < apart.macs && fused.arena_bytes < apart.arena_bytes, "{fused}\n{apart}");
 }
@@ -129,7 +141,9 @@ fn a_flash_budget_buys_speed_and_changes_no_picture() {
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
     let relu = Activation::Relu;
     let net = net(16, &[(dense, relu), (up(24, 16), relu), (up(16, 1), Activation::Tanh)]);
-    let with = |layouts| quantize(&net, &Options { calibration: 32, comparison: 8, layouts, ..Options::default() });
+    let with = |layouts| {
+        quantize(&net, &QuantizeOptions { calibration: 32, comparison: 8, layouts, ..QuantizeOptions::default() })
+    };
     let of = |layouts| {
         let Quantized { report, .. } = with(layouts).unwrap();
         (report.flash_bytes, report.psnr, report.layers.iter().map(|l| l.layout).collect::<Vec<_>>())
@@ -150,16 +164,16 @@ fn a_flash_budget_buys_speed_and_changes_no_picture() {
 }
 
 #[test]
-fn what_cannot_run_is_refused_by_name() {
+fn unsupported_networks_are_rejected_by_name() {
     let dense = |inputs, h, w, c| FloatOp::Dense { inputs, h, w, c };
-    let message = |net: &FloatNet| quantize(net, &Options::default()).unwrap_err().to_string();
+    let message = |net: &FloatNet| quantize(net, &QuantizeOptions::default()).unwrap_err().to_string();
     let toy = net(2, &[(dense(2, 1, 1, 128), Activation::Relu), (dense(128, 1, 1, 2), Activation::Linear)]);
-    assert!(message(&toy).contains("it makes 2 numbers, not a picture"), "{}", message(&toy));
+    assert!(message(&toy).contains("it outputs 2 numbers, not a picture"), "{}", message(&toy));
 
     let good = net(8, &[(dense(8, 2, 2, 4), Activation::Relu), (up(4, 3), Activation::Tanh)]);
     let mut bad = good.clone();
     bad.layers[1].weight[7] = f32::NAN;
-    assert!(message(&bad).starts_with("layer 1 (conv-transpose) cannot be exported: it holds the number NaN"));
+    assert!(message(&bad).starts_with("layer 1 (conv-transpose) cannot be exported: it contains the value NaN"));
     let mut bad = good.clone();
     bad.layers[1].op = up(4, 2);
     bad.layers[1].weight.truncate(16 * 8);
@@ -167,17 +181,21 @@ fn what_cannot_run_is_refused_by_name() {
     assert!(message(&bad).contains("2 channels"), "{}", message(&bad));
     let mut bad = good.clone();
     bad.layers[1].op = FloatOp::ConvTranspose { k: 2, s: 3, p: 0, c_in: 4, c_out: 3 };
-    assert!(message(&bad).contains("leaves holes"));
+    assert!(message(&bad).contains("leaves gaps"));
     let mut bad = good.clone();
     bad.layers[0].weight.pop();
-    assert!(message(&bad).contains("31") || message(&bad).contains("weights where"), "{}", message(&bad));
+    assert!(
+        message(&bad).contains("it has 31 weights") || message(&bad).contains("weights, expected"),
+        "{}",
+        message(&bad)
+    );
     let mut bad = good;
     bad.range = (1.0, 1.0);
     assert!(message(&bad).contains("range"));
 }
 
 #[test]
-fn a_discriminator_behind_the_picture_scores_as_it_did_in_floats() {
+fn a_discriminator_after_the_picture_scores_as_in_floats() {
     let (relu, leaky) = (Activation::Relu, Activation::LeakyRelu(0.2));
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 12 };
     let generator = net(16, &[(dense, relu), (up(12, 8), relu), (up(8, 1), Activation::Tanh)]);
@@ -186,8 +204,8 @@ fn a_discriminator_behind_the_picture_scores_as_it_did_in_floats() {
     let discriminator = net(256, &[(halve(1, 8), leaky), (halve(8, 12), leaky), (last, Activation::Linear)]);
     let pictures: Vec<f32> = random(40 * 256, 0.5, 77).iter().map(|v| v.clamp(-1.0, 1.0)).collect();
     for real in [None, Some(&pictures[..])] {
-        let judged = generator.clone().judged_by(discriminator.clone(), real);
-        let options = Options { calibration: 128, comparison: 50, ..Options::default() };
+        let judged = generator.clone().with_discriminator(discriminator.clone(), real);
+        let options = QuantizeOptions { calibration: 128, comparison: 50, ..QuantizeOptions::default() };
         let quantized = quantize(&judged, &options).unwrap();
         assert!(quantized.report.psnr.mean_db > 38.0, "{}", quantized.report);
         let model = ganlet_runtime::Model::from_bytes(&quantized.file).unwrap();
@@ -204,8 +222,8 @@ fn a_discriminator_behind_the_picture_scores_as_it_did_in_floats() {
         let spread = scores.iter().fold(0.0, |m: f32, v| m.max((v - scores[0]).abs()));
         assert!(spread > 0.1, "scores differ: {scores:?}");
         if real.is_some() {
-            // Judging starts behind the picture, and half is what the mean logit of real pictures gives.
-            let values = super::float::Forward::new(&judged).judge(&pictures);
+            // The discriminator starts after the picture, and the mean logit of real pictures gives the score 0.5.
+            let values = super::float::Forward::new(&judged).discriminate(&pictures);
             let logits: f32 = values.iter().map(|p| (p / (1.0 - p)).ln()).sum();
             assert!((logits / values.len() as f32).abs() < 1e-3, "{logits}");
         }
@@ -214,12 +232,14 @@ fn a_discriminator_behind_the_picture_scores_as_it_did_in_floats() {
 }
 
 #[test]
-fn classes_are_inputs_behind_the_latent_and_change_the_picture() {
+fn classes_are_inputs_after_the_latent_and_change_the_picture() {
     let dense = FloatOp::Dense { inputs: 8 + 3, h: 4, w: 4, c: 12 };
     let plain = net(8 + 3, &[(dense, Activation::Relu), (up(12, 1), Activation::Tanh)]);
     let classed = FloatNet { classes: 3, ..plain };
-    assert_eq!(classed.inputs(7)[8..], [0, 32, 0]);
-    let quantized = quantize(&classed, &Options { calibration: 128, comparison: 60, ..Options::default() }).unwrap();
+    assert_eq!(classed.inputs_of_seed(7)[8..], [0, 32, 0]);
+    let quantized =
+        quantize(&classed, &QuantizeOptions { calibration: 128, comparison: 60, ..QuantizeOptions::default() })
+            .unwrap();
     assert!(quantized.report.psnr.mean_db > 38.0, "{}", quantized.report);
     let model = ganlet_runtime::Model::from_bytes(&quantized.file).unwrap();
     assert_eq!((model.latent_len(), model.classes()), (8, 3));
@@ -259,6 +279,9 @@ fn depthwise_layers_and_sums_keep_their_pictures() {
     assert!(residual.forward(&z).iter().zip(&fused.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-5));
     check(&residual, 40.0);
     residual.layers[6].op = FloatOp::Add { other: FloatSource::Layer(0) };
-    let refused = quantize(&residual, &Options::default()).unwrap_err().to_string();
-    assert!(refused.starts_with("layer 6 (add) cannot be exported: it adds 8×8×16 and 4×4×24"), "{refused}");
+    let refused = quantize(&residual, &QuantizeOptions::default()).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("layer 6 (add) cannot be exported: it adds tensors of shapes 8×8×16 and 4×4×24"),
+        "{refused}"
+    );
 }

@@ -26,6 +26,7 @@ mod event;
 pub mod figures;
 mod folder;
 mod log;
+mod restore;
 mod training;
 
 pub use checkpoint::Checkpoint;
@@ -35,4 +36,5 @@ pub use error::{RunError, TrainingError};
 pub use event::{RunEvent, RunOutcome};
 pub use folder::{NewestCheckpoint, RunFolder};
 pub use log::{BestCheckpoint, LogEntry, Measurement};
+pub use restore::restore_trainer;
 pub use training::{CheckpointMeasure, Run, seconds_per_step};

@@ -1,206 +1,159 @@
-//! `eval`: how good a generator is, as a float network and in integers, and how sure that is.
+//! `eval`: measures how good a generator is, in float and in int8, with confidence intervals.
 
-pub(crate) mod pictures;
-pub(crate) mod words;
+mod progress;
+pub(crate) mod tables;
 
 use crate::console;
-use crate::exporting::Chosen;
 use crate::failure::Failure;
-use crate::judge::POINTS;
+use crate::opening;
 use clap::Args as ClapArgs;
-use ganlet_runtime::Model;
 use ganlet_sim::host::ModelFile;
-use ganlet_trainer::data::Dataset;
-use ganlet_trainer::evaluate::{self, Evaluation, PointsQuality, Quality, intervals};
-use ganlet_trainer::metrics::ConfidenceInterval;
+use ganlet_trainer::evaluate::{
+    self, Evaluation, Intervals, Metric, PointsEvaluation, Quality, SampleAmount, SampleSource, evaluate_model,
+    evaluate_points, evaluate_run, intervals,
+};
 use ganlet_trainer::quantize::LayoutChoice;
-use ganlet_trainer::recipe::{NAMED, Recipe};
-use ganlet_trainer::run::{self, CheckpointChoice, PictureSplit};
-use pictures::{Amount, SETS};
+use ganlet_trainer::run::CheckpointChoice;
+pub(crate) use progress::Progress;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Measure a trained generator: distances to held-out real data, their noise, and what 8-bit integers change.
+/// Measure a generator: Fréchet distance, precision, recall and more, in float and int8
 ///
-/// The column "real" is what as many real training pictures get: no generator can be expected to beat it. A run folder is measured in
-/// float and in int8, a model file in int8 alone; several runs are measured one by one, with intervals over them. docs/EVALUATION.md
-/// tells what each number means.
+/// Pictures are compared with held-out real pictures. The column "real" shows what real training pictures score in their place: the best
+/// that a generator can be expected to reach. A run folder is measured in float and int8, a model file in int8 only. Several runs are
+/// measured one by one, with confidence intervals over the runs. docs/EVALUATION.md explains every number.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask eval runs/00001-faces
   cargo xtask eval faces.model --samples 2000 --json
   cargo xtask eval runs/00001-ring runs/00002-ring runs/00003-ring    intervals over training seeds")]
 pub(crate) struct Args {
-    /// A run folder or a .model file; or several runs of one recipe
+    /// A run folder or a .model file, or several runs of one recipe
     #[arg(value_name = "RUN|MODEL", required = true)]
     pub(crate) what: Vec<PathBuf>,
     /// Pictures (or points) to generate in each set [default: 2000 pictures, 2500 points]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<usize>,
-    /// Disjoint sets of latents to measure, for 95 % confidence intervals [default: 3; 1 each of several runs]
+    /// Disjoint sets of latents, for 95 % confidence intervals [default: 3; 1 for each of several runs]
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<usize>,
-    /// Which checkpoint of a run: best, last, or its step
+    /// The checkpoint of a run: best, last, or a step
     #[arg(long, value_name = "best|last|STEP", default_value = "best")]
     pub(crate) checkpoint: CheckpointChoice,
-    /// The data to measure a model file against [default: that of the recipe it is named after]
+    /// The data to compare a model file with [default: the data of the recipe that the model is named after]
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
-    /// Print JSON on standard output, and nothing else there
+    /// Print JSON to standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Pictures that are judged unless told otherwise.
-const PICTURES: usize = 2000;
-/// Most pictures that may be asked for, and most sets of them.
-const MOST: usize = 1_000_000;
+/// Largest values of `--samples` and `--seeds`.
+const MOST_SAMPLES: usize = 1_000_000;
 const MOST_SETS: usize = 100;
 
-/// What was measured of a run or a model.
-enum Measured {
+/// The evaluation of a run or a model file.
+enum Evaluated {
     Pictures(Box<Evaluation>),
-    Points(Points),
+    Points(PointsEvaluation),
 }
 
-/// Points, and the intervals of their numbers.
+/// The JSON of `eval --json` for several runs.
 #[derive(Serialize)]
-struct Points {
-    #[serde(flatten)]
-    quality: PointsQuality,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    intervals: BTreeMap<String, ConfidenceInterval>,
-    #[serde(skip)]
-    dimensions: usize,
-}
-
-/// Several runs; the JSON of `eval --json RUN RUN`.
-#[derive(Serialize)]
-struct Several {
+struct SeveralRuns {
     method: &'static str,
     runs: Vec<serde_json::Value>,
-    intervals: BTreeMap<String, BTreeMap<String, ConfidenceInterval>>,
+    intervals: BTreeMap<SampleSource, Intervals>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    if let Some(n) = args.samples.filter(|n| !(32..=MOST).contains(n)) {
-        return Err(Failure::unusable(format!("--samples {n}: expected 32 to {MOST}")));
+    if let Some(n) = args.samples.filter(|n| !(32..=MOST_SAMPLES).contains(n)) {
+        return Err(Failure::unusable(format!("--samples {n}: expected 32 to {MOST_SAMPLES}")));
     }
     if let Some(n) = args.seeds.filter(|n| !(1..=MOST_SETS).contains(n)) {
         return Err(Failure::unusable(format!("--seeds {n}: expected 1 to {MOST_SETS} sets of latents")));
     }
     if let Some(missing) = args.what.iter().find(|path| !path.exists()) {
-        return Err(Failure::unusable(format!("{}: there is no such run folder or model file", missing.display())));
+        return Err(Failure::file(missing, "there is no such run folder or model file"));
     }
-    let measured = args.what.iter().map(|path| of(path, &args)).collect::<Result<Vec<_>, _>>()?;
-    match &measured[..] {
+    let evaluated = args.what.iter().map(|path| evaluated(path, &args)).collect::<Result<Vec<_>, _>>()?;
+    match &evaluated[..] {
         [one] => show(one, args.json),
         all => show_several(&args.what, all, args.json),
     }
 }
 
-/// Measures one run or model file.
-fn of(path: &Path, args: &Args) -> Result<Measured, Failure> {
-    let sets = args.seeds.unwrap_or(if args.what.len() > 1 { 1 } else { SETS });
-    let amount = Amount { pictures: args.samples.unwrap_or(PICTURES), sets };
+/// Evaluates one run or model file.
+fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
+    let sets = args.seeds.unwrap_or(if args.what.len() > 1 { 1 } else { evaluate::SETS });
+    let amount = SampleAmount { samples: args.samples.unwrap_or(evaluate::PICTURES), sets };
+    let progress = Progress::new();
+    let progress = &mut |p| progress.show(p);
     if path.is_file() {
-        return model(path, args.data.as_deref(), amount);
+        let file = ModelFile::read(path).map_err(Failure::unusable)?;
+        let found = evaluate_model(file.bytes(), args.data.as_deref(), amount, progress);
+        return Ok(Evaluated::Pictures(Box::new(found.map_err(|e| Failure::file(path, e))?)));
     }
-    let mut chosen = Chosen::open_at(path, args.checkpoint)?;
-    if let Some(mixture) = chosen.loaded.mixture.clone() {
-        let n = args.samples.unwrap_or(POINTS);
-        let judge = |set: usize| evaluate::points(&chosen.trainer.samples(set as u32, n), &mixture);
-        let list = (0..sets).map(judge).collect::<Result<Vec<_>, _>>();
-        let list = list.map_err(|e| Failure::unusable(e.to_string()))?;
-        let numbers: Vec<_> = list.iter().map(PointsQuality::numbers).collect();
-        let Some(quality) = list.into_iter().next() else { return Err(Failure::failed("nothing was measured")) };
-        return Ok(Measured::Points(Points {
-            quality,
-            intervals: intervals(&numbers),
-            dimensions: mixture.shape()[0],
-        }));
+    let mut run = opening::run(path, args.checkpoint)?;
+    if let Some(mixture) = &run.data.mixture {
+        let amount = SampleAmount { samples: args.samples.unwrap_or(evaluate::POINTS), sets };
+        let found = evaluate_points(&mut run.trainer, mixture, amount).map_err(Failure::unusable)?;
+        return Ok(Evaluated::Points(found));
     }
-    let quantized = chosen.quantize(LayoutChoice::Compact)?;
-    Ok(Measured::Pictures(Box::new(pictures::run(&mut chosen, amount, Some(&quantized))?)))
+    let quantized = run.quantize(LayoutChoice::Compact).map_err(Failure::unusable)?;
+    let Some(split) = &run.data.pictures else { return Err(Failure::file(path, "this run has no pictures")) };
+    let found = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, progress);
+    Ok(Evaluated::Pictures(Box::new(found.map_err(Failure::unusable)?)))
 }
 
-/// Measures a model file alone, against the data of the recipe that it is named after, or against `data`.
-fn model(path: &Path, data: Option<&str>, amount: Amount) -> Result<Measured, Failure> {
-    let file = ModelFile::read(path).map_err(|e| Failure::unusable(e.to_string()))?;
-    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
-    let named = NAMED.iter().find(|n| n.0 == model.name()).and_then(|n| Recipe::open(n.0, &[]).ok());
-    let mut recipe = named.ok_or_else(|| {
-        let message = format!("{}: made by no named recipe; measure its run folder instead", path.display());
-        Failure::unusable(message)
-    })?;
-    if let Some(data) = data {
-        recipe.data.source = data.to_owned();
-    }
-    let loaded = run::load_data(&recipe).map_err(|e| Failure::unusable(e.to_string()))?;
-    let Some(PictureSplit { train, held_out }) = &loaded.pictures else {
-        return Err(Failure::unusable("points cannot be measured here"));
-    };
-    let (w, h) = model.size();
-    let made = [usize::from(h), usize::from(w), usize::from(model.channels())];
-    if held_out.shape() != made {
-        return Err(Failure::unusable(format!(
-            "{}: makes pictures of {made:?} [height, width, channels], the data of {} are {:?}: name its own data with --data, \
-             or measure its run folder",
-            path.display(),
-            recipe.name,
-            held_out.shape()
-        )));
-    }
-    let evaluation = pictures::model((train, held_out), amount, file.bytes(), &model)?;
-    Ok(Measured::Pictures(Box::new(evaluation)))
-}
-
-fn show(measured: &Measured, json: bool) -> Result<(), Failure> {
-    let text = match (measured, json) {
-        (_, true) => format!("{}\n", serde_json::to_string_pretty(&measured.json()?)?),
-        (Measured::Pictures(evaluation), false) => words::pictures(evaluation),
-        (Measured::Points(p), false) => words::points(&p.quality, &p.intervals, p.dimensions),
+fn show(evaluated: &Evaluated, json: bool) -> Result<(), Failure> {
+    let text = match (evaluated, json) {
+        (_, true) => format!("{}\n", serde_json::to_string_pretty(&evaluated.json()?)?),
+        (Evaluated::Pictures(evaluation), false) => tables::pictures(evaluation),
+        (Evaluated::Points(points), false) => tables::points(points),
     };
     console::print(&text)
 }
 
-fn show_several(paths: &[PathBuf], all: &[Measured], json: bool) -> Result<(), Failure> {
-    let kinds = |m: &Measured| m.numbers().into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
-    if let Some(other) = all.iter().position(|m| kinds(m) != kinds(&all[0])) {
+fn show_several(paths: &[PathBuf], all: &[Evaluated], json: bool) -> Result<(), Failure> {
+    let sources = |e: &Evaluated| e.metrics().into_keys().collect::<Vec<_>>();
+    if let Some(other) = all.iter().position(|e| sources(e) != sources(&all[0])) {
         return Err(Failure::unusable(format!(
-            "{} and {} are not of one kind (points, pictures of a run, model file): measure them one by one",
+            "{} and {} cannot be compared: one generates points and the other pictures, or one is a run and the other a model file; \
+             evaluate them one by one",
             paths[0].display(),
             paths[other].display()
         )));
     }
-    let of_kind = |kind: &'static str| {
-        let find = |m: &Measured| m.numbers().into_iter().find(|n| n.0 == kind).map(|n| n.1);
-        intervals(&all.iter().filter_map(find).collect::<Vec<_>>())
+    let of_source = |source: SampleSource| {
+        let metrics: Vec<_> = all.iter().filter_map(|e| e.metrics().remove(&source)).collect();
+        (source, intervals(&metrics))
     };
-    let over: BTreeMap<String, _> = kinds(&all[0]).into_iter().map(|kind| (kind.to_owned(), of_kind(kind))).collect();
+    let intervals: BTreeMap<_, _> = sources(&all[0]).into_iter().map(of_source).collect();
     if json {
-        let run = |(path, m): (&PathBuf, &Measured)| -> Result<serde_json::Value, Failure> {
-            let mut value = m.json()?;
+        let run = |(path, e): (&PathBuf, &Evaluated)| -> Result<serde_json::Value, Failure> {
+            let mut value = e.json()?;
             value["run"] = path.display().to_string().into();
             Ok(value)
         };
         let runs = paths.iter().zip(all).map(run).collect::<Result<_, _>>()?;
-        let several = Several { method: "Student's t, 95 %, over runs", runs, intervals: over };
+        let several = SeveralRuns { method: "Student's t, 95 %, over runs", runs, intervals };
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&several)?));
     }
-    let mut text = words::several(&over, all.len());
-    if let Measured::Pictures(first) = &all[0] {
-        let kind = if first.int8.is_some() { "int8" } else { "float" };
-        if let Some(interval) = over.get(kind).and_then(|k| k.get("frechet")) {
-            text += &words::headline(&format!("{kind} Fréchet distance"), interval, first.floor, "runs");
+    let mut text = tables::several(&intervals, all.len());
+    if let Evaluated::Pictures(first) = &all[0] {
+        let source = tables::shown_source(first);
+        if let Some(interval) = intervals.get(&source).and_then(|i| i.get(&Metric::Frechet)) {
+            text += &tables::headline(&format!("{} Fréchet distance", source.name()), interval, first.floor, "runs");
         }
     }
     console::print(&text)
 }
 
-impl Measured {
+impl Evaluated {
     fn json(&self) -> Result<serde_json::Value, Failure> {
         Ok(match self {
             Self::Pictures(evaluation) => serde_json::to_value(evaluation)?,
@@ -208,20 +161,20 @@ impl Measured {
         })
     }
 
-    /// The numbers of each kind of sample: the means over the sets, where there were several.
-    fn numbers(&self) -> Vec<(&'static str, Vec<(String, f64)>)> {
-        let mean = |intervals: Option<&BTreeMap<String, ConfidenceInterval>>, numbers: Vec<(String, f64)>| {
-            let of = |name: &String| intervals.and_then(|i| i.get(name)).map(|i| i.mean);
-            numbers.into_iter().map(|(name, value)| (name.clone(), of(&name).unwrap_or(value))).collect()
+    /// Returns the numbers by source: means over the sets if there were several.
+    fn metrics(&self) -> BTreeMap<SampleSource, Vec<(Metric, f64)>> {
+        let mean = |intervals: Option<&Intervals>, metrics: Vec<(Metric, f64)>| -> Vec<_> {
+            let of = |metric: &Metric| intervals.and_then(|i| i.get(metric)).map(|i| i.mean);
+            metrics.into_iter().map(|(metric, value)| (metric, of(&metric).unwrap_or(value))).collect()
         };
         match self {
             Self::Pictures(e) => {
-                let kind = |name: &'static str, q: &Option<Quality>| {
-                    q.as_ref().map(|q| (name, mean(e.intervals.get(name), q.numbers())))
+                let of = |source: SampleSource, q: &Option<Quality>| {
+                    q.as_ref().map(|q| (source, mean(e.intervals.get(&source), q.metrics())))
                 };
-                [kind("float", &e.float), kind("int8", &e.int8)].into_iter().flatten().collect()
+                [of(SampleSource::Float, &e.float), of(SampleSource::Int8, &e.int8)].into_iter().flatten().collect()
             }
-            Self::Points(p) => vec![("points", mean(Some(&p.intervals), p.quality.numbers()))],
+            Self::Points(p) => [(SampleSource::Points, mean(Some(&p.intervals), p.quality.metrics()))].into(),
         }
     }
 }

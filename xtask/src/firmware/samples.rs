@@ -1,13 +1,13 @@
 //! Sample models for firmware: the generator of a recipe after a few steps, which needs the flash and RAM of a fully trained one.
 
-use crate::exporting;
 use crate::failure::Failure;
 use crate::process::folder;
 use ganlet_runtime::{
     Shape,
     encode::{LayerSpec, ModelBuilder, Op, Source},
 };
-use ganlet_trainer::quantize::{self, Options};
+use ganlet_trainer::export::device_net;
+use ganlet_trainer::quantize::{self, QuantizeOptions};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
@@ -42,14 +42,12 @@ fn train(name: &str) -> Result<PathBuf, Failure> {
     let unusable = |e: &dyn std::fmt::Display| Failure::unusable(e.to_string());
     let recipe = Recipe::open(name, &[]).map_err(|e| unusable(&e))?;
     let data = run::load_data(&recipe).map_err(|e| unusable(&e))?;
-    let mut trainer = Trainer::new(recipe.clone(), data.train.clone(), 1, STEPS, 1)?;
+    let mut trainer = Trainer::new(recipe, data.train.clone(), 1, STEPS, 1)?;
     for _ in 0..STEPS {
         trainer.advance().map_err(|e| Failure::failed(e.to_string()))?;
     }
-    let generator = trainer.generator().clone();
-    let (weights, statistics) = trainer.ema();
-    let net = exporting::device_net(&recipe, &data, &generator, weights, statistics)?;
-    let options = Options { calibration: LATENTS, comparison: LATENTS, ..Options::default() };
+    let net = device_net(&mut trainer, data.mixture.as_ref())?;
+    let options = QuantizeOptions { calibration: LATENTS, comparison: LATENTS, ..QuantizeOptions::default() };
     let quantized = quantize::quantize(&net, &options).map_err(|e| unusable(&e))?;
     std::fs::write(&path, &quantized.file).map_err(|e| Failure::file(&path, e))?;
     Ok(path)

@@ -1,0 +1,253 @@
+//! Evaluates a generator: a run's float network, its int8 model, or a model file alone, on several sets of latents.
+use super::metric::{Intervals, Metric, SampleSource, intervals};
+use super::{EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, int8_pictures, points};
+use crate::data::{Dataset, GaussianMixture, to_bytes};
+use crate::metrics::ConfidenceInterval;
+use crate::quantize::{AlignedModel, Quantized};
+use crate::recipe::{NAMED, Recipe};
+use crate::run::{PictureSplit, load_data};
+use crate::train::Trainer;
+use ganlet_runtime::Model;
+use serde::Serialize;
+
+/// First seed of evaluated pictures, far from the seeds of sample grids.
+pub const FIRST_SEED: u32 = 1 << 20;
+/// Usual number of pictures in a set.
+pub const PICTURES: usize = 2000;
+/// Usual number of disjoint sets of latents.
+pub const SETS: usize = 3;
+/// Pictures that the float network draws between two progress reports.
+const BATCH: usize = 250;
+
+/// How many samples are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleAmount {
+    /// Pictures or points in a set.
+    pub samples: usize,
+    /// Disjoint sets of latents. More than one gives confidence intervals.
+    pub sets: usize,
+}
+
+/// Progress of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvaluationProgress {
+    /// Real pictures are being measured.
+    RealPictures,
+    /// A set of generated pictures begins.
+    Set {
+        /// What draws the pictures.
+        source: SampleSource,
+        /// Number of the set, from 1.
+        set: usize,
+        /// Number of sets.
+        sets: usize,
+    },
+    /// Pictures of the current set were drawn or measured.
+    Pictures {
+        /// Pictures so far.
+        done: usize,
+        /// Pictures of the set.
+        total: usize,
+    },
+}
+
+/// What draws the pictures of an evaluation.
+enum PictureSource<'a> {
+    Float(&'a mut Trainer),
+    Int8 { file: &'a [u8], classes: usize },
+}
+
+/// Evaluates the pictures of a run's averaged generator and, if given, those of its int8 model for the same seeds.
+///
+/// # Errors
+/// If there are too few samples or held-out pictures.
+pub fn evaluate_run(
+    trainer: &mut Trainer,
+    split: &PictureSplit,
+    quantized: Option<&Quantized>,
+    amount: SampleAmount,
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<Evaluation, EvaluateError> {
+    let classes = trainer.recipe().data.classes;
+    let mut sources = vec![PictureSource::Float(trainer)];
+    sources.extend(quantized.map(|q| PictureSource::Int8 { file: &q.file, classes }));
+    let found = evaluate_pictures(split, sources, amount, progress)?;
+    Ok(Evaluation {
+        psnr_mean_db: quantized.map(|q| q.report.psnr.mean_db),
+        psnr_min_db: quantized.map(|q| q.report.psnr.min_db),
+        ..found
+    })
+}
+
+/// Evaluates the pictures of a model file against the data of the recipe that it is named after, or against `data`.
+///
+/// # Errors
+/// If the file is no model or is not named after a recipe, its pictures have another shape than the data, or there are too few samples.
+pub fn evaluate_model(
+    file: &[u8],
+    data: Option<&str>,
+    amount: SampleAmount,
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<Evaluation, EvaluateError> {
+    let aligned = AlignedModel::new(file);
+    let model = Model::from_bytes(aligned.bytes())?;
+    let recipe = NAMED.iter().find(|n| n.0 == model.name()).and_then(|n| Recipe::open(n.0, &[]).ok());
+    let Some(mut recipe) = recipe else {
+        return Err(EvaluateError::Unsuitable {
+            subject: "model file",
+            found: format!("a model named `{}`", model.name()),
+            expected: "a model named after a recipe that comes with the project".into(),
+            remedy: "evaluate its run folder instead".into(),
+        });
+    };
+    if let Some(data) = data {
+        recipe.data.source = data.to_owned();
+    }
+    let (w, h) = model.size();
+    let shape = [usize::from(h), usize::from(w), usize::from(model.channels())];
+    let unsuitable = |expected: String| EvaluateError::Unsuitable {
+        subject: "model file",
+        found: format!("pictures of {shape:?} [height, width, channels]"),
+        expected,
+        remedy: "name the data that it was trained on with --data, or evaluate its run folder".into(),
+    };
+    let Some(split) = load_data(&recipe)?.pictures else {
+        return Err(unsuitable(format!("points, as the data of recipe {}", recipe.name)));
+    };
+    if split.held_out.shape() != shape {
+        return Err(unsuitable(format!("{:?}, as the data of recipe {}", split.held_out.shape(), recipe.name)));
+    }
+    let source = PictureSource::Int8 { file, classes: model.classes().into() };
+    evaluate_pictures(&split, vec![source], amount, progress)
+}
+
+fn evaluate_pictures(
+    split: &PictureSplit,
+    sources: Vec<PictureSource<'_>>,
+    amount: SampleAmount,
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<Evaluation, EvaluateError> {
+    let mut evaluator = Evaluator::new(&split.held_out, &split.train, 0)?;
+    // Checked before anything is drawn.
+    evaluator.check_count("generated pictures", amount.samples)?;
+    progress(EvaluationProgress::RealPictures);
+    let floors = evaluator.floors(amount.samples)?;
+    let mut evaluation = Evaluation {
+        samples: amount.samples,
+        references: evaluator.references(),
+        floor: floors.iter().sum::<f64>() / floors.len() as f64,
+        floor_spread: ConfidenceInterval::of(&floors).map(|i| i.spread),
+        float: None,
+        int8: None,
+        real: Some(evaluator.survey_real(amount.samples)?),
+        intervals: Default::default(),
+        psnr_mean_db: None,
+        psnr_min_db: None,
+        features: evaluator.identity().clone(),
+        class_names: evaluator.class_names().to_vec(),
+        real_as_labeled: evaluator.real_as_labeled(),
+    };
+    for mut source in sources {
+        let kind = source.kind();
+        let sets = survey_sets(&mut evaluator, &mut source, amount, progress)?;
+        if sets.len() > 1 {
+            let metrics: Vec<_> = sets.iter().map(Quality::metrics).collect();
+            evaluation.intervals.insert(kind, intervals(&metrics));
+        }
+        let first = sets.into_iter().next();
+        match source {
+            PictureSource::Float(_) => evaluation.float = first,
+            PictureSource::Int8 { .. } => evaluation.int8 = first,
+        }
+    }
+    Ok(evaluation)
+}
+
+/// Draws and surveys each set of pictures.
+fn survey_sets(
+    evaluator: &mut Evaluator,
+    source: &mut PictureSource<'_>,
+    amount: SampleAmount,
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<Vec<Quality>, EvaluateError> {
+    let n = amount.samples;
+    let mut sets = Vec::with_capacity(amount.sets);
+    for set in 0..amount.sets {
+        progress(EvaluationProgress::Set { source: source.kind(), set: set + 1, sets: amount.sets });
+        let first = FIRST_SEED.wrapping_add((set * n) as u32);
+        let mut pictures = |done, total| progress(EvaluationProgress::Pictures { done, total });
+        let bytes = source.draw(first, n, &mut pictures)?;
+        let classes = source.classes();
+        // Seed s shows class s modulo the number of classes, as on devices.
+        let asked: Vec<u8> = (0..n).map(|i| ((first as usize + i) % classes.max(1)) as u8).collect();
+        let asked = (classes > 0).then_some(&asked[..]);
+        sets.push(evaluator.survey(&bytes, asked, pictures)?);
+    }
+    Ok(sets)
+}
+
+impl PictureSource<'_> {
+    fn kind(&self) -> SampleSource {
+        match self {
+            Self::Float(_) => SampleSource::Float,
+            Self::Int8 { .. } => SampleSource::Int8,
+        }
+    }
+
+    fn classes(&self) -> usize {
+        match self {
+            Self::Float(trainer) => trainer.recipe().data.classes,
+            Self::Int8 { classes, .. } => *classes,
+        }
+    }
+
+    /// Draws the pictures of seeds `first..first + n`.
+    fn draw(&mut self, first: u32, n: usize, progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<u8>, EvaluateError> {
+        match self {
+            Self::Float(trainer) => {
+                let [black, white] = trainer.recipe().data.range;
+                let mut bytes = Vec::with_capacity(n * trainer.data().shape().iter().product::<usize>());
+                for from in (0..n).step_by(BATCH) {
+                    let count = BATCH.min(n - from);
+                    let values = trainer.samples(first.wrapping_add(from as u32), count);
+                    bytes.extend(to_bytes(&values, (black, white)));
+                    progress(from + count, n);
+                }
+                Ok(bytes)
+            }
+            Self::Int8 { file, .. } => Ok(int8_pictures(file, first, n, progress)?),
+        }
+    }
+}
+
+/// The evaluation of a generator of points.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PointsEvaluation {
+    /// Quality of the first set.
+    #[serde(flatten)]
+    pub quality: PointsQuality,
+    /// 95 % confidence intervals over the sets; empty with one set.
+    #[serde(skip_serializing_if = "Intervals::is_empty")]
+    pub intervals: Intervals,
+    /// Numbers of a point.
+    #[serde(skip)]
+    pub dimensions: usize,
+}
+
+/// Evaluates the points of a run's averaged generator against the mixture that it was trained on.
+///
+/// # Errors
+/// If there are too few points.
+pub fn evaluate_points(
+    trainer: &mut Trainer,
+    mixture: &GaussianMixture,
+    amount: SampleAmount,
+) -> Result<PointsEvaluation, EvaluateError> {
+    let mut measure = |set: usize| points(&trainer.samples(set as u32, amount.samples), mixture);
+    let quality = measure(0)?;
+    let mut metrics: Vec<Vec<(Metric, f64)>> = vec![quality.metrics()];
+    for set in 1..amount.sets {
+        metrics.push(measure(set)?.metrics());
+    }
+    Ok(PointsEvaluation { quality, intervals: intervals(&metrics), dimensions: mixture.shape()[0] })
+}

@@ -1,0 +1,71 @@
+//! The float network that a device draws: a folded generator, with or without its discriminator.
+use super::ExportError;
+use crate::data::{Dataset, GaussianMixture, ImageDataset};
+use crate::loss::Loss;
+use crate::nn::Network;
+use crate::quantize::{FloatNet, TrainedNetwork, fold};
+use crate::recipe::Recipe;
+use crate::run::Checkpoint;
+use crate::train::Trainer;
+
+/// Real pictures whose mean logit becomes the score 0.5, for losses that train on score differences.
+const REAL_PICTURES: usize = 512;
+
+/// Returns the folded network of the trainer's averaged generator, ready to be quantized.
+///
+/// Points of one or two numbers become a row of pixels, which devices show as a plot; `mixture` is the data of such a generator.
+///
+/// # Errors
+/// If a layer has no counterpart in the model format, or points have more than two numbers.
+pub fn device_net(trainer: &mut Trainer, mixture: Option<&GaussianMixture>) -> Result<FloatNet, ExportError> {
+    let (recipe, network) = (trainer.recipe().clone(), trainer.generator().clone());
+    let (weights, statistics) = trainer.ema();
+    folded_generator(&recipe, mixture, &network, weights, statistics)
+}
+
+pub(super) fn folded_generator(
+    recipe: &Recipe,
+    mixture: Option<&GaussianMixture>,
+    network: &Network,
+    weights: &[f32],
+    statistics: &[f32],
+) -> Result<FloatNet, ExportError> {
+    let classes = recipe.data.classes;
+    let fold_to = |range| fold(&TrainedNetwork { name: &recipe.name, network, weights, statistics, classes, range });
+    let Some(mixture) = mixture else { return Ok(fold_to(recipe.data.range)?) };
+    let dimensions = mixture.shape().iter().product::<usize>();
+    if dimensions > 2 {
+        return Err(ExportError::PointDimensions { recipe: recipe.name.clone(), dimensions });
+    }
+    let reach = mixture.reach() * recipe.data.scale;
+    Ok(fold_to([-reach, reach])?.with_numbers_as_pixels())
+}
+
+/// Appends the discriminator of a checkpoint to its generator.
+pub(super) fn with_discriminator(
+    generator: FloatNet,
+    checkpoint: &Checkpoint,
+    discriminator: &Network,
+    held_out: &ImageDataset,
+) -> Result<FloatNet, ExportError> {
+    let recipe = &checkpoint.recipe;
+    let only_differences = match recipe.objective.loss {
+        Loss::Minimax | Loss::NonSaturating | Loss::FeatureMatching => false,
+        Loss::Relativistic | Loss::Hinge | Loss::Wasserstein => true,
+        loss => return Err(ExportError::NoScore(loss)),
+    };
+    let trained = TrainedNetwork {
+        name: "discriminator",
+        network: discriminator,
+        weights: checkpoint.discriminator(),
+        statistics: &[],
+        classes: 0,
+        range: recipe.data.range,
+    };
+    let discriminator = fold(&trained).map_err(ExportError::Discriminator)?;
+    let [low, high] = recipe.data.range;
+    let value = |&byte: &u8| low + f32::from(byte) / 255.0 * (high - low);
+    let count = held_out.count().min(REAL_PICTURES);
+    let real: Vec<f32> = (0..count).flat_map(|i| held_out.bytes(i)).map(value).collect();
+    Ok(generator.with_discriminator(discriminator, only_differences.then_some(&real)))
+}

@@ -1,0 +1,84 @@
+//! Why a run cannot be exported.
+use crate::data::DataError;
+use crate::loss::Loss;
+use crate::quantize::QuantizeError;
+use crate::run::RunError;
+use ganlet_runtime::FormatError;
+use std::fmt;
+
+/// Why a run cannot be exported.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The run or its checkpoint cannot be opened.
+    Run(RunError),
+    /// The data of the run cannot be loaded.
+    Data(DataError),
+    /// The generator cannot be quantized.
+    Quantize(QuantizeError),
+    /// The discriminator cannot be quantized.
+    Discriminator(QuantizeError),
+    /// The model file is not valid.
+    Format(FormatError),
+    /// The generator makes points of more than two numbers.
+    PointDimensions {
+        /// Name of the recipe.
+        recipe: String,
+        /// Numbers of a point.
+        dimensions: usize,
+    },
+    /// A discriminator of points was requested.
+    DiscriminatorOfPoints,
+    /// The loss trains a discriminator without a score in 0..=1.
+    NoScore(Loss),
+}
+
+impl fmt::Display for ExportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(error) => error.fmt(f),
+            Self::Data(error) => error.fmt(f),
+            Self::Quantize(error) => error.fmt(f),
+            Self::Discriminator(error) => write!(f, "--with-discriminator: {error}"),
+            Self::Format(error) => error.fmt(f),
+            Self::PointDimensions { recipe, dimensions } => write!(
+                f,
+                "recipe {recipe} generates points of {dimensions} numbers; devices draw pictures, and points of one or two numbers"
+            ),
+            Self::DiscriminatorOfPoints => {
+                f.write_str("--with-discriminator: this run generates points; devices show D(G(z)) for pictures only")
+            }
+            Self::NoScore(loss) => write!(
+                f,
+                "--with-discriminator: the loss \"{loss}\" trains a discriminator whose output is no score between 0 and 1; export without \
+                 the option"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ExportError {}
+
+impl From<RunError> for ExportError {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl From<DataError> for ExportError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}
+
+impl From<QuantizeError> for ExportError {
+    fn from(error: QuantizeError) -> Self {
+        Self::Quantize(error)
+    }
+}
+
+impl From<FormatError> for ExportError {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}

@@ -1,0 +1,102 @@
+//! The size and quality of an exported run in one record: the contents of `summary.json`.
+use super::PreparedRun;
+use crate::evaluate::{Evaluation, Metric, SampleSource};
+use crate::quantize::Quantized;
+use serde::Serialize;
+
+/// Size, quality and cost of an exported run. Its JSON keys are read by other tools.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExportSummary {
+    /// Minutes from the start of training to the finished export.
+    pub minutes: f64,
+    /// Fréchet distance of the float network.
+    pub frechet_float: f64,
+    /// Fréchet distance of the int8 model.
+    pub frechet_int8: f64,
+    /// Fréchet distance of real training pictures.
+    pub frechet_floor: f64,
+    /// Lower end of the int8 distance's 95 % confidence interval.
+    pub frechet_int8_low: Option<f64>,
+    /// Upper end of the int8 distance's 95 % confidence interval.
+    pub frechet_int8_high: Option<f64>,
+    /// Mean PSNR of int8 against float pictures, in dB.
+    pub psnr_mean_db: f64,
+    /// Lowest PSNR of a picture, in dB.
+    pub psnr_min_db: f64,
+    /// Bytes of the model file.
+    pub model_bytes: usize,
+    /// Bytes of RAM for drawing: the arena.
+    pub ram_bytes: usize,
+    /// Whether streamed rows equal the whole-tensor oracle bit for bit.
+    pub bit_exact: bool,
+    /// Training steps of the checkpoint.
+    pub steps: u64,
+    /// Parameters of the generator.
+    pub parameters: usize,
+    /// Multiply-accumulates per picture.
+    pub macs: u64,
+    /// Name of the emulated device.
+    pub device: String,
+    /// Recall of the int8 model.
+    pub recall: f64,
+    /// Precision of the int8 model.
+    pub precision: f64,
+    /// Distance to the nearest training picture, relative to held-out pictures.
+    pub memorization: Option<f64>,
+    /// Lower bound of the number of different pictures.
+    pub different_at_least: Option<f64>,
+    /// Alarms raised during training.
+    pub alarms: usize,
+}
+
+/// What [`ExportSummary::new`] summarizes.
+#[derive(Clone, Copy)]
+pub struct SummaryInputs<'a> {
+    /// The exported run.
+    pub run: &'a PreparedRun,
+    /// Its int8 model.
+    pub quantized: &'a Quantized,
+    /// The evaluation of both.
+    pub evaluation: &'a Evaluation,
+    /// Result of [`bit_exact`](super::bit_exact).
+    pub bit_exact: bool,
+    /// Minutes from the start of training to the finished export.
+    pub minutes: f64,
+    /// Name of the emulated device.
+    pub device: &'a str,
+    /// Alarms raised during training.
+    pub alarms: usize,
+}
+
+impl ExportSummary {
+    /// Collects the numbers; those that were not measured are NaN, or `None` if they are optional.
+    pub fn new(inputs: SummaryInputs<'_>) -> Self {
+        let SummaryInputs { run, quantized, evaluation, bit_exact, minutes, device, alarms } = inputs;
+        let report = &quantized.report;
+        let (float, int8) = (evaluation.float.as_ref(), evaluation.int8.as_ref());
+        let survey = int8.and_then(|q| q.survey.as_ref());
+        let interval = evaluation.intervals.get(&SampleSource::Int8).and_then(|i| i.get(&Metric::Frechet));
+        Self {
+            minutes,
+            frechet_float: float.map_or(f64::NAN, |q| q.frechet),
+            frechet_int8: int8.map_or(f64::NAN, |q| q.frechet),
+            frechet_floor: evaluation.floor,
+            frechet_int8_low: interval.map(|i| i.low),
+            frechet_int8_high: interval.map(|i| i.high),
+            psnr_mean_db: report.psnr.mean_db,
+            psnr_min_db: report.psnr.min_db,
+            model_bytes: report.flash_bytes,
+            ram_bytes: report.arena_bytes,
+            bit_exact,
+            steps: run.checkpoint.step,
+            parameters: run.trainer.generator().len(),
+            macs: report.macs,
+            device: device.to_owned(),
+            recall: int8.map_or(f64::NAN, |q| q.recall),
+            precision: int8.map_or(f64::NAN, |q| q.precision),
+            memorization: survey.and_then(|s| s.memorization),
+            different_at_least: survey.map(|s| s.support.at_least),
+            alarms,
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Draws pictures of given latents: with a run's float generator, or with a model file in integers.
+use super::{StoredLatent, numbers, of_seed, rounded};
+use crate::data::to_bytes;
+use crate::export::PreparedRun;
+use crate::quantize::AlignedModel;
+use ganlet_runtime::{FormatError, Generator, Latent, LatentError, Model};
+use std::fmt;
+
+/// A generator of pictures that takes any latent.
+pub enum PictureGenerator {
+    /// The float generator of a run.
+    Float(Box<PreparedRun>),
+    /// A model file, drawn as devices draw it.
+    Int8(CheckedModel),
+}
+
+/// A model file that was checked once.
+pub struct CheckedModel(AlignedModel);
+
+impl CheckedModel {
+    /// Returns the model.
+    pub fn model(&self) -> Model<'_> {
+        Model::from_bytes(self.0.bytes()).expect("the file was checked when it was opened")
+    }
+}
+
+/// Why latents cannot be drawn or searched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LatentToolError {
+    /// The run generates points, not pictures.
+    Points,
+    /// A class was requested of a generator without classes.
+    NoClasses {
+        /// The requested class.
+        class: usize,
+    },
+    /// The requested class does not exist.
+    NoSuchClass {
+        /// The requested class.
+        class: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A latent belongs to another generator.
+    Length {
+        /// Values of the latent.
+        found: usize,
+        /// Values that the generator takes.
+        expected: usize,
+    },
+    /// The model does not accept a latent.
+    Latent(LatentError),
+    /// The held-out picture does not exist.
+    NoSuchPicture {
+        /// The requested picture.
+        number: usize,
+        /// Number of held-out pictures.
+        count: usize,
+    },
+}
+
+impl fmt::Display for LatentToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Points => f.write_str(
+                "this run generates points, and the latent tools draw pictures; `cargo xtask sim` shows the points of an exported model",
+            ),
+            Self::NoClasses { class } => write!(f, "--class {class}: this generator was trained without classes"),
+            Self::NoSuchClass { class, classes } => write!(f, "--class {class}: expected 0 to {}", classes - 1),
+            Self::Length { found, expected } => write!(
+                f,
+                "found latents of {found} values, this generator takes {expected}: they belong to another generator"
+            ),
+            Self::Latent(error) => write!(f, "the model does not accept this latent: {error}"),
+            Self::NoSuchPicture { number, count } => {
+                write!(f, "--held-out {number}: expected 0 to {}, the held-out pictures", count.saturating_sub(1))
+            }
+        }
+    }
+}
+
+impl std::error::Error for LatentToolError {}
+
+impl From<LatentError> for LatentToolError {
+    fn from(error: LatentError) -> Self {
+        Self::Latent(error)
+    }
+}
+
+impl PictureGenerator {
+    /// Uses the float generator of a run.
+    ///
+    /// # Errors
+    /// If the run generates points.
+    pub fn of_run(run: PreparedRun) -> Result<Self, LatentToolError> {
+        if run.data.mixture.is_some() {
+            return Err(LatentToolError::Points);
+        }
+        Ok(Self::Float(Box::new(run)))
+    }
+
+    /// Uses a model file.
+    ///
+    /// # Errors
+    /// If the file is no valid model.
+    pub fn of_model(file: &[u8]) -> Result<Self, FormatError> {
+        let aligned = AlignedModel::new(file);
+        Model::from_bytes(aligned.bytes())?;
+        Ok(Self::Int8(CheckedModel(aligned)))
+    }
+
+    /// Returns height, width and channels of a picture.
+    pub fn shape(&self) -> [usize; 3] {
+        match self {
+            Self::Float(run) => picture_shape(run),
+            Self::Int8(file) => {
+                let model = file.model();
+                [model.size().1.into(), model.size().0.into(), model.channels().into()]
+            }
+        }
+    }
+
+    /// Returns the number of values of a latent.
+    pub fn latent_len(&self) -> usize {
+        match self {
+            Self::Float(run) => run.checkpoint.recipe.generator.latent(),
+            Self::Int8(file) => file.model().latent_len(),
+        }
+    }
+
+    /// Returns the number of classes; 0 without classes.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Float(run) => run.checkpoint.recipe.data.classes,
+            Self::Int8(file) => file.model().classes().into(),
+        }
+    }
+
+    /// Checks a requested class and returns it, or class 0 if none was requested.
+    ///
+    /// # Errors
+    /// If there is no such class.
+    pub fn class(&self, requested: Option<usize>) -> Result<usize, LatentToolError> {
+        checked_class(self.classes(), requested)
+    }
+
+    /// Returns the latents of seeds as devices draw them. With classes, seed s is of class s modulo their number.
+    pub fn latents_of_seeds(&self, seeds: &[u32]) -> Vec<StoredLatent> {
+        let (len, classes) = (self.latent_len(), self.classes());
+        let stored = |&seed: &u32| StoredLatent {
+            values: of_seed(seed, len),
+            class: (classes > 0).then(|| (seed as usize % classes) as u16),
+        };
+        seeds.iter().map(stored).collect()
+    }
+
+    /// Checks that latents have the length that the generator takes.
+    ///
+    /// # Errors
+    /// At the first latent of another length.
+    pub fn check(&self, latents: &[StoredLatent]) -> Result<(), LatentToolError> {
+        let expected = self.latent_len();
+        match latents.iter().find(|latent| latent.values.len() != expected) {
+            Some(other) => Err(LatentToolError::Length { found: other.values.len(), expected }),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws the pictures of latents as bytes; `class` counts only if there are classes.
+    ///
+    /// # Errors
+    /// If a model does not accept a latent.
+    pub fn draw(&mut self, latents: &[Vec<f32>], class: usize) -> Result<Vec<Vec<u8>>, LatentToolError> {
+        match self {
+            Self::Float(run) => Ok(draw_float(run, latents, class)),
+            Self::Int8(file) => {
+                let model = file.model();
+                let class = (model.classes() > 0).then_some(class as u16);
+                let latents: Result<Vec<Latent>, _> =
+                    latents.iter().map(|z| Latent::new(&model, &rounded(z), class)).collect();
+                Ok(draw_int8(&model, &latents?))
+            }
+        }
+    }
+}
+
+/// Draws the pictures that lie on the walk which devices take through `points`: integer spherical interpolation, `steps` frames from
+/// each point to the next.
+///
+/// # Errors
+/// If the model does not accept a point.
+pub fn draw_device_walk(
+    model: &Model<'_>,
+    points: &[StoredLatent],
+    class: usize,
+    steps: u32,
+) -> Result<Vec<Vec<u8>>, LatentToolError> {
+    Ok(draw_int8(model, &device_walk(model, points, class, steps)?))
+}
+
+/// Returns the latents of the walk that devices take through `points`.
+///
+/// # Errors
+/// If the model does not accept a point.
+pub fn device_walk(
+    model: &Model<'_>,
+    points: &[StoredLatent],
+    class: usize,
+    steps: u32,
+) -> Result<Vec<Latent>, LatentError> {
+    let class = (model.classes() > 0).then_some(class as u16);
+    let points = points.iter().map(|p| Latent::new(model, &p.values, class)).collect::<Result<Vec<_>, _>>()?;
+    let legs = points.windows(2).flat_map(|p| (0..steps).map(|step| Latent::slerp(&p[0], &p[1], step, steps)));
+    Ok(legs.chain(points.last().cloned()).collect())
+}
+
+/// Returns the values of stored latents as the float generator takes them.
+pub fn values(latents: &[StoredLatent]) -> Vec<Vec<f32>> {
+    latents.iter().map(|latent| numbers(&latent.values)).collect()
+}
+
+/// Returns the mean absolute difference between neighboring frames; 0 for a single frame.
+pub fn mean_difference(frames: &[Vec<u8>]) -> f64 {
+    let apart = |p: &[Vec<u8>]| p[0].iter().zip(&p[1]).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
+    let values = frames.first().map_or(1, Vec::len).max(1) * (frames.len() - 1).max(1);
+    frames.windows(2).map(apart).sum::<f64>() / values as f64
+}
+
+/// Checks a requested class and returns it, or class 0 if none was requested.
+///
+/// # Errors
+/// If there is no such class.
+pub fn checked_class(classes: usize, requested: Option<usize>) -> Result<usize, LatentToolError> {
+    match requested {
+        Some(class) if classes == 0 => Err(LatentToolError::NoClasses { class }),
+        Some(class) if class >= classes => Err(LatentToolError::NoSuchClass { class, classes }),
+        requested => Ok(requested.unwrap_or(0)),
+    }
+}
+
+/// Returns height, width and channels of a run's pictures.
+pub(super) fn picture_shape(run: &PreparedRun) -> [usize; 3] {
+    let shape = run.trainer.data().shape();
+    [shape[0], shape[1], shape[2]]
+}
+
+/// Draws with the float generator; classes are one-hot inputs after the latent.
+pub(super) fn draw_float(run: &mut PreparedRun, latents: &[Vec<f32>], class: usize) -> Vec<Vec<u8>> {
+    let size = picture_shape(run).iter().product::<usize>();
+    let ([black, white], classes) = (run.checkpoint.recipe.data.range, run.checkpoint.recipe.data.classes);
+    let one_hot = (0..classes).map(|c| f32::from(u8::from(c == class)));
+    let inputs: Vec<f32> = latents.iter().flat_map(|z| z.iter().copied().chain(one_hot.clone())).collect();
+    let values = run.trainer.samples_of(&inputs);
+    values.chunks_exact(size).map(|picture| to_bytes(picture, (black, white))).collect()
+}
+
+fn draw_int8(model: &Model<'_>, latents: &[Latent]) -> Vec<Vec<u8>> {
+    let mut arena = vec![0; model.arena_len()];
+    let mut generator = Generator::new(model, &mut arena).expect("the arena has the model's own length");
+    let mut pictures = Vec::with_capacity(latents.len());
+    for latent in latents {
+        let mut picture = Vec::new();
+        let mut rows = generator.rows(latent);
+        while let Some(row) = rows.next_row() {
+            picture.extend_from_slice(row);
+        }
+        pictures.push(picture);
+    }
+    pictures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latent::{Interpolation, between};
+    use crate::quantize::reference_models::DIGITS28;
+
+    #[test]
+    fn neighboring_frames_differ_less_the_more_there_are() {
+        let mut generator = PictureGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
+        let points = values(&generator.latents_of_seeds(&[1, 2, 3, 4]));
+        let mut apart = |steps| {
+            let path = between(&points, steps, Interpolation::Spline);
+            mean_difference(&generator.draw(&path, 0).unwrap())
+        };
+        let (few, more) = (apart(2), apart(8));
+        assert!((3.0..5.0).contains(&(few / more)), "{few} {more}");
+    }
+
+    #[test]
+    fn classes_and_latents_of_other_generators_are_rejected() {
+        let generator = PictureGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
+        assert_eq!(generator.class(Some(1)), Err(LatentToolError::NoClasses { class: 1 }));
+        assert_eq!(checked_class(10, Some(10)), Err(LatentToolError::NoSuchClass { class: 10, classes: 10 }));
+        let short = StoredLatent { values: vec![0; 3], class: None };
+        assert_eq!(generator.check(&[short]), Err(LatentToolError::Length { found: 3, expected: 64 }));
+    }
+}

@@ -1,0 +1,139 @@
+//! Searches of a run's generator for the latent of a picture, and what they leave: numbers, a sheet and loss curves.
+use super::generator::{draw_float, picture_shape};
+use super::{Found, LatentToolError, PictureGenerator, ProjectionTarget, Projector, StoredLatent, Subject, numbers};
+use crate::data::to_bytes;
+use crate::draw::{Plot, PlotSeries};
+use crate::evaluate::FeatureNetwork;
+use crate::export::PreparedRun;
+use crate::metrics::psnr;
+use serde::Serialize;
+
+/// PSNR below which the picture that was found shows something else.
+pub const NEAR_DB: f64 = 20.0;
+
+/// Plans `restarts` searches of the run's averaged generator, with the feature network for its data.
+pub fn projector(run: &PreparedRun, restarts: usize) -> Projector {
+    let recipe = &run.checkpoint.recipe;
+    let (weights, statistics) = run.checkpoint.ema();
+    let subject = Subject {
+        generator: run.trainer.generator(),
+        weights,
+        statistics,
+        range: recipe.data.range,
+        latent: recipe.generator.latent(),
+    };
+    let features = run.data.pictures.as_ref().and_then(|split| FeatureNetwork::of(&split.held_out));
+    Projector::new(subject, features.as_ref(), restarts, 0)
+}
+
+/// The results of searches, as `project --json` and `edit --json` print them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SearchResults {
+    /// The searches, best first.
+    pub searches: Vec<SearchResult>,
+    /// PSNR of the best latent's picture as a model file draws it, against the target, in dB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub int8_psnr_db: Option<f64>,
+}
+
+/// The result of one search.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SearchResult {
+    /// Final loss.
+    pub loss: f32,
+    /// PSNR of the picture against the target, in dB.
+    pub psnr_db: f64,
+    /// The latent as devices store it: 32 means 1.
+    pub latent: Vec<i8>,
+}
+
+impl SearchResults {
+    /// Collects the results of `found`.
+    pub fn new(found: &[Found], int8_psnr_db: Option<f64>) -> Self {
+        let result = |f: &Found| SearchResult { loss: f.loss, psnr_db: f.psnr_db, latent: f.latent.clone() };
+        Self { searches: found.iter().map(result).collect(), int8_psnr_db }
+    }
+}
+
+/// Returns the PSNR of a latent's picture as `model` draws it, in dB; `None` if the target leaves pixels open or the model belongs to
+/// another run.
+///
+/// # Errors
+/// If the model does not accept the latent.
+pub fn int8_psnr(
+    model: &mut PictureGenerator,
+    latent: &StoredLatent,
+    target: &ProjectionTarget,
+) -> Result<Option<f64>, LatentToolError> {
+    model.check(std::slice::from_ref(latent))?;
+    let drawn = model.draw(&[numbers(&latent.values)], latent.class.unwrap_or(0).into())?;
+    let wanted = to_bytes(&target.target, (-1.0, 1.0));
+    Ok((target.is_whole() && drawn[0].len() == wanted.len()).then(|| psnr(&drawn[0], &wanted)))
+}
+
+/// Plots the loss of every search, step by step.
+pub fn loss_curves(found: &[Found]) -> Plot {
+    let series = (1..).zip(found).map(|(n, found)| {
+        let points = found.curve.iter().enumerate().map(|(i, &loss)| (i as f64, f64::from(loss))).collect();
+        PlotSeries::new(format!("search {n}"), points)
+    });
+    Plot {
+        title: "Loss of each search".into(),
+        x_label: "step".into(),
+        y_label: "loss".into(),
+        series: series.collect(),
+        ..Plot::default()
+    }
+}
+
+/// Returns the bytes of a held-out picture of the run.
+///
+/// # Errors
+/// If the run has no pictures, or fewer.
+pub fn held_out_picture(run: &PreparedRun, number: usize) -> Result<Vec<u8>, LatentToolError> {
+    let held_out = run.data.pictures.as_ref().map(|split| &split.held_out).ok_or(LatentToolError::Points)?;
+    if number >= held_out.count() {
+        return Err(LatentToolError::NoSuchPicture { number, count: held_out.count() });
+    }
+    Ok(held_out.bytes(number).to_vec())
+}
+
+/// Returns the picture that the run's float generator makes of a latent.
+pub fn float_picture(run: &mut PreparedRun, latent: &[i8], class: usize) -> Vec<u8> {
+    draw_float(run, &[numbers(latent)], class).swap_remove(0)
+}
+
+/// Returns height, width and channels of a run's pictures.
+pub fn shape_of(run: &PreparedRun) -> [usize; 3] {
+    picture_shape(run)
+}
+
+/// How much an edit followed the strokes: mean differences of pixels, in levels of 255.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EditDistances {
+    /// Under the strokes, before and after the edit, to the strokes' colors; `None` without strokes.
+    pub under_strokes: Option<(f64, f64)>,
+    /// Elsewhere, between the picture before and after.
+    pub elsewhere: f64,
+}
+
+impl EditDistances {
+    /// Compares the pictures before and after an edit with what was asked for.
+    pub fn new(target: &ProjectionTarget, before: &[u8], after: &[u8]) -> Self {
+        let channels = target.shape[2];
+        let wanted = to_bytes(&target.target, (-1.0, 1.0));
+        let apart = |a: &[u8], b: &[u8], under: bool| {
+            let pixels = a.chunks_exact(channels).zip(b.chunks_exact(channels)).zip(&target.weight);
+            let differences: Vec<f64> = pixels
+                .filter(|(_, weight)| (**weight > 0.0) == under)
+                .flat_map(|((a, b), _)| a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))))
+                .collect();
+            differences.iter().sum::<f64>() / differences.len().max(1) as f64
+        };
+        let strokes = target.weight.iter().any(|&w| w > 0.0);
+        Self {
+            under_strokes: strokes.then(|| (apart(before, &wanted, true), apart(after, &wanted, true))),
+            elsewhere: apart(before, after, false),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the latent tools print and write: progress, sheets, latents and curves.
+
+use crate::console;
+use crate::failure::Failure;
+use crate::opening;
+use crate::training::{catch_interrupts, interrupted};
+use ganlet_trainer::draw::{Image, image_grid};
+use ganlet_trainer::files;
+use ganlet_trainer::latent::{Found, ProjectionTarget, SearchResults, StoredLatent, int8_psnr, loss_curves};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+
+/// Returns the factor that enlarges pictures to about `side` pixels.
+pub(super) fn enlargement(shape: [usize; 3], side: usize) -> usize {
+    (side / shape[0].max(shape[1])).clamp(1, 16)
+}
+
+/// Returns a picture, enlarged to about `side` pixels.
+pub(super) fn enlarged(bytes: &[u8], shape: [usize; 3], side: usize) -> Image {
+    let [height, width, channels] = shape;
+    Image::from_bytes(bytes, (width, height, channels)).enlarged(enlargement(shape, side))
+}
+
+/// Returns a sheet of pictures, each enlarged to about `side` pixels.
+pub(super) fn sheet(pictures: &[&[u8]], shape: [usize; 3], columns: usize, side: usize) -> Image {
+    let [height, width, channels] = shape;
+    image_grid(pictures, (width, height, channels), columns, enlargement(shape, side))
+}
+
+/// Runs a search with a progress bar; Ctrl-C ends it with the best result so far.
+pub(super) fn with_progress(
+    search: impl FnOnce(&mut dyn FnMut(usize, usize, f32) -> bool) -> Vec<Found>,
+) -> Vec<Found> {
+    catch_interrupts();
+    let bar = ProgressBar::new(0);
+    bar.set_style(
+        ProgressStyle::with_template("searching [{bar:40}] {pos}/{len} steps, {eta} left  {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let found = search(&mut |step, steps, loss| {
+        bar.set_length(steps as u64);
+        bar.set_position(step as u64);
+        bar.set_message(format!("loss {loss:.4}"));
+        !interrupted()
+    });
+    bar.finish_and_clear();
+    found
+}
+
+/// The files that a search writes, and the model that checks its result.
+pub(super) struct SearchOutputs<'a> {
+    pub(super) latents: Option<&'a PathBuf>,
+    pub(super) png: Option<&'a PathBuf>,
+    pub(super) curve: Option<&'a PathBuf>,
+    pub(super) model: Option<&'a PathBuf>,
+}
+
+/// Writes the results of a search; `before` is the first picture on the sheet.
+pub(super) fn write(
+    found: &[Found],
+    target: &ProjectionTarget,
+    class: Option<u16>,
+    before: &[u8],
+    outputs: &SearchOutputs<'_>,
+) -> Result<SearchResults, Failure> {
+    let Some(best) = found.first() else {
+        return Err(Failure::failed("the search was stopped before it had a result"));
+    };
+    let latent = StoredLatent { values: best.latent.clone(), class };
+    if let Some(path) = outputs.latents {
+        files::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{latent}\n", path.display()))?;
+        console::note(&format!("wrote {}", path.display()));
+    }
+    if let Some(path) = outputs.png {
+        let pictures: Vec<&[u8]> = std::iter::once(before).chain(found.iter().map(|f| &f.picture[..])).collect();
+        files::write(path, sheet(&pictures, target.shape, pictures.len().min(9), 128).png())?;
+        console::note(&format!("wrote {} (the original, then the result of each search, best first)", path.display()));
+    }
+    if let Some(path) = outputs.curve {
+        files::write(path, loss_curves(found).png())?;
+        console::note(&format!("wrote {}", path.display()));
+    }
+    let int8 = match outputs.model {
+        Some(path) => {
+            let mut model = opening::generator(path)?;
+            if model.latent_len() != best.latent.len() || model.shape() != target.shape {
+                return Err(Failure::file(path, "this model was exported from another run"));
+            }
+            int8_psnr(&mut model, &latent, target).map_err(|e| Failure::file(path, e))?
+        }
+        None => None,
+    };
+    Ok(SearchResults::new(found, int8))
+}
