@@ -178,7 +178,7 @@ mod tests {
         let quality = |i: usize| runs[i]["hq"].as_f64().unwrap();
         // A discriminator that stands still teaches nothing, and a generator that does learns nothing.
         assert!(quality(5) > quality(2) + 0.1 && quality(5) > quality(4) + 0.1, "{runs:?}");
-        for (bad, why) in [(-1.0, "--generator -1.0"), (f32::NAN, "--generator NaN"), (1e-3, "named twice")] {
+        for (bad, why) in [(-1.0, "--generator -1.0"), (f32::NAN, "--generator NaN"), (1e-3, "listed twice")] {
             asked.generator.push(bad);
             assert!(rates(&asked, &mut context).unwrap_err().to_string().contains(why), "{bad}");
             asked.generator.pop();
