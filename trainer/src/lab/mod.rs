@@ -9,6 +9,7 @@ mod playground;
 mod point_run;
 mod points;
 mod rates;
+mod small_images;
 mod stacked;
 mod symmetry;
 mod theory;
