@@ -1,5 +1,5 @@
 //! The documentation agrees with the code: dependencies, recipe keys, commands, tests.
-use ganlet_trainer::recipe::{KEYS, METHODS, NAMED};
+use ganlet_trainer::recipe::{self, METHODS, NAMED};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -88,7 +88,7 @@ fn every_recipe_key_and_method_is_documented() {
     let tables = ["generator", "discriminator"];
     // Keys of regularizers have a separate table.
     let (keys, penalties) = page.split_once("## Regularizers").unwrap();
-    for key in KEYS.iter().filter(|k| !tables.contains(k) && **k != "objective.regularizer.kind") {
+    for key in recipe::keys().iter().filter(|k| !tables.contains(k) && **k != "objective.regularizer.kind") {
         let documented = match key.strip_prefix("objective.regularizer.") {
             Some(own) => penalties.contains(&format!("| `{own}` |")),
             None => keys.contains(&format!("`{key}`")),
@@ -103,12 +103,12 @@ fn every_recipe_key_and_method_is_documented() {
 #[test]
 fn recipe_keys_of_the_glossary_exist_and_terms_are_sorted() {
     let page = read("docs/GLOSSARY.md");
-    let tables: BTreeSet<&str> = KEYS.iter().filter_map(|k| k.split('.').next()).collect();
+    let tables: BTreeSet<&str> = recipe::keys().iter().filter_map(|k| k.split('.').next()).collect();
     let key = |word: &&str| word.split_once('.').is_some_and(|(table, _)| tables.contains(table));
     let mut keys = 0;
     for word in page.split('`').skip(1).step_by(2).filter(key) {
         keys += 1;
-        assert!(KEYS.contains(&word), "docs/GLOSSARY.md names the recipe key {word}, which does not exist");
+        assert!(recipe::keys().contains(&word), "docs/GLOSSARY.md names the recipe key {word}, which does not exist");
     }
     assert!(keys > 60, "{keys}");
     let rows = page.lines().filter(|l| l.starts_with("| ")).skip(1);

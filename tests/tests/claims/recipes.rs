@@ -87,20 +87,25 @@ fn invalid_combinations_are_refused_with_a_remedy() {
         ),
         ("ring", "technique.label_real=0.9", "label smoothing", "non-saturating"),
         ("ring", "technique.packing=3", "does not divide", "train.batch_size = 513"),
-        ("ring+non-saturating", "technique.unroll=0", "unroll = 0", "leave the key away"),
-        ("ring", "objective.loss=began", "restores", "autoencoder"),
+        ("ring+non-saturating", "technique.unroll=0", "unroll = 0", "remove the key"),
+        ("ring", "objective.loss=began", "reconstruction errors", "autoencoder"),
         ("ring+minimax", "objective.loss=wasserstein", "slope", "gradient-penalty"),
         ("ring+consensus", "technique.unroll=2", "unrolling", "choose one"),
         ("ring", "technique.augment=[\"cutout\"]", "pictures", "technique.noise"),
         ("ring+packed-2", "data.classes=8", "packing", "data.classes = 0"),
         ("ring+two-sided-labels", "technique.label_fake=0.95", "label_fake", "label_real"),
-        ("ring+began", "objective.regularizer={kind=\"r1\", gamma=1}", "began", "leave regularizer"),
-        ("ring+balanced", "train.discriminator_steps=1", "none to leave out", "train.discriminator_steps = 5"),
-        ("ring+wasserstein-gp", "train.discriminator_margin=0.5", "no logits", "leave train.discriminator_margin away"),
-        ("ring+balanced+hinge", "name=x", "no logits", "non-saturating"),
+        ("ring+began", "objective.regularizer={kind=\"r1\", gamma=1}", "began", "remove objective.regularizer"),
+        ("ring+balanced", "train.discriminator_steps=1", "none to skip", "train.discriminator_steps = 5"),
+        ("ring+wasserstein-gp", "train.discriminator_margin=0.5", "not logits", "remove train.discriminator_margin"),
+        ("ring+balanced+hinge", "name=x", "not logits", "non-saturating"),
         ("faces-pyramid", "generator.widths=[8]", "one level", "dcgan"),
-        ("ring+discrimination", "train.batch_size=1", "compares the examples", "raise train.batch_size"),
-        ("ring+packed-2+discrimination", "train.batch_size=2", "compares the examples", "raise train.batch_size"),
+        ("ring+minibatch-discrimination", "train.batch_size=1", "compares the examples", "increase train.batch_size"),
+        (
+            "ring+packed-2+minibatch-discrimination",
+            "train.batch_size=2",
+            "compares the examples",
+            "increase train.batch_size",
+        ),
         ("ring+feature-matching", "discriminator.hidden=[]", "no hidden layer", "discriminator.hidden = [64]"),
     ] {
         let message = Recipe::open(name, &[setting.to_owned()]).expect_err(setting).to_string();
@@ -115,17 +120,29 @@ fn a_pyramid_needs_sides_that_can_be_halved() {
     let generator = "generator={family=\"pyramid\", latent=4, widths=[4, 4, 4]}".to_owned();
     let recipe = Recipe::open("digits", &[generator, "data.size=[30, 30]".into()]).unwrap();
     let message = recipe.networks(&[30, 30, 1]).unwrap_err().to_string();
-    assert!(message.contains("cannot be halved") && message.contains("[28, 28] or [32, 32]"), "{message}");
+    assert!(message.contains("not multiples of 4") && message.contains("[28, 28] or [32, 32]"), "{message}");
 }
 
 #[test]
 fn an_unknown_setting_lists_similar_keys() {
-    let message = Recipe::open("ring", &["optimizer.learning_rate=1".into()]).unwrap_err().to_string();
-    assert!(message.contains("optimizer.learning_rate"), "{message}");
+    let message = Recipe::open("ring", &["optimizer.lr=1".into()]).unwrap_err().to_string();
+    assert!(message.contains("similar: optimizer.learning_rate"), "{message}");
     let message = Recipe::open("ring", &["packing=2".into()]).unwrap_err().to_string();
     assert!(message.contains("technique.packing"), "{message}");
     let message = Recipe::open("rnig", &[]).unwrap_err().to_string();
     assert!(message.contains("nearest: ring"), "{message}");
+}
+
+#[test]
+fn unknown_keys_of_a_file_are_refused_with_similar_ones() {
+    let recipe = Recipe::open("ring", &[]).unwrap().to_toml();
+    for (old, new, similar) in
+        [("learning_rate", "lr", "optimizer.learning_rate"), ("batch_size", "batchsize", "train.batch_size")]
+    {
+        let text = recipe.replace(&format!("\n{old} ="), &format!("\n{new} ="));
+        let message = Recipe::parse("own.toml", &text, &[]).unwrap_err().to_string();
+        assert!(message.contains("unknown field") && message.contains(&format!("similar: {similar}")), "{message}");
+    }
 }
 
 #[test]
@@ -194,14 +211,14 @@ fn data_scale_is_refused_for_images() {
 #[test]
 fn impossible_shapes_are_refused() {
     for (setting, word) in [
-        ("generator.widths=[8, 8, 8, 8, 8, 8, 8]", "cannot be halved"),
+        ("generator.widths=[8, 8, 8, 8, 8, 8, 8]", "not multiples of"),
         ("generator.widths=[]", "empty"),
-        ("generator.latent=0", "width of 0"),
-        ("discriminator.widths=[8, 8, 8, 8, 8, 8, 8, 8]", "fewer widths"),
+        ("generator.latent=0", "width is 0"),
+        ("discriminator.widths=[8, 8, 8, 8, 8, 8, 8, 8]", "fewer discriminator.widths"),
         ("data.source=\"ring\"", "mlp"),
         ("train.batch_size=65536", "GB"),
         ("generator.widths=[16384, 16384]", "GB"),
-        ("generator.widths=[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "cannot be halved"),
+        ("generator.widths=[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "not multiples of"),
     ] {
         let recipe = Recipe::open("faces", &[setting.to_owned()]).unwrap();
         let loaded = run::load_data(&recipe).unwrap();
@@ -223,7 +240,7 @@ fn methods_combine_in_any_order() {
         ("hinge", "r1", "hinge", "r1", 1, 1),
         ("r1r2", "packed-4", "relativistic", "r1r2", 4, 1),
         ("wasserstein-gp", "packed-2", "wasserstein", "gradient-penalty", 2, 5),
-        ("relativistic", "discrimination", "relativistic", "none", 1, 1),
+        ("relativistic", "minibatch-discrimination", "relativistic", "none", 1, 1),
     ] {
         let expected = (loss.to_owned(), serde_json::json!(penalty), packing, discriminator_steps);
         assert_eq!(settings(&format!("ring+{one}+{other}")), expected);

@@ -1,55 +1,55 @@
-//! What a recipe must not ask for: numbers out of range, and combinations that cannot work.
+//! Validation of recipes: numbers out of range, and combinations that cannot work.
 use super::Recipe;
 use crate::loss::Loss;
-use crate::nets::{Discriminator, Generator};
+use crate::nets::{Discriminator, Generator, Minibatch};
 use crate::optim::{OptimizerKind, Schedule};
 use crate::regularize::Regularizer;
 
-/// Most steps that a generator may look ahead: each makes the graph of a step longer by a discriminator step.
+/// Largest number of unrolled discriminator updates; each makes the generator's graph longer by one update.
 const MAX_UNROLL: u32 = 20;
-/// Most examples that are judged as one.
+/// Largest number of examples that are scored as one.
 const MAX_PACKING: usize = 16;
 
 impl Recipe {
-    /// The first thing that is wrong, with what to do instead.
+    /// Returns the first problem, with a remedy.
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_counts()?;
         self.check_numbers()?;
+        self.check_data()?;
         self.check_regularizer()?;
-        self.check_combinations()
+        self.check_loss()?;
+        self.check_began()?;
+        self.check_margin()?;
+        self.check_packing()?;
+        self.check_networks()
     }
 
-    /// What is allowed but seldom meant.
+    /// Settings that are allowed but rarely intended.
     pub fn warnings(&self) -> Vec<String> {
         let mut all = Vec::new();
-        if self.technique.label_fake > 0.0 {
-            all.push(
-                "technique.label_fake above 0: the best discriminator then depends on the generator, which is drawn to what it \
-                 makes already (Salimans et al. 2016); label_real = 0.9 alone is the usual smoothing"
-                    .to_owned(),
-            );
-        }
+        let mut warn = |applies: bool, text: &dyn Fn() -> String| all.extend(applies.then(text));
+        warn(self.technique.label_fake > 0.0, &|| {
+            "technique.label_fake is above 0: the optimal discriminator then depends on the generator's distribution, which draws the generator \
+             toward examples that it already makes (Salimans et al. 2016). The usual smoothing is technique.label_real = 0.9 without it"
+                .to_owned()
+        });
         let (to, from) = (self.objective.penalty_to, self.objective.penalty_from);
-        if (to != 1.0 || from != 0.0) && self.objective.regularizer.every() == 0 {
-            all.push(format!(
-                "objective.penalty_to = {to}, penalty_from = {from} without a penalty: nothing fades; set \
-                 objective.regularizer = {{ kind = \"r1r2\", gamma = 0.01 }}, or leave both away"
-            ));
-        }
-        if self.optimizer.kind == OptimizerKind::Sgd && !matches!(self.generator, Generator::Mlp { .. }) {
-            all.push(
-                "optimizer.kind = \"sgd\" for pictures: plain gradient descent circles around the saddle point; adam or rmsprop \
-                 usually converge"
-                    .to_owned(),
-            );
-        }
-        if self.train.generator_steps > 5 * self.train.discriminator_steps {
-            all.push(
-                "many generator steps for each discriminator step: the generator outruns a discriminator that knows it no more, and \
-                 collapses; try train.generator_steps = 1"
-                    .to_owned(),
-            );
-        }
+        warn((to != 1.0 || from != 0.0) && self.objective.regularizer.every() == 0, &|| {
+            format!(
+                "objective.penalty_to = {to} and penalty_from = {from} have no effect without a penalty: set objective.regularizer = \
+                 {{ kind = \"r1r2\", gamma = 0.01 }}, or remove both keys"
+            )
+        });
+        warn(self.optimizer.kind == OptimizerKind::Sgd && !matches!(self.generator, Generator::Mlp { .. }), &|| {
+            "optimizer.kind = \"sgd\" for pictures: plain gradient descent tends to circle around the equilibrium; \"adam\" and \"rmsprop\" \
+             usually converge"
+                .to_owned()
+        });
+        warn(self.train.generator_steps > 5 * self.train.discriminator_steps, &|| {
+            "train.generator_steps is more than 5 times train.discriminator_steps: the discriminator lags behind the generator, which then \
+             collapses; try train.generator_steps = 1"
+                .to_owned()
+        });
         all
     }
 
@@ -66,197 +66,212 @@ impl Recipe {
             ("technique.packing", self.technique.packing as u64, 1, MAX_PACKING as u64),
             ("data.classes", self.data.classes as u64, 0, 256),
         ];
-        for (key, value, least, most) in counts {
-            if value < least || value > most {
-                let range = if most == u64::MAX { format!("{least} or more") } else { format!("{least} to {most}") };
+        for (key, value, min, max) in counts {
+            if value < min || value > max {
+                let range = if max == u64::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
                 return Err(format!("{key} = {value}: expected {range}"));
             }
         }
-        if let Some(k) = self.technique.unroll.filter(|k| !(1..=MAX_UNROLL).contains(k)) {
-            return Err(format!(
-                "technique.unroll = {k}: expected 1 to {MAX_UNROLL} discriminator steps to look ahead; leave the key away for none"
-            ));
+        match self.technique.unroll {
+            Some(k) if !(1..=MAX_UNROLL).contains(&k) => Err(format!(
+                "technique.unroll = {k}: expected 1 to {MAX_UNROLL} discriminator updates; remove the key to train without unrolling"
+            )),
+            _ => Ok(()),
         }
-        if self.name.trim().is_empty() {
-            return Err("name is empty: expected a word that run folders can carry".into());
-        }
-        if let Some(size) = self.data.size.filter(|s| s.iter().any(|n| *n == 0 || *n > 4096)) {
-            return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
-        }
-        Ok(())
     }
 
     fn check_numbers(&self) -> Result<(), String> {
-        let (o, t) = (&self.optimizer, &self.technique);
-        let ranges = [
-            ("train.ema", self.train.ema, 0.0, 1.0),
-            ("optimizer.beta1", o.beta1, 0.0, 1.0),
-            ("optimizer.beta2", o.beta2, 0.0, 1.0),
-            ("optimizer.momentum", o.momentum, 0.0, 1.0),
-            ("train.discriminator_margin", self.train.discriminator_margin, 0.0, 1.0),
-            ("objective.penalty_from", self.objective.penalty_from, 0.0, 1.0),
+        let (o, t, objective) = (&self.optimizer, &self.technique, &self.objective);
+        let below_one = [
+            ("train.ema", self.train.ema),
+            ("optimizer.beta1", o.beta1),
+            ("optimizer.beta2", o.beta2),
+            ("optimizer.momentum", o.momentum),
+            ("train.discriminator_margin", self.train.discriminator_margin),
+            ("objective.penalty_from", objective.penalty_from),
         ];
-        for (key, value, least, below) in ranges {
-            if !(value >= least && value < below) {
-                return Err(format!("{key} = {value}: expected {least} up to, but below, {below}"));
-            }
-        }
         let positive = [
             ("optimizer.learning_rate", o.learning_rate),
-            ("optimizer.generator_learning_rate", o.generator_learning_rate.unwrap_or(1.0)),
+            ("optimizer.generator_learning_rate", o.rate_of_generator()),
             ("optimizer.epsilon", o.epsilon),
             ("data.scale", self.data.scale),
             ("technique.noise_until", t.noise_until),
-            ("objective.began_gamma", self.objective.began_gamma),
-            ("objective.began_lambda", self.objective.began_lambda),
-            ("objective.penalty_to", self.objective.penalty_to),
+            ("objective.began_gamma", objective.began_gamma),
+            ("objective.began_lambda", objective.began_lambda),
+            ("objective.penalty_to", objective.penalty_to),
         ];
-        for (key, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(format!("{key} = {value}: expected a positive number"));
-            }
-        }
-        for (key, value) in [("technique.noise", t.noise), ("technique.historical_averaging", t.historical_averaging)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(format!("{key} = {value}: expected a number from 0; 0 switches it off"));
-            }
-        }
+        let not_negative = [("technique.noise", t.noise), ("technique.historical_averaging", t.historical_averaging)];
         let (from, to) = match self.schedule {
             Schedule::Constant => (0.0, 1.0),
             Schedule::Linear { from, to } => (from, to),
             Schedule::Cosine { to } => (0.0, to),
         };
-        for (key, value) in [("schedule.from", from), ("schedule.to", to)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(format!("{key} = {value}: expected 0 to 1"));
-            }
-        }
+        let shares = [("schedule.from", from), ("schedule.to", to)];
+        expect(&below_one, "a number from 0 to below 1", |v| (0.0..1.0).contains(&v))?;
+        expect(&positive, "a positive number", |v| v > 0.0 && v.is_finite())?;
+        expect(&not_negative, "0 or a positive number; 0 switches it off", |v| v >= 0.0 && v.is_finite())?;
+        expect(&shares, "a number from 0 to 1", |v| (0.0..=1.0).contains(&v))?;
         let (real, fake) = (t.label_real, t.label_fake);
         if !(fake >= 0.0 && fake < real && real <= 1.0) {
             return Err(format!(
                 "technique.label_fake = {fake}, label_real = {real}: expected 0 <= label_fake < label_real <= 1"
             ));
         }
+        Ok(())
+    }
+
+    fn check_data(&self) -> Result<(), String> {
+        if self.name.trim().is_empty() {
+            return Err("name is empty: expected a word, because run folders contain it".into());
+        }
+        if let Some(size) = self.data.size.filter(|s| s.iter().any(|n| *n == 0 || *n > 4096)) {
+            return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
+        }
         if let Some(share) = self.data.held_out.filter(|share| !(0.01..=0.5).contains(share)) {
             return Err(format!("data.held_out = {share}: expected a share of the pictures, 0.01 to 0.5"));
         }
         let [low, high] = self.data.range;
         if !(low < high && low >= -1.0 && high <= 1.0) {
-            return Err(format!("data.range = [{low}, {high}]: expected two rising numbers within -1 and 1"));
+            return Err(format!("data.range = [{low}, {high}]: expected two ascending numbers from -1 to 1"));
         }
         Ok(())
     }
 
     fn check_regularizer(&self) -> Result<(), String> {
-        match self.objective.regularizer {
+        let problem = match self.objective.regularizer {
             Regularizer::R1 { gamma, every }
             | Regularizer::R2 { gamma, every }
             | Regularizer::R1R2 { gamma, every }
                 if (!(gamma >= 0.0 && gamma.is_finite()) || every == 0) =>
             {
-                Err(format!(
-                    "objective.regularizer: gamma {gamma}, every {every}: expected gamma from 0 and every from 1"
-                ))
+                format!("gamma = {gamma}, every = {every}: expected gamma >= 0 and every >= 1")
             }
             Regularizer::GradientPenalty { lambda, target, .. }
                 if ![lambda, target].iter().all(|v| *v >= 0.0 && v.is_finite()) =>
             {
-                Err(format!("objective.regularizer: lambda {lambda}, target {target}: expected numbers from 0"))
+                format!("lambda = {lambda}, target = {target}: expected lambda >= 0 and target >= 0")
             }
             Regularizer::Clip { limit } if !(limit > 0.0 && limit.is_finite()) => {
-                Err(format!("objective.regularizer: limit {limit}: expected a positive number, as 0.01"))
+                format!("limit = {limit}: expected a positive number, such as 0.01")
             }
             Regularizer::Consensus { weight } if !(weight > 0.0 && weight.is_finite()) => {
-                Err(format!("objective.regularizer: weight {weight}: expected a positive number, as 0.1"))
+                format!("weight = {weight}: expected a positive number, such as 0.1")
             }
-            _ => Ok(()),
-        }
+            _ => return Ok(()),
+        };
+        Err(format!("objective.regularizer: {problem}"))
     }
 
-    fn check_combinations(&self) -> Result<(), String> {
-        let (objective, t) = (&self.objective, &self.technique);
-        let (loss, regularizer) = (objective.loss, objective.regularizer);
-        let refuse = |refused: bool, why: &str| if refused { Err(why.to_owned()) } else { Ok(()) };
-        let norm = matches!(self.discriminator, Discriminator::Dcgan { batch_norm: true, .. });
-        // Without any bound a Wasserstein discriminator would be refused next.
-        let kind = if loss == Loss::Wasserstein { "\"clip\", limit = 0.01" } else { "\"none\"" };
+    /// Combinations of the loss with regularizers and techniques.
+    fn check_loss(&self) -> Result<(), String> {
+        let (loss, regularizer, t) = (self.objective.loss, self.objective.regularizer, &self.technique);
+        let has_batch_norm = matches!(self.discriminator, Discriminator::Dcgan { batch_norm: true, .. });
+        // Without any bound on its slope, a Wasserstein critic would be refused next.
+        let other = if loss == Loss::Wasserstein { "\"clip\", limit = 0.01" } else { "\"none\"" };
         refuse(
-            norm && regularizer.every() > 0,
+            has_batch_norm && regularizer.every() > 0,
             &format!(
-                "batch normalization in a discriminator whose slope is penalized: the slope of one example would depend on the others; \
-                 set discriminator.batch_norm = false or objective.regularizer = {{ kind = {kind} }}"
+                "batch normalization in a discriminator with a gradient penalty: the gradient of one example would depend on the others; \
+                 set discriminator.batch_norm = false, or objective.regularizer = {{ kind = {other} }}"
             ),
         )?;
         refuse(
-            t.label_real != 1.0 && !loss.has_labels() || t.label_fake != 0.0 && !loss.has_labels(),
-            "label smoothing with a loss that has no labels: relativistic, hinge, wasserstein and began losses compare scores; use \
-             objective.loss = \"non-saturating\", or leave technique.label_real and label_fake away",
+            (t.label_real != 1.0 || t.label_fake != 0.0) && !loss.has_labels(),
+            "label smoothing with a loss that has no labels: the relativistic, hinge, wasserstein and began losses compare scores; set \
+             objective.loss = \"non-saturating\", or remove technique.label_real and technique.label_fake",
         )?;
         refuse(
             loss == Loss::Wasserstein
                 && !t.spectral_norm
                 && matches!(regularizer, Regularizer::None | Regularizer::Consensus { .. }),
-            "a Wasserstein discriminator whose slope nothing bounds: its loss has no minimum; set objective.regularizer = \
+            "a Wasserstein critic without a bound on its slope: the loss has no minimum; set objective.regularizer = \
              { kind = \"gradient-penalty\", lambda = 10 } or { kind = \"clip\", limit = 0.01 }, or technique.spectral_norm = true",
         )?;
-        if !self.train.batch_size.is_multiple_of(t.packing) {
-            let (batch, packing) = (self.train.batch_size, t.packing);
-            let better = batch.div_ceil(packing) * packing;
-            return Err(format!(
-                "technique.packing = {packing} does not divide train.batch_size = {batch}: the last examples would be left alone; set \
-                 train.batch_size = {better}"
-            ));
-        }
         refuse(
-            t.packing > 1 && self.data.classes > 0,
-            "packing with classes: examples judged together would need one class; set technique.packing = 1 or data.classes = 0",
+            t.unroll.is_some() && matches!(regularizer, Regularizer::Consensus { .. }),
+            "unrolling together with consensus optimization: both differentiate through the other network's update; choose one",
+        )
+    }
+
+    fn check_began(&self) -> Result<(), String> {
+        let t = &self.technique;
+        refuse(
+            self.is_began() != self.discriminator.is_autoencoder(),
+            "objective.loss = \"began\" and discriminator.family = \"autoencoder\" work only together: BEGAN's scores are reconstruction errors",
+        )?;
+        let extras = self.objective.regularizer != Regularizer::None
+            || t.packing > 1
+            || t.minibatch != Minibatch::None
+            || self.data.classes > 0
+            || t.unroll.is_some();
+        refuse(
+            self.is_began() && extras,
+            "objective.loss = \"began\" balances its discriminator by itself and scores each example alone: remove objective.regularizer, \
+             technique.packing, technique.minibatch, technique.unroll and data.classes, or choose another loss",
+        )
+    }
+
+    fn check_margin(&self) -> Result<(), String> {
+        let has_margin = self.train.discriminator_margin > 0.0;
+        refuse(
+            has_margin
+                && matches!(self.objective.loss, Loss::Began | Loss::Wasserstein | Loss::LeastSquares | Loss::Hinge),
+            "train.discriminator_margin with scores that are not logits: BEGAN balances its discriminator by itself, a Wasserstein critic should be \
+             trained to its optimum, and least-squares and hinge scores have margins of their own; remove train.discriminator_margin, or \
+             set objective.loss = \"non-saturating\"",
         )?;
         refuse(
-            (loss == Loss::Began) != self.discriminator.is_autoencoder(),
-            "began needs a discriminator that restores examples, and such a discriminator scores nothing else: use objective.loss = \"began\" \
-             together with discriminator.family = \"autoencoder\"",
+            has_margin && self.train.discriminator_steps == 1,
+            "train.discriminator_margin with one discriminator update a step: there is none to skip; set train.discriminator_steps = 5, the \
+             largest number of updates in a step",
+        )
+    }
+
+    fn check_packing(&self) -> Result<(), String> {
+        let (batch, packing) = (self.train.batch_size, self.technique.packing);
+        refuse(
+            !batch.is_multiple_of(packing),
+            &format!(
+                "technique.packing = {packing} does not divide train.batch_size = {batch}: set train.batch_size = {}",
+                batch.div_ceil(packing) * packing
+            ),
         )?;
         refuse(
-            loss == Loss::Began
-                && (regularizer != Regularizer::None
-                    || t.packing > 1
-                    || t.minibatch != Default::default()
-                    || self.data.classes > 0
-                    || t.unroll.is_some()),
-            "began balances its discriminator itself and judges each example alone: leave regularizer, packing, minibatch, unroll and \
-             data.classes away, or choose another objective.loss",
+            packing > 1 && self.data.classes > 0,
+            "technique.packing with classes: examples that are scored together would have different classes; set technique.packing = 1 or \
+             data.classes = 0",
         )?;
         refuse(
-            self.train.discriminator_margin > 0.0
-                && matches!(loss, Loss::Began | Loss::Wasserstein | Loss::LeastSquares | Loss::Hinge),
-            "train.discriminator_margin with scores that are no logits of a judgment between 0 and 1: began balances itself, a wasserstein discriminator is \
-             to be trained as far as it goes, least-squares and hinge scores stay within their margins; leave train.discriminator_margin away, or \
-             use objective.loss = \"non-saturating\"",
-        )?;
+            self.technique.minibatch != Minibatch::None && batch / packing < 2,
+            "technique.minibatch compares the examples of a batch and needs at least two: increase train.batch_size",
+        )
+    }
+
+    fn check_networks(&self) -> Result<(), String> {
         refuse(
-            self.train.discriminator_margin > 0.0 && self.train.discriminator_steps == 1,
-            "train.discriminator_margin with one discriminator step: there is none to leave out; set train.discriminator_steps = 5, the most that a step may take",
-        )?;
-        refuse(
-            loss == Loss::FeatureMatching
+            self.objective.loss == Loss::FeatureMatching
                 && matches!(&self.discriminator, Discriminator::Mlp { hidden, .. } if hidden.is_empty()),
             "feature matching with a discriminator that has no hidden layer: there are no features; set discriminator.hidden = [64]",
         )?;
         refuse(
-            t.minibatch != Default::default() && self.train.batch_size / t.packing < 2,
-            "a discriminator that compares the examples of a batch needs at least two: raise train.batch_size",
-        )?;
-        refuse(
-            t.unroll.is_some() && matches!(regularizer, Regularizer::Consensus { .. }),
-            "unrolling together with consensus: both look through the other player's update; choose one",
-        )?;
-        refuse(
             matches!(&self.generator, Generator::Pyramid { widths, .. } if widths.len() == 1),
-            "a pyramid of one level: set generator.widths to two numbers or more, one a level, or use generator.family = \"dcgan\"",
+            "a pyramid with one level: set generator.widths to two or more numbers, one for each level, or generator.family = \"dcgan\"",
         )?;
         refuse(
-            !t.augment.is_empty() && matches!(self.generator, Generator::Mlp { .. }),
-            "technique.augment is for pictures of a convolutional generator: for points use technique.noise",
+            !self.technique.augment.is_empty() && matches!(self.generator, Generator::Mlp { .. }),
+            "technique.augment works for pictures from a convolutional generator: for points, use technique.noise",
         )
+    }
+}
+
+fn refuse(refused: bool, why: &str) -> Result<(), String> {
+    if refused { Err(why.to_owned()) } else { Ok(()) }
+}
+
+/// Refuses the first value that is not `valid`.
+fn expect(values: &[(&str, f32)], expected: &str, valid: impl Fn(f32) -> bool) -> Result<(), String> {
+    match values.iter().find(|(_, value)| !valid(*value)) {
+        Some((key, value)) => Err(format!("{key} = {value}: expected {expected}")),
+        None => Ok(()),
     }
 }

@@ -1,159 +1,240 @@
-//! Methods by name, each a few settings over a recipe: `ring+unrolled` is the recipe `ring` with an unrolled discriminator.
-use super::settings::nearest;
+//! Methods of the literature by name, each a few typed changes to a recipe: `ring+unrolled-5` is the recipe `ring` with an unrolled discriminator.
+use super::Augment;
+use super::names::similar;
+use super::renamed::renamed_method;
+use crate::loss::Loss;
+use crate::nets::{Discriminator, Minibatch};
+use crate::optim::OptimizerKind;
+use crate::regularize::Regularizer;
+use serde::Serialize;
 
-/// One method of the literature.
+/// A method of the literature.
 #[derive(Clone, Copy, Debug)]
 pub struct Method {
-    /// What stands behind the `+`.
+    /// Name after the `+`.
     pub name: &'static str,
-    /// Where it comes from.
+    /// Source.
     pub paper: &'static str,
-    /// What it starts from, unless a method beside it is something else.
-    pub start: &'static [&'static str],
-    /// What it is.
-    pub settings: &'static [&'static str],
+    /// Changes that it starts from, unless another method of the same recipe name changes these keys.
+    base: &'static [Change],
+    /// Changes that make up the method.
+    changes: &'static [Change],
 }
 
-/// A game without anything that is not asked for.
-const ALONE: &[&str] =
-    &["objective.loss=non-saturating", "objective.regularizer={kind=\"none\"}", "objective.penalty_to=1.0"];
-const FIVE: &[&str] = &["objective.penalty_to=1.0", "train.discriminator_steps=5"];
-const BALANCE: &[&str] =
-    &["objective.regularizer={kind=\"none\"}", "objective.began_lambda=0.01", "objective.began_gamma=0.7"];
+/// Declares [`Change`]: one variant for each key that a method may change, with the type of its value.
+macro_rules! changes {
+    ($($name:ident($value:ty) = $key:literal,)*) => {
+        /// A change to one key of a recipe.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub(super) enum Change {
+            $(#[doc = concat!("Sets `", $key, "`.")] $name($value),)*
+        }
 
-/// Every method, objectives first.
+        impl Change {
+            /// The key that is changed.
+            pub(super) fn key(self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $key,)*
+                }
+            }
+
+            /// The new value as TOML.
+            pub(super) fn value(self) -> toml::Value {
+                match self {
+                    $(Self::$name(value) => toml::Value::try_from(value),)*
+                }
+                .expect("values of recipes serialize to TOML")
+            }
+        }
+    };
+}
+
+changes! {
+    AdversarialLoss(Loss) = "objective.loss",
+    Regularizer(Regularizer) = "objective.regularizer",
+    PenaltyTo(f32) = "objective.penalty_to",
+    BeganGamma(f32) = "objective.began_gamma",
+    BeganLambda(f32) = "objective.began_lambda",
+    Discriminator(Autoencoder) = "discriminator",
+    SpectralNorm(bool) = "technique.spectral_norm",
+    Noise(f32) = "technique.noise",
+    LabelReal(f32) = "technique.label_real",
+    LabelFake(f32) = "technique.label_fake",
+    HistoricalAveraging(f32) = "technique.historical_averaging",
+    BatchFeature(Minibatch) = "technique.minibatch",
+    Packing(usize) = "technique.packing",
+    Unroll(u32) = "technique.unroll",
+    Augmentation(&'static [Augment]) = "technique.augment",
+    GeneratorFirst(u64) = "train.generator_first",
+    DiscriminatorSteps(u32) = "train.discriminator_steps",
+    DiscriminatorMargin(f32) = "train.discriminator_margin",
+    GeneratorSteps(u32) = "train.generator_steps",
+    Optimizer(OptimizerKind) = "optimizer.kind",
+    LearningRate(f32) = "optimizer.learning_rate",
+    Momentum(f32) = "optimizer.momentum",
+}
+
+/// The discriminator of BEGAN as a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(into = "Discriminator")]
+pub(super) struct Autoencoder {
+    hidden: &'static [usize],
+    code: usize,
+}
+
+impl From<Autoencoder> for Discriminator {
+    fn from(from: Autoencoder) -> Self {
+        Self::Autoencoder { hidden: from.hidden.to_vec(), code: from.code }
+    }
+}
+
+use Change as C;
+
+/// The non-saturating loss without a penalty.
+const PLAIN: &[Change] =
+    &[C::AdversarialLoss(Loss::NonSaturating), C::Regularizer(Regularizer::None), C::PenaltyTo(1.0)];
+/// Five critic updates a step, as in both papers on Wasserstein GANs.
+const CRITIC: &[Change] = &[C::PenaltyTo(1.0), C::DiscriminatorSteps(5)];
+const BEGAN: &[Change] = &[C::Regularizer(Regularizer::None), C::BeganLambda(0.01), C::BeganGamma(0.7)];
+const NO_BASE: &[Change] = &[];
+
+const GRADIENT_PENALTY: Regularizer = Regularizer::GradientPenalty { lambda: 1.0, target: 1.0, one_sided: false };
+const AUGMENTATIONS: &[Augment] = &[Augment::Color, Augment::Translation, Augment::Cutout];
+
+/// Every method, losses first.
 ///
-/// Losses and remedies start from the non-saturating loss without a penalty, so that each shows what it does by itself.
+/// Most methods start from the non-saturating loss without a penalty, so that each shows its own effect.
 pub const METHODS: [Method; 35] = [
-    method("minimax", "Goodfellow et al. 2014, eq. 1", ALONE, &["objective.loss=minimax"]),
-    method("non-saturating", "Goodfellow et al. 2014, section 3", ALONE, &["objective.loss=non-saturating"]),
-    method("least-squares", "Mao et al. 2017", ALONE, &["objective.loss=least-squares"]),
-    method("hinge", "Lim & Ye 2017", ALONE, &["objective.loss=hinge"]),
+    loss("minimax", "Goodfellow et al. 2014, eq. 1", &[C::AdversarialLoss(Loss::Minimax)]),
+    loss("non-saturating", "Goodfellow et al. 2014, section 3", &[C::AdversarialLoss(Loss::NonSaturating)]),
+    loss("least-squares", "Mao et al. 2017", &[C::AdversarialLoss(Loss::LeastSquares)]),
+    loss("hinge", "Lim & Ye 2017", &[C::AdversarialLoss(Loss::Hinge)]),
     method(
         "wasserstein-clip",
         "Arjovsky et al. 2017",
-        FIVE,
-        &["objective.loss=wasserstein", "objective.regularizer={kind=\"clip\", limit=0.1}"],
+        CRITIC,
+        &[C::AdversarialLoss(Loss::Wasserstein), C::Regularizer(Regularizer::Clip { limit: 0.1 })],
     ),
     method(
         "wasserstein-gp",
         "Gulrajani et al. 2017",
-        FIVE,
-        &["objective.loss=wasserstein", "objective.regularizer={kind=\"gradient-penalty\", lambda=1.0}"],
+        CRITIC,
+        &[C::AdversarialLoss(Loss::Wasserstein), C::Regularizer(GRADIENT_PENALTY)],
     ),
-    method("relativistic", "Jolicoeur-Martineau 2018", ALONE, &["objective.loss=relativistic"]),
-    method(
+    loss("relativistic", "Jolicoeur-Martineau 2018", &[C::AdversarialLoss(Loss::Relativistic)]),
+    loss(
         "r1r2",
         "Huang et al. 2024",
-        ALONE,
-        &["objective.loss=relativistic", "objective.regularizer={kind=\"r1r2\", gamma=0.01}"],
+        &[C::AdversarialLoss(Loss::Relativistic), C::Regularizer(Regularizer::R1R2 { gamma: 0.01, every: 1 })],
     ),
     method(
         "began",
         "Berthelot et al. 2017",
-        BALANCE,
-        &["objective.loss=began", "discriminator={family=\"autoencoder\", hidden=[64, 64], code=1}"],
+        BEGAN,
+        &[C::AdversarialLoss(Loss::Began), C::Discriminator(Autoencoder { hidden: &[64, 64], code: 1 })],
     ),
-    method("feature-matching", "Salimans et al. 2016, section 3.1", ALONE, &["objective.loss=feature-matching"]),
-    method("r1", "Mescheder et al. 2018, eq. 9", ALONE, &["objective.regularizer={kind=\"r1\", gamma=0.01}"]),
-    method("r2", "Mescheder et al. 2018, eq. 10", ALONE, &["objective.regularizer={kind=\"r2\", gamma=0.01}"]),
-    method(
-        "lazy-r1",
-        "Karras et al. 2020, section 3.1",
-        ALONE,
-        &["objective.regularizer={kind=\"r1\", gamma=0.01, every=4}"],
-    ),
-    method("consensus", "Mescheder et al. 2017", ALONE, &["objective.regularizer={kind=\"consensus\", weight=0.1}"]),
-    method("spectral-norm", "Miyato et al. 2018", ALONE, &["objective.loss=hinge", "technique.spectral_norm=true"]),
-    method("noise", "Sønderby et al. 2017; Arjovsky & Bottou 2017", ALONE, &["technique.noise=0.2"]),
-    method("smooth-labels", "Salimans et al. 2016, section 3.4", ALONE, &["technique.label_real=0.9"]),
-    method(
+    loss("feature-matching", "Salimans et al. 2016, section 3.1", &[C::AdversarialLoss(Loss::FeatureMatching)]),
+    remedy("r1", "Mescheder et al. 2018, eq. 9", &[C::Regularizer(Regularizer::R1 { gamma: 0.01, every: 1 })]),
+    remedy("r2", "Mescheder et al. 2018, eq. 10", &[C::Regularizer(Regularizer::R2 { gamma: 0.01, every: 1 })]),
+    remedy("lazy-r1", "Karras et al. 2020, section 3.1", &[C::Regularizer(Regularizer::R1 { gamma: 0.01, every: 4 })]),
+    remedy("consensus", "Mescheder et al. 2017", &[C::Regularizer(Regularizer::Consensus { weight: 0.1 })]),
+    remedy("spectral-norm", "Miyato et al. 2018", &[C::AdversarialLoss(Loss::Hinge), C::SpectralNorm(true)]),
+    remedy("noise", "Sønderby et al. 2017; Arjovsky & Bottou 2017", &[C::Noise(0.2)]),
+    remedy("smooth-labels", "Salimans et al. 2016, section 3.4", &[C::LabelReal(0.9)]),
+    remedy(
         "two-sided-labels",
-        "Szegedy et al. 2016; warned of by Salimans et al. 2016",
-        ALONE,
-        &["technique.label_real=0.9", "technique.label_fake=0.1"],
+        "Szegedy et al. 2016; Salimans et al. 2016 advise against it",
+        &[C::LabelReal(0.9), C::LabelFake(0.1)],
     ),
-    method(
-        "historical-averaging",
-        "Salimans et al. 2016, section 3.3",
-        ALONE,
-        &["technique.historical_averaging=0.001"],
-    ),
-    method(
+    remedy("historical-averaging", "Salimans et al. 2016, section 3.3", &[C::HistoricalAveraging(0.001)]),
+    remedy(
         "minibatch-discrimination",
         "Salimans et al. 2016, section 3.2",
-        ALONE,
-        &["technique.minibatch=discrimination"],
+        &[C::BatchFeature(Minibatch::Discrimination)],
     ),
-    method("minibatch-stddev", "Karras et al. 2018, section 3", ALONE, &["technique.minibatch=stddev"]),
-    method("packed-2", "Lin et al. 2018", ALONE, &["technique.packing=2"]),
-    method("packed-4", "Lin et al. 2018", ALONE, &["technique.packing=4"]),
-    method("unrolled-1", "Metz et al. 2017", ALONE, &["technique.unroll=1"]),
-    method("unrolled-5", "Metz et al. 2017", ALONE, &["technique.unroll=5"]),
-    method("unrolled-10", "Metz et al. 2017", ALONE, &["technique.unroll=10"]),
-    method("generator-first", "the order of the updates", ALONE, &["train.generator_first=100000000"]),
-    method(
-        "discriminator-five",
-        "Goodfellow et al. 2014, algorithm 1 with k = 5",
-        ALONE,
-        &["train.discriminator_steps=5"],
-    ),
-    method(
+    remedy("minibatch-stddev", "Karras et al. 2018, section 3", &[C::BatchFeature(Minibatch::Stddev)]),
+    remedy("packed-2", "Lin et al. 2018", &[C::Packing(2)]),
+    remedy("packed-4", "Lin et al. 2018", &[C::Packing(4)]),
+    remedy("unrolled-1", "Metz et al. 2017", &[C::Unroll(1)]),
+    remedy("unrolled-5", "Metz et al. 2017", &[C::Unroll(5)]),
+    remedy("unrolled-10", "Metz et al. 2017", &[C::Unroll(10)]),
+    remedy("generator-first", "reversed order of the updates", &[C::GeneratorFirst(100_000_000)]),
+    remedy("discriminator-five", "Goodfellow et al. 2014, algorithm 1 with k = 5", &[C::DiscriminatorSteps(5)]),
+    remedy(
         "balanced",
-        "as many discriminator steps as it takes to tell real from generated, ten at most",
-        ALONE,
-        &["train.discriminator_steps=10", "train.discriminator_margin=0.3"],
+        "up to ten discriminator updates a step, until mean D(x) and D(G(z)) differ by 0.3",
+        &[C::DiscriminatorSteps(10), C::DiscriminatorMargin(0.3)],
     ),
-    method("generator-twice", "one discriminator step, two generator steps", ALONE, &["train.generator_steps=2"]),
-    method("augment", "Zhao et al. 2020", &[], &["technique.augment=[\"color\", \"translation\", \"cutout\"]"]),
-    method("sgd", "Robbins & Monro 1951", &[], &["optimizer.kind=sgd", "optimizer.learning_rate=0.02"]),
+    remedy("generator-twice", "one discriminator update and two generator updates a step", &[C::GeneratorSteps(2)]),
+    method("augment", "Zhao et al. 2020", NO_BASE, &[C::Augmentation(AUGMENTATIONS)]),
+    method("sgd", "Robbins & Monro 1951", NO_BASE, &[C::Optimizer(OptimizerKind::Sgd), C::LearningRate(0.02)]),
     method(
         "momentum",
         "Polyak 1964",
-        &[],
-        &["optimizer.kind=sgd", "optimizer.learning_rate=0.01", "optimizer.momentum=0.5"],
+        NO_BASE,
+        &[C::Optimizer(OptimizerKind::Sgd), C::LearningRate(0.01), C::Momentum(0.5)],
     ),
-    method("rmsprop", "Tieleman & Hinton 2012", &[], &["optimizer.kind=rmsprop", "optimizer.learning_rate=0.0005"]),
-    method("amsgrad", "Reddi et al. 2018", &[], &["optimizer.kind=amsgrad"]),
+    method(
+        "rmsprop",
+        "Tieleman & Hinton 2012",
+        NO_BASE,
+        &[C::Optimizer(OptimizerKind::Rmsprop), C::LearningRate(0.0005)],
+    ),
+    method("amsgrad", "Reddi et al. 2018", NO_BASE, &[C::Optimizer(OptimizerKind::Amsgrad)]),
 ];
 
 const fn method(
     name: &'static str,
     paper: &'static str,
-    start: &'static [&'static str],
-    settings: &'static [&'static str],
+    base: &'static [Change],
+    changes: &'static [Change],
 ) -> Method {
-    Method { name, paper, start, settings }
+    Method { name, paper, base, changes }
 }
 
-/// The settings of the methods called `names`, all at once: what one is goes before what another starts from.
-pub(super) fn settings<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {
-    let mut methods: Vec<&Method> = Vec::new();
-    for name in names {
-        methods.push(METHODS.iter().find(|m| m.name == name).ok_or_else(|| {
-            let near = nearest(name, METHODS.iter().map(|m| m.name));
-            let all: Vec<_> = METHODS.iter().map(|m| m.name).collect();
-            format!("no method is called {name:?}; the nearest are {}; there are: {}", near.join(", "), all.join(", "))
-        })?);
-    }
-    let key = |setting: &str| setting.split('=').next().unwrap_or_default().to_owned();
-    let mut own: Vec<(&str, &str)> = Vec::new();
+/// A loss without a penalty.
+const fn loss(name: &'static str, paper: &'static str, changes: &'static [Change]) -> Method {
+    method(name, paper, PLAIN, changes)
+}
+
+/// A technique together with the non-saturating loss.
+const fn remedy(name: &'static str, paper: &'static str, changes: &'static [Change]) -> Method {
+    method(name, paper, PLAIN, changes)
+}
+
+/// The changes of the methods called `names`; what one method sets takes precedence over what another starts from.
+pub(super) fn changes<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<Change>, String> {
+    let methods = names.map(find).collect::<Result<Vec<_>, _>>()?;
+    let mut own: Vec<(&Method, Change)> = Vec::new();
     for method in &methods {
-        for &setting in method.settings {
-            match own.iter().find(|o| key(o.1) == key(setting)) {
-                Some((other, value)) if *value != setting => {
+        for change in method.changes {
+            match own.iter().find(|(_, other)| other.key() == change.key()) {
+                Some((other, value)) if value != change => {
                     return Err(format!(
-                        "{other} and {} both set {}, to different values: name one of them, and change the key by --set",
+                        "{} and {} both set {}, to different values: use one of them, and change the key with --set",
+                        other.name,
                         method.name,
-                        key(setting)
+                        change.key()
                     ));
                 }
                 Some(_) => {}
-                None => own.push((method.name, setting)),
+                None => own.push((method, *change)),
             }
         }
     }
-    let start = methods.iter().flat_map(|m| m.start).copied();
-    let all = start.filter(|s| own.iter().all(|o| key(o.1) != key(s))).chain(own.iter().map(|o| o.1));
-    Ok(all.map(str::to_owned).collect())
+    let base = methods.iter().flat_map(|m| m.base).copied();
+    let base = base.filter(|b| own.iter().all(|(_, change)| change.key() != b.key()));
+    Ok(base.chain(own.iter().map(|(_, change)| *change)).collect())
+}
+
+fn find(name: &str) -> Result<&'static Method, String> {
+    const ALL: &[Method] = &METHODS;
+    ALL.iter().find(|m| m.name == name).ok_or_else(|| {
+        if let Some(new) = renamed_method(name) {
+            return format!("the method {name} was renamed: use {new}");
+        }
+        let similar = similar(name, ALL.iter().map(|m| m.name)).join(", ");
+        let all: Vec<_> = ALL.iter().map(|m| m.name).collect();
+        format!("no method is called {name:?}; the nearest are {similar}; the methods are: {}", all.join(", "))
+    })
 }

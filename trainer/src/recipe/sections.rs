@@ -1,0 +1,189 @@
+//! The tables of a recipe that are its own: data, objective, training.
+use crate::loss::Loss;
+use crate::regularize::Regularizer;
+use serde::{Deserialize, Serialize};
+
+/// Initial distribution of the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// Variance by fan-in and the gain of the activation that follows (He et al. 2015).
+    #[default]
+    He,
+    /// Variance 2/(fan-in + fan-out) (Glorot & Bengio 2010).
+    Glorot,
+}
+
+/// Training data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Name of a built-in data set, or a path.
+    pub source: String,
+    /// Size to which pictures are cropped and scaled, [width, height].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
+    /// Values of black and white.
+    #[serde(default = "range")]
+    pub range: [f32; 2],
+    /// Mirrors each picture with probability 0.5 when it is drawn.
+    #[serde(default)]
+    pub flip: bool,
+    /// Number of classes for class-conditional training; 0 for none. The data must have as many.
+    #[serde(default)]
+    pub classes: usize,
+    /// Share of your own pictures that is held out for measuring. Without it, built-in sets keep their fixed split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<f32>,
+    /// Factor on points for training; samples are divided by it.
+    #[serde(default = "unit")]
+    pub scale: f32,
+}
+
+fn range() -> [f32; 2] {
+    [-1.0, 1.0]
+}
+
+fn unit() -> f32 {
+    1.0
+}
+
+/// Loss and regularizer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objective {
+    /// Adversarial loss.
+    pub loss: Loss,
+    /// Regularizer of the discriminator, or of both networks.
+    #[serde(default = "none")]
+    pub regularizer: Regularizer,
+    /// BEGAN's γ: target ratio of the reconstruction errors of generated and real examples. Small values favor quality, large ones diversity.
+    #[serde(default = "began_gamma")]
+    pub began_gamma: f32,
+    /// BEGAN's λ: learning rate of k.
+    #[serde(default = "began_lambda")]
+    pub began_lambda: f32,
+    /// Factor on the penalty at the end of the run; it decays exponentially from 1.
+    #[serde(default = "unit")]
+    pub penalty_to: f32,
+    /// Share of the run before the penalty begins to decay.
+    #[serde(default)]
+    pub penalty_from: f32,
+}
+
+impl Objective {
+    /// Factor on the penalty at `step` of `steps`: 1 up to `penalty_from`, then an exponential decay to `penalty_to`.
+    pub fn penalty_at(&self, step: u64, steps: u64) -> f32 {
+        let done = step as f32 / steps.max(1) as f32;
+        let faded = (done - self.penalty_from) / (1.0 - self.penalty_from);
+        self.penalty_to.powf(faded.max(0.0))
+    }
+}
+
+fn began_gamma() -> f32 {
+    0.5
+}
+
+fn began_lambda() -> f32 {
+    0.001
+}
+
+fn none() -> Regularizer {
+    Regularizer::None
+}
+
+/// Lengths and intervals, in steps. A step is the updates of the discriminator followed by those of the generator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Steps of a run, unless the command line gives another number.
+    pub steps: u64,
+    /// Examples in a batch.
+    pub batch_size: usize,
+    /// Discriminator updates in a step.
+    #[serde(default = "one")]
+    pub discriminator_steps: u32,
+    /// Generator updates in a step.
+    #[serde(default = "one")]
+    pub generator_steps: u32,
+    /// Difference of mean D(x) and mean D(G(z)) at which the remaining discriminator updates of a step are skipped, 0 to 1; 0 skips none.
+    #[serde(default)]
+    pub discriminator_margin: f32,
+    /// Number of steps at the start of the run that update the generator before the discriminator.
+    #[serde(default)]
+    pub generator_first: u64,
+    /// Whether real and generated examples form one batch; matters for discriminators that normalize over a batch.
+    #[serde(default)]
+    pub batches: Batches,
+    /// Recomputes normalized values and activations for the gradients instead of keeping them: less memory, more work, the same numbers.
+    #[serde(default)]
+    pub recompute: bool,
+    /// EMA decay of the generator's weights; samples and exported models use the EMA. EMA warm-up: the decay is smaller during the
+    /// first steps.
+    #[serde(default = "ema")]
+    pub ema: f32,
+    /// Steps between two lines of the log.
+    #[serde(default = "log_every")]
+    pub log_every: u64,
+    /// Steps between two sample grids.
+    #[serde(default = "sample_every")]
+    pub sample_every: u64,
+    /// Steps between two plots of the losses; 0 for one at the end.
+    #[serde(default)]
+    pub plot_every: u64,
+    /// Steps between two checkpoints, each with a measurement.
+    #[serde(default = "save_every")]
+    pub save_every: u64,
+    /// How often a run that diverges or collapses may return to its last good checkpoint, each time with a third of the learning rate.
+    #[serde(default)]
+    pub rollbacks: u32,
+}
+
+/// How the discriminator receives real and generated examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Batches {
+    /// [`Batches::Split`] for discriminators in which the examples of a batch interact, else [`Batches::Mixed`], which gives the same
+    /// numbers faster.
+    #[default]
+    Auto,
+    /// One batch of real examples and one of generated examples.
+    Split,
+    /// Real and generated examples in one batch.
+    Mixed,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn ema() -> f32 {
+    0.995
+}
+
+fn log_every() -> u64 {
+    20
+}
+
+fn sample_every() -> u64 {
+    200
+}
+
+fn save_every() -> u64 {
+    500
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn a_penalty_is_constant_and_then_decays_exponentially() {
+        let mut objective = Recipe::open("ring", &[]).unwrap().objective;
+        (objective.penalty_to, objective.penalty_from) = (0.01, 0.5);
+        let at = [0, 400, 500, 750, 1000].map(|step| objective.penalty_at(step, 1000));
+        for (found, expected) in at.iter().zip([1.0, 1.0, 1.0, 0.1, 0.01]) {
+            assert!((found / expected - 1.0).abs() < 1e-5, "{at:?}");
+        }
+    }
+}
