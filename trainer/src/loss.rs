@@ -141,9 +141,9 @@ impl Loss {
 
 /// Losses supplied by the caller instead of a recipe: functions that append nodes to the graph and return a scalar.
 pub struct CustomLoss {
-    /// What the discriminator minimizes.
+    /// Loss that the discriminator minimizes.
     pub discriminator: Box<LossFn>,
-    /// What the generator minimizes.
+    /// Loss that the generator minimizes.
     pub generator: Box<LossFn>,
 }
 

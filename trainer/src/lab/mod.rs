@@ -1,4 +1,4 @@
-//! Laboratories: small experiments that reproduce results of the literature. Each gives a table, figures and JSON.
+//! Laboratories: small experiments that show what the literature says, each a table, figures and numbers for programs.
 mod capacity;
 mod compare;
 mod counting;
@@ -9,7 +9,6 @@ mod playground;
 mod point_run;
 mod points;
 mod rates;
-mod small_images;
 mod stacked;
 mod symmetry;
 mod theory;
@@ -29,24 +28,23 @@ pub use theory::theory;
 pub use vanishing::vanishing;
 
 use crate::data::DataError;
-use crate::draw::Plot;
 use crate::evaluate::EvaluateError;
 use crate::exec::NotFinite;
 use crate::nets::NetworkError;
 use crate::recipe::RecipeError;
 use std::fmt;
 
-/// A table of text.
+/// A table in plain words.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResultTable {
-    /// Column headings. A column whose heading starts with `>` is aligned right.
+    /// Above the columns; `>` in front of one puts it to the right.
     pub headings: Vec<String>,
-    /// Cells, row by row.
+    /// The cells.
     pub rows: Vec<Vec<String>>,
 }
 
 impl ResultTable {
-    /// Creates a table without rows.
+    /// A table with these headings and no rows.
     pub fn new(headings: &[&str]) -> Self {
         Self { headings: headings.iter().map(|h| (*h).to_owned()).collect(), rows: Vec::new() }
     }
@@ -57,46 +55,38 @@ impl ResultTable {
     }
 }
 
-/// Results of a laboratory. Its figures are passed to [`LabContext::save`] while it runs.
+/// What a laboratory found; its figures went to [`LabContext::keep`] as they were finished.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabResults {
-    /// The measurements.
+    /// What was measured.
     pub table: ResultTable,
-    /// Remarks on the table, one sentence each.
+    /// What to read from it, a sentence each.
     pub notes: Vec<String>,
-    /// The measurements as JSON.
+    /// The same and more for programs.
     pub values: serde_json::Value,
-    /// Whether the user stopped the laboratory before its end.
+    /// Whether it was stopped before its end.
     pub stopped: bool,
 }
 
-/// Saves a finished file under a name.
-pub type Save<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
+/// Takes a finished file by its name.
+pub type Keep<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
 
-/// The connection of a running laboratory to its caller.
+/// Those who watch a laboratory.
 pub struct LabContext<'a> {
-    /// Returns whether to stop. Finished parts are kept.
+    /// Whether to stop and keep what is finished.
     pub stop: &'a dyn Fn() -> bool,
-    /// Receives messages about the progress.
+    /// Hears what is going on.
     pub progress: &'a mut dyn FnMut(&str),
-    /// Receives finished figures.
-    pub save: &'a mut Save<'a>,
-    /// Threads for training; 0 uses one per core.
+    /// Takes figures.
+    pub save: &'a mut Keep<'a>,
+    /// Threads for training; 0 for one a core.
     pub threads: usize,
 }
 
-impl LabContext<'_> {
-    /// Saves a plot as `name.png` and `name.svg`.
-    fn save_plot(&mut self, name: &str, plot: &Plot) -> std::io::Result<()> {
-        (self.save)(&format!("{name}.png"), &plot.png())?;
-        (self.save)(&format!("{name}.svg"), plot.svg().as_bytes())
-    }
-}
-
-/// Why a laboratory failed.
+/// Why a laboratory could not go on.
 #[derive(Debug)]
 pub enum LabError {
-    /// The options cannot be used.
+    /// What was asked for cannot be done.
     Request(String),
     /// A value was not finite.
     NotFinite(NotFinite),
@@ -128,7 +118,7 @@ impl From<std::io::Error> for LabError {
     }
 }
 
-macro_rules! request_errors {
+macro_rules! asked {
     ($($error:ty),*) => {$(
         impl From<$error> for LabError {
             fn from(e: $error) -> Self {
@@ -138,19 +128,17 @@ macro_rules! request_errors {
     )*};
 }
 
-request_errors!(RecipeError, NetworkError, DataError, EvaluateError);
+asked!(RecipeError, NetworkError, DataError, EvaluateError);
 
-/// Refuses the values of `option` if one is listed twice.
+/// Refuses values of `option` of which one is there twice.
 fn each_once<T: PartialEq + fmt::Debug>(option: &str, values: &[T]) -> Result<(), LabError> {
     match values.iter().enumerate().find(|(i, v)| values[..*i].contains(v)) {
-        Some((_, twice)) => {
-            Err(LabError::Request(format!("{option}: {twice:?} is listed twice; list each value once")))
-        }
+        Some((_, twice)) => Err(LabError::Request(format!("{option}: {twice:?} is named twice; name each once"))),
         None => Ok(()),
     }
 }
 
-/// The median; the mean of the two middle values if their number is even, NaN if there are none.
+/// The middle value; the mean of two.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

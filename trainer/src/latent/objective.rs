@@ -123,7 +123,7 @@ pub(super) struct Fixed {
     start_weight: [f32; 1],
 }
 
-/// Weights of the terms beside the pixels.
+/// Weights of the terms other than the pixel distance.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TermWeights {
     pub(super) features: f32,

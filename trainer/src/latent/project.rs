@@ -79,7 +79,7 @@ pub struct Projector {
     latents: Trainable,
     /// Losses and pictures of given latents.
     evaluation: Evaluation,
-    /// The same, and one update of the latents in the store.
+    /// A step that evaluates given latents and updates those in the store along their gradient.
     search: (Step, Evaluation),
     batch: usize,
     latent: usize,

@@ -11,7 +11,7 @@ pub enum Discriminator {
     Mlp {
         /// Widths of the hidden layers.
         hidden: Vec<usize>,
-        /// Triangle waves of each input number, which the first layer receives beside the number itself; each wave has twice the frequency
+        /// Triangle waves of each input number, which the first layer receives in addition to the number itself; each wave has twice the frequency
         /// of the one before (after the Fourier features of Tancik et al. 2020).
         #[serde(default)]
         fourier_features: usize,

@@ -202,7 +202,7 @@ fn first_picture(
     Ok(first)
 }
 
-/// Appends ReLU, after batch normalization if asked for.
+/// Appends ReLU, with batch normalization before it if `batch_norm` is set.
 fn norm(layers: &mut Vec<Layer>, channels: usize, batch_norm: bool) {
     layers.extend(batch_norm.then_some(Layer::BatchNorm { channels }));
     layers.push(leaky(0.0));

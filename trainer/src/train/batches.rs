@@ -1,6 +1,6 @@
 //! Batches of real examples, prepared by a thread while the previous batch is used, and the time spent waiting for them.
 //!
-//! A batch depends on its key alone, so a batch prepared ahead equals the batch that would have been drawn in place.
+//! A batch depends on its key only, so a batch prepared ahead equals the batch that would have been drawn in place.
 use crate::data::Dataset;
 use crate::philox::Key;
 use std::sync::Arc;

@@ -82,7 +82,7 @@ fn translation(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
         let position = g.affine(chosen, 0.5 * count as f32, 0.5 * count as f32);
         let mut sum = None;
         for i in 0..count {
-            // 1 if the position lies between i and i + 1.
+            // 1 if the position is between i and i + 1.
             let (from, to) = (g.affine(position, 1.0, -(i as f32)), g.affine(position, 1.0, -(i as f32 + 1.0)));
             let (from, to) = (step(g, from), step(g, to));
             let mask = g.sub(from, to);

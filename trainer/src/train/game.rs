@@ -1,4 +1,4 @@
-//! The game as a graph: what the steps of discriminator and generator have in common.
+//! The two-player game as a graph: inputs, discriminator outputs and losses that the steps of both networks share.
 use super::discriminator_input::{ExampleKind, prepare};
 use super::state::State;
 use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
@@ -7,7 +7,7 @@ use crate::nn::{Bound, Mode, Network};
 use crate::recipe::{Batches, Recipe};
 use crate::step::{Input, ProgramGraph};
 
-/// What the programs of a run are built from.
+/// Everything that the programs of a run are built from.
 pub(crate) struct Game<'a> {
     pub(crate) recipe: &'a Recipe,
     pub(crate) generator: &'a Network,
@@ -48,7 +48,7 @@ pub(super) struct Batch {
     noise: NodeId,
 }
 
-/// What the discriminator returns for a batch.
+/// Output of the discriminator for a batch.
 #[derive(Clone, Copy)]
 pub(super) struct DiscriminatorOutput {
     /// Logits, or reconstruction errors for BEGAN; [batch, 1].

@@ -34,8 +34,8 @@ use std::sync::Arc;
 const PICTURE_SAMPLES: usize = 64;
 const POINT_SAMPLES: usize = 500;
 
-/// What a [`Trainer`] is made of. [`Parts::of`] takes the networks from the recipe; any other networks of fitting shapes may replace them.
-pub struct Parts {
+/// Networks, data and loss of a [`Trainer`]. [`TrainerParts::of`] takes the networks from the recipe; any other networks of fitting shapes may replace them.
+pub struct TrainerParts {
     /// Objective, optimizer, techniques and lengths.
     pub recipe: Recipe,
     /// Training examples.
@@ -48,7 +48,7 @@ pub struct Parts {
     pub loss: Option<CustomLoss>,
 }
 
-impl Parts {
+impl TrainerParts {
     /// Data, and the networks and loss of `recipe` for it.
     ///
     /// # Errors
@@ -109,12 +109,12 @@ impl Trainer {
         steps: u64,
         threads: usize,
     ) -> Result<Self, NetworkError> {
-        Self::from_parts(Parts::of(recipe, data)?, seed, steps, threads)
+        Self::from_parts(TrainerParts::of(recipe, data)?, seed, steps, threads)
     }
 
     /// Plans a run of `steps` steps with these networks and this loss; `threads` and errors as in [`Trainer::new`].
-    pub fn from_parts(parts: Parts, seed: u64, steps: u64, threads: usize) -> Result<Self, NetworkError> {
-        let Parts { recipe, data, generator, discriminator, loss } = parts;
+    pub fn from_parts(parts: TrainerParts, seed: u64, steps: u64, threads: usize) -> Result<Self, NetworkError> {
+        let TrainerParts { recipe, data, generator, discriminator, loss } = parts;
         limits::check_classes(&recipe, &*data)?;
         limits::check_shapes(&recipe, &generator, &discriminator, data.shape())?;
         check_memory(&recipe, &generator, &discriminator)?;

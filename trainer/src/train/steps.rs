@@ -13,7 +13,7 @@ pub(crate) struct GameStep<O> {
     pub(crate) graph: StepGraph,
     pub(crate) inputs: StepInputs,
     pub(crate) outputs: O,
-    /// What is minimized, its gradient by the weights, and the weights; the tests compare them with finite differences.
+    /// Loss, gradient and weights; the tests compare the gradient with finite differences.
     #[cfg_attr(not(test), expect(dead_code, reason = "only the tests compare gradients"))]
     pub(crate) minimized: Minimized,
 }

@@ -196,7 +196,7 @@ fn began_keeps_its_balance_and_converges() {
         }
     }
     assert!(last < 0.5 * first, "M is {} at first and {} at last", first / 100.0, last / 100.0);
-    // The discriminator's code is one number, a curve in the plane; points lie where it passes through a mode.
+    // The code of the discriminator is one number, so it reconstructs a curve in the plane; samples are where the curve passes a mode.
     let found = evaluate::points(&trainer.samples(0, 2500), &mixture).unwrap();
     assert!(found.modes >= 1 && found.high_quality > 0.5, "{found:?}");
 }
@@ -229,12 +229,12 @@ fn augmentations_shift_blank_and_tint_pictures() {
             })
         };
         let shift = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (dx, dy))).find(|(dx, dy)| fits(*dx, *dy));
-        shifts.insert(shift.unwrap_or_else(|| panic!("no shift of one pixel at most: {picture:?}")));
+        shifts.insert(shift.unwrap_or_else(|| panic!("the shift exceeds one pixel: {picture:?}")));
     }
     assert_eq!(shifts.len(), 9, "{shifts:?}");
     for picture in made(Augment::Cutout, ExampleKind::Real) {
         let blank: Vec<_> = (0..64).filter(|i| picture[*i] == 0.0).collect();
-        // A square of half a side, less what lies outside.
+        // A square of half a side, clipped at the border.
         let span = |of: fn(usize) -> usize| blank.iter().map(|i| of(*i)).collect::<std::collections::BTreeSet<_>>();
         let (columns, rows) = (span(|i| i % 8), span(|i| i / 8));
         assert!((2..=4).contains(&columns.len()) && (2..=4).contains(&rows.len()), "{blank:?}");

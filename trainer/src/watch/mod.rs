@@ -1,7 +1,7 @@
 //! Watching a run: alarms for common failures of GAN training, and detection of convergence.
 //!
-//! A [`Monitor`] checks a run every [`Monitor::every`] steps. It looks at means over the steps since the last check, and at 64 samples beside real
-//! examples. An alarm is raised if two checks in a row show the same failure (one check for divergence), and each kind is raised once in a
+//! A [`Monitor`] checks a run every [`Monitor::every`] steps. It uses means over the steps since the last check, and compares 64 samples with
+//! real examples. An alarm is raised if two checks in a row show the same failure (one check for divergence), and each kind is raised once in a
 //! run. The thresholds lie between what healthy runs of the named recipes show in their first 500 steps and what provoked failures
 //! show: see `docs/MONITORING.md`.
 mod neighbors;
@@ -27,7 +27,7 @@ const POINT_DIVERSITY: f64 = 0.02;
 /// Below both of these ratios, samples are copies of training examples.
 const COPY_NOVELTY: f64 = 0.9;
 const COPY_RATIO: f64 = 0.93;
-/// The same thresholds for sets of thousands, of which fewer samples are compared: sixteen new pictures of digits may reach 0.78 and
+/// Thresholds for sets of thousands, with which fewer samples are compared: sixteen new pictures of digits may reach 0.78 and
 /// 0.88 by chance.
 const COPY_NOVELTY_OF_THOUSANDS: f64 = 0.7;
 const COPY_RATIO_OF_THOUSANDS: f64 = 0.85;
@@ -233,7 +233,7 @@ fn evidence(kind: AlarmKind, means: &StepMeans, samples: &SampleStatistics) -> S
 
 /// Detects convergence: the discriminator is undecided, and the measure no longer changes.
 ///
-/// D(x) = 0.5 alone is no sign of convergence: it also occurs on the way, and at a mode collapse.
+/// D(x) = 0.5 is not sufficient: it also occurs early in training, and at a mode collapse.
 #[derive(Clone, Debug, Default)]
 pub struct Convergence {
     measurements: Vec<Measurement>,

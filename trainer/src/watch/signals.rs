@@ -1,4 +1,4 @@
-//! Measurements for alarms: means over steps, and statistics of samples beside real examples.
+//! Measurements for alarms: means over steps, and statistics of samples compared with real examples.
 
 use super::neighbors::Neighbors;
 use crate::data::Dataset;
