@@ -5,7 +5,7 @@ use core::panic::PanicInfo;
 
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
 use embedded_hal::digital::InputPin;
-use ganlet_sim::{Board, Button, Keys, Memory, PanelColor};
+use ganlet_sim::{Board, Button, Inputs, RamUse, PanelColor};
 
 /// A serial line; `()` where a board has none.
 pub(crate) trait Line {
@@ -30,7 +30,7 @@ pub(crate) struct Pins<P, C> {
     pub(crate) clock: C,
 }
 
-impl<P: InputPin, C: FnMut() -> u32> Keys for Pins<P, C> {
+impl<P: InputPin, C: FnMut() -> u32> Inputs for Pins<P, C> {
     fn is_held(&mut self, button: Button) -> bool {
         self.buttons.get_mut(button as usize).is_some_and(|pin| pin.is_low().unwrap_or(false))
     }
@@ -45,10 +45,10 @@ pub(crate) struct Handheld<D, P, C, L> {
     pub(crate) display: D,
     /// Brings what was drawn to the panel, where the driver keeps a frame of its own.
     pub(crate) flush: fn(&mut D),
-    pub(crate) keys: Pins<P, C>,
+    pub(crate) inputs: Pins<P, C>,
     pub(crate) line: L,
     /// Measures the RAM in use, where the board can.
-    pub(crate) memory: fn() -> Option<Memory>,
+    pub(crate) memory: fn() -> Option<RamUse>,
 }
 
 impl<D, P, C, L> Board for Handheld<D, P, C, L>
@@ -59,10 +59,10 @@ where
     L: Line,
 {
     type Display = D;
-    type Keys = Pins<P, C>;
+    type Inputs = Pins<P, C>;
 
     fn parts(&mut self) -> (&mut D, &mut Pins<P, C>) {
-        (&mut self.display, &mut self.keys)
+        (&mut self.display, &mut self.inputs)
     }
 
     fn flush(&mut self) {
@@ -77,7 +77,7 @@ where
         self.line.send(words);
     }
 
-    fn memory(&self) -> Option<Memory> {
+    fn memory(&self) -> Option<RamUse> {
         (self.memory)()
     }
 }

@@ -1,7 +1,7 @@
 //! The model of a board: inside the program, or in a region of flash that is written by itself.
 
 use ganlet_runtime::Model;
-use ganlet_sim::{Board, Kept, Session};
+use ganlet_sim::{Board, SavedLatents, Session};
 
 #[cfg(not(region))]
 mod place {
@@ -43,12 +43,12 @@ pub(crate) const ARENA: usize = place::ARENA;
 pub(crate) fn show<B: Board>(board: &mut B, arena: &mut [u8]) -> ! {
     let model = Model::from_bytes(place::bytes());
     let session = match &model {
-        Ok(model) => Session::of(board, model, arena, Kept::new(place::KEPT)),
+        Ok(model) => Session::start_in(board, model, arena, SavedLatents::new(place::KEPT)),
         // What was built in was checked before.
         Err(_) if cfg!(not(region)) => panic!("the model is damaged"),
-        Err(error) => Session::refused(board, format_args!("no model: {error}")),
+        Err(error) => Session::notice(board, format_args!("no model: {error}")),
     };
     let Ok(mut session) = session else { panic!("the panel's driver failed") };
-    while session.turn(board).is_ok() {}
+    while session.poll(board).is_ok() {}
     panic!("the panel's driver failed")
 }

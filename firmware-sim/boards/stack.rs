@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use ganlet_sim::Memory;
+use ganlet_sim::RamUse;
 
 // SAFETY: the linker script of cortex-m-rt places all three; only their addresses are used.
 unsafe extern "C" {
@@ -18,12 +18,12 @@ unsafe extern "C" {
 const PAINT: u32 = 0xCCCC_CCCC;
 
 /// The RAM in use, of `ram` bytes in all.
-pub(crate) fn memory(ram: usize) -> Memory {
+pub(crate) fn memory(ram: usize) -> RamUse {
     let (data, free, top) = (&raw const __sdata, &raw const __sheap, &raw const _stack_start);
     let mut word = free;
     // SAFETY: aligned words of RAM between the program's data and the start of the stack.
     while word < top && unsafe { ptr::read_volatile(word) } == PAINT {
         word = word.wrapping_add(1);
     }
-    Memory { statics: free.addr() - data.addr(), stack: top.addr() - word.addr(), ram }
+    RamUse { statics: free.addr() - data.addr(), stack: top.addr() - word.addr(), ram }
 }

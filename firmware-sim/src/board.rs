@@ -14,11 +14,11 @@ use heapless::Deque;
 use crate::app::App;
 use crate::color::PanelColor;
 use crate::input::Button;
-use crate::kept::Kept;
+use crate::saved_latents::SavedLatents;
 use crate::screens::{self, Theme};
 
 /// Buttons, and the time by which they are judged.
-pub trait Keys {
+pub trait Inputs {
     /// Whether a button is down now.
     fn is_held(&mut self, button: Button) -> bool;
 
@@ -37,13 +37,13 @@ pub trait Board {
     type Display: DrawTarget<Color: PanelColor> + OriginDimensions;
 
     /// The buttons and the clock, which are looked at while a picture is drawn.
-    type Keys: Keys;
+    type Inputs: Inputs;
 
     /// Dark on a panel that shines, light on paper.
     const THEME: Theme = Theme::Dark;
 
     /// What the app draws on, and what it looks at meanwhile.
-    fn parts(&mut self) -> (&mut Self::Display, &mut Self::Keys);
+    fn parts(&mut self) -> (&mut Self::Display, &mut Self::Inputs);
 
     /// Brings what was drawn to the panel, where drawing alone does not.
     fn flush(&mut self) {}
@@ -59,14 +59,14 @@ pub trait Board {
     }
 
     /// The RAM in use, where the board can tell.
-    fn memory(&self) -> Option<Memory> {
+    fn memory(&self) -> Option<RamUse> {
         None
     }
 }
 
 /// RAM of a running board, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct RamUse {
     /// Data with a fixed place, the model's arena included.
     pub statics: usize,
     /// The most that the stack had so far.
@@ -80,43 +80,43 @@ pub struct Memory {
 /// A button that is down from the start, or that an emulator reports so, does nothing until it was let go. A contact bounces: for some time
 /// after a change it is taken for what it was.
 #[derive(Clone, Debug, Default)]
-struct Edges {
+struct ButtonEdges {
     /// Buttons that were up when last seen.
     up: [bool; Button::ALL.len()],
     /// When that last changed.
     since: [u32; Button::ALL.len()],
     /// What happened and was not yet answered; what is more is lost.
-    queue: Deque<(Button, Edge), 8>,
+    queue: Deque<(Button, ButtonEdge), 8>,
 }
 
 /// What happened to a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edge {
+enum ButtonEdge {
     Pressed,
     Released,
 }
 
-impl Edges {
+impl ButtonEdges {
     /// Looks at all buttons; called between the rows of a picture too, so that no press is lost while one is drawn.
-    fn look(&mut self, keys: &mut impl Keys) {
-        let now = keys.micros();
+    fn poll(&mut self, inputs: &mut impl Inputs) {
+        let now = inputs.micros();
         for button in Button::ALL {
-            if let Some(edge) = self.turn(button, keys.is_held(button), now) {
+            if let Some(edge) = self.update(button, inputs.is_held(button), now) {
                 let _ = self.queue.push_back((button, edge));
             }
         }
-        if let Some(button) = keys.event() {
-            let _ = self.queue.push_back((button, Edge::Pressed));
+        if let Some(button) = inputs.event() {
+            let _ = self.queue.push_back((button, ButtonEdge::Pressed));
         }
     }
 
-    fn turn(&mut self, button: Button, held: bool, now: u32) -> Option<Edge> {
+    fn update(&mut self, button: Button, held: bool, now: u32) -> Option<ButtonEdge> {
         let (up, since) = (self.up.get_mut(button as usize)?, self.since.get_mut(button as usize)?);
         if *up != held || now.wrapping_sub(*since) < BOUNCE_MICROSECONDS {
             return None;
         }
         (*up, *since) = (!held, now);
-        Some(if held { Edge::Pressed } else { Edge::Released })
+        Some(if held { ButtonEdge::Pressed } else { ButtonEdge::Released })
     }
 }
 
@@ -130,7 +130,7 @@ const FRAME_MICROSECONDS: u32 = 40_000;
 pub struct Session<'g> {
     /// None where there is nothing to show but the reason why.
     shown: Option<(Generator<'g>, App<'g>)>,
-    edges: Edges,
+    edges: ButtonEdges,
     stepped: bool,
     /// When the last frame was due.
     last: u32,
@@ -144,12 +144,12 @@ impl<'g> Session<'g> {
     pub fn start<B: Board>(
         board: &mut B,
         generator: Generator<'g>,
-        kept: Kept<'g>,
+        kept: SavedLatents<'g>,
     ) -> Result<Self, <B::Display as DrawTarget>::Error> {
-        let (model, (display, keys)) = (generator.model(), board.parts());
-        let app = App::new(model, display.size(), B::THEME, 1).with_kept(model, kept);
-        let last = keys.micros();
-        let mut session = Self { shown: Some((generator, app)), edges: Edges::default(), stepped: false, last };
+        let (model, (display, inputs)) = (generator.model(), board.parts());
+        let app = App::new(model, display.size(), B::THEME, 1).with_saved(model, kept);
+        let last = inputs.micros();
+        let mut session = Self { shown: Some((generator, app)), edges: ButtonEdges::default(), stepped: false, last };
         session.draw(board)?;
         board.send(format_args!("ready\n"));
         Ok(session)
@@ -159,15 +159,15 @@ impl<'g> Session<'g> {
     ///
     /// # Errors
     /// What the display's driver returns.
-    pub fn of<B: Board>(
+    pub fn start_in<B: Board>(
         board: &mut B,
         model: &'g Model<'g>,
         arena: &'g mut [u8],
-        kept: Kept<'g>,
+        kept: SavedLatents<'g>,
     ) -> Result<Self, <B::Display as DrawTarget>::Error> {
         match Generator::new(model, arena) {
             Ok(generator) => Self::start(board, generator, kept),
-            Err(ArenaTooSmall { needed, given }) => Self::refused(
+            Err(ArenaTooSmall { needed, given }) => Self::notice(
                 board,
                 format_args!("{}: the model needs {needed} bytes of RAM, this firmware has {given}", model.name()),
             ),
@@ -178,21 +178,18 @@ impl<'g> Session<'g> {
     ///
     /// # Errors
     /// What the display's driver returns.
-    pub fn refused<B: Board>(
-        board: &mut B,
-        why: fmt::Arguments<'_>,
-    ) -> Result<Self, <B::Display as DrawTarget>::Error> {
-        screens::notice(board.parts().0, why, B::THEME.inks())?;
+    pub fn notice<B: Board>(board: &mut B, why: fmt::Arguments<'_>) -> Result<Self, <B::Display as DrawTarget>::Error> {
+        screens::notice(board.parts().0, why, B::THEME.colors())?;
         board.flush();
         board.send(format_args!("refused: {why}\nready\n"));
-        Ok(Self { shown: None, edges: Edges::default(), stepped: false, last: 0 })
+        Ok(Self { shown: None, edges: ButtonEdges::default(), stepped: false, last: 0 })
     }
 
     /// One turn of the loop: hears the serial line, looks at the buttons, draws the frame that is due.
     ///
     /// # Errors
     /// What the display's driver returns.
-    pub fn turn<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
+    pub fn poll<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
         match board.receive() {
             Some(b's') => self.stepped = true,
             Some(b'r') => self.stepped = false,
@@ -201,7 +198,7 @@ impl<'g> Session<'g> {
                 board.send(format_args!("tick\n"));
             }
             Some(b'm') => {
-                let Memory { statics, stack, ram } = board.memory().unwrap_or_default();
+                let RamUse { statics, stack, ram } = board.memory().unwrap_or_default();
                 board.send(format_args!("memory {statics} {stack} {ram}\n"));
             }
             Some(letter) => {
@@ -212,13 +209,13 @@ impl<'g> Session<'g> {
             }
             None => {}
         }
-        let keys = board.parts().1;
-        self.edges.look(keys);
-        let now = keys.micros();
+        let inputs = board.parts().1;
+        self.edges.poll(inputs);
+        let now = inputs.micros();
         while let Some((button, edge)) = self.edges.queue.pop_front() {
             match edge {
-                Edge::Pressed => self.press(board, button)?,
-                Edge::Released => board.send(format_args!("release {}\n", button.name())),
+                ButtonEdge::Pressed => self.press(board, button)?,
+                ButtonEdge::Released => board.send(format_args!("release {}\n", button.name())),
             }
         }
         if now.wrapping_sub(self.last) >= FRAME_MICROSECONDS {
@@ -249,15 +246,15 @@ impl<'g> Session<'g> {
 
     fn draw<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
         let Some((generator, app)) = &mut self.shown else { return Ok(()) };
-        let (display, keys) = board.parts();
-        let (before, pictures) = (keys.micros(), app.pictures());
+        let (display, inputs) = board.parts();
+        let (before, pictures) = (inputs.micros(), app.pictures());
         let edges = &mut self.edges;
-        if app.draw_between(generator.model(), generator, display, || edges.look(keys))? {
+        if app.draw_with(generator.model(), generator, display, || edges.poll(inputs))? {
             board.flush();
             let took = board.parts().1.micros().wrapping_sub(before);
             // A host that steps the clock compares frames: the time, different each time, is left out.
             if let Some(each) = (took / 1000).checked_div(pictures) {
-                app.tell_time((!self.stepped).then_some(each));
+                app.set_picture_time((!self.stepped).then_some(each));
             }
         }
         Ok(())
@@ -270,33 +267,33 @@ mod tests {
 
     #[test]
     fn a_button_counts_once_it_was_seen_up_and_then_once_a_press() {
-        let mut edges = Edges::default();
+        let mut edges = ButtonEdges::default();
         let turns = [
             (true, None),
-            (false, Some(Edge::Released)),
+            (false, Some(ButtonEdge::Released)),
             (false, None),
-            (true, Some(Edge::Pressed)),
+            (true, Some(ButtonEdge::Pressed)),
             (true, None),
-            (false, Some(Edge::Released)),
+            (false, Some(ButtonEdge::Released)),
         ];
         for (time, (held, edge)) in (1..).zip(turns) {
-            assert_eq!(edges.turn(Button::Up, held, time * BOUNCE_MICROSECONDS), edge);
+            assert_eq!(edges.update(Button::Up, held, time * BOUNCE_MICROSECONDS), edge);
         }
-        assert_eq!(edges.turn(Button::Select, true, BOUNCE_MICROSECONDS), None, "held from the start");
+        assert_eq!(edges.update(Button::Select, true, BOUNCE_MICROSECONDS), None, "held from the start");
     }
 
     #[test]
     fn a_contact_that_bounces_counts_once_also_where_the_clock_wraps_around() {
-        let mut edges = Edges::default();
+        let mut edges = ButtonEdges::default();
         let start = u32::MAX - 1000;
-        assert_eq!(edges.turn(Button::Up, false, start - 100_000), Some(Edge::Released));
+        assert_eq!(edges.update(Button::Up, false, start - 100_000), Some(ButtonEdge::Released));
         let mut seen = Vec::new();
         for after in (0..200_000).step_by(500) {
             // Down at 0 and up at 100 ms, each time with 3 ms of bouncing.
             let bounces = after < 3_000 || (100_000..103_000).contains(&after);
             let held = if bounces { after / 500 % 2 == 0 } else { after < 100_000 };
-            seen.extend(edges.turn(Button::Up, held, start.wrapping_add(after)));
+            seen.extend(edges.update(Button::Up, held, start.wrapping_add(after)));
         }
-        assert_eq!(seen, [Edge::Pressed, Edge::Released]);
+        assert_eq!(seen, [ButtonEdge::Pressed, ButtonEdge::Released]);
     }
 }

@@ -4,7 +4,7 @@ use embedded_graphics::mono_font::{MonoFont, ascii};
 use embedded_graphics::prelude::{Point, Size};
 use embedded_graphics::primitives::Rectangle;
 
-use crate::stream::Placement;
+use crate::stream::PicturePlacement;
 
 /// Columns of text beside the picture: enough for a `u32` seed.
 const SIDE_COLUMNS: u32 = 10;
@@ -26,7 +26,7 @@ const FONTS: [&MonoFont<'_>; 7] = [
 
 /// Where the words go.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Caption {
+pub enum CaptionPlace {
     /// The panel has no room for words.
     None,
     /// Several lines to the right of the picture.
@@ -37,11 +37,11 @@ pub enum Caption {
 
 /// The division of a panel into picture and words.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Layout {
+pub struct ScreenLayout {
     /// The picture.
-    pub picture: Placement,
+    pub picture: PicturePlacement,
     /// The words.
-    pub caption: Caption,
+    pub caption: CaptionPlace,
 }
 
 /// The most legible font of which `columns` by `lines` characters fit `room`.
@@ -63,24 +63,24 @@ const fn reserved(panel: Size) -> Option<Size> {
     }
 }
 
-impl Layout {
+impl ScreenLayout {
     /// Divides `panel` for pictures of the size `picture`.
     ///
     /// The picture is as large as the panel allows. Only if that leaves no room for words, or for small ones, and a picture one
     /// factor smaller is nearly as large, the words get that room.
     #[must_use]
     pub fn of(panel: Rectangle, picture: Size) -> Self {
-        let full = Placement::within(picture, panel);
+        let full = PicturePlacement::within(picture, panel);
         let factor = full.factor();
         let smaller = match factor {
             0 => reserved(panel.size).map(|words| {
-                Placement::within(picture, Rectangle::new(panel.top_left, panel.size.saturating_sub(words)))
+                PicturePlacement::within(picture, Rectangle::new(panel.top_left, panel.size.saturating_sub(words)))
             }),
             1..4 => None,
-            _ => Some(Placement::scaled(picture, panel, factor - 1)),
+            _ => Some(PicturePlacement::scaled(picture, panel, factor - 1)),
         };
-        let plain = Self { picture: full, caption: Caption::None };
-        let beside = |place: Option<Placement>| Self::beside(panel, picture, place?);
+        let plain = Self { picture: full, caption: CaptionPlace::None };
+        let beside = |place: Option<PicturePlacement>| Self::beside(panel, picture, place?);
         match (beside(Some(full)), beside(smaller)) {
             // A tenth of the picture for a larger font.
             (Some(large), Some(small)) if factor >= 10 && small.letter() > large.letter() => small,
@@ -92,12 +92,12 @@ impl Layout {
     /// The width of a letter, 0 without words.
     const fn letter(&self) -> u32 {
         match self.caption {
-            Caption::None => 0,
-            Caption::Side(_, font) | Caption::Strip(_, font) => font.character_size.width,
+            CaptionPlace::None => 0,
+            CaptionPlace::Side(_, font) | CaptionPlace::Strip(_, font) => font.character_size.width,
         }
     }
 
-    fn beside(panel: Rectangle, picture: Size, place: Placement) -> Option<Self> {
+    fn beside(panel: Rectangle, picture: Size, place: PicturePlacement) -> Option<Self> {
         let size = place.area().size;
         let free = panel.size - size;
         let side = Size::new(free.width.saturating_sub(2 * GAP), panel.size.height.saturating_sub(2 * GAP));
@@ -107,7 +107,7 @@ impl Layout {
             let width = SIDE_COLUMNS * font.character_size.width;
             let corner = panel.top_left + Point::new((panel.size.width - width - GAP) as i32, GAP as i32);
             let words = Rectangle::new(corner, Size::new(width, side.height));
-            (Size::new(panel.size.width - width - 2 * GAP, panel.size.height), Caption::Side(words, font))
+            (Size::new(panel.size.width - width - 2 * GAP, panel.size.height), CaptionPlace::Side(words, font))
         } else {
             let font = font_for(STRIP_COLUMNS, 1, strip)?;
             let height = font.character_size.height;
@@ -115,12 +115,12 @@ impl Layout {
             // Whatever is left over is shared between the words' two sides and the top.
             let corner = panel.top_left + Point::new(GAP as i32, (panel.size.height - height - rest.min(GAP)) as i32);
             let words = Rectangle::new(corner, Size::new(strip.width, height));
-            (Size::new(panel.size.width, panel.size.height - height - rest.min(GAP)), Caption::Strip(words, font))
+            (Size::new(panel.size.width, panel.size.height - height - rest.min(GAP)), CaptionPlace::Strip(words, font))
         };
         let room = Rectangle::new(panel.top_left, room);
         let picture = match place.factor() {
-            0 => Placement::within(picture, room),
-            factor => Placement::scaled(picture, room, factor),
+            0 => PicturePlacement::within(picture, room),
+            factor => PicturePlacement::scaled(picture, room, factor),
         };
         Some(Self { picture, caption })
     }
@@ -130,20 +130,20 @@ impl Layout {
 mod tests {
     use super::*;
 
-    fn layout(panel: (u32, u32), picture: (u32, u32)) -> Layout {
+    fn layout(panel: (u32, u32), picture: (u32, u32)) -> ScreenLayout {
         let size = |(width, height)| Size::new(width, height);
-        Layout::of(Rectangle::new(Point::zero(), size(panel)), size(picture))
+        ScreenLayout::of(Rectangle::new(Point::zero(), size(panel)), size(picture))
     }
 
     #[test]
     fn picture_and_words_lie_inside_the_panel_and_apart() {
         for panel in [(5, 5), (64, 48), (128, 64), (160, 80), (200, 200), (240, 240), (320, 240)] {
             for picture in [(1, 1), (16, 16), (28, 28), (32, 32), (64, 64), (48, 96), (128, 128), (300, 20)] {
-                let Layout { picture: place, caption } = layout(panel, picture);
+                let ScreenLayout { picture: place, caption } = layout(panel, picture);
                 let whole = Rectangle::new(Point::zero(), Size::new(panel.0, panel.1));
                 let inside = |area: Rectangle| area.intersection(&whole) == area;
                 assert!(inside(place.area()) && !place.area().is_zero_sized(), "{picture:?} on {panel:?}");
-                if let Caption::Side(words, _) | Caption::Strip(words, _) = caption {
+                if let CaptionPlace::Side(words, _) | CaptionPlace::Strip(words, _) = caption {
                     assert!(inside(words), "{picture:?} on {panel:?}: words at {words:?}");
                     assert!(words.intersection(&place.area()).is_zero_sized(), "{picture:?} on {panel:?} overlap");
                 }
@@ -154,23 +154,23 @@ mod tests {
     #[test]
     fn wide_panels_put_words_beside_and_square_ones_below() {
         assert!(
-            matches!(layout((128, 64), (16, 16)), Layout { caption: Caption::Side(..), picture } if picture.factor() == 4)
+            matches!(layout((128, 64), (16, 16)), ScreenLayout { caption: CaptionPlace::Side(..), picture } if picture.factor() == 4)
         );
         assert!(
-            matches!(layout((320, 240), (16, 16)), Layout { caption: Caption::Side(..), picture } if picture.factor() == 14)
+            matches!(layout((320, 240), (16, 16)), ScreenLayout { caption: CaptionPlace::Side(..), picture } if picture.factor() == 14)
         );
         assert!(
-            matches!(layout((240, 240), (16, 16)), Layout { caption: Caption::Strip(..), picture } if picture.factor() == 14)
+            matches!(layout((240, 240), (16, 16)), ScreenLayout { caption: CaptionPlace::Strip(..), picture } if picture.factor() == 14)
         );
         assert!(
-            matches!(layout((240, 240), (64, 64)), Layout { caption: Caption::Strip(..), picture } if picture.factor() == 3)
+            matches!(layout((240, 240), (64, 64)), ScreenLayout { caption: CaptionPlace::Strip(..), picture } if picture.factor() == 3)
         );
         assert!(
-            matches!(layout((128, 64), (128, 96)), Layout { caption: Caption::Side(..), picture } if picture.factor() == 0)
+            matches!(layout((128, 64), (128, 96)), ScreenLayout { caption: CaptionPlace::Side(..), picture } if picture.factor() == 0)
         );
         assert!(
-            matches!(layout((200, 200), (100, 256)), Layout { caption: Caption::Side(..), picture } if picture.factor() == 0)
+            matches!(layout((200, 200), (100, 256)), ScreenLayout { caption: CaptionPlace::Side(..), picture } if picture.factor() == 0)
         );
-        assert_eq!(layout((5, 5), (16, 16)).caption, Caption::None);
+        assert_eq!(layout((5, 5), (16, 16)).caption, CaptionPlace::None);
     }
 }

@@ -24,20 +24,20 @@ mod color;
 #[cfg(feature = "host")]
 pub mod host;
 mod input;
-mod kept;
 mod layout;
 mod plot;
+mod saved_latents;
 mod screens;
 mod stream;
 
 pub use app::{App, Screen};
-pub use board::{Board, Keys, Memory, Session};
+pub use board::{Board, Inputs, RamUse, Session};
 pub use color::{PanelColor, luma};
 pub use input::{Button, NoSuchButton, TwoButtons};
-pub use kept::Kept;
-pub use layout::{Caption, Layout};
+pub use layout::{CaptionPlace, ScreenLayout};
+pub use saved_latents::SavedLatents;
 pub use screens::Theme;
-pub use stream::{MAX_AVERAGED, Placement};
+pub use stream::{MAX_AVERAGED, PicturePlacement};
 
 /// The code of the front page, compiled.
 #[cfg(all(doctest, feature = "host"))]

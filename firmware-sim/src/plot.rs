@@ -7,7 +7,7 @@ use embedded_graphics::primitives::Rectangle;
 use ganlet_runtime::{Generator, Latent, Model};
 
 use crate::color::PanelColor;
-use crate::screens::Inks;
+use crate::screens::ThemeColors;
 
 /// Samples of a plot.
 pub(crate) const SAMPLES: u32 = 256;
@@ -47,22 +47,24 @@ impl Plot {
     }
 
     /// An empty plot: its axes, through the middle.
-    pub(crate) fn clear<D>(&self, target: &mut D, inks: Inks<D::Color>) -> Result<(), D::Error>
+    pub(crate) fn clear<D>(&self, target: &mut D, colors: ThemeColors<D::Color>) -> Result<(), D::Error>
     where
         D: DrawTarget<Color: PanelColor>,
     {
         let Rectangle { top_left, size } = self.area;
-        target.fill_solid(&self.area, inks.paper)?;
+        target.fill_solid(&self.area, colors.background)?;
         if size.width < 16 {
             // On a few LEDs an axis would be taken for samples.
             return Ok(());
         }
         let across = if self.numbers == 1 { size.height - 1 } else { size.height / 2 };
-        target
-            .fill_solid(&Rectangle::new(top_left + Point::new(0, across as i32), Size::new(size.width, 1)), inks.dim)?;
+        target.fill_solid(
+            &Rectangle::new(top_left + Point::new(0, across as i32), Size::new(size.width, 1)),
+            colors.dim,
+        )?;
         target.fill_solid(
             &Rectangle::new(top_left + Point::new((size.width / 2) as i32, 0), Size::new(1, size.height)),
-            inks.dim,
+            colors.dim,
         )
     }
 

@@ -10,7 +10,7 @@ use embedded_graphics::text::{Baseline, Text};
 use heapless::String;
 
 use crate::color::PanelColor;
-use crate::layout::{Caption, font_for};
+use crate::layout::{CaptionPlace, font_for};
 
 /// What is black and what is white.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,24 +23,24 @@ pub enum Theme {
 }
 
 /// A line of text; what does not fit is cut.
-pub(crate) type Line = String<40>;
+pub(crate) type TextLine = String<40>;
 
 /// The three colors of a theme.
 #[derive(Clone, Copy)]
-pub(crate) struct Inks<C> {
-    pub(crate) paper: C,
-    pub(crate) ink: C,
+pub(crate) struct ThemeColors<C> {
+    pub(crate) background: C,
+    pub(crate) foreground: C,
     pub(crate) dim: C,
     accent: C,
 }
 
 impl Theme {
-    pub(crate) fn inks<C: PanelColor>(self) -> Inks<C> {
+    pub(crate) fn colors<C: PanelColor>(self) -> ThemeColors<C> {
         match self {
-            Self::Dark => Inks { paper: C::BLACK, ink: C::WHITE, dim: C::DIM, accent: C::ACCENT },
-            Self::Light => Inks {
-                paper: C::WHITE,
-                ink: C::BLACK,
+            Self::Dark => ThemeColors { background: C::BLACK, foreground: C::WHITE, dim: C::DIM, accent: C::ACCENT },
+            Self::Light => ThemeColors {
+                background: C::WHITE,
+                foreground: C::BLACK,
                 // On a panel with two colors the dim one would be the paper itself.
                 dim: if C::DIM == C::WHITE { C::BLACK } else { C::DIM },
                 accent: if C::ACCENT == C::WHITE { C::BLACK } else { C::ACCENT },
@@ -51,7 +51,7 @@ impl Theme {
 
 /// A bar in a caption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bar {
+pub(crate) struct CaptionBar {
     /// Position in 0..=`of`.
     pub(crate) at: u32,
     /// Where the bar starts to be filled from, in 0..=`of`.
@@ -62,20 +62,20 @@ pub(crate) struct Bar {
 
 /// What a caption says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Words {
+pub(crate) struct CaptionText {
     pub(crate) title: &'static str,
     /// The essence in one line, for a strip.
-    pub(crate) short: Line,
+    pub(crate) short: TextLine,
     /// The same in up to three lines, for the side.
-    pub(crate) lines: [Line; 3],
-    pub(crate) bar: Option<Bar>,
+    pub(crate) lines: [TextLine; 3],
+    pub(crate) bar: Option<CaptionBar>,
     /// What left and right do here.
     pub(crate) hint: &'static str,
 }
 
 /// Formats into a line, cutting what does not fit.
-pub(crate) fn line(arguments: core::fmt::Arguments<'_>) -> Line {
-    struct Cut(Line);
+pub(crate) fn line(arguments: core::fmt::Arguments<'_>) -> TextLine {
+    struct Cut(TextLine);
     impl core::fmt::Write for Cut {
         fn write_str(&mut self, text: &str) -> core::fmt::Result {
             for c in text.chars() {
@@ -84,7 +84,7 @@ pub(crate) fn line(arguments: core::fmt::Arguments<'_>) -> Line {
             Ok(())
         }
     }
-    let mut cut = Cut(Line::new());
+    let mut cut = Cut(TextLine::new());
     // The only error is that the line is full.
     let _ = cut.write_fmt(arguments);
     cut.0
@@ -102,7 +102,7 @@ fn put<D: DrawTarget>(
     let style = MonoTextStyleBuilder::new().font(font).text_color(ink).background_color(paper).build();
     let columns = columns.min(40) as usize;
     let padding = core::iter::repeat(' ');
-    let mut padded: Line = text.chars().chain(padding).take(columns).collect();
+    let mut padded: TextLine = text.chars().chain(padding).take(columns).collect();
     if text.chars().count() > columns {
         // A number that lacks digits is another number.
         let _ = padded.pop();
@@ -111,7 +111,7 @@ fn put<D: DrawTarget>(
     Text::with_baseline(&padded, at, style, Baseline::Top).draw(target).map(drop)
 }
 
-fn bar<D>(target: &mut D, room: Rectangle, bar: Bar, inks: Inks<D::Color>) -> Result<(), D::Error>
+fn bar<D>(target: &mut D, room: Rectangle, bar: CaptionBar, colors: ThemeColors<D::Color>) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,
 {
@@ -124,9 +124,9 @@ where
         (0..room.size.width).map(move |column| {
             let edge = row == 0 || column == 0 || row + 1 == room.size.height || column + 1 == room.size.width;
             match column.wrapping_sub(1) {
-                _ if edge => inks.dim,
-                inside if (low..high).contains(&inside) => inks.ink,
-                _ => inks.paper,
+                _ if edge => colors.dim,
+                inside if (low..high).contains(&inside) => colors.foreground,
+                _ => colors.background,
             }
         })
     });
@@ -134,14 +134,19 @@ where
 }
 
 /// Draws a caption where the layout has room for it.
-pub(crate) fn caption<D>(target: &mut D, place: Caption, words: &Words, inks: Inks<D::Color>) -> Result<(), D::Error>
+pub(crate) fn caption<D>(
+    target: &mut D,
+    place: CaptionPlace,
+    words: &CaptionText,
+    colors: ThemeColors<D::Color>,
+) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,
 {
     match place {
-        Caption::None => Ok(()),
-        Caption::Side(room, font) => side(target, room, font, words, inks),
-        Caption::Strip(room, font) => strip(target, room, font, words, inks),
+        CaptionPlace::None => Ok(()),
+        CaptionPlace::Side(room, font) => side(target, room, font, words, colors),
+        CaptionPlace::Strip(room, font) => strip(target, room, font, words, colors),
     }
 }
 
@@ -149,8 +154,8 @@ fn side<D>(
     target: &mut D,
     room: Rectangle,
     font: &'static MonoFont<'static>,
-    words: &Words,
-    inks: Inks<D::Color>,
+    words: &CaptionText,
+    colors: ThemeColors<D::Color>,
 ) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,
@@ -159,16 +164,16 @@ where
     let columns = room.size.width / cell.width;
     let rows = room.size.height / cell.height;
     let at = |row: u32| room.top_left + Point::new(0, (row * cell.height) as i32);
-    put(target, at(0), font, columns, words.title, (inks.paper, inks.accent))?;
+    put(target, at(0), font, columns, words.title, (colors.background, colors.accent))?;
     let first = if rows > 6 { 2 } else { 1 };
     for (row, text) in (first..).zip(&words.lines) {
-        put(target, at(row) + Point::new(0, 2), font, columns, text, (inks.ink, inks.paper))?;
+        put(target, at(row) + Point::new(0, 2), font, columns, text, (colors.foreground, colors.background))?;
     }
     if let Some(value) = words.bar {
         let corner = at(first + 2) + Point::new(0, 3);
-        bar(target, Rectangle::new(corner, Size::new(columns * cell.width, cell.height - 4)), value, inks)?;
+        bar(target, Rectangle::new(corner, Size::new(columns * cell.width, cell.height - 4)), value, colors)?;
     }
-    let dim = (inks.dim, inks.paper);
+    let dim = (colors.dim, colors.background);
     let last = room.top_left + Point::new(0, (room.size.height - cell.height) as i32);
     put(target, last, font, columns, "OK next", dim)?;
     if rows >= 6 {
@@ -181,8 +186,8 @@ fn strip<D>(
     target: &mut D,
     room: Rectangle,
     font: &'static MonoFont<'static>,
-    words: &Words,
-    inks: Inks<D::Color>,
+    words: &CaptionText,
+    colors: ThemeColors<D::Color>,
 ) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,
@@ -191,20 +196,20 @@ where
     let columns = room.size.width / cell.width;
     let aside = columns / 3;
     let used = columns - aside;
-    put(target, room.top_left, font, used, &words.short, (inks.ink, inks.paper))?;
+    put(target, room.top_left, font, used, &words.short, (colors.foreground, colors.background))?;
     let corner = room.top_left + Point::new((room.size.width - aside * cell.width) as i32, 0);
     if let Some(value) = words.bar {
         let height = cell.height * 2 / 3;
         let corner = corner + Point::new(0, ((cell.height - height) / 2) as i32);
-        return bar(target, Rectangle::new(corner, Size::new(aside * cell.width, height)), value, inks);
+        return bar(target, Rectangle::new(corner, Size::new(aside * cell.width, height)), value, colors);
     }
     let title = words.title.trim();
     let padding = (aside as usize).saturating_sub(title.len());
-    put(target, corner, font, aside, &line(format_args!("{:padding$}{title}", "")), (inks.dim, inks.paper))
+    put(target, corner, font, aside, &line(format_args!("{:padding$}{title}", "")), (colors.dim, colors.background))
 }
 
 /// Draws a page of lines with a title, in the largest font that fits.
-pub(crate) fn page<D>(target: &mut D, lines: &[Line], inks: Inks<D::Color>) -> Result<(), D::Error>
+pub(crate) fn page<D>(target: &mut D, lines: &[TextLine], colors: ThemeColors<D::Color>) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,
 {
@@ -220,14 +225,18 @@ where
     for (row, text) in lines.iter().enumerate() {
         let y = top + pitch * row as u32 + pitch.saturating_sub(cell.height) / 2;
         let at = panel.top_left + Point::new(left as i32, y as i32);
-        let ink = if row == 0 { inks.accent } else { inks.ink };
-        put(target, at, font, longest, text, (ink, inks.paper))?;
+        let ink = if row == 0 { colors.accent } else { colors.foreground };
+        put(target, at, font, longest, text, (ink, colors.background))?;
     }
     Ok(())
 }
 
 /// A page of `words`, cut into lines of up to 20 characters at their spaces; on a panel too small for words an exclamation mark.
-pub(crate) fn notice<D>(target: &mut D, words: core::fmt::Arguments<'_>, inks: Inks<D::Color>) -> Result<(), D::Error>
+pub(crate) fn notice<D>(
+    target: &mut D,
+    words: core::fmt::Arguments<'_>,
+    colors: ThemeColors<D::Color>,
+) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,
 {
@@ -235,7 +244,7 @@ where
     let mut text: String<160> = String::new();
     // What does not fit is not shown.
     let _ = text.write_fmt(words);
-    let mut lines: heapless::Vec<Line, 8> = heapless::Vec::new();
+    let mut lines: heapless::Vec<TextLine, 8> = heapless::Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.len() + 1 + word.len() <= COLUMNS => {
@@ -246,12 +255,12 @@ where
             }
         }
     }
-    target.clear(inks.paper)?;
+    target.clear(colors.background)?;
     let room = target.bounding_box().size;
     if font_for(COLUMNS as u32, lines.len() as u32, room).is_none() {
-        return tiny(target, "!", 1, inks);
+        return tiny(target, "!", 1, colors);
     }
-    page(target, &lines, inks)
+    page(target, &lines, colors)
 }
 
 /// The width of a marquee of `text` on tiny panels, in pixels.
@@ -260,13 +269,13 @@ pub(crate) fn marquee_width(text: &str) -> u32 {
 }
 
 /// Draws `text` in the smallest font with its left edge at `x`: a letter for a mode, or one frame of a running text.
-pub(crate) fn tiny<D>(target: &mut D, text: &str, x: i32, inks: Inks<D::Color>) -> Result<(), D::Error>
+pub(crate) fn tiny<D>(target: &mut D, text: &str, x: i32, colors: ThemeColors<D::Color>) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,
 {
     let panel = target.bounding_box();
-    target.fill_solid(&panel, inks.paper)?;
-    let style = MonoTextStyleBuilder::new().font(&ascii::FONT_4X6).text_color(inks.ink).build();
+    target.fill_solid(&panel, colors.background)?;
+    let style = MonoTextStyleBuilder::new().font(&ascii::FONT_4X6).text_color(colors.foreground).build();
     let y = (panel.size.height.saturating_sub(5) / 2) as i32;
     let mut clipped = embedded_graphics::draw_target::DrawTargetExt::clipped(target, &panel);
     Text::with_baseline(text, panel.top_left + Point::new(x, y), style, Baseline::Top).draw(&mut clipped).map(drop)

@@ -10,13 +10,13 @@ pub const MAX_AVERAGED: u32 = 128;
 
 /// Where a picture lies on the panel and how large its pixels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placement {
+pub struct PicturePlacement {
     picture: Size,
     area: Rectangle,
     factor: u32,
 }
 
-impl Placement {
+impl PicturePlacement {
     /// The largest placement of a `picture` that fits `room`, centered in it.
     ///
     /// A factor of 0 stands for a picture that is averaged down.
@@ -65,7 +65,7 @@ impl Placement {
 
 /// Draws rows as they come, top to bottom.
 pub(crate) struct RowStream {
-    place: Placement,
+    place: PicturePlacement,
     channels: usize,
     row: u32,
     line: u32,
@@ -87,7 +87,7 @@ fn rgb(pixel: &[u8]) -> [u8; 3] {
 }
 
 impl RowStream {
-    pub(crate) const fn new(place: Placement, channels: usize) -> Self {
+    pub(crate) const fn new(place: PicturePlacement, channels: usize) -> Self {
         Self { place, channels, row: 0, line: 0, sums: [0; 3 * MAX_AVERAGED as usize], rows_summed: 0 }
     }
 
@@ -122,7 +122,7 @@ impl RowStream {
     where
         D: DrawTarget<Color: PanelColor>,
     {
-        let Placement { picture, area, .. } = self.place;
+        let PicturePlacement { picture, area, .. } = self.place;
         let columns = |x: u32| edge(x, picture.width, area.size.width)..edge(x + 1, picture.width, area.size.width);
         for (x, cell) in (0..area.size.width).zip(self.sums.chunks_exact_mut(3)) {
             for pixel in columns(x).filter_map(|i| row.chunks_exact(self.channels).nth(i as usize)) {
@@ -158,10 +158,10 @@ mod tests {
     use embedded_graphics::pixelcolor::{Gray8, GrayColor};
     use embedded_graphics::primitives::PointsIter;
 
-    fn drawn(picture: Size, room: Size, pixel: impl Fn(u32, u32) -> u8) -> (Placement, MockDisplay<Gray8>) {
+    fn drawn(picture: Size, room: Size, pixel: impl Fn(u32, u32) -> u8) -> (PicturePlacement, MockDisplay<Gray8>) {
         // The mock panics on a pixel drawn twice or outside, so every case also shows that neither happens.
         let mut display = MockDisplay::new();
-        let place = Placement::within(picture, Rectangle::new(Point::zero(), room));
+        let place = PicturePlacement::within(picture, Rectangle::new(Point::zero(), room));
         let mut stream = RowStream::new(place, 1);
         for y in 0..picture.height {
             let row: Vec<u8> = (0..picture.width).map(|x| pixel(x, y)).collect();

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::table::{Table, grouped};
 use clap::Args as ClapArgs;
 use ganlet_runtime::{KernelFamily, LayerFacts, Model, Shape};
-use ganlet_sim::host::{Device, Fit, ModelFile};
+use ganlet_sim::host::{Device, ModelFile, ModelFit};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &path) })
 }
 
-fn fits(model: &Model<'_>) -> impl Iterator<Item = Fit> {
+fn fits(model: &Model<'_>) -> impl Iterator<Item = ModelFit> {
     Device::all().iter().map(move |device| device.fit_of(model))
 }
 
@@ -55,7 +55,7 @@ fn as_json(model: &Model<'_>) -> Value {
             "ring_bytes": Value::Object(rings.into_iter().collect()),
         })
     };
-    let board = |fit: Fit| {
+    let board = |fit: ModelFit| {
         let chip = fit.device.chip;
         json!({
             "name": fit.device.name,

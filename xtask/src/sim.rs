@@ -5,8 +5,8 @@ use crate::console;
 use crate::failure::Failure;
 use crate::model_file;
 use clap::{ArgGroup, Args as ClapArgs};
-use ganlet_sim::Kept;
-use ganlet_sim::host::{self, Device, Graphics, Instructions, ModelFile, Script, SimError, Simulator};
+use ganlet_sim::SavedLatents;
+use ganlet_sim::host::{self, Device, Instructions, ModelFile, Script, SimError, Simulator, TerminalGraphics};
 use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub(crate) struct Args {
     terminal: bool,
     /// How the terminal shows it: blocks, kitty or sixel [default: what the terminal is known for]
     #[arg(long, value_name = "HOW", requires = "terminal")]
-    graphics: Option<Graphics>,
+    graphics: Option<TerminalGraphics>,
     /// Open a window
     #[arg(long)]
     window: bool,
@@ -85,7 +85,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let simulator = match args.latents {
-        Some(_) => simulator.with_kept(Kept::new(&kept)),
+        Some(_) => simulator.with_saved(SavedLatents::new(&kept)),
         None => simulator.with_seed(args.seed),
     };
     let simulator = simulator.with_instructions(instructions);
@@ -111,7 +111,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             console::print(&costs(&simulator))?;
         }
         Output::Window => host::run_window(&mut simulator)?,
-        _ => host::run_terminal(&mut simulator, args.graphics.unwrap_or_else(Graphics::of_terminal))?,
+        _ => host::run_terminal(&mut simulator, args.graphics.unwrap_or_else(TerminalGraphics::of_terminal))?,
     }
     Ok(())
 }

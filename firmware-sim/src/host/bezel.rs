@@ -6,7 +6,7 @@ use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Point, Size};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use embedded_graphics::{Drawable, Pixel};
 
-use super::device::{Depth, Device};
+use super::device::{ColorDepth, Device};
 use super::frame::Frame;
 
 type Rgb = [u8; 3];
@@ -24,7 +24,7 @@ enum Dot {
 
 /// The outside of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct DevicePortrait {
     device: Device,
     scale: u32,
     body: Rgb,
@@ -45,7 +45,7 @@ const CORNER: i32 = 16;
 /// The desk.
 const DESK: Rgb = [214, 212, 206];
 
-impl Look {
+impl DevicePortrait {
     /// The outside of `device`, about 640 pixels across.
     #[must_use]
     pub fn of(device: &Device) -> Self {
@@ -62,11 +62,11 @@ impl Look {
         let scale = (width / device.width).min(height / device.height).clamp(1, 64);
         let look = |body, glass, dark, bright, dot| Self { device: *device, scale, body, glass, dark, bright, dot };
         match device.depth {
-            Depth::Mono => look([24, 58, 110], [6, 8, 12], [8, 10, 16], [196, 232, 255], Dot::Gapped),
-            Depth::Gray16 => look([26, 92, 60], [8, 8, 8], [10, 10, 8], [255, 246, 214], Dot::Gapped),
-            Depth::Led10 => look([30, 30, 34], [22, 22, 25], [52, 20, 22], [255, 56, 40], Dot::Lamp),
-            Depth::Paper => look([238, 238, 236], [206, 205, 198], [34, 34, 38], [224, 222, 212], Dot::Square),
-            Depth::Rgb565 => look([38, 40, 46], [6, 6, 8], [0, 0, 0], [255, 255, 255], Dot::Square),
+            ColorDepth::Mono => look([24, 58, 110], [6, 8, 12], [8, 10, 16], [196, 232, 255], Dot::Gapped),
+            ColorDepth::Gray16 => look([26, 92, 60], [8, 8, 8], [10, 10, 8], [255, 246, 214], Dot::Gapped),
+            ColorDepth::Led10 => look([30, 30, 34], [22, 22, 25], [52, 20, 22], [255, 56, 40], Dot::Lamp),
+            ColorDepth::Paper => look([238, 238, 236], [206, 205, 198], [34, 34, 38], [224, 222, 212], Dot::Square),
+            ColorDepth::Rgb565 => look([38, 40, 46], [6, 6, 8], [0, 0, 0], [255, 255, 255], Dot::Square),
         }
     }
 
@@ -179,7 +179,7 @@ fn shifted(color: Rgb, by: i32) -> Rgb {
     color.map(|v| (i32::from(v) + by).clamp(0, 255) as u8)
 }
 
-fn backdrop(look: Look) -> Frame {
+fn backdrop(look: DevicePortrait) -> Frame {
     let (width, height) = look.size();
     let mut out = Frame::new(width, height);
     let edge = DESK_EDGE as i32;

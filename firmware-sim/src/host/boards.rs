@@ -4,7 +4,7 @@ use std::fmt;
 
 use ganlet_runtime::Model;
 
-use super::device::{Chip, Device, Fit, grouped};
+use super::device::{Chip, Device, ModelFit, grouped};
 use super::instructions::Core;
 use super::{bus, uf2};
 
@@ -206,7 +206,7 @@ impl BoardInfo {
     ///
     /// # Errors
     /// [`BoardError::TooLarge`] with both sums.
-    pub fn check(&self, model: &Model<'_>) -> Result<Fit, BoardError> {
+    pub fn check(&self, model: &Model<'_>) -> Result<ModelFit, BoardError> {
         let fit = self.device().fit_of(model);
         if fit.fits() { Ok(fit) } else { Err(BoardError::TooLarge(Box::new(fit))) }
     }
@@ -294,7 +294,7 @@ pub enum BoardError {
         name: String,
     },
     /// Firmware with the model inside needs more flash or RAM than the board has.
-    TooLarge(Box<Fit>),
+    TooLarge(Box<ModelFit>),
     /// The model needs more flash or RAM than the region for models has.
     TooLargeForRegion(RegionFit),
     /// Models cannot have their own region of flash on this board.

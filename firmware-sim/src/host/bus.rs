@@ -51,14 +51,14 @@ impl Bus {
 
 /// What was drawn for one frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Drawn {
+pub(crate) struct DrawnArea {
     pub(crate) windows: u32,
     pub(crate) pixels: u32,
     pub(crate) rows: Range<u32>,
     pub(crate) columns: Range<u32>,
 }
 
-impl Drawn {
+impl DrawnArea {
     /// Counts an area inside of the panel.
     pub(crate) fn add(&mut self, columns: Range<u32>, rows: Range<u32>) {
         if columns.is_empty() || rows.is_empty() {
@@ -102,7 +102,7 @@ pub struct Instructions {
 
 /// What a frame takes on a device; prints as two lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cost {
+pub struct FrameCost {
     /// The device.
     pub device: Device,
     /// Bytes on the bus.
@@ -111,7 +111,7 @@ pub struct Cost {
     pub instructions: Option<u64>,
 }
 
-impl Cost {
+impl FrameCost {
     /// Milliseconds that sending takes.
     #[must_use]
     pub fn bus_ms(&self) -> f64 {
@@ -131,7 +131,7 @@ impl Cost {
     }
 }
 
-impl fmt::Display for Cost {
+impl fmt::Display for FrameCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Device { bus, chip, .. } = &self.device;
         let megahertz = |hertz: u32| f64::from(hertz) / 1e6;
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn bytes(device: &str, areas: &[(Range<u32>, Range<u32>)]) -> u32 {
-        let mut drawn = Drawn::default();
+        let mut drawn = DrawnArea::default();
         areas.iter().for_each(|(columns, rows)| drawn.add(columns.clone(), rows.clone()));
         drawn.bytes(&Device::named(device).unwrap())
     }
@@ -195,11 +195,11 @@ mod tests {
     #[test]
     fn time_is_clocks_by_hertz() {
         let device = Device::named("st7789-240").unwrap();
-        let cost = Cost { device, bytes: 62_500, instructions: Some(1_250_000) };
+        let cost = FrameCost { device, bytes: 62_500, instructions: Some(1_250_000) };
         assert!((cost.bus_ms() - 8.0).abs() < 1e-9 && (cost.core_ms().unwrap() - 10.0).abs() < 1e-9);
         let text = cost.to_string();
         assert!(text.contains("62,500 bytes over SPI at 62.5 MHz: 8.0 ms") && text.contains("56 a second"), "{text}");
-        let unknown = Cost { instructions: None, ..cost };
+        let unknown = FrameCost { instructions: None, ..cost };
         assert!(unknown.ms().is_none() && !unknown.to_string().contains("core"));
     }
 

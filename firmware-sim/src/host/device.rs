@@ -27,7 +27,7 @@ use super::instructions::Core;
 
 /// What colors a panel can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum ColorDepth {
     /// On and off.
     Mono,
     /// On and off, dark on white.
@@ -40,7 +40,7 @@ pub enum Depth {
     Rgb565,
 }
 
-impl Depth {
+impl ColorDepth {
     const fn describe(self) -> &'static str {
         match self {
             Self::Mono => "mono",
@@ -85,7 +85,7 @@ pub struct Device {
     /// Rows.
     pub height: u32,
     /// Colors.
-    pub depth: Depth,
+    pub depth: ColorDepth,
     /// How pixels come to the panel.
     pub bus: Bus,
     /// What drives it.
@@ -119,7 +119,7 @@ const DEVICES: [Device; 7] = [
         panel: "SSD0323",
         width: 128,
         height: 64,
-        depth: Depth::Gray16,
+        depth: ColorDepth::Gray16,
         bus: Bus { wiring: Wiring::Rows(64), hertz: 50_000_000 / 14 },
         chip: Chip::new("LM3S6965", (Core::M3, 50), [256, 64], [64, 16]),
     },
@@ -128,7 +128,7 @@ const DEVICES: [Device; 7] = [
         panel: "SSD1306",
         width: 128,
         height: 64,
-        depth: Depth::Mono,
+        depth: ColorDepth::Mono,
         bus: Bus { wiring: Wiring::Pages, hertz: 400_000 },
         chip: Chip::new("nRF52840", (Core::M4, 64), [1024, 72], [256, 16]),
     },
@@ -137,7 +137,7 @@ const DEVICES: [Device; 7] = [
         panel: "ST7789",
         width: 240,
         height: 240,
-        depth: Depth::Rgb565,
+        depth: ColorDepth::Rgb565,
         bus: Bus { wiring: Wiring::Windows, hertz: 62_500_000 },
         chip: Chip::new("RP2040", (Core::M0, 125), [2048, 72], [264, 16]),
     },
@@ -146,7 +146,7 @@ const DEVICES: [Device; 7] = [
         panel: "ILI9341",
         width: 320,
         height: 240,
-        depth: Depth::Rgb565,
+        depth: ColorDepth::Rgb565,
         bus: Bus { wiring: Wiring::Windows, hertz: 42_000_000 },
         chip: Chip::new("STM32F405", (Core::M4, 168), [1024, 72], [128, 16]),
     },
@@ -155,7 +155,7 @@ const DEVICES: [Device; 7] = [
         panel: "ST7735S",
         width: 160,
         height: 80,
-        depth: Depth::Rgb565,
+        depth: ColorDepth::Rgb565,
         bus: Bus { wiring: Wiring::Windows, hertz: 40_000_000 },
         chip: Chip::new("ESP32-C3", (Core::Rv32, 160), [4096, 512], [400, 128]),
     },
@@ -164,7 +164,7 @@ const DEVICES: [Device; 7] = [
         panel: "LED matrix",
         width: 5,
         height: 5,
-        depth: Depth::Led10,
+        depth: ColorDepth::Led10,
         bus: Bus { wiring: Wiring::Pins, hertz: 1 },
         chip: Chip::new("nRF51822", (Core::M0, 16), [256, 72], [16, 11]),
     },
@@ -173,7 +173,7 @@ const DEVICES: [Device; 7] = [
         panel: "SSD1681",
         width: 200,
         height: 200,
-        depth: Depth::Paper,
+        depth: ColorDepth::Paper,
         bus: Bus { wiring: Wiring::Whole, hertz: 8_000_000 },
         chip: Chip::new("nRF52840", (Core::M4, 64), [1024, 72], [256, 24]),
     },
@@ -207,20 +207,20 @@ impl Device {
 
     /// How a model fits this device, in the RAM that its core's kernels need.
     #[must_use]
-    pub fn fit_of(&self, model: &Model<'_>) -> Fit {
+    pub fn fit_of(&self, model: &Model<'_>) -> ModelFit {
         self.fit(model.flash_bytes(), model.arena_len_of(self.chip.family))
     }
 
     /// How a model of `flash` bytes that needs `ram` bytes of arena fits this device.
     #[must_use]
-    pub const fn fit(&self, flash: usize, ram: usize) -> Fit {
-        Fit { device: *self, flash, ram }
+    pub const fn fit(&self, flash: usize, ram: usize) -> ModelFit {
+        ModelFit { device: *self, flash, ram }
     }
 }
 
 /// A model's needs beside a device's limits; prints as the sums of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fit {
+pub struct ModelFit {
     /// The device.
     pub device: Device,
     /// Bytes of flash that the model takes.
@@ -229,7 +229,7 @@ pub struct Fit {
     pub ram: usize,
 }
 
-impl Fit {
+impl ModelFit {
     /// Whether both flash and RAM suffice.
     #[must_use]
     pub const fn fits(&self) -> bool {
@@ -251,7 +251,7 @@ pub(crate) fn grouped(number: usize) -> String {
     out
 }
 
-impl Fit {
+impl ModelFit {
     /// How much of flash and of RAM is taken, firmware included: a line with a bar for each.
     #[must_use]
     pub fn budget(&self) -> String {
@@ -262,7 +262,7 @@ impl Fit {
     }
 }
 
-impl fmt::Display for Fit {
+impl fmt::Display for ModelFit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Device { name, chip, .. } = &self.device;
         let verdict = if self.fits() { "fits" } else { "does not fit" };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ganlet_runtime::FormatError;
 
-use super::device::{Device, Fit};
+use super::device::{Device, ModelFit};
 
 /// Why the simulator refused or failed.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub enum SimError {
     /// The bytes are no model.
     Model(FormatError),
     /// The model needs more flash or RAM than the device has.
-    TooLarge(Box<Fit>),
+    TooLarge(Box<ModelFit>),
     /// A file could not be read or written.
     File {
         /// What was tried, as in "write".

@@ -7,7 +7,7 @@ use std::path::Path;
 use gif::{Encoder, Frame as GifFrame, Repeat};
 
 use super::FRAMES_PER_SECOND;
-use super::bezel::Look;
+use super::bezel::DevicePortrait;
 use super::device::Device;
 use super::error::SimError;
 use super::frame::{Frame, write_whole};
@@ -37,7 +37,7 @@ pub fn save_frames(path: &Path, device: &Device, frames: &[Frame]) -> Result<usi
 type Show<'s> = dyn FnMut(&Frame) -> io::Result<()> + 's;
 
 fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::Result<()>) -> Result<usize, SimError> {
-    let look = Look::small(device);
+    let look = DevicePortrait::small(device);
     let (width, height) = look.size();
     let mut stored = 0;
     write_whole(path, |out| {

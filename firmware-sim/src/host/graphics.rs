@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use std::io;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::frame::Frame;
 use super::gif::indexed;
 
 /// How a terminal shows a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Graphics {
+pub enum TerminalGraphics {
     /// Two pixels a character, as half blocks.
     Blocks,
     /// PNG, by the protocol of kitty, which WezTerm, Ghostty and Konsole know too.
@@ -19,7 +22,7 @@ pub enum Graphics {
     Sixel,
 }
 
-impl FromStr for Graphics {
+impl FromStr for TerminalGraphics {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
@@ -32,7 +35,7 @@ impl FromStr for Graphics {
     }
 }
 
-impl Graphics {
+impl TerminalGraphics {
     /// What this terminal says of itself in the environment; half blocks where nothing better is known.
     #[must_use]
     pub fn of_terminal() -> Self {
@@ -74,27 +77,13 @@ impl Graphics {
 /// Base64 in pieces of 4,096 characters: transmit and show (`a=T`), a PNG (`f=100`), the cursor stays (`C=1`), no answer (`q=2`). The number takes the
 /// place of the picture before.
 fn kitty(png: &[u8]) -> String {
-    let text = base64(png);
+    let text = STANDARD.encode(png);
     let pieces = text.as_bytes().chunks(4096).count();
     let mut out = String::new();
     for (i, piece) in text.as_bytes().chunks(4096).enumerate() {
         let more = u8::from(i + 1 < pieces);
         let keys = if i == 0 { "a=T,f=100,i=1,p=1,C=1,q=2," } else { "" };
         let _ = write!(out, "\x1b_G{keys}m={more};{}\x1b\\", String::from_utf8_lossy(piece));
-    }
-    out
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for group in bytes.chunks(3) {
-        let [a, b, c] = [0, 1, 2].map(|i| u32::from(group.get(i).copied().unwrap_or(0)));
-        let word = a << 16 | b << 8 | c;
-        for i in 0..4 {
-            let letter = LETTERS[(word >> (18 - 6 * i) & 63) as usize];
-            out.push(if i <= group.len() { char::from(letter) } else { '=' });
-        }
     }
     out
 }
@@ -147,13 +136,6 @@ fn sixel(frame: &Frame) -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn kitty_gets_pieces_of_which_all_but_the_last_say_that_more_follows() {
@@ -237,12 +219,14 @@ mod tests {
     #[test]
     fn terminals_are_known_by_what_they_say_of_themselves() {
         let of = |pairs: &[(&str, &str)]| {
-            Graphics::of(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+            TerminalGraphics::of(|name| {
+                pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            })
         };
-        assert_eq!(of(&[("TERM", "xterm-kitty")]), Graphics::Kitty);
-        assert_eq!(of(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "WezTerm")]), Graphics::Kitty);
-        assert_eq!(of(&[("TERM", "tmux-256color"), ("KITTY_WINDOW_ID", "1")]), Graphics::Blocks);
-        assert_eq!(of(&[("TERM", "foot")]), Graphics::Sixel);
-        assert_eq!(of(&[("TERM", "xterm-256color")]), Graphics::Blocks);
+        assert_eq!(of(&[("TERM", "xterm-kitty")]), TerminalGraphics::Kitty);
+        assert_eq!(of(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "WezTerm")]), TerminalGraphics::Kitty);
+        assert_eq!(of(&[("TERM", "tmux-256color"), ("KITTY_WINDOW_ID", "1")]), TerminalGraphics::Blocks);
+        assert_eq!(of(&[("TERM", "foot")]), TerminalGraphics::Sixel);
+        assert_eq!(of(&[("TERM", "xterm-256color")]), TerminalGraphics::Blocks);
     }
 }

@@ -32,25 +32,25 @@ mod uf2;
 #[cfg(feature = "window")]
 mod window;
 
-pub use bezel::Look;
+pub use bezel::DevicePortrait;
 pub use boards::{
     BoardError, BoardInfo, BusRegisters, EmulatedMachine, EmulatedPanel, FlashTool, ModelRegion, RegionFit,
 };
-pub use bus::{Bus, Cost, Instructions, Wiring, budget_bar};
-pub use device::{Chip, Depth, Device, Fit};
+pub use bus::{Bus, FrameCost, Instructions, Wiring, budget_bar};
+pub use device::{Chip, ColorDepth, Device, ModelFit};
 pub use error::SimError;
 pub use flash_plan::{CommandLine, FlashPlan, FlashRoute, ModelPlace};
 pub use frame::Frame;
 pub use gif::{save_frames, save_gif};
-pub use graphics::Graphics;
+pub use graphics::TerminalGraphics;
 pub use instructions::{Core, DeviceCounts, PictureCount, UnknownCore};
 pub use model::ModelFile;
-pub use script::{Script, Step};
+pub use script::{Script, ScriptStep};
 pub use simulator::Simulator;
 pub use terminal::{print_frame, run_terminal};
 pub use uf2::{FlashSegment, NotAProgram, uf2_file};
 #[cfg(feature = "window")]
-pub use window::{Shown, run_window};
+pub use window::{WindowDevice, run_window};
 
 /// Frames per second of the window, the terminal and the animations.
 pub const FRAMES_PER_SECOND: u32 = 25;

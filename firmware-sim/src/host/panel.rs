@@ -8,28 +8,33 @@ use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Gray8, GrayColor, Rgb565
 use embedded_graphics::prelude::{Dimensions, DrawTarget, Point, Size};
 use embedded_graphics::primitives::{PointsIter, Rectangle};
 
-use super::bus::Drawn;
-use super::device::{Depth, Device};
+use super::bus::DrawnArea;
+use super::device::{ColorDepth, Device};
 use super::frame::Frame;
 use crate::color::PanelColor;
 
-/// Pixels of one color type.
+/// PixelBuffer of one color type.
 #[derive(Clone, Debug)]
-pub(crate) struct Pixels<C> {
+pub(crate) struct PixelBuffer<C> {
     size: Size,
     colors: Vec<C>,
     strays: usize,
     /// What was drawn since the last look.
-    drawn: Drawn,
+    drawn: DrawnArea,
 }
 
-impl<C: PanelColor> Pixels<C> {
+impl<C: PanelColor> PixelBuffer<C> {
     fn new(size: Size) -> Self {
-        Self { size, colors: vec![C::BLACK; (size.width * size.height) as usize], strays: 0, drawn: Drawn::default() }
+        Self {
+            size,
+            colors: vec![C::BLACK; (size.width * size.height) as usize],
+            strays: 0,
+            drawn: DrawnArea::default(),
+        }
     }
 }
 
-impl<C: Copy> Pixels<C> {
+impl<C: Copy> PixelBuffer<C> {
     fn put(&mut self, x: u32, y: u32, color: C) {
         self.colors[(y * self.size.width + x) as usize] = color;
     }
@@ -41,13 +46,13 @@ impl<C: Copy> Pixels<C> {
     }
 }
 
-impl<C> OriginDimensions for Pixels<C> {
+impl<C> OriginDimensions for PixelBuffer<C> {
     fn size(&self) -> Size {
         self.size
     }
 }
 
-impl<C: PanelColor> DrawTarget for Pixels<C> {
+impl<C: PanelColor> DrawTarget for PixelBuffer<C> {
     type Color = C;
     type Error = Infallible;
 
@@ -86,21 +91,21 @@ impl<C: PanelColor> DrawTarget for Pixels<C> {
 
 /// A panel of one of the emulated depths.
 #[derive(Clone, Debug)]
-pub(crate) enum Panel {
-    Mono(Pixels<BinaryColor>),
-    Gray16(Pixels<Gray4>),
-    Led10(Pixels<Gray8>),
-    Rgb565(Pixels<Rgb565>),
+pub(crate) enum PanelBuffer {
+    Mono(PixelBuffer<BinaryColor>),
+    Gray16(PixelBuffer<Gray4>),
+    Led10(PixelBuffer<Gray8>),
+    Rgb565(PixelBuffer<Rgb565>),
 }
 
-impl Panel {
+impl PanelBuffer {
     pub(crate) fn new(device: &Device) -> Self {
         let size = Size::new(device.width, device.height);
         match device.depth {
-            Depth::Mono | Depth::Paper => Self::Mono(Pixels::new(size)),
-            Depth::Gray16 => Self::Gray16(Pixels::new(size)),
-            Depth::Led10 => Self::Led10(Pixels::new(size)),
-            Depth::Rgb565 => Self::Rgb565(Pixels::new(size)),
+            ColorDepth::Mono | ColorDepth::Paper => Self::Mono(PixelBuffer::new(size)),
+            ColorDepth::Gray16 => Self::Gray16(PixelBuffer::new(size)),
+            ColorDepth::Led10 => Self::Led10(PixelBuffer::new(size)),
+            ColorDepth::Rgb565 => Self::Rgb565(PixelBuffer::new(size)),
         }
     }
 
@@ -115,7 +120,7 @@ impl Panel {
     }
 
     /// What was drawn since the last call.
-    pub(crate) fn take_drawn(&mut self) -> Drawn {
+    pub(crate) fn take_drawn(&mut self) -> DrawnArea {
         std::mem::take(match self {
             Self::Mono(pixels) => &mut pixels.drawn,
             Self::Gray16(pixels) => &mut pixels.drawn,
@@ -126,7 +131,7 @@ impl Panel {
 
     /// What the panel shows, each of its colors as the nearest of the screen's.
     pub(crate) fn frame(&self) -> Frame {
-        fn collect<C: Copy>(pixels: &Pixels<C>, rgb: impl Fn(C) -> Rgb888) -> Frame {
+        fn collect<C: Copy>(pixels: &PixelBuffer<C>, rgb: impl Fn(C) -> Rgb888) -> Frame {
             let mut frame = Frame::new(pixels.size.width, pixels.size.height);
             for (out, &color) in frame.rgb.chunks_exact_mut(3).zip(&pixels.colors) {
                 let color = rgb(color);

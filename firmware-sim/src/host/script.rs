@@ -7,7 +7,7 @@ use crate::input::Button;
 
 /// One step of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ScriptStep {
     /// A button, and one frame.
     Press(Button),
     /// So many frames.
@@ -16,34 +16,34 @@ pub enum Step {
 
 /// A session without hands: `right,right,wait:20,select`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script(pub Vec<Step>);
+pub struct Script(pub Vec<ScriptStep>);
 
 impl Script {
     /// A tour of the app: some pictures of the gallery, a walk between three seeds, a few knobs turned.
     #[must_use]
     pub fn tour() -> Self {
         use Button::{Down, Left, Right, Select};
-        let mut steps = vec![Step::Wait(10)];
+        let mut steps = vec![ScriptStep::Wait(10)];
         for _ in 0..4 {
-            steps.extend([Step::Press(Right), Step::Wait(9)]);
+            steps.extend([ScriptStep::Press(Right), ScriptStep::Wait(9)]);
         }
-        steps.extend([Step::Press(Select), Step::Wait(63), Step::Press(Select), Step::Wait(5)]);
+        steps.extend([ScriptStep::Press(Select), ScriptStep::Wait(63), ScriptStep::Press(Select), ScriptStep::Wait(5)]);
         for _ in 0..3 {
-            let there = [Step::Press(Right), Step::Wait(1)];
-            let back = [Step::Press(Left), Step::Wait(1)];
+            let there = [ScriptStep::Press(Right), ScriptStep::Wait(1)];
+            let back = [ScriptStep::Press(Left), ScriptStep::Wait(1)];
             steps.extend(there.repeat(6).into_iter().chain(back.repeat(12)));
-            steps.extend([Step::Press(Down), Step::Wait(4)]);
+            steps.extend([ScriptStep::Press(Down), ScriptStep::Wait(4)]);
         }
-        steps.extend([Step::Press(Select), Step::Wait(40)]);
+        steps.extend([ScriptStep::Press(Select), ScriptStep::Wait(40)]);
         Self(steps)
     }
 
     /// How many frames the script takes: one at the start and one per press or frame waited.
     #[must_use]
     pub fn frames(&self) -> usize {
-        let of = |step: &Step| match *step {
-            Step::Press(_) => 1,
-            Step::Wait(frames) => frames as usize,
+        let of = |step: &ScriptStep| match *step {
+            ScriptStep::Press(_) => 1,
+            ScriptStep::Wait(frames) => frames as usize,
         };
         1 + self.0.iter().map(of).sum::<usize>()
     }
@@ -56,8 +56,8 @@ impl FromStr for Script {
         let step = |word: &str| {
             let word = word.trim();
             let wait = word.strip_prefix("wait:").and_then(|frames| frames.parse().ok()).filter(|&n| n <= 10_000);
-            let press = || word.parse().map(Step::Press).ok();
-            wait.map(Step::Wait).or_else(press).ok_or_else(|| SimError::Script { word: word.to_owned() })
+            let press = || word.parse().map(ScriptStep::Press).ok();
+            wait.map(ScriptStep::Wait).or_else(press).ok_or_else(|| SimError::Script { word: word.to_owned() })
         };
         text.split(',').map(step).collect::<Result<_, _>>().map(Self)
     }
@@ -70,7 +70,10 @@ mod tests {
     #[test]
     fn scripts_parse_and_bad_words_are_named() {
         let script: Script = "right, Select,wait:3".parse().unwrap();
-        assert_eq!(script.0, [Step::Press(Button::Right), Step::Press(Button::Select), Step::Wait(3)]);
+        assert_eq!(
+            script.0,
+            [ScriptStep::Press(Button::Right), ScriptStep::Press(Button::Select), ScriptStep::Wait(3)]
+        );
         assert_eq!(script.frames(), 6);
         for bad in ["", "right,,left", "wait", "wait:-1", "wait:99999999", "jump"] {
             let error = bad.parse::<Script>().unwrap_err().to_string();

@@ -5,22 +5,22 @@ use std::path::Path;
 use embedded_graphics::prelude::Size;
 use ganlet_runtime::{Generator, Model};
 
-use super::bezel::Look;
-use super::bus::{Cost, Instructions};
-use super::device::{Depth, Device, Fit};
+use super::bezel::DevicePortrait;
+use super::bus::{FrameCost, Instructions};
+use super::device::{ColorDepth, Device, ModelFit};
 use super::error::SimError;
 use super::frame::Frame;
-use super::panel::Panel;
-use super::script::{Script, Step};
+use super::panel::PanelBuffer;
+use super::script::{Script, ScriptStep};
 use crate::app::App;
 use crate::input::Button;
-use crate::kept::Kept;
+use crate::saved_latents::SavedLatents;
 use crate::screens::{self, Theme};
 
 /// Light on paper, dark on panels that shine.
 const fn theme(device: &Device) -> Theme {
     match device.depth {
-        Depth::Paper => Theme::Light,
+        ColorDepth::Paper => Theme::Light,
         _ => Theme::Dark,
     }
 }
@@ -32,7 +32,7 @@ pub struct Simulator<'m> {
     arena: Vec<u8>,
     device: Device,
     app: App<'m>,
-    panel: Panel,
+    panel: PanelBuffer,
     /// Bytes on the bus of the frame that was drawn last.
     bytes: u32,
     /// Instructions of a picture, where they are known.
@@ -56,8 +56,16 @@ impl<'m> Simulator<'m> {
         }
         let app = App::new(&model, Size::new(device.width, device.height), theme(&device), 1).with_arena(fit.ram);
         let arena = vec![0; fit.ram];
-        let mut simulator =
-            Self { model, arena, device, app, panel: Panel::new(&device), bytes: 0, instructions: None, spent: None };
+        let mut simulator = Self {
+            model,
+            arena,
+            device,
+            app,
+            panel: PanelBuffer::new(&device),
+            bytes: 0,
+            instructions: None,
+            spent: None,
+        };
         simulator.draw();
         Ok(simulator)
     }
@@ -72,8 +80,8 @@ impl<'m> Simulator<'m> {
 
     /// Shows the gallery at the first of `kept`.
     #[must_use]
-    pub fn with_kept(mut self, kept: Kept<'m>) -> Self {
-        self.app = self.app.with_kept(&self.model, kept);
+    pub fn with_saved(mut self, kept: SavedLatents<'m>) -> Self {
+        self.app = self.app.with_saved(&self.model, kept);
         let first = kept.first(&self.model);
         self.with_seed(first)
     }
@@ -90,17 +98,17 @@ impl<'m> Simulator<'m> {
     #[must_use]
     pub fn with_time(mut self) -> Self {
         let ms = self.instructions.and_then(|i| {
-            let picture = Cost { device: self.device, bytes: self.bytes, instructions: Some(i.picture) };
+            let picture = FrameCost { device: self.device, bytes: self.bytes, instructions: Some(i.picture) };
             picture.ms()
         });
-        self.app.tell_time(ms.map(|ms| ms.round() as u32));
+        self.app.set_picture_time(ms.map(|ms| ms.round() as u32));
         self
     }
 
     /// Instructions of what the app shows.
     fn work(&self) -> Option<u64> {
         let Instructions { picture, judged } = self.instructions?;
-        let each = if self.app.judges(&self.model) { judged } else { picture };
+        let each = if self.app.shows_score(&self.model) { judged } else { picture };
         Some(each * u64::from(self.app.pictures()))
     }
 
@@ -124,14 +132,14 @@ impl<'m> Simulator<'m> {
 
     /// What the model takes of the chip.
     #[must_use]
-    pub fn fit(&self) -> Fit {
+    pub fn fit(&self) -> ModelFit {
         self.device.fit_of(&self.model)
     }
 
     /// What the frame that was drawn last takes on the device.
     #[must_use]
-    pub const fn cost(&self) -> Cost {
-        Cost { device: self.device, bytes: self.bytes, instructions: self.spent }
+    pub const fn cost(&self) -> FrameCost {
+        FrameCost { device: self.device, bytes: self.bytes, instructions: self.spent }
     }
 
     /// How many pixels the app drew outside the panel so far; anything but 0 is a defect.
@@ -160,7 +168,7 @@ impl<'m> Simulator<'m> {
     /// Draws everything again, as after the panel was switched on.
     pub fn redraw(&mut self) {
         self.app.refresh();
-        self.panel = Panel::new(&self.device);
+        self.panel = PanelBuffer::new(&self.device);
         self.draw();
     }
 
@@ -172,11 +180,11 @@ impl<'m> Simulator<'m> {
         shown(self)?;
         for step in &script.0 {
             match *step {
-                Step::Press(button) => {
+                ScriptStep::Press(button) => {
                     self.press(button);
                     shown(self)?;
                 }
-                Step::Wait(frames) => {
+                ScriptStep::Wait(frames) => {
                     for _ in 0..frames {
                         self.tick();
                         shown(self)?;
@@ -196,7 +204,7 @@ impl<'m> Simulator<'m> {
     /// The device with its panel as one would see it on a desk.
     #[must_use]
     pub fn portrait(&self) -> Frame {
-        Look::of(&self.device).portrait(&self.frame())
+        DevicePortrait::of(&self.device).portrait(&self.frame())
     }
 
     /// Writes the [`portrait`](Self::portrait) as a PNG.
@@ -210,13 +218,13 @@ impl<'m> Simulator<'m> {
     /// What the panel of `device` shows where there is nothing to show but `why`.
     #[must_use]
     pub fn refusal(device: &Device, why: &str) -> Frame {
-        let mut panel = Panel::new(device);
+        let mut panel = PanelBuffer::new(device);
         let why = format_args!("{why}");
         let drawn = match &mut panel {
-            Panel::Mono(pixels) => screens::notice(pixels, why, theme(device).inks()),
-            Panel::Gray16(pixels) => screens::notice(pixels, why, theme(device).inks()),
-            Panel::Led10(pixels) => screens::notice(pixels, why, theme(device).inks()),
-            Panel::Rgb565(pixels) => screens::notice(pixels, why, theme(device).inks()),
+            PanelBuffer::Mono(pixels) => screens::notice(pixels, why, theme(device).colors()),
+            PanelBuffer::Gray16(pixels) => screens::notice(pixels, why, theme(device).colors()),
+            PanelBuffer::Led10(pixels) => screens::notice(pixels, why, theme(device).colors()),
+            PanelBuffer::Rgb565(pixels) => screens::notice(pixels, why, theme(device).colors()),
         };
         let Ok(()) = drawn;
         panel.frame()
@@ -228,10 +236,10 @@ impl<'m> Simulator<'m> {
         // The arena has the length that the model asked for.
         let Ok(mut generator) = Generator::for_family(model, arena, device.chip.family) else { return false };
         let drawn = match panel {
-            Panel::Mono(pixels) => app.draw(model, &mut generator, pixels),
-            Panel::Gray16(pixels) => app.draw(model, &mut generator, pixels),
-            Panel::Led10(pixels) => app.draw(model, &mut generator, pixels),
-            Panel::Rgb565(pixels) => app.draw(model, &mut generator, pixels),
+            PanelBuffer::Mono(pixels) => app.draw(model, &mut generator, pixels),
+            PanelBuffer::Gray16(pixels) => app.draw(model, &mut generator, pixels),
+            PanelBuffer::Led10(pixels) => app.draw(model, &mut generator, pixels),
+            PanelBuffer::Rgb565(pixels) => app.draw(model, &mut generator, pixels),
         };
         let Ok(drawn) = drawn;
         if drawn {

@@ -8,10 +8,10 @@ use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, execute, terminal};
 
 use super::FRAMES_PER_SECOND;
-use super::bezel::Look;
+use super::bezel::DevicePortrait;
 use super::error::SimError;
 use super::frame::Frame;
-use super::graphics::Graphics;
+use super::graphics::TerminalGraphics;
 use super::simulator::Simulator;
 use crate::color::luma;
 use crate::input::Button;
@@ -82,15 +82,15 @@ fn size() -> io::Result<(u16, u16)> {
 ///
 /// # Errors
 /// [`SimError::Terminal`] when the terminal cannot be written or read.
-pub fn run_terminal(simulator: &mut Simulator<'_>, graphics: Graphics) -> Result<(), SimError> {
+pub fn run_terminal(simulator: &mut Simulator<'_>, graphics: TerminalGraphics) -> Result<(), SimError> {
     let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
-        let screen = Screen::open().map_err(SimError::Terminal)?;
+        let screen = AlternateScreen::open().map_err(SimError::Terminal)?;
         let end = interact(simulator, graphics, color);
         drop(screen);
         return end.map_err(SimError::Terminal);
     }
-    if graphics != Graphics::Blocks {
+    if graphics != TerminalGraphics::Blocks {
         let text = drawn(simulator, graphics).map_err(SimError::Terminal)? + "\n";
         return io::stdout().lock().write_all(text.as_bytes()).map_err(SimError::Terminal);
     }
@@ -104,9 +104,9 @@ pub fn run_terminal(simulator: &mut Simulator<'_>, graphics: Graphics) -> Result
 }
 
 /// The terminal's second screen in raw mode; leaves both when dropped, whatever happened in between.
-struct Screen;
+struct AlternateScreen;
 
-impl Screen {
+impl AlternateScreen {
     fn open() -> io::Result<Self> {
         terminal::enable_raw_mode()?;
         let screen = Self;
@@ -115,7 +115,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for AlternateScreen {
     fn drop(&mut self) {
         // There is nobody left to tell if this fails.
         let _ = execute!(io::stdout(), cursor::Show, terminal::LeaveAlternateScreen);
@@ -124,8 +124,8 @@ impl Drop for Screen {
 }
 
 /// The device as a picture of the terminal.
-fn drawn(simulator: &Simulator<'_>, graphics: Graphics) -> io::Result<String> {
-    graphics.encode(&Look::small(simulator.device()).portrait(&simulator.frame()))
+fn drawn(simulator: &Simulator<'_>, graphics: TerminalGraphics) -> io::Result<String> {
+    graphics.encode(&DevicePortrait::small(simulator.device()).portrait(&simulator.frame()))
 }
 
 /// What the frame on show takes, in one line.
@@ -135,7 +135,7 @@ fn status(simulator: &Simulator<'_>) -> String {
     format!("{} bytes a frame over {}{time}", cost.bytes, cost.device.bus.name())
 }
 
-fn interact(simulator: &mut Simulator<'_>, graphics: Graphics, color: bool) -> io::Result<()> {
+fn interact(simulator: &mut Simulator<'_>, graphics: TerminalGraphics, color: bool) -> io::Result<()> {
     let frame_time = Duration::from_secs(1) / FRAMES_PER_SECOND;
     let mut shown = String::new();
     loop {
@@ -143,7 +143,7 @@ fn interact(simulator: &mut Simulator<'_>, graphics: Graphics, color: bool) -> i
         let (columns, rows) = size()?;
         let words = ["arrows: buttons   Enter: next screen   Esc: quit".to_owned(), status(simulator)];
         let [help, status] = words.map(|line| line.chars().take(columns.into()).collect::<String>());
-        let text = if graphics == Graphics::Blocks {
+        let text = if graphics == TerminalGraphics::Blocks {
             let picture = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(3), color);
             format!("{}\r\n{status}\x1b[K\r\n{help}", picture.trim_end_matches('\n').replace('\n', "\r\n"))
         } else {

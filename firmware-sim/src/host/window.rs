@@ -18,7 +18,7 @@ const KEYS: [(Key, Button); 6] = [
 ];
 
 /// A device in a window: one that is simulated here, or one whose firmware runs elsewhere.
-pub trait Shown {
+pub trait WindowDevice {
     /// What can go wrong, the window itself included.
     type Error: From<SimError>;
 
@@ -44,7 +44,7 @@ pub trait Shown {
     fn portrait(&mut self) -> Result<Frame, Self::Error>;
 }
 
-impl Shown for Simulator<'_> {
+impl WindowDevice for Simulator<'_> {
     type Error = SimError;
 
     fn title(&self) -> String {
@@ -71,7 +71,7 @@ impl Shown for Simulator<'_> {
 ///
 /// # Errors
 /// [`SimError::Window`] where there is no display, or the window system refuses; the message names the other outputs. And those of the device.
-pub fn run_window<S: Shown>(device: &mut S) -> Result<(), S::Error> {
+pub fn run_window<S: WindowDevice>(device: &mut S) -> Result<(), S::Error> {
     if cfg!(all(unix, not(target_os = "macos"))) && std::env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
         return Err(SimError::Window { cause: "there is no display (DISPLAY is not set)".to_owned() }.into());
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ganlet_sim::host::{self, Device, Frame, Look, Script, SimError, Simulator};
+use ganlet_sim::host::{self, Device, DevicePortrait, Frame, Script, SimError, Simulator};
 
 use crate::models::picture_model;
 
@@ -26,7 +26,7 @@ fn a_png_shows_every_panel_pixel_enlarged() {
             png::Decoder::new(std::io::BufReader::new(fs::File::open(&path).unwrap())).read_info().unwrap();
         let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut rgb).unwrap();
-        let look = Look::of(device);
+        let look = DevicePortrait::of(device);
         assert_eq!((info.width, info.height), look.size(), "{}", device.name);
         let at = |x: u32, y: u32| {
             let i = (y * info.width + x) as usize * 3;
@@ -80,7 +80,7 @@ fn a_gif_holds_every_different_frame_lasts_as_long_as_the_session_and_ends_as_it
         }
         assert_eq!(frames, different, "{}", device.name);
         assert_eq!(hundredths, script.frames() * 4, "{}", device.name);
-        assert!(canvas == Look::small(device).portrait(&simulator.frame()), "{}", device.name);
+        assert!(canvas == DevicePortrait::small(device).portrait(&simulator.frame()), "{}", device.name);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use embedded_graphics::prelude::Point;
 use ganlet_runtime::Generator;
-use ganlet_sim::host::{Depth, Device, Frame, Script, Simulator};
+use ganlet_sim::host::{ColorDepth, Device, Frame, Script, Simulator};
 use ganlet_sim::{Button, luma};
 
 use crate::models::picture_model;
@@ -36,19 +36,19 @@ fn picture(simulator: &Simulator<'_>) -> Frame {
 }
 
 /// An independent statement of what a panel makes of a shade.
-fn shown(depth: Depth, rgb: [u8; 3], at: Point) -> [u8; 3] {
+fn shown(depth: ColorDepth, rgb: [u8; 3], at: Point) -> [u8; 3] {
     let nearest = |value: u8, top: u32| (u32::from(value) * top + 127) / 255;
     match depth {
-        Depth::Mono | Depth::Paper => {
+        ColorDepth::Mono | ColorDepth::Paper => {
             let bayer = [0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5];
             let threshold = bayer[(at.y % 4 * 4 + at.x % 4) as usize] * 16 + 8;
             let light = (u32::from(luma(rgb)).pow(2) + 127) / 255;
             [if light >= threshold { 255 } else { 0 }; 3]
         }
-        Depth::Gray16 => [(nearest(luma(rgb), 15) * 17) as u8; 3],
-        Depth::Led10 => [(nearest(luma(rgb), 9) * 255 / 9) as u8; 3],
+        ColorDepth::Gray16 => [(nearest(luma(rgb), 15) * 17) as u8; 3],
+        ColorDepth::Led10 => [(nearest(luma(rgb), 9) * 255 / 9) as u8; 3],
         // Spread back to eight bits by rounding.
-        Depth::Rgb565 => {
+        ColorDepth::Rgb565 => {
             let spread = |value: u8, top: u32| ((nearest(value, top) * 255 + top / 2) / top) as u8;
             [spread(rgb[0], 31), spread(rgb[1], 63), spread(rgb[2], 31)]
         }
@@ -93,10 +93,10 @@ fn every_panel_shows_its_own_colors_only_and_nothing_is_drawn_outside() {
         assert_eq!(simulator.strays(), 0, "{name}");
         let gray = seen.iter().all(|[r, g, b]| r == g && g == b);
         match simulator.device().depth {
-            Depth::Mono | Depth::Paper => assert_eq!(Vec::from_iter(seen), [[0; 3], [255; 3]], "{name}"),
-            Depth::Gray16 => assert!(gray && (3..=16).contains(&seen.len()), "{name}: {} grays", seen.len()),
-            Depth::Led10 => assert!(gray && (3..=10).contains(&seen.len()), "{name}: {} levels", seen.len()),
-            Depth::Rgb565 => assert!(seen.len() > 16, "{name}: {} colors", seen.len()),
+            ColorDepth::Mono | ColorDepth::Paper => assert_eq!(Vec::from_iter(seen), [[0; 3], [255; 3]], "{name}"),
+            ColorDepth::Gray16 => assert!(gray && (3..=16).contains(&seen.len()), "{name}: {} grays", seen.len()),
+            ColorDepth::Led10 => assert!(gray && (3..=10).contains(&seen.len()), "{name}: {} levels", seen.len()),
+            ColorDepth::Rgb565 => assert!(seen.len() > 16, "{name}: {} colors", seen.len()),
         }
     });
 }

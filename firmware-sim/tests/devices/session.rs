@@ -9,7 +9,7 @@ use embedded_graphics::pixelcolor::{Gray4, GrayColor};
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
 use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::{Device, Frame, Simulator};
-use ganlet_sim::{Board, Button, Kept, Keys, Memory, Session};
+use ganlet_sim::{Board, Button, Inputs, RamUse, SavedLatents, Session};
 
 use crate::models::picture_model;
 
@@ -45,7 +45,7 @@ struct Hands {
     now: u32,
 }
 
-impl Keys for Hands {
+impl Inputs for Hands {
     fn is_held(&mut self, button: Button) -> bool {
         self.looks += u32::from(button == Button::Left);
         let tapped = self.tap.is_some_and(|(from, to)| (from..to).contains(&self.looks));
@@ -68,7 +68,7 @@ struct Desk {
 
 impl Board for Desk {
     type Display = Panel;
-    type Keys = Hands;
+    type Inputs = Hands;
 
     fn parts(&mut self) -> (&mut Panel, &mut Hands) {
         (&mut self.panel, &mut self.hands)
@@ -82,8 +82,8 @@ impl Board for Desk {
         self.said += &words.to_string();
     }
 
-    fn memory(&self) -> Option<Memory> {
-        Some(Memory { statics: 1, stack: 2, ram: 3 })
+    fn memory(&self) -> Option<RamUse> {
+        Some(RamUse { statics: 1, stack: 2, ram: 3 })
     }
 }
 
@@ -99,14 +99,14 @@ fn a_board_that_is_driven_over_its_line_shows_what_the_simulator_shows() {
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
-    let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
+    let Ok(mut session) = Session::start(&mut board, generator, SavedLatents::NONE);
     assert_eq!(board.panel.0, simulator.frame());
 
     // The clock stands still from the first byte on, however often it would be due.
     for byte in *b"sRRSttRtSRDtLU" {
         board.bytes.push_back(byte);
         for _ in 0..3 {
-            let Ok(()) = session.turn(&mut board);
+            let Ok(()) = session.poll(&mut board);
         }
         match byte {
             b't' => _ = simulator.tick(),
@@ -119,7 +119,7 @@ fn a_board_that_is_driven_over_its_line_shows_what_the_simulator_shows() {
         assert_eq!(board.panel.0, simulator.frame(), "after {}", byte as char);
     }
     board.bytes.push_back(b'm');
-    let Ok(()) = session.turn(&mut board);
+    let Ok(()) = session.poll(&mut board);
     assert!(board.said.starts_with("ready\n") && board.said.ends_with("memory 1 2 3\n"), "{}", board.said);
 }
 
@@ -130,13 +130,13 @@ fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
     board.hands.held[Button::Right as usize] = true;
-    let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
+    let Ok(mut session) = Session::start(&mut board, generator, SavedLatents::NONE);
     let mut said_when = |held: bool| {
         board.said.clear();
         board.hands.held = [false; 5];
         board.hands.held[Button::Right as usize] = held;
         for _ in 0..4 {
-            let Ok(()) = session.turn(&mut board);
+            let Ok(()) = session.poll(&mut board);
         }
         board.said.lines().filter(|line| line.ends_with("right")).map(str::to_owned).collect::<Vec<_>>()
     };
@@ -153,7 +153,7 @@ fn a_model_that_asks_for_more_ram_is_told_on_the_panel_and_buttons_do_nothing() 
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut board = desk();
     let mut arena = [0; 64];
-    let Ok(mut session) = Session::of(&mut board, &model, &mut arena, Kept::NONE);
+    let Ok(mut session) = Session::start_in(&mut board, &model, &mut arena, SavedLatents::NONE);
     let why = board.said.lines().next().unwrap().strip_prefix("refused: ").unwrap().to_owned();
     assert!(why.contains("has 64") && why.contains(&model.arena_len().to_string()), "{why}");
     let notice = Simulator::refusal(&Device::named("oled-128x64").unwrap(), &why);
@@ -161,7 +161,7 @@ fn a_model_that_asks_for_more_ram_is_told_on_the_panel_and_buttons_do_nothing() 
     assert_eq!(board.panel.0, notice);
     board.bytes.extend(*b"RSt");
     for _ in 0..4 {
-        let Ok(()) = session.turn(&mut board);
+        let Ok(()) = session.poll(&mut board);
     }
     assert_eq!(board.panel.0, notice);
     let said: Vec<&str> = board.said.lines().skip(1).filter(|line| !line.starts_with("release")).collect();
@@ -174,14 +174,14 @@ fn a_tap_while_a_picture_is_drawn_is_not_lost() {
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
-    let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
+    let Ok(mut session) = Session::start(&mut board, generator, SavedLatents::NONE);
     // The buttons are up; then a byte has the next picture drawn, and the tap is over before it is.
-    let Ok(()) = session.turn(&mut board);
+    let Ok(()) = session.poll(&mut board);
     let looks = board.hands.looks;
     board.hands.tap = Some((looks + 4, looks + 9));
     board.bytes.extend(*b"sR");
     for _ in 0..3 {
-        let Ok(()) = session.turn(&mut board);
+        let Ok(()) = session.poll(&mut board);
     }
     let said: Vec<&str> = board.said.lines().filter(|line| line.ends_with(" right")).collect();
     assert_eq!(said, ["release right", "press right", "press right", "release right"]);
@@ -196,10 +196,10 @@ fn the_about_page_tells_the_measured_time_unless_a_host_steps_the_clock() {
     let about = |bytes: &[u8]| {
         let mut arena = vec![0; model.arena_len()];
         let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
-        let Ok(mut session) = Session::start(&mut board, generator, Kept::NONE);
+        let Ok(mut session) = Session::start(&mut board, generator, SavedLatents::NONE);
         board.bytes.extend(bytes);
         for _ in 0..bytes.len() {
-            let Ok(()) = session.turn(&mut board);
+            let Ok(()) = session.poll(&mut board);
         }
         board.panel.0
     };

@@ -1,7 +1,7 @@
 //! What the buttons do, screen by screen.
 
 use ganlet_sim::host::{Device, Simulator};
-use ganlet_sim::{App, Button, Kept, Screen};
+use ganlet_sim::{App, Button, SavedLatents, Screen};
 
 use crate::models::{LATENT, picture_model};
 
@@ -54,7 +54,7 @@ fn the_walk_sets_out_from_the_seed_and_passes_exactly_through_the_next_one() {
         // Speed 2 takes half as many ticks as a leg has steps.
         for next in [41, 42] {
             let mut before = latent(&simulator);
-            for _ in 0..App::LEG / 2 {
+            for _ in 0..App::STEPS_PER_SEED / 2 {
                 assert!(simulator.tick());
                 let now = latent(&simulator);
                 let jump = before.iter().zip(&now).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -69,7 +69,7 @@ fn the_walk_sets_out_from_the_seed_and_passes_exactly_through_the_next_one() {
         for _ in 0..9 {
             simulator.press(Button::Right);
         }
-        for _ in 0..App::LEG / App::TOP_SPEED {
+        for _ in 0..App::STEPS_PER_SEED / App::MAX_SPEED {
             simulator.tick();
         }
         assert_eq!(latent(&simulator), seed(&simulator, 43));
@@ -85,7 +85,7 @@ fn a_knob_turns_one_value_and_leaves_the_others() {
         for knob in 0..usize::from(LATENT) {
             simulator.press(Button::Right);
             let turned = latent(&simulator);
-            let wanted = own[knob].saturating_add(App::TURN).clamp(-App::KNOB_END, App::KNOB_END);
+            let wanted = own[knob].saturating_add(App::KNOB_STEP).clamp(-App::KNOB_LIMIT, App::KNOB_LIMIT);
             assert_eq!(turned[knob], wanted, "knob {knob}");
             assert!((0..own.len()).all(|i| i == knob || turned[i] == own[i]), "knob {knob}");
             simulator.press(Button::Down);
@@ -96,7 +96,7 @@ fn a_knob_turns_one_value_and_leaves_the_others() {
         for _ in 0..99 {
             simulator.press(Button::Left);
         }
-        assert_eq!(latent(&simulator)[usize::from(LATENT) - 1], -App::KNOB_END);
+        assert_eq!(latent(&simulator)[usize::from(LATENT) - 1], -App::KNOB_LIMIT);
     });
 }
 
@@ -134,16 +134,16 @@ fn kept_latents_come_before_seed_0_and_everything_else_stays() {
         let simulator = Simulator::new(file.bytes(), device).unwrap().with_seed(seed);
         simulator.app().latent(simulator.model())
     };
-    let mut simulator = Simulator::new(file.bytes(), device).unwrap().with_kept(Kept::new(&bytes));
+    let mut simulator = Simulator::new(file.bytes(), device).unwrap().with_saved(SavedLatents::new(&bytes));
     for seed in [500, 600, 0, 1] {
         assert_eq!(simulator.app().latent(simulator.model()), shown(seed), "{seed}");
         simulator.press(Button::Right);
     }
     // The walk and the knobs set out from them as from any seed.
-    let mut simulator = Simulator::new(file.bytes(), device).unwrap().with_kept(Kept::new(&bytes));
+    let mut simulator = Simulator::new(file.bytes(), device).unwrap().with_saved(SavedLatents::new(&bytes));
     simulator.press(Button::Select);
     assert_eq!(simulator.app().latent(simulator.model()), shown(500));
     // Bytes that are no latents of this model are as good as none.
-    let simulator = Simulator::new(file.bytes(), device).unwrap().with_kept(Kept::new(&bytes[1..]));
+    let simulator = Simulator::new(file.bytes(), device).unwrap().with_saved(SavedLatents::new(&bytes[1..]));
     assert_eq!(simulator.app().seed(), 1);
 }

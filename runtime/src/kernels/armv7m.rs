@@ -78,7 +78,7 @@ struct Values {
     step: usize,
 }
 
-// The assembly counts on these places.
+// The assembly relies on these offsets.
 const _: () = {
     use core::mem::offset_of;
     assert!(offset_of!(Double, lanes) == 24 && offset_of!(Double, left) == 72 && offset_of!(Double, each) == 92);
@@ -132,15 +132,8 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     let words = [first, second, even, odd, biases, multipliers, scratch, if packed > 0 { &out.bytes } else { &[] }];
     let aligned = words.iter().all(|bytes| bytes.is_empty() || aligned(bytes));
     let row_is_short = first.len() < pixels || (!second.is_empty() && second.len() < pixels);
-    if !aligned
-        || short
-        || row_is_short
-        || biases.is_empty()
-        || multipliers.is_empty()
-        || out.bytes.len() < room
-        || w == 0
-        || row.layer.interval == 0
-    {
+    let is_empty = biases.is_empty() || multipliers.is_empty() || w == 0;
+    if !aligned || short || row_is_short || is_empty || out.bytes.len() < room || row.layer.interval == 0 {
         return;
     }
     let mut double = Double {

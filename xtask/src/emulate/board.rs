@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::firmware::{board, report_installation};
 use crate::process;
 use ganlet_sim::Button;
-use ganlet_sim::host::{BoardInfo, Device, EmulatedMachine, EmulatedPanel, Frame, ModelPlace, Script, Step};
+use ganlet_sim::host::{BoardInfo, Device, EmulatedMachine, EmulatedPanel, Frame, ModelPlace, Script, ScriptStep};
 use object::{Object, ObjectSymbol};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -184,11 +184,11 @@ impl EmulatedBoard {
         };
         for step in &script.0 {
             match *step {
-                Step::Press(button) => {
+                ScriptStep::Press(button) => {
                     self.press(button)?;
                     show(self)?;
                 }
-                Step::Wait(frames) => {
+                ScriptStep::Wait(frames) => {
                     for _ in 0..frames {
                         self.tick()?;
                         show(self)?;

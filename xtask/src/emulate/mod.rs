@@ -17,8 +17,10 @@ use crate::table::grouped;
 use board::{EmulatedBoard, RamUse};
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
-use ganlet_sim::Kept;
-use ganlet_sim::host::{self, BoardInfo, Cost, Frame, Instructions, Look, Script, Simulator, Step};
+use ganlet_sim::SavedLatents;
+use ganlet_sim::host::{
+    self, BoardInfo, DevicePortrait, Frame, FrameCost, Instructions, Script, ScriptStep, Simulator,
+};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
@@ -79,12 +81,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| model_file::latent_bytes(path, &model))?;
     // The simulator plays the same script: it knows the cost of a frame, and when the last picture has all its levels.
     let device = board.device();
-    let simulator = Simulator::new(file.bytes(), device)?.with_kept(Kept::new(&kept));
+    let simulator = Simulator::new(file.bytes(), device)?.with_saved(SavedLatents::new(&kept));
     let mut simulator = simulator.with_instructions(Instructions::estimate(&model, device.chip.core));
     let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
     while args.png.is_some() && simulator.app().unfinished() {
         simulator.tick();
-        script.0.push(Step::Wait(1));
+        script.0.push(ScriptStep::Wait(1));
     }
     let writes_files = args.png.is_some() || args.gif.is_some();
     if !writes_files && !sim::has_display() {
@@ -100,11 +102,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !writes_files {
         emulated.play(&script, |_, _| Ok(()))?;
         let title = format!("ganlet: {} on {}, emulated", model.name(), board.name);
-        return host::run_window(&mut window::Live { board: emulated, title, look: Look::of(&device) });
+        return host::run_window(&mut window::Live { board: emulated, title, look: DevicePortrait::of(&device) });
     }
     let sent = record(board, &args, &mut emulated, &script)?;
     if let Some(bytes) = sent {
-        console::print(&format!("{}\n", Cost { bytes, ..simulator.cost() }))?;
+        console::print(&format!("{}\n", FrameCost { bytes, ..simulator.cost() }))?;
     }
     let arena = if args.own_region { firmware::region(board)?.arena } else { model.arena_len_of(device.chip.family) };
     let RamUse { statics, stack, ram } = emulated.memory()?;
@@ -155,7 +157,7 @@ fn record(
     })?;
     let device = board.device();
     if let (Some(path), Some(frame)) = (&args.png, frames.last()) {
-        Look::of(&device).portrait(frame).save_png(path)?;
+        DevicePortrait::of(&device).portrait(frame).save_png(path)?;
         console::note(&format!("wrote {} ({})", path.display(), board.name));
     }
     if let Some(path) = &args.gif {
@@ -173,7 +175,7 @@ fn script(args: &Args) -> Result<Script, Failure> {
         None => Script(Vec::new()),
     };
     if args.frames > 0 {
-        script.0.push(Step::Wait(args.frames));
+        script.0.push(ScriptStep::Wait(args.frames));
     }
     Ok(script)
 }

@@ -3,16 +3,16 @@
 use super::board::EmulatedBoard;
 use crate::failure::Failure;
 use ganlet_sim::Button;
-use ganlet_sim::host::{Frame, Look, Shown};
+use ganlet_sim::host::{DevicePortrait, Frame, WindowDevice};
 
 /// A running board and its looks.
 pub(crate) struct Live {
     pub(crate) board: EmulatedBoard,
     pub(crate) title: String,
-    pub(crate) look: Look,
+    pub(crate) look: DevicePortrait,
 }
 
-impl Shown for Live {
+impl WindowDevice for Live {
     type Error = Failure;
 
     fn title(&self) -> String {

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::process::{folder, root};
 use crate::toolchain::Toolchain;
 use ganlet_runtime::Model;
-use ganlet_sim::host::{BoardError, BoardInfo, Fit, FlashSegment, ModelPlace, ModelRegion, RegionFit};
+use ganlet_sim::host::{BoardError, BoardInfo, FlashSegment, ModelFit, ModelPlace, ModelRegion, RegionFit};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub(crate) fn unusable(error: BoardError) -> Failure {
 }
 
 /// Checks that firmware with the model of the file `path` inside fits the board.
-pub(crate) fn check(board: &BoardInfo, path: &Path, model: &Model<'_>) -> Result<Fit, Failure> {
+pub(crate) fn check(board: &BoardInfo, path: &Path, model: &Model<'_>) -> Result<ModelFit, Failure> {
     board.check(model).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))
 }
 

@@ -150,12 +150,12 @@ mod tests {
         let file = model_file::read(&root().join(MODEL)).unwrap();
         let model = Model::from_bytes(file.bytes()).unwrap();
         let generator = opening::generator(&root().join(MODEL)).unwrap();
-        let walk = device_walk(&model, &generator.latents_of_seeds(&[1, 2, 3]), 0, App::LEG).unwrap();
+        let walk = device_walk(&model, &generator.latents_of_seeds(&[1, 2, 3]), 0, App::STEPS_PER_SEED).unwrap();
         let mut device = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
         device.press(Button::Select);
         // The slowest walk visits every step.
         device.press(Button::Left);
-        for (step, latent) in walk.iter().enumerate().take(2 * App::LEG as usize) {
+        for (step, latent) in walk.iter().enumerate().take(2 * App::STEPS_PER_SEED as usize) {
             assert_eq!(device.app().latent(&model).values(), latent.values(), "step {step}");
             device.tick();
         }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::model_file;
 use crate::process::{self, folder, root};
 use ganlet_sim::Button;
-use ganlet_sim::host::{BoardInfo, Device, Frame, Look, Simulator};
+use ganlet_sim::host::{BoardInfo, Device, DevicePortrait, Frame, Simulator};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ pub(super) fn check(kind: Window) -> Result<Checks, Failure> {
         Window::Emulator(board) => board.device(),
     };
     let mut simulator = Simulator::new(file.bytes(), device)?;
-    let look = Look::of(&device);
+    let look = DevicePortrait::of(&device);
     let first = look.portrait(&simulator.frame());
     let mut later = Vec::new();
     for _ in 0..MAX_REPEATS {

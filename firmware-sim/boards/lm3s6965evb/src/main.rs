@@ -17,7 +17,7 @@ use core::panic::PanicInfo;
 
 use chip::Chip;
 use ganlet_runtime::Arena;
-use ganlet_sim::{Board, Button, Keys, Memory};
+use ganlet_sim::{Board, Button, Inputs, RamUse};
 use oled::Frame;
 
 const RAM: usize = 64 << 10;
@@ -27,7 +27,7 @@ struct Evb<'f> {
     frame: &'f mut Frame,
 }
 
-impl Keys for Chip {
+impl Inputs for Chip {
     fn is_held(&mut self, button: Button) -> bool {
         Self::is_held(self, button)
     }
@@ -39,7 +39,7 @@ impl Keys for Chip {
 
 impl Board for Evb<'_> {
     type Display = Frame;
-    type Keys = Chip;
+    type Inputs = Chip;
 
     fn parts(&mut self) -> (&mut Frame, &mut Chip) {
         (self.frame, &mut self.chip)
@@ -58,7 +58,7 @@ impl Board for Evb<'_> {
         let _ = chip::Line.write_fmt(words);
     }
 
-    fn memory(&self) -> Option<Memory> {
+    fn memory(&self) -> Option<RamUse> {
         Some(stack::memory(RAM))
     }
 }

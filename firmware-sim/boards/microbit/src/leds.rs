@@ -8,7 +8,7 @@ use critical_section::Mutex;
 use embedded_graphics::Pixel;
 use embedded_graphics::pixelcolor::{Gray8, GrayColor};
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Size};
-use microbit::display::nonblocking::{Display, GrayscaleImage};
+use microbit::display::nonblocking::{Display, GreyscaleImage};
 use microbit::gpio::DisplayPins;
 use microbit::pac::{Interrupt, NVIC, TIMER1, interrupt};
 
@@ -44,7 +44,7 @@ impl Leds {
         }
         critical_section::with(|token| {
             if let Some(driver) = DRIVER.borrow_ref_mut(token).as_mut() {
-                driver.show(&GrayscaleImage::new(&levels));
+                driver.show(&GreyscaleImage::new(&levels));
             }
         });
     }

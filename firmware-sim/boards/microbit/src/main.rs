@@ -19,7 +19,7 @@ use core::panic::PanicInfo;
 
 use embedded_hal::digital::InputPin;
 use ganlet_runtime::Arena;
-use ganlet_sim::{Board, Button, Keys, Memory, TwoButtons};
+use ganlet_sim::{Board, Button, Inputs, RamUse, TwoButtons};
 use leds::Leds;
 use line::Line;
 use microbit::board::Buttons;
@@ -35,7 +35,7 @@ struct Hands {
     timer: Timer<TIMER0, Periodic>,
 }
 
-impl Keys for Hands {
+impl Inputs for Hands {
     fn is_held(&mut self, _: Button) -> bool {
         false
     }
@@ -58,7 +58,7 @@ struct Microbit {
 
 impl Board for Microbit {
     type Display = Leds;
-    type Keys = Hands;
+    type Inputs = Hands;
 
     fn parts(&mut self) -> (&mut Leds, &mut Hands) {
         (&mut self.leds, &mut self.hands)
@@ -77,7 +77,7 @@ impl Board for Microbit {
         let _ = self.line.write_fmt(words);
     }
 
-    fn memory(&self) -> Option<Memory> {
+    fn memory(&self) -> Option<RamUse> {
         Some(stack::memory(RAM))
     }
 }

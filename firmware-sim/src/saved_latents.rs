@@ -11,11 +11,11 @@ const NO_CLASS: u8 = 255;
 ///
 /// The last one stands for seed -1 (4,294,967,295), the one before it for seed -2, so that Right goes through all of them on to seed 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept<'k> {
+pub struct SavedLatents<'k> {
     bytes: &'k [u8],
 }
 
-impl<'k> Kept<'k> {
+impl<'k> SavedLatents<'k> {
     /// None.
     pub const NONE: Self = Self { bytes: &[] };
 
@@ -67,25 +67,25 @@ impl<'k> Kept<'k> {
     }
 
     /// A seed's name: "kept 1", or the number.
-    pub(crate) fn name(&self, model: &Model<'_>, seed: u32) -> Name {
+    pub(crate) fn name(&self, model: &Model<'_>, seed: u32) -> SeedName {
         match self.place(model, seed) {
-            Some(place) => Name::Kept(place + 1),
-            None => Name::Seed(seed),
+            Some(place) => SeedName::Saved(place + 1),
+            None => SeedName::Seed(seed),
         }
     }
 }
 
 /// What a seed is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Kept(u32),
+pub(crate) enum SeedName {
+    Saved(u32),
     Seed(u32),
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for SeedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kept(number) => write!(f, "kept {number}"),
+            Self::Saved(number) => write!(f, "kept {number}"),
             Self::Seed(seed) => seed.fmt(f),
         }
     }

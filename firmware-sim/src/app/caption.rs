@@ -1,0 +1,112 @@
+//! The text of each screen: captions beside the picture, and the about page.
+
+use ganlet_runtime::Model;
+
+use super::{App, Screen};
+use crate::saved_latents::SeedName;
+use crate::screens::{CaptionBar, CaptionText, TextLine, line};
+
+impl App<'_> {
+    /// What stands beside the picture; `score` is the discriminator's, where it was asked.
+    pub(super) fn words(&self, model: &Model<'_>, score: Option<u8>) -> CaptionText {
+        let title = self.screen.title();
+        match self.screen {
+            Screen::Gallery | Screen::About => CaptionText {
+                title,
+                short: match self.kept.name(model, self.seed) {
+                    SeedName::Seed(seed) => line(format_args!("seed {seed}")),
+                    kept => line(format_args!("{kept}")),
+                },
+                lines: [
+                    line(format_args!("seed")),
+                    line(format_args!("{}", self.kept.name(model, self.seed))),
+                    match self.kept.latent(model, self.seed).class() {
+                        Some(class) => line(format_args!("class {class}")),
+                        None => TextLine::new(),
+                    },
+                ],
+                bar: None,
+                hint: "<> seed",
+            },
+            Screen::Walk => {
+                let from = self.seed.wrapping_add(self.leg);
+                let [from, to] = [from, from.wrapping_add(1)].map(|seed| self.kept.name(model, seed));
+                CaptionText {
+                    title,
+                    short: line(format_args!("{from} > {to}")),
+                    lines: [line(format_args!("{from}")), line(format_args!("> {to}")), TextLine::new()],
+                    bar: Some(CaptionBar { at: self.step, from: 0, of: Self::STEPS_PER_SEED }),
+                    hint: if self.paused { "paused" } else { SPEEDS[self.speed.ilog2() as usize % SPEEDS.len()] },
+                }
+            }
+            Screen::Knobs => {
+                let (value, own) = (self.knob_value(model), self.own_value(model));
+                let place = |value: i8| (i32::from(value) + i32::from(Self::KNOB_LIMIT)).max(0) as u32;
+                CaptionText {
+                    title,
+                    short: match score {
+                        Some(score) => line(format_args!("z{} {value:+} D {}", self.knob, Percent(score))),
+                        None => line(format_args!("z{} {value:+}", self.knob)),
+                    },
+                    // Two lines, since the bar is the third.
+                    lines: [
+                        match score {
+                            Some(score) => line(format_args!("D(G) {}", Percent(score))),
+                            None => line(format_args!("z{} of {}", self.knob, self.knobs)),
+                        },
+                        match score {
+                            Some(_) => line(format_args!("z{} {value:+}", self.knob)),
+                            None => line(format_args!("{value:+}")),
+                        },
+                        TextLine::new(),
+                    ],
+                    bar: Some(CaptionBar { at: place(value), from: place(own), of: 2 * Self::KNOB_LIMIT as u32 }),
+                    hint: "<> turn",
+                }
+            }
+            Screen::Class => CaptionText {
+                title,
+                short: line(format_args!("class {} seed {}", self.class, self.seed)),
+                lines: [
+                    line(format_args!("class {}", self.class)),
+                    line(format_args!("seed")),
+                    line(format_args!("{}", self.kept.name(model, self.seed))),
+                ],
+                bar: None,
+                hint: "<> class",
+            },
+        }
+    }
+
+    /// What the about page says: the name, the picture, and what the model takes of the chip.
+    pub(super) fn about(&self, model: &Model<'_>) -> [TextLine; 6] {
+        let kind = if self.channels == 1 { "gray" } else { "color" };
+        let shape = match self.numbers {
+            0 => line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
+            numbers => line(format_args!("points in {numbers}-D")),
+        };
+        [
+            line(format_args!("{}", model.name())),
+            shape,
+            line(format_args!("latent {}", self.knobs)),
+            line(format_args!("flash {} B", model.flash_bytes())),
+            line(format_args!("RAM {} B", self.arena)),
+            match self.took {
+                Some(took) => line(format_args!("{took} ms a picture")),
+                None => line(format_args!("by ganlet {}", env!("CARGO_PKG_VERSION"))),
+            },
+        ]
+    }
+}
+
+/// A score in 0..=255 as a share of one hundred.
+struct Percent(u8);
+
+impl core::fmt::Display for Percent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}%", (u32::from(self.0) * 100 + 127) / 255)
+    }
+}
+
+/// The walk's speeds as words.
+const SPEEDS: [&str; 5] = ["speed 1", "speed 2", "speed 3", "speed 4", "speed 5"];

@@ -1,0 +1,158 @@
+//! Drawing of what changed: the picture row by row, level by level, or as a plot, and the text around it.
+
+use embedded_graphics::prelude::{DrawTarget, Size};
+use ganlet_runtime::{Generator, Model};
+
+use super::{App, Outdated, Screen};
+use crate::color::PanelColor;
+use crate::plot::Plot;
+use crate::screens;
+use crate::stream::{PicturePlacement, RowStream};
+
+impl App<'_> {
+    /// Whether the picture on show is a coarse level, to be followed by finer ones.
+    #[must_use]
+    pub const fn unfinished(&self) -> bool {
+        matches!(self.stale, Outdated::Level(_))
+    }
+
+    /// Draws what changed since the last call; says whether anything did.
+    ///
+    /// A model of several levels shows a new picture level by level, the smallest first, one a call: on a slow chip a face is there long
+    /// before its details, and a button need not wait for them.
+    ///
+    /// # Errors
+    /// What the display's driver returns.
+    pub fn draw<D>(
+        &mut self,
+        model: &Model<'_>,
+        generator: &mut Generator<'_>,
+        target: &mut D,
+    ) -> Result<bool, D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        self.draw_with(model, generator, target, || {})
+    }
+
+    /// As [`draw`](Self::draw), with code of the board's own run after every row: polling buttons, scanning a matrix of LEDs.
+    ///
+    /// # Errors
+    /// What the display's driver returns.
+    pub fn draw_with<D>(
+        &mut self,
+        model: &Model<'_>,
+        generator: &mut Generator<'_>,
+        target: &mut D,
+        mut between: impl FnMut(),
+    ) -> Result<bool, D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let stale = core::mem::replace(&mut self.stale, Outdated::Nothing);
+        if stale == Outdated::Nothing {
+            return Ok(false);
+        }
+        let colors = self.theme.colors();
+        if self.tiny() && self.age < Self::INITIAL_TICKS {
+            screens::tiny(target, self.screen.title().trim().get(..1).unwrap_or(""), 1, colors)?;
+            return Ok(true);
+        }
+        if self.screen == Screen::About {
+            return self.draw_about(model, target).map(|()| true);
+        }
+        let layout = self.layout();
+        if stale == Outdated::Everything || self.tiny() {
+            target.clear(colors.background)?;
+        }
+        if self.numbers > 0 {
+            let fresh = stale == Outdated::Everything || self.screen != Screen::Walk;
+            let plot = Plot { area: layout.picture.area(), numbers: self.numbers };
+            self.draw_plot(plot, fresh, generator, target, &mut between)?;
+            screens::caption(target, layout.caption, &self.words(model, None), colors)?;
+            return Ok(true);
+        }
+        let latent = self.latent(model);
+        let level = self.level(model, stale, layout.picture);
+        if let Some((level, place)) = level
+            && let Some(mut rows) = generator.level_rows(&latent, level)
+        {
+            let mut stream = RowStream::new(place, self.channels);
+            while let Some(row) = rows.next_row() {
+                stream.push(row, target)?;
+                between();
+            }
+            self.stale = Outdated::Level(level + 1);
+            screens::caption(target, layout.caption, &self.words(model, None), colors)?;
+            return Ok(true);
+        }
+        let mut stream = RowStream::new(layout.picture, self.channels);
+        let judged = self.shows_score(model);
+        let mut rows = if judged { generator.scored_rows(&latent) } else { generator.rows(&latent) };
+        while let Some(row) = rows.next_row() {
+            stream.push(row, target)?;
+            between();
+        }
+        let score = if judged { rows.score() } else { None };
+        screens::caption(target, layout.caption, &self.words(model, score), colors)?;
+        Ok(true)
+    }
+
+    /// The level to draw now and its place, or none where the picture itself is next: on a walk, and where a level's pixels are no whole
+    /// part of the picture's place.
+    fn level(&self, model: &Model<'_>, stale: Outdated, place: PicturePlacement) -> Option<(usize, PicturePlacement)> {
+        let level = if let Outdated::Level(level) = stale { level } else { 0 };
+        if level >= model.levels() || self.screen == Screen::Walk || self.tiny() {
+            return None;
+        }
+        let shape = model.level_shape(level)?;
+        place.of_level(Size::new(shape.w.into(), shape.h.into())).map(|place| (level, place))
+    }
+
+    /// Samples in the gallery, the trail of a walk, one large dot for the knobs.
+    fn draw_plot<D>(
+        &self,
+        plot: Plot,
+        fresh: bool,
+        generator: &mut Generator<'_>,
+        target: &mut D,
+        mut between: impl FnMut(),
+    ) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let colors = self.theme.colors();
+        if fresh {
+            plot.clear(target, colors)?;
+        }
+        if self.screen == Screen::Gallery {
+            return plot.samples(target, generator, self.seed, colors.foreground, between);
+        }
+        let latent = self.latent(generator.model());
+        between();
+        let side = plot.area.size.width / if self.screen == Screen::Walk { 64 } else { 16 };
+        plot.dot(target, generator, &latent, side.max(1), colors.foreground)
+    }
+
+    fn draw_about<D>(&self, model: &Model<'_>, target: &mut D) -> Result<(), D::Error>
+    where
+        D: DrawTarget<Color: PanelColor>,
+    {
+        let (about, colors) = (self.about(model), self.theme.colors());
+        if !self.tiny() {
+            target.clear(colors.background)?;
+            return screens::page(target, &about, colors);
+        }
+        // Too small for a page: the lines run through from right to left, one pixel per tick.
+        let whole: u32 = about.iter().map(|text| screens::marquee_width(text) + self.panel.width).sum();
+        let mut x = ((self.age - Self::INITIAL_TICKS) % whole.max(1)) as i32;
+        for text in &about {
+            let width = (screens::marquee_width(text) + self.panel.width) as i32;
+            if x < width {
+                return screens::tiny(target, text, self.panel.width as i32 - x, colors);
+            }
+            x -= width;
+        }
+        Ok(())
+    }
+}

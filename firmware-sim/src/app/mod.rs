@@ -1,0 +1,284 @@
+//! The app: which screen is shown, what the buttons do, and what has to be drawn again.
+
+mod caption;
+mod draw;
+mod screen;
+
+use embedded_graphics::prelude::Size;
+use embedded_graphics::primitives::Rectangle;
+use ganlet_runtime::{Latent, Model};
+
+use crate::input::Button;
+use crate::layout::ScreenLayout;
+use crate::plot;
+use crate::saved_latents::SavedLatents;
+use crate::screens::Theme;
+
+pub use screen::Screen;
+
+/// How much of the panel is out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outdated {
+    Nothing,
+    /// The picture is there, up to this level; finer ones are missing.
+    Level(usize),
+    Picture,
+    Everything,
+}
+
+/// The state of the app: a few words of memory, no picture and no latent.
+///
+/// A board makes one, passes its buttons to [`press`](Self::press), calls [`tick`](Self::tick) once per frame and
+/// [`draw`](Self::draw) after that.
+#[derive(Clone, Debug)]
+pub struct App<'k> {
+    kept: SavedLatents<'k>,
+    screen: Screen,
+    theme: Theme,
+    panel: Size,
+    picture: Size,
+    channels: usize,
+    /// Numbers that the model makes instead of pictures, or 0.
+    numbers: u8,
+    knobs: usize,
+    /// Bytes of the generator's arena.
+    arena: usize,
+    seed: u32,
+    /// The walk's place between `seed + leg` and the seed after it, in `0..STEPS_PER_SEED`.
+    leg: u32,
+    step: u32,
+    speed: u32,
+    paused: bool,
+    knob: usize,
+    /// Classes of the model, and the chosen one.
+    classes: u16,
+    class: u16,
+    /// The turned knob's value, or none while it is still the seed's own.
+    turned: Option<i8>,
+    /// Milliseconds that a picture takes, where that was measured.
+    took: Option<u32>,
+    /// Ticks since the screen was entered.
+    age: u32,
+    stale: Outdated,
+}
+
+impl<'k> App<'k> {
+    /// Steps from one seed to the next at speed 1.
+    pub const STEPS_PER_SEED: u32 = 64;
+    /// The fastest walk, in steps per tick.
+    pub const MAX_SPEED: u32 = 16;
+    /// How far one press turns a knob, in latent units: a quarter of a standard deviation.
+    pub const KNOB_STEP: i8 = 8;
+    /// The end of a knob on either side: three standard deviations.
+    pub const KNOB_LIMIT: i8 = 96;
+    /// How many ticks a panel that is too small for words shows a screen's initial.
+    pub const INITIAL_TICKS: u32 = 12;
+
+    /// An app that starts in the gallery at `seed`, for a panel of the given size.
+    #[must_use]
+    pub fn new(model: &Model<'_>, panel: Size, theme: Theme, seed: u32) -> Self {
+        let numbers = plot::numbers(model);
+        let size = if numbers > 0 { (64, 64) } else { model.size() };
+        Self {
+            kept: SavedLatents::NONE,
+            screen: Screen::Gallery,
+            theme,
+            panel,
+            picture: Size::new(size.0.into(), size.1.into()),
+            channels: model.channels().into(),
+            numbers,
+            knobs: model.latent_len(),
+            arena: model.arena_len(),
+            seed,
+            leg: 0,
+            step: 0,
+            speed: 2,
+            paused: false,
+            knob: 0,
+            turned: None,
+            classes: model.classes(),
+            class: 0,
+            took: None,
+            // The first picture comes at once, without an initial before it.
+            age: Self::INITIAL_TICKS,
+            stale: Outdated::Everything,
+        }
+    }
+
+    /// The same app for a generator whose arena has so many bytes: those of another core's kernels.
+    #[must_use]
+    pub const fn with_arena(mut self, bytes: usize) -> Self {
+        self.arena = bytes;
+        self
+    }
+
+    /// The same app with kept latents before seed 0; it starts at the first of them.
+    #[must_use]
+    pub fn with_saved(mut self, model: &Model<'_>, kept: SavedLatents<'k>) -> Self {
+        (self.kept, self.seed) = (kept, kept.first(model));
+        self
+    }
+
+    /// Tells the milliseconds that a picture takes, for the about page; `None` for not known.
+    pub const fn set_picture_time(&mut self, milliseconds: Option<u32>) {
+        self.took = milliseconds;
+    }
+
+    /// How many pictures are generated for what the panel shows: none for a page of words, many samples for a plot.
+    #[must_use]
+    pub fn pictures(&self) -> u32 {
+        match self.screen {
+            Screen::About => 0,
+            _ if self.tiny() && self.age < Self::INITIAL_TICKS => 0,
+            Screen::Gallery if self.numbers > 0 => plot::SAMPLES,
+            _ => 1,
+        }
+    }
+
+    /// Whether the discriminator judges what is shown: it costs as much as the generator, and only the knobs have room for what it says.
+    #[must_use]
+    pub fn shows_score(&self, model: &Model<'_>) -> bool {
+        self.screen == Screen::Knobs && model.has_score() && self.numbers == 0
+    }
+
+    /// The screen that is shown.
+    #[must_use]
+    pub const fn screen(&self) -> Screen {
+        self.screen
+    }
+
+    /// The seed of the gallery's picture, where the walk sets out and whose knobs are turned.
+    #[must_use]
+    pub const fn seed(&self) -> u32 {
+        self.seed
+    }
+
+    /// Where the picture and the words lie on this panel.
+    #[must_use]
+    pub fn layout(&self) -> ScreenLayout {
+        ScreenLayout::of(Rectangle::new(Default::default(), self.panel), self.picture)
+    }
+
+    /// Whether the panel is too small for any words, as a matrix of 5x5 LEDs is.
+    const fn tiny(&self) -> bool {
+        self.panel.width < 60 || self.panel.height < 24
+    }
+
+    /// Takes a button; `model` is the one on show.
+    pub fn press(&mut self, model: &Model<'_>, button: Button) {
+        if button == Button::Select {
+            self.enter(self.screen.next(self.classes));
+            return;
+        }
+        match self.screen {
+            Screen::Gallery => {
+                self.seed = match button {
+                    Button::Right => self.seed.wrapping_add(1),
+                    Button::Left => self.seed.wrapping_sub(1),
+                    Button::Down => self.seed.wrapping_add(10),
+                    _ => self.seed.wrapping_sub(10),
+                };
+            }
+            Screen::Walk => match button {
+                Button::Right => self.speed = (self.speed * 2).min(Self::MAX_SPEED),
+                Button::Left => self.speed = (self.speed / 2).max(1),
+                _ => self.paused = !self.paused,
+            },
+            Screen::Knobs => match button {
+                Button::Right => self.turn(model, Self::KNOB_STEP),
+                Button::Left => self.turn(model, -Self::KNOB_STEP),
+                Button::Down => self.choose((self.knob + 1) % self.knobs.max(1)),
+                _ => self.choose(self.knob.checked_sub(1).unwrap_or(self.knobs.saturating_sub(1))),
+            },
+            Screen::Class => match button {
+                Button::Right => self.class = (self.class + 1) % self.classes.max(1),
+                Button::Left => self.class = self.class.checked_sub(1).unwrap_or(self.classes.saturating_sub(1)),
+                Button::Down => self.seed = self.seed.wrapping_add(1),
+                _ => self.seed = self.seed.wrapping_sub(1),
+            },
+            Screen::About => return,
+        }
+        self.age = Self::INITIAL_TICKS;
+        if self.stale != Outdated::Everything {
+            self.stale = Outdated::Picture;
+        }
+    }
+
+    /// Shows the gallery at `seed`.
+    pub fn show(&mut self, seed: u32) {
+        self.seed = seed;
+        self.enter(Screen::Gallery);
+        self.age = Self::INITIAL_TICKS;
+    }
+
+    /// Shows `screen` from its start.
+    pub fn enter(&mut self, screen: Screen) {
+        (self.screen, self.age, self.stale) = (screen, 0, Outdated::Everything);
+        (self.leg, self.step, self.paused) = (0, 0, false);
+        self.turned = None;
+    }
+
+    /// The value of the chosen knob.
+    fn knob_value(&self, model: &Model<'_>) -> i8 {
+        self.turned.unwrap_or_else(|| self.own_value(model))
+    }
+
+    /// What the chosen knob is in the seed's own latent.
+    fn own_value(&self, model: &Model<'_>) -> i8 {
+        self.kept.latent(model, self.seed).values().get(self.knob).copied().unwrap_or(0)
+    }
+
+    fn turn(&mut self, model: &Model<'_>, by: i8) {
+        self.turned = Some(self.knob_value(model).saturating_add(by).clamp(-Self::KNOB_LIMIT, Self::KNOB_LIMIT));
+    }
+
+    fn choose(&mut self, knob: usize) {
+        (self.knob, self.turned) = (knob, None);
+    }
+
+    /// Lets one frame's time pass: the walk walks, the running text runs.
+    pub fn tick(&mut self) {
+        self.age = self.age.saturating_add(1);
+        let moved = match self.screen {
+            Screen::Walk if !self.paused => {
+                self.step += self.speed;
+                self.leg = self.leg.wrapping_add(self.step / Self::STEPS_PER_SEED);
+                self.step %= Self::STEPS_PER_SEED;
+                true
+            }
+            Screen::About => self.tiny(),
+            _ => false,
+        };
+        let initial_goes = self.tiny() && self.age == Self::INITIAL_TICKS;
+        if self.stale != Outdated::Everything && (moved || initial_goes) {
+            self.stale = Outdated::Picture;
+        }
+    }
+
+    /// Has everything drawn again, as after the panel was reset.
+    pub fn refresh(&mut self) {
+        self.stale = Outdated::Everything;
+    }
+
+    /// The latent of the picture on show.
+    #[must_use]
+    pub fn latent(&self, model: &Model<'_>) -> Latent {
+        let mut own = self.kept.latent(model, self.seed);
+        match (self.screen, self.turned) {
+            (Screen::Class, _) => own.clone().in_class(model, self.class).unwrap_or(own),
+            (Screen::Walk, _) => {
+                let start = self.seed.wrapping_add(self.leg);
+                let end = start.wrapping_add(1);
+                let (from, to) = (self.kept.latent(model, start), self.kept.latent(model, end));
+                Latent::slerp(&from, &to, self.step, Self::STEPS_PER_SEED)
+            }
+            (Screen::Knobs, Some(value)) => {
+                if let Some(knob) = own.values_mut().get_mut(self.knob) {
+                    *knob = value;
+                }
+                own
+            }
+            _ => own,
+        }
+    }
+}
