@@ -111,12 +111,9 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     let (w, taps) = (usize::from(row.input.shape.w), row.tap_rows());
     let [above, below] = taps.rows.map(Option::unwrap_or_default);
     let [first, second] = if above.is_empty() { [below, above] } else { [above, below] };
-    let weights = Taps::of_phase(row.blob, row.layer, c_in, channels, taps.phase);
-    let (weights, short) = match weights {
-        Taps::Compact([even, odd]) => {
-            let all = 4 * c_in * channels;
-            ([even, odd], even.len() < all || odd.len() < all || scratch.len() < 16 * c_in)
-        }
+    let (weights, all) = (Taps::of_phase(row.blob, row.layer, c_in, channels, taps.phase), 4 * c_in * channels);
+    let ([even, odd], short) = match weights {
+        Taps::Compact([even, odd]) => ([even, odd], even.len() < all || odd.len() < all || scratch.len() < 16 * c_in),
         Taps::Fast(words) => ([&[] as &[u8], words], words.len() < 16 * c_in * channels),
     };
     let table = table_at(row.blob, row.layer.activation);
@@ -128,12 +125,18 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     };
     let pixels = w.div_ceil(4) * 8 * c_in;
     // What is empty is not read.
-    let [even, odd] = weights;
     let words = [first, second, even, odd, biases, multipliers, scratch, if packed > 0 { &out.bytes } else { &[] }];
     let aligned = words.iter().all(|bytes| bytes.is_empty() || aligned(bytes));
     let row_is_short = first.len() < pixels || (!second.is_empty() && second.len() < pixels);
-    let is_empty = biases.is_empty() || multipliers.is_empty() || w == 0;
-    if !aligned || short || row_is_short || is_empty || out.bytes.len() < room || row.layer.interval == 0 {
+    if !aligned
+        || short
+        || row_is_short
+        || biases.is_empty()
+        || multipliers.is_empty()
+        || out.bytes.len() < room
+        || w == 0
+        || row.layer.interval == 0
+    {
         return;
     }
     let mut double = Double {
