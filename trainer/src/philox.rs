@@ -1,7 +1,7 @@
 //! Counter-based random numbers: each number is a function of (seed, stream, step, index), equal on every machine.
 //!
-//! Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). There is no generator state, so a resumed
-//! run has nothing to restore and threads need no locks.
+//! Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). There is no generator
+//! state, so a resumed run has nothing to restore and threads need no locks.
 
 use crate::simd::{math, multiversion};
 
@@ -47,12 +47,13 @@ impl Key {
         ((u64::from(self.words(index)[0]) * n as u64) >> 32) as usize
     }
 
-    /// The words at [`COUNTERS`] indices from `first` on, word by word. Computing them together costs little more than computing one.
+    /// The words at [`COUNTERS`] indices from `first` on, word by word. Computing them together costs little more than
+    /// computing one.
     fn words_at(self, first: u32) -> [[u32; COUNTERS]; 4] {
         let (seed, step) = ([self.seed as u32, (self.seed >> 32) as u32], [self.step as u32, (self.step >> 32) as u32]);
         let index = std::array::from_fn(|i| first.wrapping_add(i as u32));
         let mut words = [index, [self.stream; COUNTERS], [step[0]; COUNTERS], [step[1]; COUNTERS]];
-        philox_4x32_many(seed, &mut words);
+        philox4x32_many(seed, &mut words);
         words
     }
 
@@ -114,7 +115,7 @@ multiversion! {
 
 multiversion! {
     /// Ten rounds of Philox on [`COUNTERS`] counters of 128 bits, word by word.
-    fn philox_4x32_many(key: [u32; 2], words: &mut [[u32; COUNTERS]; 4]) {
+    fn philox4x32_many(key: [u32; 2], words: &mut [[u32; COUNTERS]; 4]) {
         rounds(key, words);
     }
 }

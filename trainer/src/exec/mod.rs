@@ -1,6 +1,31 @@
 //! Programs, and the store of weights and optimizer state that they share.
 //!
-//! A [`Program`] is a graph with its plan. [`cpu::Cpu`] runs programs over one [`Store`].
+//! A [`Program`] is a graph with its plan. [`cpu::Cpu`] runs programs over one [`Store`]:
+//!
+//! ```
+//! use ganlet_trainer::exec::{Clock, Program, Store, cpu::Cpu};
+//! use ganlet_trainer::graph::Graph;
+//!
+//! let mut store = Store::default();
+//! let weight = store.add("weight", vec![3.0]);
+//!
+//! // A step of gradient descent on w², with learning rate 0.25.
+//! let mut g = Graph::default();
+//! let w = g.param(weight, &[1]);
+//! let square = g.square(w);
+//! let loss = g.sum(square);
+//! let gradient = g.grad(loss, &[w])[0];
+//! let step = g.affine(gradient, -0.25, 0.0);
+//! let updated = g.add(w, step);
+//! g.assign(weight, updated);
+//!
+//! let mut cpu = Cpu::new(1);
+//! cpu.load(vec![Program::new("step", &g, &[loss])], store);
+//! cpu.run(0, &[], Clock { seed: 0, step: 0 })?;
+//! assert_eq!(cpu.output(0, 0), [9.0]);
+//! assert_eq!(cpu.store().values(weight), [1.5]);
+//! # Ok::<(), ganlet_trainer::exec::NotFinite>(())
+//! ```
 pub mod cpu;
 pub mod profile;
 mod store;
@@ -25,13 +50,14 @@ pub struct Program {
 }
 
 impl Program {
-    /// Simplifies and plans `graph`. The values of `outputs` can be read after each run, by their position in `outputs`.
+    /// Simplifies and plans `graph`. The values of `outputs` can be read after each run, by their position in
+    /// `outputs`.
     pub fn new(name: impl Into<String>, graph: &Graph, outputs: &[NodeId]) -> Self {
         Self::planned(name, graph, outputs, false)
     }
 
-    /// [`Program::new`] with optional recomputation: with `recompute`, gradients compute activations again instead of keeping them
-    /// in memory. The guard named [`LOSS`] marks where the gradients begin.
+    /// [`Program::new`] with optional recomputation: with `recompute`, gradients compute activations again instead of
+    /// keeping them in memory. The guard named [`LOSS`] marks where the gradients begin.
     pub(crate) fn planned(name: impl Into<String>, graph: &Graph, outputs: &[NodeId], recompute: bool) -> Self {
         let (mut graph, mut outputs) = graph.simplified(outputs);
         let loss = graph.guards().iter().find(|g| g.0 == LOSS).map(|g| g.1);
@@ -70,8 +96,8 @@ impl fmt::Display for NotFinite {
         let Self { guard, program, step, node } = self;
         write!(
             f,
-            "training diverged at step {step}: the {guard} of the {program} is not finite. The first value that is not finite is in {node}. \
-             Try a third of optimizer.learning_rate, or a smaller penalty"
+            "training diverged at step {step}: the {guard} of the {program} is not finite. The first value that is not \
+             finite is in {node}. Try a third of optimizer.learning_rate, or a smaller penalty"
         )
     }
 }

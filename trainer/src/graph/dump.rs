@@ -4,18 +4,38 @@ use std::fmt::Write;
 
 impl Graph {
     /// One line per node: id, operation, arguments, shape and scope.
+    ///
+    /// ```
+    /// use ganlet_trainer::graph::Graph;
+    ///
+    /// let mut g = Graph::default();
+    /// g.enter("layer 1");
+    /// let x = g.input("x", &[2, 3]);
+    /// g.sum(x);
+    /// assert_eq!(g.to_text(), "%0 = Input() : [2, 3]  layer 1\n%1 = SumTo(%0) : []  layer 1\n");
+    /// ```
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         for id in self.ids() {
             let node = self.node(id);
             let args: Vec<_> = node.args.iter().map(|a| format!("%{}", a.0)).collect();
-            let scope = self.scopes.get(node.scope).map_or("", String::as_str);
+            let scope = self.scope_of(id);
             _ = writeln!(out, "%{} = {:?}({}) : {:?}  {scope}", id.0, node.op, args.join(", "), node.shape);
         }
         out
     }
 
-    /// The graph in the DOT language of Graphviz. Inputs, parameters and assignments are boxes; products and convolutions are bold.
+    /// The graph in the DOT language of Graphviz. Inputs, parameters and assignments are boxes; products and
+    /// convolutions are bold.
+    ///
+    /// ```
+    /// use ganlet_trainer::graph::Graph;
+    ///
+    /// let mut g = Graph::default();
+    /// let x = g.input("x", &[2, 3]);
+    /// g.sum(x);
+    /// assert!(g.to_dot().contains("n0 -> n1;"));
+    /// ```
     pub fn to_dot(&self) -> String {
         let mut out = String::from("digraph {\n  rankdir=TB; node [fontname=\"sans-serif\", shape=ellipse];\n");
         for id in self.ids() {

@@ -4,8 +4,8 @@ use super::{Binary, Graph, NodeId, Op, Shape, Unary};
 impl Graph {
     /// Appends the gradient of the scalar `y` with respect to each of `wrt`.
     ///
-    /// The gradient is zero for nodes that `y` does not depend on. Second-order gradients, for gradient penalties or unrolled
-    /// optimizers, are gradients of the result.
+    /// The gradient is zero for nodes that `y` does not depend on. Second-order gradients, for gradient penalties or
+    /// unrolled optimizers, are gradients of the result.
     ///
     /// # Panics
     /// If `y` is not a scalar.

@@ -1,4 +1,5 @@
-//! Interpreter in double precision: the readable definition of every operation, and the reference that executors are tested against.
+//! Interpreter in double precision: the readable definition of every operation, and the reference that executors are
+//! tested against.
 use super::{Binary, Graph, NodeId, Op, Shape, Unary, Window};
 use crate::philox::Key;
 use std::collections::HashMap;
@@ -95,8 +96,12 @@ fn evaluate(op: Op, args: &[(&[f64], Shape)], shape: Shape) -> Vec<f64> {
             to.zip(a(0)).for_each(|(i, &v)| out[i] += v);
             out
         }
-        Op::Conv(_) | Op::ConvInput(_) | Op::ConvWeight(_) => convolution(op, args, shape),
-        Op::Depthwise(_) | Op::DepthwiseInput(_) | Op::DepthwiseWeight(_) => convolution(op, args, shape),
+        Op::Conv(_)
+        | Op::ConvInput(_)
+        | Op::ConvWeight(_)
+        | Op::Depthwise(_)
+        | Op::DepthwiseInput(_)
+        | Op::DepthwiseWeight(_) => convolution(op, args, shape),
     }
 }
 

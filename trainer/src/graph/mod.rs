@@ -1,8 +1,8 @@
 //! Computation graphs with static shapes. Gradients are nodes of the same graph.
 //!
-//! Nodes lie in a `Vec` in topological order and refer to their arguments by [`NodeId`]. Images are NHWC, convolution weights
-//! `[kernel, kernel, in, out]`. Mismatched shapes are programmer errors: builder methods panic at the caller's line and print the
-//! shapes.
+//! Nodes lie in a `Vec` in topological order and refer to their arguments by [`NodeId`]. Images are NHWC, convolution
+//! weights `[kernel, kernel, in, out]`. Mismatched shapes are programmer errors: builder methods panic at the caller's
+//! line and print the shapes.
 //!
 //! ```
 //! use ganlet_trainer::graph::{Feeds, Graph, interpret};

@@ -14,14 +14,14 @@ pub struct Window {
 }
 
 impl Window {
-    /// Output size of a convolution along an axis of `len` pixels: `(len + 2·pad - kernel) / stride + 1`. None if the kernel does
-    /// not fit.
+    /// Output size of a convolution along an axis of `len` pixels: `(len + 2·pad - kernel) / stride + 1`. None if the
+    /// kernel does not fit.
     pub fn output(self, len: usize) -> Option<usize> {
         Some((len + 2 * self.pad).checked_sub(self.kernel)? / self.stride + 1)
     }
 
-    /// Output size of a transposed convolution along an axis of `len` pixels: `(len - 1)·stride + kernel - 2·pad`. None if that is
-    /// not positive.
+    /// Output size of a transposed convolution along an axis of `len` pixels: `(len - 1)·stride + kernel - 2·pad`. None
+    /// if that is not positive.
     pub fn transposed(self, len: usize) -> Option<usize> {
         ((len - 1) * self.stride + self.kernel).checked_sub(2 * self.pad).filter(|&n| n > 0)
     }
@@ -74,10 +74,11 @@ pub enum Binary {
     Div,
 }
 
-/// Every operation that a graph can hold. The set is closed under differentiation: each gradient consists of these operations.
+/// Every operation that a graph can hold. The set is closed under differentiation: each gradient consists of these
+/// operations.
 ///
-/// Images are `[batch, height, width, channels]` (NHWC), convolution weights `[kernel, kernel, in, out]`. In the comments, x is the
-/// input of a convolution and y its output.
+/// Images are `[batch, height, width, channels]` (NHWC), convolution weights `[kernel, kernel, in, out]`. In the
+/// comments, x is the input of a convolution and y its output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
     /// A tensor that the caller passes to each run.
@@ -137,20 +138,23 @@ pub enum Op {
     },
     /// Convolution of x `[b,h,w,i]` with a weight `[k,k,i,o]`, to y `[b,h',w',o]`.
     Conv(Window),
-    /// Transposed convolution of y `[b,h',w',o]` with a weight `[k,k,i,o]`, to x `[b,h,w,i]`; the gradient of `Conv` with respect to its
-    /// input.
+    /// Transposed convolution of y `[b,h',w',o]` with a weight `[k,k,i,o]`, to x `[b,h,w,i]`; the gradient of `Conv`
+    /// with respect to its input.
     ConvInput(Window),
     /// Gradient of `Conv` with respect to its weight `[k,k,i,o]`, from x and the gradient of y.
     ConvWeight(Window),
-    /// Depthwise convolution of x `[b,h,w,c]` with a weight `[k,k,c]`, to y `[b,h',w',c]`: each channel has a kernel of its own.
+    /// Depthwise convolution of x `[b,h,w,c]` with a weight `[k,k,c]`, to y `[b,h',w',c]`: each channel has a kernel of
+    /// its own.
     Depthwise(Window),
-    /// Gradient of `Depthwise` with respect to its input `[b,h,w,c]`, from the gradient of y `[b,h',w',c]` and a weight `[k,k,c]`.
+    /// Gradient of `Depthwise` with respect to its input `[b,h,w,c]`, from the gradient of y `[b,h',w',c]` and a weight
+    /// `[k,k,c]`.
     DepthwiseInput(Window),
     /// Gradient of `Depthwise` with respect to its weight `[k,k,c]`, from x and the gradient of y.
     DepthwiseWeight(Window),
     /// Nearest-neighbor upsampling by an integer factor: each pixel is repeated in both directions.
     Upsample(usize),
-    /// Sums over squares of factor x factor pixels; the adjoint of `Upsample`. Dividing by factor² gives average pooling.
+    /// Sums over squares of factor x factor pixels; the adjoint of `Upsample`. Dividing by factor² gives average
+    /// pooling.
     SumPool(usize),
 }
 
@@ -307,7 +311,8 @@ impl Graph {
         self.push(Op::Conv(window), &[x, weight], Shape::new(&[b, oh, ow, o]))
     }
 
-    /// Transposed convolution of `y` `[b,h',w',o]` with `weight` `[k,k,i,o]`, to images of `h` x `w` pixels with i channels.
+    /// Transposed convolution of `y` `[b,h',w',o]` with `weight` `[k,k,i,o]`, to images of `h` x `w` pixels with i
+    /// channels.
     ///
     /// The size is an argument because several input sizes of a strided convolution have the same output size.
     #[track_caller]
@@ -350,7 +355,8 @@ impl Graph {
         self.push(Op::Depthwise(window), &[x, weight], Shape::new(&[b, oh, ow, c]))
     }
 
-    /// Gradient of a depthwise convolution with respect to its input of `h` x `w` pixels, from the gradient `y` of its output.
+    /// Gradient of a depthwise convolution with respect to its input of `h` x `w` pixels, from the gradient `y` of its
+    /// output.
     #[track_caller]
     pub fn depthwise_input(&mut self, y: NodeId, weight: NodeId, window: Window, (h, w): (usize, usize)) -> NodeId {
         let (sy, sw) = (self.shape(y), self.shape(weight));
@@ -362,7 +368,8 @@ impl Graph {
         self.push(Op::DepthwiseInput(window), &[y, weight], Shape::new(&[b, h, w, c]))
     }
 
-    /// Gradient of a depthwise convolution with respect to its weight, from its input `x` and the gradient `y` of its output.
+    /// Gradient of a depthwise convolution with respect to its weight, from its input `x` and the gradient `y` of its
+    /// output.
     #[track_caller]
     pub fn depthwise_weight(&mut self, x: NodeId, y: NodeId, window: Window) -> NodeId {
         let (sx, sy) = (self.shape(x), self.shape(y));

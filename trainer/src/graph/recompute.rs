@@ -1,7 +1,7 @@
 //! Gradient checkpointing: the backward pass computes activations again instead of keeping them in memory.
 //!
-//! Chen et al. 2016, "Training deep nets with sublinear memory cost": n layers are divided into about √n segments. Only values that
-//! pass between segments are kept. The backward pass computes the others again, one segment at a time.
+//! Chen et al. 2016, "Training deep nets with sublinear memory cost": n layers are divided into about √n segments. Only
+//! values that pass between segments are kept. The backward pass computes the others again, one segment at a time.
 use super::{Graph, NodeId, Op};
 use std::collections::HashMap;
 

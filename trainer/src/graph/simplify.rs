@@ -5,8 +5,8 @@ use std::collections::HashMap;
 impl Graph {
     /// A simplified graph of everything that `outputs`, guards and assignments need, and the outputs in it.
     ///
-    /// Values stay bitwise equal, with one exception: products with a constant zero become zero even if the other factor is infinite
-    /// or not a number.
+    /// Values stay bitwise equal, with one exception: products with a constant zero become zero even if the other
+    /// factor is infinite or not a number.
     pub fn simplified(&self, outputs: &[NodeId]) -> (Graph, Vec<NodeId>) {
         let mut live = vec![false; self.len()];
         let effects = self.ids().filter(|&id| matches!(self.node(id).op, Op::Assign(_)));

@@ -4,7 +4,8 @@ use crate::graph::{Graph, NodeId, Op};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// Elements that are needed from one kernel call to another, both inclusive: one value, or several that overwrite each other.
+/// Elements that are needed from one kernel call to another, both inclusive: one value, or several that overwrite each
+/// other.
 #[derive(Clone, Copy)]
 pub(super) struct LiveRange {
     pub(super) len: usize,
@@ -14,8 +15,8 @@ pub(super) struct LiveRange {
 
 /// Assigns a buffer to every live range. Returns the length of each buffer, and the buffer of each range.
 ///
-/// The largest ranges are assigned first, each to the smallest buffer that is free for its whole duration (Pisarchyk & Lee 2020,
-/// "greedy by size").
+/// The largest ranges are assigned first, each to the smallest buffer that is free for its whole duration (Pisarchyk &
+/// Lee 2020, "greedy by size").
 pub(super) fn assign_buffers(ranges: &[LiveRange]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<_> = (0..ranges.len()).collect();
     order.sort_by_key(|&i| (Reverse(ranges[i].len), ranges[i].from));
@@ -33,7 +34,8 @@ pub(super) fn assign_buffers(ranges: &[LiveRange]) -> (Vec<usize>, Vec<usize>) {
     (buffers.iter().map(|b| b[0].len).collect(), buffer_of)
 }
 
-/// For each stored value, the position in `order` of its last reader. Program outputs and guarded values are never released.
+/// For each stored value, the position in `order` of its last reader. Program outputs and guarded values are never
+/// released.
 pub(super) fn last_uses(graph: &Graph, outputs: &[NodeId], groups: &Groups, order: &[usize]) -> HashMap<NodeId, usize> {
     let mut last: HashMap<NodeId, usize> = HashMap::new();
     let mut read = |id: NodeId, at: usize| {

@@ -1,8 +1,10 @@
-//! Chooses which nodes run together as one fused kernel.
+//! Chooses which nodes run together as one fused kernel: elementwise nodes of one shape, sums of them, and the product
+//! before them.
 use super::groups::{Groups, NodeRole, is_per_channel, split_at_axis};
 use crate::graph::{Graph, NodeId, Op, ParamId, Shape, Unary};
 use std::collections::HashMap;
 
+/// Whether an operation is computed element by element.
 fn is_elementwise(op: Op) -> bool {
     matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select)
 }
@@ -68,12 +70,12 @@ pub(crate) fn group(graph: &Graph, outputs: &[NodeId], max_nodes: usize) -> Grou
         if groups.role[id.index()] != NodeRole::Computed || matches!(graph.node(id).op, Op::Input | Op::Param(_)) {
             continue;
         }
-        let home = home(graph, &groups, id, max_nodes).unwrap_or_else(|| {
+        let group = joinable_group(graph, &groups, id, max_nodes).unwrap_or_else(|| {
             groups.members.push(Vec::new());
             groups.members.len() - 1
         });
-        groups.members[home].push(id);
-        groups.of[id.index()] = home;
+        groups.members[group].push(id);
+        groups.of[id.index()] = group;
     }
     merge(graph, &mut groups, max_nodes);
     mark_stored(graph, &roots, &mut groups);
@@ -100,7 +102,7 @@ fn store_constants_that_are_read(graph: &Graph, roots: &[NodeId], groups: &mut G
 }
 
 /// The fused group that `id` can join without a cyclic dependency between groups.
-fn home(graph: &Graph, groups: &Groups, id: NodeId, max_nodes: usize) -> Option<usize> {
+fn joinable_group(graph: &Graph, groups: &Groups, id: NodeId, max_nodes: usize) -> Option<usize> {
     let node = graph.node(id);
     let sum = is_fused_sum(graph, id);
     if !is_elementwise(node.op) && !sum {
@@ -129,7 +131,7 @@ fn home(graph: &Graph, groups: &Groups, id: NodeId, max_nodes: usize) -> Option<
 }
 
 /// The shape that a fused group walks; none for other groups.
-fn walked(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
+fn walked_shape(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     let &first = members.first()?;
     let node = graph.node(first);
     let sum = is_fused_sum(graph, first);
@@ -137,20 +139,21 @@ fn walked(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     walked.then(|| if sum { graph.shape(node.args[0]) } else { node.shape })
 }
 
-/// Merges fused groups with groups that they read, if nothing has to run between them. Fewer groups make fewer passes over memory.
+/// Merges fused groups with groups that they read, if nothing has to run between them. Fewer groups make fewer passes
+/// over memory.
 fn merge(graph: &Graph, groups: &mut Groups, max_nodes: usize) {
     // Values that a guard needs must not wait for values that it guards.
     let guards: Vec<_> = graph.guards().iter().filter_map(|(_, id)| groups.group_of(graph, *id)).collect();
     let guarded = |groups: &Groups, g: usize| guards.iter().any(|&guard| groups.depends(graph, guard, g));
     for g in 0..groups.members.len() {
-        let Some(shape) = walked(graph, &groups.members[g]) else { continue };
+        let Some(shape) = walked_shape(graph, &groups.members[g]) else { continue };
         if groups.members[g].iter().all(|&m| is_row_product(graph, m)) {
             continue;
         }
         let mut needs = groups.needs(graph, g);
         while let Some(a) = needs.pop() {
-            let small = groups.members[a].len() + groups.members[g].len() <= max_nodes;
-            if !small || walked(graph, &groups.members[a]) != Some(shape) || !joins(graph, groups, a, g) {
+            let fits = groups.members[a].len() + groups.members[g].len() <= max_nodes;
+            if !fits || walked_shape(graph, &groups.members[a]) != Some(shape) || !can_merge(graph, groups, a, g) {
                 continue;
             }
             if guarded(groups, a) && !guarded(groups, g) {
@@ -169,13 +172,14 @@ fn merge(graph: &Graph, groups: &mut Groups, max_nodes: usize) {
     }
 }
 
-/// Whether group `g` reads group `a` only element by element, and needs no other group that needs `a`.
-fn joins(graph: &Graph, groups: &Groups, a: usize, g: usize) -> bool {
+/// Whether group `g` can absorb group `a`: it reads `a` only element by element, and needs no other group that needs
+/// `a`.
+fn can_merge(graph: &Graph, groups: &Groups, a: usize, g: usize) -> bool {
     let direct = |&m: &NodeId| {
         graph.node(m).args.iter().all(|&x| {
-            let walked = is_elementwise(graph.node(x).op) || is_row_product(graph, x);
-            let alike = groups.of[x.index()] == a && walked && !is_row_product(graph, m);
-            groups.group_of(graph, x) != Some(a) || alike
+            let in_registers = is_elementwise(graph.node(x).op) || is_row_product(graph, x);
+            let elementwise = groups.of[x.index()] == a && in_registers && !is_row_product(graph, m);
+            groups.group_of(graph, x) != Some(a) || elementwise
         })
     };
     groups.members[g].iter().all(direct)
@@ -212,7 +216,8 @@ fn mark_stored(graph: &Graph, roots: &[NodeId], groups: &mut Groups) {
     }
 }
 
-/// Lets fused kernels write assigned values directly to the store, if every reader of the old value and every guard can run before.
+/// Lets fused kernels write assigned values directly to the store, if every reader of the old value and every guard can
+/// run before.
 fn assign_directly(graph: &Graph, groups: &mut Groups) {
     let assigns: Vec<_> = graph.ids().filter(|&id| matches!(graph.node(id).op, Op::Assign(_))).collect();
     for id in assigns {

@@ -1,8 +1,8 @@
 //! Fused kernels: register programs that compute many elementwise nodes in one pass over memory.
 //!
-//! A fused kernel walks its elements in blocks that stay in the first-level cache and applies every instruction to a block before it
-//! goes on to the next. Scalars, channel vectors and constants are never stored in full size. Sums over everything, or over
-//! everything but the channels, are formed in the same pass.
+//! A fused kernel walks its elements in blocks that stay in the first-level cache and applies every instruction to a
+//! block before it goes on to the next. Scalars, channel vectors and constants are never stored in full size. Sums over
+//! everything, or over everything but the channels, are formed in the same pass.
 use crate::graph::{Binary, Unary};
 
 /// Maximum nodes of one fused kernel; also bounds its outputs.

@@ -1,7 +1,8 @@
 //! Builds the register program of one fused group.
 use super::fused::{Destination, FusedKernel, FusedProduct, Instruction, Opcode, Pattern, Source};
 use super::groups::NodeRole;
-use super::lower::Lowering;
+use super::values::Values;
+
 use super::{BufferView, Kernel, KernelCall, Storage};
 use crate::graph::{Binary, Graph, NodeId, Op, Unary};
 use std::collections::HashMap;
@@ -10,40 +11,40 @@ use std::collections::HashMap;
 const MAX_ROW: usize = 1024;
 
 /// A fused group that is being lowered.
-pub(super) struct Fusion<'l, 'g> {
-    lowering: &'l mut Lowering<'g>,
+pub(super) struct Fusion<'v, 'g> {
+    values: &'v mut Values<'g>,
     group: usize,
     /// Length of the innermost dimension.
     last: usize,
     registers: Registers,
     fused: FusedKernel,
-    /// Inputs that are read element by element or as patterns, and the node of each.
-    inputs: Vec<(BufferView, NodeId)>,
+    /// Inputs that are read element by element or as patterns.
+    inputs: Vec<BufferView>,
     /// Operands of the product, if there is one.
     operands: Vec<BufferView>,
     stores: Vec<(NodeId, Source)>,
     sums: Vec<(NodeId, Source, usize)>,
 }
 
-impl<'l, 'g> Fusion<'l, 'g> {
+impl<'v, 'g> Fusion<'v, 'g> {
     /// Prepares the lowering of `group`.
-    pub(super) fn new(lowering: &'l mut Lowering<'g>, group: usize) -> Self {
-        let graph = lowering.graph;
-        let members = &lowering.groups.members[group];
+    pub(super) fn new(values: &'v mut Values<'g>, group: usize) -> Self {
+        let graph = values.graph;
+        let members = &values.groups.members[group];
         let first = graph.node(members[0]);
         let shape = if first.op == Op::SumTo { graph.shape(first.args[0]) } else { first.shape };
         let row = if shape.last() <= MAX_ROW { shape.last() } else { 1 };
         let fused = FusedKernel { len: shape.len(), row, channels: 1, ..FusedKernel::default() };
         let mut pending: Vec<_> = members.iter().flat_map(|&m| graph.node(m).args.iter().copied()).collect();
         let inlined = |id: NodeId| {
-            lowering.groups.role[id.index()] == NodeRole::Inlined && matches!(graph.node(id).op, Op::Unary(_))
+            values.groups.role[id.index()] == NodeRole::Inlined && matches!(graph.node(id).op, Op::Unary(_))
         };
         let mut recomputed: Vec<_> = pending.iter().copied().filter(|&u| inlined(u)).collect();
         recomputed.sort_unstable();
         recomputed.dedup();
         pending.extend(recomputed.iter().map(|&r| graph.node(r).args[0]));
         Self {
-            lowering,
+            values,
             group,
             last: shape.last(),
             registers: Registers { pending, ..Registers::default() },
@@ -57,7 +58,7 @@ impl<'l, 'g> Fusion<'l, 'g> {
 
     /// The kernel call of the group. Outputs overwrite inputs that are in `dying`, the values without a later reader.
     pub(super) fn lower(mut self, dying: &[NodeId]) -> KernelCall {
-        let members = &self.lowering.groups.members[self.group];
+        let members = &self.values.groups.members[self.group];
         for &id in members {
             self.add_node(id);
         }
@@ -69,7 +70,7 @@ impl<'l, 'g> Fusion<'l, 'g> {
 
     /// Appends the instructions, the store or the sum of one node.
     fn add_node(&mut self, id: NodeId) {
-        let graph: &Graph = self.lowering.graph;
+        let graph: &Graph = self.values.graph;
         let node = graph.node(id);
         if let Op::MatMul { tb, .. } = node.op {
             return self.add_product(id, tb);
@@ -103,21 +104,23 @@ impl<'l, 'g> Fusion<'l, 'g> {
         };
         let to = self.registers.emit(&mut self.fused, id, opcode, from, &node.args);
         node.args.iter().for_each(|&a| self.registers.used(a));
-        if self.lowering.groups.stored[id.index()] {
+        if self.values.groups.stored[id.index()] {
             self.registers.hold(id);
             self.stores.push((id, Source::Register(to)));
         }
     }
 
     fn add_product(&mut self, id: NodeId, tb: bool) {
-        let Kernel::MatMul { size, .. } = self.lowering.kernel(id) else { unreachable!("a matrix product") };
+        let Kernel::MatMul { size, .. } = Kernel::of_node(self.values.graph, id) else {
+            unreachable!("a matrix product")
+        };
         self.fused.product = Some(FusedProduct { size, tb });
         self.fused.channels = self.last;
-        self.operands = self.lowering.graph.node(id).args.iter().map(|&a| self.lowering.view(a)).collect();
+        self.operands = self.values.graph.node(id).args.iter().map(|&a| self.values.view(a)).collect();
         let register = self.registers.allocate(&mut self.fused, id);
         let to = Destination::Register(register);
         self.fused.instructions.push(Instruction { opcode: Opcode::ProductRows, from: [Source::Pattern(0); 3], to });
-        if self.lowering.groups.stored[id.index()] {
+        if self.values.groups.stored[id.index()] {
             self.registers.hold(id);
             self.stores.push((id, Source::Register(register)));
         }
@@ -128,8 +131,8 @@ impl<'l, 'g> Fusion<'l, 'g> {
         if let Some(&r) = self.registers.of.get(&id) {
             return Source::Register(r);
         }
-        let node = self.lowering.graph.node(id);
-        match (self.lowering.groups.role[id.index()], node.op) {
+        let node = self.values.graph.node(id);
+        match (self.values.groups.role[id.index()], node.op) {
             (NodeRole::Inlined, Op::Full(v)) => self.pattern(Pattern::Constant(v)),
             (NodeRole::Inlined, Op::Unary(f)) => {
                 let from = [self.source(node.args[0]), Source::Register(0), Source::Register(0)];
@@ -141,7 +144,7 @@ impl<'l, 'g> Fusion<'l, 'g> {
             }
             (NodeRole::Inlined, _) => self.repeated(node.args[0]),
             _ => {
-                let groups = self.lowering.groups;
+                let groups = self.values.groups;
                 debug_assert!(groups.of[id.index()] != self.group || groups.stored[id.index()]);
                 Source::Input(self.input(id))
             }
@@ -150,7 +153,7 @@ impl<'l, 'g> Fusion<'l, 'g> {
 
     /// A scalar or a channel vector, repeated.
     fn repeated(&mut self, id: NodeId) -> Source {
-        if self.lowering.graph.shape(id).len() > 1 {
+        if self.values.graph.shape(id).len() > 1 {
             self.fused.channels = self.last;
         }
         let input = self.input(id);
@@ -159,9 +162,9 @@ impl<'l, 'g> Fusion<'l, 'g> {
 
     /// Index of the input that holds the value of `id`.
     fn input(&mut self, id: NodeId) -> usize {
-        let view = self.lowering.view(id);
-        self.inputs.iter().position(|(v, _)| *v == view).unwrap_or_else(|| {
-            self.inputs.push((view, id));
+        let view = self.values.view(id);
+        self.inputs.iter().position(|v| *v == view).unwrap_or_else(|| {
+            self.inputs.push(view);
             self.inputs.len() - 1
         })
     }
@@ -174,53 +177,45 @@ impl<'l, 'g> Fusion<'l, 'g> {
         }))
     }
 
-    /// The views of all outputs. A dying input of the same length passes its live range to a stored output, because every block is
-    /// read before it is written.
+    /// The views of all outputs. A dying input of the same length passes its live range to a stored output, because
+    /// every block is read before it is written.
     fn place_outputs(&mut self, dying: &[NodeId]) -> Vec<BufferView> {
-        let mut heirs: Vec<NodeId> = dying
+        let mut overwritten: Vec<NodeId> = dying
             .iter()
             .copied()
-            .filter(|d| {
-                self.lowering.range_of.contains_key(d)
-                    && self.lowering.graph.shape(*d).len() == self.fused.len
-                    && self.reads_whole_value(*d)
-            })
+            .filter(|d| self.values.graph.shape(*d).len() == self.fused.len && self.reads_whole_value(*d))
             .collect();
         let mut outputs = Vec::new();
         for &(id, _) in &self.stores {
-            match heirs.pop().filter(|_| !self.lowering.groups.direct.contains_key(&id)) {
-                Some(heir) => {
-                    let range = self.lowering.range_of[&heir];
-                    self.lowering.range_of.remove(&heir);
-                    self.lowering.range_of.insert(id, range);
-                }
-                None => self.lowering.begin_range(id),
+            match overwritten.pop().filter(|_| !self.values.groups.direct.contains_key(&id)) {
+                Some(dying) => self.values.pass_range(dying, id),
+                None => self.values.begin_range(id),
             }
-            outputs.push(self.lowering.view(id));
+            outputs.push(self.values.view(id));
         }
         for &(id, _, _) in &self.sums {
-            self.lowering.begin_range(id);
-            outputs.push(self.lowering.view(id));
+            self.values.begin_range(id);
+            outputs.push(self.values.view(id));
         }
         outputs
     }
 
-    /// Whether the kernel reads the whole buffer of `id` element by element, and reads it in no other way.
+    /// Whether `id` is stored in a slot, and the kernel reads all of it element by element and in no other way.
     fn reads_whole_value(&self, id: NodeId) -> bool {
-        let Some(&range) = self.lowering.range_of.get(&id) else { return false };
+        let Some(range) = self.values.range(id) else { return false };
         if self.operands.iter().any(|v| v.storage == Storage::Slot(range)) {
             return false;
         }
-        let mut views = self.inputs.iter().enumerate().filter(|(_, (v, _))| v.storage == Storage::Slot(range));
+        let mut views = self.inputs.iter().enumerate().filter(|(_, v)| v.storage == Storage::Slot(range));
         let repeated = |i: usize| self.fused.patterns.contains(&Pattern::Input(i));
-        views.all(|(i, (v, _))| v.offset == 0 && v.len == self.fused.len && !repeated(i))
+        views.all(|(i, v)| v.offset == 0 && v.len == self.fused.len && !repeated(i))
     }
 
     /// Replaces reads of an overwritten input by reads of the output that overwrites it, and assembles the kernel call.
     fn finish(mut self, outputs: Vec<BufferView>, nodes: Vec<NodeId>) -> KernelCall {
         let stores = self.fused.stores.len();
         let overwriting: Vec<_> =
-            self.inputs.iter().map(|(view, _)| outputs[..stores].iter().position(|o| o == view)).collect();
+            self.inputs.iter().map(|view| outputs[..stores].iter().position(|o| o == view)).collect();
         let redirect = |source: &mut Source| {
             if let Source::Input(i) = *source
                 && let Some(o) = overwriting[i]
@@ -233,9 +228,8 @@ impl<'l, 'g> Fusion<'l, 'g> {
         self.fused.sums.iter_mut().for_each(|(source, _)| redirect(source));
         self.fused.write_outputs_directly();
         self.fused.reads = self.inputs.len();
-        let mut inputs: Vec<_> = self.inputs.into_iter().map(|(view, _)| view).collect();
-        inputs.append(&mut self.operands);
-        KernelCall { kernel: Kernel::Fused(self.fused), inputs, outputs, nodes }
+        self.inputs.append(&mut self.operands);
+        KernelCall { kernel: Kernel::Fused(self.fused), inputs: self.inputs, outputs, nodes }
     }
 }
 
@@ -262,8 +256,8 @@ impl Registers {
         r
     }
 
-    /// Appends the instruction of node `id` and returns its register. Where one pass over the block can do the work of this and of the
-    /// preceding instructions, a combined instruction replaces them.
+    /// Appends the instruction of node `id` and returns its register. Where one pass over the block can do the work of
+    /// this and of the preceding instructions, a combined instruction replaces them.
     fn emit(
         &mut self,
         fused: &mut FusedKernel,
@@ -285,7 +279,8 @@ impl Registers {
         to
     }
 
-    /// A combined instruction, if there is one: the number of instructions that it replaces, and the node whose register it takes.
+    /// A combined instruction, if there is one: the number of instructions that it replaces, and the node whose
+    /// register it takes.
     fn combined(
         &self,
         instructions: &[Instruction],

@@ -1,6 +1,8 @@
 //! One kernel call of a plan: what it computes, and which parts of which buffers it reads and writes.
 use super::fused::{FusedKernel, FusedProduct};
-use crate::graph::{Distribution, NodeId, ParamId, Window};
+use super::groups::split_at_axis;
+use crate::graph::{Distribution, Graph, NodeId, Op, ParamId, Window};
+use std::fmt;
 
 /// A buffer that holds values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,16 @@ pub(crate) enum Storage {
     Param(ParamId),
     /// An input that the caller passes to the run.
     Input(usize),
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slot(i) => write!(f, "slot{i}"),
+            Self::Param(ParamId(i)) => write!(f, "param{i}"),
+            Self::Input(i) => write!(f, "input{i}"),
+        }
+    }
 }
 
 /// A contiguous part of a buffer.
@@ -91,6 +103,43 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
+    /// The kernel that computes node `id` alone.
+    pub(super) fn of_node(graph: &Graph, id: NodeId) -> Self {
+        let node = graph.node(id);
+        let shape = |k: usize| graph.shape(node.args[k]);
+        let conv = ConvShape::new;
+        match node.op {
+            Op::MatMul { ta, tb } => {
+                let k = shape(0).len() / node.shape.dims()[0];
+                Self::MatMul { size: (node.shape.dims()[0], k, node.shape.dims()[1]), ta, tb }
+            }
+            Op::Conv(w) => Self::Conv(w, conv(shape(0).four(), node.shape.four())),
+            Op::ConvInput(w) => Self::ConvInput(w, conv(node.shape.four(), shape(0).four())),
+            Op::ConvWeight(w) => Self::ConvWeight(w, conv(shape(0).four(), shape(1).four())),
+            Op::Depthwise(w) => Self::Depthwise(w, conv(shape(0).four(), node.shape.four())),
+            Op::DepthwiseInput(w) => Self::DepthwiseInput(w, conv(node.shape.four(), shape(0).four())),
+            Op::DepthwiseWeight(w) => Self::DepthwiseWeight(w, conv(shape(0).four(), shape(1).four())),
+            Op::Upsample(f) => Self::Upsample(shape(0).four(), f),
+            Op::SumPool(f) => Self::SumPool(node.shape.four(), f),
+            Op::Slice { axis, start } => {
+                let ((outer, from), (_, len)) = (split_at_axis(shape(0), axis), split_at_axis(node.shape, axis));
+                Self::Slice { outer, from, at: start * (from / shape(0).dims()[axis]), len }
+            }
+            Op::Pad { axis, before } => {
+                let ((outer, len), (_, to)) = (split_at_axis(shape(0), axis), split_at_axis(node.shape, axis));
+                Self::Pad { outer, len, at: before * (len / shape(0).dims()[axis]), to }
+            }
+            Op::Concat { axis } => {
+                let runs = (0..node.args.len()).map(|k| split_at_axis(shape(k), axis).1).collect();
+                Self::Concat { outer: split_at_axis(node.shape, axis).0, runs }
+            }
+            Op::Broadcast => Self::Broadcast(shape(0).four(), node.shape.four()),
+            Op::SumTo => Self::SumTo(shape(0).four(), node.shape.four()),
+            Op::Random { stream, distribution } => Self::Random(stream, distribution),
+            op => unreachable!("{op:?} has no kernel of its own"),
+        }
+    }
+
     /// Floating-point operations of a product or convolution, not counting zeros that were inserted or padded.
     pub(crate) fn flops(&self) -> f64 {
         match self {

@@ -1,8 +1,8 @@
 //! Plans a program before its first run: which nodes run together, in which order, and in which buffers.
 //!
-//! Shapes are static, so nothing is left to decide while training. Elementwise nodes of one shape become one fused kernel
-//! (`fuse`). Reshapes and outer slices become views, which cost nothing. Every other value gets a slot, and the slot passes to
-//! another value as soon as the last reader has run (`buffers`).
+//! Shapes are static, so nothing is left to decide while training. Elementwise nodes of one shape become one fused
+//! kernel (`fuse`). Reshapes and outer slices become views, which cost nothing. Every other value gets a slot, and the
+//! slot passes to another value as soon as the last reader has run (`buffers`).
 mod buffers;
 mod fuse;
 pub(crate) mod fused;
@@ -11,6 +11,7 @@ mod groups;
 mod kernel;
 mod lower;
 mod schedule;
+mod values;
 
 use crate::graph::{Graph, NodeId};
 use fused::MAX_FUSED_NODES;
@@ -52,7 +53,8 @@ impl Plan {
         4 * self.slots.iter().sum::<usize>()
     }
 
-    /// Floating-point operations of the matrix products and convolutions of one run, not counting zeros that were inserted or padded.
+    /// Floating-point operations of the matrix products and convolutions of one run, not counting zeros that were
+    /// inserted or padded.
     pub fn flops(&self) -> f64 {
         self.flops
     }
@@ -75,7 +77,7 @@ impl Plan {
                 other => other.name().into(),
             };
             let buffers =
-                |views: &[BufferView]| views.iter().map(|v| format!("{:?}", v.storage)).collect::<Vec<_>>().join(" ");
+                |views: &[BufferView]| views.iter().map(|v| v.storage.to_string()).collect::<Vec<_>>().join(" ");
             let (outputs, inputs) = (buffers(&call.outputs), buffers(&call.inputs));
             format!("{kernel:12} {outputs} <- {inputs}   {}\n", graph.describe(call.last_node()))
         };

@@ -1,6 +1,7 @@
 //! Exponential, logarithm and related functions as branch-free code, which compilers vectorize.
 //!
-//! Relative errors stay below a few units in the last place over the ranges that occur in training; the tests measure them.
+//! Relative errors stay below a few units in the last place over the ranges that occur in training; the tests measure
+//! them.
 
 /// e^x by range reduction to ±ln2/2 and a polynomial (Cephes `expf`); 0 below -87, finite up to 88.
 #[inline(always)]

@@ -1,10 +1,11 @@
-//! Function multiversioning: a plain loop is compiled once for each instruction set, and the best one is chosen at run time.
+//! Function multiversioning: a plain loop is compiled once for each instruction set, and the best one is chosen at run
+//! time.
 
-/// Defines a function whose body is compiled for AVX-512, for AVX2 and for the target's baseline instructions. A call runs the
-/// version for [`instruction_set`](super::instruction_set).
+/// Defines a function whose body is compiled for AVX-512, for AVX2 and for the target's baseline instructions. A call
+/// runs the version for [`instruction_set`](super::instruction_set).
 ///
-/// Loops over slices become vector code. Results are bitwise equal in all versions, because the compiler neither reorders nor
-/// contracts floating-point operations.
+/// Loops over slices become vector code. Results are bitwise equal in all versions, because the compiler neither
+/// reorders nor contracts floating-point operations.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$meta])*

@@ -1,15 +1,16 @@
-//! Convolutions as matrix products over zero-padded images, without im2col: the rows of A are the taps where they lie in the image.
+//! Convolutions as matrix products over zero-padded images, without im2col: the rows of A are the taps where they lie
+//! in the image.
 //!
-//! All three operations find the rows of A through offset tables (`operands`). [`input`], the transposed convolution, is one
-//! product for each phase of its outputs, so it computes no inserted zeros, no overlapping sums and nothing outside the image.
-//! A task is a run of whole images, or a run of weights.
+//! All three operations find the rows of A through offset tables (`operands`). [`input`], the transposed convolution,
+//! is one product for each phase of its outputs, so it computes no inserted zeros, no overlapping sums and nothing
+//! outside the image. A task is a run of whole images, or a run of weights.
 use super::dot;
 use super::microkernel;
 use super::operands::{OperandA, OperandB, OutputC, RowOffsets};
-use super::pack::{pack_b_transposed, packed_b_len};
+use super::pack::packed_b_len;
 use super::padding::{PaddedImage, phases, with_scratch};
 use super::tasks::{TaskSlices, for_each_task};
-use super::weight_cache::{WeightLayout, Weights};
+use super::weights::{WeightLayout, Weights};
 use super::winograd::{self, deep as winograd_deep};
 use crate::graph::Window;
 use crate::plan::ConvShape;
@@ -23,8 +24,8 @@ const CACHED_WEIGHTS: usize = 1 << 17;
 const TASK_PIXELS: usize = 128;
 /// Maximum elements of the partial weight gradients of all tasks.
 const MAX_PARTIALS: usize = 1 << 20;
-/// Largest number of output channels for which the weight gradient of a stride-1 convolution is computed as that of the transposed
-/// convolution: with so few columns, a product wastes most of a vector.
+/// Largest number of output channels for which the weight gradient of a stride-1 convolution is computed as that of the
+/// transposed convolution: with so few columns, a product wastes most of a vector.
 const MAX_SWAPPED_CO: usize = 8;
 
 thread_local! {
@@ -47,7 +48,8 @@ impl ConvShape {
         w.kernel * w.kernel * self.ci
     }
 
-    /// Maximum tasks if every task reads `weights` elements: many if they stay in the second-level cache, few otherwise.
+    /// Maximum tasks if every task reads `weights` elements: many if they stay in the second-level cache, few
+    /// otherwise.
     fn max_tasks(&self, weights: usize) -> usize {
         if weights <= CACHED_WEIGHTS {
             MAX_TASKS
@@ -119,33 +121,6 @@ pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: Weights<'_>, 
     });
 }
 
-/// Number of elements that [`pack_phases`] writes.
-pub(super) fn packed_phases_len(w: Window, (ci, co): (usize, usize)) -> usize {
-    phases(w).map(|p| packed_b_len(p.taps[0] * p.taps[1] * co, ci)).sum()
-}
-
-/// Packs `weight` once for each phase of the transposed convolution, one phase after the other.
-pub(super) fn pack_phases(w: Window, (ci, co): (usize, usize), weight: &[f32], packed: &mut [f32]) {
-    let mut rest = packed;
-    for phase in phases(w) {
-        let taps = phase.taps[0] * phase.taps[1];
-        let k = taps * co;
-        let (packed, others) = rest.split_at_mut(packed_b_len(k, ci));
-        rest = others;
-        for i in 0..taps {
-            let (ky, kx) = phase.tap(w, i);
-            let tap = &weight[(ky * w.kernel + kx) * ci * co..][..ci * co];
-            if ci <= dot::MAX_N {
-                for (column, tap) in packed.chunks_exact_mut(k).zip(tap.chunks_exact(co)) {
-                    column[i * co..][..co].copy_from_slice(tap);
-                }
-            } else {
-                pack_b_transposed(packed, k, ci, i * co, co, tap);
-            }
-        }
-    }
-}
-
 /// The layout in which [`input`] reads its weights; none if it transforms them on the fly.
 pub(super) fn input_layout(window: Window, s: &ConvShape) -> Option<WeightLayout> {
     let (ci, co) = (s.ci, s.co);
@@ -202,8 +177,8 @@ pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: Weights<'_>, x:
     });
 }
 
-/// The window and shape with x and y swapped, if the weight gradient is computed that way: a stride-1 convolution with few
-/// output channels equals a transposed convolution whose kernel is rotated by 180°.
+/// The window and shape with x and y swapped, if the weight gradient is computed that way: a stride-1 convolution with
+/// few output channels equals a transposed convolution whose kernel is rotated by 180°.
 fn swapped(w: Window, s: &ConvShape) -> Option<(Window, ConvShape)> {
     let transposed = Window { pad: w.kernel.checked_sub(w.pad + 1)?, ..w };
     let (h, width, oh, ow) = (s.oh, s.ow, s.h, s.w);

@@ -35,8 +35,8 @@ pub(super) fn strides(dims: [usize; 4]) -> [usize; 4] {
     std::array::from_fn(|i| if dims[i] == 1 { 0 } else { dense[i] })
 }
 
-/// Merges neighboring dimensions that are both repeated or both kept, so that runs become as long as possible. `small` broadcasts to
-/// `large`.
+/// Merges neighboring dimensions that are both repeated or both kept, so that runs become as long as possible. `small`
+/// broadcasts to `large`.
 pub(super) fn merged(small: [usize; 4], large: [usize; 4]) -> ([usize; 4], [usize; 4]) {
     let mut to = ([1; 4], [1; 4]);
     let mut at = 4;

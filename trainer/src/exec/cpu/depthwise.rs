@@ -1,4 +1,5 @@
-//! Depthwise convolutions: every channel has a kernel of its own. Channels are innermost, so each tap is one run of multiply-adds.
+//! Depthwise convolutions: every channel has a kernel of its own. Channels are innermost, so each tap is one run of
+//! multiply-adds.
 use super::tasks::{TaskSlices, for_each_task};
 use crate::graph::Window;
 use crate::plan::ConvShape;
@@ -17,8 +18,8 @@ pub(crate) fn partial_len(w: Window, s: &ConvShape) -> usize {
     task_images(s).1 * w.kernel * w.kernel * s.ci
 }
 
-/// Calls `tap(input pixel, output pixel, weight)` with the offset of the first channel, for each tap of one image that is not
-/// padding.
+/// Calls `tap(input pixel, output pixel, weight)` with the offset of the first channel, for each tap of one image that
+/// is not padding.
 fn taps(w: Window, s: &ConvShape, mut tap: impl FnMut(usize, usize, usize)) {
     let c = s.ci;
     for (oy, ox) in (0..s.oh * s.ow).map(|i| (i / s.ow, i % s.ow)) {

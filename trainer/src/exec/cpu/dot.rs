@@ -1,4 +1,5 @@
-//! Matrix products with n of 1 to 4: dot products along contiguous rows of A, because a micro-tile would be mostly empty.
+//! Matrix products with n of 1 to 4: dot products along contiguous rows of A, because a micro-tile would be mostly
+//! empty.
 use super::operands::{OperandA, OutputC};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{InstructionSet, instruction_set};
@@ -23,8 +24,8 @@ struct RowBlock<'a> {
 /// Dot products of each row with each column.
 type Sums = [[f32; MAX_N]; MR];
 
-/// c = a · b, or c += a · b if `c.accumulate` is set. `b` holds the columns of B one after the other. The column stride of `a` must
-/// be 1.
+/// c = a · b, or c += a · b if `c.accumulate` is set. `b` holds the columns of B one after the other. The column stride
+/// of `a` must be 1.
 ///
 /// # Panics
 /// If a row of A, a column of B or a row of C does not lie within its slice.
@@ -42,7 +43,8 @@ fn multiply_n<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
     {
         #[target_feature(enable = "avx512f")]
         fn avx512<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
-            // SAFETY: the processor has AVX-512F; `for_each_row_block` checked that rows and columns lie within their slices.
+            // SAFETY: the processor has AVX-512F; `for_each_row_block` checked that rows and columns lie within their
+            // slices.
             #[allow(unsafe_code)]
             for_each_row_block::<N>(a, b, c, |block| unsafe { dot_avx512::<N>(block) });
         }

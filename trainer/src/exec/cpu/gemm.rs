@@ -1,9 +1,10 @@
-//! Dense matrix products: chooses between the micro-kernels, the dot-product kernel and matrixmultiply, and cuts the work into tasks.
+//! Dense matrix products: chooses between the micro-kernels, the dot-product kernel and matrixmultiply, and cuts the
+//! work into tasks.
 use super::dot;
 use super::microkernel::{self, vectorized};
 use super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
 use super::tasks::{TaskSlices, for_each_task};
-use super::weight_cache::{WeightLayout, Weights};
+use super::weights::{WeightLayout, Weights};
 use crate::simd::multiversion;
 
 /// Minimum floating-point operations per task.
@@ -79,7 +80,8 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
     }
 }
 
-/// Writes the product of two dense row-major matrices to `c`. Each of `a` and `b` comes with a flag: whether it is read transposed.
+/// Writes the product of two dense row-major matrices to `c`. Each of `a` and `b` comes with a flag: whether it is read
+/// transposed.
 ///
 /// Uses our own kernels where they have vector instructions for this processor, otherwise matrixmultiply.
 pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), c: &mut [f32]) {
@@ -175,7 +177,8 @@ multiversion! {
     }
 }
 
-/// Packs B if that pays, and passes the product to `work`. `a_transposed` and `b_transposed` say how the matrices are read.
+/// Packs B if that pays, and passes the product to `work`. `a_transposed` and `b_transposed` say how the matrices are
+/// read.
 pub(super) fn with_prepared_b(
     (m, k, n): (usize, usize, usize),
     (a, a_transposed): (&[f32], bool),

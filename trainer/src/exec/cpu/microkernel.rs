@@ -1,8 +1,8 @@
 //! Blocked matrix product: loops over panels and k-blocks, and the micro-kernels that compute micro-tiles of C.
 //!
-//! A micro-kernel keeps MR rows by up to 64 columns of C in vector registers. It reads a row of a panel of B and broadcasts one
-//! element of each row of A. The second-level cache supplies panels as fast as the multiply-adds need them. `docs/SPEED.md` lists
-//! the measured rates.
+//! A micro-kernel keeps MR rows by up to 64 columns of C in vector registers. It reads a row of a panel of B and
+//! broadcasts one element of each row of A. The second-level cache supplies panels as fast as the multiply-adds need
+//! them. `docs/SPEED.md` lists the measured rates.
 
 #[cfg(target_arch = "aarch64")]
 use super::microkernel_neon;
@@ -116,7 +116,8 @@ pub(super) struct MicroTile<'a, const MR: usize> {
     pub(super) accumulate: bool,
 }
 
-// SAFETY: the caller checks bounds and selects a micro-kernel whose instructions the processor has; see `run_micro_tiles`.
+// SAFETY: the caller checks bounds and selects a micro-kernel whose instructions the processor has; see
+// `run_micro_tiles`.
 #[allow(unsafe_code)]
 type MicroKernel<const MR: usize> = unsafe fn(&MicroTile<'_, MR>);
 
@@ -172,7 +173,8 @@ fn run_micro_tiles<const MR: usize>(
     }
 }
 
-/// Micro-kernel of 6 rows by up to 16 columns without vector instructions. The tests compare the vector kernels with it.
+/// Micro-kernel of 6 rows by up to 16 columns without vector instructions. The tests compare the vector kernels with
+/// it.
 ///
 /// # Safety
 /// The bounds hold that [`run_micro_tiles`] asserts.

@@ -5,8 +5,8 @@ use std::arch::aarch64::*;
 /// Micro-kernel of 6 rows by up to 16 columns: 24 of the 32 vector registers hold sums.
 ///
 /// # Safety
-/// The bounds hold that [`super::microkernel::multiply`] asserts, and the width is at most 16. Every AArch64 processor that runs
-/// an operating system has NEON.
+/// The bounds hold that [`super::microkernel::multiply`] asserts, and the width is at most 16. Every AArch64 processor
+/// that runs an operating system has NEON.
 // SAFETY: see above.
 #[allow(unsafe_code)]
 #[target_feature(enable = "neon")]

@@ -6,8 +6,8 @@ use std::arch::x86_64::*;
 /// Micro-kernel of `MR` rows by `VECTORS` vectors of 16 columns, the last of them masked.
 ///
 /// # Safety
-/// The processor has AVX-512F, the bounds hold that [`super::microkernel::multiply`] asserts, and the width takes `VECTORS`
-/// vectors.
+/// The processor has AVX-512F, the bounds hold that [`super::microkernel::multiply`] asserts, and the width takes
+/// `VECTORS` vectors.
 // SAFETY: see above.
 #[allow(unsafe_code)]
 #[target_feature(enable = "avx512f")]
@@ -63,7 +63,8 @@ pub(super) unsafe fn avx512<const MR: usize, const VECTORS: usize>(t: &MicroTile
 /// Micro-kernel of 6 rows by up to 16 columns.
 ///
 /// # Safety
-/// The processor has AVX2 and FMA, the bounds hold that [`super::microkernel::multiply`] asserts, and the width is at most 16.
+/// The processor has AVX2 and FMA, the bounds hold that [`super::microkernel::multiply`] asserts, and the width is at
+/// most 16.
 // SAFETY: see above.
 #[allow(unsafe_code)]
 #[target_feature(enable = "avx2,fma")]

@@ -1,10 +1,11 @@
 //! The CPU executor: runs planned programs in preallocated memory, bitwise equal for any number of threads.
 //!
-//! Work is cut into tasks by sizes only, never by the number of threads, and partial sums are added in task order. Kernels
-//! borrow their inputs and own their outputs while they run, so unsafe code is limited to the call of matrixmultiply and to the
-//! selection of vector instructions.
+//! Work is cut into tasks by sizes only, never by the number of threads, and partial sums are added in task order.
+//! Kernels borrow their inputs and own their outputs while they run, so unsafe code is limited to the call of
+//! matrixmultiply and to the selection of vector instructions.
 mod buffer;
 mod conv;
+mod conv_pack;
 mod copies;
 mod depthwise;
 mod dot;
@@ -22,6 +23,7 @@ mod sums;
 mod tasks;
 mod thread_choice;
 mod weight_cache;
+mod weights;
 mod winograd;
 mod workspace;
 
@@ -51,8 +53,8 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// An executor with `threads` threads. With 0, it has one thread per core, and runs each program on one thread or on all,
-    /// whichever is faster.
+    /// An executor with `threads` threads. With 0, it has one thread per core, and runs each program on one thread or
+    /// on all, whichever is faster.
     pub fn new(threads: usize) -> Self {
         let thread_choices = (threads == 0).then(Vec::new);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -158,7 +160,8 @@ impl Cpu {
         Err(NotFinite { guard, program: name, step: clock.step, node })
     }
 
-    /// Runs `program` again, node by node and up to its guards, and describes the first node with a value that is not finite.
+    /// Runs `program` again, node by node and up to its guards, and describes the first node with a value that is not
+    /// finite.
     fn first_not_finite(&mut self, program: usize, inputs: &[&[f32]], clock: Clock) -> String {
         let program = &self.programs[program];
         for (name, values) in program.plan.inputs.iter().zip(inputs) {

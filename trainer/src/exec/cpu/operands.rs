@@ -1,7 +1,8 @@
 //! Operands of a matrix product C (m x n) = A (m x k) · B (k x n), in the vocabulary of the BLIS papers.
 //!
-//! A is never packed. A micro-kernel broadcasts the elements of A one by one, so a row of A may be a row of a matrix, a column of
-//! a matrix, or the taps of one convolution output in a padded image. B is read in panels of [`PANEL_WIDTH`] columns.
+//! A is never packed. A micro-kernel broadcasts the elements of A one by one, so a row of A may be a row of a matrix, a
+//! column of a matrix, or the taps of one convolution output in a padded image. B is read in panels of [`PANEL_WIDTH`]
+//! columns.
 
 /// Columns of a panel of B.
 pub(super) const PANEL_WIDTH: usize = 64;
@@ -67,7 +68,8 @@ impl<'a> OperandA<'a> {
     }
 }
 
-/// The operand B in panels of [`PANEL_WIDTH`] columns. Row `p` of panel `j` begins at `j · panel_stride + p · row_stride`.
+/// The operand B in panels of [`PANEL_WIDTH`] columns. Row `p` of panel `j` begins at `j · panel_stride + p ·
+/// row_stride`.
 #[derive(Clone, Copy)]
 pub(super) struct OperandB<'a> {
     pub(super) data: &'a [f32],

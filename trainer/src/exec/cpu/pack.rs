@@ -24,8 +24,8 @@ pub(super) fn pack_b(to: &mut [f32], (k, n): (usize, usize), b: &[f32]) {
 }
 
 multiversion! {
-    /// Packs rows `first..first + rows` of a B of `k` x `n` from its transpose `bt`, in which each of the `n` columns of B is
-    /// a run of `rows` elements.
+    /// Packs rows `first..first + rows` of a B of `k` x `n` from its transpose `bt`, in which each of the `n` columns
+    /// of B is a run of `rows` elements.
     pub(super) fn pack_b_transposed(to: &mut [f32], k: usize, n: usize, first: usize, rows: usize, bt: &[f32]) {
         let row_stride = n.min(PANEL_WIDTH);
         for j in (0..n).step_by(16) {

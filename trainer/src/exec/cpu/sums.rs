@@ -1,4 +1,5 @@
-//! Sums in a fixed order that vector instructions can follow: along broadcast dimensions, over channels, and over squares of pixels.
+//! Sums in a fixed order that vector instructions can follow: along broadcast dimensions, over channels, and over
+//! squares of pixels.
 use super::copies::{merged, strides};
 
 /// Sums `x` of shape `from` to shape `to`: the adjoint of a broadcast from `to` to `from`.
@@ -31,8 +32,8 @@ fn sum(x: &[f32]) -> f32 {
 /// Elements that are added side by side: four of the widest vectors, enough to hide the latency of an addition.
 const LANES: usize = 64;
 
-/// Adds every element of `values` to the sum of its channel, in an order that depends on the sizes only. `sums` has one element per
-/// channel.
+/// Adds every element of `values` to the sum of its channel, in an order that depends on the sizes only. `sums` has one
+/// element per channel.
 #[inline(always)]
 pub(crate) fn add_channels(sums: &mut [f32], values: &[f32]) {
     let channels = sums.len();

@@ -1,7 +1,8 @@
 //! The memory of the CPU executor, and the execution of one kernel call in it.
 use super::buffer::Buffer;
 use super::tasks::MAX_SLICES;
-use super::weight_cache::{WeightCache, Weights};
+use super::weight_cache::WeightCache;
+use super::weights::Weights;
 use super::{conv, copies, depthwise, fused, gemm, sums};
 use crate::exec::{Clock, Program, Store};
 use crate::philox::Key;
@@ -29,7 +30,8 @@ fn partial_len(kernel: &Kernel) -> usize {
 }
 
 impl Workspace {
-    /// Memory that all of `programs` share. Also returns, by program and kernel call, the packed weights that the call reads.
+    /// Memory that all of `programs` share. Also returns, by program and kernel call, the packed weights that the call
+    /// reads.
     pub(super) fn for_programs(programs: &[Program], store: Store) -> (Self, Vec<Vec<Option<usize>>>) {
         let count = programs.iter().map(|p| p.plan.slots.len()).max().unwrap_or(0);
         let mut sizes = vec![0; count];

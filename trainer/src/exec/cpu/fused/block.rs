@@ -177,7 +177,8 @@ fn pattern_number(pattern: Pattern, inputs: &[&[f32]]) -> Option<f32> {
     }
 }
 
-/// Allocates the registers, and repeats each pattern to the length of a block. All blocks of a task see the same patterns.
+/// Allocates the registers, and repeats each pattern to the length of a block. All blocks of a task see the same
+/// patterns.
 fn prepare(scratch: &mut Scratch, fused: &FusedKernel, inputs: &[&[f32]], block: usize) {
     let Scratch { registers, patterns } = scratch;
     let allocate = |buffers: &mut Vec<Buffer>, count: usize| {

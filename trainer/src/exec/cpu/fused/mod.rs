@@ -4,7 +4,7 @@ mod functions;
 
 use super::gemm::{self, PreparedProduct};
 use super::tasks::{MAX_SLICES, TaskSlices, for_each_task};
-use super::weight_cache::Weights;
+use super::weights::Weights;
 use crate::plan::fused::{FusedKernel, FusedProduct, MAX_FUSED_NODES, Pattern};
 use arrayvec::ArrayVec;
 use block::{TaskBlocks, run_blocks, with_scratch};
@@ -17,7 +17,8 @@ const MIN_BLOCK: usize = 64;
 const SUM_UNIT: usize = 512;
 /// Elements that a block may touch in all buffers together: three quarters of a first-level cache.
 const CACHE_ELEMENTS: usize = 6144;
-/// Elements of a block that follows a product: a few micro-tiles of rows, still in the first-level cache when they are read.
+/// Elements of a block that follows a product: a few micro-tiles of rows, still in the first-level cache when they are
+/// read.
 const PRODUCT_BLOCK: usize = 4096;
 /// Minimum elements per task.
 const MIN_TASK: usize = 1 << 14;
@@ -36,8 +37,8 @@ struct Cut {
     tasks: usize,
 }
 
-/// (elements summed together, multiple of elements that a task has). Both depend on the shape only, so that fusing more or fewer
-/// nodes, with a product or without, does not change a sum.
+/// (elements summed together, multiple of elements that a task has). Both depend on the shape only, so that fusing more
+/// or fewer nodes, with a product or without, does not change a sum.
 fn sum_units(fused: &FusedKernel) -> (usize, usize) {
     let row = fused.row.max(fused.channels);
     let rows = (SUM_UNIT / row).max(1);
@@ -63,7 +64,8 @@ pub(crate) fn partial_len(fused: &FusedKernel) -> usize {
     cut(fused).tasks * fused.sums.iter().map(|s| s.1).sum::<usize>()
 }
 
-/// Runs the kernel. `outputs` are the stored outputs, then the sums. `a` and `b` are the operands of the product, if there is one.
+/// Runs the kernel. `outputs` are the stored outputs, then the sums. `a` and `b` are the operands of the product, if
+/// there is one.
 pub(crate) fn run(
     fused: &FusedKernel,
     inputs: &[&[f32]],

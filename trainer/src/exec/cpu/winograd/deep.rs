@@ -1,9 +1,11 @@
-//! Winograd convolutions for layers with many channels and few pixels, whose transformed weights would not fit in any cache.
+//! Winograd convolutions for layers with many channels and few pixels, whose transformed weights would not fit in any
+//! cache.
 //!
-//! Forward, weights are transformed one panel of 64 columns at a time and multiplied while they lie in the second-level cache.
-//! Each task reads the plain weights once for every tap that a pair of points uses, and writes no transformed weights to memory. In
-//! the transposed convolution, the few pixels are transposed and packed as B, and the transformed weights are A. Weight gradients
-//! are computed a few rows at a time over all images, so they need no partial sums per task.
+//! Forward, weights are transformed one panel of 64 columns at a time and multiplied while they lie in the second-level
+//! cache. Each task reads the plain weights once for every tap that a pair of points uses, and writes no transformed
+//! weights to memory. In the transposed convolution, the few pixels are transposed and packed as B, and the transformed
+//! weights are A. Weight gradients are computed a few rows at a time over all images, so they need no partial sums per
+//! task.
 use super::super::microkernel;
 use super::super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH};
 use super::super::pack::{pack_b_transposed, packed_b_len, with_pack_buffer};
@@ -40,8 +42,8 @@ pub(in super::super) fn suits(w: Window, s: &ConvShape) -> bool {
 }
 
 multiversion! {
-    /// Filter transform of a block of weights: the sum of four taps with their factors, of which some are 0. Rows of a tap are
-    /// `from_stride` apart, rows of the result `to_stride`; `width` elements of each row are used.
+    /// Filter transform of a block of weights: the sum of four taps with their factors, of which some are 0. Rows of a
+    /// tap are `from_stride` apart, rows of the result `to_stride`; `width` elements of each row are used.
     fn transform_filter_block(
         factors: [f32; 4],
         taps: [&[f32]; 4],
@@ -104,7 +106,8 @@ fn rearrange_all(w: Window, s: &ConvShape, x: &[f32], to: &mut [f32]) {
 pub(in super::super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
     let squares = SpaceToDepth::new(s);
     let (images_len, pixels) = (s.batch * squares.len(), s.oh * s.ow);
-    // Each task computes some output channels of all images into a buffer of its own; the buffers are merged at the end.
+    // Each task computes some output channels of all images into a buffer of its own; the buffers are merged at the
+    // end.
     let columns = s.co.div_ceil(FORWARD_TASKS).next_multiple_of(PANEL_WIDTH).min(s.co);
     let (tasks, part) = (s.co.div_ceil(columns), s.batch * pixels * columns);
     with_pack_buffer(images_len + tasks * part, |buffer| {

@@ -1,16 +1,19 @@
-//! Winograd convolutions of kernel 4 and stride 2, which take fewer multiplications than direct ones (Winograd 1980; Lavin & Gray 2016).
+//! Winograd convolutions of kernel 4 and stride 2, which take fewer multiplications than direct ones (Winograd 1980;
+//! Lavin & Gray 2016).
 //!
-//! In space-to-depth form such a convolution has a 2x2 kernel and stride 1, and so has each phase of its transpose. Outputs are
-//! cut into tiles of 3 and 2 along each axis; see `points`. For example, 7 outputs are 3 + 2 + 2 and take 10 multiplications
-//! instead of 14, or 100 instead of 196 in two dimensions. The transforms only add, subtract and halve, so rounding errors stay
-//! those of a plain sum. For each of the 16 pairs of points, the tiles of all images form one matrix product.
+//! In space-to-depth form such a convolution has a 2x2 kernel and stride 1, and so has each phase of its transpose.
+//! Outputs are cut into tiles of 3 and 2 along each axis; see `points`. For example, 7 outputs are 3 + 2 + 2 and take
+//! 10 multiplications instead of 14, or 100 instead of 196 in two dimensions. The transforms only add, subtract and
+//! halve, so rounding errors stay those of a plain sum. For each of the 16 pairs of points, the tiles of all images
+//! form one matrix product.
 pub(super) mod deep;
+pub(super) mod pack;
 mod points;
 mod transform;
 
 use super::microkernel;
-use super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH};
-use super::pack::{pack_b_transposed, packed_b_len};
+use super::operands::{OperandA, OperandB, OutputC};
+use super::pack::packed_b_len;
 use super::padding::{PaddedImage, Phase, phases};
 use super::tasks::{TaskSlices, for_each_task};
 use crate::graph::Window;
@@ -18,8 +21,7 @@ use crate::plan::ConvShape;
 use points::{POINTS, Point, pairs, tile_count};
 use std::cell::RefCell;
 use transform::{
-    PixelGrid, SpaceToDepth, TileRows, add_scaled, transform_filter, transform_input, transform_output_gradient,
-    transform_output_rows,
+    PixelGrid, SpaceToDepth, TileRows, add_scaled, transform_input, transform_output_gradient, transform_output_rows,
 };
 
 /// Minimum output pixels over the batch: below, transforming the weights costs more than it saves.
@@ -72,29 +74,7 @@ fn task_images(s: &ConvShape) -> (usize, usize) {
     (images, s.batch.div_ceil(images))
 }
 
-/// Transforms and packs the weights of [`forward`] for each pair of points that outputs of `size` use.
-pub(super) fn pack_weights((ci, co): (usize, usize), size: (usize, usize), weight: &[f32], packed: &mut [f32]) {
-    let k = 4 * ci;
-    let row_stride = co.min(PANEL_WIDTH);
-    for_each_task(0..16, TaskSlices::one(packed, packed_b_len(k, co)), &|i, mut slices| {
-        let to = slices.first();
-        if tile_count(size.0, POINTS[i / 4]) * tile_count(size.1, POINTS[i % 4]) == 0 {
-            return;
-        }
-        let (y_factors, x_factors) = (POINTS[i / 4].filter_transform(), POINTS[i % 4].filter_transform());
-        for p in 0..k {
-            let (dy, dx, c) = (p / (2 * ci), p / ci % 2, p % ci);
-            for (j, panel) in (0..co).step_by(PANEL_WIDTH).zip(to.chunks_mut(k * row_stride)) {
-                let width = row_stride.min(co - j);
-                let tap = |y: usize, x: usize| &weight[(((2 * y + dy) * 4 + 2 * x + dx) * ci + c) * co + j..][..width];
-                let to = &mut panel[p * row_stride..][..width];
-                transform_filter(y_factors, x_factors, [tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)], to);
-            }
-        }
-    });
-}
-
-/// y = convolution of `x` with weights that [`pack_weights`] packed.
+/// y = convolution of `x` with weights that [`pack::pack_weights`] packed.
 pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], packed: &[f32], y: &mut [f32]) {
     let squares = SpaceToDepth::new(s);
     let (per_task, tasks) = task_images(s);
@@ -112,7 +92,8 @@ pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], packed: &[f32], y: &m
     });
 }
 
-/// Convolution of stride 1 with a 2x2 kernel: transforms inputs, multiplies and transforms outputs for every pair of points.
+/// Convolution of stride 1 with a 2x2 kernel: transforms inputs, multiplies and transforms outputs for every pair of
+/// points.
 fn convolve(
     (images, size): (usize, (usize, usize)),
     (from, x): (PixelGrid, &[f32]),
@@ -142,24 +123,7 @@ fn convolve(
     }
 }
 
-/// Transforms and packs the weights of [`input`], phase by phase.
-pub(super) fn pack_transposed_weights(w: Window, (ci, co): (usize, usize), weight: &[f32], packed: &mut [f32]) {
-    for_each_task(0..64, TaskSlices::one(packed, packed_b_len(co, ci)), &|i, mut slices| {
-        let Some(phase) = phases(w).nth(i / 16) else { return };
-        let (y_factors, x_factors) = (POINTS[i % 16 / 4].filter_transform(), POINTS[i % 4].filter_transform());
-        SCRATCH.with_borrow_mut(|scratch| {
-            let transformed = resized(&mut scratch.weights, ci * co);
-            let tap = |i: usize| {
-                let (ky, kx) = phase.tap(w, i);
-                &weight[(ky * 4 + kx) * ci * co..][..ci * co]
-            };
-            transform_filter(y_factors, x_factors, [tap(0), tap(1), tap(2), tap(3)], transformed);
-            pack_b_transposed(slices.first(), co, ci, 0, co, transformed);
-        });
-    });
-}
-
-/// x = transposed convolution of `y` with weights that [`pack_transposed_weights`] packed.
+/// x = transposed convolution of `y` with weights that [`pack::pack_transposed_weights`] packed.
 pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], packed: &[f32], x: &mut [f32]) {
     let image = PaddedImage::output(w, s);
     let matrix = packed_b_len(s.co, s.ci);
@@ -180,7 +144,8 @@ pub(super) fn input(w: Window, s: &ConvShape, y: &[f32], packed: &[f32], x: &mut
     });
 }
 
-/// The pixels of the padded y that a phase reads, the pixels of x that it writes, and the height and width of its outputs.
+/// The pixels of the padded y that a phase reads, the pixels of x that it writes, and the height and width of its
+/// outputs.
 fn phase_grids(w: Window, s: &ConvShape, image: &PaddedImage, phase: &Phase) -> (PixelGrid, PixelGrid, (usize, usize)) {
     let row_stride = image.width() * s.co;
     let from = PixelGrid {

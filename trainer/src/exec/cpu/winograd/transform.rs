@@ -1,4 +1,5 @@
-//! The linear transforms of Winograd convolutions: of inputs, outputs, output gradients and filters. They add, subtract and halve.
+//! The linear transforms of Winograd convolutions: of inputs, outputs, output gradients and filters. They add, subtract
+//! and halve.
 use super::points::{Pair, Point, tile_count, tiles};
 use crate::graph::Window;
 use crate::plan::ConvShape;
@@ -91,8 +92,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// [`transform_output`] for one vertical point and all horizontal points at once. The products of horizontal point `i` begin at
-    /// `i · point_stride`. Sums along a row are formed in registers, so every output is updated once.
+    /// [`transform_output`] for one vertical point and all horizontal points at once. The products of horizontal point
+    /// `i` begin at `i · point_stride`. Sums along a row are formed in registers, so every output is updated once.
     pub(super) fn transform_output_rows(
         rows: TileRows,
         grid: PixelGrid,
@@ -186,8 +187,8 @@ multiversion! {
     }
 }
 
-/// Space-to-depth form of a padded image: each 2x2 square of pixels becomes one pixel of `4·ci` channels. In this form a
-/// convolution of kernel 4 and stride 2 has kernel 2 and stride 1.
+/// Space-to-depth form of a padded image: each 2x2 square of pixels becomes one pixel of `4·ci` channels. In this form
+/// a convolution of kernel 4 and stride 2 has kernel 2 and stride 1.
 #[derive(Clone, Copy)]
 pub(super) struct SpaceToDepth {
     h: usize,
