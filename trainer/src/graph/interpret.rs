@@ -1,5 +1,4 @@
-//! Interpreter in double precision: the readable definition of every operation, and the reference that executors are
-//! tested against.
+//! Interpreter in double precision: the readable definition of every operation, and the reference for executors.
 use super::{Binary, Graph, NodeId, Op, Shape, Unary, Window};
 use crate::philox::Key;
 use std::collections::HashMap;

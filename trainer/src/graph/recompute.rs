@@ -74,7 +74,7 @@ impl Graph {
     }
 }
 
-/// A graph that is being rebuild.
+/// A graph that is being rebuilt.
 struct Rebuild<'g> {
     from: &'g Graph,
     to: Graph,

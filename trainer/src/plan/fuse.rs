@@ -1,5 +1,5 @@
-//! Chooses which nodes run together as one fused kernel: elementwise nodes of one shape, sums of them, and the product
-//! before them.
+//! Chooses which nodes run in one fused kernel: elementwise nodes of one shape, sums of them, and a product before
+//! them.
 use super::groups::{Groups, NodeRole, is_per_channel, split_at_axis};
 use crate::graph::{Graph, NodeId, Op, ParamId, Shape, Unary};
 use std::collections::HashMap;
@@ -139,8 +139,7 @@ fn walked_shape(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     walked.then(|| if sum { graph.shape(node.args[0]) } else { node.shape })
 }
 
-/// Merges fused groups with groups that they read, if nothing has to run between them. Fewer groups make fewer passes
-/// over memory.
+/// Merges fused groups with groups that they read, if nothing has to run between them: fewer passes over memory.
 fn merge(graph: &Graph, groups: &mut Groups, max_nodes: usize) {
     // Values that a guard needs must not wait for values that it guards.
     let guards: Vec<_> = graph.guards().iter().filter_map(|(_, id)| groups.group_of(graph, *id)).collect();
@@ -216,8 +215,7 @@ fn mark_stored(graph: &Graph, roots: &[NodeId], groups: &mut Groups) {
     }
 }
 
-/// Lets fused kernels write assigned values directly to the store, if every reader of the old value and every guard can
-/// run before.
+/// Lets fused kernels write to the store directly, if every reader of the old value and every guard can run before.
 fn assign_directly(graph: &Graph, groups: &mut Groups) {
     let assigns: Vec<_> = graph.ids().filter(|&id| matches!(graph.node(id).op, Op::Assign(_))).collect();
     for id in assigns {

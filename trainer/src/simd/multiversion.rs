@@ -1,5 +1,4 @@
-//! Function multiversioning: a plain loop is compiled once for each instruction set, and the best one is chosen at run
-//! time.
+//! Function multiversioning: compiles a plain loop for each instruction set and selects the best one at run time.
 
 /// Defines a function whose body is compiled for AVX-512, for AVX2 and for the target's baseline instructions. A call
 /// runs the version for [`instruction_set`](super::instruction_set).

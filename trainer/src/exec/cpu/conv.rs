@@ -1,5 +1,4 @@
-//! Convolutions as matrix products over zero-padded images, without im2col: the rows of A are the taps where they lie
-//! in the image.
+//! Convolutions as matrix products without im2col: the rows of A are read directly from zero-padded images.
 //!
 //! All three operations find the rows of A through offset tables (`operands`). [`input`], the transposed convolution,
 //! is one product for each phase of its outputs, so it computes no inserted zeros, no overlapping sums and nothing

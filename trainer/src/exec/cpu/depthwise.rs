@@ -1,5 +1,4 @@
-//! Depthwise convolutions: every channel has a kernel of its own. Channels are innermost, so each tap is one run of
-//! multiply-adds.
+//! Depthwise convolutions. Channels are innermost, so each tap is one run of multiply-adds.
 use super::tasks::{TaskSlices, for_each_task};
 use crate::graph::Window;
 use crate::plan::ConvShape;

@@ -1,5 +1,4 @@
-//! Dense matrix products: chooses between the micro-kernels, the dot-product kernel and matrixmultiply, and cuts the
-//! work into tasks.
+//! Dense matrix products: selects a kernel, packs B if that pays, and cuts the work into tasks.
 use super::dot;
 use super::microkernel::{self, vectorized};
 use super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
@@ -80,8 +79,7 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
     }
 }
 
-/// Writes the product of two dense row-major matrices to `c`. Each of `a` and `b` comes with a flag: whether it is read
-/// transposed.
+/// c = a · b for dense row-major matrices. Each of `a` and `b` comes with a flag: whether it is read transposed.
 ///
 /// Uses our own kernels where they have vector instructions for this processor, otherwise matrixmultiply.
 pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), c: &mut [f32]) {

@@ -173,8 +173,7 @@ fn run_micro_tiles<const MR: usize>(
     }
 }
 
-/// Micro-kernel of 6 rows by up to 16 columns without vector instructions. The tests compare the vector kernels with
-/// it.
+/// Micro-kernel of 6 rows by up to 16 columns without vector instructions: the reference of the vector kernels.
 ///
 /// # Safety
 /// The bounds hold that [`run_micro_tiles`] asserts.

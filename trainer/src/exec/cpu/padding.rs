@@ -151,7 +151,7 @@ impl Phase {
         (back(0, y), back(1, x))
     }
 
-    /// Fills the offset tables for `images` images: where each output's taps begin, and where the output lies.
+    /// Fills the offset tables for a number of images: where the taps of each output begin, and where the output lies.
     pub(super) fn fill_offsets(&self, w: Window, s: &ConvShape, image: &PaddedImage, images: usize, to: &mut Scratch) {
         let Scratch { a_rows, c_rows, segments, .. } = to;
         a_rows.clear();

@@ -1,5 +1,4 @@
-//! Sums in a fixed order that vector instructions can follow: along broadcast dimensions, over channels, and over
-//! squares of pixels.
+//! Sums in a fixed order: along broadcast dimensions, over channels, and over squares of pixels.
 use super::copies::{merged, strides};
 
 /// Sums `x` of shape `from` to shape `to`: the adjoint of a broadcast from `to` to `from`.

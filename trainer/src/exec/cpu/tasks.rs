@@ -35,8 +35,7 @@ impl<'a> TaskSlices<'a> {
     }
 }
 
-/// Calls `work(task, slices)` for each task, on the threads of the current rayon pool. Outside a pool, tasks run one
-/// after the other.
+/// Calls `work(task, slices)` for each task: on the threads of the current rayon pool, or in sequence outside a pool.
 pub(crate) fn for_each_task(
     tasks: Range<usize>,
     slices: TaskSlices<'_>,

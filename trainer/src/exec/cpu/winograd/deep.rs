@@ -1,5 +1,4 @@
-//! Winograd convolutions for layers with many channels and few pixels, whose transformed weights would not fit in any
-//! cache.
+//! Winograd convolutions of many channels and few pixels, whose transformed weights would fit in no cache.
 //!
 //! Forward, weights are transformed one panel of 64 columns at a time and multiplied while they lie in the second-level
 //! cache. Each task reads the plain weights once for every tap that a pair of points uses, and writes no transformed
@@ -175,12 +174,12 @@ pub(in super::super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32
             input_phase(w, s, y, weight, task, slices.first());
         });
         let outputs = &*outputs;
-        for_each_task(0..s.batch, TaskSlices::one(x, s.x_len()), &|picture, mut slices| {
+        for_each_task(0..s.batch, TaskSlices::one(x, s.x_len()), &|image_index, mut slices| {
             let x = slices.first();
             for (p, phase) in phases(w).enumerate() {
                 let (_, to, size) = phase_grids(w, s, &image, &phase);
                 let len = size.0 * size.1 * s.ci;
-                let from = &outputs[p * phase_len + picture * len..][..len];
+                let from = &outputs[p * phase_len + image_index * len..][..len];
                 for (i, pixel) in from.chunks_exact(s.ci).enumerate() {
                     let at = to.offset + i / size.1 * to.row_stride + i % size.1 * to.col_stride;
                     x[at..][..s.ci].copy_from_slice(pixel);

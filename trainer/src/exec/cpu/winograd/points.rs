@@ -1,5 +1,4 @@
-//! Interpolation points of the one-dimensional Winograd algorithms F(3, 2) and F(2, 2), and the tiles that outputs are
-//! cut into.
+//! Interpolation points and output tiles of the one-dimensional Winograd algorithms F(3, 2) and F(2, 2).
 //!
 //! Along each axis, F(3, 2) computes a tile of 3 outputs with 4 multiplications, and F(2, 2) a tile of 2 outputs with
 //! 3; the direct way takes 6 and 4. Both use the points 0, 1 and infinity, and F(3, 2) also -1, so one set of

@@ -1,5 +1,4 @@
-//! The linear transforms of Winograd convolutions: of inputs, outputs, output gradients and filters. They add, subtract
-//! and halve.
+//! The linear transforms of Winograd convolutions, which only add, subtract and halve.
 use super::points::{Pair, Point, tile_count, tiles};
 use crate::graph::Window;
 use crate::plan::ConvShape;
