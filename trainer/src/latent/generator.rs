@@ -1,5 +1,5 @@
 //! Draws pictures of given latents: with a run's float generator, or with a model file in integers.
-use super::{StoredLatent, numbers, of_seed, rounded};
+use super::{StoredLatent, latent_of_seed, to_float, to_int8};
 use crate::data::to_bytes;
 use crate::export::PreparedRun;
 use crate::quantize::AlignedModel;
@@ -149,7 +149,7 @@ impl PictureGenerator {
     pub fn latents_of_seeds(&self, seeds: &[u32]) -> Vec<StoredLatent> {
         let (len, classes) = (self.latent_len(), self.classes());
         let stored = |&seed: &u32| StoredLatent {
-            values: of_seed(seed, len),
+            values: latent_of_seed(seed, len),
             class: (classes > 0).then(|| (seed as usize % classes) as u16),
         };
         seeds.iter().map(stored).collect()
@@ -178,7 +178,7 @@ impl PictureGenerator {
                 let model = file.model();
                 let class = (model.classes() > 0).then_some(class as u16);
                 let latents: Result<Vec<Latent>, _> =
-                    latents.iter().map(|z| Latent::new(&model, &rounded(z), class)).collect();
+                    latents.iter().map(|z| Latent::new(&model, &to_int8(z), class)).collect();
                 Ok(draw_int8(&model, &latents?))
             }
         }
@@ -217,7 +217,7 @@ pub fn device_walk(
 
 /// Returns the values of stored latents as the float generator takes them.
 pub fn values(latents: &[StoredLatent]) -> Vec<Vec<f32>> {
-    latents.iter().map(|latent| numbers(&latent.values)).collect()
+    latents.iter().map(|latent| to_float(&latent.values)).collect()
 }
 
 /// Returns the mean absolute difference between neighboring frames; 0 for a single frame.

@@ -1,6 +1,6 @@
 //! What a projection minimizes: the distance of a generated picture from the wished-for one, as a graph over latents.
-use super::project::Subject;
-use super::wish::ProjectionTarget;
+use super::project::ProjectionGenerator;
+use super::target::ProjectionTarget;
 use crate::evaluate::FeatureNetwork;
 use crate::exec::Store;
 use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
@@ -20,7 +20,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn new(store: &mut Store, subject: &Subject<'_>, features: Option<&FeatureNetwork>) -> Self {
+    pub(super) fn new(store: &mut Store, subject: &ProjectionGenerator<'_>, features: Option<&FeatureNetwork>) -> Self {
         Self {
             weights: store.add("generator.weights", subject.weights.to_vec()),
             statistics: (!subject.generator.statistics.is_empty())
@@ -60,7 +60,7 @@ impl Objective {
     /// Appends the objective for `batch` latents to `program`.
     pub(super) fn new(
         program: &mut ProgramGraph,
-        (subject, shape): (&Subject<'_>, [usize; 3]),
+        (subject, shape): (&ProjectionGenerator<'_>, [usize; 3]),
         features: Option<&FeatureNetwork>,
         stored: Stored,
         batch: usize,
@@ -131,14 +131,14 @@ pub(super) struct TermWeights {
 }
 
 impl Fixed {
-    /// Values for `wish` and a batch of latents of one class among `classes`.
+    /// Values for `target` and a batch of latents of one class among `classes`.
     pub(super) fn new(
-        wish: &ProjectionTarget,
+        target: &ProjectionTarget,
         (class, classes): (usize, usize),
         batch: usize,
         terms: TermWeights,
     ) -> Self {
-        let [height, width, channels] = wish.shape;
+        let [height, width, channels] = target.shape;
         let one_hot: Vec<f32> = (0..classes).map(|c| f32::from(u8::from(c == class))).collect();
         let normalized = |weights: &[f32], keep: &dyn Fn(usize) -> bool| {
             let sum: f32 = weights.iter().sum::<f32>() * channels as f32;
@@ -147,13 +147,13 @@ impl Fixed {
         };
         Self {
             classes: one_hot.repeat(batch),
-            target: wish.target.clone(),
-            pixel_weights: normalized(&wish.weight, &|_| true),
+            target: target.target.clone(),
+            pixel_weights: normalized(&target.weight, &|_| true),
             // The last column and the last row have no neighbor.
-            edges_across: normalized(&wish.edges, &|i| i % width + 1 < width),
-            edges_down: normalized(&wish.edges, &|i| i / width + 1 < height),
+            edges_across: normalized(&target.edges, &|i| i % width + 1 < width),
+            edges_down: normalized(&target.edges, &|i| i / width + 1 < height),
             // Features are those of whole pictures.
-            feature_weight: [if wish.is_whole() { terms.features } else { 0.0 }],
+            feature_weight: [if target.is_whole() { terms.features } else { 0.0 }],
             start_weight: [terms.start],
         }
     }

@@ -1,19 +1,19 @@
-//! Paths through given latents, frame by frame.
+//! Interpolation between latents: linear, spherical, or along a spline.
 
-/// How the way from one latent to the next is taken.
+/// The path between two latents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interpolation {
-    /// Straight on. The middle is nearer to the origin than latents usually are, and pictures there are plainer.
+    /// A straight line. Its middle is closer to the origin than latents usually are, so images there have less detail.
     Linear,
-    /// On the arc between the two, the length going straight from one's to the other's (White 2016, "Sampling generative networks").
+    /// Spherical linear interpolation of the direction, with linear interpolation of the length (White 2016, "Sampling generative networks").
     Spherical,
-    /// A curve through all of them without corners: a cubic whose slope at each is that between its neighbors (Catmull & Rom 1974).
+    /// A smooth curve through all latents: a cubic spline whose slope at each latent is that between its neighbors (Catmull & Rom 1974).
     Spline,
 }
 
-/// The latents of a way through `points`: each point, and `steps - 1` between it and the next.
+/// Interpolates between successive `points` with `steps` steps each; the result includes the points.
 ///
-/// Points are of one length; one point is its own way, and `steps` counts from 1.
+/// All points have the same length, and `steps` is at least 1. A single point is returned unchanged.
 ///
 /// ```
 /// use ganlet_trainer::latent::{Interpolation, between};
@@ -23,7 +23,7 @@ pub enum Interpolation {
 /// ```
 #[track_caller]
 pub fn between(points: &[Vec<f32>], steps: usize, path: Interpolation) -> Vec<Vec<f32>> {
-    assert!(points.windows(2).all(|p| p[0].len() == p[1].len()), "points of one latent space");
+    assert!(points.windows(2).all(|p| p[0].len() == p[1].len()), "all points need the same length");
     let mut way = Vec::new();
     for (i, ends) in points.windows(2).enumerate() {
         let (a, b) = (&ends[0], &ends[1]);
@@ -49,13 +49,13 @@ fn length(v: &[f32]) -> f32 {
     v.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// On the arc from `a` to `b`; opposite or equal directions have none, and the way is straight.
+/// A point on the arc from `a` to `b`. Equal or opposite directions have no unique arc and are interpolated linearly.
 fn spherical(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
     let (la, lb) = (length(a), length(b));
     let cosine = a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>() / (la * lb);
     let angle = cosine.clamp(-1.0, 1.0).acos();
     let sine = angle.sin();
-    // NaN where one of them is the origin.
+    // NaN if one of them is the origin.
     if sine.is_nan() || sine < 1e-4 {
         return mixed(a, b, 1.0 - t, t);
     }
@@ -74,14 +74,14 @@ fn spline([before, a, b, after]: [&[f32]; 4], t: f32) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::latent::{numbers, of_seed};
+    use crate::latent::{latent_of_seed, to_float};
 
     fn points() -> Vec<Vec<f32>> {
-        (1..5).map(|seed| numbers(&of_seed(seed, 48))).collect()
+        (1..5).map(|seed| to_float(&latent_of_seed(seed, 48))).collect()
     }
 
     #[test]
-    fn every_path_goes_through_every_point() {
+    fn every_path_contains_every_point() {
         for path in [Interpolation::Linear, Interpolation::Spherical, Interpolation::Spline] {
             let (points, way) = (points(), between(&points(), 7, path));
             assert_eq!(way.len(), 3 * 7 + 1);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_shrink_as_there_are_more_of_them() {
+    fn steps_shrink_with_their_number() {
         let longest = |path, steps| {
             let way = between(&points(), steps, path);
             way.windows(2).map(|w| length(&mixed(&w[0], &w[1], 1.0, -1.0))).fold(0.0, f32::max)
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn arcs_keep_their_length_where_straight_ways_cut_through() {
+    fn spherical_interpolation_keeps_the_length() {
         let points = points();
         let middle = |path| length(&between(&points[..2], 2, path)[1]);
         let mean = (length(&points[0]) + length(&points[1])) / 2.0;
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spline_has_no_corners() {
+    fn a_spline_is_smooth() {
         let steps = 200;
         let way = between(&points(), steps, Interpolation::Spline);
         let turn = |way: &[Vec<f32>]| {

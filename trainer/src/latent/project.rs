@@ -1,8 +1,8 @@
 //! Projection (GAN inversion): latents whose pictures come close to a target, by gradient descent through the generator from several
 //! starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
 use super::objective::{Fixed, Inputs, Objective, Stored, TermWeights};
-use super::wish::ProjectionTarget;
-use super::{END, ONE, numbers, of_seed, rounded};
+use super::target::ProjectionTarget;
+use super::{LATENT_MAX, LATENT_ONE, latent_of_seed, to_float, to_int8};
 use crate::data::to_bytes;
 use crate::evaluate::FeatureNetwork;
 use crate::exec::cpu::Cpu;
@@ -20,7 +20,7 @@ const ADAM: Optimizer = Optimizer::adam(0.1, 0.9, 0.99);
 
 /// A generator whose latents are searched.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct ProjectionGenerator<'a> {
     /// Its layers.
     pub generator: &'a Network,
     /// Its weights.
@@ -35,7 +35,7 @@ pub struct Subject<'a> {
 
 /// Settings of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
+pub struct ProjectionOptions {
     /// Number of searches side by side, each from its own start.
     pub restarts: usize,
     /// Optimizer steps of each search.
@@ -52,7 +52,7 @@ pub struct Options {
     pub seed: u32,
 }
 
-impl Default for Options {
+impl Default for ProjectionOptions {
     fn default() -> Self {
         Self { restarts: 8, steps: 400, seeds: 64, rate: 0.1, features: 0.1, stay: 0.0, seed: 1 }
     }
@@ -60,7 +60,7 @@ impl Default for Options {
 
 /// Result of one search.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct ProjectionResult {
     /// The latent in the integers of a device.
     pub latent: Vec<i8>,
     /// Its loss; 0 means that the target is met exactly.
@@ -103,8 +103,13 @@ impl Projector {
     /// # Panics
     /// If weights and layers do not belong together, or the generator does not output pictures.
     #[track_caller]
-    pub fn new(subject: Subject<'_>, features: Option<&FeatureNetwork>, restarts: usize, threads: usize) -> Self {
-        let Subject { generator, range, latent, .. } = subject;
+    pub fn new(
+        subject: ProjectionGenerator<'_>,
+        features: Option<&FeatureNetwork>,
+        restarts: usize,
+        threads: usize,
+    ) -> Self {
+        let ProjectionGenerator { generator, range, latent, .. } = subject;
         let shape: [usize; 3] = generator.output().try_into().expect("pictures have height, width and channels");
         let batch = restarts.max(1);
         let (mut store, mut programs) = (Store::default(), Vec::new());
@@ -126,7 +131,7 @@ impl Projector {
         let gradient = g.grad(sum, &[objective.latents])[0];
         let gradient = g.reshape(gradient, &[latents.len()]);
         let current = g.param(latents.weights, &[latents.len()]);
-        step.update_with(&latents, current, gradient, |g, new| clipped(g, new, END));
+        step.update_with(&latents, current, gradient, |g, new| clipped(g, new, LATENT_MAX));
         let planned = step.plan(&mut programs, false);
         let search = Evaluation { program: planned.program, inputs: objective.inputs, losses, pictures };
 
@@ -149,15 +154,15 @@ impl Projector {
         target: &ProjectionTarget,
         class: usize,
         from: Option<&[i8]>,
-        options: &Options,
+        options: &ProjectionOptions,
         progress: &mut dyn FnMut(usize, usize, f32) -> bool,
-    ) -> Vec<Found> {
+    ) -> Vec<ProjectionResult> {
         assert_eq!(target.shape, self.shape, "the target needs the shape of the generator's pictures");
         assert!(from.is_none_or(|z| z.len() == self.latent), "the start needs the length of the generator's latents");
         let terms = TermWeights { features: options.features, start: options.stay };
         let fixed = Fixed::new(target, (class, self.classes), self.batch, terms);
         let starts = match from {
-            Some(z) => numbers(z).repeat(self.batch),
+            Some(z) => to_float(z).repeat(self.batch),
             None => self.starts(&fixed, options),
         };
         self.descend(&fixed, target, &starts, options, progress)
@@ -168,19 +173,19 @@ impl Projector {
         fixed: &Fixed,
         target: &ProjectionTarget,
         starts: &[f32],
-        options: &Options,
+        options: &ProjectionOptions,
         progress: &mut dyn FnMut(usize, usize, f32) -> bool,
-    ) -> Vec<Found> {
+    ) -> Vec<ProjectionResult> {
         let (mut step, evaluation) = self.search;
         step.learning_rate = options.rate;
         self.latents.reset_moments(self.cpu.store_mut());
         self.cpu.store_mut().values_mut(self.latents.weights).copy_from_slice(starts);
-        let mut best: Vec<Found> = Vec::new();
+        let mut best: Vec<ProjectionResult> = Vec::new();
         let mut curves = vec![Vec::new(); self.batch];
         for i in 0..=options.steps {
             let rounding = i as f32 >= ROUNDED_FROM * options.steps as f32;
             let z = self.cpu.store().values(self.latents.weights);
-            let z = if rounding { numbers(&rounded(z)) } else { z.to_vec() };
+            let z = if rounding { to_float(&to_int8(z)) } else { z.to_vec() };
             let mut values = evaluation.program.values();
             fixed.set(&mut values, &evaluation.inputs, &z, starts);
             let at = Progress::of(0, i as u64, options.steps as u64);
@@ -201,12 +206,12 @@ impl Projector {
     }
 
     /// The best of several random latents for each search.
-    fn starts(&mut self, fixed: &Fixed, options: &Options) -> Vec<f32> {
+    fn starts(&mut self, fixed: &Fixed, options: &ProjectionOptions) -> Vec<f32> {
         let (mut starts, mut lowest) = (vec![0.0; self.batch * self.latent], vec![f32::INFINITY; self.batch]);
         let Evaluation { program, inputs, losses, .. } = self.evaluation;
         for round in 0..options.seeds.max(1) {
             let seed = |i: usize| options.seed.wrapping_add((round * self.batch + i) as u32);
-            let z: Vec<f32> = (0..self.batch).flat_map(|i| numbers(&of_seed(seed(i), self.latent))).collect();
+            let z: Vec<f32> = (0..self.batch).flat_map(|i| to_float(&latent_of_seed(seed(i), self.latent))).collect();
             let mut values = program.values();
             fixed.set(&mut values, &inputs, &z, &z);
             program.run_unguarded(&mut self.cpu, &values, Clock { seed: 0, step: 0 });
@@ -222,7 +227,7 @@ impl Projector {
     }
 
     /// Keeps the latents and pictures of the last step that improve on the best of their search.
-    fn keep(&self, best: &mut Vec<Found>, z: &[f32], losses: &[f32], target: &ProjectionTarget) {
+    fn keep(&self, best: &mut Vec<ProjectionResult>, z: &[f32], losses: &[f32], target: &ProjectionTarget) {
         let size: usize = self.shape.iter().product();
         let evaluation = self.search.1;
         let pictures = evaluation.program.read(&self.cpu, evaluation.pictures).chunks_exact(size);
@@ -232,8 +237,8 @@ impl Projector {
             }
             let picture = to_bytes(values, (self.range[0], self.range[1]));
             let psnr_db = wished_psnr(&picture, target);
-            let latent = z.iter().map(|v| (v * ONE).round() as i8).collect();
-            let found = Found { latent, loss, picture, psnr_db, curve: Vec::new() };
+            let latent = z.iter().map(|v| (v * LATENT_ONE).round() as i8).collect();
+            let found = ProjectionResult { latent, loss, picture, psnr_db, curve: Vec::new() };
             match best.get_mut(i) {
                 Some(kept) => *kept = found,
                 None => best.push(found),
@@ -273,8 +278,8 @@ mod tests {
         (net, weights)
     }
 
-    fn subject<'a>(net: &'a Network, weights: &'a [f32]) -> Subject<'a> {
-        Subject { generator: net, weights, statistics: &[], range: [-1.0, 1.0], latent: 6 }
+    fn subject<'a>(net: &'a Network, weights: &'a [f32]) -> ProjectionGenerator<'a> {
+        ProjectionGenerator { generator: net, weights, statistics: &[], range: [-1.0, 1.0], latent: 6 }
     }
 
     #[test]
@@ -283,10 +288,10 @@ mod tests {
         let features = FeatureNetwork::of(&blobs(8, 8, 1, 64, 1));
         let mut projector = Projector::new(subject(&net, &weights), features.as_ref(), 4, 1);
         let flat = ProjectionTarget::picture(&[128; 64], [8, 8, 1]);
-        let options = Options { restarts: 4, ..Options::default() };
+        let options = ProjectionOptions { restarts: 4, ..ProjectionOptions::default() };
         // Without steps, the projector returns the picture of the latent that it starts from.
-        let known = of_seed(77_777, 6);
-        let none = Options { steps: 0, ..options };
+        let known = latent_of_seed(77_777, 6);
+        let none = ProjectionOptions { steps: 0, ..options };
         let drawn = projector.search(&flat, 0, Some(&known), &none, &mut |_, _, _| true);
         assert_eq!(drawn[0].latent, known);
         let wish = ProjectionTarget::picture(&drawn[0].picture, [8, 8, 1]);
@@ -303,7 +308,7 @@ mod tests {
         let mut strokes = vec![0; 8 * 8 * 4];
         strokes[..4].copy_from_slice(&[255, 255, 255, 255]);
         let wish = ProjectionTarget::strokes(&strokes, [8, 8, 1]);
-        let options = Options { restarts: 4, steps: 150, seeds: 1, ..Options::default() };
+        let options = ProjectionOptions { restarts: 4, steps: 150, seeds: 1, ..ProjectionOptions::default() };
         let bright = projector.search(&wish, 0, None, &options, &mut |_, _, _| true);
         assert!(bright[0].picture[0] > 230, "{}", bright[0].picture[0]);
         let mut line = vec![0; 8 * 8 * 4];
@@ -311,7 +316,7 @@ mod tests {
         let edged = ProjectionTarget::strokes(&[0; 256], [8, 8, 1]).with_edges(&line);
         let found = projector.search(&edged, 0, None, &options, &mut |_, _, _| true);
         let steep = |p: &[u8]| (0..8).map(|y| f64::from(p[y * 8 + 3].abs_diff(p[y * 8 + 4]))).sum::<f64>() / 8.0;
-        let before = projector.search(&edged, 0, None, &Options { steps: 0, ..options }, &mut |_, _, _| true);
+        let before = projector.search(&edged, 0, None, &ProjectionOptions { steps: 0, ..options }, &mut |_, _, _| true);
         assert!(steep(&found[0].picture) > 1.3 * steep(&before[0].picture));
         assert!(edged.weight.iter().all(|&w| w == 0.0) && !edged.is_empty());
     }
@@ -320,9 +325,9 @@ mod tests {
     fn staying_keeps_a_latent_near_its_start() {
         let (net, weights) = generator();
         let mut projector = Projector::new(subject(&net, &weights), None, 1, 1);
-        let (start, wish) = (of_seed(3, 6), ProjectionTarget::picture(&[255; 64], [8, 8, 1]));
+        let (start, wish) = (latent_of_seed(3, 6), ProjectionTarget::picture(&[255; 64], [8, 8, 1]));
         let far = |projector: &mut Projector, stay| {
-            let options = Options { restarts: 1, steps: 100, stay, ..Options::default() };
+            let options = ProjectionOptions { restarts: 1, steps: 100, stay, ..ProjectionOptions::default() };
             let found = projector.search(&wish, 0, Some(&start), &options, &mut |_, _, _| true);
             found[0].latent.iter().zip(&start).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>()
         };

@@ -1,6 +1,9 @@
 //! Searches of a run's generator for the latent of a picture, and what they leave: numbers, a sheet and loss curves.
 use super::generator::{draw_float, picture_shape};
-use super::{Found, LatentToolError, PictureGenerator, ProjectionTarget, Projector, StoredLatent, Subject, numbers};
+use super::{
+    LatentToolError, PictureGenerator, ProjectionGenerator, ProjectionResult, ProjectionTarget, Projector,
+    StoredLatent, to_float,
+};
 use crate::data::to_bytes;
 use crate::draw::{Plot, PlotSeries};
 use crate::evaluate::FeatureNetwork;
@@ -15,7 +18,7 @@ pub const NEAR_DB: f64 = 20.0;
 pub fn projector(run: &PreparedRun, restarts: usize) -> Projector {
     let recipe = &run.checkpoint.recipe;
     let (weights, statistics) = run.checkpoint.ema();
-    let subject = Subject {
+    let subject = ProjectionGenerator {
         generator: run.trainer.generator(),
         weights,
         statistics,
@@ -49,8 +52,8 @@ pub struct SearchResult {
 
 impl SearchResults {
     /// Collects the results of `found`.
-    pub fn new(found: &[Found], int8_psnr_db: Option<f64>) -> Self {
-        let result = |f: &Found| SearchResult { loss: f.loss, psnr_db: f.psnr_db, latent: f.latent.clone() };
+    pub fn new(found: &[ProjectionResult], int8_psnr_db: Option<f64>) -> Self {
+        let result = |f: &ProjectionResult| SearchResult { loss: f.loss, psnr_db: f.psnr_db, latent: f.latent.clone() };
         Self { searches: found.iter().map(result).collect(), int8_psnr_db }
     }
 }
@@ -66,13 +69,13 @@ pub fn int8_psnr(
     target: &ProjectionTarget,
 ) -> Result<Option<f64>, LatentToolError> {
     model.check(std::slice::from_ref(latent))?;
-    let drawn = model.draw(&[numbers(&latent.values)], latent.class.unwrap_or(0).into())?;
+    let drawn = model.draw(&[to_float(&latent.values)], latent.class.unwrap_or(0).into())?;
     let wanted = to_bytes(&target.target, (-1.0, 1.0));
     Ok((target.is_whole() && drawn[0].len() == wanted.len()).then(|| psnr(&drawn[0], &wanted)))
 }
 
 /// Plots the loss of every search, step by step.
-pub fn loss_curves(found: &[Found]) -> Plot {
+pub fn loss_curves(found: &[ProjectionResult]) -> Plot {
     let series = (1..).zip(found).map(|(n, found)| {
         let points = found.curve.iter().enumerate().map(|(i, &loss)| (i as f64, f64::from(loss))).collect();
         PlotSeries::new(format!("search {n}"), points)
@@ -100,7 +103,7 @@ pub fn held_out_picture(run: &PreparedRun, number: usize) -> Result<Vec<u8>, Lat
 
 /// Returns the picture that the run's float generator makes of a latent.
 pub fn float_picture(run: &mut PreparedRun, latent: &[i8], class: usize) -> Vec<u8> {
-    draw_float(run, &[numbers(latent)], class).swap_remove(0)
+    draw_float(run, &[to_float(latent)], class).swap_remove(0)
 }
 
 /// Returns height, width and channels of a run's pictures.

@@ -1,20 +1,20 @@
-//! Latents that are kept in a file of text, to be shown again: a line for each.
+//! Text files of latents, one latent per line.
 
 use std::fmt;
 
-/// A kept latent.
+/// A latent of a text file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLatent {
-    /// The numbers, 32 standing for 1.
+    /// The integers of a device; 32 stands for 1.0.
     pub values: Vec<i8>,
-    /// The class, of a generator that has any.
+    /// The class, if the generator has classes.
     pub class: Option<u16>,
 }
 
-/// Why a text holds no latents.
+/// A line that is not a latent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatentsError {
-    /// The line, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
     /// What was found there.
     pub found: String,
@@ -24,7 +24,7 @@ impl fmt::Display for LatentsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "line {}: found {}, expected whole numbers from -127 to 127 with spaces between, before them \"class N\" where there are \
+            "line {}: found {}, expected integers from -127 to 127 separated by spaces, after \"class N\" if the generator has \
              classes",
             self.line, self.found
         )
@@ -34,7 +34,7 @@ impl fmt::Display for LatentsError {
 impl std::error::Error for LatentsError {}
 
 impl StoredLatent {
-    /// Reads the latents of a text; what follows a `#` is left out, and so are empty lines.
+    /// Parses the latents of a text. Comments, which start with `#`, and empty lines are skipped.
     ///
     /// ```
     /// use ganlet_trainer::latent::StoredLatent;
@@ -44,7 +44,7 @@ impl StoredLatent {
     /// ```
     ///
     /// # Errors
-    /// At the first line that is no latent, or of another length than those before.
+    /// At the first line that is not a latent, or whose length differs from that of the first latent.
     pub fn read(text: &str) -> Result<Vec<Self>, LatentsError> {
         let mut all: Vec<Self> = Vec::new();
         for (i, line) in text.lines().enumerate() {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_latents_are_read_back() {
         let kept = vec![
             StoredLatent { values: vec![-127, 0, 9], class: Some(3) },
             StoredLatent { values: vec![1, 2, 3], class: None },
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines_are_named() {
+    fn invalid_lines_are_reported_with_their_number() {
         for (text, word) in [("1 2\n1", "1 numbers"), ("1\n\nx", "\"x\""), ("class x 1", "class \"x\""), ("128", "128")]
         {
             let error = StoredLatent::read(text).unwrap_err();

@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 use ganlet_trainer::data;
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{
-    EditDistances, Options, PictureGenerator, ProjectionTarget, StoredLatent, projector, values,
+    EditDistances, PictureGenerator, ProjectionOptions, ProjectionTarget, StoredLatent, projector, values,
 };
 use std::path::PathBuf;
 
@@ -84,9 +84,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     let strokes = strokes(&args, shape)?;
-    let target = strokes.clone().or_as(&before, args.keep);
-    let options =
-        Options { restarts: 1, steps: args.steps as usize, stay: args.stay, rate: 0.05, ..Options::default() };
+    let target = strokes.clone().or_keep(&before, args.keep);
+    let options = ProjectionOptions {
+        restarts: 1,
+        steps: args.steps as usize,
+        stay: args.stay,
+        rate: 0.05,
+        ..ProjectionOptions::default()
+    };
     let PictureGenerator::Float(run) = &generator else { return Err(Failure::failed("a run has a float generator")) };
     let mut projector = projector(run, 1);
     let found =

@@ -6,7 +6,7 @@ use crate::opening;
 use crate::training::{catch_interrupts, interrupted};
 use ganlet_trainer::draw::{Image, image_grid};
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{Found, ProjectionTarget, SearchResults, StoredLatent, int8_psnr, loss_curves};
+use ganlet_trainer::latent::{ProjectionResult, ProjectionTarget, SearchResults, StoredLatent, int8_psnr, loss_curves};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
@@ -29,8 +29,8 @@ pub(super) fn sheet(pictures: &[&[u8]], shape: [usize; 3], columns: usize, side:
 
 /// Runs a search with a progress bar; Ctrl-C ends it with the best result so far.
 pub(super) fn with_progress(
-    search: impl FnOnce(&mut dyn FnMut(usize, usize, f32) -> bool) -> Vec<Found>,
-) -> Vec<Found> {
+    search: impl FnOnce(&mut dyn FnMut(usize, usize, f32) -> bool) -> Vec<ProjectionResult>,
+) -> Vec<ProjectionResult> {
     catch_interrupts();
     let bar = ProgressBar::new(0);
     bar.set_style(
@@ -57,7 +57,7 @@ pub(super) struct SearchOutputs<'a> {
 
 /// Writes the results of a search; `before` is the first picture on the sheet.
 pub(super) fn write(
-    found: &[Found],
+    found: &[ProjectionResult],
     target: &ProjectionTarget,
     class: Option<u16>,
     before: &[u8],

@@ -1,37 +1,37 @@
-//! What a picture should be like: its pixels, or some of them, and where it should have edges.
+//! The target of a projection: colors of all or some pixels, and positions of edges.
 
-/// A picture that somebody has in mind, as far as they have told.
+/// A target image, in which every pixel has a weight, and edges can be asked for.
 ///
-/// Values are those of a display from -1 (dark) to 1, rows first, channels innermost.
+/// Colors are in display values from -1 (black) to 1 (white), in the order rows, columns, channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProjectionTarget {
     /// Height, width and channels.
     pub shape: [usize; 3],
-    /// The color of each pixel; whatever where `weight` is 0.
+    /// The color of each pixel. It has no effect where `weight` is 0.
     pub target: Vec<f32>,
-    /// How much the color of each pixel counts, 0 or more.
+    /// Weight of the color of each pixel, 0 or more.
     pub weight: Vec<f32>,
-    /// How much it counts that there is an edge at each pixel, 0 or more.
+    /// Weight of an edge at each pixel, 0 or more.
     pub edges: Vec<f32>,
 }
 
 impl ProjectionTarget {
-    /// A whole picture of 8-bit values.
+    /// A target with the colors of a whole image of 8-bit values.
     ///
     /// # Panics
-    /// When `bytes` is no picture of `shape`.
+    /// If `bytes` does not have the size of `shape`.
     #[track_caller]
     pub fn picture(bytes: &[u8], shape: [usize; 3]) -> Self {
-        assert_eq!(bytes.len(), shape.iter().product::<usize>(), "a picture of {shape:?}");
+        assert_eq!(bytes.len(), shape.iter().product::<usize>(), "an image of {shape:?}");
         let pixels = shape[0] * shape[1];
         let target = bytes.iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect();
         Self { shape, target, weight: vec![1.0; pixels], edges: vec![0.0; pixels] }
     }
 
-    /// Colors where `strokes` is opaque: RGBA bytes, four a pixel; of gray pictures the colors' brightness counts.
+    /// A target with colors where `strokes`, RGBA bytes, is opaque. For gray images, the luma of the strokes counts.
     ///
     /// # Panics
-    /// When `strokes` is not of the size of `shape`.
+    /// If `strokes` does not have the size of `shape`.
     #[track_caller]
     pub fn strokes(strokes: &[u8], shape: [usize; 3]) -> Self {
         let [h, w, channels] = shape;
@@ -49,26 +49,26 @@ impl ProjectionTarget {
         Self { shape, target, weight, edges: vec![0.0; h * w] }
     }
 
-    /// The same with edges wished for where `strokes`, RGBA bytes, are opaque.
+    /// Adds edges where `strokes`, RGBA bytes, is opaque.
     ///
     /// # Panics
-    /// When `strokes` is not of the wish's size.
+    /// If `strokes` has another size than the target.
     #[must_use]
     #[track_caller]
     pub fn with_edges(mut self, strokes: &[u8]) -> Self {
-        assert_eq!(strokes.len(), self.edges.len() * 4, "strokes of the picture's size");
+        assert_eq!(strokes.len(), self.edges.len() * 4, "strokes of the size of the target");
         self.edges = strokes.as_chunks::<4>().0.iter().map(|pixel| f32::from(pixel[3]) / 255.0).collect();
         self
     }
 
-    /// The same with every pixel whose color does not count wished to be as in `picture`, with the weight `weight`.
+    /// Gives pixels without a weight the color that they have in `picture`, with the weight `weight`.
     ///
     /// # Panics
-    /// When the picture is of another size.
+    /// If the picture has another size than the target.
     #[must_use]
     #[track_caller]
-    pub fn or_as(mut self, picture: &[u8], weight: f32) -> Self {
-        assert_eq!(picture.len(), self.target.len(), "a picture of the wish's shape");
+    pub fn or_keep(mut self, picture: &[u8], weight: f32) -> Self {
+        assert_eq!(picture.len(), self.target.len(), "a picture of the size of the target");
         let channels = self.shape[2];
         let pixels = self.target.chunks_exact_mut(channels).zip(picture.chunks_exact(channels));
         for ((to, from), own) in pixels.zip(&mut self.weight).filter(|(_, own)| **own == 0.0) {
@@ -78,12 +78,12 @@ impl ProjectionTarget {
         self
     }
 
-    /// Whether nothing is wished for.
+    /// Whether no pixel has a weight and there are no edges.
     pub fn is_empty(&self) -> bool {
         self.weight.iter().chain(&self.edges).all(|&w| w == 0.0)
     }
 
-    /// Whether every pixel's color is.
+    /// Whether every pixel has a weight.
     pub fn is_whole(&self) -> bool {
         self.weight.iter().all(|&w| w > 0.0)
     }
