@@ -1,22 +1,22 @@
-//! Comparing graphs with finite differences and executors with the interpreter.
+//! Compares gradients with finite differences, and executors with the interpreter.
 use ganlet_trainer::exec::cpu::Cpu;
 use ganlet_trainer::exec::{Clock, Program, Store};
 use ganlet_trainer::graph::{Feeds, Graph, NodeId, Op, interpret};
 use ganlet_trainer::philox::Key;
 
-/// Numbers in (-1, 1) that depend on `stream` alone.
+/// Returns numbers in (-1, 1) that depend on `stream` only.
 pub fn noise(stream: u32, len: usize) -> Vec<f32> {
     let mut out = vec![0.0; len];
     Key { seed: 7, stream, step: 0 }.uniform(&mut out);
     out.iter().map(|v| 2.0 * v - 1.0).collect()
 }
 
-/// A value for every input of `graph`.
+/// Returns random values for every input of `graph`.
 pub fn feeds(graph: &Graph) -> Vec<Vec<f32>> {
     graph.inputs().iter().enumerate().map(|(i, (_, id))| noise(i as u32, graph.shape(*id).len())).collect()
 }
 
-/// The same values for the interpreter.
+/// Converts `values` and the parameters in `store` to feeds of the interpreter.
 pub fn to_feeds(graph: &Graph, values: &[Vec<f32>], store: &Store) -> Feeds {
     let mut feeds = Feeds { seed: 1, step: 2, ..Feeds::default() };
     let wide = |v: &[f32]| v.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
@@ -31,7 +31,7 @@ pub fn to_feeds(graph: &Graph, values: &[Vec<f32>], store: &Store) -> Feeds {
     feeds
 }
 
-/// Checks the gradient nodes `grads` of the scalar `y` by the inputs `wrt` against central differences.
+/// Compares the gradients `grads` of the scalar `y` with respect to the inputs `wrt` with central differences.
 pub fn gradients(graph: &Graph, y: NodeId, wrt: &[NodeId], grads: &[NodeId], tolerance: f64) {
     let values = feeds(graph);
     let mut feeds = to_feeds(graph, &values, &Store::default());
@@ -57,9 +57,9 @@ pub fn gradients(graph: &Graph, y: NodeId, wrt: &[NodeId], grads: &[NodeId], tol
     }
 }
 
-/// Checks every output of `graph`, run by the executor on 1 and 2 threads, against the interpreter.
+/// Compares every output of `graph`, computed by the executor on one and two threads, with the interpreter.
 ///
-/// Gives the outputs of the executor.
+/// Returns the outputs of the executor.
 pub fn executor(graph: &Graph, outputs: &[NodeId], store: &Store, tolerance: f64) -> Vec<Vec<f32>> {
     let values = feeds(graph);
     let all = interpret(graph, &to_feeds(graph, &values, store));

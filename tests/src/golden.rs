@@ -1,10 +1,10 @@
-//! The networks behind the golden model files: fixed numbers from short formulas.
+//! The networks of the golden model files, with numbers from short formulas.
 use ganlet_runtime::{
     Shape,
     encode::{LayerSpec, ModelBuilder, Op, Source, TABLE_LEN},
 };
 
-/// The layers of `tiny-v2.model`: a dense and a transposed layer, gray, 4x4.
+/// Returns the layers of `tiny-v2.model`: a dense layer and a transposed convolution, gray, 4x4.
 pub fn tiny() -> Vec<LayerSpec> {
     let dense = Op::Dense { shape: Shape { h: 2, w: 2, c: 2 } };
     let transpose = Op::ConvTranspose { k: 4, s: 2, p: 1, c: 1 };
@@ -14,7 +14,7 @@ pub fn tiny() -> Vec<LayerSpec> {
     ]
 }
 
-/// The layers of `kinds-v2.model`: every kind of layer and of activation, three channels, 6x10.
+/// Returns the layers of `kinds-v2.model`: every kind of layer and activation, three channels, 6x10.
 pub fn kinds() -> Vec<LayerSpec> {
     let tabled = |mut layer: LayerSpec, entry: fn(i32) -> i32| {
         layer.table = Some(std::array::from_fn::<_, TABLE_LEN, _>(|i| entry(i as i32 - 128) as i16));
@@ -25,7 +25,7 @@ pub fn kinds() -> Vec<LayerSpec> {
     let mut sum = layer(Op::Add { other: Source::Layer(0) }, Source::Layer(1), 0, 1, -20, 1 << 11);
     sum.wide = [1 << 20, 3 << 19];
     vec![
-        // Leaky: the negative half is an eighth as steep.
+        // Leaky ReLU with slope 1/8.
         tabled(layer(dense, Source::Latent, 6 * 45, 45, 0, 1 << 30), |i| {
             if i < 0 { i * 512 } else { (i * 4096).min(32512) }
         }),
@@ -33,12 +33,12 @@ pub fn kinds() -> Vec<LayerSpec> {
         sum,
         LayerSpec { bias: vec![], scale: vec![], ..layer(Op::Upsample { factor: 2 }, Source::Layer(2), 0, 0, -20, 0) },
         layer(Op::Depthwise { k: 3, s: 1, p: 1 }, Source::Layer(3), 9 * 3, 3, 7, 1 << 25),
-        // A straight line that saturates at both ends.
+        // A linear function that saturates at both ends.
         tabled(layer(conv(5, 3), Source::Layer(4), 25 * 3 * 3, 3, 0, 1 << 29), |i| (i * 1600).clamp(-32768, 32512)),
     ]
 }
 
-/// The layers of `pyramid-v2.model`: 4x4, then 8x8 by adding what is missing, then a judgment of the latter; three classes.
+/// Returns the layers of `pyramid-v2.model`: a 4x4 level, an 8x8 level with its residual, and a discriminator; three classes.
 pub fn pyramid() -> Vec<LayerSpec> {
     let dense = |h, w, c| Op::Dense { shape: Shape { h, w, c } };
     let mut sum = layer(Op::Add { other: Source::Layer(1) }, Source::Layer(2), 0, 1, 0, 1 << 11);
@@ -53,18 +53,18 @@ pub fn pyramid() -> Vec<LayerSpec> {
     ]
 }
 
-/// The file of [`pyramid`].
+/// Returns the model file of [`pyramid`].
 pub fn pyramid_file() -> Vec<u8> {
     let mut builder = builder("pyramid", 4, &pyramid());
     builder.classes(3).pictures(&[0, 3]).finish().unwrap_or_else(|e| panic!("pyramid: {e}"))
 }
 
-/// The file of `layers`, which take a latent of `latent` values.
+/// Returns the model file of `layers`, which read a latent of `latent` values.
 pub fn file(name: &str, latent: u16, layers: &[LayerSpec]) -> Vec<u8> {
     builder(name, latent, layers).finish().unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// The layers of a file, for a choice of layouts.
+/// Returns a builder that holds `layers`, for callers that choose the layout.
 pub fn builder(name: &str, latent: u16, layers: &[LayerSpec]) -> ModelBuilder {
     let mut builder = ModelBuilder::new(name, latent);
     for layer in layers {

@@ -1,4 +1,4 @@
-//! `inspect`: what a model file holds, what each layer costs, and which devices it fits.
+//! `inspect`: prints the layers of a model file, their cost, and the devices it fits.
 
 use crate::builtin;
 use crate::console::{self, Tint};
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// Names of the kernel families, in the format's order.
 
-/// Show a model's layers, multiply-accumulates, flash and RAM, and the devices it fits.
+/// Show the layers, multiply-accumulates, flash and RAM of a model, and the devices it fits
 ///
-/// RAM is what the device needs to draw a picture row by row: each layer keeps only the rows that the layer behind it still reads.
-/// Beside it stands what whole tensors would take.
+/// RAM is what a device needs to draw a picture row by row: each layer keeps only the rows that the next layer still reads, in a ring
+/// buffer. The RAM for whole tensors is shown for comparison.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask inspect out/generator.model
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
     #[arg(value_name = "FILE.model")]
     file: Option<PathBuf>,
-    /// Print JSON on standard output, and nothing else there
+    /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -90,9 +90,9 @@ fn as_text(model: &Model<'_>, path: &Path) -> String {
     let weights: u64 = model.layers().map(|l| u64::from(l.weight_bytes)).sum();
     let percent = (100 * ram).checked_div(whole).unwrap_or(0);
     format!(
-        "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates a picture, {}\n\n{}\n\
+        "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates per picture, {}\n\n{}\n\
          {}  {} bytes of flash: {} of weights, {} of biases, scales, tables and structure\n\
-         {}    {} bytes drawn row by row, {percent} % of the {} that whole tensors would take\n\n{}\n{}",
+         {}    {} bytes drawn row by row, {percent} % of the {} bytes for whole tensors\n\n{}\n{}",
         bold(model.name()),
         model.latent_len(),
         grouped(model.macs()),
@@ -106,7 +106,7 @@ fn as_text(model: &Model<'_>, path: &Path) -> String {
         grouped(ram),
         grouped(whole),
         devices(model).lines(),
-        "free: what firmware, stack and buffers leave of the chip; `cargo xtask sim --list-devices` shows the panels\n",
+        "free: flash and RAM of the chip minus firmware, stack and buffers; `cargo xtask sim --list-devices` lists the displays\n",
     )
 }
 
@@ -149,7 +149,7 @@ fn devices(model: &Model<'_>) -> Table {
         let Device { name, chip, .. } = fit.device;
         let (flash, ram) = (chip.flash - chip.firmware_flash, chip.ram - chip.firmware_ram);
         let lacks = |kind: &str, needed: usize, free: usize| {
-            (needed > free).then(|| format!("{} bytes of {kind} too many", grouped((needed - free) as u64)))
+            (needed > free).then(|| format!("{} bytes of {kind} missing", grouped((needed - free) as u64)))
         };
         let lacking: Vec<_> =
             [lacks("flash", fit.flash, flash), lacks("RAM", fit.ram, ram)].into_iter().flatten().collect();

@@ -1,4 +1,4 @@
-//! `cargo xtask`: one command for each thing that people do with the project.
+//! `cargo xtask`: the command line of the project, one file per command.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -34,18 +34,18 @@ use std::panic;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
-The whole path, from pictures to an emulated device:
-  cargo xtask demo --out out                             all of it in one command, about ten minutes
+From training data to an emulated device:
+  cargo xtask demo --out out                             everything in one command, about ten minutes
 or step by step:
-  cargo xtask train faces --minutes 5                    leaves a folder such as runs/00001-faces
-  cargo xtask export runs/00001-faces --out faces.model  the generator in 8-bit integers
-  cargo xtask inspect faces.model                        its layers, flash, RAM, and the devices it fits
-  cargo xtask sim faces.model --device oled-128x64       its pictures on a simulated panel
-  cargo xtask emulate faces.model --board lm3s6965evb    the board's own firmware in an emulated machine
+  cargo xtask train faces --minutes 5                    creates a run folder such as runs/00001-faces
+  cargo xtask export runs/00001-faces --out faces.model  quantizes the generator to int8
+  cargo xtask inspect faces.model                        lists its layers, flash, RAM, and the devices it fits
+  cargo xtask sim faces.model --device oled-128x64       draws its pictures on a simulated display
+  cargo xtask emulate faces.model --board lm3s6965evb    runs the board's firmware in an emulated machine
 
 `cargo xtask COMMAND --help` explains a command and shows examples.";
 
-/// Train a GAN on your own machine, shrink its generator to integers, run it on a microcontroller.
+/// Train a GAN on your own machine, quantize its generator to int8, and run it on a microcontroller
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", after_help = EXAMPLES, max_term_width = 110)]
 struct Xtask {
@@ -101,7 +101,7 @@ fn run(command: Command) -> Result<(), Failure> {
 fn main() -> ExitCode {
     let command = Xtask::parse().command;
     panic::set_hook(Box::new(|defect| {
-        console::complain(&format!("a defect of ganlet, not of your input: {defect}\nPlease report this line."));
+        console::complain(&format!("internal error, a bug in ganlet: {defect}\nPlease report this line."));
     }));
     match panic::catch_unwind(|| run(command)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -123,7 +123,7 @@ mod tests {
     use ganlet_trainer::recipe::{METHODS, Recipe};
     use std::path::{Path, PathBuf};
 
-    /// The pages of the project.
+    /// Returns the Markdown pages of the project.
     fn pages() -> Vec<PathBuf> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let in_folder = |folder: &str| std::fs::read_dir(root.join(folder)).unwrap().map(|e| e.unwrap().path());
@@ -131,14 +131,14 @@ mod tests {
         all.filter(|p| p.extension().is_some_and(|e| e == "md")).collect()
     }
 
-    /// What a line of code asks to be typed, without the words that explain it and where its output goes.
+    /// Returns the command in a line of code, without the explanation and the redirection after it.
     fn typed(code: &str) -> Option<&str> {
         let command = code.strip_prefix("cargo ").unwrap_or(code);
         let end = ["  ", " #", " > "].iter().filter_map(|mark| command.find(mark)).min().unwrap_or(command.len());
         (command.starts_with("xtask ") && !command.contains('…')).then(|| &command[..end])
     }
 
-    /// The words of a command, as a shell takes them apart.
+    /// Splits a command into words as a shell does.
     fn words(command: &str) -> Vec<String> {
         let (mut all, mut quote) = (vec![String::new()], None);
         for c in command.chars() {
@@ -152,11 +152,11 @@ mod tests {
         all
     }
 
-    /// What is wrong with a command.
+    /// Returns what is wrong with a command.
     fn wrong(command: &str) -> Option<String> {
         let words = words(command);
         if let Err(e) = Xtask::try_parse_from(&words) {
-            // The bare name of a command is not meant to be typed as it is.
+            // A command that is only named need not be complete.
             let named = words.len() <= 3 && !words.iter().any(|w| w.starts_with('-'));
             let incomplete = matches!(
                 e.kind(),
@@ -165,18 +165,18 @@ mod tests {
             let help = e.kind() == ErrorKind::DisplayHelp;
             return (!(help || named && incomplete)).then(|| e.to_string());
         }
-        let behind =
+        let values_of =
             |flag: &str| words.iter().zip(&words[1..]).filter(|w| w.0 == flag).map(|w| w.1.clone()).collect::<Vec<_>>();
         let place = |word: &str| word.starts_with(char::is_uppercase) || word.contains(['/', '.']);
         if let [_, name, recipe, ..] = &words[..]
             && name == "train"
             && !recipe.starts_with('-')
             && !place(recipe)
-            && let Err(e) = Recipe::open(recipe, &behind("--set"))
+            && let Err(e) = Recipe::open(recipe, &values_of("--set"))
         {
             return Some(e.to_string());
         }
-        let methods = behind("--methods").join(",");
+        let methods = values_of("--methods").join(",");
         let known = |m: &&str| m.is_empty() || *m == "recipe" || METHODS.iter().any(|k| k.name == *m);
         methods.split(',').find(|m| !known(m)).map(|m| format!("no method is called {m}"))
     }

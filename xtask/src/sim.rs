@@ -1,4 +1,4 @@
-//! `sim`: a model on an emulated device, in a window, in the terminal or as a file.
+//! `sim`: runs a model on a simulated device, in a window, in the terminal or into a file.
 
 use crate::builtin;
 use crate::console;
@@ -11,44 +11,44 @@ use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// Run a model on an emulated device: a gallery of seeds, walks between them, one knob at a time.
+/// Run a model on a simulated device, with the app that boards run: gallery, latent walk, knobs
 ///
-/// The app is the one that boards run. Arrow keys are the device's buttons, Enter is select, Esc ends. Without an output option it
-/// opens a window if there is a display, else draws in the terminal. A model that does not fit the device is refused with the sums.
+/// Arrow keys are the device's buttons, Enter is select, Esc quits. Without an output option, the command opens a window if there is a
+/// display, and otherwise draws in the terminal. A model that does not fit the device is rejected with the numbers.
 #[derive(ClapArgs)]
 #[command(group(ArgGroup::new("output").args(["png", "gif", "terminal", "window"])), after_help = "Examples:
-  cargo xtask sim                                 the committed pixel faces
+  cargo xtask sim                                 the trained pixel faces that come with the project
   cargo xtask sim out/generator.model
   cargo xtask sim out/generator.model --device oled-128x64 --terminal
   cargo xtask sim out/generator.model --seed 7 --press right,select,wait:20 --png walk.png
   cargo xtask sim out/generator.model --device badge-160x80 --gif tour.gif
   cargo xtask sim --list-devices")]
 pub(crate) struct Args {
-    /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
+    /// The model file [default: the pixel faces that come with the project, firmware-sim/models/faces.model]
     #[arg(value_name = "FILE.model")]
     file: Option<PathBuf>,
-    /// The device, by name
+    /// Name of the device
     #[arg(long, value_name = "D", default_value = Device::DEFAULT)]
     device: String,
-    /// The picture to begin with; a seed means the same picture on every machine
+    /// The first picture; a seed gives the same picture on every machine
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u32,
-    /// Kept latents, as `project` and `edit` write them, to show before seed 0 and first of all
+    /// Show the latents in this file first; `project` and `edit` write such files
     #[arg(long, value_name = "F", conflicts_with = "seed")]
     latents: Option<PathBuf>,
-    /// Buttons pressed first: a list of left, right, up, down, select and wait:FRAMES
+    /// Buttons to press first, separated by commas: left, right, up, down, select, wait:FRAMES
     #[arg(long, value_name = "SCRIPT")]
     press: Option<String>,
-    /// Write a picture of the device
+    /// Write a picture of the device to a PNG file
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
-    /// Write an animation of the script, or of a tour of the app
+    /// Write an animation of the pressed buttons, or of a tour of the app
     #[arg(long, value_name = "F")]
     gif: Option<PathBuf>,
     /// Draw in this terminal
     #[arg(long)]
     terminal: bool,
-    /// How the terminal shows it: blocks, kitty or sixel [default: what the terminal is known for]
+    /// Terminal graphics: blocks, kitty or sixel [default: detected from the terminal]
     #[arg(long, value_name = "HOW", requires = "terminal")]
     graphics: Option<TerminalGraphics>,
     /// Open a window
@@ -59,6 +59,7 @@ pub(crate) struct Args {
     list_devices: bool,
 }
 
+/// Where the device is drawn.
 enum Output {
     Png(PathBuf),
     Gif(PathBuf),
@@ -90,14 +91,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     };
     let simulator = simulator.with_instructions(instructions);
     let output = output(&args)?;
-    // A script shows what an emulated board shows whose clock is stepped: no time.
+    // Files show no time, so that they equal those of an emulated board, whose clock is stepped.
     let mut simulator = match output {
         Output::Terminal | Output::Window => simulator.with_time(),
         Output::Png(_) | Output::Gif(_) => simulator,
     };
     if let Output::Gif(path) = &output {
         let frames = host::save_gif(path, &mut simulator, &script.unwrap_or_else(Script::tour))?;
-        told(path, &format!("{frames} frames on {}", device.name));
+        report(path, &format!("{frames} frames on {}", device.name));
         return console::print(&costs(&simulator));
     }
     if let Some(script) = script {
@@ -107,7 +108,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Output::Png(path) => {
             simulator.finish();
             simulator.save_png(path)?;
-            told(path, device.name);
+            report(path, device.name);
             console::print(&costs(&simulator))?;
         }
         Output::Window => host::run_window(&mut simulator)?,
@@ -116,7 +117,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where to draw: what was asked for, else what there is.
+/// Returns the requested output, or a window or the terminal if one is available.
 fn output(args: &Args) -> Result<Output, Failure> {
     if let Some(path) = &args.png {
         return Ok(Output::Png(path.clone()));
@@ -131,17 +132,17 @@ fn output(args: &Args) -> Result<Output, Failure> {
         return Ok(Output::Terminal);
     }
     Err(Failure::unusable(
-        "there is neither a display (DISPLAY is not set) nor a terminal to draw on\n\
+        "there is neither a display (DISPLAY is not set) nor a terminal to draw on:\n\
          --png FILE writes a picture of the device, --gif FILE an animation",
     ))
 }
 
-/// Whether a window can be expected to open.
+/// Returns whether a window can be expected to open.
 pub(crate) fn has_display() -> bool {
     !cfg!(all(unix, not(target_os = "macos"))) || std::env::var_os("DISPLAY").is_some_and(|name| !name.is_empty())
 }
 
-/// What the frame on show and the model take of the device.
+/// Returns the cost of the current frame, and the flash and RAM that the model uses.
 fn costs(simulator: &Simulator<'_>) -> String {
     format!("{}\n{}\n", simulator.cost(), simulator.fit().budget())
 }
@@ -151,7 +152,7 @@ fn devices() -> String {
     Device::all().iter().map(line).collect()
 }
 
-fn told(path: &Path, what: &str) {
+fn report(path: &Path, what: &str) {
     console::note(&format!("wrote {} ({what})", path.display()));
 }
 

@@ -1,25 +1,28 @@
-//! Tables in plain text: columns as wide as their widest cell, numbers to the right.
+//! Plain-text tables: each column is as wide as its widest cell, and numbers are aligned right.
 
-/// On which side the cells of a column stand.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Alignment {
     Left,
     Right,
 }
 
-/// Rows of cells under headings.
+/// Rows of cells below headings.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
-    sides: Vec<Side>,
+    alignments: Vec<Alignment>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these headings; `>` in front of one puts its column to the right.
+    /// Creates a table with these headings. A heading that starts with `>` aligns its column right.
     pub(crate) fn new(headings: &[&str]) -> Self {
-        let side = |h: &&str| if h.starts_with('>') { Side::Right } else { Side::Left };
+        let alignment = |h: &&str| if h.starts_with('>') { Alignment::Right } else { Alignment::Left };
         let heading = |h: &&str| h.trim_start_matches('>').to_owned();
-        Self { sides: headings.iter().map(side).collect(), rows: vec![headings.iter().map(heading).collect()] }
+        Self {
+            alignments: headings.iter().map(alignment).collect(),
+            rows: vec![headings.iter().map(heading).collect()],
+        }
     }
 
     /// Adds a row.
@@ -27,24 +30,24 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// Adds a row of any length.
+    /// Adds a row of any number of cells.
     pub(crate) fn row_of(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    /// The table as lines, indented by two spaces.
+    /// Returns the table as lines, indented by two spaces.
     pub(crate) fn lines(&self) -> String {
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..self.sides.len()).map(width).collect();
+        let widths: Vec<usize> = (0..self.alignments.len()).map(width).collect();
         let mut out = String::new();
         for row in &self.rows {
             let mut line = String::new();
-            for ((cell, &width), side) in row.iter().zip(&widths).zip(&self.sides) {
-                match side {
-                    Side::Left => line += &format!("  {cell:<width$}"),
-                    Side::Right => line += &format!("  {cell:>width$}"),
+            for ((cell, &width), alignment) in row.iter().zip(&widths).zip(&self.alignments) {
+                match alignment {
+                    Alignment::Left => line += &format!("  {cell:<width$}"),
+                    Alignment::Right => line += &format!("  {cell:>width$}"),
                 }
             }
             out.push_str(line.trim_end());
@@ -54,7 +57,7 @@ impl Table {
     }
 }
 
-/// A number with commas between groups of three digits.
+/// Returns a number with commas between groups of three digits.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let comma = |i: usize| i > 0 && (digits.len() - i).is_multiple_of(3);

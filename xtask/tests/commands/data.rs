@@ -1,10 +1,10 @@
-//! Data from the command line: what is wrong with each file is told, what is left trains, and is measured by pictures it never saw.
+//! Tests of `data`: problems of every file are reported, and the remaining pictures can be trained on.
 
 use crate::{refused, root, scratch, text, xtask};
 use std::fs;
 use std::path::Path;
 
-/// A fresh folder with a few different pictures, some of which cannot be used.
+/// Creates a folder with different pictures, some of which are not usable.
 fn photographs(name: &str) -> String {
     let folder = scratch(name);
     let _ = fs::remove_dir_all(&folder);
@@ -23,7 +23,7 @@ fn photographs(name: &str) -> String {
 }
 
 #[test]
-fn prepared_pictures_train_and_every_file_is_told_of() {
+fn prepared_pictures_train_and_every_file_is_reported() {
     let (folder, pack) = (photographs("prepared"), scratch("prepared.pack"));
     let output = xtask(&["data", "prepare", &folder, "--size", "16x16", "--out", &pack]);
     let told = text(&output.stderr);
@@ -46,7 +46,7 @@ fn prepared_pictures_train_and_every_file_is_told_of() {
 }
 
 #[test]
-fn faces_of_photographs_are_cut_out_and_shown() {
+fn faces_in_photographs_are_cropped_and_shown() {
     let (folder, pack, sheet) = (scratch("people"), scratch("people.pack"), scratch("people.png"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
@@ -54,11 +54,11 @@ fn faces_of_photographs_are_cut_out_and_shown() {
     for name in ["astronaut.jpg", "cat.jpg"] {
         fs::copy(photographs.join(name), Path::new(&folder).join(name)).unwrap();
     }
-    // One face is too little to train on, and what was missing is told.
+    // One face is too few to train on, and the message says what is missing.
     refused(&["data", "faces", &folder, "--out", &pack], 2, "cat.jpg: no face found");
     refused(&["data", "faces", &folder, "--margin", "0.2", "--out", &pack], 2, "--margin 0.2");
     refused(&["data", "faces", &folder, "--sure", "0", "--out", &pack], 2, "--sure 0");
-    // A copy with other pixels: the smallest size that the detector takes a face of.
+    // A copy with other pixels, at the smallest size in which the detector finds a face.
     let png = format!("{folder}/smaller.png");
     let words = ["data", "prepare", &folder, "--size", "200x156", "--out", &pack, "--sheet", &png];
     assert!(xtask(&words).status.success());
@@ -71,13 +71,13 @@ fn faces_of_photographs_are_cut_out_and_shown() {
 }
 
 #[test]
-fn data_says_what_is_wrong_before_any_work() {
+fn data_reports_errors_before_any_work() {
     let (pack, empty) = (scratch("never.pack"), scratch("no-pictures"));
     fs::create_dir_all(&empty).unwrap();
     refused(&["data", "prepare", "no-such-folder", "--out", &pack], 2, "check the spelling");
     refused(&["data", "prepare", &empty, "--out", &pack], 2, "an empty folder");
     refused(&["data", "prepare", "digits", "--size", "64", "--out", &pack], 2, "as in 64x64");
-    refused(&["data", "prepare", "digits", "--out", "no-such-folder/a.pack"], 2, "make it first");
+    refused(&["data", "prepare", "digits", "--out", "no-such-folder/a.pack"], 2, "create it first");
     refused(&["data", "prepare", "ring", "--out", &pack], 2, "points");
     refused(&["data", "faces", &empty, "--out", &pack], 2, "an empty folder");
     let list = text(&xtask(&["data", "list"]).stdout);

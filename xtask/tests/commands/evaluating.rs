@@ -1,4 +1,4 @@
-//! `eval` from the command line, on runs of a few steps: keys, intervals, and what cannot be measured.
+//! Tests of `eval` on runs of a few steps: keys, intervals and error messages.
 
 use crate::{refused, scratch, text, xtask};
 use std::fs;
@@ -25,7 +25,7 @@ fn numbers(json: &serde_json::Value, paths: &[&str]) {
 }
 
 #[test]
-fn pictures_are_measured_in_every_respect_with_intervals() {
+fn pictures_are_evaluated_with_all_metrics_and_intervals() {
     let run = trained("eval-digits", &["digits", "--set", "train.batch_size=8"]);
     let json = measured(&[&run, "--samples", "200", "--seeds", "2"]);
     let keys = ["/floor", "/psnr_mean_db", "/real/recall", "/int8/patches/0", "/int8/memorization", "/int8/class_kl"];
@@ -37,14 +37,14 @@ fn pictures_are_measured_in_every_respect_with_intervals() {
     {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    refused(&["eval", &run, "--samples", "100"], 2, "--samples 128 or more, two for each of 64 features");
+    refused(&["eval", &run, "--samples", "100"], 2, "128 or more, two for each of 64 features");
     refused(&["eval", &run, "--seeds", "0"], 2, "--seeds 0: expected 1 to 100");
     refused(&["eval", &run, "--checkpoint", "1"], 2, "there is no checkpoint of step 1");
     refused(&["eval", &run, "--checkpoint", "first"], 2, "expected best, last, or a step");
 }
 
 #[test]
-fn several_runs_give_intervals_over_runs_if_they_are_of_one_kind() {
+fn several_runs_give_intervals_over_runs_if_they_are_comparable() {
     let [a, b] = ["1", "2"].map(|seed| trained(&format!("eval-line-{seed}"), &["bimodal-1d", "--seed", seed]));
     let json = measured(&[&a, &b]);
     numbers(&json, &["/intervals/points/wasserstein/low", "/intervals/points/jensen_shannon/mean"]);
@@ -53,5 +53,5 @@ fn several_runs_give_intervals_over_runs_if_they_are_of_one_kind() {
     numbers(&one, &["/wasserstein", "/jensen_shannon_floor", "/intervals/wasserstein/spread"]);
     assert_eq!(one["intervals"]["modes"]["n"], 4);
     let digits = trained("eval-other", &["digits", "--set", "train.batch_size=8"]);
-    refused(&["eval", &a, &digits, "--samples", "200"], 2, "are not of one kind");
+    refused(&["eval", &a, &digits, "--samples", "200"], 2, "cannot be compared");
 }

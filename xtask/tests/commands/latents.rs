@@ -1,11 +1,11 @@
-//! The latent tools from the command line, on a run of a few steps: what counts is the way back, not the picture.
+//! Tests of the latent tools on a run of a few steps: a known latent is recovered, whatever its picture shows.
 
 use crate::{MODEL, refused, scratch, text, xtask};
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-/// A young run of digits and its model.
+/// Trains digits for a few steps; returns the run and its model.
 fn run(name: &str) -> (String, String) {
     let (run, model) = (scratch(name), scratch(&format!("{name}.model")));
     let _ = fs::remove_dir_all(&run);
@@ -22,7 +22,7 @@ fn well(words: &[&str]) -> Output {
 }
 
 #[test]
-fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
+fn a_known_latent_is_recovered_and_shown_by_the_simulator() {
     let (run, model) = run("latents-run");
     let (latents, sheet) = (scratch("found.latents"), scratch("found.png"));
     let words = ["project", &run, "--of-seed", "3", "--restarts", "8", "--model", &model, "--out", &latents];
@@ -41,13 +41,13 @@ fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
     let steps = text(&well(&["flash", &model, "--board", "pico", "--latents", &latents, "--dry-run"]).stdout);
     assert!(steps.contains("GANLET_LATENTS="), "{steps}");
     refused(&["sim", MODEL, "--latents", &latents, "--png", &png], 2, "another model");
-    refused(&["interpolate", MODEL, "--latents", &latents, "--png", &png], 2, "another one");
+    refused(&["interpolate", MODEL, "--latents", &latents, "--png", &png], 2, "another generator");
     refused(&["sim", &model, "--latents", &shown, "--png", &png], 2, "kept.png");
 
     // Strokes: the upper half in white.
     let (strokes, both) = (scratch("strokes.png"), scratch("both.latents"));
     refused(&["edit", &run, "--strokes", &shown, "--out", &both], 2, "proportions");
-    refused(&["edit", &run, "--out", &both], 2, "nothing is wished for");
+    refused(&["edit", &run, "--out", &both], 2, "nothing to change");
     well(&["edit", &run, "--seed", "5", "--template", &strokes]);
     refused(&["edit", &run, "--strokes", &strokes, "--out", &both], 2, "opaque everywhere");
     fs::write(&strokes, half_white(28)).unwrap();
@@ -56,9 +56,9 @@ fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
     let way = text(&well(&["interpolate", &run, "--latents", &both, "--steps", "5", "--png", &png]).stdout);
     assert!(way.starts_with("6 frames"), "{way}");
 
-    refused(&["project", &run, "--held-out", "1000000"], 2, "so many are held out");
+    refused(&["project", &run, "--held-out", "1000000"], 2, "the held-out pictures");
     refused(&["project", &run, "--picture", "no-such.png"], 2, "no-such.png");
-    // A wish that cannot be met, of another size, depth and proportion: it is brought to shape, and that it is not met is told.
+    // A target of another size, depth and aspect ratio is converted, and the message says that the result is not near.
     fs::write(&png, stripes(90, 40)).unwrap();
     let told = text(&well(&["project", &run, "--picture", &png, "--restarts", "2", "--steps", "20"]).stderr);
     for part in
@@ -74,7 +74,7 @@ fn a_known_latent_is_found_again_and_shown_by_the_simulator() {
     fs::remove_dir_all(Path::new(&run)).unwrap();
 }
 
-/// A transparent picture whose upper half is white.
+/// Returns a transparent picture whose upper half is white.
 fn half_white(side: u32) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, side, side);
@@ -85,7 +85,7 @@ fn half_white(side: u32) -> Vec<u8> {
     file
 }
 
-/// Colored stripes of 16 bits a value.
+/// Returns colored stripes with 16 bits per value.
 fn stripes(width: u32, height: u32) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
@@ -98,7 +98,7 @@ fn stripes(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
-fn ways_and_sheets_are_drawn_of_model_files() {
+fn interpolations_and_sheets_are_drawn_from_model_files() {
     let (gif, png, frames) = (scratch("way.gif"), scratch("way.png"), scratch("way-frames"));
     let words = ["interpolate", MODEL, "--seeds", "1,2,3", "--steps", "4", "--gif", &gif, "--png", &png];
     let told = text(&well(&[&words[..], &["--frames", &frames, "--loop"]].concat()).stdout);

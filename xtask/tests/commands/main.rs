@@ -1,4 +1,4 @@
-//! Claims about the command line: help teaches, JSON stands alone, bad input is told on one screen.
+//! Tests of the command line: help has examples, JSON is printed alone, errors fit on one screen.
 #![forbid(unsafe_code)]
 
 mod data;
@@ -46,14 +46,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A fresh file name of this test's own.
+/// Returns the path of a file that does not exist, for one test.
 fn scratch(name: &str) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_file(&path);
     path.to_str().unwrap().to_owned()
 }
 
-/// The command fails with this exit code, says why on at most 24 lines, and prints nothing else.
+/// Checks that the command fails with this exit code and a message of at most 24 lines that contains `why`.
 #[track_caller]
 fn refused(words: &[&str], code: i32, why: &str) {
     let output = xtask(words);
@@ -101,7 +101,7 @@ fn inspect_prints_json_alone_with_the_keys_that_other_tools_parse() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let bytes = fs::metadata(root().join(MODEL)).unwrap().len();
     assert_eq!(json["flash_bytes"].as_u64(), Some(bytes));
-    // Of so small a model, what rounding up adds outweighs what streaming saves.
+    // In a model this small, rounding up costs more than streaming saves.
     assert_eq!((json["arena_bytes"].as_u64(), json["whole_tensor_bytes"].as_u64()), (Some(364), Some(360)));
     let layers = json["layers"].as_array().unwrap();
     assert_eq!(layers.iter().map(|l| l["macs"].as_u64().unwrap()).sum::<u64>(), json["macs"].as_u64().unwrap());
@@ -111,7 +111,7 @@ fn inspect_prints_json_alone_with_the_keys_that_other_tools_parse() {
 }
 
 #[test]
-fn inspect_shows_the_same_sums_to_people() {
+fn inspect_prints_the_same_sums_as_text() {
     let shown = text(&xtask(&["inspect", MODEL]).stdout);
     for part in ["dense", "upsample", "depthwise", "16,605", "364 bytes drawn row by row", "led-5x5", "fits"] {
         assert!(shown.contains(part), "{part}: {shown}");
@@ -119,7 +119,7 @@ fn inspect_shows_the_same_sums_to_people() {
 }
 
 #[test]
-fn files_that_are_no_model_are_refused_by_name() {
+fn files_that_are_no_model_are_rejected_by_name() {
     let whole = fs::read(root().join(MODEL)).unwrap();
     for (name, bytes) in [("empty.model", &[][..]), ("short.model", &whole[..700]), ("text.model", &[b'x'; 4000][..])] {
         let path = scratch(name);
@@ -132,7 +132,7 @@ fn files_that_are_no_model_are_refused_by_name() {
 }
 
 #[test]
-fn sim_writes_pictures_of_the_device_that_was_named() {
+fn sim_writes_pictures_of_the_named_device() {
     let (png, gif) = (scratch("device.png"), scratch("session.gif"));
     let output = xtask(&["sim", MODEL, "--device", "led-5x5", "--seed", "7", "--png", &png]);
     assert!(output.status.success() && text(&output.stderr).contains("led-5x5"));
@@ -142,7 +142,7 @@ fn sim_writes_pictures_of_the_device_that_was_named() {
 }
 
 #[test]
-fn sim_lists_its_devices_and_says_what_is_wrong_with_a_word() {
+fn sim_lists_its_devices_and_reports_unknown_words() {
     let devices = text(&xtask(&["sim", "--list-devices"]).stdout);
     assert!(devices.contains("oled-128x64") && devices.lines().count() >= 7, "{devices}");
     refused(&["sim", MODEL, "--device", "toaster", "--terminal"], 2, "toaster");
@@ -154,7 +154,7 @@ fn sim_lists_its_devices_and_says_what_is_wrong_with_a_word() {
 }
 
 #[test]
-fn emulate_says_what_is_wrong_before_anything_is_built() {
+fn emulate_reports_errors_before_building() {
     refused(&["emulate", MODEL, "--board", "toaster", "--png", "never.png"], 2, "lm3s6965evb");
     refused(&["emulate", MODEL, "--board", "lm3s6965evb"], 2, "--png FILE");
     refused(&["emulate", MODEL, "--board", "lm3s6965evb", "--press", "jump", "--png", "never.png"], 2, "jump");
@@ -162,7 +162,7 @@ fn emulate_says_what_is_wrong_before_anything_is_built() {
 }
 
 #[test]
-fn flash_tells_every_step_for_every_board() {
+fn flash_prints_every_step_for_every_board() {
     let boards = text(&xtask(&["flash", "--list-boards"]).stdout);
     let names: Vec<&str> = boards.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.contains(&"pico") && names.contains(&"lm3s6965evb"), "{boards}");
@@ -190,7 +190,7 @@ fn flash_tells_every_step_for_every_board() {
 }
 
 #[test]
-fn flash_says_what_is_wrong_before_anything_is_built() {
+fn flash_reports_errors_before_building() {
     refused(&["flash", MODEL, "--board", "stm32f405", "--uf2", "never.uf2"], 2, "pico");
     refused(&["flash", MODEL, "--board", "toaster"], 2, "stm32f405");
     refused(&["flash", MODEL], 2, "--board");
@@ -207,7 +207,7 @@ fn the_command_line_is_checked_before_any_work() {
 }
 
 #[test]
-fn doctor_names_what_each_thing_is_for() {
+fn doctor_says_what_each_tool_is_for() {
     let output = xtask(&["doctor"]);
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{shown}{}", text(&output.stderr));
@@ -216,10 +216,10 @@ fn doctor_names_what_each_thing_is_for() {
     }
 }
 
-/// A laboratory of a thousand runs is stopped by Ctrl-C after its first ones.
+/// Stops an experiment of a thousand runs with Ctrl-C after the first ones.
 #[cfg(unix)]
 #[test]
-fn an_interrupted_laboratory_keeps_what_it_has_finished() {
+fn an_interrupted_experiment_keeps_its_finished_runs() {
     let out = scratch("lab-interrupted");
     let words =
         ["lab", "ring", "--methods", "minimax,r1", "--seeds", "1000", "--steps", "2", "--json", "--threads", "1"];
@@ -231,7 +231,7 @@ fn an_interrupted_laboratory_keeps_what_it_has_finished() {
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     assert!(told.any(|line| line.contains("hold what was finished")));
-    // Whatever else is said must not fill the pipe.
+    // Read on, so that further output does not fill the pipe.
     told.for_each(drop);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -246,18 +246,18 @@ fn an_interrupted_laboratory_keeps_what_it_has_finished() {
 }
 
 #[test]
-fn ten_fakes_and_ten_reals_are_judged_in_the_first_step() {
+fn the_first_step_uses_ten_generated_and_ten_real_examples() {
     let out = scratch("ten");
     let words =
         ["train", "bimodal-1d", "--set", "train.batch_size=10", "--trace-steps", "1", "--out", &out, "--threads", "1"];
     let told = text(&xtask(&words).stdout);
-    assert!(told.contains("draw 10 latents z and 10 real examples x; make G(z)"), "{told}");
-    assert!(told.contains("judge x and G(z) together") && told.contains("move G against its loss"), "{told}");
+    assert!(told.contains("draw 10 latents z and 10 real examples x; generate G(z)"), "{told}");
+    assert!(told.contains("update D on x and G(z): D(x)") && told.contains("update G through D"), "{told}");
     let _ = fs::remove_dir_all(&out);
 }
 
 #[test]
-fn stacked_digits_are_counted_beside_real_ones_in_numbers_for_programs() {
+fn stacked_digits_and_real_ones_are_counted_in_json() {
     let out = scratch("lab-stacked");
     let words = ["lab", "stacked", "--steps", "1", "--seed", "3", "--out", &out, "--json", "--threads", "1"];
     let output = xtask(&words);
@@ -280,7 +280,7 @@ fn stacked_digits_are_counted_beside_real_ones_in_numbers_for_programs() {
 }
 
 #[test]
-fn a_laboratory_leaves_its_table_figures_and_numbers() {
+fn an_experiment_writes_its_table_figures_and_numbers() {
     let out = scratch("lab-ring");
     let words = ["lab", "ring", "--methods", "minimax", "--steps", "3", "--out", &out, "--json", "--threads", "1"];
     let output = xtask(&words);

@@ -1,9 +1,9 @@
-//! Claims about `bench host` and about data that does not fit: said plainly, with what happens instead.
+//! Tests of `bench host`, and of data that does not fit the batch size or the memory.
 use crate::{refused, scratch, text, xtask};
 use std::fs;
 
 #[test]
-fn bench_host_says_what_is_wrong_before_it_measures() {
+fn bench_host_reports_errors_before_it_measures() {
     refused(&["bench", "host", "--threads", "0"], 2, "--threads 0: expected at least 1");
     refused(&["bench", "host", "--config", "mnist"], 2, "dcgan28");
     refused(&["bench", "host", "--seconds", "0"], 2, "--seconds 0");
@@ -13,7 +13,7 @@ fn bench_host_says_what_is_wrong_before_it_measures() {
 
 #[cfg(unix)]
 #[test]
-fn a_peer_that_is_not_installed_is_named_with_the_way_to_get_it() {
+fn a_missing_peer_is_named_with_the_remedy() {
     // A program that fails at everything, as a Python does at an import of what it lacks.
     let words = ["bench", "host", "--peer", "false"];
     refused(&words, 2, "PyTorch is not installed for false and is left out: false -m pip install torch");
@@ -21,7 +21,7 @@ fn a_peer_that_is_not_installed_is_named_with_the_way_to_get_it() {
 }
 
 #[test]
-fn more_threads_than_cores_are_told_and_measured() {
+fn more_threads_than_cores_are_reported_and_measured() {
     let threads = std::thread::available_parallelism().unwrap().get() + 1;
     let words = ["bench", "host", "--config", "bimodal1d", "--seconds", "0.01", "--json", "--threads"];
     let output = xtask(&[&words[..], &[&threads.to_string()]].concat());
@@ -32,7 +32,7 @@ fn more_threads_than_cores_are_told_and_measured() {
     assert!(json["rows"][0]["gflop"].as_f64().unwrap() > 0.0);
 }
 
-/// A folder of `count` equal pictures.
+/// Creates a folder of `count` equal pictures.
 fn pictures(name: &str, count: usize) -> String {
     let (picture, folder) = (scratch(&format!("{name}.png")), scratch(name));
     assert!(xtask(&["sim", crate::MODEL, "--device", "led-5x5", "--png", &picture]).status.success());
@@ -43,22 +43,22 @@ fn pictures(name: &str, count: usize) -> String {
 }
 
 #[test]
-fn a_batch_larger_than_the_set_is_told_and_trains() {
-    // Four of them are held out for measurements.
+fn a_batch_larger_than_the_set_is_reported_and_trains() {
+    // Four of the pictures are held out.
     let folder = pictures("few", 20);
     let words = ["train", "faces", "--data", &folder, "--set", "data.size=[16, 16]", "--set", "train.batch_size=64"];
     let output = xtask(&[&words[..], &["--dry-run"]].concat());
     let told = text(&output.stderr);
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("a batch of 64 is larger than the set of 16: items are drawn again within it"), "{told}");
-    assert!(told.contains("MB planned") && told.contains("ms a step"), "{told}");
+    assert!(told.contains("the batch size 64 exceeds the data set of 16: batches contain duplicates"), "{told}");
+    assert!(told.contains("MB planned") && told.contains("ms per step"), "{told}");
     let again = xtask(&[&words[..], &["--dry-run", "--set", "train.recompute=true"]].concat());
-    assert!(text(&again.stderr).contains("MB planned, values recomputed"), "{}", text(&again.stderr));
+    assert!(text(&again.stderr).contains("MB planned, activations recomputed"), "{}", text(&again.stderr));
 }
 
 #[test]
-fn a_set_larger_than_memory_is_refused_with_the_way_to_stream_it() {
-    // Ten million pictures of 28x28, by the head of the file; nothing of them is read.
+fn a_set_larger_than_memory_is_rejected_with_the_remedy() {
+    // The header announces ten million pictures of 28x28; none is read.
     let head = [&[0, 0, 8, 3][..], &10_000_000u32.to_be_bytes(), &28u32.to_be_bytes(), &28u32.to_be_bytes()].concat();
     let path = scratch("huge-images.idx3-ubyte");
     fs::write(&path, head).unwrap();
