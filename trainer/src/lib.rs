@@ -1,28 +1,91 @@
-//! Trains GANs on the CPU and shrinks their generators to integers.
+//! Trains generative adversarial networks on the CPU and quantizes their generators to int8 models for microcontrollers.
+//!
+//! Train a named recipe, look at its samples, and export it:
+//!
+//! ```
+//! use ganlet_trainer::prelude::*;
+//!
+//! # fn main() -> Result<(), GanError> {
+//! # let folder = std::env::temp_dir();
+//! let mut gan = Gan::recipe("faces")?.seed(1).steps(2).build()?; // 5,000 steps give good faces
+//! gan.train(|step| println!("{}: D(x) {:.2}, D(G(z)) {:.2}", step.step, step.d_real, step.d_fake))?;
+//! gan.save_figure(folder.join("faces.png"))?; // a grid of 64 samples
+//! gan.export(folder.join("faces.model"))?; // draw it with `ganlet_runtime` or `cargo xtask sim`
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Images of your own come as bytes in memory:
+//!
+//! ```
+//! # use ganlet_trainer::prelude::*;
+//! # fn main() -> Result<(), GanError> {
+//! # let pixels = vec![0; 100 * 16 * 16 * 3];
+//! let images = ImageDataset::new("mine", (16, 16, 3), pixels, None)?; // width, height, channels
+//! let gan = Gan::recipe("faces")?.data(images).set("train.batch_size=32")?.build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`GanBuilder`] also takes a [`Dataset`](prelude::Dataset) of your own, networks as lists of [`Layer`](prelude::Layer)s, and a loss
+//! as closures over graph nodes; `examples/custom.rs` shows all three. Recipes set everything else: `docs/RECIPES.md` lists
+//! their keys. Losses, regularizers and optimizers are graph operations whose gradients can be differentiated again, and a
+//! seed gives the same weights, bit for bit, on any number of threads.
+//!
+//! The hidden modules serve the project's own command line and tests. They may change in any release.
+#[doc(hidden)]
 pub mod data;
+#[doc(hidden)]
 pub mod draw;
+#[doc(hidden)]
 pub mod evaluate;
+#[doc(hidden)]
 pub mod exec;
+#[doc(hidden)]
 pub mod export;
+#[doc(hidden)]
 pub mod files;
+mod gan;
+#[doc(hidden)]
 pub mod graph;
+#[doc(hidden)]
 pub mod lab;
+#[doc(hidden)]
 pub mod latent;
+#[doc(hidden)]
 pub mod loss;
 mod memory;
+#[doc(hidden)]
 pub mod metrics;
+#[doc(hidden)]
 pub mod nets;
+#[doc(hidden)]
 pub mod nn;
+#[doc(hidden)]
 pub mod optim;
+#[doc(hidden)]
 pub mod philox;
+#[doc(hidden)]
 pub mod plan;
+pub mod prelude;
+#[doc(hidden)]
 pub mod quantize;
+#[doc(hidden)]
 pub mod recipe;
+#[doc(hidden)]
 pub mod regularize;
+#[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
 pub mod run;
+#[doc(hidden)]
 pub mod simd;
+#[doc(hidden)]
 pub mod step;
 mod text;
+#[doc(hidden)]
 pub mod train;
+#[doc(hidden)]
 pub mod watch;
+
+pub use gan::{Gan, GanBuilder, GanError};

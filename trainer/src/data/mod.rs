@@ -35,32 +35,42 @@ pub use synthetic::blobs;
 
 use crate::philox::Key;
 
-/// A source of training batches.
+/// A source of training examples. Its own name, shape and batches are all that a data set must provide.
 #[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
 pub trait Dataset: Send + Sync {
-    /// Name of the data set in messages and reports.
+    /// Name in messages and reports.
     fn name(&self) -> &str;
 
-    /// Shape of an item: `[height, width, channels]` of an image, `[dimensions]` of a point.
+    /// Shape of one example: `[height, width, channels]` of an image, `[dimensions]` of a point.
     fn shape(&self) -> &[usize];
 
-    /// Number of items; `None` for a distribution.
-    fn len(&self) -> Option<usize>;
-
-    /// The class of each item, if the items have classes.
-    fn labels(&self) -> Option<&[u8]>;
-
-    /// Names of the classes; empty without labels.
-    fn label_names(&self) -> &[String];
-
-    /// Fills `out` with items drawn at random, with replacement. Equal keys draw equal items.
+    /// Fills `out` with examples, drawn with replacement; equal keys draw equal examples.
     ///
-    /// Images come as [height, width, channels], scaled to -1..=1 unless another range was chosen. Points come unscaled.
+    /// Images are [height, width, channels] in -1..=1 (or the recipe's `data.range`); points have their own units.
     fn batch(&self, key: Key, out: &mut [f32]);
 
-    /// Fills `out` with the classes of the items that [`batch`](Self::batch) draws with the same `key`; zeros without labels.
-    fn batch_labels(&self, key: Key, out: &mut [u8]);
+    /// Number of examples; `None`, the default, for an endless distribution.
+    fn len(&self) -> Option<usize> {
+        None
+    }
 
-    /// Copies item `index`, never mirrored, to `out`. A distribution has one fixed draw per index.
-    fn item(&self, index: usize, out: &mut [f32]);
+    /// Class of each example; `None`, the default, without labels.
+    fn labels(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Name of each class; empty, the default, without labels.
+    fn label_names(&self) -> &[String] {
+        &[]
+    }
+
+    /// Fills `out` with the classes of the examples that [`batch`](Self::batch) draws for the same `key`; 0 without labels.
+    fn batch_labels(&self, _key: Key, out: &mut [u8]) {
+        out.fill(0);
+    }
+
+    /// Writes example number `index` to `out`, never mirrored. An endless distribution draws it, with the index as a key.
+    fn item(&self, index: usize, out: &mut [f32]) {
+        self.batch(Key { seed: 0, stream: u32::MAX, step: index as u64 }, out);
+    }
 }

@@ -38,7 +38,7 @@ pub struct NodeId(pub(crate) u32);
 pub struct ParamId(pub usize);
 
 impl NodeId {
-    /// Position in the graph, and in the result of [`interpret`].
+    /// Position in the graph, and in the result of the interpreter.
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -110,6 +110,39 @@ pub enum Layer {
     },
 }
 
+/// Short constructors for the usual layers.
+impl Layer {
+    /// Fully connected layer from `inputs` numbers to the shape `to`.
+    pub fn dense(inputs: usize, to: &[usize]) -> Self {
+        Self::Dense { inputs, to: to.to_vec() }
+    }
+
+    /// Convolution of `kernel` x `kernel` taps that moves by `stride` over a picture with `pad` zeros around it.
+    pub fn conv(inputs: usize, outputs: usize, (kernel, stride, pad): (usize, usize, usize)) -> Self {
+        Self::Conv { window: Window { kernel, stride, pad }, inputs, outputs }
+    }
+
+    /// Transposed convolution with the (kernel, stride, padding) of the convolution that it transposes; (4, 2, 1) doubles a picture.
+    pub fn conv_transpose(inputs: usize, outputs: usize, (kernel, stride, pad): (usize, usize, usize)) -> Self {
+        Self::ConvTranspose { window: Window { kernel, stride, pad }, inputs, outputs }
+    }
+
+    /// x if positive, else slope·x; slope 0 is ReLU.
+    pub fn leaky_relu(slope: f32) -> Self {
+        Self::Activation(Activation::Leaky(slope))
+    }
+
+    /// Hyperbolic tangent.
+    pub fn tanh() -> Self {
+        Self::Activation(Activation::Tanh)
+    }
+
+    /// Last layer of a discriminator: one score of `inputs` numbers, without a sigmoid.
+    pub fn score(inputs: usize) -> Self {
+        Self::Score { inputs, classes: 0 }
+    }
+}
+
 impl Layer {
     /// Output shape for the input shape `dims`; `stack` and `picture` carry the shapes of forks and levels from layer to layer.
     pub(crate) fn output(&self, dims: Vec<usize>, stack: &mut Vec<Vec<usize>>, picture: &mut Vec<usize>) -> Vec<usize> {

@@ -1,0 +1,292 @@
+//! The front door of the crate: build a GAN, train it, draw samples, export it as an int8 model.
+use crate::data::{DataError, Dataset, GaussianMixture};
+use crate::draw::Image;
+use crate::exec::NotFinite;
+use crate::export::{ExportError, device_net};
+use crate::graph::{Graph, NodeId};
+use crate::loss::{CustomLoss, Scores};
+use crate::nets::NetworkError;
+use crate::nn::Network;
+use crate::quantize::{QuantizeError, QuantizeOptions, Quantized, quantize};
+use crate::recipe::{Recipe, RecipeError};
+use crate::run::{figures, load_data};
+use crate::train::{Parts, StepReport, Trainer};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A GAN in memory: generator, discriminator, their optimizer state, and the training data.
+///
+/// ```
+/// use ganlet_trainer::prelude::*;
+///
+/// # fn main() -> Result<(), GanError> {
+/// let mut gan = Gan::recipe("ring")?.seed(7).steps(20).build()?;
+/// gan.train(|step| println!("step {}: D(x) {:.2}, D(G(z)) {:.2}", step.step, step.d_real, step.d_fake))?;
+/// let points = gan.samples(0, 100); // 100 points of two numbers
+/// assert_eq!(points.len(), 200);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Gan {
+    trainer: Trainer,
+    /// The recipe's distribution of points, whose extent an exported model needs; `None` for images and for data of the caller.
+    mixture: Option<GaussianMixture>,
+}
+
+impl Gan {
+    /// Starts from a named recipe such as `"ring"` or `"faces"`, a recipe file, or a recipe with methods such as `"ring+minimax"`.
+    ///
+    /// # Errors
+    /// If no recipe has that name, or the file is not a valid recipe.
+    pub fn recipe(name: &str) -> Result<GanBuilder, GanError> {
+        Ok(Self::from_recipe(Recipe::open(name, &[])?))
+    }
+
+    /// Starts from a recipe that was read or changed before.
+    pub fn from_recipe(recipe: Recipe) -> GanBuilder {
+        GanBuilder { recipe, data: None, generator: None, discriminator: None, loss: None, seed: 1, threads: 0 }
+    }
+
+    /// Trains to the last step and calls `on_step` after each step.
+    ///
+    /// # Errors
+    /// If a loss or a gradient is not finite: the run has diverged. The failing update is not applied.
+    pub fn train(&mut self, mut on_step: impl FnMut(&StepReport)) -> Result<(), GanError> {
+        while !self.is_done() {
+            on_step(&self.step()?);
+        }
+        Ok(())
+    }
+
+    /// Trains one step: the discriminator's updates, then the generator's.
+    ///
+    /// # Errors
+    /// As [`Gan::train`].
+    pub fn step(&mut self) -> Result<StepReport, GanError> {
+        Ok(self.trainer.advance()?)
+    }
+
+    /// Whether all steps of the run are done.
+    pub fn is_done(&self) -> bool {
+        self.trainer.step() >= self.trainer.steps()
+    }
+
+    /// Samples of the EMA generator for the seeds `first..first + n`, one after another.
+    ///
+    /// An image is [height, width, channels] in the recipe's data range, -1 to 1 unless changed; a point is in the units of the data.
+    /// A seed of an image means the same latent as on a device. In a conditional GAN, seed s has class s modulo the number of classes.
+    pub fn samples(&mut self, first: u32, n: usize) -> Vec<f32> {
+        self.trainer.samples(first, n)
+    }
+
+    /// Draws samples: a grid of 64 images, a scatter plot of points on a plane, or a histogram of points on a line.
+    pub fn figure(&mut self) -> Image {
+        figures::samples(&mut self.trainer)
+    }
+
+    /// Writes [`Gan::figure`] as a PNG file.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save_figure(&mut self, path: impl AsRef<Path>) -> Result<(), GanError> {
+        save(path.as_ref(), &self.figure().png())
+    }
+
+    /// Quantizes the EMA generator to int8: `file` of the result is the content of a `.model` file.
+    ///
+    /// # Errors
+    /// If the generator has a layer that devices cannot run, or generates points of more than two numbers.
+    pub fn quantize(&mut self) -> Result<Quantized, GanError> {
+        let net = device_net(&mut self.trainer, self.mixture.as_ref())?;
+        Ok(quantize(&net, &QuantizeOptions::default())?)
+    }
+
+    /// Quantizes the EMA generator to int8 and writes it as a `.model` file for devices and the simulator.
+    ///
+    /// # Errors
+    /// As [`Gan::quantize`], and if the file cannot be written.
+    pub fn export(&mut self, path: impl AsRef<Path>) -> Result<Quantized, GanError> {
+        let quantized = self.quantize()?;
+        save(path.as_ref(), &quantized.file)?;
+        Ok(quantized)
+    }
+
+    /// The trainer below, for what this type does not offer.
+    #[doc(hidden)]
+    pub fn trainer(&mut self) -> &mut Trainer {
+        &mut self.trainer
+    }
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), GanError> {
+    std::fs::write(path, bytes).map_err(|cause| GanError::File { path: path.display().to_string(), cause })
+}
+
+/// Collects what a [`Gan`] is built from; whatever is not set comes from the recipe.
+pub struct GanBuilder {
+    recipe: Recipe,
+    data: Option<Arc<dyn Dataset>>,
+    generator: Option<Network>,
+    discriminator: Option<Network>,
+    loss: Option<CustomLoss>,
+    seed: u64,
+    threads: usize,
+}
+
+impl GanBuilder {
+    /// Trains on `data`: an [`ImageDataset`](crate::data::ImageDataset) or a [`Dataset`] of your own.
+    #[must_use]
+    pub fn data(mut self, data: impl Dataset + 'static) -> Self {
+        self.data = Some(Arc::new(data));
+        self
+    }
+
+    /// Number of steps of the run; learning rate schedules follow it.
+    #[must_use]
+    pub fn steps(mut self, steps: u64) -> Self {
+        self.recipe.train.steps = steps;
+        self
+    }
+
+    /// Seed of initial weights, batches and latents; 1 unless set. Equal seeds give bitwise equal runs.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Number of threads; 0, the default, uses all cores. Results do not depend on it.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Changes one key of the recipe, as in `"optimizer.learning_rate=5e-4"`; `docs/RECIPES.md` lists the keys.
+    ///
+    /// # Errors
+    /// If there is no such key, or the recipe with this value is not valid.
+    pub fn set(mut self, setting: &str) -> Result<Self, GanError> {
+        let origin = self.recipe.name.clone();
+        self.recipe = Recipe::parse(&origin, &self.recipe.to_toml(), &[setting.to_owned()])?;
+        Ok(self)
+    }
+
+    /// Uses this generator: a network from a latent, `[latent length + number of classes]`, to an example of the data's shape.
+    #[must_use]
+    pub fn generator(mut self, network: Network) -> Self {
+        self.generator = Some(network);
+        self
+    }
+
+    /// Uses this discriminator: a network from an example to one score, `[1]`.
+    #[must_use]
+    pub fn discriminator(mut self, network: Network) -> Self {
+        self.discriminator = Some(network);
+        self
+    }
+
+    /// Replaces the recipe's loss: both closures append nodes to the graph and return a scalar to minimize.
+    ///
+    /// The scores are the discriminator's outputs without a sigmoid, [batch, 1] each.
+    #[must_use]
+    pub fn loss(
+        mut self,
+        discriminator: impl Fn(&mut Graph, Scores) -> NodeId + 'static,
+        generator: impl Fn(&mut Graph, Scores) -> NodeId + 'static,
+    ) -> Self {
+        self.loss = Some(CustomLoss { discriminator: Box::new(discriminator), generator: Box::new(generator) });
+        self
+    }
+
+    /// Loads the data, initializes both networks, and plans the training steps.
+    ///
+    /// # Errors
+    /// If the data cannot be read, networks and data do not fit together, or the run needs more memory than is free.
+    pub fn build(self) -> Result<Gan, GanError> {
+        let (data, mixture) = match self.data {
+            Some(data) => (data, None),
+            None => {
+                let loaded = load_data(&self.recipe)?;
+                (loaded.train, loaded.mixture)
+            }
+        };
+        let steps = self.recipe.train.steps;
+        let parts = match (self.generator, self.discriminator) {
+            (Some(generator), Some(discriminator)) => {
+                Parts { recipe: self.recipe, data, generator, discriminator, loss: self.loss }
+            }
+            (generator, discriminator) => {
+                let parts = Parts::of(self.recipe, data)?;
+                Parts {
+                    generator: generator.unwrap_or(parts.generator),
+                    discriminator: discriminator.unwrap_or(parts.discriminator),
+                    loss: self.loss,
+                    ..parts
+                }
+            }
+        };
+        Ok(Gan { trainer: Trainer::from_parts(parts, self.seed, steps, self.threads)?, mixture })
+    }
+}
+
+/// Why a GAN cannot be built, trained or exported.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum GanError {
+    /// The recipe is not valid.
+    Recipe(RecipeError),
+    /// The data cannot be read.
+    Data(DataError),
+    /// Networks and data do not fit together.
+    Network(NetworkError),
+    /// Training diverged.
+    Diverged(NotFinite),
+    /// The generator has no form that a device can run.
+    Export(ExportError),
+    /// The generator cannot be quantized.
+    Quantize(QuantizeError),
+    /// A file cannot be written.
+    File {
+        /// Its path.
+        path: String,
+        /// The cause.
+        cause: std::io::Error,
+    },
+}
+
+impl fmt::Display for GanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recipe(e) => e.fmt(f),
+            Self::Data(e) => e.fmt(f),
+            Self::Network(e) => e.fmt(f),
+            Self::Diverged(e) => e.fmt(f),
+            Self::Export(e) => e.fmt(f),
+            Self::Quantize(e) => e.fmt(f),
+            Self::File { path, cause } => write!(f, "{path}: cannot write: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for GanError {}
+
+macro_rules! from {
+    ($($kind:ident($error:ty)),*) => {
+        $(impl From<$error> for GanError {
+            fn from(error: $error) -> Self {
+                Self::$kind(error)
+            }
+        })*
+    };
+}
+
+from!(
+    Recipe(RecipeError),
+    Data(DataError),
+    Network(NetworkError),
+    Diverged(NotFinite),
+    Export(ExportError),
+    Quantize(QuantizeError)
+);

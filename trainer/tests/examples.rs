@@ -1,0 +1,24 @@
+//! Runs the crate's examples as a user would.
+#![forbid(unsafe_code)]
+
+#[path = "../examples/custom.rs"]
+mod custom;
+#[path = "../examples/own_pictures.rs"]
+mod own_pictures;
+#[path = "../examples/ring.rs"]
+mod ring;
+
+#[test]
+fn the_ring_trains_and_is_drawn() {
+    ring::main().unwrap();
+}
+
+#[test]
+fn own_pictures_are_trained_on_and_exported() {
+    own_pictures::main().unwrap();
+}
+
+#[test]
+fn a_custom_data_set_with_custom_networks_and_loss_trains() {
+    custom::main().unwrap();
+}
