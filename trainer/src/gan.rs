@@ -10,7 +10,7 @@ use crate::nn::Network;
 use crate::quantize::{QuantizeError, QuantizeOptions, Quantized, quantize};
 use crate::recipe::{Recipe, RecipeError};
 use crate::run::{figures, load_data};
-use crate::train::{Parts, StepReport, Trainer};
+use crate::train::{StepReport, Trainer, TrainerParts};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -215,11 +215,11 @@ impl GanBuilder {
         let steps = self.recipe.train.steps;
         let parts = match (self.generator, self.discriminator) {
             (Some(generator), Some(discriminator)) => {
-                Parts { recipe: self.recipe, data, generator, discriminator, loss: self.loss }
+                TrainerParts { recipe: self.recipe, data, generator, discriminator, loss: self.loss }
             }
             (generator, discriminator) => {
-                let parts = Parts::of(self.recipe, data)?;
-                Parts {
+                let parts = TrainerParts::of(self.recipe, data)?;
+                TrainerParts {
                     generator: generator.unwrap_or(parts.generator),
                     discriminator: discriminator.unwrap_or(parts.discriminator),
                     loss: self.loss,

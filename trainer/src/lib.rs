@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! [`GanBuilder`] also takes a [`Dataset`](prelude::Dataset) of your own, networks as lists of [`Layer`](prelude::Layer)s, and a loss
+//! [`GanBuilder`](prelude::GanBuilder) also takes a [`Dataset`](prelude::Dataset) of your own, networks as lists of [`Layer`](prelude::Layer)s, and a loss
 //! as closures over graph nodes; `examples/custom.rs` shows all three. Recipes set everything else: `docs/RECIPES.md` lists
 //! their keys. Losses, regularizers and optimizers are graph operations whose gradients can be differentiated again, and a
 //! seed gives the same weights, bit for bit, on any number of threads.
@@ -87,5 +87,3 @@ mod text;
 pub mod train;
 #[doc(hidden)]
 pub mod watch;
-
-pub use gan::{Gan, GanBuilder, GanError};

@@ -27,6 +27,7 @@ pub struct Key {
 
 impl Key {
     /// Four random words at `index` of this sequence.
+    #[doc(hidden)]
     pub fn words(self, index: u32) -> [u32; 4] {
         philox4x32(
             [self.seed as u32, (self.seed >> 32) as u32],
@@ -35,6 +36,7 @@ impl Key {
     }
 
     /// Fills `out` with random numbers.
+    #[doc(hidden)]
     pub fn fill(self, distribution: Distribution, out: &mut [f32]) {
         match distribution {
             Distribution::Uniform => self.uniform(out),
@@ -80,6 +82,7 @@ impl Key {
     }
 
     /// Fills `out` with uniform integers in `0..n`. Element `i` equals [`Key::below`] at index `first - i`.
+    #[doc(hidden)]
     pub fn below_downwards(self, first: u32, n: usize, out: &mut [u32]) {
         for (i, run) in out.chunks_mut(COUNTERS).enumerate() {
             let lowest = first.wrapping_sub((i * COUNTERS + COUNTERS - 1) as u32);

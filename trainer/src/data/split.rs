@@ -53,6 +53,7 @@ impl ImageDataset {
     ///
     /// # Errors
     /// When there are fewer than two images.
+    #[doc(hidden)]
     pub fn usual_split(&self) -> Result<(Self, Self), DataError> {
         let evaluate = (self.count() / 5).clamp(1, 2000);
         self.split(self.count() - evaluate, evaluate)
@@ -65,6 +66,7 @@ impl ImageDataset {
     ///
     /// # Errors
     /// When there are fewer than two images.
+    #[doc(hidden)]
     pub fn split_by_content(&self, share: f32) -> Result<(Self, Self), DataError> {
         let hashes: Vec<u64> = (0..self.count()).map(|i| content_hash(self.bytes(i), self.channels())).collect();
         let (trained, held_out) = split_by_hash(&hashes, share);

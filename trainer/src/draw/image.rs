@@ -24,6 +24,7 @@ impl Image {
     }
 
     /// Converts RGB bytes, or gray bytes if `channels` is 1.
+    #[doc(hidden)]
     #[track_caller]
     pub fn from_bytes(bytes: &[u8], (width, height, channels): (usize, usize, usize)) -> Self {
         assert!(
@@ -51,6 +52,7 @@ impl Image {
     }
 
     /// Enlarges every pixel to a square of `factor` x `factor` pixels.
+    #[doc(hidden)]
     pub fn enlarged(&self, factor: usize) -> Self {
         let mut large = Self::new(self.width * factor.max(1), self.height * factor.max(1), [0; 3]);
         large.place(self, (0, 0), factor);
@@ -58,6 +60,7 @@ impl Image {
     }
 
     /// Copies `other` to (x, y), each pixel enlarged to `factor` x `factor`. Parts beyond the edges are clipped.
+    #[doc(hidden)]
     pub fn place(&mut self, other: &Self, (x, y): (usize, usize), factor: usize) {
         let factor = factor.max(1);
         for row in y..self.height.min(y + other.height * factor) {
@@ -70,6 +73,7 @@ impl Image {
     }
 
     /// Shrinks the image to half its width and height.
+    #[doc(hidden)]
     pub fn halved(&self) -> Self {
         self.reduced(2)
     }

@@ -14,6 +14,7 @@ impl Graph {
     /// g.sum(x);
     /// assert_eq!(g.to_text(), "%0 = Input() : [2, 3]  layer 1\n%1 = SumTo(%0) : []  layer 1\n");
     /// ```
+    #[doc(hidden)]
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         for id in self.ids() {
@@ -36,6 +37,7 @@ impl Graph {
     /// g.sum(x);
     /// assert!(g.to_dot().contains("n0 -> n1;"));
     /// ```
+    #[doc(hidden)]
     pub fn to_dot(&self) -> String {
         let mut out = String::from("digraph {\n  rankdir=TB; node [fontname=\"sans-serif\", shape=ellipse];\n");
         for id in self.ids() {

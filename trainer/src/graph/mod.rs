@@ -69,41 +69,49 @@ pub struct Graph {
 
 impl Graph {
     /// The node that `id` identifies.
+    #[doc(hidden)]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
     }
 
     /// Shape of the value of `id`.
+    #[doc(hidden)]
     pub fn shape(&self, id: NodeId) -> Shape {
         self.node(id).shape
     }
 
     /// Number of nodes.
+    #[doc(hidden)]
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// Whether the graph has no nodes.
+    #[doc(hidden)]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
     /// All ids in topological order.
+    #[doc(hidden)]
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
     /// Names and nodes of the inputs, in the order of their declaration.
+    #[doc(hidden)]
     pub fn inputs(&self) -> &[(String, NodeId)] {
         &self.inputs
     }
 
     /// Names and nodes of the scalars that must be finite before anything is assigned.
+    #[doc(hidden)]
     pub fn guards(&self) -> &[(String, NodeId)] {
         &self.guards
     }
 
     /// Begins a scope: names the part of the network that the following nodes belong to. Messages and dumps show it.
+    #[doc(hidden)]
     pub fn enter(&mut self, scope: impl Into<String>) {
         let scope = scope.into();
         self.scope = self.scopes.iter().position(|s| *s == scope).unwrap_or_else(|| {
@@ -113,17 +121,20 @@ impl Graph {
     }
 
     /// The scope of a node; empty if none was begun.
+    #[doc(hidden)]
     pub fn scope_of(&self, id: NodeId) -> &str {
         self.scopes.get(self.node(id).scope).map_or("", String::as_str)
     }
 
     /// Description of a node for messages: number, operation, shape and scope.
+    #[doc(hidden)]
     pub fn describe(&self, id: NodeId) -> String {
         let (node, scope) = (self.node(id), self.scope_of(id));
         format!("node {} ({:?} {:?}{}{scope})", id.0, node.op, node.shape, if scope.is_empty() { "" } else { " in " })
     }
 
     /// A tensor that the caller passes to each run. `name` appears in messages.
+    #[doc(hidden)]
     pub fn input(&mut self, name: impl Into<String>, dims: &[usize]) -> NodeId {
         let id = self.push(Op::Input, &[], Shape::new(dims));
         self.inputs.push((name.into(), id));
@@ -131,27 +142,32 @@ impl Graph {
     }
 
     /// The value of a store entry before the run.
+    #[doc(hidden)]
     pub fn param(&mut self, param: ParamId, dims: &[usize]) -> NodeId {
         self.push(Op::Param(param), &[], Shape::new(dims))
     }
 
     /// A tensor filled with `value`.
+    #[doc(hidden)]
     pub fn full(&mut self, value: f32, shape: Shape) -> NodeId {
         self.push(Op::Full(value), &[], shape)
     }
 
     /// Random numbers that depend on (seed, `stream`, step, index) only.
+    #[doc(hidden)]
     pub fn random(&mut self, stream: u32, distribution: Distribution, dims: &[usize]) -> NodeId {
         self.push(Op::Random { stream, distribution }, &[], Shape::new(dims))
     }
 
     /// Writes the value of `value` to a store entry. Nodes that read the entry see the old value.
+    #[doc(hidden)]
     #[track_caller]
     pub fn assign(&mut self, param: ParamId, value: NodeId) -> NodeId {
         self.push(Op::Assign(param), &[value], self.shape(value))
     }
 
     /// Makes a run fail before anything is assigned if the scalar `value` is not finite.
+    #[doc(hidden)]
     #[track_caller]
     pub fn guard(&mut self, name: impl Into<String>, value: NodeId) {
         assert_eq!(self.shape(value), Shape::SCALAR, "a guard checks a scalar");

@@ -166,6 +166,7 @@ impl Graph {
     }
 
     /// f(a, b), element by element. One of the two shapes must broadcast to the other.
+    #[doc(hidden)]
     #[track_caller]
     pub fn binary(&mut self, f: Binary, a: NodeId, b: NodeId) -> NodeId {
         let (sa, sb) = (self.shape(a), self.shape(b));
@@ -209,6 +210,7 @@ impl Graph {
     }
 
     /// `a` where `c` is positive, else `b`. `a` and `b` broadcast to the shape of `c`.
+    #[doc(hidden)]
     #[track_caller]
     pub fn select(&mut self, c: NodeId, a: NodeId, b: NodeId) -> NodeId {
         let shape = self.shape(c);
@@ -238,6 +240,7 @@ impl Graph {
     }
 
     /// Pads one axis with zeros to a length of `len`, of which `before` come before the value.
+    #[doc(hidden)]
     #[track_caller]
     pub fn pad(&mut self, x: NodeId, axis: usize, before: usize, len: usize) -> NodeId {
         let shape = self.shape(x);
@@ -246,6 +249,7 @@ impl Graph {
     }
 
     /// Concatenates `parts` along one axis. All other dimensions must be equal.
+    #[doc(hidden)]
     #[track_caller]
     pub fn concat(&mut self, parts: &[NodeId], axis: usize) -> NodeId {
         let shapes: Vec<_> = parts.iter().map(|&p| self.shape(p)).collect();
@@ -255,6 +259,7 @@ impl Graph {
     }
 
     /// Repeats `x` along its dimensions of length 1, to `shape`.
+    #[doc(hidden)]
     #[track_caller]
     pub fn broadcast(&mut self, x: NodeId, shape: Shape) -> NodeId {
         assert!(self.shape(x).broadcasts_to(shape), "{:?} does not broadcast to {shape:?}", self.shape(x));
@@ -262,6 +267,7 @@ impl Graph {
     }
 
     /// Sums `x` to `shape`, which must broadcast to the shape of `x`.
+    #[doc(hidden)]
     #[track_caller]
     pub fn sum_to(&mut self, x: NodeId, shape: Shape) -> NodeId {
         assert!(shape.broadcasts_to(self.shape(x)), "{:?} does not sum to {shape:?}", self.shape(x));
@@ -281,6 +287,7 @@ impl Graph {
     }
 
     /// Matrix product of `a` and `b`; `ta` and `tb` say whether each is read transposed.
+    #[doc(hidden)]
     #[track_caller]
     pub fn matmul_t(&mut self, a: NodeId, b: NodeId, ta: bool, tb: bool) -> NodeId {
         let (sa, sb) = (self.shape(a), self.shape(b));
@@ -298,6 +305,7 @@ impl Graph {
     }
 
     /// Convolution of `x` `[b,h,w,i]` with `weight` `[k,k,i,o]`.
+    #[doc(hidden)]
     #[track_caller]
     pub fn conv(&mut self, x: NodeId, weight: NodeId, window: Window) -> NodeId {
         let (sx, sw) = (self.shape(x), self.shape(weight));
@@ -315,6 +323,7 @@ impl Graph {
     /// channels.
     ///
     /// The size is an argument because several input sizes of a strided convolution have the same output size.
+    #[doc(hidden)]
     #[track_caller]
     pub fn conv_input(&mut self, y: NodeId, weight: NodeId, window: Window, (h, w): (usize, usize)) -> NodeId {
         let (sy, sw) = (self.shape(y), self.shape(weight));
@@ -330,6 +339,7 @@ impl Graph {
     }
 
     /// Gradient of a convolution with respect to its weight, from its input `x` and the gradient `y` of its output.
+    #[doc(hidden)]
     #[track_caller]
     pub fn conv_weight(&mut self, x: NodeId, y: NodeId, window: Window) -> NodeId {
         let (sx, sy) = (self.shape(x), self.shape(y));
@@ -344,6 +354,7 @@ impl Graph {
     }
 
     /// Depthwise convolution of `x` `[b,h,w,c]` with `weight` `[k,k,c]`.
+    #[doc(hidden)]
     #[track_caller]
     pub fn depthwise(&mut self, x: NodeId, weight: NodeId, window: Window) -> NodeId {
         let (sx, sw) = (self.shape(x), self.shape(weight));
@@ -357,6 +368,7 @@ impl Graph {
 
     /// Gradient of a depthwise convolution with respect to its input of `h` x `w` pixels, from the gradient `y` of its
     /// output.
+    #[doc(hidden)]
     #[track_caller]
     pub fn depthwise_input(&mut self, y: NodeId, weight: NodeId, window: Window, (h, w): (usize, usize)) -> NodeId {
         let (sy, sw) = (self.shape(y), self.shape(weight));
@@ -370,6 +382,7 @@ impl Graph {
 
     /// Gradient of a depthwise convolution with respect to its weight, from its input `x` and the gradient `y` of its
     /// output.
+    #[doc(hidden)]
     #[track_caller]
     pub fn depthwise_weight(&mut self, x: NodeId, y: NodeId, window: Window) -> NodeId {
         let (sx, sy) = (self.shape(x), self.shape(y));
@@ -384,6 +397,7 @@ impl Graph {
     }
 
     /// Nearest-neighbor upsampling of `x` `[b,h,w,c]` to `[b,h·factor,w·factor,c]`.
+    #[doc(hidden)]
     #[track_caller]
     pub fn upsample(&mut self, x: NodeId, factor: usize) -> NodeId {
         let shape = self.shape(x);
@@ -392,6 +406,7 @@ impl Graph {
     }
 
     /// Sums over squares of `factor` x `factor` pixels of `x` `[b,h,w,c]`. `factor` must divide h and w.
+    #[doc(hidden)]
     #[track_caller]
     pub fn sum_pool(&mut self, x: NodeId, factor: usize) -> NodeId {
         let shape = self.shape(x);

@@ -7,6 +7,7 @@ impl Graph {
     ///
     /// Values stay bitwise equal, with one exception: products with a constant zero become zero even if the other
     /// factor is infinite or not a number.
+    #[doc(hidden)]
     pub fn simplified(&self, outputs: &[NodeId]) -> (Graph, Vec<NodeId>) {
         let mut live = vec![false; self.len()];
         let effects = self.ids().filter(|&id| matches!(self.node(id).op, Op::Assign(_)));

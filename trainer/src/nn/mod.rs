@@ -106,10 +106,13 @@ pub struct Network {
     /// Layers, first to last.
     pub layers: Vec<Layer>,
     /// Tensors of the trained weights.
+    #[doc(hidden)]
     pub tensors: Vec<Tensor>,
     /// Running means and variances of batch normalization, used outside training.
+    #[doc(hidden)]
     pub statistics: Vec<Tensor>,
     /// Vectors of the power iterations that estimate spectral norms; empty without spectral normalization.
+    #[doc(hidden)]
     pub vectors: Vec<Tensor>,
 }
 
@@ -155,6 +158,7 @@ impl Network {
     }
 
     /// Switches the initialization to variance 2/(fan-in + fan-out) (Glorot & Bengio 2010, eq. 12).
+    #[doc(hidden)]
     pub fn glorot(mut self) -> Self {
         for (i, layer) in self.layers.iter().enumerate() {
             let Some((_, fan_in, fan_out, _)) = layer.weights() else { continue };
@@ -168,6 +172,7 @@ impl Network {
     }
 
     /// Switches on spectral normalization: each weight is divided by its largest singular value (Miyato et al. 2018).
+    #[doc(hidden)]
     pub fn spectral(mut self) -> Self {
         for tensor in self.tensors.iter().filter(|t| t.key.role == TensorRole::Weight) {
             let columns = tensor.dims[tensor.dims.len() - 1];
@@ -177,31 +182,37 @@ impl Network {
     }
 
     /// Number of weights.
+    #[doc(hidden)]
     pub fn len(&self) -> usize {
         end(&self.tensors)
     }
 
     /// Whether the network has no weights.
+    #[doc(hidden)]
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
 
     /// Number of batch-norm statistics.
+    #[doc(hidden)]
     pub fn statistics_len(&self) -> usize {
         end(&self.statistics)
     }
 
     /// Number of elements in all power-iteration vectors.
+    #[doc(hidden)]
     pub fn vectors_len(&self) -> usize {
         end(&self.vectors)
     }
 
     /// Whether the output for one example depends on the other examples of the batch.
+    #[doc(hidden)]
     pub fn mixes(&self) -> bool {
         self.layers.iter().any(Layer::mixes)
     }
 
     /// Initial weights, which depend on `seed` and `stream` only.
+    #[doc(hidden)]
     pub fn start(&self, seed: u64, stream: u32) -> Vec<f32> {
         initial(&self.tensors, seed, stream)
     }
@@ -212,6 +223,7 @@ impl Network {
     }
 
     /// Output shape of each layer, for one example.
+    #[doc(hidden)]
     pub fn shapes(&self) -> Vec<Vec<usize>> {
         let (mut dims, mut stack, mut picture) = (self.input.clone(), Vec::new(), Vec::new());
         let shape = |layer: &Layer| {
@@ -222,11 +234,13 @@ impl Network {
     }
 
     /// Number of activations of one example, summed over all layers.
+    #[doc(hidden)]
     pub fn values(&self) -> f64 {
         self.shapes().iter().map(|s| s.iter().map(|d| *d as f64).product::<f64>()).sum()
     }
 
     /// Output shape of one example.
+    #[doc(hidden)]
     pub fn output(&self) -> Vec<usize> {
         self.shapes().pop().unwrap_or_else(|| self.input.clone())
     }

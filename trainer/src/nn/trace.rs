@@ -54,6 +54,7 @@ impl Bound {
 
 impl Network {
     /// Binds the weights to the store entry `param`.
+    #[doc(hidden)]
     pub fn bind(&self, g: &mut Graph, param: ParamId) -> Bound {
         g.enter(&self.name);
         let flat = g.param(param, &[self.len()]);
@@ -61,6 +62,7 @@ impl Network {
     }
 
     /// Binds the weights to the flat vector `flat`; `vectors` holds the vectors of the power iterations.
+    #[doc(hidden)]
     pub fn bind_to(&self, g: &mut Graph, flat: NodeId, vectors: Option<NodeId>) -> Bound {
         let raw = views(g, flat, &self.tensors);
         let mut bound = Bound { flat, tensors: raw.clone(), raw, vectors: None };
@@ -77,11 +79,13 @@ impl Network {
     }
 
     /// Appends the network for the input `x` [batch, …] with the weights `bound`.
+    #[doc(hidden)]
     pub fn trace(&self, g: &mut Graph, bound: &Bound, x: NodeId, mode: Mode) -> Trace {
         self.trace_of(g, bound, x, None, mode)
     }
 
     /// Appends the network for an input with classes: `classes` [batch, classes] is one-hot.
+    #[doc(hidden)]
     pub fn trace_of(&self, g: &mut Graph, bound: &Bound, x: NodeId, classes: Option<NodeId>, mode: Mode) -> Trace {
         let stored = match mode {
             Mode::Evaluate(Some(flat)) => views(g, flat, &self.statistics),

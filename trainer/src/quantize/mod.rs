@@ -1,6 +1,6 @@
 //! Quantization: turns a trained float generator into an int8 model file and measures how much its pictures change.
 //!
-//! [`fold`] folds batch norm into the layers before it. [`quantize`] calibrates activation ranges on latents of the device's
+//! `fold` folds batch norm into the layers before it. [`quantize`] calibrates activation ranges on latents of the device's
 //! own sampler, quantizes weights per output channel, folds zero points into biases, and encodes the file with the runtime's
 //! encoder. The comparison with the float network runs the runtime that ships.
 mod aligned;
@@ -69,6 +69,7 @@ pub struct Quantized {
     /// Size, cost and quality.
     pub report: QuantizationReport,
     /// The integer layers that were encoded, weights in training order, for an independent computation such as [`oracle`].
+    #[doc(hidden)]
     pub layers: Vec<LayerSpec>,
 }
 

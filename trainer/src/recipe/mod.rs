@@ -50,27 +50,37 @@ pub struct Recipe {
     /// Name; run folders contain it.
     pub name: String,
     /// One sentence about the recipe.
+    #[doc(hidden)]
     pub about: String,
     /// Initial distribution of the weights.
+    #[doc(hidden)]
     #[serde(default)]
     pub init: Init,
     /// Training data.
+    #[doc(hidden)]
     pub data: Data,
     /// Network from latents to examples.
+    #[doc(hidden)]
     pub generator: Generator,
     /// Network from examples to scores.
+    #[doc(hidden)]
     pub discriminator: Discriminator,
     /// Loss and regularizer.
+    #[doc(hidden)]
     pub objective: Objective,
     /// Update rule and learning rates.
+    #[doc(hidden)]
     pub optimizer: Optimizer,
     /// Learning-rate schedule.
+    #[doc(hidden)]
     #[serde(default = "constant")]
     pub schedule: Schedule,
     /// Additional techniques.
+    #[doc(hidden)]
     #[serde(default)]
     pub technique: Technique,
     /// Lengths and intervals.
+    #[doc(hidden)]
     pub train: Train,
 }
 
@@ -154,6 +164,7 @@ impl Recipe {
     ///
     /// # Errors
     /// If the network families cannot handle this shape.
+    #[doc(hidden)]
     pub fn networks(&self, shape: &[usize]) -> Result<(Network, Network), NetworkError> {
         let generator = self.generator.network(shape, self.data.classes)?;
         let discriminator = self.discriminator.network(shape, self.discriminator_options())?;
@@ -164,6 +175,7 @@ impl Recipe {
     }
 
     /// Properties of the discriminator that do not depend on its family.
+    #[doc(hidden)]
     pub fn discriminator_options(&self) -> DiscriminatorOptions {
         let t = &self.technique;
         DiscriminatorOptions {
@@ -175,11 +187,13 @@ impl Recipe {
     }
 
     /// Whether the discriminator is an autoencoder whose reconstruction errors are the scores (BEGAN).
+    #[doc(hidden)]
     pub fn is_began(&self) -> bool {
         self.objective.loss == Loss::Began
     }
 
     /// Target probabilities of the discriminator.
+    #[doc(hidden)]
     pub fn labels(&self) -> Labels {
         Labels { real: self.technique.label_real, fake: self.technique.label_fake }
     }
@@ -190,6 +204,7 @@ impl Recipe {
     }
 
     /// The first key in which `other` differs, with both values; `data.source` does not count.
+    #[doc(hidden)]
     pub fn difference(&self, other: &Self) -> Option<String> {
         let flat = |recipe: &Self| {
             let mut all = flatten(&recipe.to_toml().parse::<toml::Table>().unwrap_or_default());
