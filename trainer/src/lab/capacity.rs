@@ -1,4 +1,4 @@
-//! Capacity against flash: how good the pictures of generators become that take so many bytes of a device.
+//! Image quality against flash size: generators of several widths, trained alike.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::to_bytes;
 use crate::draw::{Plot, PlotSeries, image_grid};
@@ -11,118 +11,116 @@ use crate::run;
 use crate::train::Trainer;
 use serde_json::json;
 
-/// What is made larger and smaller.
+/// The recipe whose generator is scaled.
 const RECIPE: &str = "faces";
-/// Parts of the recipe's widths, in eighths.
+/// Factors for the widths of the recipe's generator, in eighths.
 const EIGHTHS: [usize; 5] = [1, 2, 4, 8, 12];
-/// Pictures that are judged of each.
-const JUDGED: usize = 1000;
-/// Pictures of each on the sheet.
+/// Images per measurement.
+const MEASURED: usize = 1000;
+/// Images of each generator in the figure.
 const DRAWN: usize = 16;
-/// Seeds from here on are judged.
+/// First seed of the measured images.
 const SEED: u32 = 1;
 
-/// A trained generator of one size.
-struct Sized {
+/// Measurements of a trained generator of one size.
+struct GeneratorSize {
     widths: Vec<usize>,
     weights: usize,
     report: QuantizationReport,
-    float: f64,
-    int8: f64,
+    frechet_float: f64,
+    frechet_int8: f64,
 }
 
-/// Trains generators of several widths against the same discriminator for `steps` steps each, and measures what they cost and make.
+impl GeneratorSize {
+    fn table_row(&self) -> [String; 8] {
+        [
+            format!("{:?}", self.widths),
+            self.weights.to_string(),
+            self.report.flash_bytes.to_string(),
+            self.report.arena_bytes.to_string(),
+            self.report.macs.to_string(),
+            format!("{:.1}", self.frechet_float),
+            format!("{:.1}", self.frechet_int8),
+            format!("{:.1}", self.report.psnr.mean_db),
+        ]
+    }
+
+    fn values(&self) -> serde_json::Value {
+        json!({
+            "widths": self.widths,
+            "weights": self.weights,
+            "flash_bytes": self.report.flash_bytes,
+            "arena_bytes": self.report.arena_bytes,
+            "macs": self.report.macs,
+            "frechet_float": self.frechet_float,
+            "frechet_int8": self.frechet_int8,
+            "psnr_mean_db": self.report.psnr.mean_db,
+        })
+    }
+}
+
+/// Trains generators of several widths against the same discriminator for `steps` steps each, and measures their cost and quality.
+///
+/// # Errors
+/// When training diverges or a figure cannot be written.
 pub fn capacity(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let recipe = Recipe::open(RECIPE, &[format!("train.steps={steps}")])?;
     let Some(run::PictureSplit { train, held_out }) = run::load_data(&recipe)?.pictures else {
-        return Err(LabError::Request(format!("{RECIPE} are no pictures")));
+        return Err(LabError::Request(format!("the data of recipe {RECIPE} are not images")));
     };
-    let mut judge = Evaluator::new(&held_out, &train, context.threads)?;
-    let floor = judge.floor(JUDGED)?;
-    let (mut found, mut drawn, mut stopped) = (Vec::new(), Vec::new(), false);
+    let mut evaluator = Evaluator::new(&held_out, &train, context.threads)?;
+    let floor = evaluator.floor(MEASURED)?;
+    let (mut sizes, mut images, mut stopped) = (Vec::new(), Vec::new(), false);
     for eighths in EIGHTHS {
-        let Some((sized, pictures)) = one(&recipe, eighths, &mut judge, context)? else {
+        let Some((size, bytes)) = train_size(&recipe, eighths, &mut evaluator, context)? else {
             stopped = true;
             break;
         };
         (context.progress)(&format!(
             "widths {:?}: {} B of flash, distance {:.1}",
-            sized.widths, sized.report.flash_bytes, sized.int8
+            size.widths, size.report.flash_bytes, size.frechet_int8
         ));
-        found.push(sized);
-        drawn.push(pictures);
+        sizes.push(size);
+        images.push(bytes);
     }
-    let mut table = ResultTable::new(&[
-        "widths",
-        ">weights",
-        ">flash B",
-        ">RAM B",
-        ">MACs",
-        ">distance, float",
-        ">int8",
-        ">PSNR dB",
-    ]);
-    for Sized { widths, weights, report, float, int8 } in &found {
-        table.push([
-            format!("{widths:?}"),
-            weights.to_string(),
-            report.flash_bytes.to_string(),
-            report.arena_bytes.to_string(),
-            report.macs.to_string(),
-            format!("{float:.1}"),
-            format!("{int8:.1}"),
-            format!("{:.1}", report.psnr.mean_db),
-        ]);
-    }
-    let values: Vec<_> = found
-        .iter()
-        .map(|s| {
-            json!({
-                "widths": s.widths,
-                "weights": s.weights,
-                "flash_bytes": s.report.flash_bytes,
-                "arena_bytes": s.report.arena_bytes,
-                "macs": s.report.macs,
-                "frechet_float": s.float,
-                "frechet_int8": s.int8,
-                "psnr_mean_db": s.report.psnr.mean_db,
-            })
-        })
-        .collect();
-    if !found.is_empty() {
-        let shape = crate::data::Dataset::shape(&held_out);
-        let (h, w, c) = (shape[0], shape[1], shape[2]);
-        let all: Vec<_> = drawn.iter().flat_map(|p| p.chunks_exact(h * w * c)).collect();
-        (context.save)("capacity-pictures.png", &image_grid(&all, (w, h, c), DRAWN, 3).png())?;
-        let place = |s: &Sized| s.report.flash_bytes as f64 / 1024.0;
-        let plot = Plot {
-            title: format!("Distance to held-out pictures after {steps} steps"),
-            x_label: "KB of flash".into(),
-            y_label: "Fréchet distance".into(),
-            series: vec![
-                PlotSeries::new("int8 generator", found.iter().map(|s| (place(s), s.int8)).collect()),
-                PlotSeries::new("real pictures", found.iter().map(|s| (place(s), floor)).collect()),
-            ],
-            ..Plot::default()
-        };
-        (context.save)("capacity.png", &plot.png())?;
-        (context.save)("capacity.svg", plot.svg().as_bytes())?;
+    let headings = ["widths", ">weights", ">flash B", ">RAM B", ">MACs", ">distance, float", ">int8", ">PSNR dB"];
+    let mut table = ResultTable::new(&headings);
+    sizes.iter().for_each(|size| table.push(size.table_row()));
+    if !sizes.is_empty() {
+        let (w, h, c) = (held_out.width(), held_out.height(), held_out.channels());
+        let images: Vec<_> = images.iter().flat_map(|bytes| bytes.chunks_exact(h * w * c)).collect();
+        (context.save)("capacity-pictures.png", &image_grid(&images, (w, h, c), DRAWN, 3).png())?;
+        context.save_plot("capacity", &plot(&sizes, floor, steps))?;
     }
     let notes = vec![format!(
-        "{RECIPE}, {steps} steps, {JUDGED} pictures against {} held-out ones; as many real training pictures get {floor:.1}",
-        judge.references()
+        "{RECIPE}, {steps} steps, {MEASURED} images against {} held-out ones; the same number of real training images gets {floor:.1}",
+        evaluator.references()
     )];
+    let values: Vec<_> = sizes.iter().map(GeneratorSize::values).collect();
     let values = json!({ "lab": "capacity", "steps": steps, "floor": floor, "sizes": values, "stopped": stopped });
     Ok(LabResults { table, notes, values, stopped })
 }
 
-/// One size with a few of its pictures; nothing when it was stopped.
-fn one(
+fn plot(sizes: &[GeneratorSize], floor: f64, steps: u64) -> Plot {
+    let flash_kb = |size: &GeneratorSize| size.report.flash_bytes as f64 / 1024.0;
+    let int8 = sizes.iter().map(|size| (flash_kb(size), size.frechet_int8));
+    let real = sizes.iter().map(|size| (flash_kb(size), floor));
+    Plot {
+        title: format!("Distance to held-out images after {steps} steps"),
+        x_label: "flash, KB".into(),
+        y_label: "Fréchet distance".into(),
+        series: vec![PlotSeries::new("int8 generator", int8.collect()), PlotSeries::new("real images", real.collect())],
+        ..Plot::default()
+    }
+}
+
+/// Trains and measures a generator of one size; also returns the bytes of some int8 images. `None` if the user stopped it.
+fn train_size(
     recipe: &Recipe,
     eighths: usize,
-    judge: &mut Evaluator,
+    evaluator: &mut Evaluator,
     context: &mut LabContext<'_>,
-) -> Result<Option<(Sized, Vec<u8>)>, LabError> {
+) -> Result<Option<(GeneratorSize, Vec<u8>)>, LabError> {
     let mut recipe = recipe.clone();
     if let Generator::Dcgan { widths, .. } = &mut recipe.generator {
         widths.iter_mut().for_each(|w| *w = (*w * eighths / 8).max(1));
@@ -136,18 +134,19 @@ fn one(
         trainer.advance()?;
     }
     let [low, high] = recipe.data.range;
-    let float = to_bytes(&trainer.samples(SEED, JUDGED), (low, high));
+    let float = to_bytes(&trainer.samples(SEED, MEASURED), (low, high));
     let weights = trainer.generator().len();
     let net = device_net(&mut trainer, None).map_err(|e| LabError::Request(e.to_string()))?;
-    let made = quantize(&net, &QuantizeOptions::default()).map_err(|e| LabError::Request(e.to_string()))?;
-    let int8 = int8_pictures(&made.file, SEED, JUDGED, |_, _| {}).map_err(|e| LabError::Request(e.to_string()))?;
+    let quantized = quantize(&net, &QuantizeOptions::default()).map_err(|e| LabError::Request(e.to_string()))?;
+    let int8 =
+        int8_pictures(&quantized.file, SEED, MEASURED, |_, _| {}).map_err(|e| LabError::Request(e.to_string()))?;
     let Generator::Dcgan { widths, .. } = recipe.generator else {
-        return Err(LabError::Request(format!("{RECIPE} has no widths")));
+        return Err(LabError::Request(format!("the generator of recipe {RECIPE} has no widths")));
     };
-    let pictures = int8[..DRAWN * int8.len() / JUDGED].to_vec();
-    let distance = |judge: &mut Evaluator, bytes: &[u8]| judge.measure(bytes, |_, _| {}).map(|q| q.frechet);
-    let (float, int8) = (distance(judge, &float)?, distance(judge, &int8)?);
-    Ok(Some((Sized { widths, weights, report: made.report, float, int8 }, pictures)))
+    let bytes = int8[..DRAWN * int8.len() / MEASURED].to_vec();
+    let distance = |evaluator: &mut Evaluator, bytes: &[u8]| evaluator.measure(bytes, |_, _| {}).map(|q| q.frechet);
+    let (frechet_float, frechet_int8) = (distance(evaluator, &float)?, distance(evaluator, &int8)?);
+    Ok(Some((GeneratorSize { widths, weights, report: quantized.report, frechet_float, frechet_int8 }, bytes)))
 }
 
 #[cfg(test)]
@@ -161,9 +160,9 @@ mod tests {
             kept.push(name.to_owned());
             Ok(())
         };
-        let told = std::cell::Cell::new(0);
-        let (stop, mut tell) = (|| told.get() == 3, |_: &str| told.set(told.get() + 1));
-        let mut context = LabContext { stop: &stop, progress: &mut tell, save: &mut save, threads: 0 };
+        let messages = std::cell::Cell::new(0);
+        let (stop, mut progress) = (|| messages.get() == 3, |_: &str| messages.set(messages.get() + 1));
+        let mut context = LabContext { stop: &stop, progress: &mut progress, save: &mut save, threads: 0 };
         let found = capacity(60, &mut context).unwrap();
         assert!(found.stopped && found.table.rows.len() == 3);
         let sizes = found.values["sizes"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! The figure of Goodfellow et al. 2014: densities and discriminator over the line of data, arrows from the line of latents.
+//! Figure 1 of Goodfellow et al. 2014: densities and discriminator over the data space, with arrows from the latent space.
 use crate::draw::Image;
 use crate::draw::canvas::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
@@ -8,33 +8,34 @@ const SIZE: (f64, f64) = (720.0, 470.0);
 const LEFT: f64 = 48.0;
 const RIGHT: f64 = 696.0;
 const TOP: f64 = 78.0;
-/// The line of data, under the densities, and that of latents.
+/// Vertical position of the axis of the data space.
 const DATA: f64 = 330.0;
+/// Vertical position of the axis of the latent space.
 const LATENTS: f64 = 424.0;
 const BLUE: [u8; 3] = [37, 99, 214];
 const GREEN: [u8; 3] = [22, 140, 88];
 const PALE: [u8; 3] = [150, 182, 236];
 
-/// What is drawn.
-pub(super) struct Densities<'a> {
-    /// Stands above.
+/// A figure of densities, discriminator and generator.
+pub(super) struct DensityFigure<'a> {
+    /// Title above the figure.
     pub(super) title: &'a str,
-    /// A line of numbers below the title.
-    pub(super) told: &'a str,
-    /// Where the curves are known; from end to end of the figure.
+    /// A line of text below the title.
+    pub(super) subtitle: &'a str,
+    /// Positions of the curves' points; their range is that of the figure.
     pub(super) x: &'a [f64],
     /// Density of the data.
     pub(super) data: &'a [f64],
-    /// Density of generated numbers.
+    /// Density of the generated samples.
     pub(super) generated: &'a [f64],
-    /// The discriminator, 0 to 1.
+    /// D(x), 0 to 1.
     pub(super) discriminator: &'a [f64],
-    /// The best discriminator.
-    pub(super) best: &'a [f64],
-    /// Latents between 0 and 1 and where they are sent.
+    /// D*(x), the optimal discriminator.
+    pub(super) optimal: &'a [f64],
+    /// Pairs of a latent, 0 to 1, and the sample that the generator maps it to.
     pub(super) arrows: &'a [(f64, f64)],
-    /// Density at the top of the figure.
-    pub(super) highest: f64,
+    /// Density at the upper edge of the figure.
+    pub(super) max_density: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -44,7 +45,18 @@ enum Stroke {
     Dotted,
 }
 
-impl Densities<'_> {
+const LEGEND: [(&str, [u8; 3], Stroke); 4] = [
+    ("data", DARK, Stroke::Dotted),
+    ("generated", GREEN, Stroke::Solid),
+    ("D", BLUE, Stroke::Dashed),
+    ("optimal D", PALE, Stroke::Solid),
+];
+
+fn legend_left(entry: usize) -> f64 {
+    LEFT + 130.0 * entry as f64
+}
+
+impl DensityFigure<'_> {
     pub(super) fn image(&self) -> Image {
         let (width, height) = (SIZE.0 as usize * FINE, SIZE.1 as usize * FINE);
         let mut fine = Image::new(width, height, PAPER);
@@ -59,42 +71,38 @@ impl Densities<'_> {
             let (from, to) = ((LEFT + u * (RIGHT - LEFT), LATENTS), (across(x).clamp(LEFT, RIGHT), DATA + 3.0));
             arrow(&mut fine, from, to);
         }
-        let density = |v: f64| DATA - (v / self.highest).min(1.0) * (DATA - TOP);
-        let judged = |v: f64| DATA - v * (DATA - TOP);
-        let place = |values: &[f64], down: &dyn Fn(f64) -> f64| {
+        let density = |v: f64| DATA - (v / self.max_density).min(1.0) * (DATA - TOP);
+        let probability = |v: f64| DATA - v * (DATA - TOP);
+        let points = |values: &[f64], down: &dyn Fn(f64) -> f64| {
             self.x.iter().zip(values).map(|(x, v)| (across(*x), down(*v))).collect::<Vec<_>>()
         };
-        stroke(&mut fine, &place(self.best, &judged), PALE, Stroke::Solid);
-        stroke(&mut fine, &place(self.data, &density), DARK, Stroke::Dotted);
-        stroke(&mut fine, &place(self.generated, &density), GREEN, Stroke::Solid);
-        stroke(&mut fine, &place(self.discriminator, &judged), BLUE, Stroke::Dashed);
-        let legend = [
-            ("data", DARK, Stroke::Dotted),
-            ("generated", GREEN, Stroke::Solid),
-            ("D", BLUE, Stroke::Dashed),
-            ("best D", PALE, Stroke::Solid),
-        ];
-        let at = |i: usize| LEFT + 130.0 * i as f64;
-        for (i, (_, color, kind)) in legend.iter().enumerate() {
-            stroke(&mut fine, &[(at(i), 62.0), (at(i) + 34.0, 62.0)], *color, *kind);
+        stroke(&mut fine, &points(self.optimal, &probability), PALE, Stroke::Solid);
+        stroke(&mut fine, &points(self.data, &density), DARK, Stroke::Dotted);
+        stroke(&mut fine, &points(self.generated, &density), GREEN, Stroke::Solid);
+        stroke(&mut fine, &points(self.discriminator, &probability), BLUE, Stroke::Dashed);
+        for (i, (_, color, kind)) in LEGEND.iter().enumerate() {
+            stroke(&mut fine, &[(legend_left(i), 62.0), (legend_left(i) + 34.0, 62.0)], *color, *kind);
         }
         let mut paper = fine.reduced(FINE);
-        text(&mut paper, self.title, (LEFT, 12.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
-        text(&mut paper, self.told, (LEFT, 34.0), &FONT_7X13, SOFT, Alignment::Left);
-        for (i, (name, ..)) in legend.iter().enumerate() {
-            text(&mut paper, name, (at(i) + 42.0, 56.0), &FONT_7X13, DARK, Alignment::Left);
-        }
-        text(&mut paper, "D 1", (LEFT - 8.0, TOP - 6.0), &FONT_7X13, SOFT, Alignment::Right);
-        text(&mut paper, "1/2", (LEFT - 8.0, middle - 6.0), &FONT_7X13, SOFT, Alignment::Right);
-        text(&mut paper, "x", (LEFT - 8.0, DATA - 6.0), &FONT_7X13, SOFT, Alignment::Right);
-        text(&mut paper, "z", (LEFT - 8.0, LATENTS - 6.0), &FONT_7X13, SOFT, Alignment::Right);
-        for tick in low.ceil() as i32..=high.floor() as i32 {
-            let x = across(f64::from(tick));
-            text(&mut paper, &tick.to_string(), (x, DATA + 6.0), &FONT_7X13, SOFT, Alignment::Center);
-        }
-        text(&mut paper, "0", (LEFT, LATENTS + 8.0), &FONT_7X13, SOFT, Alignment::Center);
-        text(&mut paper, "1", (RIGHT, LATENTS + 8.0), &FONT_7X13, SOFT, Alignment::Center);
+        self.draw_text(&mut paper, (low, high));
         paper
+    }
+
+    fn draw_text(&self, paper: &mut Image, (low, high): (f64, f64)) {
+        text(paper, self.title, (LEFT, 12.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
+        text(paper, self.subtitle, (LEFT, 34.0), &FONT_7X13, SOFT, Alignment::Left);
+        for (i, (name, ..)) in LEGEND.iter().enumerate() {
+            text(paper, name, (legend_left(i) + 42.0, 56.0), &FONT_7X13, DARK, Alignment::Left);
+        }
+        for (label, y) in [("D 1", TOP), ("1/2", DATA - 0.5 * (DATA - TOP)), ("x", DATA), ("z", LATENTS)] {
+            text(paper, label, (LEFT - 8.0, y - 6.0), &FONT_7X13, SOFT, Alignment::Right);
+        }
+        for tick in low.ceil() as i32..=high.floor() as i32 {
+            let x = LEFT + (f64::from(tick) - low) / (high - low) * (RIGHT - LEFT);
+            text(paper, &tick.to_string(), (x, DATA + 6.0), &FONT_7X13, SOFT, Alignment::Center);
+        }
+        text(paper, "0", (LEFT, LATENTS + 8.0), &FONT_7X13, SOFT, Alignment::Center);
+        text(paper, "1", (RIGHT, LATENTS + 8.0), &FONT_7X13, SOFT, Alignment::Center);
     }
 }
 
@@ -109,26 +117,26 @@ fn arrow(fine: &mut Image, from: (f64, f64), to: (f64, f64)) {
     }
 }
 
-/// A curve of round dabs, interrupted as its kind says.
+/// Draws a curve as closely spaced discs, with gaps for dashed and dotted strokes.
 fn stroke(fine: &mut Image, points: &[(f64, f64)], color: [u8; 3], kind: Stroke) {
-    let mut gone = 0.0;
+    let mut length_before = 0.0;
     for ends in points.windows(2) {
         let (dx, dy) = (ends[1].0 - ends[0].0, ends[1].1 - ends[0].1);
         let length = dx.hypot(dy);
-        let dabs = (2.0 * length).ceil().max(1.0) as usize;
-        for i in 0..dabs {
-            let part = i as f64 / dabs as f64;
-            let way: f64 = gone + part * length;
+        let discs = (2.0 * length).ceil().max(1.0) as usize;
+        for i in 0..discs {
+            let t = i as f64 / discs as f64;
+            let along: f64 = length_before + t * length;
             let shown = match kind {
                 Stroke::Solid => true,
-                Stroke::Dashed => way.rem_euclid(12.0) < 7.5,
-                Stroke::Dotted => way.rem_euclid(6.0) < 1.0,
+                Stroke::Dashed => along.rem_euclid(12.0) < 7.5,
+                Stroke::Dotted => along.rem_euclid(6.0) < 1.0,
             };
             if shown {
                 let radius = if matches!(kind, Stroke::Dotted) { 1.5 } else { 1.1 };
-                disc(fine, (ends[0].0 + part * dx, ends[0].1 + part * dy), radius, color);
+                disc(fine, (ends[0].0 + t * dx, ends[0].1 + t * dy), radius, color);
             }
         }
-        gone += length;
+        length_before += length;
     }
 }

@@ -1,4 +1,4 @@
-//! Laboratories: small experiments that show what the literature says, each a table, figures and numbers for programs.
+//! Laboratories: small experiments that reproduce results of the literature. Each gives a table, figures and JSON.
 mod capacity;
 mod compare;
 mod counting;
@@ -9,6 +9,7 @@ mod playground;
 mod point_run;
 mod points;
 mod rates;
+mod small_images;
 mod stacked;
 mod symmetry;
 mod theory;
@@ -28,23 +29,24 @@ pub use theory::theory;
 pub use vanishing::vanishing;
 
 use crate::data::DataError;
+use crate::draw::Plot;
 use crate::evaluate::EvaluateError;
 use crate::exec::NotFinite;
 use crate::nets::NetworkError;
 use crate::recipe::RecipeError;
 use std::fmt;
 
-/// A table in plain words.
+/// A table of text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResultTable {
-    /// Above the columns; `>` in front of one puts it to the right.
+    /// Column headings. A column whose heading starts with `>` is aligned right.
     pub headings: Vec<String>,
-    /// The cells.
+    /// Cells, row by row.
     pub rows: Vec<Vec<String>>,
 }
 
 impl ResultTable {
-    /// A table with these headings and no rows.
+    /// Creates a table without rows.
     pub fn new(headings: &[&str]) -> Self {
         Self { headings: headings.iter().map(|h| (*h).to_owned()).collect(), rows: Vec::new() }
     }
@@ -55,38 +57,46 @@ impl ResultTable {
     }
 }
 
-/// What a laboratory found; its figures went to [`LabContext::keep`] as they were finished.
+/// Results of a laboratory. Its figures are passed to [`LabContext::save`] while it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabResults {
-    /// What was measured.
+    /// The measurements.
     pub table: ResultTable,
-    /// What to read from it, a sentence each.
+    /// Remarks on the table, one sentence each.
     pub notes: Vec<String>,
-    /// The same and more for programs.
+    /// The measurements as JSON.
     pub values: serde_json::Value,
-    /// Whether it was stopped before its end.
+    /// Whether the user stopped the laboratory before its end.
     pub stopped: bool,
 }
 
-/// Takes a finished file by its name.
-pub type Keep<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
+/// Saves a finished file under a name.
+pub type Save<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
 
-/// Those who watch a laboratory.
+/// The connection of a running laboratory to its caller.
 pub struct LabContext<'a> {
-    /// Whether to stop and keep what is finished.
+    /// Returns whether to stop. Finished parts are kept.
     pub stop: &'a dyn Fn() -> bool,
-    /// Hears what is going on.
+    /// Receives messages about the progress.
     pub progress: &'a mut dyn FnMut(&str),
-    /// Takes figures.
-    pub save: &'a mut Keep<'a>,
-    /// Threads for training; 0 for one a core.
+    /// Receives finished figures.
+    pub save: &'a mut Save<'a>,
+    /// Threads for training; 0 uses one per core.
     pub threads: usize,
 }
 
-/// Why a laboratory could not go on.
+impl LabContext<'_> {
+    /// Saves a plot as `name.png` and `name.svg`.
+    fn save_plot(&mut self, name: &str, plot: &Plot) -> std::io::Result<()> {
+        (self.save)(&format!("{name}.png"), &plot.png())?;
+        (self.save)(&format!("{name}.svg"), plot.svg().as_bytes())
+    }
+}
+
+/// Why a laboratory failed.
 #[derive(Debug)]
 pub enum LabError {
-    /// What was asked for cannot be done.
+    /// The options cannot be used.
     Request(String),
     /// A value was not finite.
     NotFinite(NotFinite),
@@ -118,7 +128,7 @@ impl From<std::io::Error> for LabError {
     }
 }
 
-macro_rules! asked {
+macro_rules! request_errors {
     ($($error:ty),*) => {$(
         impl From<$error> for LabError {
             fn from(e: $error) -> Self {
@@ -128,17 +138,19 @@ macro_rules! asked {
     )*};
 }
 
-asked!(RecipeError, NetworkError, DataError, EvaluateError);
+request_errors!(RecipeError, NetworkError, DataError, EvaluateError);
 
-/// Refuses values of `option` of which one is there twice.
+/// Refuses the values of `option` if one is listed twice.
 fn each_once<T: PartialEq + fmt::Debug>(option: &str, values: &[T]) -> Result<(), LabError> {
     match values.iter().enumerate().find(|(i, v)| values[..*i].contains(v)) {
-        Some((_, twice)) => Err(LabError::Request(format!("{option}: {twice:?} is named twice; name each once"))),
+        Some((_, twice)) => {
+            Err(LabError::Request(format!("{option}: {twice:?} is listed twice; list each value once")))
+        }
         None => Ok(()),
     }
 }
 
-/// The middle value; the mean of two.
+/// The median; the mean of the two middle values if their number is even, NaN if there are none.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

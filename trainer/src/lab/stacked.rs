@@ -1,4 +1,4 @@
-//! Stacked digits: three digits as red, green and blue, a thousand modes, counted by a digit classifier.
+//! Stacked digits: three digits in the channels of an image make a thousand modes, which a classifier counts.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::{self, Dataset, ImageDataset, to_bytes};
 use crate::evaluate::DigitClassifier;
@@ -10,12 +10,12 @@ use crate::train::Trainer;
 use serde_json::json;
 use std::time::Instant;
 
-/// Pictures of the protocol (Srivastava et al. 2017).
+/// Images per measurement in the protocol of Srivastava et al. 2017.
 const SAMPLES: usize = 26_000;
-/// Pictures of a look while a run goes on.
-const GLANCE: usize = 4000;
+/// Images per measurement during a run.
+const SAMPLES_DURING_RUN: usize = 4000;
 const SIDE: usize = 28;
-/// What differs from the recipe for single digits.
+/// Changes to the recipe for single digits.
 const SETTINGS: [&str; 7] = [
     "name=stacked-digits",
     "generator.widths=[64, 32]",
@@ -27,18 +27,18 @@ const SETTINGS: [&str; 7] = [
 ];
 const PIXELS: usize = SIDE * SIDE;
 
-/// How to train.
+/// Options of [`stacked`].
 #[derive(Clone, Debug)]
 pub struct StackedOptions {
     /// Seed of the run.
     pub seed: u64,
-    /// Steps, if not the recipe's.
+    /// Number of steps; `None` for that of the recipe.
     pub steps: Option<u64>,
-    /// Settings over the recipe.
+    /// Settings (`key=value`) that override those of the recipe.
     pub settings: Vec<String>,
 }
 
-/// Three random digits of a set as one picture of three channels; never the same twice, as good as.
+/// A distribution of RGB images, each channel of which is a random digit of a data set.
 #[derive(Clone, Debug)]
 struct StackedDigits {
     digits: ImageDataset,
@@ -86,63 +86,35 @@ impl Dataset for StackedDigits {
     }
 }
 
-/// Trains on stacked digits and counts modes.
-pub fn stacked(asked: &StackedOptions, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
-    let own = SETTINGS.iter().map(|s| (*s).to_owned());
-    let mut recipe = Recipe::open("digits", &own.chain(asked.settings.iter().cloned()).collect::<Vec<_>>())?;
-    if let Some(steps) = asked.steps {
-        recipe.train.steps = steps;
-    }
-    if recipe.train.steps == 0 {
-        return Err(LabError::Request(
-            "--steps 0: expected 1 or more, as an untrained generator has no modes to count".into(),
-        ));
-    }
-    if let Some(other) = asked.settings.iter().find(|s| s.trim_start().starts_with("data.")) {
-        return Err(LabError::Request(format!(
-            "--set {other}: the data of this laboratory are stacked digits; leave it away"
-        )));
-    }
+/// Trains on stacked digits and counts the modes in generated images.
+///
+/// # Errors
+/// When a setting cannot be used, training diverges or a figure cannot be written.
+pub fn stacked(options: &StackedOptions, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
+    let recipe = open_recipe(options)?;
     let digits = data::digits()?;
-    let mut reader = DigitClassifier::new(&digits, context.threads);
+    let mut classifier = DigitClassifier::new(&digits, context.threads);
     let stack = StackedDigits { digits, shape: [SIDE, SIDE, 3] };
-    // What real data gets, under the same classifier and as many samples.
+    // Real data, measured with the same classifier and number of samples.
     let real = {
         let mut values = vec![0.0; SAMPLES * 3 * PIXELS];
         stack.batch(Key { seed: 1, stream: 0x5354_4143, step: 0 }, &mut values);
-        Count::of(&mut reader, &to_bytes(&values, (-1.0, 1.0)))
+        DigitModes::count(&mut classifier, &to_bytes(&values, (-1.0, 1.0)))
     };
     let steps = recipe.train.steps;
-    let mut trainer = Trainer::new(recipe.clone(), std::sync::Arc::new(stack), asked.seed, steps, context.threads)?;
-    let (start, mut curve, mut stopped) = (Instant::now(), Vec::new(), false);
-    while trainer.step() < steps {
-        if (context.stop)() {
-            stopped = true;
-            break;
-        }
-        trainer.advance()?;
-        let step = trainer.step();
-        if step.is_multiple_of(recipe.train.save_every) && step < steps {
-            let count = Count::of(&mut reader, &drawn(&mut trainer, GLANCE));
-            let seconds = start.elapsed().as_secs_f64();
-            (context.progress)(&format!(
-                "step {step} of {steps}: {} modes and KL {:.3} in {GLANCE} pictures, {seconds:.0} s",
-                count.modes, count.kl
-            ));
-            curve.push(json!({ "step": step, "seconds": seconds, "modes": count.modes, "rkl": count.kl }));
-            (context.save)("stacked.png", &picture(&mut trainer))?;
-        }
-    }
+    let mut trainer = Trainer::new(recipe.clone(), std::sync::Arc::new(stack), options.seed, steps, context.threads)?;
+    let start = Instant::now();
+    let (curve, stopped) = train(&mut trainer, &recipe, &mut classifier, start, context)?;
     let seconds = start.elapsed().as_secs_f64();
-    (context.progress)(&format!("counting the modes of {SAMPLES} pictures"));
-    let made = Count::of(&mut reader, &drawn(&mut trainer, SAMPLES));
-    (context.save)("stacked.png", &picture(&mut trainer))?;
-    let mut table = ResultTable::new(&["pictures", ">of", ">modes of 1000", ">KL to uniform"]);
-    for (name, count) in [("real", &real), ("generated", &made)] {
-        table.push([name.into(), SAMPLES.to_string(), count.modes.to_string(), format!("{:.4}", count.kl)]);
+    (context.progress)(&format!("counting the modes of {SAMPLES} images"));
+    let generated = DigitModes::count(&mut classifier, &samples(&mut trainer, SAMPLES));
+    (context.save)("stacked.png", &sample_grid(&mut trainer))?;
+    let mut table = ResultTable::new(&["images", ">number", ">modes of 1000", ">KL to uniform"]);
+    for (name, found) in [("real", &real), ("generated", &generated)] {
+        table.push([name.into(), SAMPLES.to_string(), found.modes.to_string(), format!("{:.4}", found.kl)]);
     }
     let notes = vec![format!(
-        "{} steps of batch {} in {:.0} s on {} threads, a generator of {} weights",
+        "{} steps of batch size {} in {:.0} s on {} threads; the generator has {} weights",
         trainer.step(),
         recipe.train.batch_size,
         seconds,
@@ -152,8 +124,10 @@ pub fn stacked(asked: &StackedOptions, context: &mut LabContext<'_>) -> Result<L
     let values = json!({
         "lab": "stacked",
         "samples": SAMPLES,
-        "runs": [{ "method": "recipe", "seed": asked.seed, "modes": made.modes, "rkl": made.kl, "seconds": seconds }],
-        "median": { "recipe": { "modes": made.modes, "rkl": made.kl } },
+        "runs": [{
+            "method": "recipe", "seed": options.seed, "modes": generated.modes, "rkl": generated.kl, "seconds": seconds,
+        }],
+        "median": { "recipe": { "modes": generated.modes, "rkl": generated.kl } },
         "steps": trainer.step(),
         "threads": trainer.threads(),
         "real": { "modes": real.modes, "rkl": real.kl },
@@ -163,28 +137,80 @@ pub fn stacked(asked: &StackedOptions, context: &mut LabContext<'_>) -> Result<L
     Ok(LabResults { table, notes, values, stopped })
 }
 
-fn drawn(trainer: &mut Trainer, n: usize) -> Vec<u8> {
+/// The recipe for stacked digits with the user's options.
+fn open_recipe(options: &StackedOptions) -> Result<Recipe, LabError> {
+    let own = SETTINGS.iter().map(|s| (*s).to_owned());
+    let mut recipe = Recipe::open("digits", &own.chain(options.settings.iter().cloned()).collect::<Vec<_>>())?;
+    if let Some(steps) = options.steps {
+        recipe.train.steps = steps;
+    }
+    if recipe.train.steps == 0 {
+        return Err(LabError::Request(
+            "--steps 0: expected 1 or more, because an untrained generator has no modes to count".into(),
+        ));
+    }
+    if let Some(other) = options.settings.iter().find(|s| s.trim_start().starts_with("data.")) {
+        return Err(LabError::Request(format!(
+            "--set {other}: this laboratory always uses stacked digits; omit the setting"
+        )));
+    }
+    Ok(recipe)
+}
+
+/// Trains to the end and measures on the way. Returns the measurements as JSON, and whether the user stopped the run.
+fn train(
+    trainer: &mut Trainer,
+    recipe: &Recipe,
+    classifier: &mut DigitClassifier,
+    start: Instant,
+    context: &mut LabContext<'_>,
+) -> Result<(Vec<serde_json::Value>, bool), LabError> {
+    let (steps, mut curve) = (recipe.train.steps, Vec::new());
+    while trainer.step() < steps {
+        if (context.stop)() {
+            return Ok((curve, true));
+        }
+        trainer.advance()?;
+        let step = trainer.step();
+        if step.is_multiple_of(recipe.train.save_every) && step < steps {
+            let found = DigitModes::count(classifier, &samples(trainer, SAMPLES_DURING_RUN));
+            let seconds = start.elapsed().as_secs_f64();
+            (context.progress)(&format!(
+                "step {step} of {steps}: {} modes and KL {:.3} in {SAMPLES_DURING_RUN} images, {seconds:.0} s",
+                found.modes, found.kl
+            ));
+            curve.push(json!({ "step": step, "seconds": seconds, "modes": found.modes, "rkl": found.kl }));
+            (context.save)("stacked.png", &sample_grid(trainer))?;
+        }
+    }
+    Ok((curve, false))
+}
+
+fn samples(trainer: &mut Trainer, n: usize) -> Vec<u8> {
     to_bytes(&trainer.samples(1, n), (-1.0, 1.0))
 }
 
-fn picture(trainer: &mut Trainer) -> Vec<u8> {
-    picture_grid(&drawn(trainer, 64), &[SIDE, SIDE, 3], 8).png()
+fn sample_grid(trainer: &mut Trainer) -> Vec<u8> {
+    picture_grid(&samples(trainer, 64), &[SIDE, SIDE, 3], 8).png()
 }
 
-/// How pictures spread over the thousand modes.
-struct Count {
+/// The distribution of images over the thousand modes.
+struct DigitModes {
+    /// Number of modes with at least one image.
     modes: usize,
+    /// KL divergence from the uniform distribution.
     kl: f64,
 }
 
-impl Count {
-    fn of(reader: &mut DigitClassifier, bytes: &[u8]) -> Self {
+impl DigitModes {
+    /// Classifies the three digits of each image, RGB bytes.
+    fn count(classifier: &mut DigitClassifier, bytes: &[u8]) -> Self {
         let mut counts = vec![0.0; 1000];
         let planes: Vec<Vec<u8>> =
             (0..3).map(|channel| bytes.iter().skip(channel).step_by(3).copied().collect()).collect();
-        let read: Vec<_> = planes.iter().map(|plane| reader.classify(plane)).collect();
-        for i in 0..read[0].len() {
-            let mode = read.iter().fold(0, |mode, plane| 10 * mode + usize::from(plane[i]));
+        let digits: Vec<_> = planes.iter().map(|plane| classifier.classify(plane)).collect();
+        for i in 0..digits[0].len() {
+            let mode = digits.iter().fold(0, |mode, plane| 10 * mode + usize::from(plane[i]));
             counts[mode] += 1.0;
         }
         Self { modes: counts.iter().filter(|&&c| c > 0.0).count(), kl: kl_to_uniform(&counts) }

@@ -1,20 +1,20 @@
-//! Symmetry: a generator of pictures that are their own mirror images, and how often it gets the halves unlike.
-use super::counting::{JUDGED, PICTURES, SIDE, sheet, watched};
+//! Symmetry: how often a generator that learned mirror-symmetric images draws halves that differ.
+use super::small_images::{IMAGES, SIDE, cover, real_bytes, sample_grid, train};
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::ImageDataset;
 use crate::draw::{Plot, PlotSeries};
 use crate::philox::Key;
 use serde_json::json;
 
-/// Discs of a half; some meet their mirror images in the middle.
+/// Discs per half. Some overlap their mirror images in the middle.
 const DISCS: usize = 3;
-/// A picture is wrong from this share of its bright pixels on that have a dark mirror image.
-const UNLIKE: f64 = 0.1;
+/// An image counts as wrong if at least this share of its bright pixels has a dark mirror image.
+const WRONG: f64 = 0.1;
 
-/// Pictures of discs and their mirror images.
+/// Images of discs and their mirror images.
 fn mirrored() -> ImageDataset {
-    let mut pixels = Vec::with_capacity(PICTURES * SIDE * SIDE);
-    for index in 0..PICTURES {
+    let mut pixels = Vec::with_capacity(IMAGES * SIDE * SIDE);
+    for index in 0..IMAGES {
         let mut random = [0.0; 3 * DISCS];
         Key { seed: 8, stream: 7, step: index as u64 }.uniform(&mut random);
         let side = SIDE as f32;
@@ -23,68 +23,74 @@ fn mirrored() -> ImageDataset {
         for (y, x) in (0..SIDE * SIDE).map(|i| (i / SIDE, i % SIDE)) {
             let x = x.min(SIDE - 1 - x) as f32 + 0.5;
             let inside = |d: &(f32, f32, f32)| d.0 - (d.1 - x).hypot(d.2 - y as f32 - 0.5) + 0.5;
-            let cover = discs.iter().map(inside).fold(0.0, f32::max).min(1.0);
-            pixels.push((255.0 * cover) as u8);
+            pixels.push(cover(discs.iter().map(inside)));
         }
     }
-    ImageDataset::new("mirrored discs", (SIDE, SIDE, 1), pixels, None).expect("every picture was drawn in full")
+    ImageDataset::new("mirrored discs", (SIDE, SIDE, 1), pixels, None).expect("every image has all pixels")
 }
 
-/// Share of the bright pixels whose mirror image is dark; 0 without bright ones.
-fn unlike(picture: &[u8]) -> f64 {
+/// Share of the bright pixels whose mirror image is dark; 0 without bright pixels.
+fn asymmetry(picture: &[u8]) -> f64 {
     let bright = |x: usize, y: usize| picture[y * SIDE + x] >= 128;
     let all = (0..SIDE * SIDE).map(|i| (i % SIDE, i / SIDE)).filter(|&(x, y)| bright(x, y));
-    let (mut total, mut alone) = (0.0, 0.0);
+    let (mut total, mut unmatched) = (0.0, 0.0);
     for (x, y) in all {
         total += 1.0;
-        alone += f64::from(u8::from(!bright(SIDE - 1 - x, y)));
+        unmatched += f64::from(u8::from(!bright(SIDE - 1 - x, y)));
     }
-    if total > 0.0 { alone / total } else { 0.0 }
+    if total > 0.0 { unmatched / total } else { 0.0 }
 }
 
-/// Mean share of unlike pixels, and share of wrong pictures.
-fn judged(bytes: &[u8]) -> (f64, f64) {
-    let all: Vec<_> = bytes.chunks_exact(SIDE * SIDE).map(unlike).collect();
+/// Mean [`asymmetry`], and share of wrong images.
+fn measure(bytes: &[u8]) -> (f64, f64) {
+    let all: Vec<_> = bytes.chunks_exact(SIDE * SIDE).map(asymmetry).collect();
     let n = all.len().max(1) as f64;
-    (all.iter().sum::<f64>() / n, all.iter().filter(|u| **u >= UNLIKE).count() as f64 / n)
+    (all.iter().sum::<f64>() / n, all.iter().filter(|u| **u >= WRONG).count() as f64 / n)
 }
 
-/// Trains on mirrored pictures for `steps` steps and compares halves.
+/// Trains on mirror-symmetric images for `steps` steps and compares the halves of generated images.
+///
+/// # Errors
+/// When training diverges or a figure cannot be written.
 pub fn symmetry(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let data = mirrored();
-    let real: Vec<u8> = (0..JUDGED).flat_map(|i| data.bytes(i).to_vec()).collect();
-    let mut table = ResultTable::new(&["pictures", ">unlike pixels %", ">wrong pictures %"]);
+    let real = real_bytes(&data);
+    let mut table = ResultTable::new(&["images", ">asymmetric pixels, %", ">wrong images, %"]);
     let mut add = |name: String, (pixels, pictures): (f64, f64)| {
         table.push([name, format!("{:.1}", 100.0 * pixels), format!("{:.1}", 100.0 * pictures)]);
     };
-    add("real".into(), judged(&real));
-    let (mut curve, mut told) = (Vec::new(), Vec::new());
-    let (bytes, stopped) = watched("symmetry", data, steps, context, &mut |step, bytes, context| {
-        let found = judged(bytes);
-        (context.progress)(&format!("step {step}: {:.1} % of the pictures wrong", 100.0 * found.1));
+    add("real".into(), measure(&real));
+    let (mut curve, mut measurements) = (Vec::new(), Vec::new());
+    let (bytes, stopped) = train("symmetry", data, steps, context, &mut |step, bytes, context| {
+        let found = measure(bytes);
+        (context.progress)(&format!("step {step}: {:.1} % of the images wrong", 100.0 * found.1));
         curve.push((step as f64, 100.0 * found.1));
-        told.push(json!({ "step": step, "unlike": found.0, "wrong": found.1 }));
+        measurements.push(json!({ "step": step, "unlike": found.0, "wrong": found.1 }));
         add(format!("step {step}"), found);
     })?;
     if !bytes.is_empty() {
-        (context.save)("symmetry-real.png", &sheet(&real))?;
-        (context.save)("symmetry-generated.png", &sheet(&bytes))?;
+        (context.save)("symmetry-real.png", &sample_grid(&real))?;
+        (context.save)("symmetry-generated.png", &sample_grid(&bytes))?;
         let plot = Plot {
             title: "Images whose halves differ".into(),
             x_label: "step".into(),
-            y_label: "%".into(),
+            y_label: "% of images".into(),
             series: vec![PlotSeries::new("generated", curve)],
             ..Plot::default()
         };
-        (context.save)("symmetry.png", &plot.png())?;
-        (context.save)("symmetry.svg", plot.svg().as_bytes())?;
+        context.save_plot("symmetry", &plot)?;
     }
     let notes = vec![format!(
-        "a picture is wrong when {:.0} % of its bright pixels or more have a dark mirror image; a convolution sees what is near, \
+        "an image is wrong if at least {:.0} % of its bright pixels have a dark mirror image; a convolution sees a neighborhood, \
          and mirror images are far apart",
-        100.0 * UNLIKE
+        100.0 * WRONG
     )];
-    Ok(LabResults { table, notes, values: json!({ "lab": "symmetry", "looks": told, "stopped": stopped }), stopped })
+    Ok(LabResults {
+        table,
+        notes,
+        values: json!({ "lab": "symmetry", "looks": measurements, "stopped": stopped }),
+        stopped,
+    })
 }
 
 #[cfg(test)]
@@ -92,18 +98,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn real_pictures_are_their_own_mirror_images_and_a_moved_half_is_seen() {
+    fn real_images_are_symmetric_and_exchanged_halves_are_detected() {
         let data = mirrored();
         let real: Vec<u8> = (0..200).flat_map(|i| data.bytes(i).to_vec()).collect();
-        assert_eq!(judged(&real), (0.0, 0.0));
-        // The right halves of other pictures.
+        assert_eq!(measure(&real), (0.0, 0.0));
+        // Each with the right half of another image.
         let mixed: Vec<u8> = (0..200)
             .flat_map(|i| {
                 let (a, b) = (data.bytes(i), data.bytes(i + 200));
                 (0..SIDE * SIDE).map(|p| if p % SIDE < SIDE / 2 { a[p] } else { b[p] }).collect::<Vec<_>>()
             })
             .collect();
-        assert!(judged(&mixed).1 > 0.95, "{:?}", judged(&mixed));
-        assert_eq!(unlike(&[0; SIDE * SIDE]), 0.0);
+        assert!(measure(&mixed).1 > 0.95, "{:?}", measure(&mixed));
+        assert_eq!(asymmetry(&[0; SIDE * SIDE]), 0.0);
     }
 }

@@ -1,87 +1,89 @@
-//! A restricted Boltzmann machine with one real visible unit, by contrastive divergence (Hinton 2002).
+//! A restricted Boltzmann machine with one real-valued visible unit, trained by contrastive divergence (Hinton 2002).
 use super::normals;
 use crate::philox::Key;
 
 const HIDDEN: usize = 8;
-const BATCH: usize = 100;
+const BATCH_SIZE: usize = 100;
 const EPOCHS: usize = 60;
-const RATE: f64 = 0.02;
-/// Deviation of the visible unit given the hidden ones.
+const LEARNING_RATE: f64 = 0.02;
+/// Standard deviation of the visible unit, given the hidden units.
 const SIGMA: f64 = 0.25;
-/// Steps of the chain before a number is drawn.
-const CHAIN: usize = 200;
+/// Steps of each Markov chain before its state counts as a sample.
+const CHAIN_STEPS: usize = 200;
 
-struct Machine {
+struct BoltzmannMachine {
     weights: [f64; HIDDEN],
-    hidden: [f64; HIDDEN],
-    visible: f64,
+    hidden_biases: [f64; HIDDEN],
+    visible_bias: f64,
 }
 
-impl Machine {
-    /// Probability that each hidden unit is on.
-    fn up(&self, v: f64) -> [f64; HIDDEN] {
-        std::array::from_fn(|j| 1.0 / (1.0 + (-(self.hidden[j] + self.weights[j] * v / SIGMA)).exp()))
+impl BoltzmannMachine {
+    /// Probability that each hidden unit is on, given the visible unit.
+    fn hidden_probabilities(&self, v: f64) -> [f64; HIDDEN] {
+        std::array::from_fn(|j| 1.0 / (1.0 + (-(self.hidden_biases[j] + self.weights[j] * v / SIGMA)).exp()))
     }
 
-    /// Mean of the visible unit.
-    fn down(&self, on: &[f64; HIDDEN]) -> f64 {
-        self.visible + SIGMA * self.weights.iter().zip(on).map(|(w, h)| w * h).sum::<f64>()
+    /// Mean of the visible unit, given the hidden units.
+    fn visible_mean(&self, on: &[f64; HIDDEN]) -> f64 {
+        self.visible_bias + SIGMA * self.weights.iter().zip(on).map(|(w, h)| w * h).sum::<f64>()
     }
 }
 
-/// On where a die is below the probability.
-fn tossed(chances: [f64; HIDDEN], dice: &[f32]) -> [f64; HIDDEN] {
-    std::array::from_fn(|j| f64::from(u8::from(f64::from(dice[j]) < chances[j])))
+/// Samples each hidden unit: 1 where the uniform number is below the probability, else 0.
+fn sample(probabilities: [f64; HIDDEN], uniform: &[f32]) -> [f64; HIDDEN] {
+    std::array::from_fn(|j| f64::from(u8::from(f64::from(uniform[j]) < probabilities[j])))
 }
 
-/// Fits the machine and draws by Gibbs sampling.
+impl BoltzmannMachine {
+    /// One step of contrastive divergence (CD-1) on a batch.
+    fn train_batch(&mut self, batch: &[f64], key: Key) {
+        let (mut weights, mut hidden_biases, mut visible_bias) = ([0.0; HIDDEN], [0.0; HIDDEN], 0.0);
+        let (mut noise, mut uniform) = (vec![0.0; batch.len()], [0.0; HIDDEN]);
+        Key { stream: 6, ..key }.normal(&mut noise);
+        for (i, &visible) in batch.iter().enumerate() {
+            Key { stream: 100 + i as u32, ..key }.uniform(&mut uniform);
+            let hidden = self.hidden_probabilities(visible);
+            let reconstruction = self.visible_mean(&sample(hidden, &uniform)) + SIGMA * f64::from(noise[i]);
+            let hidden_again = self.hidden_probabilities(reconstruction);
+            for j in 0..HIDDEN {
+                weights[j] += (visible * hidden[j] - reconstruction * hidden_again[j]) / SIGMA;
+                hidden_biases[j] += hidden[j] - hidden_again[j];
+            }
+            visible_bias += (visible - reconstruction) / (SIGMA * SIGMA);
+        }
+        let rate = LEARNING_RATE / batch.len() as f64;
+        for j in 0..HIDDEN {
+            self.weights[j] += rate * weights[j];
+            self.hidden_biases[j] += rate * hidden_biases[j];
+        }
+        self.visible_bias += rate * SIGMA * visible_bias;
+    }
+}
+
+/// Fits a machine to `data` and draws `n` samples by Gibbs sampling.
 pub(super) fn restricted(data: &[f64], n: usize) -> Vec<f64> {
     let start = normals(4, 2 * HIDDEN);
-    let mut m = Machine {
+    let mut machine = BoltzmannMachine {
         weights: std::array::from_fn(|j| 0.3 * start[j]),
-        hidden: std::array::from_fn(|j| 0.1 * start[HIDDEN + j]),
-        visible: 0.0,
+        hidden_biases: std::array::from_fn(|j| 0.1 * start[HIDDEN + j]),
+        visible_bias: 0.0,
     };
-    let mut dice = [0.0; HIDDEN];
     for epoch in 0..EPOCHS {
-        for (b, batch) in data.chunks(BATCH).enumerate() {
-            let (mut weights, mut hidden, mut visible) = ([0.0; HIDDEN], [0.0; HIDDEN], 0.0);
-            let key = Key { seed: 2, stream: 5, step: (epoch * data.len() + b) as u64 };
-            let noise = {
-                let mut noise = vec![0.0; batch.len()];
-                Key { stream: 6, ..key }.normal(&mut noise);
-                noise
-            };
-            for (i, &v) in batch.iter().enumerate() {
-                Key { stream: 100 + i as u32, ..key }.uniform(&mut dice);
-                let up = m.up(v);
-                let again = m.down(&tossed(up, &dice)) + SIGMA * f64::from(noise[i]);
-                let back = m.up(again);
-                for j in 0..HIDDEN {
-                    weights[j] += (v * up[j] - again * back[j]) / SIGMA;
-                    hidden[j] += up[j] - back[j];
-                }
-                visible += (v - again) / (SIGMA * SIGMA);
-            }
-            let rate = RATE / batch.len() as f64;
-            for j in 0..HIDDEN {
-                m.weights[j] += rate * weights[j];
-                m.hidden[j] += rate * hidden[j];
-            }
-            m.visible += rate * SIGMA * visible;
+        for (b, batch) in data.chunks(BATCH_SIZE).enumerate() {
+            machine.train_batch(batch, Key { seed: 2, stream: 5, step: (epoch * data.len() + b) as u64 });
         }
     }
-    // Chains start at data: a chain from anywhere else takes long to cross the valley between bumps.
-    let mut drawn: Vec<f64> = (0..n).map(|i| data[i % data.len()]).collect();
-    for step in 0..CHAIN {
+    // Chains start at data points. From elsewhere they would take long to cross the low density between the modes.
+    let mut samples: Vec<f64> = (0..n).map(|i| data[i % data.len()]).collect();
+    for step in 0..CHAIN_STEPS {
         let key = Key { seed: 3, stream: 7, step: step as u64 };
-        let mut noise = vec![0.0; n];
+        let (mut noise, mut uniform) = (vec![0.0; n], vec![0.0; n * HIDDEN]);
         key.normal(&mut noise);
-        let mut dice = vec![0.0; n * HIDDEN];
-        Key { stream: 8, ..key }.uniform(&mut dice);
-        for (i, v) in drawn.iter_mut().enumerate() {
-            *v = m.down(&tossed(m.up(*v), &dice[i * HIDDEN..])) + SIGMA * f64::from(noise[i]);
+        Key { stream: 8, ..key }.uniform(&mut uniform);
+        for (i, v) in samples.iter_mut().enumerate() {
+            let hidden = sample(machine.hidden_probabilities(*v), &uniform[i * HIDDEN..]);
+            *v = machine.visible_mean(&hidden) + SIGMA * f64::from(noise[i]);
         }
     }
-    drawn
+    samples
 }
