@@ -1,4 +1,4 @@
-"""Makes tests/golden/metrics.json: fixed inputs, and what NumPy, SciPy, scikit-learn, scikit-image, POT and prdc say of them.
+"""Makes tests/golden/metrics.json: fixed inputs, and the results of NumPy, SciPy, scikit-learn, scikit-image, POT and prdc.
 
     pip install numpy scipy scikit-learn scikit-image pot prdc
     python tests/peers/metrics.py tests/golden/metrics.json
@@ -25,7 +25,7 @@ rng = np.random.default_rng(20)
 
 
 def rounded(array, digits=4):
-    """Inputs of few digits: the file stays small, and both sides read the same numbers."""
+    """Inputs with few digits: the file stays small, and both implementations read equal numbers."""
     return np.round(array, digits)
 
 
@@ -58,7 +58,7 @@ def nearest(items, train):
 
 
 def recalled():
-    """Which real items lie in the reach of a generated one."""
+    """Real items that lie in the neighborhood of a generated one."""
     reach = sklearn.neighbors.NearestNeighbors(n_neighbors=NEIGHBORS + 1).fit(made).kneighbors(made)[0][:, -1]
     return (scipy.spatial.distance.cdist(real, made) <= reach).any(1)
 
@@ -167,10 +167,10 @@ corners = [(int(i), int(y), int(x)) for i, y, x in zip(rng.integers(0, 4, 40), r
 directions = rng.normal(size=(2 * 49, 24))
 directions = rounded(directions / np.linalg.norm(directions, axis=0), 5)
 pyramids = [[laplacian(p, 2) for p in pictures] for pictures in sets]
-# Rows of the other side hold pixels of channels, not channels of pixels.
+# The Rust implementation stores channels last.
 interleave = np.arange(2 * 49).reshape(2, 49).T.ravel()
 near = {
-    # Channels last, as both of the other side's pictures and patches are.
+    # Channels last, as in the images and patches of the Rust implementation.
     "a": [p.transpose(1, 2, 0).ravel().tolist() for p in sets[0]],
     "b": [p.transpose(1, 2, 0).ravel().tolist() for p in sets[1]],
     "shape": [18, 17, 2],
@@ -206,6 +206,6 @@ made_by = {name: metadata.version(name) for name in ["numpy", "scipy", "scikit-l
 golden = {"made_by": made_by, "features": features, "histograms": histograms, "binned": binned, "distances": distances,
           "modes": modes, "patches": near, "psnr": psnr, "interval": interval, "classes": classes}
 with open(sys.argv[1], "w") as file:
-    # One key a line: a change shows as what it is.
+    # One key per line, so that diffs show what changed.
     parts = [f" {json.dumps(key)}: {json.dumps(part, default=float)}" for key, part in golden.items()]
     file.write("{\n" + ",\n".join(parts) + "\n}\n")

@@ -100,6 +100,60 @@ fn every_recipe_key_and_method_is_documented() {
     }
 }
 
+/// Pages of the project: path from the root, and text. The changelog is left out, because it names what no longer exists.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = Vec::new();
+    for folder in ["", "docs/", "docs/methods/"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") && name != "CHANGELOG.md" {
+                pages.push((format!("{folder}{name}"), read(&format!("{folder}{name}"))));
+            }
+        }
+    }
+    assert!(pages.len() > 20, "only {} pages found", pages.len());
+    pages
+}
+
+#[test]
+fn links_of_the_pages_lead_to_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (page, text) in pages() {
+        let folder = root.join(&page);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let local = !target.is_empty() && !target.contains("://");
+            assert!(!local || folder.parent().unwrap().join(target).exists(), "{page} links to {target}: no such file");
+        }
+    }
+}
+
+/// Folders to which pages write paths of sources relatively.
+const SOURCE_FOLDERS: [&str; 8] = [
+    "",
+    "runtime/src",
+    "trainer/src",
+    "firmware-sim",
+    "firmware-sim/src",
+    "xtask/src",
+    "tests",
+    "firmware-sim/boards/pico",
+];
+
+#[test]
+fn sources_named_in_pages_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let kinds = [".rs", ".s", ".py"];
+    for (page, text) in pages() {
+        for word in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            if kinds.iter().any(|kind| word.ends_with(kind)) && !word.contains([' ', '{', '<', '*']) {
+                let mut found = SOURCE_FOLDERS.iter().map(|folder| root.join(folder).join(word));
+                assert!(found.any(|file| file.is_file()), "{page} names {word}: no such file");
+            }
+        }
+    }
+}
+
 #[test]
 fn recipe_keys_of_the_glossary_exist_and_terms_are_sorted() {
     let page = read("docs/GLOSSARY.md");

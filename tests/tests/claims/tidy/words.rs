@@ -27,7 +27,7 @@ const REPLACED: &[(&str, &str)] = &[
 /// The network's old name, which only Wasserstein losses keep.
 const OLD_DISCRIMINATOR: &str = concat!("cri", "tic");
 
-/// Pages that list old names.
+/// Files that list old names.
 const EXEMPT: [&str; 3] = ["CHANGELOG.md", "docs/GLOSSARY.md", "trainer/src/recipe/renamed.rs"];
 
 /// Sources, pages, manifests and recipes.
