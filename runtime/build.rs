@@ -1,6 +1,6 @@
-//! Chooses the kernels for the target: `kernels = "armv6m" | "lanes" | "lanes-asm" | "mve" | "plain"`.
+//! Selects the kernels for the target: `kernels = "armv6m" | "lanes" | "lanes-asm" | "mve" | "plain"`.
 //!
-//! Stable compilers hide most Arm features from `cfg`, so the target's name and the flags decide.
+//! Stable compilers do not expose most Arm features in `cfg`, so the name of the target and the compiler flags decide.
 use std::env::var;
 
 fn main() {
@@ -17,7 +17,7 @@ fn main() {
         _ => "plain",
     };
     println!("cargo::rustc-cfg=kernels=\"{kernels}\"");
-    // Armv8-M has the DSP extension as an option, which its target leaves out.
+    // The DSP extension of Armv8-M is optional, and its targets do not include it.
     let armv8m = target.starts_with("thumbv8m.main");
     if armv8m {
         println!("cargo::rustc-cfg=armv8m");

@@ -1,4 +1,4 @@
-//! The build script of every board: puts the model beside the program, or says where in flash it will be, and gives the linker the board's memory map.
+//! Build script of every board: embeds the model or the address of its flash region, and passes the memory map to the linker.
 use std::{env, error::Error, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,13 +37,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rustc-link-search={}", out.display());
         println!("cargo:rustc-link-arg-bins=-Tlink.x");
     } else {
-        // The hardware layer of the ESP32 brings the memory map along.
+        // The hardware layer of the ESP32 includes the memory map.
         println!("cargo:rustc-link-arg-bins=-Tlinkall.x");
     }
     Ok(())
 }
 
-/// The latents in a file of text, a line for each, as the app reads them from flash: a byte of the class, 255 for none, and the values.
+/// Converts a text file of latents, one per line, to the bytes that the app reads from flash: a byte for the class (255 for none), then the values.
 fn kept(path: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     println!("cargo:rerun-if-changed={path}");
     let text = fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;

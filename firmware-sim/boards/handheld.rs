@@ -1,4 +1,4 @@
-//! What boards with a panel on a bus and five buttons on pins have in common; each includes this file as a module.
+//! Common code of boards with a panel on a bus and five buttons on pins. Each board includes this file as a module.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -7,14 +7,14 @@ use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
 use embedded_hal::digital::InputPin;
 use ganlet_sim::{Board, Button, Inputs, RamUse, PanelColor};
 
-/// A serial line; `()` where a board has none.
+/// A serial line; `()` for boards without one.
 pub(crate) trait Line {
-    /// A byte that came in.
+    /// Returns a received byte, if there is one.
     fn receive(&mut self) -> Option<u8> {
         None
     }
 
-    /// Sends words.
+    /// Sends text.
     fn send(&mut self, words: fmt::Arguments<'_>) {
         let _ = words;
     }
@@ -26,7 +26,7 @@ impl Line for () {}
 pub(crate) struct Pins<P, C> {
     /// Left, right, up, down, select.
     pub(crate) buttons: [P; Button::ALL.len()],
-    /// The time in microseconds, from any start; it wraps around.
+    /// Returns the time in microseconds from any start. It wraps around.
     pub(crate) clock: C,
 }
 
@@ -43,11 +43,11 @@ impl<P: InputPin, C: FnMut() -> u32> Inputs for Pins<P, C> {
 /// A panel, five buttons that pull their pins down, a clock, and a serial line.
 pub(crate) struct Handheld<D, P, C, L> {
     pub(crate) display: D,
-    /// Brings what was drawn to the panel, where the driver keeps a frame of its own.
+    /// Sends the driver's frame buffer to the panel, if it has one.
     pub(crate) flush: fn(&mut D),
     pub(crate) inputs: Pins<P, C>,
     pub(crate) line: L,
-    /// Measures the RAM in use, where the board can.
+    /// Measures the RAM in use, if the board can.
     pub(crate) memory: fn() -> Option<RamUse>,
 }
 
@@ -82,7 +82,7 @@ where
     }
 }
 
-/// A debugger that stops here sees why; the picture stays as it is.
+/// A debugger that stops here shows the reason. The panel keeps its picture.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {

@@ -1,4 +1,4 @@
-//! How much RAM a Cortex-M board uses: the linker's addresses, and the deepest word of the stack that lost its paint.
+//! RAM use of a Cortex-M board: static data by the linker's addresses, and peak stack by the deepest overwritten word of paint.
 
 use core::ptr;
 
@@ -6,18 +6,18 @@ use ganlet_sim::RamUse;
 
 // SAFETY: the linker script of cortex-m-rt places all three; only their addresses are used.
 unsafe extern "C" {
-    /// Where data with a fixed place begins in RAM.
+    /// Start of static data in RAM.
     static mut __sdata: u32;
-    /// Where it ends.
+    /// End of static data.
     static mut __sheap: u32;
-    /// One behind the last word of the stack, which grows down from here.
+    /// End of the stack, which grows down from here.
     static mut _stack_start: u32;
 }
 
-/// What cortex-m-rt paints free RAM with before anything runs (its feature `paint-stack`).
+/// Pattern with which cortex-m-rt fills free RAM at startup (feature `paint-stack`).
 const PAINT: u32 = 0xCCCC_CCCC;
 
-/// The RAM in use, of `ram` bytes in all.
+/// Returns the RAM in use; `ram` is the size of RAM in bytes.
 pub(crate) fn memory(ram: usize) -> RamUse {
     let (data, free, top) = (&raw const __sdata, &raw const __sheap, &raw const _stack_start);
     let mut word = free;

@@ -1,9 +1,9 @@
-//! The loop of a board: buttons in, frames out, and a serial line over which a host can step it frame by frame.
+//! The main loop of a board: buttons, frames, and a serial protocol with which a host steps the board frame by frame.
 //!
-//! A host that listens on the line reads what happens, a line each: `ready`, `press right`, `release right`. It may send single
-//! bytes: `L`, `R`, `U`, `D` and `S` press a button, `s` stops the clock, `t` lets the time of one frame pass (answered by
-//! `tick`), `r` runs the clock again, `m` asks for `memory STATICS STACK RAM` in bytes. An emulated board is driven like this, so
-//! that a scripted session gives the same frames every time; on a real one it needs no more than a terminal.
+//! The board reports events on the serial line, one per line: `ready`, `press right`, `release right`. The host sends single
+//! bytes: `L`, `R`, `U`, `D` and `S` press a button, `s` stops the clock, `t` advances it by one frame (the answer is
+//! `tick`), `r` restarts it, and `m` requests `memory STATICS STACK RAM` in bytes. The emulator drives boards this way, so
+//! that a scripted session gives the same frames every time. On a real board a terminal program is enough.
 
 use core::fmt;
 
@@ -17,48 +17,48 @@ use crate::input::Button;
 use crate::saved_latents::SavedLatents;
 use crate::screens::{self, Theme};
 
-/// Buttons, and the time by which they are judged.
+/// The buttons of a board, and the clock that debounces them.
 pub trait Inputs {
-    /// Whether a button is down now.
+    /// Returns whether a button is down.
     fn is_held(&mut self, button: Button) -> bool;
 
-    /// A button that the board has made out by itself, as [`TwoButtons`](crate::TwoButtons) does.
+    /// Returns a press that the board has detected itself, for example with [`TwoButtons`](crate::TwoButtons).
     fn event(&mut self) -> Option<Button> {
         None
     }
 
-    /// The time in microseconds, from any start; it wraps around.
+    /// Returns the time in microseconds from any start. It wraps around.
     fn micros(&mut self) -> u32;
 }
 
-/// What the app needs of a board.
+/// The hardware that the app needs: display, buttons, clock, and optionally a serial line.
 pub trait Board {
-    /// The panel's driver, or the memory that it is filled from.
+    /// The panel's driver, or a frame buffer.
     type Display: DrawTarget<Color: PanelColor> + OriginDimensions;
 
-    /// The buttons and the clock, which are looked at while a picture is drawn.
+    /// The buttons and the clock, which are polled while a picture is drawn.
     type Inputs: Inputs;
 
-    /// Dark on a panel that shines, light on paper.
+    /// Colors of text and background: dark for emissive panels, light for e-paper.
     const THEME: Theme = Theme::Dark;
 
-    /// What the app draws on, and what it looks at meanwhile.
+    /// Returns the display and the inputs.
     fn parts(&mut self) -> (&mut Self::Display, &mut Self::Inputs);
 
-    /// Brings what was drawn to the panel, where drawing alone does not.
+    /// Sends the frame buffer to the panel, if the board has one.
     fn flush(&mut self) {}
 
-    /// A byte that came in on the serial line, if there is a line and a byte.
+    /// Returns a byte from the serial line, if there is one.
     fn receive(&mut self) -> Option<u8> {
         None
     }
 
-    /// Sends words on the serial line, if there is one.
+    /// Sends text on the serial line, if there is one.
     fn send(&mut self, words: fmt::Arguments<'_>) {
         let _ = words;
     }
 
-    /// The RAM in use, where the board can tell.
+    /// Returns the RAM in use, if the board can measure it.
     fn memory(&self) -> Option<RamUse> {
         None
     }
@@ -67,29 +67,29 @@ pub trait Board {
 /// RAM of a running board, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RamUse {
-    /// Data with a fixed place, the model's arena included.
+    /// Static data, including the model's arena.
     pub statics: usize,
-    /// The most that the stack had so far.
+    /// Peak size of the stack.
     pub stack: usize,
-    /// All that there is.
+    /// Size of RAM.
     pub ram: usize,
 }
 
-/// Buttons that count once per press, and only after they were seen up.
+/// Debounced buttons: each press counts once, and only after the button was up.
 ///
-/// A button that is down from the start, or that an emulator reports so, does nothing until it was let go. A contact bounces: for some time
-/// after a change it is taken for what it was.
+/// A button that is down at the start is ignored until it is released. After a change of level, further changes are ignored for the time that a
+/// contact bounces.
 #[derive(Clone, Debug, Default)]
 struct ButtonEdges {
-    /// Buttons that were up when last seen.
+    /// Whether each button was up at the last poll.
     up: [bool; Button::ALL.len()],
-    /// When that last changed.
+    /// Time of the last change.
     since: [u32; Button::ALL.len()],
-    /// What happened and was not yet answered; what is more is lost.
+    /// Pending events; further ones are dropped.
     queue: Deque<(Button, ButtonEdge), 8>,
 }
 
-/// What happened to a button.
+/// A change of a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ButtonEdge {
     Pressed,
@@ -97,7 +97,7 @@ enum ButtonEdge {
 }
 
 impl ButtonEdges {
-    /// Looks at all buttons; called between the rows of a picture too, so that no press is lost while one is drawn.
+    /// Polls all buttons. Also called between the rows of a picture, so that no press is lost.
     fn poll(&mut self, inputs: &mut impl Inputs) {
         let now = inputs.micros();
         for button in Button::ALL {
@@ -120,15 +120,15 @@ impl ButtonEdges {
     }
 }
 
-/// How long a contact bounces at most.
+/// Longest time that a contact bounces.
 const BOUNCE_MICROSECONDS: u32 = 15_000;
-/// From frame to frame: 25 a second.
+/// Time between frames: 25 frames per second.
 const FRAME_MICROSECONDS: u32 = 40_000;
 
-/// The app on a board, from one turn of the loop to the next.
+/// The app on a board. [`Session::poll`] is the body of the board's main loop.
 #[derive(Debug)]
 pub struct Session<'g> {
-    /// None where there is nothing to show but the reason why.
+    /// `None` if the board shows a notice instead of the app.
     shown: Option<(Generator<'g>, App<'g>)>,
     edges: ButtonEdges,
     stepped: bool,
@@ -137,10 +137,10 @@ pub struct Session<'g> {
 }
 
 impl<'g> Session<'g> {
-    /// The gallery at the first kept latent, else at seed 1, drawn.
+    /// Starts the app in the gallery, at the first saved latent or else at seed 1, and draws it.
     ///
     /// # Errors
-    /// What the display's driver returns.
+    /// Those of the display's driver.
     pub fn start<B: Board>(
         board: &mut B,
         generator: Generator<'g>,
@@ -155,10 +155,10 @@ impl<'g> Session<'g> {
         Ok(session)
     }
 
-    /// The same for a model in an arena that may be too small for it, which is then told on the panel.
+    /// Starts the app with a model and an arena. If the arena is too small, shows a notice with both sizes.
     ///
     /// # Errors
-    /// What the display's driver returns.
+    /// Those of the display's driver.
     pub fn start_in<B: Board>(
         board: &mut B,
         model: &'g Model<'g>,
@@ -174,10 +174,10 @@ impl<'g> Session<'g> {
         }
     }
 
-    /// Shows nothing but why there is nothing to show: on the panel, and on the serial line.
+    /// Shows a notice instead of the app, for example why the model cannot run, and sends it on the serial line.
     ///
     /// # Errors
-    /// What the display's driver returns.
+    /// Those of the display's driver.
     pub fn notice<B: Board>(board: &mut B, why: fmt::Arguments<'_>) -> Result<Self, <B::Display as DrawTarget>::Error> {
         screens::notice(board.parts().0, why, B::THEME.colors())?;
         board.flush();
@@ -185,10 +185,10 @@ impl<'g> Session<'g> {
         Ok(Self { shown: None, edges: ButtonEdges::default(), stepped: false, last: 0 })
     }
 
-    /// One turn of the loop: hears the serial line, looks at the buttons, draws the frame that is due.
+    /// Handles the serial line and the buttons, and draws a frame if one is due.
     ///
     /// # Errors
-    /// What the display's driver returns.
+    /// Those of the display's driver.
     pub fn poll<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
         match board.receive() {
             Some(b's') => self.stepped = true,
@@ -219,7 +219,7 @@ impl<'g> Session<'g> {
             }
         }
         if now.wrapping_sub(self.last) >= FRAME_MICROSECONDS {
-            // Frames that were not drawn in time are not made up for.
+            // Late frames are dropped.
             self.last = now;
             if !self.stepped {
                 self.tick(board)?;
@@ -252,7 +252,7 @@ impl<'g> Session<'g> {
         if app.draw_with(generator.model(), generator, display, || edges.poll(inputs))? {
             board.flush();
             let took = board.parts().1.micros().wrapping_sub(before);
-            // A host that steps the clock compares frames: the time, different each time, is left out.
+            // A host that steps the clock compares frames, so the measured time must not be shown.
             if let Some(each) = (took / 1000).checked_div(pictures) {
                 app.set_picture_time((!self.stepped).then_some(each));
             }

@@ -1,11 +1,11 @@
-//! How a shade becomes a color that a panel can show: nearest level, or ordered dithering where there is only on and off.
+//! Conversion of colors to those of a panel: the nearest level, or ordered dithering on two-color panels.
 
 use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Gray8, Rgb565, Rgb888, RgbColor};
 use embedded_graphics::prelude::{GrayColor, PixelColor, Point};
 
 /// A color that the app can draw with.
 ///
-/// `BLACK` is the panel's darkest state and `WHITE` its brightest: a driver whose "on" is dark ink inverts on its own side.
+/// `BLACK` is the darkest state of the panel and `WHITE` the brightest. A driver whose "on" is dark ink must invert.
 pub trait PanelColor: PixelColor {
     /// The panel's darkest state.
     const BLACK: Self;
@@ -16,14 +16,14 @@ pub trait PanelColor: PixelColor {
     /// Bars and titles.
     const ACCENT: Self;
 
-    /// The color that stands for `rgb` at the panel position `at`, which ordered dithering depends on.
+    /// Returns the panel's color for `rgb`. Ordered dithering depends on the position `at`.
     fn shade(rgb: [u8; 3], at: Point) -> Self;
 }
 
 /// The 4x4 ordered dithering matrix of Bayer (1973).
 const BAYER: [[u8; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
 
-/// Rec. 601 luma in 8-bit integers; gray in, the same gray out.
+/// Returns the Rec. 601 luma in 8-bit integers. The luma of a gray is that gray.
 #[must_use]
 pub const fn luma(rgb: [u8; 3]) -> u8 {
     ((rgb[0] as u32 * 77 + rgb[1] as u32 * 150 + rgb[2] as u32 * 29 + 128) >> 8) as u8
@@ -36,9 +36,9 @@ impl PanelColor for BinaryColor {
     const ACCENT: Self = Self::On;
 
     fn shade(rgb: [u8; 3], at: Point) -> Self {
-        // The eye adds up light, and a shade's light goes with about its square: half of the pixels look like shade 180, not 128.
+        // The eye averages light, which is about the square of the value: half of the pixels lit look like value 180, not 128.
         let light = (u32::from(luma(rgb)).pow(2) + 127) / 255;
-        // Black stays free of specks and white free of holes: the thresholds are 8, 24, …, 248.
+        // Thresholds of 8, 24, …, 248 keep black and white free of stray pixels.
         let threshold = BAYER[(at.y & 3) as usize][(at.x & 3) as usize] * 16 + 8;
         if light >= u32::from(threshold) { Self::On } else { Self::Off }
     }

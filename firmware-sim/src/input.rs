@@ -1,4 +1,4 @@
-//! Buttons, and how two of them stand for all five.
+//! The app's five buttons, and how two physical buttons emulate them.
 
 use core::fmt;
 use core::str::FromStr;
@@ -6,15 +6,15 @@ use core::str::FromStr;
 /// A button of the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Button {
-    /// The one before: an earlier seed, slower, the knob turned down.
+    /// Previous seed, slower, lower value.
     Left,
-    /// The one after: a new seed, faster, the knob turned up.
+    /// Next seed, faster, higher value.
     Right,
-    /// Ten seeds back, pause, the knob before.
+    /// Ten seeds back, pause, previous knob.
     Up,
-    /// Ten seeds on, pause, the knob after.
+    /// Ten seeds forward, pause, next knob.
     Down,
-    /// The next screen.
+    /// Next screen.
     Select,
 }
 
@@ -22,7 +22,7 @@ impl Button {
     /// Every button, in the order in which help texts name them.
     pub const ALL: [Self; 5] = [Self::Left, Self::Right, Self::Up, Self::Down, Self::Select];
 
-    /// The name that scripts use.
+    /// Returns the name that scripts and the serial protocol use.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Button {
     }
 }
 
-/// A word that names no button.
+/// Error: a word is not the name of a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchButton;
 
@@ -55,12 +55,13 @@ impl FromStr for Button {
     }
 }
 
-/// All five buttons from two: a tap is `Left` or `Right`, a long press `Up` or `Down`, both together `Select`.
+/// Emulates the five buttons with two: a tap is `Left` or `Right`, a long press `Up` or `Down`, both together `Select`.
 ///
-/// Poll it often, at any rate; nothing happens before a button is let go or was held for long, and what is shorter than a contact bounces is no press.
+/// Poll it often; the rate does not matter. An event occurs when a button is released or has been held for long. Pulses that are shorter than a contact
+/// bounces are ignored.
 #[derive(Clone, Debug, Default)]
 pub struct TwoButtons {
-    /// When the press began, if one goes on.
+    /// Start of the current press.
     since: Option<u32>,
     both: bool,
     right: bool,
@@ -68,13 +69,13 @@ pub struct TwoButtons {
 }
 
 impl TwoButtons {
-    /// Microseconds that make a press a long one.
+    /// Duration of a long press in microseconds.
     pub const LONG: u32 = 500_000;
-    /// Microseconds that a contact bounces at most.
+    /// Longest time that a contact bounces, in microseconds.
     pub const BOUNCE: u32 = 15_000;
 
-    /// Takes the two levels (`true` is pressed) at a time in microseconds, which may wrap around, and says which button of the app that
-    /// completes, if any.
+    /// Processes the two levels (`true` is pressed) at time `now` in microseconds, which may wrap around. Returns the button of the app
+    /// that is now pressed, if any.
     pub fn poll(&mut self, left: bool, right: bool, now: u32) -> Option<Button> {
         if !left && !right {
             let Self { since, both, right, spent } = core::mem::take(self);

@@ -1,4 +1,4 @@
-//! Where the picture and the words go, on panels from 5x5 to 320x240.
+//! Layout of picture and text on panels from 5x5 to 320x240.
 
 use embedded_graphics::mono_font::{MonoFont, ascii};
 use embedded_graphics::prelude::{Point, Size};
@@ -10,10 +10,10 @@ use crate::stream::PicturePlacement;
 const SIDE_COLUMNS: u32 = 10;
 /// Columns of text below the picture: the longest caption with a bar after it.
 const STRIP_COLUMNS: u32 = 20;
-/// Space between words and the edge or picture.
+/// Space between the text and the edge or picture.
 const GAP: u32 = 2;
 
-/// Fonts by preference, the most legible first.
+/// Fonts, most legible first.
 const FONTS: [&MonoFont<'_>; 7] = [
     &ascii::FONT_10X20,
     &ascii::FONT_9X15,
@@ -24,10 +24,10 @@ const FONTS: [&MonoFont<'_>; 7] = [
     &ascii::FONT_5X7,
 ];
 
-/// Where the words go.
+/// Position and font of the text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CaptionPlace {
-    /// The panel has no room for words.
+    /// The panel has no room for text.
     None,
     /// Several lines to the right of the picture.
     Side(Rectangle, &'static MonoFont<'static>),
@@ -35,16 +35,16 @@ pub enum CaptionPlace {
     Strip(Rectangle, &'static MonoFont<'static>),
 }
 
-/// The division of a panel into picture and words.
+/// Division of a panel into picture and text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScreenLayout {
     /// The picture.
     pub picture: PicturePlacement,
-    /// The words.
+    /// The text.
     pub caption: CaptionPlace,
 }
 
-/// The most legible font of which `columns` by `lines` characters fit `room`.
+/// Returns the most legible font for which `columns` by `lines` characters fit `room`.
 pub(crate) fn font_for(columns: u32, lines: u32, room: Size) -> Option<&'static MonoFont<'static>> {
     FONTS.into_iter().find(|font| {
         let cell = font.character_size;
@@ -52,7 +52,7 @@ pub(crate) fn font_for(columns: u32, lines: u32, room: Size) -> Option<&'static 
     })
 }
 
-/// What a picture that is averaged down leaves to the words: columns on wide panels, rows on square ones of some size.
+/// Returns the space that a downscaled picture leaves for text: columns on wide panels, rows on larger square ones.
 const fn reserved(panel: Size) -> Option<Size> {
     if panel.width > panel.height && panel.width >= 120 {
         Some(Size::new(SIDE_COLUMNS * 5 + 2 * GAP, 0))
@@ -66,8 +66,8 @@ const fn reserved(panel: Size) -> Option<Size> {
 impl ScreenLayout {
     /// Divides `panel` for pictures of the size `picture`.
     ///
-    /// The picture is as large as the panel allows. Only if that leaves no room for words, or for small ones, and a picture one
-    /// factor smaller is nearly as large, the words get that room.
+    /// The picture is as large as possible. If that leaves no room for text, or only for a small font, and a picture that is one scale factor
+    /// smaller is nearly as large, the smaller picture is used.
     #[must_use]
     pub fn of(panel: Rectangle, picture: Size) -> Self {
         let full = PicturePlacement::within(picture, panel);
@@ -82,14 +82,14 @@ impl ScreenLayout {
         let plain = Self { picture: full, caption: CaptionPlace::None };
         let beside = |place: Option<PicturePlacement>| Self::beside(panel, picture, place?);
         match (beside(Some(full)), beside(smaller)) {
-            // A tenth of the picture for a larger font.
+            // A larger font is worth a tenth of the picture.
             (Some(large), Some(small)) if factor >= 10 && small.letter() > large.letter() => small,
             (Some(layout), _) | (None, Some(layout)) => layout,
             (None, None) => plain,
         }
     }
 
-    /// The width of a letter, 0 without words.
+    /// Returns the width of a letter; 0 without text.
     const fn letter(&self) -> u32 {
         match self.caption {
             CaptionPlace::None => 0,
@@ -103,7 +103,7 @@ impl ScreenLayout {
         let side = Size::new(free.width.saturating_sub(2 * GAP), panel.size.height.saturating_sub(2 * GAP));
         let strip = Size::new(panel.size.width.saturating_sub(2 * GAP), free.height);
         let (room, caption) = if let Some(font) = font_for(SIDE_COLUMNS, 6, side) {
-            // The words take what they need and the picture is centered in the rest.
+            // The text gets the space that it needs, and the picture is centered in the rest.
             let width = SIDE_COLUMNS * font.character_size.width;
             let corner = panel.top_left + Point::new((panel.size.width - width - GAP) as i32, GAP as i32);
             let words = Rectangle::new(corner, Size::new(width, side.height));
@@ -112,7 +112,7 @@ impl ScreenLayout {
             let font = font_for(STRIP_COLUMNS, 1, strip)?;
             let height = font.character_size.height;
             let rest = (free.height - height) / 2;
-            // Whatever is left over is shared between the words' two sides and the top.
+            // Spare rows are divided between both sides of the text and the top.
             let corner = panel.top_left + Point::new(GAP as i32, (panel.size.height - height - rest.min(GAP)) as i32);
             let words = Rectangle::new(corner, Size::new(strip.width, height));
             (Size::new(panel.size.width, panel.size.height - height - rest.min(GAP)), CaptionPlace::Strip(words, font))

@@ -1,6 +1,6 @@
-//! Points instead of pictures: the samples of a generator that makes one or two numbers, as a histogram or a scatter plot.
+//! Plots for models of points: samples of one or two numbers as a histogram or a scatter plot.
 //!
-//! Such a model's picture is a single row of one or two gray pixels: black is the left or lower end of the plot, white the right or upper one.
+//! The picture of such a model is a single row of one or two gray pixels. Black is the left or lower end of the plot, white the right or upper end.
 
 use embedded_graphics::prelude::{DrawTarget, Point, Size};
 use embedded_graphics::primitives::Rectangle;
@@ -9,12 +9,12 @@ use ganlet_runtime::{Generator, Latent, Model};
 use crate::color::PanelColor;
 use crate::screens::ThemeColors;
 
-/// Samples of a plot.
+/// Number of samples in a plot.
 pub(crate) const SAMPLES: u32 = 256;
-/// The most bars of a histogram.
+/// Maximum number of bars in a histogram.
 const BARS: usize = 64;
 
-/// How many numbers a model makes, if it makes points; 0 for pictures.
+/// Returns how many numbers a model generates: 1 or 2 for points, 0 for pictures.
 pub(crate) fn numbers(model: &Model<'_>) -> u8 {
     match (model.size(), model.channels()) {
         ((1, 1), 1) => 1,
@@ -30,7 +30,7 @@ pub(crate) struct Plot {
     pub(crate) numbers: u8,
 }
 
-/// The numbers of a latent, each in 0..=255; a model of one number gives it twice.
+/// Generates the point of a latent, each coordinate in 0..=255. A model of one number returns it twice.
 fn sample(generator: &mut Generator<'_>, latent: &Latent) -> [u8; 2] {
     let mut rows = generator.rows(latent);
     match rows.next_row() {
@@ -41,12 +41,12 @@ fn sample(generator: &mut Generator<'_>, latent: &Latent) -> [u8; 2] {
 }
 
 impl Plot {
-    /// Where a fraction of 255 lies on so many pixels.
+    /// Maps a value in 0..=255 to a position on an axis of `pixels`.
     const fn along(value: u8, pixels: u32) -> u32 {
         (value as u32 * pixels.saturating_sub(1) + 127) / 255
     }
 
-    /// An empty plot: its axes, through the middle.
+    /// Draws an empty plot with its axes.
     pub(crate) fn clear<D>(&self, target: &mut D, colors: ThemeColors<D::Color>) -> Result<(), D::Error>
     where
         D: DrawTarget<Color: PanelColor>,
@@ -54,7 +54,7 @@ impl Plot {
         let Rectangle { top_left, size } = self.area;
         target.fill_solid(&self.area, colors.background)?;
         if size.width < 16 {
-            // On a few LEDs an axis would be taken for samples.
+            // On a few LEDs an axis looks like samples.
             return Ok(());
         }
         let across = if self.numbers == 1 { size.height - 1 } else { size.height / 2 };
@@ -68,7 +68,7 @@ impl Plot {
         )
     }
 
-    /// A dot of so many pixels a side where `latent` lies.
+    /// Draws the point of `latent` as a square of `side` pixels.
     pub(crate) fn dot<D>(
         &self,
         target: &mut D,
@@ -90,7 +90,7 @@ impl Plot {
         target.fill_solid(&Rectangle::new(self.area.top_left + corner, Size::new(side, side)), ink)
     }
 
-    /// The samples of `seed`: a scatter of dots, or bars as high as their share of samples.
+    /// Draws the samples of `seed` as a scatter plot or a histogram.
     pub(crate) fn samples<D>(
         &self,
         target: &mut D,

@@ -1,4 +1,4 @@
-//! Kept latents: pictures that somebody searched for, shown before seed 0 as if they had seeds of their own.
+//! Saved latents, such as projected photographs, which the app shows before seed 0.
 
 use core::fmt;
 
@@ -7,32 +7,32 @@ use ganlet_runtime::{Latent, Model};
 /// The class byte of a latent without a class.
 const NO_CLASS: u8 = 255;
 
-/// Latents as they lie in flash: for each a byte of its class, 255 for none, and its values.
+/// Latents in flash: for each a byte for its class (255 for none), then its values.
 ///
-/// The last one stands for seed -1 (4,294,967,295), the one before it for seed -2, so that Right goes through all of them on to seed 0.
+/// The last one has seed -1 (4,294,967,295), the one before it seed -2, and so on, so that Right goes through all of them to seed 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SavedLatents<'k> {
     bytes: &'k [u8],
 }
 
 impl<'k> SavedLatents<'k> {
-    /// None.
+    /// No saved latents.
     pub const NONE: Self = Self { bytes: &[] };
 
-    /// Those in `bytes`; what makes no latent of the model on show is as if it were not there.
+    /// Borrows the latents in `bytes`. They are ignored if their length does not match the model.
     #[must_use]
     pub const fn new(bytes: &'k [u8]) -> Self {
         Self { bytes }
     }
 
-    /// How many there are for `model`.
+    /// Returns the number of saved latents for `model`.
     #[must_use]
     pub fn count(&self, model: &Model<'_>) -> u32 {
         let each = model.latent_len() + 1;
         if self.bytes.len().is_multiple_of(each) { (self.bytes.len() / each) as u32 } else { 0 }
     }
 
-    /// The seed of the first one; 1, the first picture of all, where there are none.
+    /// Returns the seed of the first saved latent; 1 if there are none.
     #[must_use]
     pub fn first(&self, model: &Model<'_>) -> u32 {
         match self.count(model) {
@@ -41,14 +41,14 @@ impl<'k> SavedLatents<'k> {
         }
     }
 
-    /// Which of them `seed` stands for, from 0.
+    /// Returns the index of the saved latent with this seed.
     fn place(&self, model: &Model<'_>, seed: u32) -> Option<u32> {
         let count = self.count(model);
         let place = seed.wrapping_add(count);
         (place < count && seed != 0).then_some(place)
     }
 
-    /// The latent of `seed`: a kept one, else the model's own.
+    /// Returns the latent of `seed`: a saved one, or else the model's.
     pub(crate) fn latent(&self, model: &Model<'_>, seed: u32) -> Latent {
         let kept = || {
             let each = model.latent_len() + 1;
@@ -66,7 +66,7 @@ impl<'k> SavedLatents<'k> {
         kept().unwrap_or_else(|| model.latent(seed))
     }
 
-    /// A seed's name: "kept 1", or the number.
+    /// Returns the name of a seed: "kept 1", or the number.
     pub(crate) fn name(&self, model: &Model<'_>, seed: u32) -> SeedName {
         match self.place(model, seed) {
             Some(place) => SeedName::Saved(place + 1),
@@ -75,7 +75,7 @@ impl<'k> SavedLatents<'k> {
     }
 }
 
-/// What a seed is called.
+/// The name of a seed on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SeedName {
     Saved(u32),

@@ -1,4 +1,4 @@
-//! The words around the picture: captions, bars, the about page and what tiny panels show instead.
+//! Text around the picture: captions, bars, pages, and the letters that tiny panels show instead.
 
 use core::fmt::Write as _;
 
@@ -12,17 +12,17 @@ use heapless::String;
 use crate::color::PanelColor;
 use crate::layout::{CaptionPlace, font_for};
 
-/// What is black and what is white.
+/// Color theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// Light words on black, for panels that shine.
+    /// Light text on black, for emissive panels.
     #[default]
     Dark,
-    /// Dark words on white, for paper.
+    /// Dark text on white, for e-paper.
     Light,
 }
 
-/// A line of text; what does not fit is cut.
+/// A line of text; longer text is truncated.
 pub(crate) type TextLine = String<40>;
 
 /// The three colors of a theme.
@@ -41,7 +41,7 @@ impl Theme {
             Self::Light => ThemeColors {
                 background: C::WHITE,
                 foreground: C::BLACK,
-                // On a panel with two colors the dim one would be the paper itself.
+                // On a two-color panel the dim color would equal the background.
                 dim: if C::DIM == C::WHITE { C::BLACK } else { C::DIM },
                 accent: if C::ACCENT == C::WHITE { C::BLACK } else { C::ACCENT },
             },
@@ -54,26 +54,26 @@ impl Theme {
 pub(crate) struct CaptionBar {
     /// Position in 0..=`of`.
     pub(crate) at: u32,
-    /// Where the bar starts to be filled from, in 0..=`of`.
+    /// Start of the filled part, in 0..=`of`.
     pub(crate) from: u32,
     /// The full range.
     pub(crate) of: u32,
 }
 
-/// What a caption says.
+/// Text of a caption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CaptionText {
     pub(crate) title: &'static str,
-    /// The essence in one line, for a strip.
+    /// One line, for a strip below the picture.
     pub(crate) short: TextLine,
-    /// The same in up to three lines, for the side.
+    /// Up to three lines, for the side of the picture.
     pub(crate) lines: [TextLine; 3],
     pub(crate) bar: Option<CaptionBar>,
-    /// What left and right do here.
+    /// The effect of the left and right buttons.
     pub(crate) hint: &'static str,
 }
 
-/// Formats into a line, cutting what does not fit.
+/// Formats a line and truncates it.
 pub(crate) fn line(arguments: core::fmt::Arguments<'_>) -> TextLine {
     struct Cut(TextLine);
     impl core::fmt::Write for Cut {
@@ -90,7 +90,7 @@ pub(crate) fn line(arguments: core::fmt::Arguments<'_>) -> TextLine {
     cut.0
 }
 
-/// Writes `text` over exactly `columns` characters, so that nothing of an earlier text stays.
+/// Writes `text` padded to exactly `columns` characters, so that it covers earlier text.
 fn put<D: DrawTarget>(
     target: &mut D,
     at: Point,
@@ -104,7 +104,7 @@ fn put<D: DrawTarget>(
     let padding = core::iter::repeat(' ');
     let mut padded: TextLine = text.chars().chain(padding).take(columns).collect();
     if text.chars().count() > columns {
-        // A number that lacks digits is another number.
+        // Mark the truncation: a number without its last digits is a different number.
         let _ = padded.pop();
         let _ = padded.push('~');
     }
@@ -133,7 +133,7 @@ where
     target.fill_contiguous(&room, colors)
 }
 
-/// Draws a caption where the layout has room for it.
+/// Draws a caption at the position that the layout gives it.
 pub(crate) fn caption<D>(
     target: &mut D,
     place: CaptionPlace,
@@ -220,7 +220,7 @@ where
     let longest = longest.min(panel.size.width / cell.width);
     let pitch = (panel.size.height / lines.len().max(1) as u32).min(cell.height * 5 / 4);
     let top = (panel.size.height - pitch * lines.len() as u32) / 2;
-    // The block of lines is centered, the lines in it start together.
+    // The block of lines is centered; within it the lines are left-aligned.
     let left = (panel.size.width - longest * cell.width) / 2;
     for (row, text) in lines.iter().enumerate() {
         let y = top + pitch * row as u32 + pitch.saturating_sub(cell.height) / 2;
@@ -231,7 +231,7 @@ where
     Ok(())
 }
 
-/// A page of `words`, cut into lines of up to 20 characters at their spaces; on a panel too small for words an exclamation mark.
+/// Draws a message, wrapped at 20 characters; on a panel that is too small for text an exclamation mark.
 pub(crate) fn notice<D>(
     target: &mut D,
     words: core::fmt::Arguments<'_>,
@@ -242,7 +242,7 @@ where
 {
     const COLUMNS: usize = 20;
     let mut text: String<160> = String::new();
-    // What does not fit is not shown.
+    // Text that does not fit is not shown.
     let _ = text.write_fmt(words);
     let mut lines: heapless::Vec<TextLine, 8> = heapless::Vec::new();
     for word in text.split(' ') {
@@ -263,12 +263,12 @@ where
     page(target, &lines, colors)
 }
 
-/// The width of a marquee of `text` on tiny panels, in pixels.
+/// Returns the width in pixels of `text` when it scrolls over a tiny panel.
 pub(crate) fn marquee_width(text: &str) -> u32 {
     text.len() as u32 * ascii::FONT_4X6.character_size.width
 }
 
-/// Draws `text` in the smallest font with its left edge at `x`: a letter for a mode, or one frame of a running text.
+/// Draws `text` in the smallest font with its left edge at `x`: the initial of a screen, or one frame of scrolling text.
 pub(crate) fn tiny<D>(target: &mut D, text: &str, x: i32, colors: ThemeColors<D::Color>) -> Result<(), D::Error>
 where
     D: DrawTarget<Color: PanelColor>,

@@ -1,14 +1,14 @@
-//! How the rows of a picture reach the panel, one at a time: repeated by a whole factor, or averaged down where the panel is smaller.
+//! Scaling of a picture to the panel, row by row: enlarged by a whole factor, or averaged if the panel is smaller.
 
 use embedded_graphics::prelude::{DrawTarget, Point, Size};
 use embedded_graphics::primitives::Rectangle;
 
 use crate::color::PanelColor;
 
-/// The most columns that a picture is averaged down to; the sums of one row of them are all the memory it takes.
+/// Maximum width of a downscaled picture. Averaging needs memory for the sums of one such row.
 pub const MAX_AVERAGED: u32 = 128;
 
-/// Where a picture lies on the panel and how large its pixels are.
+/// Area of a picture on the panel, and its scale factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PicturePlacement {
     picture: Size,
@@ -17,21 +17,21 @@ pub struct PicturePlacement {
 }
 
 impl PicturePlacement {
-    /// The largest placement of a `picture` that fits `room`, centered in it.
+    /// Returns the largest placement of a `picture` in `room`, centered.
     ///
-    /// A factor of 0 stands for a picture that is averaged down.
+    /// Its factor is 0 if the picture is larger than the room and must be averaged.
     #[must_use]
     pub fn within(picture: Size, room: Rectangle) -> Self {
         Self::scaled(picture, room, (room.size.width / picture.width).min(room.size.height / picture.height))
     }
 
-    /// A placement by the given `factor`, centered in `room`.
+    /// Returns a placement with the given `factor`, centered in `room`.
     pub(crate) fn scaled(picture: Size, room: Rectangle, factor: u32) -> Self {
         let size = if factor > 0 {
             picture * factor
         } else {
             let (width, height) = (room.size.width.min(MAX_AVERAGED), room.size.height);
-            // The tighter side decides, and the other keeps the proportions.
+            // The tighter side decides; the other keeps the aspect ratio.
             if width * picture.height <= height * picture.width {
                 Size::new(width, (width * picture.height / picture.width).max(1))
             } else {
@@ -44,26 +44,26 @@ impl PicturePlacement {
         Self { picture, area, factor }
     }
 
-    /// The same area for a smaller version of the picture, if that fills it by a whole factor.
+    /// Returns a placement of a smaller version of the picture in the same area, if a whole factor fills it.
     pub(crate) fn of_level(&self, picture: Size) -> Option<Self> {
         let factor = self.area.size.width.checked_div(picture.width)?;
         (factor > 0 && picture * factor == self.area.size).then_some(Self { picture, area: self.area, factor })
     }
 
-    /// The pixels of the panel that the picture covers.
+    /// Returns the area of the panel that the picture covers.
     #[must_use]
     pub const fn area(&self) -> Rectangle {
         self.area
     }
 
-    /// How many panel pixels a picture pixel measures, or 0 where several picture pixels share one.
+    /// Returns the side of a picture's pixel in panel pixels; 0 if several pixels of the picture are averaged.
     #[must_use]
     pub const fn factor(&self) -> u32 {
         self.factor
     }
 }
 
-/// Draws rows as they come, top to bottom.
+/// Draws rows as they arrive, top to bottom.
 pub(crate) struct RowStream {
     place: PicturePlacement,
     channels: usize,
@@ -73,7 +73,7 @@ pub(crate) struct RowStream {
     rows_summed: u32,
 }
 
-/// Where part `index` starts when `length` whole pixels are dealt out to `of` parts.
+/// Returns the start of part `index` when `length` pixels are divided into `of` parts.
 const fn edge(index: u32, length: u32, of: u32) -> u32 {
     index * length / of
 }
@@ -91,7 +91,7 @@ impl RowStream {
         Self { place, channels, row: 0, line: 0, sums: [0; 3 * MAX_AVERAGED as usize], rows_summed: 0 }
     }
 
-    /// Takes the next row, one or three bytes a pixel, and draws what it completes.
+    /// Processes the next row, one or three bytes per pixel, and draws the rows of the panel that it completes.
     pub(crate) fn push<D>(&mut self, row: &[u8], target: &mut D) -> Result<(), D::Error>
     where
         D: DrawTarget<Color: PanelColor>,

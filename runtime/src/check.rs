@@ -1,4 +1,4 @@
-//! The walk over a decoded header that proves a model safe to run: shapes, spans, multipliers, accumulators.
+//! Validation of a decoded header: shapes, spans, multipliers and accumulator bounds, so that running the model is safe.
 use crate::{
     format::{
         Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape,
@@ -12,21 +12,21 @@ use heapless::Vec;
 /// The output shapes of a model's layers.
 pub(crate) type Shapes = Vec<Shape, MAX_LAYERS>;
 
-/// Checks every layer and appends the layers' output shapes to the empty list `shapes`; else `fault` is what is wrong.
+/// Checks every layer and appends its output shape to the empty list `shapes`. On failure `fault` is the reason.
 pub(crate) fn check(header: &Header<'_>, blob: &[u8], shapes: &mut Shapes, fault: &mut FormatError) -> Option<()> {
     Check { header, blob, shapes, layer: None, fault }.model()
 }
 
-/// How a value must lie to its bound, and what stands in the message before both.
+/// The relation of a value to its bound, with the property's name for the message.
 enum Rule {
     Equal(&'static str),
     AtMost(&'static str),
     AtLeast(&'static str),
 }
 
-/// A model, how far it is checked, and what was wrong; every step gives `None` once something was.
+/// State of the validation; every step returns `None` after a fault.
 ///
-/// The fault stays in one place: passed up through every call it would double the code.
+/// The fault is stored here, because returning it through every call doubles the code.
 struct Check<'a> {
     header: &'a Header<'a>,
     blob: &'a [u8],
@@ -81,7 +81,7 @@ impl<'a> Check<'a> {
             }
             let shown = header.pictures.contains(&index);
             if words > 0 {
-                // Rows of words are of no use to others.
+                // Other layers cannot read rows of words.
                 self.keep(&Rule::Equal("readers, where some double,"), readers + u32::from(shown), words)?;
             }
             if index < last && !shown {
@@ -107,7 +107,7 @@ impl<'a> Check<'a> {
         Some(())
     }
 
-    /// The shape of what the layer reads.
+    /// Returns the shape of the layer's input.
     #[inline(never)]
     fn input(&mut self, layer: &Layer, index: u8) -> Option<Shape> {
         let mut input = Shape::default();
@@ -144,13 +144,13 @@ impl<'a> Check<'a> {
                 self.keep(&Rule::AtMost("kernel, at most"), k, MAX_KERNEL.into())?;
                 self.keep(&Rule::AtLeast("stride, at least"), s, 1)?;
                 self.keep(&Rule::AtMost("stride, at most"), s, MAX_KERNEL.into())?;
-                // Then every window touches the picture.
+                // With this every window overlaps the input.
                 self.keep(&Rule::AtMost("padding, at most"), p, k - 1)?;
                 let transposed = matches!(layer.op, Op::ConvTranspose { .. });
                 if transposed {
                     self.keep(&Rule::AtLeast("kernel, at least the stride,"), k, s)?;
                 }
-                // Nothing is left of a side that is shorter than what is taken from it.
+                // A side that is too short becomes 0 and is refused below.
                 let side = |n: u16| {
                     let n = u32::from(n);
                     let side = if transposed {
@@ -181,7 +181,7 @@ impl<'a> Check<'a> {
         }
         let (c_in, c_out) = (u32::from(input.c), u32::from(out.c));
         let bytes = self.bytes(&Rule::Equal("bytes of weights"), layer.weights, weights::bytes(layer, input, out))?;
-        // Biases, multipliers, weights of an output.
+        // Number of biases, multipliers, and weights per output.
         let (biases, scales, window) = match op {
             Op::Dense { .. } if bias.len == 4 * c_out => (c_out, c_out, input.count()),
             Op::Dense { .. } => (out.count(), c_out, input.count()),
@@ -202,7 +202,7 @@ impl<'a> Check<'a> {
         if let Activation::Table(span) = activation {
             self.bytes(&Rule::Equal("bytes of the activation table"), span, 2 * TABLE_LEN as u32)?;
         }
-        // The largest sum without the bias.
+        // Bound on the accumulator without the bias.
         let reach = match op {
             Op::Add { .. } => words(bytes).fold(0, |sum: u32, w| sum.saturating_add(w.unsigned_abs())),
             _ => product(window, 127),
@@ -215,7 +215,7 @@ impl<'a> Check<'a> {
         match op {
             Op::Add { .. } => Some(()),
             Op::Upsample { .. } => {
-                // It passes its input's values on.
+                // It copies values, so the zero points must agree.
                 self.keep(&Rule::Equal("activations"), (activation != Activation::Clamp).into(), 0)?;
                 let before = plan::zero_point(layer.input, &self.header.layers);
                 let shown = |z: i8| u32::from(z as u8 ^ 0x80);
@@ -225,7 +225,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The bytes of a span.
+    /// Returns the bytes of a span.
     #[inline(never)]
     fn bytes(&mut self, what: &Rule, span: Span, expected: u32) -> Option<&'a [u8]> {
         self.keep(what, span.len, expected)?;
@@ -238,10 +238,10 @@ impl<'a> Check<'a> {
         bytes
     }
 
-    /// No weight is -128, every word is a pair of weights, and the lanes may be emptied as seldom as the interval says.
+    /// Checks that no weight is -128, that every word is a pair of weights, and that no lane overflows within the interval.
     #[inline(never)]
     fn weights(&mut self, layer: &Layer, bytes: &[u8], c_in: usize, c_out: usize) -> Option<()> {
-        // So many weights of any size always fit a lane.
+        // Up to this interval weights of any value fit a lane.
         let proved = layer.interval > (LANE_BUDGET / 254) as u16;
         let mut most = 0;
         if proved {
@@ -270,7 +270,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Numbers of 32 bits.
+/// Returns the little-endian i32 numbers in `bytes`.
 fn words(bytes: &[u8]) -> impl Iterator<Item = i32> {
     bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b))
 }

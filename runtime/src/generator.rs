@@ -1,4 +1,4 @@
-//! Drawing: pictures made row by row in a lent arena.
+//! Draws pictures row by row in a borrowed arena.
 #[cfg(feature = "simulate")]
 use crate::format::KernelFamily;
 use crate::{
@@ -13,9 +13,9 @@ use core::fmt;
 /// The arena is shorter than [`Model::arena_len`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArenaTooSmall {
-    /// Bytes the model needs.
+    /// Bytes that the model needs.
     pub needed: usize,
-    /// Bytes given.
+    /// Bytes that the arena has.
     pub given: usize,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for ArenaTooSmall {
 
 impl core::error::Error for ArenaTooSmall {}
 
-/// A model bound to its working memory; making it is the last step that can fail.
+/// A model bound to its working memory, ready to draw. Creating it is the last step that can fail.
 ///
 /// ```
 /// use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
@@ -53,7 +53,7 @@ pub struct Generator<'a> {
 impl<'a> Generator<'a> {
     /// Binds `model` to `arena`, which must have [`Model::arena_len`] bytes or more.
     ///
-    /// An arena that does not start at a multiple of four, as [`crate::Arena`] does, loses up to three bytes.
+    /// A [`crate::Arena`] starts at a multiple of four. Any other slice may lose up to three bytes to alignment.
     ///
     /// # Errors
     /// [`ArenaTooSmall`], with both sizes.
@@ -87,20 +87,20 @@ impl<'a> Generator<'a> {
         self.model
     }
 
-    /// Starts the picture of `z`; nothing is computed before the first row is asked for.
+    /// Starts the picture of `z`. Each call of [`Rows::next_row`] computes one row.
     ///
-    /// A latent of another model is cut or filled with zeros to this one's length.
+    /// A latent of another model is truncated or padded with zeros to the length of this model's.
     pub fn rows(&mut self, z: &Latent) -> Rows<'_> {
         let picture = self.model.picture();
         self.start(z, picture, picture)
     }
 
-    /// As [`Generator::rows`], with the layers behind the picture, which judge it: [`Rows::score`].
+    /// Starts the picture of `z` and runs the discriminator on its rows, so that [`Rows::score`] reports a score.
     pub fn scored_rows(&mut self, z: &Latent) -> Rows<'_> {
         self.start(z, self.model.picture(), self.model.shapes().len().saturating_sub(1))
     }
 
-    /// Starts level `level` of the picture of `z`, the smallest one first; `None` if the model has no such level.
+    /// Starts a level of the picture of `z`, where 0 is the smallest; `None` if the model has no such level.
     pub fn level_rows(&mut self, z: &Latent, level: usize) -> Option<Rows<'_>> {
         let picture = self.model.level(level)?;
         Some(self.start(z, picture, picture))
@@ -112,7 +112,7 @@ impl<'a> Generator<'a> {
         let (values, classes) = self.arena.split_at_mut(self.model.latent_len().min(self.arena.len()));
         let given = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
         values.iter_mut().zip(given).for_each(|(to, v)| *to = v);
-        // A class is a value of its own: 1 (32/32) where it is chosen.
+        // One-hot classes follow the latent: 1 (32/32) for the chosen one.
         let classes = classes.iter_mut().take(inputs - values.len());
         classes.enumerate().for_each(|(c, to)| *to = if z.class() == Some(c as u16) { 32 } else { 0 });
         let rings = &self.rings;
@@ -128,18 +128,18 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Level `level` of the picture of `z` as a stream of RGB pixels; `None` if the model has no such level.
+    /// Streams the RGB pixels of a level of the picture of `z`; `None` if the model has no such level.
     pub fn level_pixels(&mut self, z: &Latent, level: usize) -> Option<Pixels<'_>> {
         Some(Pixels { rows: self.level_rows(z, level)?, x: u16::MAX })
     }
 
-    /// The picture of `z` as a stream of RGB pixels, left to right, top to bottom; gray is repeated.
+    /// Streams the RGB pixels of the picture of `z`, left to right and top to bottom. Gray is repeated in all three channels.
     pub fn pixels(&mut self, z: &Latent) -> Pixels<'_> {
         Pixels { rows: self.rows(z), x: u16::MAX }
     }
 }
 
-/// The rows of one picture, each computed when it is asked for.
+/// The rows of one picture, each computed on demand.
 #[derive(Debug)]
 pub struct Rows<'g> {
     model: &'g Model<'g>,
@@ -147,15 +147,15 @@ pub struct Rows<'g> {
     family: usize,
     rings: &'g Rings,
     schedule: Schedule,
-    /// The layer whose rows are handed out, and the one until which layers run.
+    /// The layer whose rows are returned, and the last layer that runs.
     picture: usize,
     target: usize,
-    /// Whether the last row of the picture holds pixels instead of the layer's values.
+    /// Whether the last row of the picture holds pixels (u8) instead of activations (i8).
     shown: bool,
 }
 
 impl Rows<'_> {
-    /// The next row, channels interleaved, black 0 to white 255; `None` after the last.
+    /// Computes and returns the next row: interleaved channels, 0 (black) to 255 (white). `None` after the last row.
     #[inline(never)]
     pub fn next_row(&mut self) -> Option<&[u8]> {
         self.advance(self.picture)?;
@@ -163,16 +163,16 @@ impl Rows<'_> {
         Some(self.last_row())
     }
 
-    /// What the layers behind the picture think of it, from 0 to 255, after the rows that are left.
+    /// Computes the remaining rows and returns the discriminator's score, 0 (generated) to 255 (real).
     ///
-    /// `None` if the model has no such layers, or if these rows were not to be judged.
+    /// `None` if the model has no discriminator or the picture was started by another method than [`Generator::scored_rows`].
     pub fn score(mut self) -> Option<u8> {
         while self.advance(self.target).is_some() {}
         let value = self.arena.get(self.rings.places.get(self.target)?.start as usize)?;
         (self.target > self.picture).then_some(value ^ 0x80)
     }
 
-    /// Makes rows until `layer` has a new one.
+    /// Computes rows of any layer until `layer` has a new one.
     #[inline(never)]
     fn advance(&mut self, layer: usize) -> Option<()> {
         self.turn_back();
@@ -186,13 +186,13 @@ impl Rows<'_> {
         }
     }
 
-    /// Turns the last row of the picture from values into pixels: the i8 -128..=127 are 0..=255.
+    /// Converts the last row of the picture from activations to pixels: -128..=127 becomes 0..=255.
     fn turn(&mut self) {
         self.shown = true;
         self.flip();
     }
 
-    /// Layers behind the picture read values.
+    /// Converts the last row back, because the discriminator reads activations.
     fn turn_back(&mut self) {
         if self.shown && self.target > self.picture {
             self.flip();
@@ -205,7 +205,7 @@ impl Rows<'_> {
         self.last_row().iter_mut().for_each(|v| *v ^= 0x80);
     }
 
-    /// The picture's row that was made last.
+    /// Returns the latest row of the picture.
     #[inline(never)]
     fn last_row(&mut self) -> &mut [u8] {
         let len = self.model.shape(self.picture).row_len();
@@ -217,7 +217,7 @@ impl Rows<'_> {
 
     #[inline(never)]
     fn make_row(&mut self, index: usize) {
-        // Only hosts, which judge for others, have the kernels of more than one family.
+        // Only simulators have the kernels of more than one family.
         let (model, family) = (self.model, if cfg!(feature = "simulate") { self.family } else { FAMILY });
         let (Some(layer), Some(&shape)) = (model.layer_list().get(index), model.shapes().get(index)) else { return };
         let Some(&Place { start, form }) = self.rings.places.get(index) else { return };
@@ -237,11 +237,11 @@ impl Rows<'_> {
     }
 }
 
-/// The ring of a tensor, in the arena's part before the ring that is being written.
+/// Returns the ring buffer of a tensor, which lies in the arena before the one that is being written.
 #[inline(never)]
 fn ring<'r>(model: &Model<'_>, rings: &Rings, before: &'r [u8], source: Source) -> Ring<'r> {
     let shape = model.input_shape(source);
-    // The latent vector is a row of one pixel at the arena's start.
+    // The latent vector is a row of one pixel at the start of the arena.
     let (Place { start, form }, rows) = match source {
         Source::Latent => (LATENT, 1),
         Source::Layer(i) => {
@@ -252,7 +252,7 @@ fn ring<'r>(model: &Model<'_>, rings: &Rings, before: &'r [u8], source: Source) 
     Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
 }
 
-/// The pixels of one picture, left to right, top to bottom; gray is repeated into all three channels.
+/// The RGB pixels of one picture, left to right and top to bottom. Gray is repeated in all three channels.
 #[derive(Debug)]
 pub struct Pixels<'g> {
     rows: Rows<'g>,

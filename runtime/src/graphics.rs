@@ -10,7 +10,7 @@ use embedded_graphics_core::{
     primitives::Rectangle,
 };
 
-/// A picture that is computed while it is drawn: no more than a row of it exists at a time.
+/// A picture that is computed while it is drawn. At most one of its rows exists at a time.
 ///
 /// ```
 /// use embedded_graphics::{image::Image, mock_display::MockDisplay, pixelcolor::Rgb565, prelude::*};
@@ -36,18 +36,18 @@ pub struct GeneratedImage<'a, C> {
 }
 
 impl<'a, C> GeneratedImage<'a, C> {
-    /// The picture that `generator` makes of `latent`.
+    /// Creates the image that `generator` draws for `latent`.
     pub fn new(generator: Generator<'a>, latent: Latent) -> Self {
         let (w, h) = generator.model().size();
         Self { generator: RefCell::new(generator), latent, size: Size::new(w.into(), h.into()), color: PhantomData }
     }
 
-    /// Shows the picture of another latent from the next drawing on.
+    /// Replaces the latent; the next drawing shows its picture.
     pub fn set_latent(&mut self, latent: Latent) {
         self.latent = latent;
     }
 
-    /// Gives the generator back.
+    /// Returns the generator.
     pub fn into_generator(self) -> Generator<'a> {
         self.generator.into_inner()
     }
@@ -63,7 +63,7 @@ impl<C: PixelColor + From<Rgb888>> ImageDrawable for GeneratedImage<'_, C> {
     type Color = C;
 
     fn draw<D: DrawTarget<Color = C>>(&self, target: &mut D) -> Result<(), D::Error> {
-        // Busy only when a target draws this picture while this picture draws on it: nothing to show then.
+        // The generator is busy only if the target draws this image while this image draws on it. Then there is nothing to show.
         let Ok(mut generator) = self.generator.try_borrow_mut() else { return Ok(()) };
         let colors = generator.pixels(&self.latent).map(|[r, g, b]| C::from(Rgb888::new(r, g, b)));
         target.fill_contiguous(&Rectangle::new(Point::zero(), self.size), colors)

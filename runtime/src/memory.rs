@@ -1,14 +1,14 @@
-//! Alignment: models in flash and arenas in RAM that start where kernels can load whole words.
+//! Aligned memory: models in flash and arenas in RAM, from which kernels load whole words.
 use core::ops::{Deref, DerefMut};
 
-/// Bytes that start at a multiple of 16.
+/// Data whose address is a multiple of 16.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Aligned<T: ?Sized>(pub T);
 
-/// Embeds a model file as `&'static [u8]`, aligned as [`crate::Model::from_bytes`] wants it.
+/// Embeds a model file as `&'static [u8]` with the alignment that [`crate::Model::from_bytes`] requires.
 ///
-/// `include_bytes!` alone aligns to 1. The path is relative to the source file.
+/// The path is relative to the source file. `include_bytes!` alone aligns to 1 byte.
 #[macro_export]
 macro_rules! include_model {
     ($path:expr $(,)?) => {{
@@ -17,13 +17,13 @@ macro_rules! include_model {
     }};
 }
 
-/// Working memory of a known size, for a stack or a `static`; dereferences to bytes.
+/// Working memory of `N` bytes, for the stack or a `static`. Dereferences to bytes.
 #[derive(Clone, Debug)]
 #[repr(C, align(16))]
 pub struct Arena<const N: usize>([u8; N]);
 
 impl<const N: usize> Arena<N> {
-    /// Working memory filled with zeros.
+    /// Creates working memory filled with zeros.
     pub const fn new() -> Self {
         Self([0; N])
     }

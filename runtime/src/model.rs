@@ -1,4 +1,4 @@
-//! A checked model: what it holds, what it costs, where its rings lie.
+//! A checked model: its properties, its cost in flash, RAM and multiplications, and the sizes of its ring buffers.
 use crate::{
     check::check,
     format::{
@@ -8,10 +8,10 @@ use crate::{
 };
 use heapless::Vec;
 
-/// Most bytes of an arena: what every machine can address, alignment added.
+/// Largest arena in bytes: any machine can address it, alignment included.
 const MAX_ARENA: u32 = i32::MAX as u32;
 
-/// A model that has been checked from end to end and borrows its numbers; running it cannot fail.
+/// A checked model, which borrows its weights from flash. Running it cannot fail.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     header: Header<'a>,
@@ -48,12 +48,12 @@ impl<'a> Model<'a> {
         format::stated_len(prefix)
     }
 
-    /// Checks `bytes`, which must start at a multiple of 4, and borrows the weights from it.
+    /// Checks the model file in `bytes` and borrows its weights. The address must be a multiple of 4; see [`crate::include_model!`].
     ///
     /// # Errors
-    /// Tells the first thing that is wrong. After success nothing that is done with the model fails.
+    /// Reports the first fault that is found. After success no operation on the model fails.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        // Filled in the caller's place: moving a model is a copy of more than a kilobyte.
+        // Filled in place: moving a model copies more than a kilobyte.
         let mut result = Ok(Self {
             header: Header::empty(),
             blob: &[],
@@ -93,43 +93,43 @@ impl<'a> Model<'a> {
         Some(())
     }
 
-    /// The name that the exporter gave; empty if it is no UTF-8.
+    /// Returns the name that the exporter gave; empty if it is not UTF-8.
     pub fn name(&self) -> &'a str {
         core::str::from_utf8(self.header.name).unwrap_or_default()
     }
 
-    /// Width and height of the picture.
+    /// Returns the width and height of the picture in pixels.
     pub fn size(&self) -> (u16, u16) {
         let shape = self.shape(self.picture());
         (shape.w, shape.h)
     }
 
-    /// Channels of a pixel: 1 or 3.
+    /// Returns the channels of a pixel: 1 (gray) or 3 (RGB).
     pub fn channels(&self) -> u16 {
         self.shape(self.picture()).c
     }
 
-    /// Smaller pictures on the way to the picture, the levels of a pyramid.
+    /// Returns the number of smaller pictures that the model makes on the way to the full one, the levels of a Laplacian pyramid.
     pub fn levels(&self) -> usize {
         self.header.pictures.len().saturating_sub(1)
     }
 
-    /// Height, width and channels of level `level`, the smallest one first; behind them the picture.
+    /// Returns the shape of a level, smallest first; `level == levels()` is the full picture, beyond that `None`.
     pub fn level_shape(&self, level: usize) -> Option<Shape> {
         self.header.pictures.get(level).map(|&p| self.shape(p.into()))
     }
 
-    /// Whether layers behind the picture judge it: [`crate::Rows::score`].
+    /// Returns whether the model includes its discriminator, so that [`crate::Rows::score`] reports a score.
     pub fn has_score(&self) -> bool {
         self.picture() + 1 < self.header.layers.len()
     }
 
-    /// The layer that makes the picture.
+    /// Index of the layer whose output is the picture.
     pub(crate) fn picture(&self) -> usize {
         self.header.pictures.last().map_or(0, |&p| p.into())
     }
 
-    /// The layer that makes level `level`.
+    /// Index of the layer whose output is level `level`.
     pub(crate) fn level(&self, level: usize) -> Option<usize> {
         self.header.pictures.get(level).map(|&p| p.into())
     }
@@ -138,22 +138,22 @@ impl<'a> Model<'a> {
         self.shapes.get(layer).copied().unwrap_or_default()
     }
 
-    /// Length of the latent vector.
+    /// Returns the length of the latent vector.
     pub fn latent_len(&self) -> usize {
         self.header.latent.into()
     }
 
-    /// Classes to choose from; 0 for an unconditional model.
+    /// Returns the number of classes; 0 for an unconditional model.
     pub fn classes(&self) -> u16 {
         self.header.classes
     }
 
-    /// Bytes of working memory that drawing a picture takes.
+    /// Returns the bytes of RAM that drawing a picture needs, for the kernels of this build.
     pub fn arena_len(&self) -> usize {
         self.arena_bytes(FAMILY)
     }
 
-    /// Bytes of working memory that drawing a picture takes on cores of the given kernel family.
+    /// Returns the bytes of RAM that drawing a picture needs on cores of the given kernel family.
     pub fn arena_len_of(&self, family: KernelFamily) -> usize {
         self.arena_bytes(family as usize)
     }
@@ -162,22 +162,22 @@ impl<'a> Model<'a> {
         self.arenas.get(family).map_or(0, |&a| a as usize)
     }
 
-    /// Bytes of the model file.
+    /// Returns the length of the model file in bytes.
     pub fn flash_bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Multiply-accumulates of one picture, and of its score where layers judge it.
+    /// Returns the multiply-accumulates of one picture, including those of the discriminator if the model has one.
     pub fn macs(&self) -> u64 {
         self.layers().map(|l| l.macs).sum()
     }
 
-    /// Multiply-accumulates of one picture that is not judged.
+    /// Returns the multiply-accumulates of one picture without its score.
     pub fn picture_macs(&self) -> u64 {
         self.layers().take(self.picture() + 1).map(|l| l.macs).sum()
     }
 
-    /// Bytes that the tensors would take if each layer were computed whole: the largest sum alive at once.
+    /// Returns the RAM in bytes that an implementation without row streaming needs: the largest sum of whole tensors that are alive at once.
     pub fn whole_tensor_bytes(&self) -> u64 {
         let layers = &self.header.layers;
         let alive = |at: usize| {
@@ -192,7 +192,7 @@ impl<'a> Model<'a> {
         (0..layers.len()).map(alive).max().unwrap_or(0)
     }
 
-    /// What each layer is and costs, first to last.
+    /// Returns a description of each layer, first to last.
     pub fn layers(&self) -> impl Iterator<Item = LayerFacts> + '_ {
         self.header.layers.iter().zip(&self.shapes).zip(self.rows).enumerate().map(
             move |(i, ((layer, &shape), rows))| LayerFacts {
@@ -238,26 +238,26 @@ impl<'a> Model<'a> {
     }
 }
 
-/// What one layer is and costs.
+/// Description and cost of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerFacts {
-    /// The operation's name.
+    /// Name of the operation, as in `conv-transpose`.
     pub kind: &'static str,
-    /// How its weights lie in flash.
+    /// Layout of its weights in flash.
     pub layout: WeightLayout,
-    /// The output's shape.
+    /// Shape of its output.
     pub shape: Shape,
-    /// Multiply-accumulates of one picture, zero taps and additions not counted.
+    /// Multiply-accumulates for one picture. Zero taps and additions are not counted.
     pub macs: u64,
-    /// Bytes of its weights in flash.
+    /// Bytes of weights in flash.
     pub weight_bytes: u32,
-    /// Output rows that exist together.
+    /// Rows of output that its ring buffer holds.
     pub ring_rows: u16,
     ring_bytes: [u32; FAMILIES],
 }
 
 impl LayerFacts {
-    /// Bytes that those rows take in the arena, on cores of the given kernel family.
+    /// Returns the bytes of its ring buffer in the arena, on cores of the given kernel family.
     pub fn ring_bytes(&self, family: KernelFamily) -> u32 {
         self.ring_bytes.get(family as usize).copied().unwrap_or(0)
     }

@@ -1,35 +1,35 @@
-//! Which rows a layer needs, in which order rows are made, and how many of them each ring holds.
+//! Row streaming: which input rows a layer needs, the order of rows, and the size of each ring buffer.
 use crate::format::{Layer, MAX_LAYERS, Op, Shape, Source, WeightLayout, product};
 
-/// One axis of a window: `count` input positions from `start`, which may lie in the padding.
+/// One axis of a window: `count` input positions from `start`, which may be in the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taps {
     pub(crate) start: i32,
     pub(crate) count: usize,
 }
 
-/// The input positions that output position `o` of a convolution sees.
+/// Returns the input positions that output position `o` of a convolution reads.
 pub(crate) fn conv_taps(k: u8, s: u8, p: u8, o: u16) -> Taps {
     Taps { start: i32::from(o) * i32::from(s) - i32::from(p), count: usize::from(k) }
 }
 
-/// The input positions that output position `o` of a transposed convolution sees, in ascending order.
+/// Returns the input positions that output position `o` of a transposed convolution reads, in ascending order.
 ///
-/// Of the `k` kernel taps only those of `o`'s phase `(o + p) mod s` meet an input: no zero is inserted.
+/// Only the kernel taps of the phase `(o + p) mod s` meet an input; no zeros are inserted.
 pub(crate) fn transpose_taps(k: u8, s: u8, p: u8, o: u16) -> Taps {
-    // A checked model has no stride 0; divisions that say so leave no panic behind.
+    // A checked model has no stride 0. Checked divisions compile to code without a panic.
     let (at, by) = (u32::from(o) + u32::from(p), u32::from(s));
     let count = phase_taps(k, s, at.checked_rem(by).unwrap_or(0) as u8);
     Taps { start: at.checked_div(by).unwrap_or(0) as i32 + 1 - count as i32, count }
 }
 
-/// Kernel taps of a phase: `phase`, `phase + s`, … below `k`.
+/// Returns the number of kernel taps of a phase: `phase`, `phase + s`, … below `k`.
 pub(crate) fn phase_taps(k: u8, s: u8, phase: u8) -> usize {
     let left = u32::from(k.saturating_sub(phase)) + u32::from(s.saturating_sub(1));
     left.checked_div(u32::from(s)).unwrap_or(0) as usize
 }
 
-/// First and last input row that output row `y` of `layer` needs; padding left out.
+/// Returns the first and last input row that output row `y` of `layer` needs, without padding.
 fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
     let bottom = input.h.saturating_sub(1);
     let taps = match layer.op {
@@ -46,18 +46,18 @@ fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
     (clip(taps.start), clip(taps.start + taps.count as i32 - 1))
 }
 
-/// The tensors that `layer` reads; the same one twice if it is one.
+/// Returns the two tensors that `layer` reads; both are the same if it reads one.
 pub(crate) fn inputs(layer: &Layer) -> [Source; 2] {
     [layer.input, if let Op::Add { other } = layer.op { other } else { layer.input }]
 }
 
-/// Whether `layer` reads the output of layer `index`.
+/// Returns whether `layer` reads the output of layer `index`.
 pub(crate) fn reads(layer: &Layer, index: usize) -> bool {
     let ([first, second], tensor) = (inputs(layer), Source::Layer(index as u8));
     first == tensor || second == tensor
 }
 
-/// The value that stands for 0 in a tensor; in the latent vector that is 0.
+/// Returns the zero point of a tensor; the latent's is 0.
 pub(crate) fn zero_point(source: Source, layers: &[Layer]) -> i8 {
     match source {
         Source::Latent => 0,
@@ -65,7 +65,7 @@ pub(crate) fn zero_point(source: Source, layers: &[Layer]) -> i8 {
     }
 }
 
-/// The shape of a layer's input; the latent vector, classes included, is one pixel.
+/// Returns the shape of a layer's input. The latent vector with its classes is one pixel.
 pub(crate) fn shape_of(source: Source, inputs: u16, shapes: &[Shape]) -> Option<Shape> {
     match source {
         Source::Latent => Some(Shape { h: 1, w: 1, c: inputs }),
@@ -73,9 +73,9 @@ pub(crate) fn shape_of(source: Source, inputs: u16, shapes: &[Shape]) -> Option<
     }
 }
 
-/// How many rows of each layer exist, and whose row is to be made next.
+/// The rows of each layer that exist, from which the layer that runs next follows.
 ///
-/// The sizing of the rings and the drawing of a picture walk through the very same steps.
+/// Sizing the ring buffers and drawing a picture follow the same schedule.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     made: [u16; MAX_LAYERS],
@@ -90,7 +90,7 @@ impl Schedule {
         self.made.get(layer).copied().unwrap_or(0)
     }
 
-    /// The layer that makes a row next, on the way to the next row of `target`; `None` when all are made.
+    /// Returns the layer that computes the next row on the way to the next row of `target`; `None` after the last row.
     pub(crate) fn next(&self, target: usize, layers: &[Layer], shapes: &[Shape]) -> Option<usize> {
         let mut at = target;
         if self.made(at) >= shapes.get(at)?.h {
@@ -116,14 +116,14 @@ impl Schedule {
         }
     }
 
-    /// Notes that `layer` made a row.
+    /// Records that `layer` has computed a row.
     pub(crate) fn advance(&mut self, layer: usize) {
         if let Some(made) = self.made.get_mut(layer) {
             *made = made.saturating_add(1);
         }
     }
 
-    /// Rows of `layer` that must exist together when its next row is written; of its readers only those in `running` count.
+    /// Returns how many rows of `layer` must exist when its next row is written. Only readers in the bit set `running` count.
     fn alive(&self, layer: usize, running: u32, layers: &[Layer], shapes: &[Shape]) -> u16 {
         let newest = self.made(layer);
         let mut oldest = newest;
@@ -137,7 +137,7 @@ impl Schedule {
     }
 }
 
-/// The layers, as bits, that `target` depends on, itself included.
+/// Returns the bit set of the layers that `target` depends on, including itself.
 fn ancestors(target: usize, layers: &[Layer]) -> u32 {
     let mut found = 1u32 << (target % MAX_LAYERS);
     for (i, layer) in layers.iter().enumerate().rev() {
@@ -152,7 +152,7 @@ fn ancestors(target: usize, layers: &[Layer]) -> u32 {
     found
 }
 
-/// Rows that each layer's ring holds, found by walking through each picture and through the last layer.
+/// Computes the rows of each ring buffer by simulating the schedule of each picture and of the last layer.
 #[inline(never)]
 pub(crate) fn ring_rows(pictures: &[u8], layers: &[Layer], shapes: &[Shape], rows: &mut [u16; MAX_LAYERS]) {
     let last = layers.len().saturating_sub(1) as u8;
@@ -169,23 +169,23 @@ pub(crate) fn ring_rows(pictures: &[u8], layers: &[Layer], shapes: &[Shape], row
     }
 }
 
-/// How the rows of a tensor lie in the arena.
+/// Layout of the rows of a tensor in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Pixel by pixel, one byte a value.
+    /// Pixel by pixel, one byte per value.
     Plain,
-    /// Four pixels by four, channel by channel, two words of two pixels each.
+    /// Blocks of four pixels, channel by channel; each channel has two words of two pixels.
     Packed,
 }
 
 impl Form {
-    /// The form of layer `index` in a kernel family: packed for readers that multiply words, which are then all of them.
+    /// Returns the form of the output of layer `index` in a kernel family: packed if its readers are doubling layers.
     pub(crate) fn of(family: usize, layers: &[Layer], index: usize) -> Self {
         let read = layers.iter().any(|l| l.doubles() && l.input == Source::Layer(index as u8));
         if family == 1 && read { Self::Packed } else { Self::Plain }
     }
 
-    /// Bytes of a row.
+    /// Returns the bytes of a row.
     pub(crate) fn row_bytes(self, shape: Shape) -> usize {
         match self {
             Self::Plain => shape.row_len(),
@@ -194,18 +194,18 @@ impl Form {
     }
 }
 
-/// Bytes of a ring; as all sizes here, cut to what 32 bits hold.
+/// Returns the bytes of a ring buffer. Sizes here saturate at the largest u32.
 pub(crate) fn ring_bytes(form: Form, shape: Shape, rows: u16) -> u32 {
     // A row of a checked shape has at most 8 MB.
     product(form.row_bytes(shape) as u32, rows.into()).saturating_add(3) & !3
 }
 
-/// Bytes at the start of the arena that hold the latent vector, classes included.
+/// Returns the bytes at the start of the arena that hold the latent vector and its classes.
 pub(crate) fn latent_bytes(inputs: u16) -> u32 {
     u32::from(inputs).next_multiple_of(4)
 }
 
-/// Bytes at the end of the arena into which packed kernels unpack the weights of one channel.
+/// Returns the bytes at the end of the arena into which packed kernels unpack the weights of one channel.
 pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -> u32 {
     let mut most = 0;
     for layer in layers {
@@ -220,31 +220,31 @@ pub(crate) fn scratch_bytes(family: usize, layers: &[Layer], shapes: &[Shape]) -
     most
 }
 
-/// The place of a tensor's ring in the arena, and how its rows lie.
+/// Position of a ring buffer in the arena, and the layout of its rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) start: u32,
     pub(crate) form: Form,
 }
 
-/// Where the latent vector lies.
+/// Position of the latent vector.
 pub(crate) const LATENT: Place = Place { start: 0, form: Form::Plain };
 
-/// The rings behind the latent vector, one after the other.
+/// The ring buffers, which follow the latent vector in the arena.
 #[derive(Clone, Debug)]
 pub(crate) struct Rings {
     pub(crate) places: [Place; MAX_LAYERS],
-    /// Where the last one ends and scratch begins.
+    /// End of the last ring buffer and start of the scratch memory.
     pub(crate) end: u32,
 }
 
 impl Rings {
-    /// No rings.
+    /// Creates a list without ring buffers.
     pub(crate) const fn none() -> Self {
         Self { places: [LATENT; MAX_LAYERS], end: 0 }
     }
 
-    /// Lays the rings out in a kernel family; `rows` says how many rows each has.
+    /// Places the ring buffers for a kernel family; `rows` has the number of rows of each.
     #[inline(never)]
     pub(crate) fn lay(&mut self, family: usize, inputs: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) {
         self.end = latent_bytes(inputs);
@@ -256,7 +256,7 @@ impl Rings {
     }
 }
 
-/// Bytes of the whole arena in a kernel family.
+/// Returns the bytes of the whole arena for a kernel family.
 pub(crate) fn arena(family: usize, inputs: u16, layers: &[Layer], shapes: &[Shape], rows: &[u16]) -> u32 {
     let mut rings = Rings::none();
     rings.lay(family, inputs, layers, shapes, rows);

@@ -1,10 +1,10 @@
-//! From a 32-bit accumulator to an 8-bit activation: the arithmetic that `docs/FORMAT.md` freezes.
+//! Requantization: from a 32-bit accumulator to an 8-bit activation, as specified in `docs/FORMAT.md`.
 use crate::format::{Activation, TABLE_LEN};
 
-/// The bytes of an activation table.
+/// Bytes of an activation table.
 pub(crate) type Table = [u8; 2 * TABLE_LEN];
 
-/// The table of an activation; none for `Clamp`.
+/// Returns the table of an activation; `None` for `Clamp`.
 pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
     match activation {
         Activation::Clamp => None,
@@ -12,10 +12,10 @@ pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
     }
 }
 
-/// `acc * m / 2^32 + offset`, rounded to nearest, halves up; `m` is in 0..2^31.
+/// Returns `acc * m / 2^32 + offset`, rounded to nearest with ties up. `m` is in 0..2^31.
 #[inline(always)]
 pub(crate) fn requantize(acc: i32, m: i32, offset: i32) -> i32 {
-    // The offset in the high word costs nothing where a multiplication accumulates.
+    // The offset in the high word is free on cores that multiply and accumulate.
     ((i64::from(acc) * i64::from(m) + (1 << 31) + (i64::from(offset) << 32)) >> 32) as i32
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn saturate(scaled: i32) -> i8 {
     scaled.clamp(-128, 127) as i8
 }
 
-/// Saturates to i16 and interpolates in a table of 257 little-endian i16 with 8 fraction bits.
+/// Saturates to i16 and interpolates linearly in a table of 257 little-endian i16 with 8 fractional bits.
 pub(crate) fn look_up(scaled: i32, table: &Table) -> i8 {
     let u = (scaled.clamp(-32768, 32767) + 32768) as usize;
     let entry =

@@ -1,59 +1,59 @@
-//! Where each weight lies and how two share a word: the orders of `docs/FORMAT.md`, by operation and layout.
+//! Order of the weights in flash and packing of two weights in a word, by operation and layout (`docs/FORMAT.md`).
 use crate::{
     format::{Layer, Op, Shape, WeightLayout, part, product},
     plan,
 };
 
-/// Bits from one lane to the next in the words of doubling layers.
+/// Bits per lane in the words of doubling layers.
 pub(crate) const LANE: u32 = 21;
-/// Bits from one lane to the next in the words of dense layers.
+/// Bits per lane in the words of dense layers.
 pub(crate) const DENSE_LANE: u32 = 24;
-/// Outputs whose weights lie together, input by input.
+/// Number of outputs whose weights are stored together, input by input.
 pub(crate) const GROUP: usize = 8;
-/// Largest Σ|weight| over the pairs of an interval: times 128 it fits the middle lane of 21 bits.
+/// Maximum Σ|weight| over the pairs of an interval, so that 128 times the sum fits the middle lane of 21 bits.
 pub(crate) const LANE_BUDGET: u32 = ((1 << (LANE - 1)) - 1) / 128;
 
-/// Two values in one word; the upper one borrows from the lower one's sign.
+/// Packs two values in a word. A negative lower value borrows from the upper one.
 #[cfg_attr(not(feature = "encode"), allow(dead_code))]
 pub(crate) const fn join(low: i8, high: i8, lane: u32) -> i32 {
     (low as i32).wrapping_add((high as i32) << lane)
 }
 
-/// The lower value of a word.
+/// Returns the lower value of a word.
 pub(crate) const fn low(word: i32) -> i8 {
     word as i8
 }
 
-/// The upper value of a word, with whatever lies above it.
+/// Returns the upper value of a word, together with any bits above it.
 pub(crate) const fn high(word: i32, lane: u32) -> i32 {
     word.wrapping_add(1 << (lane - 1)) >> lane
 }
 
-/// The word at the start of `bytes`.
+/// Returns the word at the start of `bytes`.
 pub(crate) fn word(bytes: &[u8]) -> i32 {
     bytes.first_chunk().map_or(0, |b| i32::from_le_bytes(*b))
 }
 
-/// Whether `op` has the shape of a doubling layer: four phases of 2×2 taps, the kernels' main work.
+/// Returns whether `op` has the shape of a doubling layer: four phases of 2×2 taps.
 pub(crate) const fn can_double(op: Op) -> bool {
     matches!(op, Op::ConvTranspose { k: 4, s: 2, p: 1, .. })
 }
 
-/// Whether a layer has the layout [`WeightLayout::Fast`].
+/// Returns whether a layer can have the layout [`WeightLayout::Fast`].
 pub(crate) const fn has_fast(layer: &Layer) -> bool {
     layer.doubles() || matches!(layer.op, Op::Dense { .. })
 }
 
-/// Bytes of the weights by which a run of `inputs`, at most a million, goes to a group of outputs.
+/// Returns the bytes of the weights from a run of `inputs` (at most a million) to a group of outputs.
 pub(crate) const fn run(inputs: u32) -> u32 {
     inputs.next_multiple_of(4) * GROUP as u32
 }
 
-/// Bytes that the weights of a layer take; a count that 32 bits do not hold is cut to the largest that they do.
+/// Returns the bytes of the weights of a layer, saturated at the largest u32.
 pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
     let groups = |n: usize| n.div_ceil(GROUP) as u32;
     let (c_in, c_out, fast) = (u32::from(input.c), groups(out.c.into()), layer.layout == WeightLayout::Fast);
-    // Kernels have at most 16 pixels a side, channels are at most 4,096.
+    // A kernel has at most 16 pixels per side, a tensor at most 4,096 channels.
     let (times, each) = match layer.op {
         Op::Dense { .. } => {
             let inputs = input.count().min(1 << 26);
@@ -72,9 +72,9 @@ pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
     product(times, each)
 }
 
-/// Where the first half is that no pair of weights gives.
+/// Returns the offset of the first half-word that is not a pair of weights.
 pub(crate) fn first_odd_half(bytes: &[u8]) -> Option<usize> {
-    // Moved to 0..=254 both weights are bytes, and neither is 255.
+    // Shifted to 0..=254, both weights are bytes and neither is 255.
     let sound = |half: &[u8; 2]| {
         let moved = u16::from_le_bytes(*half).wrapping_add(127 + (127 << 8));
         moved & 255 != 255 && moved >> 8 != 255
@@ -82,14 +82,14 @@ pub(crate) fn first_odd_half(bytes: &[u8]) -> Option<usize> {
     bytes.as_chunks().0.iter().position(|half| !sound(half)).map(|at| 2 * at)
 }
 
-/// Where the first weight of -128 is.
+/// Returns the offset of the first weight of -128.
 pub(crate) fn first_least(bytes: &[u8]) -> Option<usize> {
     if sum_of_magnitudes(bytes) < u32::MAX { None } else { bytes.iter().position(|&w| w == 0x80) }
 }
 
-/// Where the first word is that [`join`] does not give.
+/// Returns the offset of the first word that [`join`] does not return for any pair.
 pub(crate) fn first_unpaired(bytes: &[u8], lane: u32) -> Option<usize> {
-    // Moved to 0..=254 the weights are bytes, and neither is 255.
+    // Shifted to 0..=254, both weights are bytes and neither is 255.
     let (one, bytes_of_both) = (1 + (1 << lane), 255 + (255 << lane));
     let sound = |word: &[u8; 4]| {
         let moved = u32::from_le_bytes(*word).wrapping_add(127 * one);
@@ -101,7 +101,7 @@ pub(crate) fn first_unpaired(bytes: &[u8], lane: u32) -> Option<usize> {
 const ONES: u32 = 0x0101_0101;
 const SIGNS: u32 = 0x8080_8080;
 
-/// The magnitudes of four weights; 128 for the weight -128.
+/// Returns the magnitudes of four weights; 128 for the weight -128.
 #[inline(always)]
 fn magnitudes(four: [u8; 4]) -> u32 {
     let weights = u32::from_le_bytes(four);
@@ -109,7 +109,7 @@ fn magnitudes(four: [u8; 4]) -> u32 {
     (weights ^ ((negative << 8).wrapping_sub(negative))) + negative
 }
 
-/// Σ|weight|, or the largest number if one is -128.
+/// Returns Σ|weight|, or `u32::MAX` if a weight is -128.
 #[inline(never)]
 fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
     let (fours, rest) = bytes.as_chunks();
@@ -117,7 +117,7 @@ fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
     for &four in fours {
         let four = magnitudes(four);
         let pairs = (four & 0x00FF_00FF) + ((four >> 8) & 0x00FF_00FF);
-        // The upper half of the product is the sum of both halves.
+        // The upper half-word of the product is the sum of both half-words.
         sum += pairs.wrapping_mul(0x0001_0001) >> 16;
         all |= four;
     }
@@ -131,24 +131,24 @@ fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
 
 /// The weights of one output channel of a doubling layer, for the output rows of one phase.
 ///
-/// They are read in steps, tap row by tap row, input channel by input channel. Each step has a pair for the even
-/// and one for the odd columns; the pair's high weight belongs to the left one of two neighboring input pixels.
+/// A step is one input channel of one tap row. Each step has a pair of weights for the even columns and one for the odd
+/// columns. The high weight of a pair belongs to the left one of two neighboring input pixels.
 #[derive(Clone, Copy)]
 pub(crate) enum Taps<'a> {
-    /// Even and odd columns: for each tap row the high weights, then the low ones.
+    /// Even and odd columns. For each tap row: the high weights, then the low ones.
     Compact([&'a [u8]; 2]),
-    /// For each step a word for the even and a word for the odd columns.
+    /// For each step a word for the even columns and a word for the odd columns.
     Fast(&'a [u8]),
 }
 
 impl<'a> Taps<'a> {
-    /// The weights of output channel `o` in rows of phase `ry`: 1 for even rows, 0 for odd ones.
+    /// Returns the weights of output channel `o` in rows of phase `ry`: 1 for even rows, 0 for odd rows.
     #[cfg_attr(not(feature = "simulate"), allow(dead_code))]
     pub(crate) fn new(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize, o: usize) -> Self {
         Self::of_phase(blob, layer, c_in, c_out, ry).channel(o, c_in)
     }
 
-    /// Those of all output channels.
+    /// Returns the weights of all output channels in rows of phase `ry`.
     pub(crate) fn of_phase(blob: &'a [u8], layer: &Layer, c_in: usize, c_out: usize, ry: usize) -> Self {
         let span = |at: usize, len: usize| part(blob, (layer.weights.at as usize).wrapping_add(at), len);
         match layer.layout {
@@ -160,7 +160,7 @@ impl<'a> Taps<'a> {
         }
     }
 
-    /// Those of one of all output channels.
+    /// Selects one output channel out of all.
     pub(crate) fn channel(self, o: usize, c_in: usize) -> Self {
         let part = |all: &'a [u8], each: usize| part(all, o * each, each);
         match self {
@@ -169,7 +169,7 @@ impl<'a> Taps<'a> {
         }
     }
 
-    /// The low and the high weight of a step for the even (0) or the odd (1) columns.
+    /// Returns the low and the high weight of a step for the even (0) or odd (1) columns.
     #[cfg(feature = "encode")]
     pub(crate) fn pair(self, column: usize, step: usize, c_in: usize) -> (i8, i32) {
         match self {
@@ -186,18 +186,18 @@ impl<'a> Taps<'a> {
         }
     }
 
-    /// Σ|low| + Σ|high| of a step.
+    /// Returns |low| + |high| of a step.
     #[cfg(feature = "encode")]
     pub(crate) fn magnitude(self, column: usize, step: usize, c_in: usize) -> u32 {
         let (low, high) = self.pair(column, step, c_in);
         u32::from(low.unsigned_abs()) + high.unsigned_abs()
     }
 
-    /// The largest sum of magnitudes from one emptying of the lanes to the next, `interval` steps later.
+    /// Returns the largest sum of magnitudes between two emptyings of the lanes, which are `interval` steps apart.
     #[inline(never)]
     pub(crate) fn busiest(self, column: usize, c_in: usize, interval: usize) -> u32 {
         let (mut from, mut most) = (0, 0);
-        // The first row of outputs starts with the second tap row: its lanes are emptied at steps of their own.
+        // The first row of outputs starts with the second tap row, so its lanes are emptied at other steps.
         let (mut sum, mut sum_of_first) = (0u32, 0u32);
         let (mut end, mut end_of_first) = (interval, c_in);
         while from < 2 * c_in {
@@ -220,13 +220,13 @@ impl<'a> Taps<'a> {
         most
     }
 
-    /// The sum of magnitudes of steps in one tap row.
+    /// Returns the sum of magnitudes of some steps in one tap row.
     #[inline(always)]
     fn magnitudes(self, column: usize, c_in: usize, from: usize, to: usize) -> u32 {
         match self {
             Self::Compact(columns) => {
                 let block = columns.get(column).copied().unwrap_or_default();
-                // High weights, and low ones a pixel later.
+                // High weights, then the low ones of the next pixel.
                 let first = if from < c_in { from } else { from + c_in };
                 let sum = |at: usize| sum_of_magnitudes(part(block, at, to - from));
                 sum(first).saturating_add(sum(first + c_in))

@@ -7,7 +7,7 @@ use crate::saved_latents::SeedName;
 use crate::screens::{CaptionBar, CaptionText, TextLine, line};
 
 impl App<'_> {
-    /// What stands beside the picture; `score` is the discriminator's, where it was asked.
+    /// Returns the caption of the current screen; `score` is the discriminator's, if it ran.
     pub(super) fn words(&self, model: &Model<'_>, score: Option<u8>) -> CaptionText {
         let title = self.screen.title();
         match self.screen {
@@ -48,7 +48,7 @@ impl App<'_> {
                         Some(score) => line(format_args!("z{} {value:+} D {}", self.knob, Percent(score))),
                         None => line(format_args!("z{} {value:+}", self.knob)),
                     },
-                    // Two lines, since the bar is the third.
+                    // Two lines, because the bar takes the third.
                     lines: [
                         match score {
                             Some(score) => line(format_args!("D(G) {}", Percent(score))),
@@ -78,7 +78,7 @@ impl App<'_> {
         }
     }
 
-    /// What the about page says: the name, the picture, and what the model takes of the chip.
+    /// Returns the lines of the about page: name, picture, latent, and use of flash and RAM.
     pub(super) fn about(&self, model: &Model<'_>) -> [TextLine; 6] {
         let kind = if self.channels == 1 { "gray" } else { "color" };
         let shape = match self.numbers {
@@ -99,7 +99,7 @@ impl App<'_> {
     }
 }
 
-/// A score in 0..=255 as a share of one hundred.
+/// A score in 0..=255, printed in percent.
 struct Percent(u8);
 
 impl core::fmt::Display for Percent {
@@ -108,5 +108,5 @@ impl core::fmt::Display for Percent {
     }
 }
 
-/// The walk's speeds as words.
+/// Hints for the speeds of the walk.
 const SPEEDS: [&str; 5] = ["speed 1", "speed 2", "speed 3", "speed 4", "speed 5"];

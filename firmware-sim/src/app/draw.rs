@@ -1,4 +1,4 @@
-//! Drawing of what changed: the picture row by row, level by level, or as a plot, and the text around it.
+//! Draws what changed: the picture row by row, level by level or as a plot, and the text around it.
 
 use embedded_graphics::prelude::{DrawTarget, Size};
 use ganlet_runtime::{Generator, Model};
@@ -10,19 +10,19 @@ use crate::screens;
 use crate::stream::{PicturePlacement, RowStream};
 
 impl App<'_> {
-    /// Whether the picture on show is a coarse level, to be followed by finer ones.
+    /// Returns whether the panel shows a coarse level that finer ones will replace.
     #[must_use]
     pub const fn unfinished(&self) -> bool {
         matches!(self.stale, Outdated::Level(_))
     }
 
-    /// Draws what changed since the last call; says whether anything did.
+    /// Draws what changed since the last call; returns whether anything did.
     ///
-    /// A model of several levels shows a new picture level by level, the smallest first, one a call: on a slow chip a face is there long
-    /// before its details, and a button need not wait for them.
+    /// A model with several levels shows a new picture level by level, smallest first, one per call. On a slow chip a coarse face
+    /// appears long before its details, and buttons respond in between.
     ///
     /// # Errors
-    /// What the display's driver returns.
+    /// Those of the display's driver.
     pub fn draw<D>(
         &mut self,
         model: &Model<'_>,
@@ -35,10 +35,10 @@ impl App<'_> {
         self.draw_with(model, generator, target, || {})
     }
 
-    /// As [`draw`](Self::draw), with code of the board's own run after every row: polling buttons, scanning a matrix of LEDs.
+    /// Does what [`draw`](Self::draw) does and calls `between` after every row, for example to poll buttons or to scan an LED matrix.
     ///
     /// # Errors
-    /// What the display's driver returns.
+    /// Those of the display's driver.
     pub fn draw_with<D>(
         &mut self,
         model: &Model<'_>,
@@ -98,8 +98,8 @@ impl App<'_> {
         Ok(true)
     }
 
-    /// The level to draw now and its place, or none where the picture itself is next: on a walk, and where a level's pixels are no whole
-    /// part of the picture's place.
+    /// Returns the level to draw next and its placement. `None` if the full picture is next: on a walk, or if the level cannot be
+    /// enlarged to the picture's area by a whole factor.
     fn level(&self, model: &Model<'_>, stale: Outdated, place: PicturePlacement) -> Option<(usize, PicturePlacement)> {
         let level = if let Outdated::Level(level) = stale { level } else { 0 };
         if level >= model.levels() || self.screen == Screen::Walk || self.tiny() {
@@ -109,7 +109,7 @@ impl App<'_> {
         place.of_level(Size::new(shape.w.into(), shape.h.into())).map(|place| (level, place))
     }
 
-    /// Samples in the gallery, the trail of a walk, one large dot for the knobs.
+    /// Draws points: samples in the gallery, the trail of a walk, one large dot for the knobs.
     fn draw_plot<D>(
         &self,
         plot: Plot,
@@ -143,7 +143,7 @@ impl App<'_> {
             target.clear(colors.background)?;
             return screens::page(target, &about, colors);
         }
-        // Too small for a page: the lines run through from right to left, one pixel per tick.
+        // Too small for a page: the lines scroll from right to left, one pixel per tick.
         let whole: u32 = about.iter().map(|text| screens::marquee_width(text) + self.panel.width).sum();
         let mut x = ((self.age - Self::INITIAL_TICKS) % whole.max(1)) as i32;
         for text in &about {

@@ -1,4 +1,4 @@
-//! The app: which screen is shown, what the buttons do, and what has to be drawn again.
+//! The app: the screen that is shown, the effect of buttons, and what must be redrawn.
 
 mod caption;
 mod draw;
@@ -16,20 +16,20 @@ use crate::screens::Theme;
 
 pub use screen::Screen;
 
-/// How much of the panel is out of date.
+/// The part of the panel that must be redrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outdated {
     Nothing,
-    /// The picture is there, up to this level; finer ones are missing.
+    /// The levels of the picture from this one on; coarser ones are drawn.
     Level(usize),
     Picture,
     Everything,
 }
 
-/// The state of the app: a few words of memory, no picture and no latent.
+/// The app's state, a few words of memory without picture or latent.
 ///
-/// A board makes one, passes its buttons to [`press`](Self::press), calls [`tick`](Self::tick) once per frame and
-/// [`draw`](Self::draw) after that.
+/// A board creates one, passes its buttons to [`press`](Self::press), and calls [`tick`](Self::tick) and then
+/// [`draw`](Self::draw) once per frame. [`Session`](crate::Session) does that in a loop.
 #[derive(Clone, Debug)]
 pub struct App<'k> {
     kept: SavedLatents<'k>,
@@ -38,13 +38,13 @@ pub struct App<'k> {
     panel: Size,
     picture: Size,
     channels: usize,
-    /// Numbers that the model makes instead of pictures, or 0.
+    /// How many numbers the model generates instead of pictures, or 0.
     numbers: u8,
     knobs: usize,
     /// Bytes of the generator's arena.
     arena: usize,
     seed: u32,
-    /// The walk's place between `seed + leg` and the seed after it, in `0..STEPS_PER_SEED`.
+    /// The current walk is from seed `seed + leg` to the next seed.
     leg: u32,
     step: u32,
     speed: u32,
@@ -53,9 +53,9 @@ pub struct App<'k> {
     /// Classes of the model, and the chosen one.
     classes: u16,
     class: u16,
-    /// The turned knob's value, or none while it is still the seed's own.
+    /// Value of the chosen knob; `None` while it is the seed's own.
     turned: Option<i8>,
-    /// Milliseconds that a picture takes, where that was measured.
+    /// Measured milliseconds per picture.
     took: Option<u32>,
     /// Ticks since the screen was entered.
     age: u32,
@@ -67,14 +67,14 @@ impl<'k> App<'k> {
     pub const STEPS_PER_SEED: u32 = 64;
     /// The fastest walk, in steps per tick.
     pub const MAX_SPEED: u32 = 16;
-    /// How far one press turns a knob, in latent units: a quarter of a standard deviation.
+    /// Change of a latent value per press of a button: a quarter of a standard deviation.
     pub const KNOB_STEP: i8 = 8;
-    /// The end of a knob on either side: three standard deviations.
+    /// Largest magnitude of a knob's value: three standard deviations.
     pub const KNOB_LIMIT: i8 = 96;
-    /// How many ticks a panel that is too small for words shows a screen's initial.
+    /// Ticks for which a panel that is too small for text shows the initial of a screen.
     pub const INITIAL_TICKS: u32 = 12;
 
-    /// An app that starts in the gallery at `seed`, for a panel of the given size.
+    /// Creates an app that starts in the gallery at `seed`, for a panel of the given size.
     #[must_use]
     pub fn new(model: &Model<'_>, panel: Size, theme: Theme, seed: u32) -> Self {
         let numbers = plot::numbers(model);
@@ -99,32 +99,32 @@ impl<'k> App<'k> {
             classes: model.classes(),
             class: 0,
             took: None,
-            // The first picture comes at once, without an initial before it.
+            // The first picture appears at once, without an initial before it.
             age: Self::INITIAL_TICKS,
             stale: Outdated::Everything,
         }
     }
 
-    /// The same app for a generator whose arena has so many bytes: those of another core's kernels.
+    /// Sets the arena size that the about page shows, for an app that simulates another core.
     #[must_use]
     pub const fn with_arena(mut self, bytes: usize) -> Self {
         self.arena = bytes;
         self
     }
 
-    /// The same app with kept latents before seed 0; it starts at the first of them.
+    /// Adds saved latents before seed 0 and starts at the first of them.
     #[must_use]
     pub fn with_saved(mut self, model: &Model<'_>, kept: SavedLatents<'k>) -> Self {
         (self.kept, self.seed) = (kept, kept.first(model));
         self
     }
 
-    /// Tells the milliseconds that a picture takes, for the about page; `None` for not known.
+    /// Sets the milliseconds per picture that the about page shows; `None` if unknown.
     pub const fn set_picture_time(&mut self, milliseconds: Option<u32>) {
         self.took = milliseconds;
     }
 
-    /// How many pictures are generated for what the panel shows: none for a page of words, many samples for a plot.
+    /// Returns the number of pictures that the current screen generates: 0 for a page of text, many for a plot.
     #[must_use]
     pub fn pictures(&self) -> u32 {
         match self.screen {
@@ -135,36 +135,36 @@ impl<'k> App<'k> {
         }
     }
 
-    /// Whether the discriminator judges what is shown: it costs as much as the generator, and only the knobs have room for what it says.
+    /// Returns whether the screen shows the discriminator's score. Only the knobs screen does, because a score costs as much as a picture.
     #[must_use]
     pub fn shows_score(&self, model: &Model<'_>) -> bool {
         self.screen == Screen::Knobs && model.has_score() && self.numbers == 0
     }
 
-    /// The screen that is shown.
+    /// Returns the current screen.
     #[must_use]
     pub const fn screen(&self) -> Screen {
         self.screen
     }
 
-    /// The seed of the gallery's picture, where the walk sets out and whose knobs are turned.
+    /// Returns the seed: of the gallery's picture, of the walk's start, and of the latent under the knobs.
     #[must_use]
     pub const fn seed(&self) -> u32 {
         self.seed
     }
 
-    /// Where the picture and the words lie on this panel.
+    /// Returns the positions of picture and text on the panel.
     #[must_use]
     pub fn layout(&self) -> ScreenLayout {
         ScreenLayout::of(Rectangle::new(Default::default(), self.panel), self.picture)
     }
 
-    /// Whether the panel is too small for any words, as a matrix of 5x5 LEDs is.
+    /// Returns whether the panel is too small for text, like a matrix of 5x5 LEDs.
     const fn tiny(&self) -> bool {
         self.panel.width < 60 || self.panel.height < 24
     }
 
-    /// Takes a button; `model` is the one on show.
+    /// Handles a press of a button.
     pub fn press(&mut self, model: &Model<'_>, button: Button) {
         if button == Button::Select {
             self.enter(self.screen.next(self.classes));
@@ -218,12 +218,12 @@ impl<'k> App<'k> {
         self.turned = None;
     }
 
-    /// The value of the chosen knob.
+    /// Returns the value of the chosen knob.
     fn knob_value(&self, model: &Model<'_>) -> i8 {
         self.turned.unwrap_or_else(|| self.own_value(model))
     }
 
-    /// What the chosen knob is in the seed's own latent.
+    /// Returns the value of the chosen knob in the seed's latent.
     fn own_value(&self, model: &Model<'_>) -> i8 {
         self.kept.latent(model, self.seed).values().get(self.knob).copied().unwrap_or(0)
     }
@@ -236,7 +236,7 @@ impl<'k> App<'k> {
         (self.knob, self.turned) = (knob, None);
     }
 
-    /// Lets one frame's time pass: the walk walks, the running text runs.
+    /// Advances by one frame: moves the walk and scrolling text.
     pub fn tick(&mut self) {
         self.age = self.age.saturating_add(1);
         let moved = match self.screen {
@@ -255,12 +255,12 @@ impl<'k> App<'k> {
         }
     }
 
-    /// Has everything drawn again, as after the panel was reset.
+    /// Redraws everything on the next call of [`draw`](Self::draw), for example after a reset of the panel.
     pub fn refresh(&mut self) {
         self.stale = Outdated::Everything;
     }
 
-    /// The latent of the picture on show.
+    /// Returns the latent of the picture that is shown.
     #[must_use]
     pub fn latent(&self, model: &Model<'_>) -> Latent {
         let mut own = self.kept.latent(model, self.seed);

@@ -1,17 +1,17 @@
 //! The screens of the app and their order.
 
-/// A screen of the app, in the order in which `Select` goes through them.
+/// A screen of the app. `Select` goes through them in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
-    /// A picture per seed.
+    /// One picture per seed.
     Gallery,
-    /// An endless walk from one seed's latent to the next one's.
+    /// Endless interpolation from the latent of a seed to that of the next.
     Walk,
-    /// One dimension of a seed's latent turned, the others kept; and what the discriminator thinks of it, where the model has one.
+    /// One latent dimension at a time, with the discriminator's score if the model has a discriminator.
     Knobs,
-    /// The classes of a model that has any, at one seed.
+    /// The classes of a conditional model, at one seed.
     Class,
-    /// The model's name and what it takes of the chip.
+    /// Name of the model and its use of flash and RAM.
     About,
 }
 
@@ -19,7 +19,7 @@ impl Screen {
     /// Every screen, in order.
     pub const ALL: [Self; 5] = [Self::Gallery, Self::Walk, Self::Knobs, Self::Class, Self::About];
 
-    /// The title, padded on the left for a title bar.
+    /// Returns the title, padded on the left for a title bar.
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Gallery => " GALLERY",
@@ -30,7 +30,7 @@ impl Screen {
         }
     }
 
-    /// The screen after this one, for a model with so many classes: without any there are none to choose from.
+    /// Returns the next screen. A model without classes skips the class screen.
     #[must_use]
     pub const fn next(self, classes: u16) -> Self {
         match self {

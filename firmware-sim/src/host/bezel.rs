@@ -1,4 +1,4 @@
-//! How a device looks on a desk: a board or case around the panel, the panel's pixels large enough to see, its buttons.
+//! Portrait of a device: the panel with enlarged pixels, in a case with buttons, on a desk.
 
 use embedded_graphics::mono_font::{MonoTextStyle, ascii};
 use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
@@ -22,7 +22,7 @@ enum Dot {
     Lamp,
 }
 
-/// The outside of a device.
+/// Draws a device with its case, at a scale at which single pixels are visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DevicePortrait {
     device: Device,
@@ -46,13 +46,13 @@ const CORNER: i32 = 16;
 const DESK: Rgb = [214, 212, 206];
 
 impl DevicePortrait {
-    /// The outside of `device`, about 640 pixels across.
+    /// Creates a portrait about 640 pixels wide.
     #[must_use]
     pub fn of(device: &Device) -> Self {
         Self::within(device, 640, 480)
     }
 
-    /// The outside of `device`, about 400 pixels across, for animations.
+    /// Creates a portrait about 400 pixels wide, for animations.
     #[must_use]
     pub fn small(device: &Device) -> Self {
         Self::within(device, 400, 300)
@@ -70,26 +70,26 @@ impl DevicePortrait {
         }
     }
 
-    /// How many pixels a pixel of the panel measures.
+    /// Returns the side of a panel pixel in the portrait.
     #[must_use]
     pub const fn scale(&self) -> u32 {
         self.scale
     }
 
-    /// The size of the whole portrait.
+    /// Returns the size of the whole portrait.
     #[must_use]
     pub const fn size(&self) -> (u32, u32) {
         let panel = (self.device.width * self.scale, self.device.height * self.scale);
         (panel.0 + 2 * (MARGIN + GLASS + DESK_EDGE), panel.1 + MARGIN + 2 * (GLASS + DESK_EDGE) + FOOT)
     }
 
-    /// Where the panel's first pixel lies in the portrait.
+    /// Returns the position of the panel's first pixel in the portrait.
     #[must_use]
     pub const fn origin(&self) -> (u32, u32) {
         (MARGIN + GLASS + DESK_EDGE, MARGIN + GLASS + DESK_EDGE)
     }
 
-    /// The panel's pixels, enlarged and in the light that this panel gives.
+    /// Returns the panel's pixels, enlarged and in the colors that the panel emits.
     #[must_use]
     pub fn enlarge(&self, panel: &Frame) -> Frame {
         let scale = self.scale as i32;
@@ -114,7 +114,7 @@ impl DevicePortrait {
         out
     }
 
-    /// The device on a desk, showing `panel`.
+    /// Returns the device on a desk, showing `panel`.
     #[must_use]
     pub fn portrait(&self, panel: &Frame) -> Frame {
         let mut out = backdrop(*self);
@@ -128,7 +128,7 @@ impl DevicePortrait {
         out
     }
 
-    /// A panel color as this panel shows it: between its darkest and its brightest state.
+    /// Maps a color to the range between the panel's darkest and brightest state.
     fn lit(&self, color: Rgb) -> Rgb {
         let mix = |c: usize| {
             let (dark, bright, at) = (u32::from(self.dark[c]), u32::from(self.bright[c]), u32::from(color[c]));

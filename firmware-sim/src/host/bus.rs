@@ -1,20 +1,20 @@
-//! What a frame costs: bytes on the panel's bus by the way its driver sends them, and the time of sending and computing.
+//! Cost of a frame: bytes on the panel's bus, and the time of transfer and computation.
 
 use std::fmt;
 use std::ops::Range;
 
 use super::device::{Device, grouped};
 
-/// How a driver brings pixels to its panel.
+/// The protocol by which a driver sends pixels to its panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wiring {
-    /// Each filled area goes out at once, 16 bits a pixel: eleven bytes open its window (column and row address, memory write).
+    /// Each filled area is sent at once, 16 bits per pixel, after eleven bytes for its window (column and row address, memory write).
     Windows,
-    /// Rows that were drawn on, from the first to the last, after six bytes for the window; so many bytes a row.
+    /// The changed rows, from first to last, after six bytes for the window. The number is the bytes per row.
     Rows(u32),
-    /// Columns and pages of eight rows that were drawn on, over I2C: ten bytes for the window, two for every 16 of data.
+    /// The changed columns and pages of eight rows, over I2C: ten bytes for the window, two for every 16 of data.
     Pages,
-    /// The whole frame, a bit a pixel, after a command.
+    /// The whole frame, one bit per pixel, after a command.
     Whole,
     /// No bus: a timer lights the LEDs from memory.
     Pins,
@@ -23,14 +23,14 @@ pub enum Wiring {
 /// The panel's bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bus {
-    /// What is sent.
+    /// The protocol.
     pub wiring: Wiring,
-    /// Clocks a second.
+    /// Clock frequency.
     pub hertz: u32,
 }
 
 impl Bus {
-    /// Clocks of a byte: I2C acknowledges each with one more.
+    /// Returns the clocks per byte. I2C needs one more for the acknowledgment.
     const fn clocks(&self) -> u32 {
         match self.wiring {
             Wiring::Pages => 9,
@@ -38,7 +38,7 @@ impl Bus {
         }
     }
 
-    /// The name of the bus.
+    /// Returns the name of the bus.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self.wiring {
@@ -49,7 +49,7 @@ impl Bus {
     }
 }
 
-/// What was drawn for one frame.
+/// The areas that were drawn in one frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DrawnArea {
     pub(crate) windows: u32,
@@ -59,7 +59,7 @@ pub(crate) struct DrawnArea {
 }
 
 impl DrawnArea {
-    /// Counts an area inside of the panel.
+    /// Adds an area inside the panel.
     pub(crate) fn add(&mut self, columns: Range<u32>, rows: Range<u32>) {
         if columns.is_empty() || rows.is_empty() {
             return;
@@ -72,7 +72,7 @@ impl DrawnArea {
         (self.rows, self.columns) = (join(&self.rows, &rows), join(&self.columns, &columns));
     }
 
-    /// Bytes that the driver sends for it.
+    /// Returns the bytes that the driver sends.
     pub(crate) fn bytes(&self, device: &Device) -> u32 {
         if self.windows == 0 {
             return 0;
@@ -100,7 +100,7 @@ pub struct Instructions {
     pub judged: u64,
 }
 
-/// What a frame takes on a device; prints as two lines.
+/// Cost of a frame on a device. Displays as two or three lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FrameCost {
     /// The device.
@@ -112,19 +112,19 @@ pub struct FrameCost {
 }
 
 impl FrameCost {
-    /// Milliseconds that sending takes.
+    /// Returns the milliseconds of the transfer.
     #[must_use]
     pub fn bus_ms(&self) -> f64 {
         f64::from(self.bytes) * f64::from(self.device.bus.clocks()) * 1e3 / f64::from(self.device.bus.hertz)
     }
 
-    /// Milliseconds that computing takes at one instruction a clock.
+    /// Returns the milliseconds of computation at one instruction per clock.
     #[must_use]
     pub fn core_ms(&self) -> Option<f64> {
         Some(self.instructions? as f64 * 1e3 / f64::from(self.device.chip.hertz))
     }
 
-    /// Both, one after the other.
+    /// Returns the sum of both.
     #[must_use]
     pub fn ms(&self) -> Option<f64> {
         Some(self.core_ms()? + self.bus_ms())
@@ -162,7 +162,7 @@ impl fmt::Display for FrameCost {
     }
 }
 
-/// How much of a whole is taken: `[#####···············] 26 %`.
+/// Returns a bar of used space, as in `[#####···············] 26 %`.
 #[must_use]
 pub fn budget_bar(taken: usize, of: usize) -> String {
     const CELLS: usize = 20;

@@ -1,4 +1,4 @@
-//! The emulated devices: panel, color depth, and how much of the chip is left for a model.
+//! The emulated devices: panel, color depth, and the flash and RAM that the chip has for a model.
 //!
 //! | device             | panel               | colors      | chip, core             | flash   | firmware | RAM    | firmware |
 //! |--------------------|---------------------|--------------|------------------------|---------|----------|--------|----------|
@@ -10,9 +10,9 @@
 //! | `led-5x5`          | micro:bit, 5x5 LEDs | 10 levels    | nRF51822, Cortex-M0    | 256 KiB | 72 KiB   | 16 KiB | 11 KiB   |
 //! | `epaper-200`       | SSD1681, 200x200    | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 72 KiB   | 256 KiB| 24 KiB   |
 //!
-//! What the firmware takes is measured where `firmware-sim/boards` has the board: 59 to 67 KiB of flash for the app, its fonts, the
+//! The use by firmware is measured if `firmware-sim/boards` has the board: 59 to 67 KiB of flash for the app, its fonts, the
 //! hardware layer and the driver; 8 to 10 KiB of stack, and the frame where one is kept (4 KiB for the SSD0323, 1 KiB for the SSD1306).
-//! Elsewhere it is assumed to be the same, with 5,000 bytes of frame for e-paper; the ESP32-C3 adds its boot loader, partition table
+//! For the others the same is assumed, with 5,000 bytes of frame for e-paper; the ESP32-C3 adds its boot loader, partition table
 //! and ROM glue. The STM32F405 has 192 KiB of RAM, of which 64 KiB are core-coupled and out of the reach of DMA: the model gets the
 //! main 128 KiB. Clocks of core and bus are those that the boards' firmware sets; where there is none: 42 MHz of SPI for the ILI9341, 40 for
 //! the ST7735S, 8 for e-paper, whose panel itself then takes a good part of a second to turn its ink.
@@ -25,7 +25,7 @@ use super::bus::{Bus, Wiring, budget_bar};
 use super::error::SimError;
 use super::instructions::Core;
 
-/// What colors a panel can show.
+/// The colors that a panel can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorDepth {
     /// On and off.
@@ -52,31 +52,31 @@ impl ColorDepth {
     }
 }
 
-/// The microcontroller behind the panel, and what its firmware takes before there is a model.
+/// The microcontroller of a device, and the flash and RAM that its firmware uses without a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chip {
-    /// The name on the chip.
+    /// Name of the chip.
     pub name: &'static str,
     /// Bytes of flash.
     pub flash: usize,
-    /// Bytes of flash that the firmware takes.
+    /// Bytes of flash that the firmware uses.
     pub firmware_flash: usize,
     /// Bytes of RAM.
     pub ram: usize,
-    /// Bytes of RAM that stack, statics and buffers take.
+    /// Bytes of RAM for stack, statics and buffers.
     pub firmware_ram: usize,
     /// The core.
     pub core: Core,
-    /// Its clock as the firmware sets it.
+    /// Clock frequency that the firmware sets.
     pub hertz: u32,
-    /// The runtime's kernels on this core; they decide how much RAM a model needs.
+    /// The runtime's kernel family on this core, which determines the RAM that a model needs.
     pub family: KernelFamily,
 }
 
 /// A panel and its chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// The name for `--device`.
+    /// Name for `--device`.
     pub name: &'static str,
     /// The panel's controller.
     pub panel: &'static str,
@@ -86,19 +86,19 @@ pub struct Device {
     pub height: u32,
     /// Colors.
     pub depth: ColorDepth,
-    /// How pixels come to the panel.
+    /// Bus of the panel.
     pub bus: Bus,
-    /// What drives it.
+    /// The microcontroller.
     pub chip: Chip,
 }
 
 const KIB: usize = 1024;
 
 impl Chip {
-    /// A chip with so many KiB of flash and RAM, each beside what the firmware takes of it; its core at so many MHz.
+    /// Creates a chip from its core and clock in MHz, and from KiB of flash and RAM, each with the part that the firmware uses.
     #[must_use]
     pub const fn new(name: &'static str, core: (Core, u32), flash: [usize; 2], ram: [usize; 2]) -> Self {
-        // Cores without a 64-bit product, and those with vectors, have no use for pairs.
+        // Packed pairs do not help cores without a 64-bit product or with vector instructions.
         let family = if matches!(core.0, Core::M0 | Core::M55) { KernelFamily::Portable } else { KernelFamily::Packed };
         Self {
             name,
@@ -180,16 +180,16 @@ const DEVICES: [Device; 7] = [
 ];
 
 impl Device {
-    /// The device that is used when none is named.
+    /// The default device.
     pub const DEFAULT: &'static str = "st7789-240";
 
-    /// Every device.
+    /// Returns every device.
     #[must_use]
     pub const fn all() -> &'static [Self] {
         &DEVICES
     }
 
-    /// The device of the given name, upper or lower case.
+    /// Returns the device with the given name, ignoring case.
     ///
     /// # Errors
     /// [`SimError::UnknownDevice`], whose message lists the names.
@@ -198,39 +198,39 @@ impl Device {
         DEVICES.iter().find(same).copied().ok_or_else(|| SimError::UnknownDevice { name: name.to_owned() })
     }
 
-    /// Panel, colors and chip in a line.
+    /// Returns a line with panel, colors and chip.
     #[must_use]
     pub fn describe(&self) -> String {
         let size = format!("{}x{}", self.width, self.height);
         format!("{size:<9}{:<16}{:<12}on {}", self.depth.describe(), self.panel, self.chip.name)
     }
 
-    /// How a model fits this device, in the RAM that its core's kernels need.
+    /// Returns how a model fits this device, with the RAM that the kernels of its core need.
     #[must_use]
     pub fn fit_of(&self, model: &Model<'_>) -> ModelFit {
         self.fit(model.flash_bytes(), model.arena_len_of(self.chip.family))
     }
 
-    /// How a model of `flash` bytes that needs `ram` bytes of arena fits this device.
+    /// Returns how a model of `flash` bytes with an arena of `ram` bytes fits this device.
     #[must_use]
     pub const fn fit(&self, flash: usize, ram: usize) -> ModelFit {
         ModelFit { device: *self, flash, ram }
     }
 }
 
-/// A model's needs beside a device's limits; prints as the sums of both.
+/// Needs of a model and limits of a device. Displays the sums of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelFit {
     /// The device.
     pub device: Device,
-    /// Bytes of flash that the model takes.
+    /// Bytes of flash that the model needs.
     pub flash: usize,
-    /// Bytes of RAM that its arena takes.
+    /// Bytes of RAM that its arena needs.
     pub ram: usize,
 }
 
 impl ModelFit {
-    /// Whether both flash and RAM suffice.
+    /// Returns whether both flash and RAM are large enough.
     #[must_use]
     pub const fn fits(&self) -> bool {
         let chip = &self.device.chip;
@@ -238,7 +238,7 @@ impl ModelFit {
     }
 }
 
-/// A number with commas between groups of three digits.
+/// Formats a number with commas between groups of three digits.
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -252,7 +252,7 @@ pub(crate) fn grouped(number: usize) -> String {
 }
 
 impl ModelFit {
-    /// How much of flash and of RAM is taken, firmware included: a line with a bar for each.
+    /// Returns the use of flash and RAM including the firmware, each as a line with a bar.
     #[must_use]
     pub fn budget(&self) -> String {
         let chip = &self.device.chip;

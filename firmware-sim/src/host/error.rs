@@ -1,4 +1,4 @@
-//! What can go wrong on the host, each message with what to do.
+//! Errors of the simulator. Each message says what to do.
 
 use std::fmt;
 use std::io;
@@ -8,26 +8,26 @@ use ganlet_runtime::FormatError;
 
 use super::device::{Device, ModelFit};
 
-/// Why the simulator refused or failed.
+/// The reason why the simulator refused a model or failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SimError {
-    /// No device has this name.
+    /// The name is not one of a device.
     UnknownDevice {
-        /// The name as it was given.
+        /// The given name.
         name: String,
     },
-    /// The bytes are no model.
+    /// The bytes are not a model.
     Model(FormatError),
     /// The model needs more flash or RAM than the device has.
     TooLarge(Box<ModelFit>),
     /// A file could not be read or written.
     File {
-        /// What was tried, as in "write".
+        /// The attempted action, as in "write".
         verb: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         cause: io::Error,
     },
     /// A word of a script is neither a button nor a wait.
@@ -35,11 +35,11 @@ pub enum SimError {
         /// The word.
         word: String,
     },
-    /// The terminal could not be drawn on.
+    /// The terminal could not be written or read.
     Terminal(io::Error),
     /// No window could be opened.
     Window {
-        /// What the window system said.
+        /// The message of the window system.
         cause: String,
     },
 }

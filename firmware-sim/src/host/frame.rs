@@ -1,4 +1,4 @@
-//! A picture of 8-bit colors on the host, and how it becomes a PNG.
+//! RGB images on the host, and PNG files.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -6,28 +6,28 @@ use std::path::{Path, PathBuf};
 
 use super::error::SimError;
 
-/// Rows of red, green and blue bytes, from the top left.
+/// An RGB image, row by row from the top left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Columns.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Three bytes a pixel.
+    /// Three bytes per pixel.
     pub rgb: Vec<u8>,
 }
 
 impl Frame {
-    /// A black picture.
+    /// Creates a black image.
     #[must_use]
     pub fn new(width: u32, height: u32) -> Self {
         Self { width, height, rgb: vec![0; width as usize * height as usize * 3] }
     }
 
-    /// The color at a place inside.
+    /// Returns the color at a position.
     ///
     /// # Panics
-    /// When the place is outside.
+    /// If the position is outside.
     #[must_use]
     #[track_caller]
     pub fn at(&self, x: u32, y: u32) -> [u8; 3] {
@@ -36,7 +36,7 @@ impl Frame {
         [self.rgb[i], self.rgb[i + 1], self.rgb[i + 2]]
     }
 
-    /// Sets the color at a place; nothing happens outside.
+    /// Sets the color at a position. Positions outside are ignored.
     pub(crate) fn set(&mut self, x: i32, y: i32, color: [u8; 3]) {
         if (0..self.width as i32).contains(&x) && (0..self.height as i32).contains(&y) {
             let i = (y as usize * self.width as usize + x as usize) * 3;
@@ -44,7 +44,7 @@ impl Frame {
         }
     }
 
-    /// The same picture with every pixel repeated `factor` times in both directions.
+    /// Returns the image with every pixel repeated `factor` times in both directions.
     #[must_use]
     pub fn enlarged(&self, factor: u32) -> Self {
         let mut out = Self::new(self.width * factor, self.height * factor);
@@ -56,7 +56,7 @@ impl Frame {
         out
     }
 
-    /// The first row that differs from `other`'s and how many rows there are up to the last such; nothing when none does.
+    /// Returns the first row that differs from `other` and the number of rows up to the last difference; `None` if the images are equal.
     pub(crate) fn changed_rows(&self, other: &Self) -> Option<(u32, u32)> {
         let rows = self.rgb.chunks_exact(self.width as usize * 3).zip(other.rgb.chunks_exact(other.width as usize * 3));
         let mut changed = (0..).zip(rows).filter(|(_, (a, b))| a != b).map(|(row, _)| row);
@@ -64,14 +64,14 @@ impl Frame {
         Some((first, changed.last().unwrap_or(first) + 1 - first))
     }
 
-    /// So many rows from `top` on, which must be inside.
+    /// Returns `rows` rows from `top`, which must be inside.
     pub(crate) fn band(&self, top: u32, rows: u32) -> Self {
         let line = self.width as usize * 3;
         let rgb = self.rgb[top as usize * line..(top + rows) as usize * line].to_vec();
         Self { width: self.width, height: rows, rgb }
     }
 
-    /// Writes a PNG, first under a temporary name beside `path`.
+    /// Writes a PNG. The file is complete or absent, because it is written under a temporary name and renamed.
     ///
     /// # Errors
     /// [`SimError::File`] with the path and the cause.
@@ -79,7 +79,7 @@ impl Frame {
         write_whole(path, |out| self.encode(out))
     }
 
-    /// The picture as the bytes of a PNG.
+    /// Returns the bytes of a PNG.
     pub(crate) fn png(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.encode(&mut bytes)?;
@@ -96,11 +96,11 @@ impl Frame {
     }
 }
 
-/// Writes a file that is either complete or not there: under a temporary name in the same folder, then renamed.
+/// Writes a file that is complete or absent: under a temporary name in the same folder, then renamed.
 ///
-/// A link stays a link, and what is no file (a pipe, a device) is written to as it is.
+/// A symbolic link stays a link. A pipe or device is written directly.
 pub(crate) fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), SimError> {
-    // What does not exist yet is no link.
+    // A path that does not exist is not a link.
     let behind = fs::canonicalize(path);
     let path = behind.as_deref().unwrap_or(path);
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -118,7 +118,7 @@ pub(crate) fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> i
         fs::rename(&temporary, path)
     });
     written.map_err(|cause| {
-        // What is left of the attempt is of no use to anyone; whether it can be removed changes nothing.
+        // The partial file is useless. A failure to remove it does not matter.
         let _ = fs::remove_file(&temporary);
         SimError::File { verb: "write", path: path.to_owned(), cause }
     })

@@ -1,4 +1,4 @@
-//! An animation of a session: the whole device once, then only its panel.
+//! GIF animations of a session: the whole device once, then the changed rows of its panel.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,26 +14,26 @@ use super::frame::{Frame, write_whole};
 use super::script::Script;
 use super::simulator::Simulator;
 
-/// Plays `script` and writes it as an endless GIF, first under a temporary name beside `path`; says how many pictures it holds.
+/// Plays `script` and writes it as a looping GIF; returns the number of stored images.
 ///
-/// A picture that does not change lasts longer instead of being stored again, and only the rows that change are stored.
+/// An unchanged frame extends the previous one, and only changed rows are stored. The file is complete or absent.
 ///
 /// # Errors
-/// [`SimError::File`] with the path and the cause; an earlier file of that name is then untouched.
+/// [`SimError::File`] with the path and the cause. An earlier file of that name is then unchanged.
 pub fn save_gif(path: &Path, simulator: &mut Simulator<'_>, script: &Script) -> Result<usize, SimError> {
     let device = *simulator.device();
     record(path, &device, |show| simulator.play(script, |simulator| show(&simulator.frame())))
 }
 
-/// Writes frames of a device's panel as [`save_gif`] does, a frame of a session each.
+/// Writes frames of a device's panel as a looping GIF; returns the number of stored images.
 ///
 /// # Errors
-/// As for [`save_gif`].
+/// Those of [`save_gif`].
 pub fn save_frames(path: &Path, device: &Device, frames: &[Frame]) -> Result<usize, SimError> {
     record(path, device, |show| frames.iter().try_for_each(show))
 }
 
-/// What hears of every frame of a session.
+/// Callback for every frame of a session.
 type Show<'s> = dyn FnMut(&Frame) -> io::Result<()> + 's;
 
 fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::Result<()>) -> Result<usize, SimError> {
@@ -43,7 +43,7 @@ fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::
     write_whole(path, |out| {
         let mut encoder = Encoder::new(out, width as u16, height as u16, &[]).map_err(io::Error::other)?;
         encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
-        // The frame that is shown, and the picture that brought it there, which is stored once it is known how long it lasts.
+        // The current frame, and the image that leads to it, which is stored when its duration is known.
         let mut last: Option<(Frame, GifFrame<'static>)> = None;
         let mut store = |picture: &GifFrame<'static>| {
             stored += 1;
@@ -69,7 +69,7 @@ fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::
     Ok(stored)
 }
 
-/// A frame with its own palette: exact up to 256 colors, as on every mono, gray and LED panel, else the nearest of 256 chosen ones.
+/// Converts a frame to an image with its own palette: exact up to 256 colors, otherwise the nearest of 256 chosen colors.
 pub(super) fn indexed(frame: &Frame) -> GifFrame<'static> {
     let (width, height) = (frame.width as u16, frame.height as u16);
     let mut palette = BTreeMap::new();
@@ -85,7 +85,7 @@ pub(super) fn indexed(frame: &Frame) -> GifFrame<'static> {
     timeless(GifFrame::from_palette_pixels(width, height, indices, colors, None))
 }
 
-/// A picture whose time is still to be counted.
+/// Returns an image without a duration.
 fn timeless(picture: GifFrame<'static>) -> GifFrame<'static> {
     GifFrame { delay: 0, ..picture }
 }

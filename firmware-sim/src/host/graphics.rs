@@ -1,4 +1,4 @@
-//! Pictures in terminals that have them: the kitty protocol, and sixels.
+//! Images in terminals: the kitty protocol and sixels.
 
 use std::env;
 use std::fmt::Write as _;
@@ -11,14 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use super::frame::Frame;
 use super::gif::indexed;
 
-/// How a terminal shows a picture.
+/// The way in which a terminal shows an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminalGraphics {
-    /// Two pixels a character, as half blocks.
+    /// Half-block characters, two pixels each.
     Blocks,
-    /// PNG, by the protocol of kitty, which WezTerm, Ghostty and Konsole know too.
+    /// PNG in the kitty protocol, which WezTerm, Ghostty and Konsole support too.
     Kitty,
-    /// Sixels, as foot, mlterm, mintty and others know them.
+    /// Sixels, which foot, mlterm, mintty and others support.
     Sixel,
 }
 
@@ -36,7 +36,7 @@ impl FromStr for TerminalGraphics {
 }
 
 impl TerminalGraphics {
-    /// What this terminal says of itself in the environment; half blocks where nothing better is known.
+    /// Detects the best way for this terminal from environment variables; half blocks by default.
     #[must_use]
     pub fn of_terminal() -> Self {
         Self::of(|name| env::var(name).ok())
@@ -46,7 +46,7 @@ impl TerminalGraphics {
         let is = |name: &str, words: &[&str]| {
             variable(name).is_some_and(|value| words.iter().any(|word| value.to_lowercase().contains(word)))
         };
-        // Multiplexers pass neither on.
+        // Terminal multiplexers pass neither protocol on.
         if is("TERM", &["screen", "tmux"]) {
             Self::Blocks
         } else if variable("KITTY_WINDOW_ID").is_some()
@@ -61,10 +61,10 @@ impl TerminalGraphics {
         }
     }
 
-    /// The picture as the terminal wants it, to be written where the cursor is.
+    /// Encodes an image as text for the terminal, which shows it at the cursor.
     ///
     /// # Errors
-    /// When the picture cannot be encoded.
+    /// If the image cannot be encoded.
     pub fn encode(self, frame: &Frame) -> io::Result<String> {
         match self {
             Self::Blocks => Ok(String::new()),
@@ -74,8 +74,8 @@ impl TerminalGraphics {
     }
 }
 
-/// Base64 in pieces of 4,096 characters: transmit and show (`a=T`), a PNG (`f=100`), the cursor stays (`C=1`), no answer (`q=2`). The number takes the
-/// place of the picture before.
+/// Encodes a PNG in the kitty protocol: Base64 in chunks of 4,096 characters; transmit and show (`a=T`), PNG (`f=100`), keep the cursor (`C=1`), no answer
+/// (`q=2`). The fixed image number replaces the previous image.
 fn kitty(png: &[u8]) -> String {
     let text = STANDARD.encode(png);
     let pieces = text.as_bytes().chunks(4096).count();
@@ -88,7 +88,7 @@ fn kitty(png: &[u8]) -> String {
     out
 }
 
-/// Bands of six rows; in each, for every color in it, a character a column whose bits are the rows. Colors are in percent.
+/// Encodes sixels: bands of six rows, and in each band for each color one character per column, whose bits are the rows. Colors are in percent.
 fn sixel(frame: &Frame) -> String {
     let picture = indexed(frame);
     let (width, height) = (frame.width as usize, frame.height as usize);

@@ -1,4 +1,4 @@
-//! Emulated devices on a desktop machine: the same app, with pictures, animations, a terminal or a window for a panel.
+//! Emulated devices on a desktop: the app with an emulated panel, shown as PNG, GIF, in a terminal or in a window.
 //!
 //! ```no_run
 //! use ganlet_sim::{Button, host};

@@ -1,4 +1,4 @@
-//! The emulated panel: a frame of the panel's own colors, which keeps count of what was drawn outside.
+//! The emulated panel: a frame buffer in the panel's colors, which counts pixels outside of it.
 
 use std::convert::Infallible;
 
@@ -19,7 +19,7 @@ pub(crate) struct PixelBuffer<C> {
     size: Size,
     colors: Vec<C>,
     strays: usize,
-    /// What was drawn since the last look.
+    /// Areas that were drawn since the last call of [`PanelBuffer::take_drawn`].
     drawn: DrawnArea,
 }
 
@@ -39,7 +39,7 @@ impl<C: Copy> PixelBuffer<C> {
         self.colors[(y * self.size.width + x) as usize] = color;
     }
 
-    /// Counts an area inside of the panel.
+    /// Records an area inside the panel.
     fn add(&mut self, area: &Rectangle) {
         let (x, y) = (area.top_left.x.max(0) as u32, area.top_left.y.max(0) as u32);
         self.drawn.add(x..x + area.size.width, y..y + area.size.height);
@@ -109,7 +109,7 @@ impl PanelBuffer {
         }
     }
 
-    /// How many pixels were drawn outside the panel so far.
+    /// Returns the number of pixels that were drawn outside the panel.
     pub(crate) fn strays(&self) -> usize {
         match self {
             Self::Mono(pixels) => pixels.strays,
@@ -119,7 +119,7 @@ impl PanelBuffer {
         }
     }
 
-    /// What was drawn since the last call.
+    /// Returns the areas that were drawn since the last call.
     pub(crate) fn take_drawn(&mut self) -> DrawnArea {
         std::mem::take(match self {
             Self::Mono(pixels) => &mut pixels.drawn,
@@ -129,7 +129,7 @@ impl PanelBuffer {
         })
     }
 
-    /// What the panel shows, each of its colors as the nearest of the screen's.
+    /// Returns the panel's content as an RGB image.
     pub(crate) fn frame(&self) -> Frame {
         fn collect<C: Copy>(pixels: &PixelBuffer<C>, rgb: impl Fn(C) -> Rgb888) -> Frame {
             let mut frame = Frame::new(pixels.size.width, pixels.size.height);
@@ -148,7 +148,7 @@ impl PanelBuffer {
     }
 }
 
-/// The nearest of ten evenly spaced brightnesses.
+/// Returns the nearest of ten evenly spaced brightness levels.
 fn ten_levels(luma: u8) -> u8 {
     let level = (u32::from(luma) * 9 + 127) / 255;
     (level * 255 / 9) as u8

@@ -1,4 +1,4 @@
-//! Scripted sessions: which buttons are pressed when.
+//! Scripts: button presses and pauses of a session.
 
 use std::str::FromStr;
 
@@ -8,18 +8,18 @@ use crate::input::Button;
 /// One step of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScriptStep {
-    /// A button, and one frame.
+    /// Press a button; takes one frame.
     Press(Button),
-    /// So many frames.
+    /// Wait for a number of frames.
     Wait(u32),
 }
 
-/// A session without hands: `right,right,wait:20,select`.
+/// A scripted session, as in `right,right,wait:20,select`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script(pub Vec<ScriptStep>);
 
 impl Script {
-    /// A tour of the app: some pictures of the gallery, a walk between three seeds, a few knobs turned.
+    /// Returns a tour of the app: some pictures of the gallery, a walk between three seeds, some latent dimensions.
     #[must_use]
     pub fn tour() -> Self {
         use Button::{Down, Left, Right, Select};
@@ -38,7 +38,7 @@ impl Script {
         Self(steps)
     }
 
-    /// How many frames the script takes: one at the start and one per press or frame waited.
+    /// Returns the number of frames: one at the start and one per press or frame of waiting.
     #[must_use]
     pub fn frames(&self) -> usize {
         let of = |step: &ScriptStep| match *step {

@@ -1,4 +1,4 @@
-//! A simulated device: the app, a generator and an emulated panel, with buttons to press and time that passes.
+//! A simulated device: the app, a generator, an emulated panel, buttons and a clock.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::input::Button;
 use crate::saved_latents::SavedLatents;
 use crate::screens::{self, Theme};
 
-/// Light on paper, dark on panels that shine.
+/// Returns the theme: light for e-paper, dark for emissive panels.
 const fn theme(device: &Device) -> Theme {
     match device.depth {
         ColorDepth::Paper => Theme::Light,
@@ -33,11 +33,11 @@ pub struct Simulator<'m> {
     device: Device,
     app: App<'m>,
     panel: PanelBuffer,
-    /// Bytes on the bus of the frame that was drawn last.
+    /// Bytes on the bus for the last frame.
     bytes: u32,
-    /// Instructions of a picture, where they are known.
+    /// Instructions per picture, if known.
     instructions: Option<Instructions>,
-    /// Those of the frame that was drawn last.
+    /// Instructions for the last frame.
     spent: Option<u64>,
 }
 
@@ -47,7 +47,7 @@ impl<'m> Simulator<'m> {
     /// The bytes are borrowed, as a board borrows them from flash; [`ModelFile`](super::ModelFile) aligns them.
     ///
     /// # Errors
-    /// [`SimError::Model`] when the bytes are no model, [`SimError::TooLarge`] with the sums when it does not fit.
+    /// [`SimError::Model`] if the bytes are not a model, [`SimError::TooLarge`] with the sums if it does not fit.
     pub fn new(model: &'m [u8], device: Device) -> Result<Self, SimError> {
         let model = Model::from_bytes(model)?;
         let fit = device.fit_of(&model);
@@ -78,7 +78,7 @@ impl<'m> Simulator<'m> {
         self
     }
 
-    /// Shows the gallery at the first of `kept`.
+    /// Adds saved latents and shows the gallery at the first of them.
     #[must_use]
     pub fn with_saved(mut self, kept: SavedLatents<'m>) -> Self {
         self.app = self.app.with_saved(&self.model, kept);
@@ -86,7 +86,7 @@ impl<'m> Simulator<'m> {
         self.with_seed(first)
     }
 
-    /// The same, told how many instructions a picture takes on the device's core.
+    /// Sets the number of instructions per picture on the device's core.
     #[must_use]
     pub fn with_instructions(mut self, instructions: Option<Instructions>) -> Self {
         self.instructions = instructions;
@@ -94,7 +94,7 @@ impl<'m> Simulator<'m> {
         self
     }
 
-    /// The same, its about page telling the estimated time of a picture, as a board tells what it measured.
+    /// Shows the estimated time per picture on the about page, where a board shows the measured time.
     #[must_use]
     pub fn with_time(mut self) -> Self {
         let ms = self.instructions.and_then(|i| {
@@ -105,62 +105,62 @@ impl<'m> Simulator<'m> {
         self
     }
 
-    /// Instructions of what the app shows.
+    /// Returns the instructions for the current screen.
     fn work(&self) -> Option<u64> {
         let Instructions { picture, judged } = self.instructions?;
         let each = if self.app.shows_score(&self.model) { judged } else { picture };
         Some(each * u64::from(self.app.pictures()))
     }
 
-    /// The device.
+    /// Returns the device.
     #[must_use]
     pub const fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The model that runs.
+    /// Returns the model.
     #[must_use]
     pub const fn model(&self) -> &Model<'m> {
         &self.model
     }
 
-    /// The app and its state.
+    /// Returns the app.
     #[must_use]
     pub const fn app(&self) -> &App<'m> {
         &self.app
     }
 
-    /// What the model takes of the chip.
+    /// Returns the model's use of flash and RAM.
     #[must_use]
     pub fn fit(&self) -> ModelFit {
         self.device.fit_of(&self.model)
     }
 
-    /// What the frame that was drawn last takes on the device.
+    /// Returns the cost of the last frame on the device.
     #[must_use]
     pub const fn cost(&self) -> FrameCost {
         FrameCost { device: self.device, bytes: self.bytes, instructions: self.spent }
     }
 
-    /// How many pixels the app drew outside the panel so far; anything but 0 is a defect.
+    /// Returns the number of pixels that the app drew outside the panel; anything but 0 is a defect.
     #[must_use]
     pub fn strays(&self) -> usize {
         self.panel.strays()
     }
 
-    /// Presses a button; the panel shows what it does.
+    /// Presses a button and draws.
     pub fn press(&mut self, button: Button) {
         self.app.press(&self.model, button);
         self.draw();
     }
 
-    /// Lets the time of one frame pass; says whether the panel changed.
+    /// Advances by one frame; returns whether the panel changed.
     pub fn tick(&mut self) -> bool {
         self.app.tick();
         self.draw()
     }
 
-    /// Draws until the picture on show has its finest level.
+    /// Draws until the picture has its finest level.
     pub fn finish(&mut self) {
         while self.app.unfinished() && self.draw() {}
     }
@@ -172,7 +172,7 @@ impl<'m> Simulator<'m> {
         self.draw();
     }
 
-    /// Plays a script and hands every frame to `shown`, the first before anything is pressed.
+    /// Plays a script and calls `shown` for every frame, including the initial one.
     ///
     /// # Errors
     /// Those of `shown`, which end the session.
@@ -195,13 +195,13 @@ impl<'m> Simulator<'m> {
         Ok(())
     }
 
-    /// What the panel shows, pixel for pixel.
+    /// Returns the panel's content, pixel for pixel.
     #[must_use]
     pub fn frame(&self) -> Frame {
         self.panel.frame()
     }
 
-    /// The device with its panel as one would see it on a desk.
+    /// Returns an image of the whole device.
     #[must_use]
     pub fn portrait(&self) -> Frame {
         DevicePortrait::of(&self.device).portrait(&self.frame())
@@ -210,12 +210,12 @@ impl<'m> Simulator<'m> {
     /// Writes the [`portrait`](Self::portrait) as a PNG.
     ///
     /// # Errors
-    /// [`SimError::File`] with the path and the cause; an earlier file of that name is then untouched.
+    /// [`SimError::File`] with the path and the cause. An earlier file of that name is then unchanged.
     pub fn save_png(&self, path: &Path) -> Result<(), SimError> {
         self.portrait().save_png(path)
     }
 
-    /// What the panel of `device` shows where there is nothing to show but `why`.
+    /// Returns the panel's content when a board shows the notice `why` instead of the app.
     #[must_use]
     pub fn refusal(device: &Device, why: &str) -> Frame {
         let mut panel = PanelBuffer::new(device);
@@ -233,7 +233,7 @@ impl<'m> Simulator<'m> {
     fn draw(&mut self) -> bool {
         let spent = self.work();
         let Self { model, arena, device, app, panel, .. } = self;
-        // The arena has the length that the model asked for.
+        // The arena has the length that the model needs.
         let Ok(mut generator) = Generator::for_family(model, arena, device.chip.family) else { return false };
         let drawn = match panel {
             PanelBuffer::Mono(pixels) => app.draw(model, &mut generator, pixels),

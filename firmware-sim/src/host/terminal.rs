@@ -19,13 +19,13 @@ use crate::input::Button;
 /// Characters from dark to bright, for a terminal without colors.
 const RAMP: &[u8; 10] = b" .:-=+*#%@";
 
-/// The panel as text of at most `columns` by `rows` characters; without `color`, as plain characters from dark to bright.
+/// Returns the panel as text of at most `columns` by `rows` characters; without `color` as plain characters from dark to bright.
 ///
-/// Small panels are enlarged by a whole factor; of larger ones whole squares of pixels are averaged.
+/// Small panels are enlarged by a whole factor, large ones are averaged over squares of pixels.
 #[must_use]
 pub fn print_frame(frame: &Frame, columns: u32, rows: u32, color: bool) -> String {
     let (columns, rows) = (columns.max(1), rows.max(1));
-    // A half block is about as wide as high; a plain character stands for two rows likewise.
+    // A half block is about square. A plain character also represents two rows.
     let shrink = frame.width.div_ceil(columns).max(frame.height.div_ceil(2 * rows)).max(1);
     let grow = if shrink > 1 { 1 } else { (columns / frame.width).min(2 * rows / frame.height).clamp(1, 8) };
     let picture = averaged(frame, shrink).enlarged(grow);
@@ -70,18 +70,18 @@ fn averaged(frame: &Frame, by: u32) -> Frame {
     out
 }
 
-/// Columns and rows of the terminal; one that does not tell is taken for 80 by 24.
+/// Returns the columns and rows of the terminal; 80 by 24 if unknown.
 fn size() -> io::Result<(u16, u16)> {
     terminal::size().map(|size| if size.0 == 0 || size.1 == 0 { (80, 24) } else { size })
 }
 
-/// Runs the device in the terminal until Esc, `q` or Ctrl-C; where output or input is no terminal, prints one frame.
+/// Runs the device in the terminal until Esc, `q` or Ctrl-C. If output or input is not a terminal, prints one frame.
 ///
 /// The arrow keys are the buttons, Enter and the space bar select. `NO_COLOR` in the environment gives plain characters. With `graphics` other than
 /// half blocks the whole device is drawn.
 ///
 /// # Errors
-/// [`SimError::Terminal`] when the terminal cannot be written or read.
+/// [`SimError::Terminal`] if the terminal cannot be written or read.
 pub fn run_terminal(simulator: &mut Simulator<'_>, graphics: TerminalGraphics) -> Result<(), SimError> {
     let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
@@ -97,13 +97,13 @@ pub fn run_terminal(simulator: &mut Simulator<'_>, graphics: TerminalGraphics) -
     let (columns, rows) = if io::stdout().is_terminal() { size().unwrap_or((80, 24)) } else { (128, 64) };
     let text = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(2), color);
     match io::stdout().lock().write_all(text.as_bytes()) {
-        // A reader such as head has seen enough.
+        // A reader such as `head` has closed the pipe.
         Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(SimError::Terminal),
     }
 }
 
-/// The terminal's second screen in raw mode; leaves both when dropped, whatever happened in between.
+/// The terminal's alternate screen in raw mode. Dropping it restores the terminal.
 struct AlternateScreen;
 
 impl AlternateScreen {

@@ -1,4 +1,4 @@
-//! The device in a window, the keyboard for its buttons.
+//! The device in a desktop window; keys are its buttons.
 
 use minifb::{Key, KeyRepeat, Window, WindowOptions};
 
@@ -17,30 +17,30 @@ const KEYS: [(Key, Button); 6] = [
     (Key::Space, Button::Select),
 ];
 
-/// A device in a window: one that is simulated here, or one whose firmware runs elsewhere.
+/// A device that a window can show: simulated, or firmware in an emulator.
 pub trait WindowDevice {
-    /// What can go wrong, the window itself included.
+    /// The error type, which includes errors of the window.
     type Error: From<SimError>;
 
-    /// The window's title.
+    /// Returns the title of the window.
     fn title(&self) -> String;
 
     /// Presses a button.
     ///
     /// # Errors
-    /// The device's own.
+    /// Those of the device.
     fn press(&mut self, button: Button) -> Result<(), Self::Error>;
 
-    /// Lets the time of one frame pass; says whether the panel may have changed.
+    /// Advances by one frame; returns whether the panel may have changed.
     ///
     /// # Errors
-    /// The device's own.
+    /// Those of the device.
     fn tick(&mut self) -> Result<bool, Self::Error>;
 
-    /// The device with its panel.
+    /// Returns an image of the whole device.
     ///
     /// # Errors
-    /// The device's own.
+    /// Those of the device.
     fn portrait(&mut self) -> Result<Frame, Self::Error>;
 }
 
@@ -65,12 +65,12 @@ impl WindowDevice for Simulator<'_> {
     }
 }
 
-/// Runs the device in a window until that is closed or Esc is pressed.
+/// Runs the device in a window until it is closed or Esc is pressed.
 ///
 /// The arrow keys are the buttons, Enter and the space bar select. The X11 library is loaded now, not when the program starts.
 ///
 /// # Errors
-/// [`SimError::Window`] where there is no display, or the window system refuses; the message names the other outputs. And those of the device.
+/// [`SimError::Window`] if there is no display or the window system refuses, and those of the device.
 pub fn run_window<S: WindowDevice>(device: &mut S) -> Result<(), S::Error> {
     if cfg!(all(unix, not(target_os = "macos"))) && std::env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
         return Err(SimError::Window { cause: "there is no display (DISPLAY is not set)".to_owned() }.into());
@@ -98,7 +98,7 @@ pub fn run_window<S: WindowDevice>(device: &mut S) -> Result<(), S::Error> {
     Ok(())
 }
 
-/// The pixels as the window takes them.
+/// Converts an image to the pixels of the window.
 fn words(frame: &Frame) -> Vec<u32> {
     frame.rgb.as_chunks::<3>().0.iter().map(|&[r, g, b]| u32::from_be_bytes([0, r, g, b])).collect()
 }

@@ -1,4 +1,4 @@
-//! Weights and biases from training order into the orders in which kernels read them.
+//! Reorders weights and biases from training order into the order in which kernels read them.
 use crate::{
     format::{Op, Shape},
     plan,
@@ -6,9 +6,9 @@ use crate::{
 };
 use alloc::{vec, vec::Vec};
 
-/// Weights in the order in which kernels read them.
+/// Returns weights in the order in which kernels read them.
 ///
-/// A wrong count of weights is passed on in its own order: the check then names it.
+/// A wrong number of weights is returned unchanged; validation then reports it.
 pub(super) fn arrange(op: Op, doubles: bool, weights: &[i8]) -> Vec<u8> {
     let per = |n: usize| weights.len().checked_div(n).unwrap_or(0);
     let mut out = Vec::new();
@@ -63,9 +63,9 @@ pub(super) fn arrange(op: Op, doubles: bool, weights: &[i8]) -> Vec<u8> {
     if whole == weights.len() { out } else { weights.iter().map(|&w| w as u8).collect() }
 }
 
-/// Outputs in groups, the last one filled with zeros; `runs` gives an output's weights, run by run.
+/// Appends outputs in groups of eight, padded with zeros. `runs` returns the weights of an output, run by run.
 ///
-/// A run is cut into fours of inputs, the last one filled with zeros. For each four, for each pair of outputs: the halves of
+/// A run is split into blocks of four inputs, padded with zeros. A block has, for each pair of outputs, the half-words of
 /// the first, third, second and fourth input.
 fn push_groups(out: &mut Vec<u8>, outputs: usize, runs: impl Fn(usize) -> Vec<Vec<i8>>) {
     for first in (0..outputs).step_by(GROUP) {
@@ -83,7 +83,7 @@ fn push_groups(out: &mut Vec<u8>, outputs: usize, runs: impl Fn(usize) -> Vec<Ve
     }
 }
 
-/// The fast layout of a dense layer, from training order: groups of outputs of a row, two outputs a word, input by input.
+/// Returns the fast layout of a dense layer: groups of outputs of a row, two outputs per word, input by input.
 pub(super) fn dense_words(weights: &[i8], shape: Shape) -> Vec<u8> {
     let (units, row) = (shape.len() as usize, shape.row_len());
     let inputs = weights.len().checked_div(units).unwrap_or(0);
@@ -98,7 +98,7 @@ pub(super) fn dense_words(weights: &[i8], shape: Shape) -> Vec<u8> {
     out
 }
 
-/// The compact weights of a doubling layer, from which the rest follows.
+/// Compact weights of a doubling layer, from which biases, interval and fast layout are derived.
 pub(super) struct Doubling<'a> {
     compact: &'a [u8],
     c_in: usize,
@@ -116,15 +116,15 @@ impl<'a> Doubling<'a> {
         Taps::Compact([1, 0].map(|rx| &self.compact[((2 * ry + rx) * self.c_out + o) * each..][..each]))
     }
 
-    /// All channels of the even rows, then of the odd ones.
+    /// Iterates over the channels of the even rows, then of the odd rows.
     fn channels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let c_out = self.c_out;
         [1, 0].into_iter().flat_map(move |ry| (0..c_out).map(move |o| (ry, o)))
     }
 
-    /// One bias for each border case, what the missing taps would have added folded in.
+    /// Returns a bias for each border case, into which the contribution of taps in the padding is folded.
     ///
-    /// `biases` are by row phase, column phase and channel.
+    /// `biases` are ordered by row phase, column phase and channel.
     pub(super) fn biases(&self, biases: &[i32], zero_point: i8) -> Vec<i32> {
         if biases.len() != 4 * self.c_out {
             return biases.to_vec();
@@ -137,7 +137,7 @@ impl<'a> Doubling<'a> {
                 let mut missing = 0i64;
                 for step in 0..2 * self.c_in {
                     let (low, high) = taps.pair(column, step, self.c_in);
-                    // The first row misses the upper tap row, the last one the lower; columns likewise.
+                    // The first row lacks the upper tap row, the last one the lower. Columns are analogous.
                     let row_is_missing = border_row && (step < self.c_in) == (ry == 1);
                     let column_is_missing = case % 2 == 1;
                     missing += match (row_is_missing, column_is_missing) {
@@ -155,7 +155,7 @@ impl<'a> Doubling<'a> {
         out
     }
 
-    /// Steps that always fit a lane, whatever the activations: one less than the shortest run that may not.
+    /// Returns the number of steps that fit a lane for any activations: one less than the shortest run that may overflow.
     pub(super) fn interval(&self) -> u16 {
         let steps = 2 * self.c_in;
         let mut shortest = steps + 1;
@@ -174,7 +174,7 @@ impl<'a> Doubling<'a> {
         (shortest - 1).clamp(1, u16::MAX.into()) as u16
     }
 
-    /// The fast layout: for each step a word for the even and a word for the odd columns.
+    /// Returns the fast layout: for each step a word for the even columns and one for the odd columns.
     pub(super) fn words(&self) -> Vec<u8> {
         let mut out = Vec::new();
         // The odd rows' phase is 0 and comes first.

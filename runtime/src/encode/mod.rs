@@ -1,4 +1,7 @@
-//! Writing model files: weights in training order go in, a checked file comes out.
+//! Writes model files from quantized weights in training order.
+//!
+//! [`ModelBuilder`] collects layers, chooses the layout of their weights, and returns a file that has passed the same checks as
+//! [`crate::Model::from_bytes`].
 mod arrange;
 
 use crate::{
@@ -15,45 +18,45 @@ pub use crate::format::{
     MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_PICTURES, MAX_SIDE, Op, Source, TABLE_LEN,
 };
 
-/// One layer as an exporter sees it.
+/// One quantized layer, with weights in training order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerSpec {
-    /// What is computed.
+    /// The operation.
     pub op: Op,
-    /// Where it reads from.
+    /// The tensor that it reads.
     pub input: Source,
-    /// The i8 that stands for the real number 0 in the output.
+    /// Zero point of the output: the i8 that represents 0.
     pub zero_point: i8,
-    /// The activation table; `None` clamps.
+    /// The activation table; `None` saturates.
     pub table: Option<[i16; TABLE_LEN]>,
     /// Weights in training order: dense `[inputs, h, w, c]`, convolution `[k, k, c_in, c_out]`, transposed
-    /// convolution `[k, k, c_out, c_in]`, depthwise `[k, k, c]`, else empty.
+    /// convolution `[k, k, c_out, c_in]`, depthwise `[k, k, c]`, otherwise empty.
     pub weights: Vec<i8>,
-    /// The weights of an `Add`'s two tensors; not used by other layers.
+    /// Weights of the two tensors of an `Add`; unused in other layers.
     pub wide: [i32; 2],
-    /// Biases: one a channel; for a transposed convolution `[s, s, c_out]`, by row and column phase; a dense
-    /// layer may have one a value.
+    /// Biases: one per channel; for a transposed convolution `[s, s, c_out]`, by row and column phase; for a dense
+    /// layer one per channel or per value.
     pub bias: Vec<i32>,
-    /// Multipliers below 2^31: one a channel; one in all for an `Add`.
+    /// Multipliers below 2^31: one per channel; a single one for `Add`.
     pub scale: Vec<u32>,
 }
 
-/// Which layouts the layers of a file get.
+/// Choice of the weight layout of each layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LayoutChoice {
-    /// Every layer compact: the smallest file.
+    /// All layers compact: the smallest file.
     #[default]
     Compact,
-    /// Every layer fast that has a fast layout.
+    /// All layers fast that have a fast layout.
     Fast,
-    /// As many layers fast, small ones first, as fit a file of so many bytes.
+    /// As many fast layers as the file size permits, small ones first.
     Auto {
-        /// Most bytes of the file.
+        /// Maximum size of the file in bytes.
         flash_bytes: u64,
     },
 }
 
-/// Collects layers and writes the file.
+/// Collects layers and writes a model file.
 #[derive(Clone, Debug)]
 pub struct ModelBuilder {
     name: String,
@@ -65,7 +68,7 @@ pub struct ModelBuilder {
 }
 
 impl ModelBuilder {
-    /// A model without layers, of the given latent length.
+    /// Creates a model without layers; `latent` is the length of its latent vector.
     pub fn new(name: &str, latent: u16) -> Self {
         Self {
             name: name.into(),
@@ -77,36 +80,36 @@ impl ModelBuilder {
         }
     }
 
-    /// Makes the model one of so many classes, each a value behind the latent's: 1 (32/32) for the class chosen, else 0.
+    /// Sets the number of classes. They are one-hot inputs after the latent: 1 (32/32) for the chosen class, 0 for the others.
     pub fn classes(&mut self, classes: u16) -> &mut Self {
         self.classes = classes;
         self
     }
 
-    /// Says which layers' outputs are pictures, in ascending order: smaller levels, then the picture itself.
+    /// Sets the layers whose outputs are pictures, ascending: smaller levels, then the picture itself.
     ///
-    /// If never called, the last layer's output is the only one. Layers behind the picture judge it.
+    /// By default the last layer's output is the only picture. Layers after the picture are the discriminator.
     pub fn pictures(&mut self, layers: &[u8]) -> &mut Self {
         self.pictures = layers.into();
         self
     }
 
-    /// Chooses how weights lie in the file; compact if never called.
+    /// Sets the layout of weights; the default is compact.
     pub fn layouts(&mut self, layouts: LayoutChoice) -> &mut Self {
         self.layouts = layouts;
         self
     }
 
-    /// Appends a layer; gives the name by which later layers read it.
+    /// Appends a layer and returns its output, which later layers can read.
     pub fn push(&mut self, spec: &LayerSpec) -> Source {
         self.specs.push(spec.clone());
         Source::Layer((self.specs.len() - 1) as u8)
     }
 
-    /// Writes the file.
+    /// Returns the bytes of the file.
     ///
     /// # Errors
-    /// Whatever [`crate::Model::from_bytes`] would say of it, and a flash budget below the compact file.
+    /// Those of [`crate::Model::from_bytes`], and a size limit below the compact file.
     pub fn finish(&self) -> Result<Vec<u8>, FormatError> {
         let found = self.specs.len() as u32;
         if self.specs.len() > MAX_LAYERS {
@@ -139,13 +142,13 @@ impl ModelBuilder {
         }
     }
 
-    /// The pictures' layers.
+    /// Returns the layers whose outputs are pictures.
     fn shown(&self) -> Vec<u8> {
         let last = self.specs.len().saturating_sub(1) as u8;
         if self.pictures.is_empty() { vec![last] } else { self.pictures.clone() }
     }
 
-    /// Whether a layer doubles: its shape is right, and nothing else reads what it reads, nobody looks at it either.
+    /// Returns whether a layer becomes a doubling layer: its shape permits it, and its input is read by doubling layers only and is not a picture.
     fn doubles(&self, index: usize) -> bool {
         let Some(LayerSpec { op, input: Source::Layer(before), .. }) = self.specs.get(index) else { return false };
         let reads = |spec: &LayerSpec| {
@@ -159,7 +162,7 @@ impl ModelBuilder {
         self.doubles(index) || matches!(self.specs[index].op, Op::Dense { .. })
     }
 
-    /// The file whose layers `fast` have the fast layout, where there is one.
+    /// Writes the file; the layers in `fast` get the fast layout if they have one.
     fn write(&self, fast: &[usize]) -> Result<Vec<u8>, FormatError> {
         let mut blob = Vec::new();
         let mut layers = heapless::Vec::new();
@@ -265,7 +268,8 @@ fn fit(what: &'static str, n: u64) -> Result<[u8; 4], FormatError> {
     }
 }
 
-/// Writes the right checksum into a file whose bytes were changed; for tests that damage files.
+/// Corrects the checksum of a file whose bytes were changed; for tests that damage files.
+#[doc(hidden)]
 pub fn rewrite_checksum(file: &mut [u8]) {
     let sum = checksum(file).to_le_bytes();
     if let Some(field) = file.get_mut(at::CHECKSUM..at::CHECKSUM + 4) {

@@ -1,14 +1,14 @@
 //! The checksum of model files: CRC-32 (IEEE 802.3, reflected, as in zlib).
 
-/// Continues `crc` over `bytes`; start with 0.
+/// Continues a checksum over `bytes`. The first call takes 0.
 pub(crate) fn crc32(crc: u32, bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks();
-    // Four bytes enter at once and leave one by one: loading a large model is this loop.
+    // Four bytes per iteration: this loop dominates the time to load a large model.
     let crc = words.iter().fold(!crc, |crc, word| step(step(step(step(crc ^ u32::from_le_bytes(*word))))));
     !rest.iter().fold(crc, |crc, &byte| step(crc ^ u32::from(byte)))
 }
 
-/// Takes the lowest eight bits.
+/// Processes the lowest eight bits.
 #[inline(always)]
 fn step(crc: u32) -> u32 {
     static TABLE: [u32; 256] = table();

@@ -1,39 +1,39 @@
-//! Why bytes are not a model.
+//! Reasons why bytes are refused as a model, with their messages.
 use super::VERSION;
 use core::fmt;
 
-/// Why bytes were refused as a model.
+/// The reason why bytes were refused as a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// The bytes do not start at a multiple of 4.
+    /// The address is not a multiple of 4.
     Misaligned,
-    /// There are fewer bytes than the file says it has.
+    /// There are fewer bytes than the file states.
     Truncated {
-        /// Bytes given.
+        /// Number of bytes.
         found: usize,
-        /// Bytes the file should have, as far as is known.
+        /// Number of bytes expected: of the file, or of the prelude if that is incomplete.
         expected: usize,
     },
-    /// There are more bytes than the file says it has.
+    /// There are more bytes than the file states.
     TrailingBytes {
-        /// Bytes given.
+        /// Number of bytes.
         found: usize,
-        /// Bytes the file should have.
+        /// Number of bytes that the file states.
         expected: usize,
     },
     /// The first four bytes are not those of a model file.
     Magic,
     /// The file was written for another version of the format.
     Version {
-        /// The file's version.
+        /// Version of the file.
         found: u16,
     },
-    /// The checksum does not match: the file is damaged.
+    /// The checksum does not match, so the file is damaged.
     Checksum {
         /// Checksum of the bytes.
         found: u32,
-        /// Checksum the file states.
+        /// Checksum that the file states.
         expected: u32,
     },
     /// The lengths and offsets of the prelude contradict each other, or reserved bytes are not zero.
@@ -42,27 +42,27 @@ pub enum FormatError {
     Header,
     /// A property of the whole model is out of range.
     Model {
-        /// Which property.
+        /// The property.
         what: &'static str,
-        /// What the file says.
+        /// Value in the file.
         found: u32,
-        /// What is possible.
+        /// Value or bound expected.
         expected: u32,
     },
     /// A layer is out of range or does not fit its inputs.
     Layer {
         /// The layer, counted from 0.
         layer: u8,
-        /// Which property.
+        /// The property.
         what: &'static str,
-        /// What the file says.
+        /// Value in the file.
         found: u32,
-        /// What is possible.
+        /// Value or bound expected.
         expected: u32,
     },
     /// The arena size that the prelude states is not what the layers need.
     Arena {
-        /// Number of the kernel family.
+        /// Index of the kernel family in [`crate::KernelFamily::ALL`].
         family: u8,
         /// Bytes stated.
         found: u32,

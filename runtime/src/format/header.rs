@@ -1,66 +1,66 @@
-//! What the postcard header of a model file says: the layers, how they connect, where their numbers lie.
+//! The postcard header of a model file: layers, their connections, and the spans of their numbers in the blob.
 use heapless::Vec;
 use postcard::{Deserializer, de_flavors::Slice};
 use serde::{Deserialize, Serialize};
 
-/// Most layers a model may have.
+/// Maximum number of layers.
 pub const MAX_LAYERS: usize = 24;
-/// Longest latent vector.
+/// Maximum length of the latent vector, classes included.
 pub const MAX_LATENT: usize = 256;
-/// Largest height or width of a tensor.
+/// Maximum height or width of a tensor.
 pub const MAX_SIDE: u16 = 1024;
-/// Most channels of a tensor.
+/// Maximum number of channels of a tensor.
 pub const MAX_CHANNELS: u16 = 4096;
-/// Largest kernel side.
+/// Maximum side of a convolution kernel.
 pub const MAX_KERNEL: u8 = 16;
-/// Most pictures of a model: the levels of a pyramid.
+/// Maximum number of pictures of a model, which are the levels of a pyramid.
 pub const MAX_PICTURES: usize = 4;
-/// Entries of an activation table: one for each high byte, and the end of the last interval.
+/// Entries of an activation table: one for each high byte, plus the end of the last interval.
 pub const TABLE_LEN: usize = 257;
 
-/// A run of bytes in the blob; starts at a multiple of four.
+/// A range of bytes in the blob, at a multiple of four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Span {
-    /// First byte.
+    /// Offset of the first byte.
     pub at: u32,
-    /// Count of bytes.
+    /// Number of bytes.
     pub len: u32,
 }
 
-/// Height, width and channels of a tensor; stored row by row, channels innermost.
+/// Height, width and channels of a tensor, which is stored row by row with interleaved channels (HWC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Shape {
-    /// Rows.
+    /// Height: rows.
     pub h: u16,
-    /// Pixels in a row.
+    /// Width: pixels per row.
     pub w: u16,
-    /// Channels of a pixel.
+    /// Channels per pixel.
     pub c: u16,
 }
 
 impl Shape {
-    /// Values in one row.
+    /// Returns the number of values in a row.
     pub const fn row_len(self) -> usize {
         self.w as usize * self.c as usize
     }
 
-    /// Values in the tensor.
+    /// Returns the number of values in the tensor.
     pub const fn len(self) -> u64 {
         self.h as u64 * self.w as u64 * self.c as u64
     }
 
-    /// Values in the tensor; a count that 32 bits do not hold is cut to the largest that they do.
+    /// Returns the number of values in the tensor, saturated at the largest u32.
     pub(crate) fn count(self) -> u32 {
         super::product(u32::from(self.h) * u32::from(self.w), self.c.into())
     }
 
-    /// Whether the tensor holds no value.
+    /// Returns whether the tensor has no values.
     pub const fn is_empty(self) -> bool {
         self.len() == 0
     }
 }
 
-/// Where a layer reads from.
+/// The tensor that a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Source {
     /// The latent vector, a tensor of one pixel with zero point 0.
@@ -69,15 +69,15 @@ pub enum Source {
     Layer(u8),
 }
 
-/// What a layer computes.
+/// The operation of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Op {
-    /// Every output value is a weighted sum of every input value.
+    /// Fully connected: every output is a weighted sum of all inputs.
     Dense {
-        /// The output's shape.
+        /// Shape of the output.
         shape: Shape,
     },
-    /// Convolution with a `k`×`k` kernel, stride `s`, `p` pixels of padding on each side.
+    /// Convolution with a `k`×`k` kernel, stride `s` and `p` pixels of padding on each side.
     Conv {
         /// Kernel side.
         k: u8,
@@ -99,17 +99,17 @@ pub enum Op {
         /// Output channels.
         c: u16,
     },
-    /// Every pixel is repeated `factor` times in both directions.
+    /// Nearest-neighbor upsampling: every pixel is repeated `factor` times in both directions.
     Upsample {
-        /// Repetitions.
+        /// Scale factor.
         factor: u8,
     },
-    /// The weighted sum of two tensors of one shape.
+    /// Weighted sum of two tensors of the same shape, as in a residual block.
     Add {
         /// The second tensor.
         other: Source,
     },
-    /// A convolution of each channel by itself.
+    /// Depthwise convolution: each channel has a kernel of its own.
     Depthwise {
         /// Kernel side.
         k: u8,
@@ -121,7 +121,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The operation's name in tables and messages.
+    /// Returns the name of the operation in tables and JSON.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Dense { .. } => "dense",
@@ -134,27 +134,27 @@ impl Op {
     }
 }
 
-/// How an accumulator becomes an i8.
+/// The activation function, which maps an accumulator to an i8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Activation {
-    /// Requantize, add the zero point, saturate: linear, and ReLU where the zero point is -128.
+    /// Requantize, add the zero point and saturate: linear, or ReLU if the zero point is -128.
     Clamp,
-    /// Requantize to i16 and look up with linear interpolation: tanh, sigmoid, leaky ReLU.
+    /// Requantize to i16 and interpolate in a table: tanh, sigmoid, leaky ReLU.
     Table(Span),
 }
 
-/// How the weights of a layer lie in flash.
+/// Layout of the weights of a layer in flash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub enum WeightLayout {
-    /// One byte a weight.
+    /// One byte per weight.
     #[default]
     Compact,
-    /// Pairs of weights in words that multiply without unpacking: twice the flash, fewer instructions.
+    /// Pairs of weights in 32-bit words that multiply without unpacking: twice the flash, fewer instructions.
     Fast,
 }
 
 impl WeightLayout {
-    /// The layout's name in tables and options.
+    /// Returns the name of the layout in tables, options and JSON: `compact` or `fast`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Compact => "compact",
@@ -163,33 +163,33 @@ impl WeightLayout {
     }
 }
 
-/// One step of the network.
+/// One layer of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Layer {
-    /// What is computed.
+    /// The operation.
     pub op: Op,
-    /// Where it reads from.
+    /// The tensor that it reads.
     pub input: Source,
-    /// The i8 that stands for the real number 0 in the output.
+    /// Zero point of the output: the i8 that represents 0.
     pub zero_point: i8,
-    /// How accumulators become output.
+    /// The activation function.
     pub activation: Activation,
-    /// How the weights lie in flash.
+    /// Layout of the weights in flash.
     pub layout: WeightLayout,
-    /// Products that a lane may add up before it is emptied: it makes a transposed convolution with k 4, s 2 and p 1 a
-    /// *doubling* layer, whose weights and rows are words of two lanes. 0 in other layers.
+    /// Number of products that a lane can accumulate before it is emptied; 0 in most layers. A positive value makes a transposed convolution with
+    /// k 4, s 2 and p 1 a *doubling* layer, whose weights and rows are words of two lanes.
     pub interval: u16,
-    /// Weights, i8 or packed words; of an `Add`, two i32.
+    /// Weights: i8 or packed words; for `Add`, two i32.
     pub weights: Span,
-    /// Biases, i32: one a channel; for each phase of a transposed convolution, of a doubling one for each border
-    /// case too; or (dense only) one a value.
+    /// Biases, i32: one per channel; in a transposed convolution one per phase and channel, in a doubling layer also per border
+    /// case; in a dense layer one per channel or per value.
     pub bias: Span,
-    /// Multipliers, u32 below 2^31: one a channel; one in all for an `Add`.
+    /// Multipliers, u32 below 2^31: one per channel; a single one for `Add`.
     pub scale: Span,
 }
 
 impl Layer {
-    /// Whether the layer multiplies words of two lanes.
+    /// Returns whether the layer is a doubling layer, which multiplies words of two lanes.
     pub(crate) const fn doubles(&self) -> bool {
         self.interval > 0
     }
@@ -198,33 +198,33 @@ impl Layer {
 /// The structure of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Header<'a> {
-    /// The model's name, in UTF-8.
+    /// Name of the model in UTF-8.
     pub name: &'a [u8],
-    /// Length of the latent vector.
+    /// Length of the latent vector without classes.
     pub latent: u16,
-    /// Classes to choose from; 0 for an unconditional model. Each is a value behind the latent's.
+    /// Number of classes; 0 for an unconditional model. Each is an input after the latent's values.
     pub classes: u16,
-    /// The layers whose outputs are pictures of 1 or 3 channels, in ascending order: the last one is the model's picture,
-    /// those before it are smaller levels of it.
+    /// Indices of the layers whose outputs are pictures of 1 or 3 channels, ascending. The last one is the model's picture, the
+    /// others are smaller levels of it.
     pub pictures: Vec<u8, MAX_PICTURES>,
-    /// The layers in topological order. Those behind the picture judge it: the last one makes a single value.
+    /// The layers in topological order. Layers after the picture are the discriminator, whose last layer has a single output.
     pub layers: Vec<Layer, MAX_LAYERS>,
 }
 
 impl<'a> Header<'a> {
-    /// A header without layers.
+    /// Creates a header without layers.
     pub(crate) fn empty() -> Self {
         Self { name: &[], latent: 0, classes: 0, pictures: Vec::new(), layers: Vec::new() }
     }
 
-    /// Values that the first layers read: the latent's, and one for each class.
+    /// Returns the number of input values: the latent's, plus one per class.
     pub(crate) fn inputs(&self) -> u16 {
         self.latent.saturating_add(self.classes)
     }
 
-    /// Reads an empty header from exactly these bytes; tells whether they are one.
+    /// Decodes `bytes` into an empty header; returns whether they are exactly one header.
     ///
-    /// Postcard decodes number by number. What serde would derive is the same format in five times the code.
+    /// Postcard decodes number by number. Code derived by serde reads the same format but is five times as large.
     #[inline(never)]
     pub(crate) fn decode(&mut self, bytes: &'a [u8]) -> bool {
         let mut fields = Fields { rest: Deserializer::from_bytes(bytes), sound: true };
@@ -237,7 +237,7 @@ impl<'a> Header<'a> {
             }
         }
         for _ in 0..fields.word() {
-            // The list is longer than any model's, or the bytes have ended.
+            // Too many layers, or the bytes have ended.
             if self.layers.push(fields.layer()).is_err() || !fields.sound {
                 return false;
             }
@@ -246,7 +246,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The fields of a header, one after the other; zeros once something was wrong.
+/// Reader of the fields of a header. After an error all fields are zero.
 struct Fields<'a> {
     rest: Deserializer<'a, Slice<'a>>,
     sound: bool,
@@ -282,7 +282,7 @@ impl<'a> Fields<'a> {
         word as u16
     }
 
-    /// The number of a variant, one of `count`.
+    /// Reads the number of an enum variant, one of `count`.
     fn variant(&mut self, count: u32) -> u32 {
         let variant = self.word();
         self.sound &= variant < count;

@@ -16,27 +16,27 @@ pub use prelude::{KernelFamily, arena_len};
 #[cfg(feature = "encode")]
 pub(crate) use prelude::{PRELUDE_LEN, at, checksum};
 
-/// The `len` bytes from `at` on; none if there are fewer.
+/// Returns `len` bytes from `at`; an empty slice if there are fewer.
 ///
-/// One copy for all: cut in place, each use would take twice the code.
+/// Not inlined: that would double the code of every use.
 #[inline(never)]
 pub(crate) fn part(bytes: &[u8], at: usize, len: usize) -> &[u8] {
     bytes.get(at..).and_then(|rest| rest.get(..len)).unwrap_or_default()
 }
 
-/// The same bytes, to be written.
+/// Returns `len` bytes from `at` for writing; an empty slice if there are fewer.
 #[inline(never)]
 pub(crate) fn part_mut(bytes: &mut [u8], at: usize, len: usize) -> &mut [u8] {
     bytes.get_mut(at..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }
 
-/// The i32 number `index` of a span.
+/// Returns the i32 at position `index` of a span.
 pub(crate) fn read_i32(blob: &[u8], span: Span, index: usize) -> i32 {
     let at = (span.at as usize).saturating_add(index.saturating_mul(4));
     blob.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| i32::from_le_bytes(*b))
 }
 
-/// The product, or the largest number if it is larger.
+/// Returns the saturating product.
 #[inline(never)]
 pub(crate) fn product(a: u32, b: u32) -> u32 {
     a.saturating_mul(b)

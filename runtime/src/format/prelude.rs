@@ -1,11 +1,11 @@
-//! The first 48 bytes of a model file: enough to check its integrity and to size the arena at compile time.
+//! The prelude, the first 48 bytes of a model file: integrity checks, and the arena size at compile time.
 use super::{FormatError, crc::crc32};
 
-/// First bytes of every model file.
+/// First four bytes of every model file.
 pub(crate) const MAGIC: [u8; 4] = *b"GNLT";
-/// Version of the format that this runtime reads and writes.
+/// Version of the file format that this runtime reads and writes.
 pub(crate) const VERSION: u16 = 2;
-/// Bytes of the prelude.
+/// Length of the prelude in bytes.
 pub(crate) const PRELUDE_LEN: usize = 48;
 /// Number of kernel families: the prelude states one arena size for each.
 pub(crate) const FAMILIES: usize = KernelFamily::ALL.len();
@@ -50,9 +50,9 @@ pub(crate) mod at {
     pub(crate) const ARENAS: usize = 24;
 }
 
-/// Bytes of working memory that the model in `bytes` needs; `const`, to size an arena at compile time.
+/// Returns the bytes of RAM that the model in `bytes` needs, as a `const fn` that sizes an [`crate::Arena`] at compile time.
 ///
-/// Looks at the prelude alone: [`crate::Model::from_bytes`] checks that the number is true.
+/// Reads only the prelude. [`crate::Model::from_bytes`] checks that the number is correct.
 ///
 /// ```
 /// # const TINY: &[u8] = ganlet_runtime::include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-v2.model"));
@@ -61,14 +61,14 @@ pub(crate) mod at {
 /// # assert!(arena.len() > 0);
 /// ```
 ///
-/// Bytes that are no model do not compile:
+/// Bytes that are not a model do not compile:
 ///
 /// ```compile_fail
 /// const ARENA: usize = ganlet_runtime::arena_len(b"no model, and much too short for one");
 /// ```
 ///
 /// # Panics
-/// When `bytes` is no model of this version, or not all of one; in a `const`, that is a compile error.
+/// If `bytes` is not a whole model of this format version; in a `const` that is a compile error.
 pub const fn arena_len(bytes: &[u8]) -> usize {
     assert!(bytes.len() >= PRELUDE_LEN, "not a model file: too short");
     assert!(
@@ -87,21 +87,21 @@ const fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// The length that the prelude states; none if `prefix` does not begin with the magic bytes and the length.
+/// Returns the file length that the prelude states; `None` unless `prefix` begins with the magic bytes and holds the length.
 pub(crate) fn stated_len(prefix: &[u8]) -> Option<usize> {
     let (fields, _) = prefix.first_chunk::<{ at::HEADER_LEN }>()?.as_chunks();
     let [magic, _, len] = *fields else { return None };
     (magic == MAGIC).then_some(u32::from_le_bytes(len) as usize)
 }
 
-/// The parts of a file whose lengths and checksum are right.
+/// The parts of a file whose lengths and checksum are correct.
 pub(crate) struct Parts<'a> {
     pub(crate) header: &'a [u8],
     pub(crate) blob: &'a [u8],
     pub(crate) arenas: [u32; FAMILIES],
 }
 
-/// Checks everything that the prelude alone can tell, and splits the file; else `fault` is what is wrong.
+/// Checks alignment, lengths, version and checksum, and splits the file. On failure `fault` is the reason.
 #[inline(never)]
 pub(crate) fn split<'a>(bytes: &'a [u8], fault: &mut FormatError) -> Option<Parts<'a>> {
     let mut refuse = |error| {
@@ -147,7 +147,7 @@ pub(crate) fn split<'a>(bytes: &'a [u8], fault: &mut FormatError) -> Option<Part
     parts().or_else(|| refuse(FormatError::Prelude))
 }
 
-/// The checksum of a file: over all of it, its own field counted as zero.
+/// Returns the checksum of a file: CRC-32 over the whole file, with its own field taken as zero.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     let (before, rest) = bytes.split_at(at::CHECKSUM.min(bytes.len()));
     crc32(crc32(crc32(0, before), &[0; 4]), rest.get(4..).unwrap_or_default())

@@ -1,7 +1,7 @@
-//! The kernels of Armv6-M: rows of doubling and dense layers; what they cannot make, the portable ones do.
+//! Kernels of Armv6-M for rows of doubling and dense layers; the portable kernels compute everything else.
 //!
-//! There is neither a long multiplication nor one that accumulates. Two products of bytes share a 32-bit word only for two
-//! steps, and emptying it costs more than it saves: single products it is, with few loads and no call for requantization.
+//! The core has neither a long multiplication nor a multiply-accumulate. Two byte products share a 32-bit word for only two
+//! steps, and emptying it costs more than it saves. So these kernels compute single products, with few loads and inline requantization.
 use super::{
     group,
     portable::dot,
@@ -29,17 +29,17 @@ unsafe extern "C" {
     fn ganlet_pair(first: *const u8, count: usize, even: *const u8, odd: *const u8, sums: *mut [i32; 2]);
 }
 
-/// Columns of the widest row made here.
+/// Maximum number of columns of a row that these kernels compute.
 const MOST_COLUMNS: usize = 256;
-/// Channels whose fast weights are split at a time.
+/// Number of channels whose fast weights are split at a time.
 const MOST_SPLIT: usize = 64;
 
-/// Makes the row if it is one for these kernels.
+/// Computes the row if these kernels support it; returns whether they do.
 pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
     row.layer.doubles() && double(row, out)
 }
 
-/// As `group::add_one`.
+/// Same contract as `group::add_one`.
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     let (fours, rest) = values.split_at(values.len() / 4 * 4);
     let Some((of_fours, behind)) = weights.split_at_checked(fours.len() * GROUP) else { return };
@@ -55,14 +55,14 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     }
 }
 
-/// The words in `bytes`; none if they do not start at a multiple of four.
+/// Returns the words in `bytes`; an empty slice if they are not aligned.
 fn whole_words(bytes: &[u8]) -> &[i32] {
     // SAFETY: every pattern of bits is a word, and these cores are little-endian as the file is.
     let (before, words, _) = unsafe { bytes.align_to::<i32>() };
     if before.is_empty() { words } else { &[] }
 }
 
-/// As `group::words`.
+/// Same contract as `group::words`.
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     let (mut low, mut high) = ([0; MOST_SPLIT], [0; MOST_SPLIT]);
     let steps = whole_words(words).as_chunks::<4>().0.chunks(MOST_SPLIT);
@@ -83,20 +83,20 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     }
 }
 
-/// The sums of a row of one channel, column by column.
+/// The accumulators of a row of one channel, column by column.
 struct Sums<'a> {
     sums: &'a mut [i32],
-    /// Input pixels.
+    /// Width of the input in pixels.
     w: usize,
     c_in: usize,
 }
 
-/// A part of the channels of an input row, and their weights of one tap row.
+/// Some channels of an input row, with their weights of one tap row.
 struct Part<'a> {
     row: &'a [u8],
     /// The first channel.
     from: usize,
-    /// Of even and of odd columns: those of the left one of two pixels, then those of the right one.
+    /// Weights of even and of odd columns: of the left pixel, then of the right one.
     taps: [&'a [u8]; 2],
 }
 
@@ -119,7 +119,7 @@ impl Sums<'_> {
         }
         let ((even_left, even_right), (odd_left, odd_right)) = (even.split_at(n), odd.split_at(n));
         if n == c {
-            // Both pixels are one run.
+            // Both pixels form one run.
             self.windows(part.row, even, odd);
         } else {
             self.windows(part.row.get(part.from..).unwrap_or_default(), even_left, odd_left);
@@ -132,7 +132,7 @@ impl Sums<'_> {
         }
     }
 
-    /// Adds the products of the runs that begin in each pixel but the last with the weights.
+    /// Adds the products of the weights and the runs that begin in each pixel except the last.
     #[inline(always)]
     fn windows(&mut self, runs: &[u8], even: &[u8], odd: &[u8]) {
         let (c, count) = (self.c_in, even.len().min(odd.len()));
@@ -168,7 +168,7 @@ impl Sums<'_> {
     }
 }
 
-/// `(acc * m + 2^31) >> 32` by four products of halves, where a product of words is a call.
+/// Returns `(acc * m + 2^31) >> 32` by four 16-bit products, because a 64-bit product is a library call.
 #[inline(always)]
 fn scaled(acc: i32, m: i32) -> i32 {
     let (acc_high, acc_low) = (acc >> 16, acc & 0xFFFF);
@@ -179,7 +179,7 @@ fn scaled(acc: i32, m: i32) -> i32 {
     acc_high.wrapping_mul(m_high) + (upper >> 16) + (lower >> 16) + (carried >> 16)
 }
 
-/// A row of a doubling layer.
+/// Computes a row of a doubling layer.
 #[inline(never)]
 fn double(row: &Row<'_>, out: &mut Out<'_>) -> bool {
     let (c_in, c_out) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
@@ -214,7 +214,7 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> bool {
     true
 }
 
-/// Adds the products of a row's channels `from` on with their words.
+/// Adds the products of the channels of a row from `from` on with their words.
 #[inline(never)]
 fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, bytes: &[u8]) {
     let mut split = [[0; 2 * MOST_SPLIT]; 2];

@@ -1,4 +1,4 @@
-//! The packed kernels of Armv7-M and Armv8-M mainline in assembly; their oracle is `lanes::twin`.
+//! Packed kernels of Armv7-M and Armv8-M mainline in assembly; the reference is `lanes::twin`.
 use super::row::{Finish, Out, Row, Sums};
 use crate::{
     format::part,
@@ -8,7 +8,7 @@ use crate::{
 };
 use core::{arch::global_asm, mem::MaybeUninit, ptr};
 
-// The assembler takes the target for the processor, whose DSP extension is an option.
+// The assembler derives the processor from the target, for which the DSP extension is optional.
 #[cfg(all(dsp, armv8m))]
 global_asm!(
     concat!(".cpu cortex-m33\n", include_str!("dsp.s"), include_str!("lanes.s"), include_str!("groups.s")),
@@ -19,10 +19,10 @@ global_asm!(concat!(include_str!("dsp.s"), include_str!("lanes.s"), include_str!
 #[cfg(not(dsp))]
 global_asm!(concat!(include_str!("mul.s"), include_str!("lanes.s"), include_str!("groups.s")), options(raw));
 
-/// A row of a doubling layer as [`ganlet_double`] makes it.
+/// Arguments and state of [`ganlet_double`], which computes a row of a doubling layer.
 #[repr(C)]
 struct Double {
-    /// The next four pixels of the first tap row, its steps; of the second one, which may have none.
+    /// The next four pixels of the first tap row and its steps; likewise of the second row, which may have no steps.
     first: MaybeUninit<*const u8>,
     first_steps: usize,
     second: MaybeUninit<*const u8>,
@@ -31,11 +31,11 @@ struct Double {
     words: MaybeUninit<*const u8>,
     interval: usize,
     lanes: MaybeUninit<[i32; 12]>,
-    /// Pixels that are left.
+    /// Number of remaining pixels.
     left: MaybeUninit<usize>,
     odd: MaybeUninit<i32>,
     last: MaybeUninit<i32>,
-    /// Where the value that waits goes with its neighbor, and where the next pair goes.
+    /// Destination of the value that waits for its neighbor, and of the next pair.
     held_at: MaybeUninit<*mut u8>,
     at: MaybeUninit<*mut u8>,
     /// Bytes from a pair of words to the next of its channel.
@@ -44,15 +44,15 @@ struct Double {
     pixels: [*const u8; 2],
     w: usize,
     channels: usize,
-    /// Compact weights of even and of odd columns, or nothing and words.
+    /// Compact weights of even and odd columns, or null and words.
     weights: [*const u8; 2],
     c_in: usize,
     scratch: *mut u8,
-    /// Bytes of words that belong to a tap row beyond the picture.
+    /// Bytes of the words of a tap row in the padding.
     skipped: usize,
     biases: *const u8,
     multipliers: *const u8,
-    /// Where the channel's values go, and bytes to those of the next one.
+    /// Destination of the channel's values, and the distance to the next channel's in bytes.
     out: *mut u8,
     out_step: usize,
     /// 0 for bytes, 1 for words, 2 for words through a table.
@@ -64,7 +64,7 @@ struct Double {
     bytes: MaybeUninit<[u8; 12]>,
 }
 
-/// What [`ganlet_finish`] reads.
+/// Arguments of [`ganlet_finish`].
 #[repr(C)]
 struct Values {
     sums: *const i32,
@@ -90,7 +90,7 @@ const _: () = {
     );
 };
 
-// SAFETY: defined in lanes.s with these arguments; each says there what it reads and writes.
+// SAFETY: defined in lanes.s and groups.s with these arguments, where each one's reads and writes are documented.
 unsafe extern "C" {
     fn ganlet_double(row: *mut Double);
     fn ganlet_groups(values: *const u8, weights: *const u8, count: usize, sums: *mut Sums, groups: usize);
@@ -99,12 +99,12 @@ unsafe extern "C" {
     fn ganlet_dense(values: *const u8, words: *const u8, count: usize, sums: *mut Sums);
 }
 
-/// Double loads need words at multiples of four.
+/// Double-word loads need addresses that are multiples of four.
 fn aligned(bytes: &[u8]) -> bool {
     bytes.as_ptr().addr().is_multiple_of(4)
 }
 
-/// As `lanes::double`.
+/// Same contract as `lanes::double`.
 #[inline(never)]
 pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     let (c_in, channels) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
@@ -124,7 +124,7 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
         Form::Plain => (0, 0, 2 * w * channels),
     };
     let pixels = w.div_ceil(4) * 8 * c_in;
-    // What is empty is not read.
+    // Empty slices are not read.
     let words = [first, second, even, odd, biases, multipliers, scratch, if packed > 0 { &out.bytes } else { &[] }];
     let aligned = words.iter().all(|bytes| bytes.is_empty() || aligned(bytes));
     let row_is_short = first.len() < pixels || (!second.is_empty() && second.len() < pixels);
@@ -187,7 +187,7 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     unsafe { ganlet_double(&raw mut double) }
 }
 
-/// As `group::words`.
+/// Same contract as `group::words`.
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
     for (values, words) in values.chunks(512).zip(words.chunks(512 * 2 * GROUP)) {
         if values.len() * 2 * GROUP <= words.len() && aligned(words) {
@@ -197,7 +197,7 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
     }
 }
 
-/// As `group::add_run`.
+/// Same contract as `group::add_run`.
 pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     let (count, groups) = (values.len(), sums.len());
     let held = weights::run(count as u32) as usize * groups <= weights.len() && aligned(weights);
@@ -208,7 +208,7 @@ pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     }
 }
 
-/// Adds the products of eight channels of neighboring pixels, `step` bytes each, with the weights of as many; tells whether it could.
+/// Adds the products of eight channels of neighboring pixels, `step` bytes apart, and their weights; returns whether it could.
 pub(super) fn add_each(pixels: &[u8], weights: &[u8], step: usize, sums: &mut Sums) -> bool {
     let count = weights.len() / GROUP;
     let able = count > 0 && pixels.len() >= (count - 1) * step + GROUP;
@@ -219,7 +219,7 @@ pub(super) fn add_each(pixels: &[u8], weights: &[u8], step: usize, sums: &mut Su
     able
 }
 
-/// As `Row::finish_run`, from the first bias and multiplier on; tells whether it could: a packed row takes no values from a table.
+/// Same contract as `Row::finish_run`, from the first bias and multiplier on; returns whether it could. It cannot write values from a table into a packed row.
 pub(super) fn finish(
     sums: &[i32],
     [biases, multipliers]: [&[u8]; 2],
@@ -239,7 +239,7 @@ pub(super) fn finish(
     let count = sums.len();
     let Some(before) = count.checked_sub(1) else { return true };
     let held = biases.len().min(multipliers.len()) >= 4 * count && aligned(biases) && aligned(multipliers);
-    // Of the last pair of words the first one alone is written.
+    // Of the last pair of words only the first one is written.
     let end = if step == 0 { 8 * before + 4 } else { count };
     if !held || end > to.len() || (step == 0 && !aligned(to)) {
         return true;

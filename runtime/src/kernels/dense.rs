@@ -1,4 +1,4 @@
-//! Dense layers: every output of a row is a sum over all input values, made in groups of eight.
+//! Dense layers: each output is a sum over all inputs, computed in groups of eight outputs.
 use super::{
     group,
     row::{BATCH, Out, Row},
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Row<'_> {
-    /// One row of outputs.
+    /// Computes one row of outputs.
     #[inline(never)]
     pub(super) fn dense(&self, out: &mut Out<'_>) {
         // The ring of a dense layer's input holds all its rows, in order.
@@ -23,7 +23,7 @@ impl Row<'_> {
         let (c, mut x, mut channel, mut left) = (usize::from(self.shape.c), 0, 0, row_len);
         for weights in rows.get(..groups * each).unwrap_or_default().chunks((BATCH / GROUP * each).max(1)) {
             let mut sums = [0; BATCH];
-            // The last batch may be of fewer groups.
+            // The last batch may have fewer groups.
             let (groups, _) = sums.as_chunks_mut();
             let groups = groups.get_mut(..weights.len().checked_div(each).unwrap_or(0)).unwrap_or_default();
             if fast {

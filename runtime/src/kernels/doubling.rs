@@ -1,4 +1,4 @@
-//! The portable kernel of doubling layers: transposed convolutions with kernel 4, stride 2 and padding 1.
+//! Portable kernel of doubling layers: transposed convolutions with kernel 4, stride 2 and padding 1.
 use super::{
     portable::dot,
     row::{Out, Row},
@@ -6,7 +6,7 @@ use super::{
 use crate::weights::{self, LANE, Taps};
 
 impl Row<'_> {
-    /// Each output sees two rows of two neighboring pixels, of which those beyond the picture count in the bias.
+    /// Computes a row. Each output reads two rows of two neighboring pixels; the bias includes those in the padding.
     pub(super) fn double(&self, out: &mut Out<'_>) {
         let (c_in, c_out) = (usize::from(self.input.shape.c), usize::from(self.shape.c));
         let w = usize::from(self.input.shape.w);
@@ -16,7 +16,7 @@ impl Row<'_> {
             let taps = Taps::new(self.blob, self.layer, c_in, c_out, rows.phase, o);
             for x in 0..2 * w {
                 let mut acc = bias.of_column(x, 2 * w);
-                // The left one of the two pixels is beyond the picture in the first column.
+                // In the first column the left pixel is in the padding.
                 let right = x.div_ceil(2) * c_in;
                 let (skip, left) = if x == 0 { (c_in, 0) } else { (0, right.saturating_sub(c_in)) };
                 for (t, row) in rows.rows.into_iter().enumerate() {
@@ -31,7 +31,7 @@ impl Row<'_> {
 }
 
 impl Taps<'_> {
-    /// The products of tap row `t` with two pixels, or with one: the right one if `skip` is a pixel's length.
+    /// Returns the sum of products of tap row `t` with two pixels, or with the right one only if `skip` is the length of a pixel.
     fn sum(self, t: usize, column: usize, skip: usize, pixels: &[u8], c_in: usize) -> i32 {
         match self {
             Self::Compact(columns) => {

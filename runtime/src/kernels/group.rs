@@ -1,16 +1,16 @@
-//! The products of a run of values with a group of eight outputs, from which all layers but the doubling ones are made.
+//! Products of a run of values with a group of eight outputs, the inner loop of all layers except doubling ones.
 //!
-//! Two weights share a half of a word, `low + high·2^8`. The sum of the halves' products is `low sum + 256·high sum`, the sum
-//! of the low bytes' products the low sum alone: two multiplications of halves for two weights, and nothing is unpacked
-//! but the low bytes.
+//! Two weights share a half-word, `low + high·2^8`. The products of half-words sum to `low sum + 256·high sum`; the products of the
+//! low bytes sum to the low sum. That takes two 16-bit multiplications for two weights, and only the low bytes are
+//! unpacked.
 use super::row::Sums;
 use crate::weights::{self, GROUP};
 use core::slice;
 
-/// Values of a run for which the high sum fits what 32 bits leave of it: 127·128·512 is below 2^23.
+/// Maximum length of a run for which the high sum fits the upper 24 bits of a word: 127·128·512 is below 2^23.
 pub(super) const LONGEST: usize = 512;
 
-/// Adds the products of `values` and `weights`, which are those of a run for each group of outputs, one behind the other.
+/// Adds the products of `values` and `weights`, which hold the weights of the run for one group of outputs after the other.
 #[inline(always)]
 pub(super) fn add(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     if values.len() <= LONGEST {
@@ -24,14 +24,14 @@ pub(super) fn add(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     }
 }
 
-/// The same for at most [`LONGEST`] values.
+/// Adds the products of at most [`LONGEST`] values.
 #[cfg(not(kernels = "lanes-asm"))]
 pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     let each = (weights::run(values.len() as u32) as usize).max(1);
     sums.iter_mut().zip(weights.chunks_exact(each)).for_each(|(sums, weights)| super::add_one(values, weights, sums));
 }
 
-/// The portable kernel, for one group.
+/// Adds the products for one group (portable).
 #[cfg(not(kernels = "lanes-asm"))]
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     let (mut both, mut low) = ([0i32; GROUP / 2], [0i32; GROUP / 2]);
@@ -53,7 +53,7 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     }
 }
 
-/// The products of `values` with the words of a dense layer's group in the layout Fast.
+/// Adds the products of `values` and the words of a group of a dense layer in the fast layout.
 #[cfg(not(kernels = "lanes-asm"))]
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
     for (&a, words) in values.iter().zip(words.as_chunks::<{ 2 * GROUP }>().0) {

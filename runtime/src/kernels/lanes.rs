@@ -1,4 +1,4 @@
-//! The packed kernels: two values in a word, so that one 32×32+64-bit multiply-accumulate makes four products.
+//! Packed kernels: two values per word, so that one 32×32+64-bit multiply-accumulate computes four products.
 //!
 //! `(w0 + w1·2^21)·(a0 + a1·2^21)` adds w0·a0 to the low lane of an accumulator, w1·a0 + w0·a1 to the middle lane and
 //! w1·a1 to the high one. With the weights of two horizontal taps and two neighboring pixels the middle lane is a whole
@@ -12,15 +12,15 @@ use twin::{Pixels, Products};
 #[cfg(not(target_arch = "riscv32"))]
 use twin::{quad, unpack};
 
-/// Sums of the lanes of two pairs of pixels: for each pair the even, then the odd columns' low, middle and high lane.
+/// Sums of the lanes of two pairs of pixels. For each pair: low, middle and high lane of the even columns, then of the odd columns.
 pub(super) type Lanes = [i32; 12];
 
-/// Makes a row of a doubling layer from packed rows; `scratch` takes the unpacked weights of one channel.
+/// Computes a row of a doubling layer from packed rows. `scratch` receives the unpacked weights of one channel.
 #[inline(never)]
 pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     let (c_in, c_out) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
     let (w, rows) = (usize::from(row.input.shape.w), row.tap_rows());
-    // A tap row beyond the picture is left out: the bias has its part.
+    // A tap row in the padding is skipped; the bias includes it.
     let skipped = if rows.rows[0].is_none() { 8 * c_in } else { 0 };
     let [above, below] = rows.rows.map(Option::unwrap_or_default);
     let seen = if above.is_empty() { [below, above] } else { [above, below] };
@@ -40,7 +40,7 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     }
 }
 
-/// From lanes to the values of one channel of a row.
+/// Combines lanes to the values of one channel of a row.
 pub(super) struct Columns {
     /// Biases of even, the first, odd and the last column.
     pub(super) biases: [i32; 4],
@@ -49,16 +49,16 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Takes pixels by fours: each time the eight columns from one before the first pixel's to one before the last's.
+    /// Processes four pixels at a time: the eight columns from one before the first pixel's to one before the last's.
     fn run(&self, mut products: Products<'_>, finish: &Finish<'_>, out: &mut Out<'_>, o: usize) {
         let [even, first, odd, last] = self.biases;
-        // What the pixels so far add to the next odd and the next even column, biases included.
+        // Contribution of earlier pixels to the next odd and even column, biases included.
         let (mut carry_odd, mut carry_even) = (odd, first);
-        // Columns are counted from two before the first one, in which the first pair of values begins.
+        // Columns are counted from two before the first, where the first pair of values begins.
         let (mut left, mut x, mut held) = (self.w, 0, 0);
         while let Some(lanes) = products.next() {
             let &[e0, e1, e2, o0, o1, o2, e3, e4, e5, o3, o4, o5] = lanes;
-            // The last column has a bias of its own; behind it is none that the other bias would be wrong for.
+            // The last column has a bias of its own. No column follows it.
             let bias = |pixels| if left == pixels { last } else { odd };
             let sums = [
                 carry_odd.wrapping_add(o0),
@@ -75,7 +75,7 @@ impl Columns {
             match out.form {
                 Form::Packed => {
                     let [v0, v1, v2, v3, v4, v5, v6, v7] = values;
-                    // The first time the first pair lies before the row.
+                    // In the first iteration the first pair is before the row.
                     out.put_pair(x, o, held, v0);
                     out.put_pair(x + 2, o, v1, v2);
                     if left > 1 {
@@ -101,7 +101,7 @@ impl Columns {
             left = left.saturating_sub(4);
         }
         if x == 2 * self.w {
-            // Of a multiple of four pixels the last column is still to come.
+            // If the width is a multiple of four, the last column is still missing.
             match out.form {
                 Form::Packed => out.put_pair(x, o, held, finish.apply(carry_odd)),
                 Form::Plain => out.put(x - 1, o, finish.apply(carry_odd)),
@@ -110,7 +110,7 @@ impl Columns {
     }
 }
 
-/// The kernels in portable form: the oracle of the assembly, and what cores with a wide multiplication run.
+/// Portable kernels: the reference for the assembly, and the code for cores with a wide multiplication.
 pub(super) mod twin {
     use super::Lanes;
     use crate::{

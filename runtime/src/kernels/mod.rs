@@ -1,4 +1,4 @@
-//! The arithmetic of one output row, by kernel family; all families agree bit for bit.
+//! Kernels: the arithmetic of one output row, by processor core. All kernels agree bit for bit.
 #[cfg(kernels = "armv6m")]
 #[allow(unsafe_code)]
 mod armv6m;
@@ -45,7 +45,7 @@ impl Row<'_> {
         #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "simulate"))]
         if self.family == 1 {
             if out.form == Form::Packed {
-                // Doubling layers write whole words, but not what lies beyond an odd width; others add to zeros.
+                // Doubling layers write whole words, except after an odd width. Other layers add to zeros.
                 let rest = if self.layer.doubles() { out.bytes.len().saturating_sub(8 * out.c) } else { 0 };
                 out.bytes.get_mut(rest..).unwrap_or_default().fill(0);
             }

@@ -1,7 +1,7 @@
-//! The vector kernels of Armv8.1-M: rows of doubling and dense layers; what they cannot make, the portable ones do.
+//! Vector kernels of Armv8.1-M (MVE) for rows of doubling and dense layers; the portable kernels compute everything else.
 //!
-//! Two neighboring pixels lie side by side, and so do the weights of two horizontal taps. Every such pair of pixels
-//! makes an odd column of the output and the even one behind it, each a product of two runs of bytes.
+//! Two neighboring pixels are contiguous, and so are the weights of two horizontal taps. Every such pair of pixels
+//! contributes to an odd column of the output and the even column after it, each a dot product of two runs of bytes.
 use super::{
     group,
     row::{Finish, Out, Row, Sums as GroupSums},
@@ -52,32 +52,32 @@ unsafe extern "C" {
     fn ganlet_split(words: *const u8, eights: usize, even: *mut u8, odd: *mut u8, channels: usize);
 }
 
-/// Pairs of pixels that [`ganlet_windows`] takes at a time.
+/// Pairs of pixels that [`ganlet_windows`] processes at a time.
 const BLOCK: usize = 3;
-/// Columns of the widest row made here.
+/// Maximum number of columns of a row that these kernels compute.
 const MOST_COLUMNS: usize = 256;
-/// Channels whose fast weights are split at a time.
+/// Number of channels whose fast weights are split at a time.
 const MOST_SPLIT: usize = 512;
 
-/// Makes the row if it is one for these kernels.
+/// Computes the row if these kernels support it; returns whether they do.
 pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
     row.layer.doubles() && double(row, out).is_some()
 }
 
-/// The sums of a row of one channel, column by column.
+/// The accumulators of a row of one channel, column by column.
 struct Sums<'a> {
     sums: &'a mut [i32],
-    /// Input pixels.
+    /// Width of the input in pixels.
     w: usize,
     c_in: usize,
 }
 
-/// A part of the channels of an input row, and their weights of one tap row.
+/// Some channels of an input row, with their weights of one tap row.
 struct Part<'a> {
     row: &'a [u8],
     /// The first channel.
     from: usize,
-    /// Of even and of odd columns: those of the left one of two pixels, then those of the right one.
+    /// Weights of even and of odd columns: of the left pixel, then of the right one.
     taps: [&'a [u8]; 2],
 }
 
@@ -119,7 +119,7 @@ impl Sums<'_> {
             }
         };
         if n == c {
-            // Both pixels are one run.
+            // Both pixels form one run.
             windows(row, 0, 2 * n);
         } else {
             windows(row, 0, n);
@@ -147,7 +147,7 @@ impl Sums<'_> {
     }
 }
 
-/// A row of a doubling layer.
+/// Computes a row of a doubling layer.
 #[inline(never)]
 fn double(row: &Row<'_>, out: &mut Out<'_>) -> Option<()> {
     let (c_in, c_out) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
@@ -190,7 +190,7 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> Option<()> {
     Some(())
 }
 
-/// Adds the products of a row's channels `from` on with their words.
+/// Adds the products of the channels of a row from `from` on with their words.
 #[inline(never)]
 fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, words: &[u8]) {
     let mut split = [MaybeUninit::<u8>::uninit(); 4 * MOST_SPLIT];
@@ -208,7 +208,7 @@ fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, words: &[u8]) {
     sums.add(&Part { row, from, taps });
 }
 
-/// As `group::add_one`.
+/// Same contract as `group::add_one`.
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     let (eights, rest) = values.split_at(values.len() / 8 * 8);
     let mut weights = weights;
@@ -227,7 +227,7 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     }
 }
 
-/// As `group::words`.
+/// Same contract as `group::words`.
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     // 512 products of at most 127·128 always fit 24 bits.
     for (values, words) in values.chunks(512).zip(words.chunks(512 * 2 * GROUP)) {
@@ -240,7 +240,7 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     }
 }
 
-/// As `Row::finish_run`, into bytes and without a table; tells whether it could.
+/// Same contract as `Row::finish_run`, into bytes and without a table; returns whether it could.
 pub(super) fn finish(sums: &[i32], [biases, multipliers]: [&[u8]; 2], finish: &Finish<'_>, to: &mut [u8]) -> bool {
     let count = sums.len();
     let held = biases.len().min(multipliers.len()) >= 4 * count && to.len() >= count;

@@ -1,4 +1,4 @@
-//! The portable kernels: what any core can run, and the oracle of the others.
+//! Portable kernels for any core, and the reference for all others.
 use super::row::{Out, Row};
 use crate::format::{Op, read_i32};
 
@@ -42,7 +42,7 @@ impl Row<'_> {
     }
 }
 
-/// Σ a·b over the shorter length, both read as i8.
+/// Returns Σ a·b over the shorter length, both read as i8.
 #[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "simulate"))]
 #[inline(never)]
 pub(super) fn dot(a: &[u8], b: &[u8]) -> i32 {

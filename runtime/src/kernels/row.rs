@@ -1,4 +1,4 @@
-//! What every kernel sees: the rows it reads, the row it makes, the way from an accumulator to a value.
+//! Data of a kernel call: the rows it reads, the row it writes, and the requantization of accumulators.
 use crate::{
     format::{Layer, Shape, Span, part, read_i32},
     plan::Form,
@@ -6,13 +6,13 @@ use crate::{
     weights,
 };
 
-/// Outputs whose sums are finished together.
+/// Number of outputs whose sums are requantized together.
 pub(super) const BATCH: usize = 64;
 
-/// Sums of a group of outputs.
+/// Accumulators of a group of outputs.
 pub(super) type Sums = [i32; weights::GROUP];
 
-/// The rows of a tensor that still exist, row `y` at slot `y mod rows`.
+/// The ring buffer of a tensor; row `y` is at slot `y mod rows`.
 #[derive(Clone, Copy)]
 pub(crate) struct Ring<'a> {
     pub(crate) bytes: &'a [u8],
@@ -29,7 +29,7 @@ impl<'a> Ring<'a> {
     }
 }
 
-/// One layer about to make one row of its output.
+/// One row of a layer's output, to be computed.
 pub(crate) struct Row<'a> {
     pub(crate) layer: &'a Layer,
     pub(crate) blob: &'a [u8],
@@ -37,13 +37,13 @@ pub(crate) struct Row<'a> {
     pub(crate) other: Option<Ring<'a>>,
     pub(crate) shape: Shape,
     pub(crate) y: u16,
-    /// The kernel family; builds that have only one do not ask.
+    /// Index of the kernel family; unused in builds that have only one.
     #[cfg_attr(not(any(kernels = "lanes", kernels = "lanes-asm", feature = "simulate")), allow(dead_code))]
     pub(crate) family: usize,
 }
 
 impl<'a> Row<'a> {
-    /// The layer's weights and what follows them.
+    /// Returns the layer's weights and the bytes after them.
     pub(super) fn weights(&self) -> &'a [u8] {
         self.blob.get(self.layer.weights.at as usize..).unwrap_or_default()
     }
@@ -56,7 +56,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Finishes the sums of neighboring channels of pixel `x` and writes the values.
+    /// Requantizes the sums of neighboring channels of pixel `x` and writes the values.
     #[inline(never)]
     pub(super) fn finish_run(&self, sums: &[i32], first_bias: usize, x: usize, channel: usize, out: &mut Out<'_>) {
         let from = |span: Span, first: usize| self.blob.get(span.at as usize + 4 * first..).unwrap_or_default();
@@ -78,7 +78,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The two input rows that a row of a doubling layer sees.
+    /// Returns the two input rows that a row of a doubling layer reads.
     pub(super) fn tap_rows(&self) -> TapRows<'a> {
         let odd = usize::from(self.y % 2);
         let (lower, h) = (usize::from(self.y / 2) + odd, usize::from(self.input.shape.h));
@@ -86,13 +86,13 @@ impl<'a> Row<'a> {
         TapRows { rows: [upper, (lower < h).then(|| self.input.row(lower))], phase: 1 - odd }
     }
 
-    /// Where the biases of the first channel of a doubling layer in this row are; those of the next one lie 64 bytes behind.
+    /// Returns the offset of the biases of channel 0 of a doubling layer in this row. Channels are 64 bytes apart.
     pub(super) fn first_border_bias(&self) -> usize {
         let (odd, border) = (usize::from(self.y % 2), self.y == 0 || self.y + 1 == self.shape.h);
         self.layer.bias.at as usize + 32 * odd + 16 * usize::from(border)
     }
 
-    /// The biases of channel `o` of a doubling layer in this row.
+    /// Returns the biases of channel `o` of a doubling layer in this row.
     #[cfg(any(not(kernels = "lanes-asm"), feature = "simulate"))]
     pub(super) fn border_biases(&self, o: usize) -> BorderBiases {
         let bytes = self.blob.get(self.first_border_bias() + 64 * o..);
@@ -102,13 +102,13 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The input rows above and below a row of a doubling layer, `None` beyond the picture, and the row's phase.
+/// The input rows above and below a row of a doubling layer (`None` in the padding), and the phase of the row.
 pub(super) struct TapRows<'a> {
     pub(super) rows: [Option<&'a [u8]>; 2],
     pub(super) phase: usize,
 }
 
-/// The biases of even columns, the first column, odd columns and the last column.
+/// Biases of even columns, the first column, odd columns and the last column.
 #[cfg(any(not(kernels = "lanes-asm"), feature = "simulate"))]
 pub(super) struct BorderBiases(pub(super) [i32; 4]);
 
@@ -125,12 +125,12 @@ impl BorderBiases {
     }
 }
 
-/// How the accumulators of one channel become i8.
+/// Requantization of the accumulators of one channel.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
     pub(super) m: i32,
     pub(super) zero_point: i32,
-    /// The activation table; none saturates.
+    /// The activation table; `None` saturates.
     pub(super) table: Option<&'a Table>,
 }
 
@@ -153,7 +153,7 @@ impl Finish<'_> {
     }
 }
 
-/// The row that is being made.
+/// The row that is being written.
 pub(crate) struct Out<'a> {
     pub(crate) bytes: &'a mut [u8],
     pub(crate) form: Form,
@@ -162,13 +162,13 @@ pub(crate) struct Out<'a> {
 }
 
 impl Out<'_> {
-    /// Where a packed row has the word of a value.
+    /// Returns the offset of the word of a value in a packed row.
     #[inline(always)]
     pub(super) fn word_at(c: usize, x: usize, channel: usize) -> usize {
         ((x / 4 * c + channel) * 2 + x % 4 / 2) * 4
     }
 
-    /// Writes the word of the columns `x - 2` and `x - 1` into a packed row; before and behind the row are none.
+    /// Writes the word of columns `x - 2` and `x - 1` of a packed row; columns outside the row are ignored.
     #[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
     #[inline(always)]
     pub(super) fn put_pair(&mut self, x: usize, channel: usize, low: i8, high: i8) {
@@ -179,7 +179,7 @@ impl Out<'_> {
         }
     }
 
-    /// Writes one value. In a packed row, which starts as zeros, every value is written once.
+    /// Writes one value. A packed row starts as zeros, and every value is written once.
     pub(super) fn put(&mut self, x: usize, channel: usize, value: i8) {
         match self.form {
             Form::Plain => {

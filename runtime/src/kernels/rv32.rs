@@ -1,6 +1,6 @@
-//! The packed kernels of 32-bit RISC-V: the portable ones, but for loads and stores of whole words.
+//! Packed kernels of 32-bit RISC-V: the portable algorithms with loads and stores of whole words.
 //!
-//! These cores trap on words that are not aligned, so the compiler assembles words out of bytes where it cannot know.
+//! These cores trap on unaligned words, so the compiler assembles words from bytes unless it can prove the alignment.
 use super::{
     group,
     lanes::{Lanes, twin},
@@ -11,21 +11,21 @@ use crate::{
     weights::{self, DENSE_LANE, GROUP, LANE},
 };
 
-/// The words in `bytes`, if they start at a multiple of four.
+/// Returns the words in `bytes` if they are aligned.
 fn whole_words(bytes: &[u8]) -> Option<&[i32]> {
     // SAFETY: every pattern of bits is a word, and these cores are little-endian as the file is.
     let (before, words, _) = unsafe { bytes.align_to::<i32>() };
     before.is_empty().then_some(words)
 }
 
-/// As `words`, to be written.
+/// Returns the words in `bytes` for writing if they are aligned.
 fn words_mut(bytes: &mut [u8]) -> Option<&mut [i32]> {
     // SAFETY: every pattern of bits is a word, and every word some bytes.
     let (before, words, _) = unsafe { bytes.align_to_mut::<i32>() };
     before.is_empty().then_some(words)
 }
 
-/// As `twin::quad`.
+/// Same contract as `twin::quad`.
 pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
     let [Some(first), Some(second)] = rows.map(whole_words) else { return twin::quad(rows, taps, interval) };
     let Some(taps) = whole_words(taps) else { return twin::quad(rows, taps, interval) };
@@ -57,7 +57,7 @@ pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
     lanes
 }
 
-/// As `twin::unpack`.
+/// Same contract as `twin::unpack`.
 pub(super) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]) -> &'s [u8] {
     let Some(all) = words_mut(scratch) else { return twin::unpack(columns, c_in, scratch) };
     let mut steps = all.as_chunks_mut::<2>().0;
@@ -73,7 +73,7 @@ pub(super) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]
     scratch
 }
 
-/// As `group::words`.
+/// Same contract as `group::words`.
 pub(super) fn words(values: &[u8], bytes: &[u8], sums: &mut Sums) {
     let Some(all) = whole_words(bytes) else { return group::words(values, bytes, sums) };
     // 512 products of at most 127·128 always fit 24 bits.
@@ -94,7 +94,7 @@ pub(super) fn words(values: &[u8], bytes: &[u8], sums: &mut Sums) {
     }
 }
 
-/// As `group::add_one`: four values at a time stay in registers while all outputs take them.
+/// Same contract as `group::add_one`. Four values at a time stay in registers while all outputs use them.
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     let (fours, rest) = values.as_chunks::<4>();
     // SAFETY: every pattern of bits is a half, and these cores are little-endian as the file is.

@@ -1,5 +1,4 @@
-//! Convolutions of any kernel, stride and padding, transposed and depthwise ones too: sums over windows, eight channels
-//! at a time.
+//! Convolutions of any kernel, stride and padding, including transposed and depthwise ones, eight channels at a time.
 use super::{
     group,
     row::{BATCH, Out, Row, Sums},
@@ -11,34 +10,34 @@ use crate::{
 };
 use core::slice;
 
-/// Values of a window at the picture's edge that are laid out at a time.
+/// Number of values of a window at the border that are copied at a time.
 const EDGE: usize = 64;
 
-/// Output columns `first`, `first + step`, …, whose windows start at `left`, `left + stride`, …
+/// Output columns `first`, `first + step`, … with windows that start at `left`, `left + stride`, …
 struct Columns {
     first: usize,
     step: usize,
     left: i32,
     stride: i32,
-    /// Pixels of a window.
+    /// Width of a window in pixels.
     width: usize,
 }
 
 impl Row<'_> {
-    /// A row of a convolution or depthwise convolution.
+    /// Computes a row of a convolution or depthwise convolution.
     pub(super) fn convolve(&self, k: u8, s: u8, p: u8, out: &mut Out<'_>) {
         let columns = Columns { first: 0, step: 1, left: -i32::from(p), stride: s.into(), width: k.into() };
         self.windows(plan::conv_taps(k, s, p, self.y), &columns, self.weights(), 0, out);
     }
 
-    /// A row of a transposed convolution, phase by phase.
+    /// Computes a row of a transposed convolution, phase by phase.
     pub(super) fn convolve_transposed(&self, k: u8, s: u8, p: u8, out: &mut Out<'_>) {
         let (c_in, c) = (u32::from(self.input.shape.c), usize::from(self.shape.c));
         let groups = c.div_ceil(GROUP);
         let phase = |o: u16| (u32::from(o) + u32::from(p)).checked_rem(u32::from(s)).unwrap_or(0) as u8;
         let taps = plan::transpose_taps(k, s, p, self.y);
         let run = |rx: u8| weights::run(plan::phase_taps(k, s, rx) as u32 * c_in) as usize;
-        // Weights lie phase by phase; the phases of the rows above this one's have all columns.
+        // Weights are stored phase by phase; those of smaller row phases come first, with all column phases.
         let rows_above: usize = (0..phase(self.y)).map(|ry| plan::phase_taps(k, s, ry)).sum();
         let mut at = rows_above * groups * (0..s).map(run).sum::<usize>();
         for rx in 0..s {
@@ -52,12 +51,12 @@ impl Row<'_> {
         }
     }
 
-    /// All channels of the given columns; `weights` holds one window of them for each group of channels.
+    /// Computes all channels of the given columns; `weights` holds the weights of a window for each group of channels.
     #[inline(never)]
     fn windows(&self, vertical: Taps, columns: &Columns, weights: &[u8], first_bias: usize, out: &mut Out<'_>) {
         let mut rows = [&[] as &[u8]; MAX_KERNEL as usize];
         for (t, row) in rows.iter_mut().enumerate().take(vertical.count) {
-            // A row of padding is empty.
+            // A row in the padding is empty.
             let y = usize::try_from(vertical.start + t as i32).ok().filter(|&y| y < usize::from(self.input.shape.h));
             *row = y.map_or(&[], |y| self.input.row(y));
         }
@@ -94,7 +93,7 @@ impl Row<'_> {
         }
     }
 
-    /// Adds the products of a window's row that lies partly in the padding.
+    /// Adds the products of a row of a window that is partly in the padding.
     #[inline(never)]
     fn add_edge(&self, row: &[u8], at: i32, values: usize, weights: &[u8], sums: &mut Sums) {
         let mut seen = [0; EDGE];
@@ -107,7 +106,7 @@ impl Row<'_> {
         }
     }
 
-    /// Adds the products of the window's row that starts at pixel `left`, channel by channel.
+    /// Adds the products of a row of a depthwise window that starts at pixel `left`, channel by channel.
     #[inline(never)]
     fn add_each(&self, row: &[u8], left: i32, channel: usize, weights: &[u8], sums: &mut Sums) {
         #[cfg(kernels = "lanes-asm")]

@@ -1,4 +1,4 @@
-//! Latent vectors: seeds to normal numbers and walks on the sphere, in integers only.
+//! Latent vectors: normal samples from seeds and spherical interpolation, with integers only.
 mod tables;
 
 use crate::{format::MAX_LATENT, model::Model};
@@ -6,22 +6,22 @@ use core::fmt;
 use heapless::Vec;
 use tables::{SINE, THRESHOLDS};
 
-/// Why values are not a latent of a model.
+/// The reason why values are not a latent of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LatentError {
-    /// The vector has another length than the model's.
+    /// The vector does not have the length that the model takes.
     Length {
-        /// Values given.
+        /// Length of the vector.
         found: usize,
-        /// Values the model takes.
+        /// Length that the model takes.
         expected: usize,
     },
-    /// A class is missing, or is none of the model's.
+    /// The class is missing or out of range.
     Class {
-        /// The class given.
+        /// The given class.
         found: Option<u16>,
-        /// Classes the model has.
+        /// Number of classes of the model.
         classes: u16,
     },
 }
@@ -43,21 +43,21 @@ impl fmt::Display for LatentError {
 impl core::error::Error for LatentError {}
 
 impl Model<'_> {
-    /// The latent of picture `seed`: the same on every machine. Seeds go through the classes of a model that has any.
+    /// Samples the latent of `seed`, the same on every machine. In a model with classes, `seed` modulo the number of classes is the class.
     pub fn latent(&self, seed: u32) -> Latent {
         Latent::from_seed(self, seed)
     }
 
-    /// The latent with the given `values`, each meaning `value / 32`.
+    /// Creates a latent from `values`, each of which means `value / 32`, for a model without classes.
     ///
     /// # Errors
-    /// As [`Latent::new`].
+    /// Those of [`Latent::new`].
     pub fn latent_of(&self, values: &[i8]) -> Result<Latent, LatentError> {
         Latent::new(self, values, None)
     }
 }
 
-/// The point in latent space that a picture is made of; each value means `value / 32`.
+/// A point in latent space, from which a picture is generated. Each value means `value / 32`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latent {
     values: Vec<i8, MAX_LATENT>,
@@ -65,13 +65,13 @@ pub struct Latent {
 }
 
 impl Latent {
-    /// Length of the longest latent that a model may have.
+    /// Maximum length of a latent vector.
     pub const MAX_LEN: usize = MAX_LATENT;
 
-    /// A latent of the given values, for `model`.
+    /// Creates a latent for `model` from values and, for a model with classes, a class.
     ///
     /// # Errors
-    /// When the length is not the model's, or a class is given to a model without classes.
+    /// If the length differs from the model's, or if the class is missing, out of range or given to a model without classes.
     pub fn new(model: &Model<'_>, values: &[i8], class: Option<u16>) -> Result<Self, LatentError> {
         let (found, expected, classes) = (values.len(), model.latent_len(), model.classes());
         if class.is_some_and(|c| c >= classes) || (class.is_none() && classes > 0) {
@@ -84,7 +84,7 @@ impl Latent {
         Ok(Self { values: Vec::from_slice(values).map_err(|_| wrong)?, class })
     }
 
-    /// The latent of picture `seed`; of a model with classes, class `seed mod classes`.
+    /// Samples the latent of `seed`.
     #[inline(never)]
     pub(crate) fn from_seed(model: &Model<'_>, seed: u32) -> Self {
         let class = seed.checked_rem(model.classes().into()).map(|c| c as u16);
@@ -95,20 +95,20 @@ impl Latent {
         latent
     }
 
-    /// The values.
+    /// Returns the values.
     pub fn values(&self) -> &[i8] {
         &self.values
     }
 
-    /// The values, to change: one knob at a time, say.
+    /// Returns the values for editing, for example one dimension at a time.
     pub fn values_mut(&mut self) -> &mut [i8] {
         &mut self.values
     }
 
-    /// The same point in another class of `model`.
+    /// Returns the latent with another class of `model`.
     ///
     /// # Errors
-    /// When the model has no such class.
+    /// If the model has no such class.
     pub fn in_class(self, model: &Model<'_>, class: u16) -> Result<Self, LatentError> {
         let classes = model.classes();
         if class < classes {
@@ -118,16 +118,15 @@ impl Latent {
         }
     }
 
-    /// The class, if the model has any.
+    /// Returns the class; `None` for a model without classes.
     pub fn class(&self) -> Option<u16> {
         self.class
     }
 
-    /// The point `step / steps` of the way from `a` to `b`, on the arc between them.
+    /// Interpolates spherically between `a` (`step == 0`) and `b` (`step == steps`); both ends are exact.
     ///
-    /// Weights the ends by the cosine and sine of a quarter turn (independent normal vectors of many
-    /// dimensions stand at right angles), then scales so that the squared norm goes straight from one end's
-    /// to the other's. The ends are exact. Latents of two models are compared up to the shorter length.
+    /// The weights are the cosine and sine of a quarter turn, because independent normal vectors of many dimensions are nearly
+    /// orthogonal. The result is scaled so that its squared norm changes linearly from `a` to `b`. The result has the length and class of `a`.
     pub fn slerp(a: &Self, b: &Self, step: u32, steps: u32) -> Self {
         if step == 0 {
             return a.clone();
@@ -156,9 +155,9 @@ impl Latent {
     }
 }
 
-/// Fills `out` with the normal numbers of `seed`, each meaning `value / 32` and saturated at ±127.
+/// Fills `out` with standard normal samples, each of which means `value / 32` and saturates at ±127.
 ///
-/// Value `i` depends on `seed` and `i` alone. `docs/FORMAT.md` freezes the function.
+/// Value `i` depends only on `seed` and `i`. `docs/FORMAT.md` specifies the function bit by bit.
 ///
 /// ```
 /// let mut z = [0; 8];

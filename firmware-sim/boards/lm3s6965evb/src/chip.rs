@@ -25,7 +25,7 @@ const ARROWS: u32 = 0b1111;
 const SELECT: u32 = 1 << 1;
 
 const MEGAHERTZ: u32 = 50;
-/// What the timer counts down from.
+/// Start value of the timer, which counts down.
 const TOP: u32 = 0xFF_FFFF;
 
 fn write(address: usize, value: u32) {
@@ -50,14 +50,14 @@ const fn pins(port: usize, pins: u32) -> usize {
 /// The chip, started.
 pub(crate) struct Chip {
     timer: SYST,
-    /// Where the timer was when it was last read, and the time then, with the clocks that made no whole microsecond.
+    /// Timer value and time at the last read, with the clocks of an incomplete microsecond.
     count: u32,
     micros: u32,
     rest: u32,
 }
 
 impl Chip {
-    /// Starts clock, ports and timer; the second time there is none.
+    /// Starts clock, ports and timer; `None` on a second call.
     pub(crate) fn take() -> Option<Self> {
         let mut timer = Peripherals::take()?.SYST;
         start_clock();
@@ -71,7 +71,7 @@ impl Chip {
         Some(Self { timer, count: 0, micros: 0, rest: 0 })
     }
 
-    /// The time; to be read three times a second at least, since the timer has 24 bits.
+    /// Returns the time. Must be called at least three times per second, because the timer has 24 bits.
     pub(crate) fn micros(&mut self) -> u32 {
         let count = self.timer.cvr.read() & TOP;
         let clocks = (self.count.wrapping_sub(count) & TOP) + self.rest;
@@ -81,7 +81,7 @@ impl Chip {
         self.micros
     }
 
-    /// Buttons pull their pins down; the reset state of an emulated one is down.
+    /// Returns whether a button is held. Buttons pull their pins down; emulated ones are down after reset.
     pub(crate) fn is_held(&self, button: Button) -> bool {
         let pin = match button {
             Button::Up => pins(PORT_E, 1),
@@ -103,12 +103,12 @@ impl Chip {
         self.shift_out(bytes);
     }
 
-    /// Sends bytes and waits for the last one: the pin that tells data from commands counts when a byte ends.
+    /// Sends bytes and waits for the last one, because the data/command pin is sampled at the end of a byte.
     fn shift_out(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             write(SSI0 + 0x08, byte.into());
             while read(SSI0 + 0x0C) & 1 << 4 != 0 {}
-            // What came in meanwhile means nothing, but it would fill the queue.
+            // Discard received bytes, which would fill the queue.
             while read(SSI0 + 0x0C) & 1 << 2 != 0 {
                 read(SSI0 + 0x08);
             }
@@ -140,7 +140,7 @@ fn start_clock() {
     let (bypass, use_divider, off, no_output, crystal_off) = (1 << 11, 1 << 22, 1 << 13, 1 << 12, 1);
     let mut rcc = (read(RCC) | bypass) & !use_divider & !crystal_off;
     write(RCC, rcc);
-    // The crystal swings after some thousand turns of this.
+    // The oscillator starts within some thousand iterations.
     for _ in 0..0x8000 {
         cortex_m::asm::nop();
     }

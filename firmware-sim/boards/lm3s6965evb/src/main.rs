@@ -54,7 +54,7 @@ impl Board for Evb<'_> {
     }
 
     fn send(&mut self, words: fmt::Arguments<'_>) {
-        // The line takes all bytes; nobody need be listening.
+        // The serial line accepts all bytes, whether or not a host is connected.
         let _ = chip::Line.write_fmt(words);
     }
 
