@@ -23,7 +23,7 @@ const LAYERS: [Layers; 4] = [
         modules: &[
             "text", "files", "memory", "simd", "philox", "graph", "plan", "exec", "nn", "nets", "loss", "regularize",
             "optim", "step", "recipe", "data", "draw", "metrics", "train", "watch", "run", "quantize", "evaluate", "export", "latent", "lab",
-            "report",
+            "report", "gan", "prelude",
         ],
     },
     Layers {

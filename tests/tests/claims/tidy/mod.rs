@@ -1,4 +1,5 @@
 //! House rules that a program can check: lengths, comments, unsafe code, module order, vocabulary.
+mod functions;
 mod layers;
 mod scan;
 mod words;
