@@ -3,7 +3,7 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::table::Table;
-use ganlet_trainer::exec::profile::{Total, folded, totals};
+use ganlet_trainer::exec::profile::{TimingTotal, folded_stacks, totals};
 use ganlet_trainer::run::Run;
 
 /// Largest number of rows in the table of slowest layers.
@@ -19,7 +19,7 @@ pub(crate) fn print(run: &mut Run<'_>) -> Result<(), Failure> {
     let total = (computed + waited).max(1e-9);
     let headings = ["", ">seconds", ">share", ">calls", ">GFLOP/s", ">GB/s"];
     let mut table = Table::new(&headings);
-    let row = |table: &mut Table, name: &str, t: &Total| {
+    let row = |table: &mut Table, name: &str, t: &TimingTotal| {
         let rate = |n: f64| if n > 0.0 { format!("{:.1}", n / t.seconds.max(1e-12) / 1e9) } else { String::new() };
         table.row([
             name.to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn print(run: &mut Run<'_>) -> Result<(), Failure> {
             rate(t.bytes),
         ]);
     };
-    row(&mut table, "waiting for data", &Total { seconds: waited, ..Total::default() });
+    row(&mut table, "waiting for data", &TimingTotal { seconds: waited, ..TimingTotal::default() });
     for kernel in totals(&timings, |t| t.kernel.clone()).iter().filter(|t| t.calls > 0) {
         row(&mut table, &kernel.name, kernel);
     }
@@ -38,7 +38,7 @@ pub(crate) fn print(run: &mut Run<'_>) -> Result<(), Failure> {
     for layer in totals(&timings, |t| format!("{}: {} in {}", t.program, t.kernel, t.scope)).iter().take(LISTED) {
         row(&mut slowest, &layer.name, layer);
     }
-    let mut trace = folded(&timings);
+    let mut trace = folded_stacks(&timings);
     if waited > 0.0 {
         trace += &format!("train;waiting for data {:.0}\n", (1e6 * waited).max(1.0));
     }

@@ -33,7 +33,7 @@ mod store;
 use crate::graph::{Graph, NodeId};
 use crate::plan::Plan;
 use std::fmt;
-pub use store::{Entry, Store};
+pub use store::{Store, StoreEntry};
 
 /// Name of the guard of a step's loss. Nodes after the guarded value compute gradients.
 pub(crate) const LOSS: &str = "loss";

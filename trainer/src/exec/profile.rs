@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Sum over all runs of one kernel call of one program.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Timing {
+pub struct KernelTiming {
     /// Name of the program, such as "discriminator step".
     pub program: String,
     /// Name of the kernel, such as "conv" or "fused".
@@ -25,7 +25,7 @@ pub struct Timing {
 
 /// Sum of several timings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Total {
+pub struct TimingTotal {
     /// What the timings have in common.
     pub name: String,
     /// Wall-clock seconds.
@@ -39,8 +39,8 @@ pub struct Total {
 }
 
 /// Groups `timings` by `name` and sums each group. The longest comes first.
-pub fn totals(timings: &[Timing], name: impl Fn(&Timing) -> String) -> Vec<Total> {
-    let mut by_name: BTreeMap<String, Total> = BTreeMap::new();
+pub fn totals(timings: &[KernelTiming], name: impl Fn(&KernelTiming) -> String) -> Vec<TimingTotal> {
+    let mut by_name: BTreeMap<String, TimingTotal> = BTreeMap::new();
     for t in timings {
         let total = by_name.entry(name(t)).or_default();
         total.seconds += t.seconds;
@@ -48,13 +48,13 @@ pub fn totals(timings: &[Timing], name: impl Fn(&Timing) -> String) -> Vec<Total
         total.flops += t.flops;
         total.bytes += t.bytes;
     }
-    let mut totals: Vec<_> = by_name.into_iter().map(|(name, t)| Total { name, ..t }).collect();
+    let mut totals: Vec<_> = by_name.into_iter().map(|(name, t)| TimingTotal { name, ..t }).collect();
     totals.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     totals
 }
 
 /// The timings as folded stacks for flame-graph tools: one line each, frames joined by `;`, then microseconds.
-pub fn folded(timings: &[Timing]) -> String {
+pub fn folded_stacks(timings: &[KernelTiming]) -> String {
     let clean = |frame: &str| frame.replace(';', ",");
     timings.iter().filter(|t| t.seconds > 0.0).fold(String::new(), |mut out, t| {
         let scope = if t.scope.is_empty() { "unnamed" } else { &t.scope };
@@ -69,8 +69,8 @@ pub fn folded(timings: &[Timing]) -> String {
 mod tests {
     use super::*;
 
-    fn timing(kernel: &str, seconds: f64) -> Timing {
-        Timing {
+    fn timing(kernel: &str, seconds: f64) -> KernelTiming {
+        KernelTiming {
             program: "discriminator step".into(),
             kernel: kernel.into(),
             scope: "discriminator layer 0".into(),
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn separators_inside_a_frame_are_replaced() {
         assert_eq!(
-            folded(&[timing("conv", 1.5), timing("copy", 0.0)]),
+            folded_stacks(&[timing("conv", 1.5), timing("copy", 0.0)]),
             "train;discriminator step;discriminator layer 0;conv;node 3 (a, b) 1500000\n"
         );
     }

@@ -3,7 +3,7 @@ use crate::graph::ParamId;
 
 /// One named vector.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct StoreEntry {
     /// Name, unique in the store.
     pub name: String,
     /// Values.
@@ -13,7 +13,7 @@ pub struct Entry {
 /// The named vectors of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Store {
-    entries: Vec<Entry>,
+    entries: Vec<StoreEntry>,
 }
 
 impl Store {
@@ -25,7 +25,7 @@ impl Store {
     pub fn add(&mut self, name: impl Into<String>, values: Vec<f32>) -> ParamId {
         let name = name.into();
         assert!(self.find(&name).is_none(), "the store already has an entry named {name}");
-        self.entries.push(Entry { name, values });
+        self.entries.push(StoreEntry { name, values });
         ParamId(self.entries.len() - 1)
     }
 
@@ -35,7 +35,7 @@ impl Store {
     }
 
     /// All entries, in the order in which they were added.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[StoreEntry] {
         &self.entries
     }
 

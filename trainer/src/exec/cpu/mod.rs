@@ -27,7 +27,7 @@ mod weights;
 mod winograd;
 mod workspace;
 
-use super::profile::Timing;
+use super::profile::KernelTiming;
 use super::{Clock, NotFinite, Program, Store};
 use crate::plan::{Kernel, Plan};
 pub use gemm::{MatMut, MatRef, sgemm};
@@ -86,12 +86,12 @@ impl Cpu {
     }
 
     /// The measurements since [`Cpu::start_profile`]: one entry for every kernel call of every program.
-    pub fn profile(&self) -> Vec<Timing> {
+    pub fn profile(&self) -> Vec<KernelTiming> {
         let profile = self.profile.iter().flatten().zip(&self.programs);
         let rows = profile.flat_map(|(times, program)| {
             program.plan.calls.iter().zip(times).map(|(call, &(calls, seconds))| {
                 let elements: usize = call.inputs.iter().chain(&call.outputs).map(|v| v.len).sum();
-                Timing {
+                KernelTiming {
                     program: program.name.clone(),
                     kernel: call.kernel.name().to_owned(),
                     scope: program.graph.scope_of(call.last_node()).to_owned(),
