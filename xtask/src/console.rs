@@ -1,7 +1,8 @@
 //! Standard output and standard error: printing, and colors where the terminal shows them.
 
 use crate::failure::Failure;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use ::console::StyledObject;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 /// Styles of text.
@@ -47,22 +48,19 @@ pub(crate) fn complain(message: &str) {
 }
 
 /// Returns text for standard error, colored if that is a terminal and `NO_COLOR` is not set.
-pub(crate) fn on_stderr(tint: Tint, words: &str) -> String {
-    tinted(tint, words, io::stderr().is_terminal())
+pub(crate) fn on_stderr(tint: Tint, text: &str) -> String {
+    tinted(tint, ::console::style(text).for_stderr())
 }
 
 /// Returns text for standard output, colored if that is a terminal and `NO_COLOR` is not set.
-pub(crate) fn on_stdout(tint: Tint, words: &str) -> String {
-    tinted(tint, words, io::stdout().is_terminal())
+pub(crate) fn on_stdout(tint: Tint, text: &str) -> String {
+    tinted(tint, ::console::style(text))
 }
 
-fn tinted(tint: Tint, words: &str, terminal: bool) -> String {
-    if !terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        return words.to_owned();
+fn tinted(tint: Tint, text: StyledObject<&str>) -> String {
+    match tint {
+        Tint::Bold => text.bold(),
+        Tint::Red => text.red(),
     }
-    let code = match tint {
-        Tint::Bold => 1,
-        Tint::Red => 31,
-    };
-    format!("\x1b[{code}m{words}\x1b[0m")
+    .to_string()
 }

@@ -1,8 +1,8 @@
-//! Everything a run needs to go on, in one safetensors file.
+//! Checkpoints: everything that a run needs to continue, in one safetensors file.
 //!
-//! Every weight is a tensor under its own name (`generator.weights/0.weight`), beside both optimizers' moments, the
-//! averaged generator and its batch statistics. Random numbers need no state: they are keyed by seed and step,
-//! which stand in the metadata with the recipe.
+//! Every weight is a tensor with its own name (`generator.weights/0.weight`). The file also holds both optimizers' moments, the
+//! exponential moving average of the generator, and its batch norm statistics. Random numbers need no state: they are keyed by
+//! seed and step, which are in the metadata with the recipe.
 use super::RunError;
 use crate::exec::Store;
 use crate::files;
@@ -14,43 +14,49 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The meaning of the file; other numbers are refused.
+/// Version of the file's layout; other versions are rejected.
 const VERSION: &str = "2";
 
-/// A run at one step.
+/// The state of a run at one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// What the run does.
+    /// The recipe of the run.
     pub recipe: Recipe,
-    /// Its seed.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// Steps done.
+    /// Number of steps done.
     pub step: u64,
-    /// Steps of the whole run.
+    /// Number of steps of the whole run.
     pub steps: u64,
-    /// Shape of one example of the data.
+    /// Shape of one training example.
     pub shape: Vec<usize>,
     /// Weights and optimizer state.
     pub store: Store,
 }
 
 impl Checkpoint {
-    /// The networks that the weights belong to.
+    /// Builds the generator and the discriminator that the weights belong to.
+    ///
+    /// # Errors
+    /// If the recipe does not describe networks for data of this shape.
     pub fn networks(&self) -> Result<(Network, Network), NetworkError> {
         self.recipe.networks(&self.shape)
     }
 
-    /// The averaged generator's weights, and its batch statistics if it has any.
+    /// Returns the averaged generator's weights (EMA), and its batch norm statistics, which are empty without batch norm.
     pub fn ema(&self) -> (&[f32], &[f32]) {
         (StateKey::Ema.values(&self.store), StateKey::BatchNorm.values(&self.store))
     }
 
-    /// The discriminator's weights.
+    /// Returns the discriminator's weights.
     pub fn discriminator(&self) -> &[f32] {
         StateKey::Weights(Player::Discriminator).values(&self.store)
     }
 
-    /// Writes the file atomically.
+    /// Writes the checkpoint atomically.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), RunError> {
         let (generator, discriminator) = self.networks().map_err(|e| RunError::new(path, e))?;
         let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -78,7 +84,10 @@ impl Checkpoint {
         files::write(path, file).map_err(|e| RunError::of_write(&e))
     }
 
-    /// Reads a file that [`Checkpoint::save`] wrote.
+    /// Reads a checkpoint that [`Checkpoint::save`] wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is no checkpoint of this version.
     pub fn load(path: &Path) -> Result<Self, RunError> {
         let file = std::fs::read(path).map_err(|e| RunError::io(path, &e))?;
         let wrong = |what: String| RunError::new(path, format!("this is no checkpoint of this version: {what}"));
@@ -88,13 +97,16 @@ impl Checkpoint {
         let text = |key: &str| metadata.get(key).cloned().ok_or_else(|| wrong(format!("`{key}` is missing")));
         let number = |key: &str| text(key)?.parse::<u64>().map_err(|e| wrong(format!("`{key}`: {e}")));
         if text("version")? != VERSION {
-            return Err(wrong(format!("it is version {}, expected {VERSION}", text("version")?)));
+            return Err(wrong(format!(
+                "it has version {}, expected {VERSION}; runs of earlier versions cannot be continued, train again",
+                text("version")?
+            )));
         }
         let recipe = Recipe::parse("in the checkpoint", &text("recipe")?, &[]).map_err(|e| wrong(e.to_string()))?;
         let shape = text("shape")?.split('x').map(str::parse).collect::<Result<Vec<usize>, _>>();
         let shape = shape.map_err(|e| wrong(format!("`shape`: {e}")))?;
         if !matches!(shape.len(), 1 | 3) || shape.iter().any(|&n| n == 0 || n > 4096) {
-            return Err(wrong(format!("`shape` {shape:?} is neither a picture's nor a point's")));
+            return Err(wrong(format!("`shape` {shape:?} is neither the shape of a picture nor of a point")));
         }
         let (seed, step, steps) = (number("seed")?, number("step")?, number("steps")?);
         let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };

@@ -11,7 +11,7 @@ const MAX_FRAMES: usize = 60;
 /// Factor of the learning rates after a rollback.
 const ROLLBACK_RATE_FACTOR: f32 = 1.0 / 3.0;
 
-/// Measures a trainer's generator; lower is better. See [`checkpoint_measure`](crate::evaluate::checkpoint_measure).
+/// Measures a trainer's generator; lower is better. The function `checkpoint_measure` of `evaluate` returns the usual one.
 pub type CheckpointMeasure<'m> = Box<dyn FnMut(&mut Trainer) -> Measurement + 'm>;
 
 /// A trainer and the folder that its log, sample grids and checkpoints go to.
