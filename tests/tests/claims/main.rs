@@ -1,5 +1,6 @@
 //! Claims about the whole project, one module per subject.
 mod allocation;
+mod dependencies;
 mod documents;
 mod executor;
 mod exported;
