@@ -24,6 +24,16 @@ pub(crate) fn folder() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+/// The file of the running program, to start it again.
+pub(crate) fn this_program() -> Result<PathBuf, Failure> {
+    // Cargo may have replaced the file since this program was started; this link still leads to the original.
+    let link = Path::new("/proc/self/exe");
+    if link.exists() {
+        return Ok(link.to_owned());
+    }
+    env::current_exe().map_err(|e| Failure::failed(format!("cannot find the running program: {e}")))
+}
+
 /// Returns the first program with this name on the search path.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     which::which(program).ok()

@@ -1,11 +1,11 @@
-//! ARM's CMSIS-NN on the same generators, measured once elsewhere and committed: what to compare with.
+//! Committed measurements of Arm's CMSIS-NN on the same generators, for comparison.
 //!
 //! CMSIS-NN of July 2026, gcc 12 -O3, instructions executed in QEMU 7.2, outputs equal to a naive reference. "wrapper" is
-//! the function that TensorFlow Lite Micro and ExecuTorch call, "direct" CMSIS-NN's best call, which neither uses.
+//! the function that TensorFlow Lite Micro and ExecuTorch call; "direct" is the fastest function, which neither calls.
 
 use ganlet_sim::host::Core;
 
-/// What CMSIS-NN takes for a picture.
+/// The cost of a picture with CMSIS-NN.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
     pub(crate) model: &'static str,
@@ -19,7 +19,7 @@ const fn row(model: &'static str, core: Core, call: &'static str, instructions: 
     Anchor { model, core, call, instructions, ram_bytes }
 }
 
-/// Every committed figure.
+/// Every committed measurement.
 pub(crate) const ANCHORS: [Anchor; 18] = [
     row("digits28", Core::M3, "wrapper", 5_490_000, 14_900),
     row("digits28", Core::M3, "direct", 2_610_000, 8_800),
@@ -41,7 +41,7 @@ pub(crate) const ANCHORS: [Anchor; 18] = [
     row("dcgan64-64", Core::M55, "direct", 55_300_000, 133_000),
 ];
 
-/// The figure to compare a core with: M7 and M33 are within 1 % of M4.
+/// Returns the measurement to compare a core with; M7 and M33 are within 1 % of M4.
 pub(crate) fn anchor(model: &str, core: Core, call: &str) -> Option<&'static Anchor> {
     let core = if matches!(core, Core::M7 | Core::M33) { Core::M4 } else { core };
     ANCHORS.iter().find(|a| a.model == model && a.core == core && a.call == call)

@@ -1,4 +1,4 @@
-//! `bench data`: whether training waits for its pictures, from memory, from a packed file and from single files.
+//! `bench data`: measures how long training waits for images from memory, from a packed file and from single files.
 
 use crate::console;
 use crate::failure::Failure;
@@ -14,24 +14,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Batches that are drawn to time one.
+/// Batches to draw for the time of one.
 const BATCHES: u64 = 20;
-/// Rounds of steps; the median one counts.
+/// Rounds of steps; the median round is reported.
 const ROUNDS: usize = 7;
 
-/// Train from memory, from a packed file and from single files, and tell how long each waits for its pictures.
+/// Measure how long training waits for images from memory, from a packed file and from single files.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask bench data
   cargo xtask bench data --recipe celeba-dcgan --steps 4 --json")]
 pub(crate) struct Args {
-    /// A recipe of pictures; made-up ones of its size are trained on
+    /// A recipe for images; synthetic images of its size are used
     #[arg(long, default_value = "portraits-64")]
     recipe: String,
-    /// Pictures in the set
+    /// Number of images
     #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     pictures: u32,
-    /// Steps of each of seven rounds
+    /// Steps in each of seven rounds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     steps: u32,
     /// Print JSON on standard output, and nothing else there
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct SourceTiming {
     from: &'static str,
     draw_ms: f64,
     step_ms: f64,
@@ -48,7 +48,7 @@ struct Row {
     waiting_share: f64,
 }
 
-/// Decodes a picture each time that it is drawn, as naive programs do.
+/// A data set that decodes an image each time it is drawn, the naive way.
 struct Files {
     files: Vec<PathBuf>,
     like: ImageDataset,
@@ -122,16 +122,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         ("packed file", Arc::new(packed)),
         ("single files", Arc::new(Files { files: files?, like: blobs })),
     ];
-    let mut lanes = Vec::new();
+    let mut timed = Vec::new();
     for (from, data) in sources {
-        lanes.push(Lane::new(from, data, &recipe, args.steps)?);
+        timed.push(TimedSource::new(from, data, &recipe, args.steps)?);
     }
-    // In turns, so that a machine that is busy for a while slows all of them.
+    // In turns, so that other load on the machine slows all sources.
     for round in 1..=ROUNDS {
         console::note(&format!("round {round} of {ROUNDS} ..."));
-        lanes.iter_mut().try_for_each(|lane| lane.round(args.steps))?;
+        timed.iter_mut().try_for_each(|source| source.round(args.steps))?;
     }
-    let rows: Vec<Row> = lanes.into_iter().map(Lane::row).collect();
+    let rows: Vec<SourceTiming> = timed.into_iter().map(TimedSource::row).collect();
     if args.json {
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "rows": rows }))?));
     }
@@ -152,16 +152,16 @@ fn save(folder: &Path, pictures: &ImageDataset, i: usize) -> Result<PathBuf, Fai
     Ok(path)
 }
 
-/// Training from one of the places.
-struct Lane {
+/// A training run on images from one source.
+struct TimedSource {
     from: &'static str,
     draw_ms: f64,
     trainer: Trainer,
-    /// Milliseconds of a step, and of waiting in it, of every round.
+    /// Milliseconds of a step, and of its waiting, for every round.
     rounds: Vec<(f64, f64)>,
 }
 
-impl Lane {
+impl TimedSource {
     fn new(from: &'static str, data: Arc<dyn Dataset>, recipe: &Recipe, steps: u32) -> Result<Self, Failure> {
         let mut batch = vec![0.0; recipe.train.batch_size * data.shape().iter().product::<usize>()];
         let start = Instant::now();
@@ -170,7 +170,7 @@ impl Lane {
         }
         let draw_ms = 1e3 * start.elapsed().as_secs_f64() / BATCHES as f64;
         let mut trainer = Trainer::new(recipe.clone(), data, 1, u64::from(steps) * ROUNDS as u64 + 2, 0)?;
-        // The first steps start threads and fill caches.
+        // The first steps start the threads and fill the caches.
         trainer.advance()?;
         trainer.advance()?;
         Ok(Self { from, draw_ms, trainer, rounds: Vec::new() })
@@ -186,10 +186,16 @@ impl Lane {
         Ok(())
     }
 
-    /// The median round, by its time.
-    fn row(mut self) -> Row {
+    /// The round with the median time.
+    fn row(mut self) -> SourceTiming {
         self.rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (step_ms, waiting_ms) = self.rounds[self.rounds.len() / 2];
-        Row { from: self.from, draw_ms: self.draw_ms, step_ms, waiting_ms, waiting_share: waiting_ms / step_ms }
+        SourceTiming {
+            from: self.from,
+            draw_ms: self.draw_ms,
+            step_ms,
+            waiting_ms,
+            waiting_share: waiting_ms / step_ms,
+        }
     }
 }

@@ -1,9 +1,10 @@
-//! `bench host`: how fast training runs here, beside the rate of the plain matrix product.
+//! `bench host`: measures the speed of training steps, and of the matrix product for comparison.
 
 use super::peers::{PeerRow, Peers};
 use super::speed;
 use crate::console;
 use crate::failure::Failure;
+use crate::process;
 use crate::table::Table;
 use clap::Args as ClapArgs;
 use cpu_time::ProcessTime;
@@ -18,9 +19,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The configurations: name, recipe, settings.
-///
-/// They are those that the literature's frameworks were timed on: both networks, both updates, Adam.
+/// The configurations: name, recipe, settings. A step updates both networks with Adam.
 const CONFIGS: [(&str, &str, &[&str]); 6] = [
     (
         "bimodal1d",
@@ -66,76 +65,76 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
     ("faces", "faces", &[]),
 ];
 
-/// Timings whose median is reported.
+/// Rounds of steps; the median round is reported.
 const ROUNDS: usize = 7;
 
-/// Time training steps, and the matrix product that bounds them.
+/// Measure the time of training steps, and compare it with the rate of the plain matrix product.
 ///
-/// Each configuration runs in a process of its own, so that its memory is its own. CPU milliseconds count all threads; the share is
-/// of the rate that one thread's matrix product of 512x512x512 reaches by matrixmultiply in the same process: Winograd's kernels
-/// can pass it.
+/// Each configuration runs in its own process, so that its memory is measured alone. CPU milliseconds count all threads. The column
+/// "of sgemm" compares with matrixmultiply's 512x512x512 product on one thread in the same process; the Winograd kernels can exceed it.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask bench host
   cargo xtask bench host --threads 1 --config dcgan28 --json
   cargo xtask bench host --peer python3            beside PyTorch and JAX")]
 pub(crate) struct Args {
-    /// Threads [default: 1, then one for each core]
+    /// Number of threads [default: 1, then one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// One configuration alone: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28 or faces
+    /// Measure only this configuration: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28 or faces
     #[arg(long, value_name = "NAME")]
     config: Option<String>,
     /// Print JSON on standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// A Python whose PyTorch and JAX run the same steps, for comparison
+    /// A Python interpreter with PyTorch or JAX, which runs the same steps for comparison
     #[arg(long, value_name = "PYTHON")]
     peer: Option<String>,
-    /// Put the timings into docs/SPEED.md
+    /// Write the timings to docs/SPEED.md
     #[arg(long)]
     record: bool,
-    /// Tell the slowest N nodes of each configuration on standard error
+    /// Print the slowest N nodes of each configuration on standard error
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     nodes: usize,
-    /// Seconds that each configuration is timed for
+    /// Seconds to measure each configuration
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     seconds: f64,
-    /// Measure in this process
+    /// Measure in this process instead of a new one
     #[arg(long, hide = true)]
     here: bool,
 }
 
-/// One configuration on one number of threads.
+/// The timing of a configuration with a number of threads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct StepTiming {
     pub(crate) config: String,
     pub(crate) threads: usize,
-    /// Median over rounds, of one step.
+    /// CPU time of a step, the median over rounds.
     pub(crate) cpu_ms: f64,
+    /// Wall time of a step, the median over rounds.
     pub(crate) wall_ms: f64,
-    /// Slowest round over fastest.
+    /// Wall time of the slowest round divided by that of the fastest.
     pub(crate) spread: f64,
     pub(crate) samples_per_s: f64,
-    /// Operations of one step's products.
+    /// Floating-point operations of the products of a step.
     pub(crate) gflop: f64,
     pub(crate) gflops_per_core: f64,
-    /// Part of the matrix product's rate in the same process.
+    /// `gflops_per_core` divided by `sgemm_gflops`.
     pub(crate) share: f64,
     pub(crate) sgemm_gflops: f64,
     pub(crate) rss_bytes: u64,
     pub(crate) planned_bytes: usize,
-    /// Wall milliseconds of a step by kind of node, measured apart from the rest.
+    /// Wall milliseconds of a step for each kind of node, from additional steps with profiling.
     pub(crate) kinds: BTreeMap<String, f64>,
 }
 
 #[derive(Serialize)]
 struct HostReport {
     sgemm_gflops: f64,
-    /// Which vector instructions our products use.
+    /// The instruction set of the kernels.
     instructions: &'static str,
     rows: Vec<StepTiming>,
-    /// The same steps elsewhere, if asked for.
+    /// The same steps in PyTorch and JAX, if requested.
     peers: Vec<PeerRow>,
 }
 
@@ -159,7 +158,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or_else(|| if cores > 1 { vec![1, cores] } else { vec![1] }, |n| vec![n]);
     if threads.iter().any(|&n| n > cores) {
-        console::note(&format!("there are {cores} cores: more threads than that wait for each other"));
+        console::note(&format!("this machine has {cores} cores: more threads wait for each other"));
     }
     let peers = args.peer.as_deref().map(Peers::find).transpose()?;
     let (mut rows, mut others): (Vec<StepTiming>, Vec<PeerRow>) = Default::default();
@@ -167,7 +166,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         for &threads in &threads {
             console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
             rows.push(apart(name, threads, &args)?);
-            // The peers' scripts hold the five configurations that have published figures.
+            // The scripts of the peers have the five configurations with published figures.
             if let Some(peers) = peers.as_ref().filter(|_| *name != "faces") {
                 others.extend(peers.measure(name, threads, args.seconds)?);
             }
@@ -221,7 +220,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::print(&format!("{}{product}{compared}", table.lines()))
 }
 
-/// How many times the peers' CPU time and memory ours is.
+/// A table of the peers' CPU time and memory as multiples of ours.
 fn compared(rows: &[StepTiming], others: &[PeerRow]) -> String {
     let headings = ["config", ">threads", "peer", ">CPU ms", ">RSS MB", ">CPU, times ours", ">RSS, times ours"];
     let mut table = Table::new(&headings);
@@ -240,9 +239,9 @@ fn compared(rows: &[StepTiming], others: &[PeerRow]) -> String {
     table.lines()
 }
 
-/// Measures in a process of its own.
+/// Measures in a new process.
 fn apart(config: &str, threads: usize, args: &Args) -> Result<StepTiming, Failure> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(process::this_program()?);
     command.args(["bench", "host", "--here", "--config", config, "--threads", &threads.to_string()]);
     command.args(["--nodes", &args.nodes.to_string(), "--seconds", &args.seconds.to_string()]);
     let output = command.stderr(Stdio::inherit()).output()?;
@@ -252,7 +251,7 @@ fn apart(config: &str, threads: usize, args: &Args) -> Result<StepTiming, Failur
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The training run of a configuration.
+/// Creates the training run of a configuration.
 fn trainer(config: &str, threads: usize) -> Result<Trainer, Failure> {
     let Some((_, recipe, settings)) = CONFIGS.iter().find(|c| c.0 == config) else {
         return Err(Failure::unusable(format!("no configuration {config}")));
@@ -268,13 +267,13 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     let recipe = trainer.recipe().clone();
     let batch = recipe.train.batch_size;
     let updates = f64::from(recipe.train.discriminator_steps) + 1.0;
-    // Two steps warm caches and pass a penalized discriminator update, lazy or not.
+    // Two steps fill the caches and include an update with a penalty, even if it is lazy.
     trainer.advance()?;
     trainer.advance()?;
     let start = Instant::now();
     trainer.advance()?;
     let one = start.elapsed().as_secs_f64();
-    // Whole periods of lazy penalties, so that every round holds the same work.
+    // Whole periods of lazy penalties, so that every round does the same work.
     let period = u64::from(recipe.objective.regularizer.every().max(1));
     let steps = ((seconds / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(period);
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
@@ -326,7 +325,7 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     })
 }
 
-/// GFLOP/s of one thread's product of 512 x 512 x 512, the best of a few.
+/// GFLOP/s of a 512 x 512 x 512 product on one thread, the best of eight runs.
 fn sgemm_rate() -> f64 {
     const N: usize = 512;
     let (a, b, mut c) = (vec![0.5; N * N], vec![0.25; N * N], vec![0.0; N * N]);
@@ -341,7 +340,7 @@ fn sgemm_rate() -> f64 {
     2.0 * (N * N * N) as f64 / best / 1e9
 }
 
-/// Most memory that this process held at once; 0 where the system does not tell.
+/// Peak resident memory of this process; 0 if the system does not report it.
 fn peak_rss() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
@@ -352,8 +351,8 @@ fn peak_rss() -> u64 {
 mod tests {
     use super::*;
 
-    /// Networks as the module's configurations are described, and no more kernel calls than their steps took when they were
-    /// recorded: on the two small ones, calls are what costs.
+    /// Networks keep their sizes, and steps make no more kernel calls than when they were recorded: on the two small configurations,
+    /// calls dominate the time.
     #[test]
     fn configurations_keep_their_networks_and_their_count_of_kernel_calls() {
         for (config, weights, gflop, calls) in [

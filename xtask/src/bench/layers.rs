@@ -7,7 +7,7 @@
 
 use ganlet_runtime::{KernelFamily, LayerFacts, Model};
 
-/// What a layer costs in one picture.
+/// The cost of a layer in one picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LayerCost {
     pub(crate) kind: &'static str,
@@ -18,7 +18,7 @@ pub(crate) struct LayerCost {
 
 /// The layers' shares of `rows`, the instructions of each row of the picture.
 ///
-/// Empty for a model that is no chain of a dense layer and layers that double the picture: its schedule is not known here.
+/// Empty unless the model is a dense layer followed by layers that double the picture: only this schedule is known here.
 pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     let layers: Vec<LayerFacts> = model.layers().collect();
     let heights: Vec<usize> = layers.iter().map(|l| l.shape.h.into()).collect();
@@ -29,7 +29,7 @@ pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     }
     let Some(costs) = least_squares(&made(&heights), rows) else { return Vec::new() };
     let (inner, edge) = costs.split_at(heights.len());
-    // The dense layer sees no padding.
+    // The dense layer has no padding.
     let edges = std::iter::once(&0.0).chain(edge);
     let total = |((inner, edge), &h): ((&f64, &f64), &usize)| (inner * h as f64 + 2.0 * edge).max(0.0);
     let raw: Vec<f64> = inner.iter().zip(edges).zip(&heights).map(total).collect();
@@ -67,10 +67,10 @@ fn made(heights: &[usize]) -> Vec<Vec<f64>> {
     (0..rows).map(step).collect()
 }
 
-/// The x that makes `a·x` most like `b`; `None` where `a` does not tell.
+/// The x that minimizes |a·x - b|²; `None` if `a` does not have full rank.
 fn least_squares(a: &[Vec<f64>], b: &[u64]) -> Option<Vec<f64>> {
     let n = a.first()?.len();
-    // The normal equations, the right side as one more column.
+    // The normal equations, with the right side as an additional column.
     let mut m: Vec<Vec<f64>> = (0..n)
         .map(|i| {
             let left = (0..n).map(|j| a.iter().map(|row| row[i] * row[j]).sum());

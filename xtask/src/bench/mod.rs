@@ -1,4 +1,4 @@
-//! `bench`: what the project costs, measured.
+//! `bench`: measures training on this machine and images on emulated cores.
 
 mod anchors;
 mod data;
@@ -15,7 +15,7 @@ mod speed;
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, Subcommand};
 
-/// Measure what the project costs.
+/// Measure speed and memory of training, data sets and devices.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! The same training steps in PyTorch and JAX, where they are installed.
+//! Runs the same training steps in PyTorch and JAX, if they are installed.
 
 use crate::console;
 use crate::failure::Failure;
@@ -6,13 +6,13 @@ use crate::process::root;
 use serde::{Deserialize, Serialize};
 use std::process::Command;
 
-/// The scripts under `tests/peers`: what they need, how to get it, and their file.
+/// The scripts in `tests/peers`: name of the peer, its Python package, the file.
 const SCRIPTS: [(&str, &str, &str); 2] = [("PyTorch", "torch", "torch_peer.py"), ("JAX", "jax", "jax_peer.py")];
 
-/// What a script measured.
+/// The measurement of a script.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PeerRow {
-    /// Name and version.
+    /// Name and version of the peer.
     pub(crate) peer: String,
     pub(crate) config: String,
     pub(crate) threads: usize,
@@ -23,19 +23,19 @@ pub(crate) struct PeerRow {
     pub(crate) rss_bytes: u64,
 }
 
-/// Peers that a Python can run.
+/// The peers that a Python interpreter can run.
 pub(crate) struct Peers {
     python: String,
     scripts: Vec<&'static str>,
 }
 
 impl Peers {
-    /// Asks `python` what it has; a peer that is missing is told and left out.
+    /// Finds the peers that `python` has installed, and reports those that are missing.
     pub(crate) fn find(python: &str) -> Result<Self, Failure> {
         let version = Command::new(python).arg("--version").output();
         if let Err(e) = version {
             return Err(Failure::unusable(format!(
-                "--peer {python}: cannot be run ({e}): expected a Python with PyTorch or JAX; install one, or leave the option away"
+                "--peer {python}: cannot be run ({e}): expected a Python interpreter with PyTorch or JAX; install one, or omit the option"
             )));
         }
         let installed = |module: &str| {
@@ -47,19 +47,19 @@ impl Peers {
                 scripts.push(script);
             } else {
                 console::note(&format!(
-                    "{name} is not installed for {python} and is left out: {python} -m pip install {module}"
+                    "{name} is not installed for {python} and is skipped: {python} -m pip install {module}"
                 ));
             }
         }
         if scripts.is_empty() {
             return Err(Failure::unusable(format!(
-                "--peer {python}: there is no peer to compare with; leave the option away"
+                "--peer {python}: neither PyTorch nor JAX is installed; install one, or omit the option"
             )));
         }
         Ok(Self { python: python.to_owned(), scripts })
     }
 
-    /// Runs the peers one after the other.
+    /// Measures each peer in turn.
     pub(crate) fn measure(&self, config: &str, threads: usize, seconds: f64) -> Result<Vec<PeerRow>, Failure> {
         let mut rows = Vec::new();
         for script in &self.scripts {
@@ -71,9 +71,9 @@ impl Peers {
             let text = String::from_utf8_lossy(&output.stdout);
             let row = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
             rows.push(row.ok_or_else(|| {
-                let told = String::from_utf8_lossy(&output.stderr);
-                let last = told.lines().last().unwrap_or("nothing").to_owned();
-                Failure::failed(format!("{} of {config} printed no result; it said: {last}", path.display()))
+                let errors = String::from_utf8_lossy(&output.stderr);
+                let last = errors.lines().last().unwrap_or("nothing").to_owned();
+                Failure::failed(format!("{} of {config} printed no result; its last message: {last}", path.display()))
             })?);
         }
         Ok(rows)

@@ -1,4 +1,4 @@
-//! The table of `docs/SPEED.md`, written by `bench host --record`.
+//! Writes the table of `docs/SPEED.md` for `bench host --record`.
 
 use super::host::StepTiming;
 use super::peers::PeerRow;
@@ -9,17 +9,19 @@ use std::fs;
 const BEGIN: &str = "<!-- timings: written by cargo xtask bench host --record -->\n";
 const END: &str = "<!-- end of timings -->\n";
 
-/// Puts `rows` into the page; rows of other configurations stay as they were recorded.
+/// Replaces `rows` in the table; rows of other configurations stay as they are.
 pub(crate) fn record(rows: &[StepTiming], peers: &[PeerRow]) -> Result<(), Failure> {
     let path = root().join("docs/SPEED.md");
     let page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
-    let (before, (old, behind)) = parts.ok_or_else(|| Failure::file(&path, "the marks of the table are gone"))?;
-    fs::write(&path, format!("{before}{BEGIN}{}{END}{behind}", merged(old, rows, peers)))
+    let (before, (old, after)) = parts.ok_or_else(|| {
+        Failure::file(&path, "the comments that mark the table are missing; restore them with git checkout")
+    })?;
+    fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", merged(old, rows, peers)))
         .map_err(|e| Failure::file(&path, e))
 }
 
-/// The head of the table, then the new lines and the old ones of what was not measured now, by configuration and threads.
+/// The header, then the new lines and the old lines that they do not replace, sorted by configuration and threads.
 fn merged(old: &str, rows: &[StepTiming], peers: &[PeerRow]) -> String {
     let now: Vec<_> = rows.iter().map(|r| format!("| {} | {} |", r.config, r.threads)).collect();
     let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | JAX CPU ms | times ours |\n\

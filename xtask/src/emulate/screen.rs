@@ -1,8 +1,8 @@
-//! The emulated panel's pixels, from a screen dump in which each is a square, or from the brightnesses of single LEDs.
+//! Reads the pixels of an emulated panel: from a screen dump in which each pixel is a square, or from the brightnesses of LEDs.
 
 use ganlet_sim::host::Frame;
 
-/// Reads a PPM of 8-bit colors, of which `scale` by `scale` pixels are one of the panel's `width` by `height`.
+/// Reads a PPM image with 8-bit colors, in which each of the panel's `width` by `height` pixels is a square.
 pub(crate) fn parse(bytes: &[u8], width: u32, height: u32) -> Result<Frame, String> {
     let mut rest = bytes;
     let mut word = || {
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn squares_become_pixels_and_anything_else_is_told() {
+    fn squares_become_pixels_and_anything_else_is_an_error() {
         let row = [[9u8; 3], [9; 3], [200; 3], [200; 3]].concat();
         let image = [b"P6\n4 2\n255\n".as_slice(), &row, &row].concat();
         let frame = parse(&image, 2, 1).unwrap();

@@ -1,14 +1,14 @@
-//! The panel's controller, an ST7789, as far as firmware uses it: what bytes on its bus leave in its memory.
+//! An emulated ST7789 panel controller with the commands that the firmware uses.
 //!
-//! The emulator has the bus but nothing at its end, so that the bytes are taken from the bus and interpreted here, by the data sheet.
+//! QEMU has the bus but no device on it. The bytes are read from the bus and interpreted here, by the data sheet.
 
 use ganlet_sim::host::Frame;
 
-/// Columns and rows of the controller's memory, of which a panel may show a part.
+/// Columns and rows of the controller's memory; a panel may show a part of it.
 const COLUMNS: u16 = 240;
 const ROWS: u16 = 320;
 
-/// Commands that mean something for the picture.
+/// Commands that change the picture.
 mod command {
     pub(super) const RESET: u8 = 0x01;
     pub(super) const SLEEP_OUT: u8 = 0x11;
@@ -23,16 +23,16 @@ mod command {
     pub(super) const FORMAT: u8 = 0x3A;
 }
 
-/// 16 bits a pixel, for both of the chip's interfaces.
+/// Argument of the pixel format command: 16 bits for each pixel, on both interfaces of the chip.
 const RGB565: u8 = 0x55;
 
-/// The controller and its memory.
+/// The state of the controller.
 #[derive(Clone, Debug)]
 pub(crate) struct St7789 {
-    /// 5 bits of red, 6 of green, 5 of blue each.
+    /// Pixels of 5 bits red, 6 bits green, 5 bits blue.
     memory: Vec<u16>,
     command: u8,
-    /// Bytes that followed the command so far; of pixels, the half that waits for the other one.
+    /// Bytes after the current command; of pixels, the first half of an incomplete one.
     bytes: Vec<u8>,
     columns: (u16, u16),
     rows: (u16, u16),
@@ -40,12 +40,12 @@ pub(crate) struct St7789 {
     awake: bool,
     on: bool,
     inverted: bool,
-    /// What was asked for and is not understood here.
+    /// The first command or argument that is not emulated.
     strange: Option<String>,
 }
 
 impl St7789 {
-    /// As after power-on.
+    /// The state after power-on.
     pub(crate) fn new() -> Self {
         Self {
             memory: vec![0; usize::from(COLUMNS) * usize::from(ROWS)],
@@ -61,7 +61,7 @@ impl St7789 {
         }
     }
 
-    /// A byte while the data line is low.
+    /// Receives a byte while the data/command line is low.
     pub(crate) fn command(&mut self, byte: u8) {
         self.command = byte;
         self.bytes.clear();
@@ -77,7 +77,7 @@ impl St7789 {
         }
     }
 
-    /// A byte while the data line is high.
+    /// Receives a byte while the data/command line is high.
     pub(crate) fn data(&mut self, byte: u8) {
         self.bytes.push(byte);
         match (self.command, &self.bytes[..]) {
@@ -102,7 +102,7 @@ impl St7789 {
         if let Some(place) = self.memory.get_mut(usize::from(y) * usize::from(COLUMNS) + usize::from(x)) {
             *place = color;
         }
-        // From left to right, from top to bottom, and from the start again.
+        // From left to right, from top to bottom, then from the start again.
         self.at = match (x >= self.columns.1, y >= self.rows.1) {
             (false, _) => (x + 1, y),
             (true, false) => (self.columns.0, y + 1),
@@ -110,7 +110,7 @@ impl St7789 {
         };
     }
 
-    /// What a panel shows that is wired to the first `width` columns and `height` rows and whose liquid crystal inverts.
+    /// The pixels of a panel with inverting liquid crystal that is wired to the first `width` columns and `height` rows.
     pub(crate) fn frame(&self, width: u32, height: u32) -> Result<Frame, String> {
         if let Some(what) = &self.strange {
             return Err(format!("the firmware set {what}, which the emulated panel does not know"));
@@ -128,7 +128,7 @@ impl St7789 {
     }
 }
 
-/// The nearest of 256 levels for each of red, green and blue.
+/// Expands a pixel to 8 bits of red, green and blue.
 fn rgb(color: u16) -> [u8; 3] {
     let level = |shift: u16, most: u16| {
         ((u32::from(color >> shift & most) * 255 + u32::from(most / 2)) / u32::from(most)) as u8
@@ -136,7 +136,7 @@ fn rgb(color: u16) -> [u8; 3] {
     [level(11, 31), level(5, 63), level(0, 31)]
 }
 
-/// First and last of two big-endian numbers, inside of `of`.
+/// Parses first and last position from two big-endian numbers; both must be below `of`.
 fn window([a, b, c, d]: [u8; 4], of: u16) -> (u16, u16) {
     let last = u16::from_be_bytes([c, d]).min(of - 1);
     (u16::from_be_bytes([a, b]).min(last), last)
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_is_not_emulated_is_told() {
+    fn a_command_that_is_not_emulated_is_an_error() {
         let mut panel = started();
         send(&mut panel, 0x36, &[0x60]);
         assert!(panel.frame(240, 240).unwrap_err().contains("0x60"));

@@ -1,11 +1,11 @@
-//! The emulated board in a window: the panel that its firmware draws, the keyboard for its buttons.
+//! Shows an emulated board in a window; the keyboard presses its buttons.
 
 use super::board::EmulatedBoard;
 use crate::failure::Failure;
 use ganlet_sim::Button;
 use ganlet_sim::host::{DevicePortrait, Frame, WindowDevice};
 
-/// A running board and its looks.
+/// A running board and its appearance.
 pub(crate) struct Live {
     pub(crate) board: EmulatedBoard,
     pub(crate) title: String,

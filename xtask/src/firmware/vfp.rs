@@ -19,7 +19,7 @@ pub(crate) fn marks<'a>(symbols: impl Iterator<Item = (&'a str, u64)>) -> Vec<(u
     marks
 }
 
-/// Instructions of `text` that use the floating-point registers.
+/// Counts instructions in `text` that use the floating-point registers.
 pub(crate) fn count(text: &[u8], start: u64, marks: &[(u64, SectionPart)]) -> usize {
     let half = |at: usize| text.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
     let (mut found, mut at, mut mark, mut holds) = (0, 0, 0, SectionPart::Code);
@@ -29,7 +29,7 @@ pub(crate) fn count(text: &[u8], start: u64, marks: &[(u64, SectionPart)]) -> us
         {
             (mark, holds) = (mark + 1, next);
         }
-        // First halfwords from 0b11101 up start an instruction of 32 bits.
+        // A first halfword of 0b11101 or more in the top bits starts a 32-bit instruction.
         let wide = holds == SectionPart::Code && first >> 11 >= 0b11101;
         if wide && is_float(first, half(at + 2).unwrap_or(0)) {
             found += 1;
@@ -39,7 +39,7 @@ pub(crate) fn count(text: &[u8], start: u64, marks: &[(u64, SectionPart)]) -> us
     found
 }
 
-/// Coprocessors 10 and 11 are the floating-point unit: 111x 11xx xxxx xxxx, xxxx 101x xxxx xxxx.
+/// Whether an instruction addresses coprocessor 10 or 11, the floating-point unit: 111x 11xx xxxx xxxx, xxxx 101x xxxx xxxx.
 fn is_float(first: u16, second: u16) -> bool {
     first & 0xEC00 == 0xEC00 && second & 0x0E00 == 0x0A00
 }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn float_instructions_are_found_and_literals_are_not() {
+    fn float_instructions_are_counted_and_literals_are_not() {
         let halves: [u16; 9] = [
             0x4770, // bx lr
             0xEE30, 0x0A01, // vadd.f32 s0, s0, s2

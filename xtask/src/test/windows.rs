@@ -61,11 +61,8 @@ pub(super) fn check(kind: Window) -> Result<Checks, Failure> {
         simulator.tick();
         later.push(look.portrait(&simulator.frame()));
     }
-
     let screen = Screen::open(&name.replace(' ', "-"))?;
-    let program =
-        std::env::current_exe().map_err(|e| Failure::failed(format!("cannot find the running program: {e}")))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(process::this_program()?);
     command.args(&words).arg(&path).env("DISPLAY", &screen.display).current_dir(root());
     let mut window =
         ChildGuard(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(cannot("the window"))?);
@@ -81,7 +78,7 @@ pub(super) fn check(kind: Window) -> Result<Checks, Failure> {
     }
     screen.key("keydown", "Escape")?;
     let ended = wait(&mut window.0, WINDOW_LIMIT).is_some_and(|status| status.success());
-    checks.check(ended, || format!("{name}: Esc does not end the window well"));
+    checks.check(ended, || format!("{name}: Esc does not close the window"));
     Ok(checks)
 }
 
