@@ -5,7 +5,7 @@ use core::panic::PanicInfo;
 
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions};
 use embedded_hal::digital::InputPin;
-use ganlet_sim::{Board, Button, Inputs, RamUse, PanelColor};
+use ganlet_sim::{Board, Button, Inputs, PanelColor, RamUse};
 
 /// A serial line; `()` for boards without one.
 pub(crate) trait Line {

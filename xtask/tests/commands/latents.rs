@@ -46,7 +46,7 @@ fn a_known_latent_is_recovered_and_shown_by_the_simulator() {
 
     // Strokes: the upper half in white.
     let (strokes, both) = (scratch("strokes.png"), scratch("both.latents"));
-    refused(&["edit", &run, "--strokes", &shown, "--out", &both], 2, "proportions");
+    refused(&["edit", &run, "--strokes", &shown, "--out", &both], 2, "aspect ratio");
     refused(&["edit", &run, "--out", &both], 2, "nothing to change");
     well(&["edit", &run, "--seed", "5", "--template", &strokes]);
     refused(&["edit", &run, "--strokes", &strokes, "--out", &both], 2, "opaque everywhere");

@@ -56,5 +56,8 @@ fn main() -> ! {
     let clock = || Instant::now().duration_since_epoch().as_micros() as u32;
     let mut arena = Arena::<{ model::ARENA }>::new();
     let line = ();
-    model::show(&mut Handheld { display, flush: |_| {}, inputs: handheld::Pins { buttons, clock }, line, memory: || None }, &mut arena)
+    model::show(
+        &mut Handheld { display, flush: |_| {}, inputs: handheld::Pins { buttons, clock }, line, memory: || None },
+        &mut arena,
+    )
 }

@@ -51,5 +51,14 @@ fn main() -> ! {
     let flush = |display: &mut _| {
         let _ = Ssd1306::flush(display);
     };
-    model::show(&mut Handheld { display, flush, inputs: handheld::Pins { buttons, clock }, line: (), memory: || Some(stack::memory(RAM)) }, ARENA)
+    model::show(
+        &mut Handheld {
+            display,
+            flush,
+            inputs: handheld::Pins { buttons, clock },
+            line: (),
+            memory: || Some(stack::memory(RAM)),
+        },
+        ARENA,
+    )
 }

@@ -72,5 +72,14 @@ fn main() -> ! {
         pins.gpio14.into_pull_up_input().into_dyn_pin(),
     ];
     let clock = || timer.get_counter_low();
-    model::show(&mut Handheld { display, flush: |_| {}, inputs: handheld::Pins { buttons, clock }, line: (), memory: || Some(stack::memory(RAM)) }, ARENA)
+    model::show(
+        &mut Handheld {
+            display,
+            flush: |_| {},
+            inputs: handheld::Pins { buttons, clock },
+            line: (),
+            memory: || Some(stack::memory(RAM)),
+        },
+        ARENA,
+    )
 }

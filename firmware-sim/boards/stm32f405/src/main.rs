@@ -84,5 +84,14 @@ fn main() -> ! {
     ];
     let clock = || timer.now().ticks();
     let line = Port(port);
-    model::show(&mut Handheld { display, flush: |_| {}, inputs: handheld::Pins { buttons, clock }, line, memory: || Some(stack::memory(RAM)) }, ARENA)
+    model::show(
+        &mut Handheld {
+            display,
+            flush: |_| {},
+            inputs: handheld::Pins { buttons, clock },
+            line,
+            memory: || Some(stack::memory(RAM)),
+        },
+        ARENA,
+    )
 }
