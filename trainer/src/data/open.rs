@@ -61,7 +61,7 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImage
         && (!(1..=4096).contains(&width) || !(1..=4096).contains(&height))
     {
         let found = format!("{width}x{height}");
-        return Err(DataError::new("the wanted size", "sides of 1 to 4096 pixels", found, "choose another size"));
+        return Err(DataError::new("the requested size", "sides of 1 to 4096 pixels", found, "choose another size"));
     }
     let mut notes = Vec::new();
     let metadata = fs::metadata(path).map_err(|e| {
@@ -114,10 +114,10 @@ fn open_folder(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> R
 /// The files in a folder that contain whole sets, recognized by name: IDX files or, if there are none, NumPy files.
 fn array_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let files: Vec<PathBuf> = folder::entries(path)?.into_iter().filter(|p| p.is_file()).collect();
-    let named = |words: &[&str]| -> Vec<PathBuf> {
+    let named = |parts: &[&str]| -> Vec<PathBuf> {
         let has = |p: &&PathBuf| {
             let name = p.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-            words.iter().any(|w| name.contains(w))
+            parts.iter().any(|part| name.contains(part))
         };
         files.iter().filter(has).cloned().collect()
     };

@@ -1,4 +1,4 @@
-//! Decides which images of a set are trained on and which are held out.
+//! Splits a set into images to train on and held-out images, which show overfitting.
 
 use super::content::content_hash;
 use super::{DataError, Dataset, ImageDataset};

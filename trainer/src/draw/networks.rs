@@ -65,9 +65,12 @@ struct Card {
 impl NetworkDiagram<'_> {
     /// The diagram as an `<svg>` element, for a page or a file of its own.
     pub fn svg(&self) -> String {
-        let rows = [(self.generator, "latent z", GREEN), (self.discriminator, "x or G(z)", BLUE)];
-        let rows = rows.map(|(network, input, color)| (network, cards(network, input), color));
-        let lines: usize = rows.iter().map(|r| r.1.len().div_ceil(CARDS_PER_ROW)).sum();
+        let rows = [
+            ("generator G", self.generator, "latent z", GREEN),
+            ("discriminator D", self.discriminator, "x or G(z)", BLUE),
+        ];
+        let rows = rows.map(|(name, network, input, color)| (name, network, cards(network, input), color));
+        let lines: usize = rows.iter().map(|(.., cards, _)| cards.len().div_ceil(CARDS_PER_ROW)).sum();
         let width = 2 * MARGIN + CARDS_PER_ROW * (CARD.0 + GAP) - GAP;
         let height = MARGIN + 40 + lines * (CARD.1 + GAP) + 2 * 34 + MARGIN;
         let mut out = format!(
@@ -75,13 +78,12 @@ impl NetworkDiagram<'_> {
              aria-label=\"{}\">{STYLE}",
             escape(self.title)
         );
-        words(&mut out, (MARGIN, MARGIN + 6), "class=\"d\" font-size=\"17\" font-weight=\"600\"", self.title);
-        words(&mut out, (MARGIN, MARGIN + 28), "", &self.summary());
+        text_element(&mut out, (MARGIN, MARGIN + 6), "class=\"d\" font-size=\"17\" font-weight=\"600\"", self.title);
+        text_element(&mut out, (MARGIN, MARGIN + 28), "", &self.summary());
         let mut top = MARGIN + 40;
-        for (network, cards, color) in &rows {
-            let name = if network.name == "discriminator" { "discriminator D" } else { "generator G" };
+        for (name, network, cards, color) in &rows {
             let head = format!("{name}: {} weights", grouped(network.len()));
-            words(&mut out, (MARGIN, top + 24), &format!("style=\"fill:{color}\" font-weight=\"600\""), &head);
+            text_element(&mut out, (MARGIN, top + 24), &format!("style=\"fill:{color}\" font-weight=\"600\""), &head);
             top += 34;
             for (i, card) in cards.iter().enumerate() {
                 let (left, down) =
@@ -145,7 +147,7 @@ impl Card {
         lines.extend(wrapped(&self.notes));
         for (i, line) in lines.iter().filter(|l| !l.is_empty()).enumerate() {
             let class = if i == 0 { "class=\"d\" font-weight=\"600\"" } else { "" };
-            words(out, (left + 10, top + 72 + 16 * i), class, line);
+            text_element(out, (left + 10, top + 72 + 16 * i), class, line);
         }
     }
 }
@@ -182,11 +184,11 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
         card.weights += weights;
         match layer {
             // These two are shown on the next card.
-            Layer::Upsample(times) => ahead.push(format!("enlarged {times}x")),
+            Layer::Upsample(times) => ahead.push(format!("upsample {times}x")),
             Layer::Swap => ahead.push("from fork".into()),
             Layer::Fork => card.notes.push("fork".into()),
             Layer::Join => card.notes.push("join".into()),
-            Layer::Level { outputs, .. } => card.notes.push(format!("picture {}x{}x{outputs}", shape[0], shape[1])),
+            Layer::Level { outputs, .. } => card.notes.push(format!("image {}x{}x{outputs}", shape[0], shape[1])),
             Layer::BinaryLatents { count } => card.notes.push(format!("{count} binary")),
             Layer::Score { classes, .. } if *classes > 0 => card.notes.push(format!("{classes} classes")),
             Layer::BatchNorm { .. } => card.notes.push("batch norm".into()),
@@ -224,7 +226,7 @@ fn head(layer: &Layer) -> Option<String> {
 }
 
 /// Writes a `<text>` element.
-fn words(out: &mut String, (x, y): (usize, usize), attributes: &str, text: &str) {
+fn text_element(out: &mut String, (x, y): (usize, usize), attributes: &str, text: &str) {
     let _ = write!(out, "<text x=\"{x}\" y=\"{y}\" {attributes}>{}</text>", escape(text));
 }
 

@@ -35,23 +35,23 @@ impl Plot {
 
     fn write_text(&self, out: &mut String, layout: &PlotLayout) {
         let left = layout.left;
-        put(out, &self.title, (left, 29.0), "class=\"d\" font-size=\"17\" font-weight=\"600\"");
+        text_element(out, &self.title, (left, 29.0), "class=\"d\" font-size=\"17\" font-weight=\"600\"");
         for (i, (series, &(x, y))) in self.series.iter().zip(&layout.legend).enumerate() {
             let y = y + 7.0;
             let _ = write!(out, "<path d=\"M{x} {y:.1}h18\" stroke=\"{}\" stroke-width=\"3\"/>", hex(i));
-            put(out, &series.name, (x + 26.0, y + 4.5), "class=\"d\"");
+            text_element(out, &series.name, (x + 26.0, y + 4.5), "class=\"d\"");
         }
-        put(out, &self.y_label, (left, layout.y_label_top + 11.0), "");
-        put(out, &self.x_label, (layout.right, layout.bottom + 38.0), "text-anchor=\"end\"");
+        text_element(out, &self.y_label, (left, layout.y_label_top + 11.0), "");
+        text_element(out, &self.x_label, (layout.right, layout.bottom + 38.0), "text-anchor=\"end\"");
         for (value, label) in &layout.y.ticks {
-            put(out, label, (left - 8.0, layout.pixel(0.0, *value).1 + 4.5), "text-anchor=\"end\"");
+            text_element(out, label, (left - 8.0, layout.pixel(0.0, *value).1 + 4.5), "text-anchor=\"end\"");
         }
         for (value, label) in &layout.x.ticks {
-            put(out, label, (layout.pixel(*value, 0.0).0, layout.bottom + 20.0), "text-anchor=\"middle\"");
+            text_element(out, label, (layout.pixel(*value, 0.0).0, layout.bottom + 20.0), "text-anchor=\"middle\"");
         }
         if layout.is_empty() {
             let middle = ((left + layout.right) / 2.0, (layout.top + layout.bottom) / 2.0);
-            put(out, "nothing recorded yet", middle, "text-anchor=\"middle\"");
+            text_element(out, "nothing recorded yet", middle, "text-anchor=\"middle\"");
         }
     }
 }
@@ -99,8 +99,8 @@ fn series(out: &mut String, layout: &PlotLayout, columns: &[PlotColumn], color: 
 }
 
 /// Writes a `<text>` element.
-fn put(out: &mut String, words: &str, (x, y): (f64, f64), attributes: &str) {
-    let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {attributes}>{}</text>", escape(words));
+fn text_element(out: &mut String, content: &str, (x, y): (f64, f64), attributes: &str) {
+    let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {attributes}>{}</text>", escape(content));
 }
 
 fn hex(series: usize) -> String {

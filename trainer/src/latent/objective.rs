@@ -1,4 +1,4 @@
-//! What a projection minimizes: the distance of a generated picture from the wished-for one, as a graph over latents.
+//! What a projection minimizes: the distance of a generated picture from the target, as a graph over latents.
 use super::project::ProjectionGenerator;
 use super::target::ProjectionTarget;
 use crate::evaluate::FeatureNetwork;

@@ -17,28 +17,28 @@ pub enum Interpolation {
 ///
 /// ```
 /// use ganlet_trainer::latent::{Interpolation, between};
-/// let way = between(&[vec![0.0, 2.0], vec![4.0, 0.0]], 4, Interpolation::Linear);
-/// assert_eq!(way.len(), 5);
-/// assert_eq!(way[1], [1.0, 1.5]);
+/// let latents = between(&[vec![0.0, 2.0], vec![4.0, 0.0]], 4, Interpolation::Linear);
+/// assert_eq!(latents.len(), 5);
+/// assert_eq!(latents[1], [1.0, 1.5]);
 /// ```
 #[track_caller]
 pub fn between(points: &[Vec<f32>], steps: usize, path: Interpolation) -> Vec<Vec<f32>> {
     assert!(points.windows(2).all(|p| p[0].len() == p[1].len()), "all points need the same length");
-    let mut way = Vec::new();
+    let mut latents = Vec::new();
     for (i, ends) in points.windows(2).enumerate() {
         let (a, b) = (&ends[0], &ends[1]);
         let (before, after) = (&points[i.saturating_sub(1)], points.get(i + 2).unwrap_or(b));
         for step in 0..steps.max(1) {
             let t = step as f32 / steps.max(1) as f32;
-            way.push(match path {
+            latents.push(match path {
                 Interpolation::Linear => mixed(a, b, 1.0 - t, t),
                 Interpolation::Spherical => spherical(a, b, t),
                 Interpolation::Spline => spline([before, a, b, after], t),
             });
         }
     }
-    way.extend(points.last().cloned());
-    way
+    latents.extend(points.last().cloned());
+    latents
 }
 
 fn mixed(a: &[f32], b: &[f32], wa: f32, wb: f32) -> Vec<f32> {
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn every_path_contains_every_point() {
         for path in [Interpolation::Linear, Interpolation::Spherical, Interpolation::Spline] {
-            let (points, way) = (points(), between(&points(), 7, path));
-            assert_eq!(way.len(), 3 * 7 + 1);
+            let (points, latents) = (points(), between(&points(), 7, path));
+            assert_eq!(latents.len(), 3 * 7 + 1);
             for (i, point) in points.iter().enumerate() {
-                let off = point.iter().zip(&way[7 * i]).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+                let off = point.iter().zip(&latents[7 * i]).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
                 assert!(off < 1e-5, "{path:?} misses point {i} by {off}");
             }
             assert_eq!(between(&points[..1], 7, path), points[..1]);
@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn steps_shrink_with_their_number() {
         let longest = |path, steps| {
-            let way = between(&points(), steps, path);
-            way.windows(2).map(|w| length(&mixed(&w[0], &w[1], 1.0, -1.0))).fold(0.0, f32::max)
+            let latents = between(&points(), steps, path);
+            latents.windows(2).map(|w| length(&mixed(&w[0], &w[1], 1.0, -1.0))).fold(0.0, f32::max)
         };
         for path in [Interpolation::Linear, Interpolation::Spherical, Interpolation::Spline] {
             let ratio = longest(path, 16) / longest(path, 32);
@@ -122,13 +122,13 @@ mod tests {
     #[test]
     fn a_spline_is_smooth() {
         let steps = 200;
-        let way = between(&points(), steps, Interpolation::Spline);
-        let turn = |way: &[Vec<f32>]| {
-            let (a, b) = (mixed(&way[1], &way[0], 1.0, -1.0), mixed(&way[2], &way[1], 1.0, -1.0));
+        let latents = between(&points(), steps, Interpolation::Spline);
+        let turn = |latents: &[Vec<f32>]| {
+            let (a, b) = (mixed(&latents[1], &latents[0], 1.0, -1.0), mixed(&latents[2], &latents[1], 1.0, -1.0));
             length(&mixed(&a, &b, 1.0, -1.0)) / length(&a)
         };
         let straight = between(&points(), steps, Interpolation::Linear);
         assert!(turn(&straight[steps - 1..]) > 0.5);
-        assert!(turn(&way[steps - 1..]) < 0.05);
+        assert!(turn(&latents[steps - 1..]) < 0.05);
     }
 }

@@ -236,7 +236,7 @@ impl Projector {
                 continue;
             }
             let picture = to_bytes(values, (self.range[0], self.range[1]));
-            let psnr_db = wished_psnr(&picture, target);
+            let psnr_db = weighted_psnr(&picture, target);
             let latent = z.iter().map(|v| (v * LATENT_ONE).round() as i8).collect();
             let found = ProjectionResult { latent, loss, picture, psnr_db, curve: Vec::new() };
             match best.get_mut(i) {
@@ -248,7 +248,7 @@ impl Projector {
 }
 
 /// PSNR in dB over the pixels with a weight; the value of equal pictures if no pixel has one.
-fn wished_psnr(picture: &[u8], target: &ProjectionTarget) -> f64 {
+fn weighted_psnr(picture: &[u8], target: &ProjectionTarget) -> f64 {
     let channels = target.shape[2];
     let bytes = to_bytes(&target.target, (-1.0, 1.0));
     let counted = |bytes: &[u8]| -> Vec<u8> {
@@ -294,22 +294,22 @@ mod tests {
         let none = ProjectionOptions { steps: 0, ..options };
         let drawn = projector.search(&flat, 0, Some(&known), &none, &mut |_, _, _| true);
         assert_eq!(drawn[0].latent, known);
-        let wish = ProjectionTarget::picture(&drawn[0].picture, [8, 8, 1]);
-        let found = projector.search(&wish, 0, None, &options, &mut |_, _, _| true);
+        let target = ProjectionTarget::picture(&drawn[0].picture, [8, 8, 1]);
+        let found = projector.search(&target, 0, None, &options, &mut |_, _, _| true);
         assert!(found[0].psnr_db > 35.0, "{} dB", found[0].psnr_db);
         assert!(found.windows(2).all(|f| f[0].loss <= f[1].loss));
         assert_eq!(found[0].curve.len(), 401);
     }
 
     #[test]
-    fn strokes_count_where_they_are_and_edges_are_drawn_where_wished() {
+    fn strokes_count_where_they_are_and_edges_appear_where_asked_for() {
         let (net, weights) = generator();
         let mut projector = Projector::new(subject(&net, &weights), None, 4, 1);
         let mut strokes = vec![0; 8 * 8 * 4];
         strokes[..4].copy_from_slice(&[255, 255, 255, 255]);
-        let wish = ProjectionTarget::strokes(&strokes, [8, 8, 1]);
+        let target = ProjectionTarget::strokes(&strokes, [8, 8, 1]);
         let options = ProjectionOptions { restarts: 4, steps: 150, seeds: 1, ..ProjectionOptions::default() };
-        let bright = projector.search(&wish, 0, None, &options, &mut |_, _, _| true);
+        let bright = projector.search(&target, 0, None, &options, &mut |_, _, _| true);
         assert!(bright[0].picture[0] > 230, "{}", bright[0].picture[0]);
         let mut line = vec![0; 8 * 8 * 4];
         (0..8).for_each(|y| line[(y * 8 + 3) * 4 + 3] = 255);
@@ -325,10 +325,10 @@ mod tests {
     fn staying_keeps_a_latent_near_its_start() {
         let (net, weights) = generator();
         let mut projector = Projector::new(subject(&net, &weights), None, 1, 1);
-        let (start, wish) = (latent_of_seed(3, 6), ProjectionTarget::picture(&[255; 64], [8, 8, 1]));
+        let (start, target) = (latent_of_seed(3, 6), ProjectionTarget::picture(&[255; 64], [8, 8, 1]));
         let far = |projector: &mut Projector, stay| {
             let options = ProjectionOptions { restarts: 1, steps: 100, stay, ..ProjectionOptions::default() };
-            let found = projector.search(&wish, 0, Some(&start), &options, &mut |_, _, _| true);
+            let found = projector.search(&target, 0, Some(&start), &options, &mut |_, _, _| true);
             found[0].latent.iter().zip(&start).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>()
         };
         let (free, held) = (far(&mut projector, 0.0), far(&mut projector, 10.0));

@@ -50,7 +50,7 @@ pub fn precision_recall(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64
     }
 }
 
-/// Distances of generated items to the training set, compared with those of held-out real items.
+/// Memorization of the training set, the overfitting of a generator: distances to the training set, compared with those of held-out items.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Memorization {
     /// Mean distance from a generated item to its nearest training item.

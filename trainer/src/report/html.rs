@@ -190,7 +190,7 @@ fn figure(figure: &PageFigure) -> String {
 
 fn alarms(raised: &[String]) -> String {
     if raised.is_empty() {
-        return "<p>None. The run was watched for divergence, vanishing gradients, mode collapse and memorization.</p>"
+        return "<p>None. The run was watched for divergence, vanishing gradients, mode collapse and overfitting (memorization).</p>"
             .into();
     }
     let item = |alarm: &String| format!("<li>{}</li>", escape(alarm).replace('\n', "<br>"));
