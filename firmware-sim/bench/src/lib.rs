@@ -1,4 +1,4 @@
-//! What the programs share: the machine's memory and a clock that counts instructions.
+//! Shared parts of the measuring programs: the machine's memory and a clock that counts instructions.
 #![no_std]
 pub mod clock;
 pub mod memory;

@@ -1,4 +1,4 @@
-//! The machine's memory: a model that the emulator loaded, the RAM behind the program's own data, the stack.
+//! The machine's memory: a model that the emulator loaded, the RAM after the program's data, the stack.
 use core::{
     ptr, slice,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -10,7 +10,7 @@ unsafe extern "C" {
     static _model: u8;
     /// The end of the program's own data in RAM.
     static mut __sheap: u8;
-    /// One behind the last byte of the stack, which grows down from here.
+    /// Address after the last byte of the stack, which grows down from here.
     static mut _stack_start: u8;
 }
 
@@ -27,7 +27,7 @@ pub fn model() -> &'static [u8] {
     unsafe { slice::from_raw_parts(ptr::with_exposed_provenance(start.expose_provenance()), length) }
 }
 
-/// The same bytes as signed numbers, for programs that read weights and no structure.
+/// Returns the model's bytes as signed numbers, for programs that read only weights.
 pub fn numbers() -> &'static [i8] {
     let bytes = model();
     // SAFETY: the same memory; every byte is an i8.

@@ -87,13 +87,13 @@ impl App<'_> {
             return Ok(true);
         }
         let mut stream = RowStream::new(layout.picture, self.channels);
-        let judged = self.shows_score(model);
-        let mut rows = if judged { generator.scored_rows(&latent) } else { generator.rows(&latent) };
+        let scored = self.shows_score(model);
+        let mut rows = if scored { generator.scored_rows(&latent) } else { generator.rows(&latent) };
         while let Some(row) = rows.next_row() {
             stream.push(row, target)?;
             between();
         }
-        let score = if judged { rows.score() } else { None };
+        let score = if scored { rows.score() } else { None };
         screens::caption(target, layout.caption, &self.words(model, score), colors)?;
         Ok(true)
     }

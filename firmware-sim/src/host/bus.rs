@@ -97,7 +97,7 @@ pub struct Instructions {
     /// Of a picture.
     pub picture: u64,
     /// Of a picture and its score, where the model has a discriminator.
-    pub judged: u64,
+    pub scored: u64,
 }
 
 /// Cost of a frame on a device. Displays as two or three lines.

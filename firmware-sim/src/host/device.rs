@@ -14,7 +14,7 @@
 //! hardware layer and the driver; 8 to 10 KiB of stack, and the frame where one is kept (4 KiB for the SSD0323, 1 KiB for the SSD1306).
 //! For the others the same is assumed, with 5,000 bytes of frame for e-paper; the ESP32-C3 adds its boot loader, partition table
 //! and ROM glue. The STM32F405 has 192 KiB of RAM, of which 64 KiB are core-coupled and out of the reach of DMA: the model gets the
-//! main 128 KiB. Clocks of core and bus are those that the boards' firmware sets; where there is none: 42 MHz of SPI for the ILI9341, 40 for
+//! main 128 KiB. Clocks of core and bus are those that the boards' firmware sets; without such a board: 42 MHz of SPI for the ILI9341, 40 for
 //! the ST7735S, 8 for e-paper, whose panel itself then takes a good part of a second to turn its ink.
 
 use std::fmt;

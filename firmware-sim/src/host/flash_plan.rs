@@ -129,7 +129,7 @@ impl FlashTool {
 pub enum FlashRoute<'p> {
     /// Through the debug port, by the board's [`FlashTool`].
     DebugPort,
-    /// As a file that the user copies to the boot loader's drive.
+    /// A UF2 file that the user copies to the boot loader's drive.
     Uf2 {
         /// The family ID of the boot loader.
         family: u32,

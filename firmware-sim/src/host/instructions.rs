@@ -146,7 +146,7 @@ impl Instructions {
     pub fn estimate(model: &Model<'_>, core: Core) -> Option<Self> {
         let layout = if model.layers().any(|layer| layer.layout == WeightLayout::Fast) { "fast" } else { "compact" };
         let of = |macs| DeviceCounts::committed().scaled(core, layout, macs);
-        Some(Self { picture: of(model.picture_macs())?, judged: of(model.macs())? })
+        Some(Self { picture: of(model.picture_macs())?, scored: of(model.macs())? })
     }
 }
 

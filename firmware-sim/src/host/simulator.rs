@@ -107,8 +107,8 @@ impl<'m> Simulator<'m> {
 
     /// Returns the instructions for the current screen.
     fn work(&self) -> Option<u64> {
-        let Instructions { picture, judged } = self.instructions?;
-        let each = if self.app.shows_score(&self.model) { judged } else { picture };
+        let Instructions { picture, scored } = self.instructions?;
+        let each = if self.app.shows_score(&self.model) { scored } else { picture };
         Some(each * u64::from(self.app.pictures()))
     }
 

@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod examples;
-mod judged;
 mod levels;
 mod models;
 mod outputs;
 mod panels;
 mod points;
 mod refusals;
+mod scored;
 mod session;
 mod walkthrough;

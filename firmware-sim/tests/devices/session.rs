@@ -39,7 +39,7 @@ impl DrawTarget for Panel {
 #[derive(Default)]
 struct Hands {
     held: [bool; Button::ALL.len()],
-    /// Presses Right for so many looks, once so many have passed.
+    /// Polls during which Right is pressed: from the first number up to the second.
     tap: Option<(u32, u32)>,
     looks: u32,
     now: u32,
@@ -148,7 +148,7 @@ fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
 }
 
 #[test]
-fn a_model_that_asks_for_more_ram_is_told_on_the_panel_and_buttons_do_nothing() {
+fn a_model_that_needs_more_ram_is_reported_on_the_panel_and_buttons_do_nothing() {
     let file = picture_model(16, 16, 3);
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut board = desk();
@@ -205,5 +205,5 @@ fn the_about_page_tells_the_measured_time_unless_a_host_steps_the_clock() {
     };
     // The time that the first picture took is forgotten as soon as the clock is stepped.
     assert!(about(b"sSSS") == about(b"sRLttSSS"), "the page changes from run to run");
-    assert!(about(b"SSS") != about(b"sSSS"), "no time is told");
+    assert!(about(b"SSS") != about(b"sSSS"), "no time is shown");
 }

@@ -49,7 +49,7 @@ pub enum LayoutChoice {
     Compact,
     /// All layers fast that have a fast layout.
     Fast,
-    /// As many fast layers as the file size permits, small ones first.
+    /// Fast layers within the permitted file size, small layers first.
     Auto {
         /// Maximum size of the file in bytes.
         flash_bytes: u64,

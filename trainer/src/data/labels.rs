@@ -144,7 +144,7 @@ enum Separator {
 }
 
 impl Separator {
-    /// The separator of a table, judged by its first line with text.
+    /// The separator of a table, guessed from its first line with text.
     fn of(text: &str) -> Self {
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         [Self::Comma, Self::Semicolon, Self::Tab]

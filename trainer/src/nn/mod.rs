@@ -16,7 +16,7 @@ pub const BATCH_NORM_EPSILON: f32 = 1e-5;
 pub enum Init {
     /// Normal distribution with mean 0 and this standard deviation.
     Normal(f32),
-    /// The same value everywhere.
+    /// This value for every weight.
     Constant(f32),
 }
 

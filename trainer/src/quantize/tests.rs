@@ -204,9 +204,9 @@ fn a_discriminator_after_the_picture_scores_as_in_floats() {
     let discriminator = net(256, &[(halve(1, 8), leaky), (halve(8, 12), leaky), (last, Activation::Linear)]);
     let pictures: Vec<f32> = random(40 * 256, 0.5, 77).iter().map(|v| v.clamp(-1.0, 1.0)).collect();
     for real in [None, Some(&pictures[..])] {
-        let judged = generator.clone().with_discriminator(discriminator.clone(), real);
+        let scored = generator.clone().with_discriminator(discriminator.clone(), real);
         let options = QuantizeOptions { calibration: 128, comparison: 50, ..QuantizeOptions::default() };
-        let quantized = quantize(&judged, &options).unwrap();
+        let quantized = quantize(&scored, &options).unwrap();
         assert!(quantized.report.psnr.mean_db > 38.0, "{}", quantized.report);
         let model = ganlet_runtime::Model::from_bytes(&quantized.file).unwrap();
         let mut arena = vec![0; model.arena_len()];
@@ -214,7 +214,7 @@ fn a_discriminator_after_the_picture_scores_as_in_floats() {
         let mut scores = Vec::new();
         for seed in 0..64 {
             let latent = model.latent(seed);
-            let float = judged.score(latent.values()).unwrap();
+            let float = scored.score(latent.values()).unwrap();
             let int8 = f32::from(generator.scored_rows(&latent).score().unwrap()) / 255.0;
             assert!((float - int8).abs() < 0.03, "seed {seed}: {float} and {int8}");
             scores.push(float);
@@ -223,7 +223,7 @@ fn a_discriminator_after_the_picture_scores_as_in_floats() {
         assert!(spread > 0.1, "scores differ: {scores:?}");
         if real.is_some() {
             // The discriminator starts after the picture, and the mean logit of real pictures gives the score 0.5.
-            let values = super::float::Forward::new(&judged).discriminate(&pictures);
+            let values = super::float::Forward::new(&scored).discriminate(&pictures);
             let logits: f32 = values.iter().map(|p| (p / (1.0 - p)).ln()).sum();
             assert!((logits / values.len() as f32).abs() < 1e-3, "{logits}");
         }

@@ -14,7 +14,7 @@ const HEIGHT: usize = 64;
 /// Two pixels a byte, the left one in the upper half.
 const ROW: usize = WIDTH / 2;
 
-/// As the evaluation board starts it, but for the contrast. The emulator heeds windows and the remapping.
+/// Initialization commands of the evaluation board, with another contrast. The emulator obeys windows and the remapping.
 const START: [&[u8]; 15] = [
     &[0xAE],
     // Columns and rows of the window that data goes to.
@@ -46,7 +46,7 @@ pub(crate) fn init(chip: &mut Chip) {
     }
 }
 
-/// What the panel shall show; a byte holds two pixels, so that single ones cannot be sent.
+/// The frame to show. A byte holds two pixels, so single pixels cannot be sent.
 pub(crate) struct Frame {
     bytes: [u8; ROW * HEIGHT],
     changed: Range<usize>,

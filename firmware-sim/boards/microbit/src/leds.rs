@@ -21,7 +21,7 @@ static GANLET_LEDS: [AtomicU8; SIDE * SIDE] = [const { AtomicU8::new(0) }; SIDE 
 
 static DRIVER: Mutex<RefCell<Option<Display<TIMER1>>>> = Mutex::new(RefCell::new(None));
 
-/// What the LEDs shall show.
+/// The frame to show on the LEDs.
 pub(crate) struct Leds {
     grays: [[u8; SIDE]; SIDE],
 }

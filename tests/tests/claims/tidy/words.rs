@@ -21,14 +21,37 @@ const REPLACED: &[(&str, &str)] = &[
     (concat!("fav", "our*"), "favor"),
     (concat!("cent", "re"), "center"),
     (concat!("cent", "red"), "centered"),
+    (concat!("lic", "ence*"), "license"),
     (concat!("gr", "ey"), "gray"),
+    // Terms of the field.
+    (concat!("step si", "ze"), "learning rate"),
+    (concat!("step si", "zes"), "learning rates"),
+    (concat!("mem", "ory of the mean"), "decay rate"),
+    // Phrases.
+    (concat!("is to", "ld"), "receives, is given, or report"),
+    (concat!("are to", "ld"), "receive, are given, or report"),
+    (concat!("so ma", "ny"), "n"),
+    (concat!("of a ha", "lf"), "of 0.5"),
+    (concat!("from a ha", "lf"), "from 0.5"),
+    (concat!("at a ha", "lf"), "at 0.5"),
+    (concat!("leaves aw", "ay"), "omits"),
+    (concat!("left aw", "ay"), "omitted"),
+    (concat!("its li", "ke"), "similar ones"),
+    (concat!("where th", "ere is none"), "if it is missing"),
+    (concat!("com", "es to be"), "is computed"),
+    (concat!("co", "me to be"), "are computed"),
+    (concat!("for ev", "er"), "forever"),
 ];
 
 /// The network's old name, which only Wasserstein losses keep.
 const OLD_DISCRIMINATOR: &str = concat!("cri", "tic");
 
 /// Files that list old names.
-const EXEMPT: [&str; 3] = ["CHANGELOG.md", "docs/GLOSSARY.md", "trainer/src/recipe/renamed.rs"];
+const EXEMPT: [&str; 4] =
+    ["CHANGELOG.md", "docs/GLOSSARY.md", "trainer/src/recipe/names.rs", "trainer/src/recipe/renamed.rs"];
+
+/// Beginnings of doc comments that say too little.
+const WEAK_OPENINGS: [&str; 3] = ["The same", "As ", "Those "];
 
 /// Sources, pages, manifests and recipes.
 fn written() -> Vec<Text> {
@@ -76,6 +99,21 @@ fn the_discriminator_has_one_name() {
         }
     }
     none("the discriminator under another name", found);
+}
+
+#[test]
+fn doc_comments_begin_with_what_the_item_is_or_does() {
+    let mut found = Vec::new();
+    for text in super::sources() {
+        for (i, line) in text.lines.iter().enumerate() {
+            let Some(comment) = line.trim().strip_prefix("/// ").or(line.strip_prefix("//! ")) else { continue };
+            let first = i == 0 || !text.lines[i - 1].trim().starts_with(&line.trim()[..3]);
+            if first && WEAK_OPENINGS.iter().any(|w| comment.starts_with(w)) {
+                found.push(format!("{}:{}: {}", text.name, i + 1, line.trim()));
+            }
+        }
+    }
+    none("doc comments with a weak beginning", found);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Models with classes, and with a discriminator behind the picture.
+//! Models with classes, and models with a discriminator.
 
 use ganlet_runtime::{Generator, Model};
 use ganlet_runtime::{
@@ -85,9 +85,9 @@ fn the_discriminators_score_stands_beside_the_knobs() {
         (gray(&simulator), simulator.frame())
     };
     let knobs = [Button::Select, Button::Select];
-    let (plain, judged) = (frame(&without, &knobs), frame(&with, &knobs));
-    assert!(plain.0 == judged.0 && plain.1 != judged.1);
+    let (plain, scored) = (frame(&without, &knobs), frame(&with, &knobs));
+    assert!(plain.0 == scored.0 && plain.1 != scored.1);
     assert_eq!(frame(&without, &[]).1, frame(&with, &[]).1, "the gallery asks no discriminator");
     let next = frame(&with, &[Button::Right, Button::Select, Button::Select]);
-    assert!(next.0 > judged.0 && next.1 != judged.1);
+    assert!(next.0 > scored.0 && next.1 != scored.1);
 }
