@@ -102,7 +102,7 @@ impl<'a> Check<'a> {
         }
         if least <= last.into() {
             let values = self.shapes.last().map_or(0, |s| s.count());
-            self.keep(&Rule::Equal("values of the last layer, behind the picture"), values, 1)?;
+            self.keep(&Rule::Equal("values of the last layer, after the picture"), values, 1)?;
         }
         Some(())
     }

@@ -101,8 +101,8 @@ impl Frame {
 /// A symbolic link stays a link. A pipe or device is written directly.
 pub(crate) fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), SimError> {
     // A path that does not exist is not a link.
-    let behind = fs::canonicalize(path);
-    let path = behind.as_deref().unwrap_or(path);
+    let target = fs::canonicalize(path);
+    let path = target.as_deref().unwrap_or(path);
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let mut bytes = Vec::new();
         let written = content(&mut bytes).and_then(|()| fs::write(path, bytes));

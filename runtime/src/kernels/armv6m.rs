@@ -42,7 +42,7 @@ pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
 /// Same contract as `group::add_one`.
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     let (fours, rest) = values.split_at(values.len() / 4 * 4);
-    let Some((of_fours, behind)) = weights.split_at_checked(fours.len() * GROUP) else { return };
+    let Some((of_fours, remaining)) = weights.split_at_checked(fours.len() * GROUP) else { return };
     if !fours.is_empty() && weights.as_ptr().addr().is_multiple_of(2) {
         for (half, sums) in sums.as_chunks_mut().0.iter_mut().enumerate() {
             let first = of_fours.as_ptr().wrapping_add(16 * half);
@@ -51,7 +51,7 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
         }
     }
     if !rest.is_empty() {
-        group::add_one(rest, behind, sums);
+        group::add_one(rest, remaining, sums);
     }
 }
 

@@ -74,7 +74,7 @@ ganlet_pairs:
     .rept 8
     GANLET_FOUR
     .endr
-    @ The last step's subtraction is too far behind.
+    @ The last step's subtraction is too old.
     cmp r4, #0
     beq 2f
     b 1b

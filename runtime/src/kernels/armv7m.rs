@@ -256,7 +256,7 @@ pub(super) fn finish(
         step,
     };
     // SAFETY: sums, biases and multipliers are `count`, of which there is one at least, and the values end before `end`; a
-    // table has an entry behind the one for the greatest value.
+    // table has an entry after the one for the greatest value.
     unsafe { ganlet_finish(&raw const values) }
     true
 }

@@ -105,7 +105,7 @@ ganlet_quad:
     rsb r2, r12, #0
     and r2, r2, #7
     add r2, r2, r2, lsl #1
-    @ Each step has 24 bytes; the first turn enters behind those it leaves out.
+    @ Each step has 24 bytes; the first iteration enters after those that it skips.
     adr r3, 2f
     add r3, r3, r2, lsl #3
     mov pc, r3
@@ -224,7 +224,7 @@ ganlet_unpack:
     subs r12, #1
     bne 4b
 5:
-    @ Behind the high weights lie the low ones, then the next tap row's.
+    @ The low weights follow the high ones, then the next tap row's.
     add r0, r2
     add r1, r2
     subs r8, #1

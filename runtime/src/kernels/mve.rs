@@ -212,13 +212,13 @@ fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, words: &[u8]) {
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     let (eights, rest) = values.split_at(values.len() / 8 * 8);
     let mut weights = weights;
-    if let Some((of_eights, behind)) = weights.split_at_checked(eights.len() * GROUP)
+    if let Some((of_eights, remaining)) = weights.split_at_checked(eights.len() * GROUP)
         && !eights.is_empty()
         && weights.as_ptr().addr().is_multiple_of(4)
     {
         // SAFETY: the kernel reads all of both, eight values and their weights for eight outputs at a time.
         unsafe { ganlet_group(eights.as_ptr(), of_eights.as_ptr(), eights.len() / 8, sums) }
-        weights = behind;
+        weights = remaining;
     } else if !eights.is_empty() {
         return group::add_one(values, weights, sums);
     }

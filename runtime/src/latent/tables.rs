@@ -1,4 +1,4 @@
-//! The constants behind the normal sampler and the sphere: made by the formulas beside them.
+//! Constants of the normal sampler and of spherical interpolation, computed by the formulas next to them.
 
 /// `round(2^31 * P(|Z| < (k + 1/2) / 32))` of a standard normal Z, for k in 0..127.
 pub(super) const THRESHOLDS: [u32; 127] = [

@@ -171,7 +171,7 @@ fn invalid_picture_lists_are_refused() {
     assert_eq!(refusal(&[0, 1, 2, 3, 5]), error("model: pictures, at most: found 5, expected 4"));
     let mut builder = golden::builder("pyramid", 4, &golden::pyramid()[..5]);
     let open = builder.classes(3).pictures(&[0, 3]).finish().map(|_| ()).map_err(|e| e.to_string());
-    assert_eq!(open, error("model: values of the last layer, behind the picture: found 64, expected 1"));
+    assert_eq!(open, error("model: values of the last layer, after the picture: found 64, expected 1"));
 }
 
 #[test]

@@ -124,7 +124,7 @@ pub enum AnyDataset {
 }
 
 impl AnyDataset {
-    /// The data set behind the interface that both kinds share.
+    /// The data set as a [`Dataset`], the interface of both kinds.
     pub fn dataset(&self) -> &dyn Dataset {
         match self {
             Self::Images(images) => images,

@@ -76,7 +76,7 @@ struct FaceCrops {
 /// Cuts the faces out of the photographs of a folder and packs them into the file `out`. Subfolders become classes.
 ///
 /// # Errors
-/// When there are no photographs, fewer than two faces, or `out` cannot be written. No file is left behind then.
+/// When there are no photographs, fewer than two faces, or `out` cannot be written. No file remains then.
 pub fn crop_faces(
     source: &Path,
     options: &FaceCropOptions,

@@ -102,7 +102,7 @@ impl PreparedDataset {
 /// Packs the images of `source` into the file `out`. The source is a built-in set, a folder, or an IDX, NPZ or NPY file.
 ///
 /// # Errors
-/// When the source cannot be read, has fewer than two different images, or `out` cannot be written. No file is left behind then.
+/// When the source cannot be read, has fewer than two different images, or `out` cannot be written. No file remains then.
 pub fn prepare(
     source: &Path,
     options: &PrepareOptions<'_>,

@@ -38,7 +38,7 @@ impl PlotSeries {
 
 /// A line plot of one or more series.
 ///
-/// Long series are condensed: the line is their moving average, and a pale band behind it spans the minimum and the maximum.
+/// Long series are condensed: the line is their moving average, and a pale band around it spans the minimum and the maximum.
 ///
 /// ```
 /// use ganlet_trainer::draw::{Plot, PlotSeries};

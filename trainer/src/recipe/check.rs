@@ -46,7 +46,7 @@ impl Recipe {
                 .to_owned()
         });
         warn(self.train.generator_steps > 5 * self.train.discriminator_steps, &|| {
-            "train.generator_steps is more than 5 times train.discriminator_steps: the discriminator lags behind the generator, which then \
+            "train.generator_steps is more than 5 times train.discriminator_steps: the discriminator is slower than the generator, which then \
              collapses; try train.generator_steps = 1"
                 .to_owned()
         });

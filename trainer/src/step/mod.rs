@@ -1,6 +1,6 @@
 //! A training step: loss and optimizer planned as one program that updates weights, moments and whatever follows them.
 //!
-//! Everything that is trained uses this module: the GAN itself, feature networks, laboratories, and latents in a projection.
+//! Everything that is trained uses this module: the GAN itself, feature networks, experiments, and latents in a projection.
 //!
 //! ```
 //! use ganlet_trainer::exec::{Store, cpu::Cpu};

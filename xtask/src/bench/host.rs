@@ -134,7 +134,7 @@ struct HostReport {
     /// The instruction set of the kernels.
     instructions: &'static str,
     rows: Vec<StepTiming>,
-    /// The same steps in PyTorch and JAX, if requested.
+    /// Timings of PyTorch and JAX, if requested.
     peers: Vec<PeerRow>,
 }
 

@@ -105,8 +105,8 @@ impl BusMonitor {
 
     /// Waits until the log contains `lines` lines of the firmware; returns `None` if that takes longer than `limit`.
     fn after(&self, lines: u64, limit: Duration) -> Option<MutexGuard<'_, BusState>> {
-        let behind = |state: &mut BusState| state.lines < lines && !state.ended;
-        let waited = self.state.1.wait_timeout_while(lock(&self.state.0), limit, behind);
+        let pending = |state: &mut BusState| state.lines < lines && !state.ended;
+        let waited = self.state.1.wait_timeout_while(lock(&self.state.0), limit, pending);
         let state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         (state.lines >= lines).then_some(state)
     }

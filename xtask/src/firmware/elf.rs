@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn float_routines_are_told_from_integer_ones() {
+    fn float_routines_are_distinguished_from_integer_ones() {
         for name in ["__aeabi_fadd", "__aeabi_dcmplt", "__aeabi_i2f", "__aeabi_ul2d", "__mulsf3", "__floatsidf"] {
             assert!(is_float(name), "{name}");
         }

@@ -26,10 +26,10 @@ fn photographs(name: &str) -> String {
 fn prepared_pictures_train_and_every_file_is_reported() {
     let (folder, pack) = (photographs("prepared"), scratch("prepared.pack"));
     let output = xtask(&["data", "prepare", &folder, "--size", "16x16", "--out", &pack]);
-    let told = text(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let printed = text(&output.stderr);
+    assert!(output.status.success(), "{printed}");
     for part in ["copy.png: the same picture as", "cut.png: ", "notes.txt: its extension is not", "resized to 16x16"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
     let report = fs::read_to_string(Path::new(&pack).with_extension("report.csv")).unwrap();
     assert!(report.starts_with("file,found,kept,why\n") && report.lines().count() == 34, "{report}");
@@ -63,8 +63,8 @@ fn faces_in_photographs_are_cropped_and_shown() {
     let words = ["data", "prepare", &folder, "--size", "200x156", "--out", &pack, "--sheet", &png];
     assert!(xtask(&words).status.success());
     let output = xtask(&["data", "faces", &folder, "--size", "32", "--out", &pack, "--sheet", &sheet]);
-    let told = text(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let printed = text(&output.stderr);
+    assert!(output.status.success(), "{printed}");
     assert!(text(&output.stdout).starts_with("2 faces of 32x32x3"), "{}", text(&output.stdout));
     assert!(fs::read(&sheet).unwrap().starts_with(b"\x89PNG"));
     fs::remove_dir_all(&folder).unwrap();

@@ -51,8 +51,8 @@ fn a_known_latent_is_recovered_and_shown_by_the_simulator() {
     well(&["edit", &run, "--seed", "5", "--template", &strokes]);
     refused(&["edit", &run, "--strokes", &strokes, "--out", &both], 2, "opaque everywhere");
     fs::write(&strokes, half_white(28)).unwrap();
-    let told = text(&well(&["edit", &run, "--seed", "5", "--strokes", &strokes, "--out", &both]).stdout);
-    assert!(told.contains("under the strokes"), "{told}");
+    let printed = text(&well(&["edit", &run, "--seed", "5", "--strokes", &strokes, "--out", &both]).stdout);
+    assert!(printed.contains("under the strokes"), "{printed}");
     let way = text(&well(&["interpolate", &run, "--latents", &both, "--steps", "5", "--png", &png]).stdout);
     assert!(way.starts_with("6 frames"), "{way}");
 
@@ -60,11 +60,11 @@ fn a_known_latent_is_recovered_and_shown_by_the_simulator() {
     refused(&["project", &run, "--picture", "no-such.png"], 2, "no-such.png");
     // A target of another size, depth and aspect ratio is converted, and the message says that the result is not near.
     fs::write(&png, stripes(90, 40)).unwrap();
-    let told = text(&well(&["project", &run, "--picture", &png, "--restarts", "2", "--steps", "20"]).stderr);
+    let printed = text(&well(&["project", &run, "--picture", &png, "--restarts", "2", "--steps", "20"]).stderr);
     for part in
         ["90x40 resized to 28x28, after its center was cropped", "converted to gray", "not near", "more --restarts"]
     {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
     fs::write(&png, &stripes(90, 40)[..200]).unwrap();
     refused(&["project", &run, "--picture", &png], 2, "expected: a PNG");
@@ -101,8 +101,8 @@ fn stripes(width: u32, height: u32) -> Vec<u8> {
 fn interpolations_and_sheets_are_drawn_from_model_files() {
     let (gif, png, frames) = (scratch("way.gif"), scratch("way.png"), scratch("way-frames"));
     let words = ["interpolate", MODEL, "--seeds", "1,2,3", "--steps", "4", "--gif", &gif, "--png", &png];
-    let told = text(&well(&[&words[..], &["--frames", &frames, "--loop"]].concat()).stdout);
-    assert!(told.starts_with("13 frames"), "{told}");
+    let printed = text(&well(&[&words[..], &["--frames", &frames, "--loop"]].concat()).stdout);
+    assert!(printed.starts_with("13 frames"), "{printed}");
     assert_eq!(fs::read_dir(&frames).unwrap().count(), 13);
     fs::remove_dir_all(&frames).unwrap();
     well(&["grid", MODEL, "--truncation", "0.5", "--count", "6", "--png", &png]);

@@ -226,13 +226,13 @@ fn an_interrupted_experiment_keeps_its_finished_runs() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(words).args(["--out", &out]).current_dir(root()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(told.any(|line| line.contains("minimax, seed 2:")), "the second seed is finished");
+    let mut printed = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(printed.any(|line| line.contains("minimax, seed 2:")), "the second seed is finished");
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    assert!(told.any(|line| line.contains("hold what was finished")));
+    assert!(printed.any(|line| line.contains("hold what was finished")));
     // Read on, so that further output does not fill the pipe.
-    told.for_each(drop);
+    printed.for_each(drop);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -250,9 +250,9 @@ fn the_first_step_uses_ten_generated_and_ten_real_examples() {
     let out = scratch("ten");
     let words =
         ["train", "bimodal-1d", "--set", "train.batch_size=10", "--trace-steps", "1", "--out", &out, "--threads", "1"];
-    let told = text(&xtask(&words).stdout);
-    assert!(told.contains("draw 10 latents z and 10 real examples x; generate G(z)"), "{told}");
-    assert!(told.contains("update D on x and G(z): D(x)") && told.contains("update G through D"), "{told}");
+    let printed = text(&xtask(&words).stdout);
+    assert!(printed.contains("draw 10 latents z and 10 real examples x; generate G(z)"), "{printed}");
+    assert!(printed.contains("update D on x and G(z): D(x)") && printed.contains("update G through D"), "{printed}");
     let _ = fs::remove_dir_all(&out);
 }
 

@@ -48,10 +48,10 @@ fn a_batch_larger_than_the_set_is_reported_and_trains() {
     let folder = pictures("few", 20);
     let words = ["train", "faces", "--data", &folder, "--set", "data.size=[16, 16]", "--set", "train.batch_size=64"];
     let output = xtask(&[&words[..], &["--dry-run"]].concat());
-    let told = text(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("the batch size 64 exceeds the data set of 16: batches contain duplicates"), "{told}");
-    assert!(told.contains("MB planned") && told.contains("ms per step"), "{told}");
+    let printed = text(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("the batch size 64 exceeds the data set of 16: batches contain duplicates"), "{printed}");
+    assert!(printed.contains("MB planned") && printed.contains("ms per step"), "{printed}");
     let again = xtask(&[&words[..], &["--dry-run", "--set", "train.recompute=true"]].concat());
     assert!(text(&again.stderr).contains("MB planned, activations recomputed"), "{}", text(&again.stderr));
 }
@@ -74,9 +74,9 @@ fn time_spent_waiting_for_data_is_a_row_of_the_profile() {
     let out = scratch("profiled");
     let _ = fs::remove_dir_all(&out);
     let output = xtask(&["train", "bimodal-1d", "--steps", "20", "--profile", "--out", &out]);
-    let told = text(&output.stdout) + &text(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("waiting for data"), "{told}");
+    let printed = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("waiting for data"), "{printed}");
     let trace = fs::read_to_string(format!("{out}/profile.folded")).unwrap();
     assert!(trace.lines().any(|l| l.starts_with("train;waiting for data ")), "{trace}");
 }

@@ -28,8 +28,11 @@ const REPLACED: &[(&str, &str)] = &[
     (concat!("step si", "zes"), "learning rates"),
     (concat!("mem", "ory of the mean"), "decay rate"),
     // Phrases.
-    (concat!("is to", "ld"), "receives, is given, or report"),
-    (concat!("are to", "ld"), "receive, are given, or report"),
+    (concat!("to", "ld"), "given, reported or printed"),
+    (concat!("beh", "ind"), "after"),
+    (concat!("yard", "stick"), "reference"),
+    (concat!("like", "ness"), "similarity"),
+    (concat!("si", "ght"), "discriminator input"),
     (concat!("so ma", "ny"), "n"),
     (concat!("of a ha", "lf"), "of 0.5"),
     (concat!("from a ha", "lf"), "from 0.5"),
