@@ -7,10 +7,14 @@
 //!
 //! # fn main() -> Result<(), GanError> {
 //! # let folder = std::env::temp_dir();
-//! let mut gan = Gan::recipe("faces")?.seed(1).steps(2).build()?; // 5,000 steps give good faces
-//! gan.train(|step| println!("{}: D(x) {:.2}, D(G(z)) {:.2}", step.step, step.d_real, step.d_fake))?;
-//! gan.save_figure(folder.join("faces.png"))?; // a grid of 64 samples
-//! gan.export(folder.join("faces.model"))?; // draw it with `ganlet_runtime` or `cargo xtask sim`
+//! // 5,000 steps give good faces.
+//! let mut gan = Gan::recipe("faces")?.seed(1).steps(2).build()?;
+//! gan.train(|step| {
+//!     println!("{}: D(x) {:.2}, D(G(z)) {:.2}", step.step, step.d_real, step.d_fake);
+//! })?;
+//! // A grid of 64 samples, and a model for `ganlet_runtime` or `cargo xtask sim`.
+//! gan.save_figure(folder.join("faces.png"))?;
+//! gan.export(folder.join("faces.model"))?;
 //! # Ok(())
 //! # }
 //! ```
@@ -21,8 +25,10 @@
 //! # use ganlet_trainer::prelude::*;
 //! # fn main() -> Result<(), GanError> {
 //! # let pixels = vec![0; 100 * 16 * 16 * 3];
-//! let images = ImageDataset::new("mine", (16, 16, 3), pixels, None)?; // width, height, channels
-//! let gan = Gan::recipe("faces")?.data(images).set("train.batch_size=32")?.build()?;
+//! // Name, (width, height, channels), bytes, class labels if there are any.
+//! let images = ImageDataset::new("mine", (16, 16, 3), pixels, None)?;
+//! let recipe = Gan::recipe("faces")?.set("train.batch_size=32")?;
+//! let gan = recipe.data(images).build()?;
 //! # Ok(())
 //! # }
 //! ```
