@@ -74,7 +74,7 @@ ganlet_pairs:
     .rept 8
     GANLET_FOUR
     .endr
-    @ The last step's subtraction is too old.
+    @ Later instructions have changed the flags of the last step's subtraction.
     cmp r4, #0
     beq 2f
     b 1b
