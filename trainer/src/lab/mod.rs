@@ -1,4 +1,4 @@
-//! Laboratories: small experiments that reproduce results of the literature. Each gives a table, figures and JSON.
+//! Experiments that reproduce results of the literature. Each gives a table, figures and JSON.
 mod capacity;
 mod compare;
 mod counting;
@@ -57,7 +57,7 @@ impl ResultTable {
     }
 }
 
-/// Results of a laboratory. Its figures are passed to [`LabContext::save`] while it runs.
+/// Results of an experiment. Its figures are passed to [`LabContext::save`] while it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabResults {
     /// The measurements.
@@ -66,14 +66,14 @@ pub struct LabResults {
     pub notes: Vec<String>,
     /// The measurements as JSON.
     pub values: serde_json::Value,
-    /// Whether the user stopped the laboratory before its end.
+    /// Whether the user stopped the experiment before its end.
     pub stopped: bool,
 }
 
 /// Saves a finished file under a name.
 pub type Save<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
 
-/// The connection of a running laboratory to its caller.
+/// The connection of a running experiment to its caller.
 pub struct LabContext<'a> {
     /// Returns whether to stop. Finished parts are kept.
     pub stop: &'a dyn Fn() -> bool,
@@ -93,7 +93,7 @@ impl LabContext<'_> {
     }
 }
 
-/// Why a laboratory failed.
+/// Why an experiment failed.
 #[derive(Debug)]
 pub enum LabError {
     /// The options cannot be used.

@@ -123,7 +123,7 @@ pub fn playground(steps: u64, z: f32, context: &mut LabContext<'_>) -> Result<La
             json!({
                 "step": r.step,
                 "made": r.generate(z),
-                "judged": r.discriminate(r.generate(z)),
+                "d_fake": r.discriminate(r.generate(z)),
                 "w": w,
                 "b": b,
                 "a": a,
@@ -194,7 +194,7 @@ mod tests {
         let numbers: Vec<_> = found.table.rows.iter().map(|r| r[3..7].join(" ")).collect();
         assert_eq!(numbers[1..], GOLDEN);
         let steps = &found.values["steps"];
-        assert!((steps[0]["judged"].as_f64().unwrap() - 0.5).abs() < 1e-6 && steps[0]["discriminator_loss"].is_null());
+        assert!((steps[0]["d_fake"].as_f64().unwrap() - 0.5).abs() < 1e-6 && steps[0]["discriminator_loss"].is_null());
         assert!(steps[5]["discriminator_loss"].as_f64().unwrap() > 0.5 && steps[5]["made"] == steps[5]["b"]);
         assert!(playground(1, 9.0, &mut context).unwrap_err().to_string().contains("--z 9"));
     }

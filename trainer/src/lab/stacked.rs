@@ -151,7 +151,7 @@ fn open_recipe(options: &StackedOptions) -> Result<Recipe, LabError> {
     }
     if let Some(other) = options.settings.iter().find(|s| s.trim_start().starts_with("data.")) {
         return Err(LabError::Request(format!(
-            "--set {other}: this laboratory always uses stacked digits; omit the setting"
+            "--set {other}: this experiment always uses stacked digits; omit the setting"
         )));
     }
     Ok(recipe)

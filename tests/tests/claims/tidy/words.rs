@@ -30,6 +30,8 @@ const REPLACED: &[(&str, &str)] = &[
     // Phrases.
     (concat!("to", "ld"), "given, reported or printed"),
     (concat!("beh", "ind"), "after"),
+    (concat!("labo", "rator*"), "experiment"),
+    (concat!("jud", "g*"), "score, measure or estimate"),
     (concat!("yard", "stick"), "reference"),
     (concat!("like", "ness"), "similarity"),
     (concat!("si", "ght"), "discriminator input"),
