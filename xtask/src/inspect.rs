@@ -10,18 +10,17 @@ use ganlet_sim::host::{Device, ModelFile, ModelFit};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Names of the kernel families, in the format's order.
-
 /// Show the layers, multiply-accumulates, flash and RAM of a model, and the devices it fits
 ///
 /// RAM is what a device needs to draw a picture row by row: each layer keeps only the rows that the next layer still reads, in a ring
 /// buffer. The RAM for whole tensors is shown for comparison.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
+  cargo xtask inspect                     the pixel faces that come with the project
   cargo xtask inspect out/generator.model
   cargo xtask inspect out/generator.model --json")]
 pub(crate) struct Args {
-    /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
+    /// The model file [default: the pixel faces that come with the project, firmware-sim/models/faces.model]
     #[arg(value_name = "FILE.model")]
     file: Option<PathBuf>,
     /// Print JSON to standard output, and nothing else

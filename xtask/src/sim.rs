@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Run a model on a simulated device, with the app that boards run: gallery, latent walk, knobs
 ///
 /// Arrow keys are the device's buttons, Enter is select, Esc quits. Without an output option, the command opens a window if there is a
-/// display, and otherwise draws in the terminal. A model that does not fit the device is rejected with the numbers.
+/// display, and otherwise draws in the terminal. A model that does not fit the device is rejected with the number of missing bytes.
 #[derive(ClapArgs)]
 #[command(group(ArgGroup::new("output").args(["png", "gif", "terminal", "window"])), after_help = "Examples:
   cargo xtask sim                                 the trained pixel faces that come with the project

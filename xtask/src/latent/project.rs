@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// (Creswell & Bharath 2016). Toward the end, latents are rounded as devices round them. The best latent can be stored in a file, which
 /// `sim`, `emulate` and `flash` show with --latents.
 #[derive(ClapArgs)]
-#[command(group(ArgGroup::new("target").args(["picture", "held_out", "latent_of_seed"]).required(true)), after_help = "Examples:
+#[command(group(ArgGroup::new("target").args(["picture", "held_out", "of_seed"]).required(true)), after_help = "Examples:
   cargo xtask project runs/00001-faces --picture me.png --out me.latents --png found.png
   cargo xtask project latest --held-out 3 --out real.latents --model faces.model
   cargo xtask project latest --of-seed 42 --json                 how well a known latent is recovered
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     held_out: Option<usize>,
     /// The target: the generator's own picture of a seed
     #[arg(long, value_name = "S")]
-    latent_of_seed: Option<u32>,
+    of_seed: Option<u32>,
     /// The class to search in, for generators with classes [default: 0]
     #[arg(long, value_name = "N")]
     class: Option<usize>,
@@ -101,7 +101,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 
 /// Returns the picture to project.
 fn target_picture(args: &Args, run: &mut PreparedRun, class: usize) -> Result<Vec<u8>, Failure> {
-    match (&args.picture, args.held_out, args.latent_of_seed) {
+    match (&args.picture, args.held_out, args.of_seed) {
         (Some(path), ..) => {
             let (bytes, notes) = data::picture(path, shape_of(run)).map_err(Failure::unusable)?;
             notes.iter().for_each(|note| console::note(note));
@@ -118,7 +118,7 @@ fn target_picture(args: &Args, run: &mut PreparedRun, class: usize) -> Result<Ve
 fn options(args: &Args) -> ProjectionOptions {
     // The search must not start at the latent that it is to recover.
     let starts = args.restarts.saturating_mul(ProjectionOptions::default().seeds as u32);
-    let seed = match args.latent_of_seed {
+    let seed = match args.of_seed {
         Some(known) if known.wrapping_sub(args.seed) < starts => known.wrapping_add(1),
         _ => args.seed,
     };
