@@ -354,5 +354,5 @@ fn text(code: impl ToTokens) -> String {
         (", }", " }"),
         ("? Sized", "?Sized"),
     ];
-    pairs.iter().fold(tokens, |text, (from, to)| text.replace(from, to)).replace("->(", "-> (").replace(" ->", " ->")
+    pairs.iter().fold(tokens, |text, (from, to)| text.replace(from, to)).replace("->(", "-> (")
 }
