@@ -82,7 +82,7 @@ where
     }
 }
 
-/// A debugger that stops here shows the reason. The panel keeps its picture.
+/// A debugger that stops here shows the reason. The panel keeps its image.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {

@@ -5,7 +5,7 @@ use ganlet_sim::host::{Device, ModelFile, SimError, Simulator};
 use ganlet_sim::{Button, Screen};
 use std::path::Path;
 
-/// Opens `model` on a 240x240 panel, goes to the next picture, then to the walk, and saves the panel as `png`.
+/// Opens `model` on a 240x240 panel, goes to the next image, then to the walk, and saves the panel as `png`.
 ///
 /// Returns the screen that is shown at the end.
 pub fn session(model: &Path, png: &Path) -> Result<Screen, SimError> {

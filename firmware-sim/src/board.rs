@@ -36,7 +36,7 @@ pub trait Board {
     /// The panel's driver, or a frame buffer.
     type Display: DrawTarget<Color: PanelColor> + OriginDimensions;
 
-    /// The buttons and the clock, which are polled while a picture is drawn.
+    /// The buttons and the clock, which are polled while an image is drawn.
     type Inputs: Inputs;
 
     /// Colors of text and background: dark for emissive panels, light for e-paper.
@@ -97,7 +97,7 @@ enum ButtonEdge {
 }
 
 impl ButtonEdges {
-    /// Polls all buttons. Also called between the rows of a picture, so that no press is lost.
+    /// Polls all buttons. Also called between the rows of an image, so that no press is lost.
     fn poll(&mut self, inputs: &mut impl Inputs) {
         let now = inputs.micros();
         for button in Button::ALL {
@@ -247,14 +247,14 @@ impl<'g> Session<'g> {
     fn draw<B: Board>(&mut self, board: &mut B) -> Result<(), <B::Display as DrawTarget>::Error> {
         let Some((generator, app)) = &mut self.shown else { return Ok(()) };
         let (display, inputs) = board.parts();
-        let (before, pictures) = (inputs.micros(), app.pictures());
+        let (before, images) = (inputs.micros(), app.images());
         let edges = &mut self.edges;
         if app.draw_with(generator.model(), generator, display, || edges.poll(inputs))? {
             board.flush();
             let took = board.parts().1.micros().wrapping_sub(before);
             // A host that steps the clock compares frames, so the measured time must not be shown.
-            if let Some(each) = (took / 1000).checked_div(pictures) {
-                app.set_picture_time((!self.stepped).then_some(each));
+            if let Some(each) = (took / 1000).checked_div(images) {
+                app.set_image_time((!self.stepped).then_some(each));
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Shows generated pictures on a microcontroller's display, and emulates such devices on a desktop.
+//! Shows generated images on a microcontroller's display, and emulates such devices on a desktop.
 //!
 //! ```
 //! use ganlet_sim::{Button, host::{Device, ModelFile, Simulator}};
@@ -14,7 +14,7 @@
 //!
 //! The app needs neither `std` nor a heap nor floating point, and draws on any
 //! [`DrawTarget`](embedded_graphics::draw_target::DrawTarget). A board implements [`Board`], and [`Session`] runs the [`App`] on it. The
-//! feature `host` (on by default) adds emulated devices, which write pictures and animations or run in a terminal or a window.
+//! feature `host` (on by default) adds emulated devices, which write images and animations or run in a terminal or a window.
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 #![forbid(unsafe_code)]
 
@@ -37,7 +37,7 @@ pub use input::{Button, NoSuchButton, TwoButtons};
 pub use layout::{CaptionPlace, ScreenLayout};
 pub use saved_latents::SavedLatents;
 pub use screens::Theme;
-pub use stream::{MAX_AVERAGED, PicturePlacement};
+pub use stream::{ImagePlacement, MAX_AVERAGED};
 
 /// The code of the front page, compiled.
 #[cfg(all(doctest, feature = "host"))]

@@ -1,6 +1,6 @@
 //! Plots for models of points: samples of one or two numbers as a histogram or a scatter plot.
 //!
-//! The picture of such a model is a single row of one or two gray pixels. Black is the left or lower end of the plot, white the right or upper end.
+//! The image of such a model is a single row of one or two gray pixels. Black is the left or lower end of the plot, white the right or upper end.
 
 use embedded_graphics::prelude::{DrawTarget, Point, Size};
 use embedded_graphics::primitives::Rectangle;
@@ -14,7 +14,7 @@ pub(crate) const SAMPLES: u32 = 256;
 /// Maximum number of bars in a histogram.
 const BARS: usize = 64;
 
-/// Returns how many numbers a model generates: 1 or 2 for points, 0 for pictures.
+/// Returns how many numbers a model generates: 1 or 2 for points, 0 for images.
 pub(crate) fn numbers(model: &Model<'_>) -> u8 {
     match (model.size(), model.channels()) {
         ((1, 1), 1) => 1,

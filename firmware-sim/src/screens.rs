@@ -1,4 +1,4 @@
-//! Text around the picture: captions, bars, pages, and the letters that tiny panels show instead.
+//! Text around the image: captions, bars, pages, and the letters that tiny panels show instead.
 
 use core::fmt::Write as _;
 
@@ -64,9 +64,9 @@ pub(crate) struct CaptionBar {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CaptionText {
     pub(crate) title: &'static str,
-    /// One line, for a strip below the picture.
+    /// One line, for a strip below the image.
     pub(crate) short: TextLine,
-    /// Up to three lines, for the side of the picture.
+    /// Up to three lines, for the side of the image.
     pub(crate) lines: [TextLine; 3],
     pub(crate) bar: Option<CaptionBar>,
     /// The effect of the left and right buttons.

@@ -1,62 +1,62 @@
-//! Scaling of a picture to the panel, row by row: enlarged by a whole factor, or averaged if the panel is smaller.
+//! Scaling of an image to the panel, row by row: enlarged by a whole factor, or averaged if the panel is smaller.
 
 use embedded_graphics::prelude::{DrawTarget, Point, Size};
 use embedded_graphics::primitives::Rectangle;
 
 use crate::color::PanelColor;
 
-/// Maximum width of a downscaled picture. Averaging needs memory for the sums of one such row.
+/// Maximum width of a downscaled image. Averaging needs memory for the sums of one such row.
 pub const MAX_AVERAGED: u32 = 128;
 
-/// Area of a picture on the panel, and its scale factor.
+/// Area of an image on the panel, and its scale factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PicturePlacement {
-    picture: Size,
+pub struct ImagePlacement {
+    image: Size,
     area: Rectangle,
     factor: u32,
 }
 
-impl PicturePlacement {
-    /// Returns the largest placement of a `picture` in `room`, centered.
+impl ImagePlacement {
+    /// Returns the largest placement of a `image` in `room`, centered.
     ///
-    /// Its factor is 0 if the picture is larger than the room and must be averaged.
+    /// Its factor is 0 if the image is larger than the room and must be averaged.
     #[must_use]
-    pub fn within(picture: Size, room: Rectangle) -> Self {
-        Self::scaled(picture, room, (room.size.width / picture.width).min(room.size.height / picture.height))
+    pub fn within(image: Size, room: Rectangle) -> Self {
+        Self::scaled(image, room, (room.size.width / image.width).min(room.size.height / image.height))
     }
 
     /// Returns a placement with the given `factor`, centered in `room`.
-    pub(crate) fn scaled(picture: Size, room: Rectangle, factor: u32) -> Self {
+    pub(crate) fn scaled(image: Size, room: Rectangle, factor: u32) -> Self {
         let size = if factor > 0 {
-            picture * factor
+            image * factor
         } else {
             let (width, height) = (room.size.width.min(MAX_AVERAGED), room.size.height);
             // The tighter side decides; the other keeps the aspect ratio.
-            if width * picture.height <= height * picture.width {
-                Size::new(width, (width * picture.height / picture.width).max(1))
+            if width * image.height <= height * image.width {
+                Size::new(width, (width * image.height / image.width).max(1))
             } else {
-                Size::new((height * picture.width / picture.height).max(1), height)
+                Size::new((height * image.width / image.height).max(1), height)
             }
         };
         let size = size.component_min(room.size);
         let margin = (room.size - size) / 2;
         let area = Rectangle::new(room.top_left + Point::new(margin.width as i32, margin.height as i32), size);
-        Self { picture, area, factor }
+        Self { image, area, factor }
     }
 
-    /// Returns a placement of a smaller version of the picture in the same area, if a whole factor fills it.
-    pub(crate) fn of_level(&self, picture: Size) -> Option<Self> {
-        let factor = self.area.size.width.checked_div(picture.width)?;
-        (factor > 0 && picture * factor == self.area.size).then_some(Self { picture, area: self.area, factor })
+    /// Returns a placement of a smaller version of the image in the same area, if a whole factor fills it.
+    pub(crate) fn of_level(&self, image: Size) -> Option<Self> {
+        let factor = self.area.size.width.checked_div(image.width)?;
+        (factor > 0 && image * factor == self.area.size).then_some(Self { image, area: self.area, factor })
     }
 
-    /// Returns the area of the panel that the picture covers.
+    /// Returns the area of the panel that the image covers.
     #[must_use]
     pub const fn area(&self) -> Rectangle {
         self.area
     }
 
-    /// Returns the side of a picture's pixel in panel pixels; 0 if several pixels of the picture are averaged.
+    /// Returns the side of an image's pixel in panel pixels; 0 if several pixels of the image are averaged.
     #[must_use]
     pub const fn factor(&self) -> u32 {
         self.factor
@@ -65,7 +65,7 @@ impl PicturePlacement {
 
 /// Draws rows as they arrive, top to bottom.
 pub(crate) struct RowStream {
-    place: PicturePlacement,
+    place: ImagePlacement,
     channels: usize,
     row: u32,
     line: u32,
@@ -87,7 +87,7 @@ fn rgb(pixel: &[u8]) -> [u8; 3] {
 }
 
 impl RowStream {
-    pub(crate) const fn new(place: PicturePlacement, channels: usize) -> Self {
+    pub(crate) const fn new(place: ImagePlacement, channels: usize) -> Self {
         Self { place, channels, row: 0, line: 0, sums: [0; 3 * MAX_AVERAGED as usize], rows_summed: 0 }
     }
 
@@ -122,8 +122,8 @@ impl RowStream {
     where
         D: DrawTarget<Color: PanelColor>,
     {
-        let PicturePlacement { picture, area, .. } = self.place;
-        let columns = |x: u32| edge(x, picture.width, area.size.width)..edge(x + 1, picture.width, area.size.width);
+        let ImagePlacement { image, area, .. } = self.place;
+        let columns = |x: u32| edge(x, image.width, area.size.width)..edge(x + 1, image.width, area.size.width);
         for (x, cell) in (0..area.size.width).zip(self.sums.chunks_exact_mut(3)) {
             for pixel in columns(x).filter_map(|i| row.chunks_exact(self.channels).nth(i as usize)) {
                 for (sum, value) in cell.iter_mut().zip(rgb(pixel)) {
@@ -133,7 +133,7 @@ impl RowStream {
         }
         self.row += 1;
         self.rows_summed += 1;
-        if edge(self.line + 1, picture.height, area.size.height) != self.row {
+        if edge(self.line + 1, image.height, area.size.height) != self.row {
             return Ok(());
         }
         let corner = area.top_left + Point::new(0, self.line as i32);
@@ -158,13 +158,13 @@ mod tests {
     use embedded_graphics::pixelcolor::{Gray8, GrayColor};
     use embedded_graphics::primitives::PointsIter;
 
-    fn drawn(picture: Size, room: Size, pixel: impl Fn(u32, u32) -> u8) -> (PicturePlacement, MockDisplay<Gray8>) {
+    fn drawn(image: Size, room: Size, pixel: impl Fn(u32, u32) -> u8) -> (ImagePlacement, MockDisplay<Gray8>) {
         // The mock panics on a pixel drawn twice or outside, so every case also shows that neither happens.
         let mut display = MockDisplay::new();
-        let place = PicturePlacement::within(picture, Rectangle::new(Point::zero(), room));
+        let place = ImagePlacement::within(image, Rectangle::new(Point::zero(), room));
         let mut stream = RowStream::new(place, 1);
-        for y in 0..picture.height {
-            let row: Vec<u8> = (0..picture.width).map(|x| pixel(x, y)).collect();
+        for y in 0..image.height {
+            let row: Vec<u8> = (0..image.width).map(|x| pixel(x, y)).collect();
             stream.push(&row, &mut display).unwrap();
         }
         assert_eq!(display.affected_area(), place.area());
@@ -185,19 +185,19 @@ mod tests {
     #[test]
     fn smaller_panels_get_the_mean_of_the_pixels_that_share_one() {
         let shade = |x: u32, y: u32| (x * 11 + y * 5) as u8;
-        for (picture, room) in [((16, 16), (5, 5)), ((13, 7), (12, 6)), ((20, 60), (32, 30)), ((64, 9), (3, 3))] {
-            let (picture, room) = (Size::new(picture.0, picture.1), Size::new(room.0, room.1));
-            let (place, display) = drawn(picture, room, shade);
+        for (image, room) in [((16, 16), (5, 5)), ((13, 7), (12, 6)), ((20, 60), (32, 30)), ((64, 9), (3, 3))] {
+            let (image, room) = (Size::new(image.0, image.1), Size::new(room.0, room.1));
+            let (place, display) = drawn(image, room, shade);
             let out = place.area().size;
             for at in place.area().points() {
                 let cell = at - place.area().top_left;
                 let part = |i: i32, length: u32, of: u32| (i as u32 * length / of)..((i as u32 + 1) * length / of);
-                let values: Vec<u32> = part(cell.y, picture.height, out.height)
-                    .flat_map(|y| part(cell.x, picture.width, out.width).map(move |x| u32::from(shade(x, y))))
+                let values: Vec<u32> = part(cell.y, image.height, out.height)
+                    .flat_map(|y| part(cell.x, image.width, out.width).map(move |x| u32::from(shade(x, y))))
                     .collect();
                 let mean = values.iter().sum::<u32>() as f64 / values.len() as f64;
                 let shown = f64::from(display.get_pixel(at).unwrap().luma());
-                assert!((shown - mean).abs() <= 0.5, "{picture} on {room} at {at}: {shown}, not {mean}");
+                assert!((shown - mean).abs() <= 0.5, "{image} on {room} at {at}: {shown}, not {mean}");
             }
         }
     }

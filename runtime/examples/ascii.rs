@@ -8,7 +8,7 @@ const ARENA: usize = arena_len(MODEL);
 /// From dark to bright.
 const SHADES: &[u8] = b" .:-=+*#%@";
 
-/// The picture of `seed`, two characters per pixel.
+/// The image of `seed`, two characters per pixel.
 pub fn draw(seed: u32) -> Result<String, Box<dyn std::error::Error>> {
     let model = Model::from_bytes(MODEL)?;
     let mut arena = Arena::<ARENA>::new();

@@ -79,7 +79,7 @@ impl<'a> Check<'a> {
                 readers += 1;
                 words += u32::from(layer.doubles());
             }
-            let shown = header.pictures.contains(&index);
+            let shown = header.images.contains(&index);
             if words > 0 {
                 // Other layers cannot read rows of words.
                 self.keep(&Rule::Equal("readers, where some double,"), readers + u32::from(shown), words)?;
@@ -89,20 +89,20 @@ impl<'a> Check<'a> {
             }
         }
         self.layer = None;
-        self.keep(&Rule::AtLeast("pictures, at least"), header.pictures.len() as u32, 1)?;
+        self.keep(&Rule::AtLeast("images, at least"), header.images.len() as u32, 1)?;
         let mut least = 0;
-        for &picture in &header.pictures {
-            self.keep(&Rule::AtLeast("layer of a picture, at least"), picture.into(), least)?;
-            self.keep(&Rule::AtMost("layer of a picture, at most"), picture.into(), last.into())?;
-            least = u32::from(picture) + 1;
-            let channels = self.shapes.get(usize::from(picture)).map_or(0, |s| s.c.into());
+        for &image in &header.images {
+            self.keep(&Rule::AtLeast("layer of an image, at least"), image.into(), least)?;
+            self.keep(&Rule::AtMost("layer of an image, at most"), image.into(), last.into())?;
+            least = u32::from(image) + 1;
+            let channels = self.shapes.get(usize::from(image)).map_or(0, |s| s.c.into());
             if channels != 1 {
-                self.keep(&Rule::Equal("channels of a picture, if not 1"), channels, 3)?;
+                self.keep(&Rule::Equal("channels of an image, if not 1"), channels, 3)?;
             }
         }
         if least <= last.into() {
             let values = self.shapes.last().map_or(0, |s| s.count());
-            self.keep(&Rule::Equal("values of the last layer, after the picture"), values, 1)?;
+            self.keep(&Rule::Equal("values of the last layer, after the image"), values, 1)?;
         }
         Some(())
     }

@@ -1,4 +1,4 @@
-//! Draws pictures row by row in a borrowed arena.
+//! Draws images row by row in a borrowed arena.
 #[cfg(feature = "simulate")]
 use crate::format::KernelFamily;
 use crate::{
@@ -87,27 +87,27 @@ impl<'a> Generator<'a> {
         self.model
     }
 
-    /// Starts the picture of `z`. Each call of [`Rows::next_row`] computes one row.
+    /// Starts the image of `z`. Each call of [`Rows::next_row`] computes one row.
     ///
     /// A latent of another model is truncated or padded with zeros to the length of this model's.
     pub fn rows(&mut self, z: &Latent) -> Rows<'_> {
-        let picture = self.model.picture();
-        self.start(z, picture, picture)
+        let image = self.model.image();
+        self.start(z, image, image)
     }
 
-    /// Starts the picture of `z` and runs the discriminator on its rows, so that [`Rows::score`] reports a score.
+    /// Starts the image of `z` and runs the discriminator on its rows, so that [`Rows::score`] reports a score.
     pub fn scored_rows(&mut self, z: &Latent) -> Rows<'_> {
-        self.start(z, self.model.picture(), self.model.shapes().len().saturating_sub(1))
+        self.start(z, self.model.image(), self.model.shapes().len().saturating_sub(1))
     }
 
-    /// Starts a level of the picture of `z`, where 0 is the smallest; `None` if the model has no such level.
+    /// Starts a level of the image of `z`, where 0 is the smallest; `None` if the model has no such level.
     pub fn level_rows(&mut self, z: &Latent, level: usize) -> Option<Rows<'_>> {
-        let picture = self.model.level(level)?;
-        Some(self.start(z, picture, picture))
+        let image = self.model.level(level)?;
+        Some(self.start(z, image, image))
     }
 
     #[inline(never)]
-    fn start(&mut self, z: &Latent, picture: usize, target: usize) -> Rows<'_> {
+    fn start(&mut self, z: &Latent, image: usize, target: usize) -> Rows<'_> {
         let inputs = usize::from(self.model.input_shape(Source::Latent).c);
         let (values, classes) = self.arena.split_at_mut(self.model.latent_len().min(self.arena.len()));
         let given = z.values().iter().map(|&v| v as u8).chain(core::iter::repeat(0));
@@ -122,24 +122,24 @@ impl<'a> Generator<'a> {
             family: self.family,
             rings,
             schedule: Schedule::new(),
-            picture,
+            image,
             target,
             shown: false,
         }
     }
 
-    /// Streams the RGB pixels of a level of the picture of `z`; `None` if the model has no such level.
+    /// Streams the RGB pixels of a level of the image of `z`; `None` if the model has no such level.
     pub fn level_pixels(&mut self, z: &Latent, level: usize) -> Option<Pixels<'_>> {
         Some(Pixels { rows: self.level_rows(z, level)?, x: u16::MAX })
     }
 
-    /// Streams the RGB pixels of the picture of `z`, left to right and top to bottom. Gray is repeated in all three channels.
+    /// Streams the RGB pixels of the image of `z`, left to right and top to bottom. Gray is repeated in all three channels.
     pub fn pixels(&mut self, z: &Latent) -> Pixels<'_> {
         Pixels { rows: self.rows(z), x: u16::MAX }
     }
 }
 
-/// The rows of one picture, each computed on demand.
+/// The rows of one image, each computed on demand.
 #[derive(Debug)]
 pub struct Rows<'g> {
     model: &'g Model<'g>,
@@ -148,9 +148,9 @@ pub struct Rows<'g> {
     rings: &'g Rings,
     schedule: Schedule,
     /// The layer whose rows are returned, and the last layer that runs.
-    picture: usize,
+    image: usize,
     target: usize,
-    /// Whether the last row of the picture holds pixels (u8) instead of activations (i8).
+    /// Whether the last row of the image holds pixels (u8) instead of activations (i8).
     shown: bool,
 }
 
@@ -158,18 +158,18 @@ impl Rows<'_> {
     /// Computes and returns the next row: interleaved channels, 0 (black) to 255 (white). `None` after the last row.
     #[inline(never)]
     pub fn next_row(&mut self) -> Option<&[u8]> {
-        self.advance(self.picture)?;
+        self.advance(self.image)?;
         self.turn();
         Some(self.last_row())
     }
 
     /// Computes the remaining rows and returns the discriminator's score, 0 (generated) to 255 (real).
     ///
-    /// `None` if the model has no discriminator or the picture was started by another method than [`Generator::scored_rows`].
+    /// `None` if the model has no discriminator or the image was started by another method than [`Generator::scored_rows`].
     pub fn score(mut self) -> Option<u8> {
         while self.advance(self.target).is_some() {}
         let value = self.arena.get(self.rings.places.get(self.target)?.start as usize)?;
-        (self.target > self.picture).then_some(value ^ 0x80)
+        (self.target > self.image).then_some(value ^ 0x80)
     }
 
     /// Computes rows of any layer until `layer` has a new one.
@@ -186,7 +186,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Converts the last row of the picture from activations to pixels: -128..=127 becomes 0..=255.
+    /// Converts the last row of the image from activations to pixels: -128..=127 becomes 0..=255.
     fn turn(&mut self) {
         self.shown = true;
         self.flip();
@@ -194,7 +194,7 @@ impl Rows<'_> {
 
     /// Converts the last row back, because the discriminator reads activations.
     fn turn_back(&mut self) {
-        if self.shown && self.target > self.picture {
+        if self.shown && self.target > self.image {
             self.flip();
         }
         self.shown = false;
@@ -205,13 +205,13 @@ impl Rows<'_> {
         self.last_row().iter_mut().for_each(|v| *v ^= 0x80);
     }
 
-    /// Returns the latest row of the picture.
+    /// Returns the latest row of the image.
     #[inline(never)]
     fn last_row(&mut self) -> &mut [u8] {
-        let len = self.model.shape(self.picture).row_len();
-        let made = self.schedule.made(self.picture).saturating_sub(1);
-        let slot = made.checked_rem(self.model.ring_rows(self.picture)).unwrap_or(0);
-        let start = self.rings.places.get(self.picture).map_or(0, |place| place.start) as usize;
+        let len = self.model.shape(self.image).row_len();
+        let made = self.schedule.made(self.image).saturating_sub(1);
+        let slot = made.checked_rem(self.model.ring_rows(self.image)).unwrap_or(0);
+        let start = self.rings.places.get(self.image).map_or(0, |place| place.start) as usize;
         part_mut(self.arena, start + usize::from(slot) * len, len)
     }
 
@@ -252,7 +252,7 @@ fn ring<'r>(model: &Model<'_>, rings: &Rings, before: &'r [u8], source: Source) 
     Ring { bytes, rows, shape, form, zero_point: model.zero_point(source) }
 }
 
-/// The RGB pixels of one picture, left to right and top to bottom. Gray is repeated in all three channels.
+/// The RGB pixels of one image, left to right and top to bottom. Gray is repeated in all three channels.
 #[derive(Debug)]
 pub struct Pixels<'g> {
     rows: Rows<'g>,
@@ -263,7 +263,7 @@ impl Iterator for Pixels<'_> {
     type Item = [u8; 3];
 
     fn next(&mut self) -> Option<[u8; 3]> {
-        let shape = self.rows.model.shape(self.rows.picture);
+        let shape = self.rows.model.shape(self.rows.image);
         if self.x >= shape.w {
             self.rows.next_row()?;
             self.x = 0;

@@ -1,4 +1,4 @@
-//! A generated picture as an embedded-graphics image.
+//! A generated image as an embedded-graphics image.
 use crate::{Generator, Latent};
 use core::{cell::RefCell, marker::PhantomData};
 use embedded_graphics_core::{
@@ -10,7 +10,7 @@ use embedded_graphics_core::{
     primitives::Rectangle,
 };
 
-/// A picture that is computed while it is drawn. At most one of its rows exists at a time.
+/// An image that is computed while it is drawn. At most one of its rows exists at a time.
 ///
 /// ```
 /// use embedded_graphics::{image::Image, mock_display::MockDisplay, pixelcolor::Rgb565, prelude::*};
@@ -19,12 +19,12 @@ use embedded_graphics_core::{
 /// let model = Model::from_bytes(TINY)?;
 /// let mut arena = Arena::<{ arena_len(TINY) }>::new();
 /// let generator = Generator::new(&model, &mut arena)?;
-/// let picture = GeneratedImage::<Rgb565>::new(generator, model.latent(7));
+/// let image = GeneratedImage::<Rgb565>::new(generator, model.latent(7));
 ///
 /// let mut display = MockDisplay::new();
-/// Image::new(&picture, Point::new(2, 3)).draw(&mut display)?;
+/// Image::new(&image, Point::new(2, 3)).draw(&mut display)?;
 /// assert_eq!(display.affected_area().top_left, Point::new(2, 3));
-/// assert_eq!(display.affected_area().size, picture.size());
+/// assert_eq!(display.affected_area().size, image.size());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl<'a, C> GeneratedImage<'a, C> {
         Self { generator: RefCell::new(generator), latent, size: Size::new(w.into(), h.into()), color: PhantomData }
     }
 
-    /// Replaces the latent; the next drawing shows its picture.
+    /// Replaces the latent; the next drawing shows its image.
     pub fn set_latent(&mut self, latent: Latent) {
         self.latent = latent;
     }

@@ -16,7 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Model::from_bytes`] checks a file once, and [`Generator::new`] checks the arena. After that nothing fails or panics: any latent draws a picture in
+//! [`Model::from_bytes`] checks a file once, and [`Generator::new`] checks the arena. After that nothing fails or panics: any latent draws an image in
 //! the [`arena_len`] bytes that are known at compile time. [`Rows::next_row`] returns to the caller after every row, so that
 //! firmware can poll buttons in between. `GeneratedImage` draws the same rows with embedded-graphics.
 //!

@@ -80,7 +80,7 @@ impl<'a> Model<'a> {
         }
         check(&self.header, parts.blob, &mut self.shapes, fault)?;
         let layers = &self.header.layers;
-        plan::ring_rows(&self.header.pictures, layers, &self.shapes, &mut self.rows);
+        plan::ring_rows(&self.header.images, layers, &self.shapes, &mut self.rows);
         for family in 0..FAMILIES {
             let expected = plan::arena(family, self.header.inputs(), layers, &self.shapes, &self.rows);
             let found = parts.arenas[family];
@@ -98,40 +98,40 @@ impl<'a> Model<'a> {
         core::str::from_utf8(self.header.name).unwrap_or_default()
     }
 
-    /// Returns the width and height of the picture in pixels.
+    /// Returns the width and height of the image in pixels.
     pub fn size(&self) -> (u16, u16) {
-        let shape = self.shape(self.picture());
+        let shape = self.shape(self.image());
         (shape.w, shape.h)
     }
 
     /// Returns the channels of a pixel: 1 (gray) or 3 (RGB).
     pub fn channels(&self) -> u16 {
-        self.shape(self.picture()).c
+        self.shape(self.image()).c
     }
 
-    /// Returns the number of smaller pictures that the model makes on the way to the full one, the levels of a Laplacian pyramid.
+    /// Returns the number of smaller images that the model makes on the way to the full one, the levels of a Laplacian pyramid.
     pub fn levels(&self) -> usize {
-        self.header.pictures.len().saturating_sub(1)
+        self.header.images.len().saturating_sub(1)
     }
 
-    /// Returns the shape of a level, smallest first; `level == levels()` is the full picture, beyond that `None`.
+    /// Returns the shape of a level, smallest first; `level == levels()` is the full image, beyond that `None`.
     pub fn level_shape(&self, level: usize) -> Option<Shape> {
-        self.header.pictures.get(level).map(|&p| self.shape(p.into()))
+        self.header.images.get(level).map(|&p| self.shape(p.into()))
     }
 
     /// Returns whether the model includes its discriminator, so that [`crate::Rows::score`] reports a score.
     pub fn has_score(&self) -> bool {
-        self.picture() + 1 < self.header.layers.len()
+        self.image() + 1 < self.header.layers.len()
     }
 
-    /// Index of the layer whose output is the picture.
-    pub(crate) fn picture(&self) -> usize {
-        self.header.pictures.last().map_or(0, |&p| p.into())
+    /// Index of the layer whose output is the image.
+    pub(crate) fn image(&self) -> usize {
+        self.header.images.last().map_or(0, |&p| p.into())
     }
 
     /// Index of the layer whose output is level `level`.
     pub(crate) fn level(&self, level: usize) -> Option<usize> {
-        self.header.pictures.get(level).map(|&p| p.into())
+        self.header.images.get(level).map(|&p| p.into())
     }
 
     pub(crate) fn shape(&self, layer: usize) -> Shape {
@@ -148,12 +148,12 @@ impl<'a> Model<'a> {
         self.header.classes
     }
 
-    /// Returns the bytes of RAM that drawing a picture needs, for the kernels of this build.
+    /// Returns the bytes of RAM that drawing an image needs, for the kernels of this build.
     pub fn arena_len(&self) -> usize {
         self.arena_bytes(FAMILY)
     }
 
-    /// Returns the bytes of RAM that drawing a picture needs on cores of the given kernel family.
+    /// Returns the bytes of RAM that drawing an image needs on cores of the given kernel family.
     pub fn arena_len_of(&self, family: KernelFamily) -> usize {
         self.arena_bytes(family as usize)
     }
@@ -167,14 +167,14 @@ impl<'a> Model<'a> {
         self.bytes
     }
 
-    /// Returns the multiply-accumulates of one picture, including those of the discriminator if the model has one.
+    /// Returns the multiply-accumulates of one image, including those of the discriminator if the model has one.
     pub fn macs(&self) -> u64 {
         self.layers().map(|l| l.macs).sum()
     }
 
-    /// Returns the multiply-accumulates of one picture without its score.
-    pub fn picture_macs(&self) -> u64 {
-        self.layers().take(self.picture() + 1).map(|l| l.macs).sum()
+    /// Returns the multiply-accumulates of one image without its score.
+    pub fn image_macs(&self) -> u64 {
+        self.layers().take(self.image() + 1).map(|l| l.macs).sum()
     }
 
     /// Returns the RAM in bytes that an implementation without row streaming needs: the largest sum of whole tensors that are alive at once.
@@ -247,7 +247,7 @@ pub struct LayerFacts {
     pub layout: WeightLayout,
     /// Shape of its output.
     pub shape: Shape,
-    /// Multiply-accumulates for one picture. Zero taps and additions are not counted.
+    /// Multiply-accumulates for one image. Zero taps and additions are not counted.
     pub macs: u64,
     /// Bytes of weights in flash.
     pub weight_bytes: u32,

@@ -75,7 +75,7 @@ pub(crate) fn shape_of(source: Source, inputs: u16, shapes: &[Shape]) -> Option<
 
 /// The rows of each layer that exist, from which the layer that runs next follows.
 ///
-/// Sizing the ring buffers and drawing a picture follow the same schedule.
+/// Sizing the ring buffers and drawing an image follow the same schedule.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     made: [u16; MAX_LAYERS],
@@ -152,11 +152,11 @@ fn ancestors(target: usize, layers: &[Layer]) -> u32 {
     found
 }
 
-/// Computes the rows of each ring buffer by simulating the schedule of each picture and of the last layer.
+/// Computes the rows of each ring buffer by simulating the schedule of each image and of the last layer.
 #[inline(never)]
-pub(crate) fn ring_rows(pictures: &[u8], layers: &[Layer], shapes: &[Shape], rows: &mut [u16; MAX_LAYERS]) {
+pub(crate) fn ring_rows(images: &[u8], layers: &[Layer], shapes: &[Shape], rows: &mut [u16; MAX_LAYERS]) {
     let last = layers.len().saturating_sub(1) as u8;
-    for &target in pictures.iter().chain(&[last]) {
+    for &target in images.iter().chain(&[last]) {
         let (target, mut schedule) = (target.into(), Schedule::new());
         let running = ancestors(target, layers);
         while let Some(at) = schedule.next(target, layers, shapes) {

@@ -17,7 +17,7 @@ fn the_ascii_example_prints_one_line_per_row() {
 }
 
 #[test]
-fn the_device_example_draws_the_whole_picture() {
+fn the_device_example_draws_the_whole_image() {
     let mut display = MockDisplay::new();
     device::draw_face(&mut display, 7).unwrap();
     assert_eq!(display.affected_area().size, Size::new(16, 16));

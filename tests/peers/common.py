@@ -5,7 +5,7 @@ import resource
 import statistics
 import time
 
-# Networks: widths of the generator from its first picture on, channels of the picture, side, batch.
+# Networks: widths of the generator from its first image on, channels of the image, side, batch.
 CONFIGS = {
     "bimodal1d": {"mlp": ([1, 16, 1], [1, 32, 16, 1]), "batch": 128},
     "ring2d": {"mlp": ([2, 128, 128, 2], [2, 128, 128, 1]), "batch": 512},

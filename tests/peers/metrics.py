@@ -132,41 +132,41 @@ modes = {
 BINOMIAL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 
 
-def halve(picture):
-    return np.stack([scipy.ndimage.convolve(c, BINOMIAL, mode="mirror")[::2, ::2] for c in picture])
+def halve(image):
+    return np.stack([scipy.ndimage.convolve(c, BINOMIAL, mode="mirror")[::2, ::2] for c in image])
 
 
-def double(picture, shape):
-    sparse = np.zeros((len(picture), *shape))
-    sparse[:, ::2, ::2] = picture
+def double(image, shape):
+    sparse = np.zeros((len(image), *shape))
+    sparse[:, ::2, ::2] = image
     return np.stack([scipy.ndimage.convolve(c, 4 * BINOMIAL, mode="mirror") for c in sparse])
 
 
-def laplacian(picture, levels):
+def laplacian(image, levels):
     """Karras et al. 2018, as their published code has it; channels first."""
-    pyramid = [picture]
+    pyramid = [image]
     for _ in range(levels - 1):
         pyramid.append(halve(pyramid[-1]))
         pyramid[-2] = pyramid[-2] - double(pyramid[-1], pyramid[-2].shape[1:])
     return pyramid
 
 
-def patches(pictures, corners, side=7):
-    cut = np.stack([pictures[i][:, y:y + side, x:x + side] for i, y, x in corners])
+def patches(images, corners, side=7):
+    cut = np.stack([images[i][:, y:y + side, x:x + side] for i, y, x in corners])
     cut = cut - cut.mean((0, 2, 3), keepdims=True)
     return (cut / cut.std((0, 2, 3), keepdims=True)).reshape(len(cut), -1)
 
 
-def pictures(n):
+def images(n):
     smooth = scipy.ndimage.gaussian_filter(rng.normal(size=(n, 2, 18, 17)), (0, 0, 1.5, 1.5))
     return rounded(np.clip(3 * smooth, -1, 1), 3)
 
 
-sets = [pictures(4), pictures(4)]
+sets = [images(4), images(4)]
 corners = [(int(i), int(y), int(x)) for i, y, x in zip(rng.integers(0, 4, 40), rng.integers(0, 3, 40), rng.integers(0, 3, 40))]
 directions = rng.normal(size=(2 * 49, 24))
 directions = rounded(directions / np.linalg.norm(directions, axis=0), 5)
-pyramids = [[laplacian(p, 2) for p in pictures] for pictures in sets]
+pyramids = [[laplacian(p, 2) for p in images] for images in sets]
 # The Rust implementation stores channels last.
 interleave = np.arange(2 * 49).reshape(2, 49).T.ravel()
 near = {

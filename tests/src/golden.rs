@@ -56,7 +56,7 @@ pub fn pyramid() -> Vec<LayerSpec> {
 /// Returns the model file of [`pyramid`].
 pub fn pyramid_file() -> Vec<u8> {
     let mut builder = builder("pyramid", 4, &pyramid());
-    builder.classes(3).pictures(&[0, 3]).finish().unwrap_or_else(|e| panic!("pyramid: {e}"))
+    builder.classes(3).images(&[0, 3]).finish().unwrap_or_else(|e| panic!("pyramid: {e}"))
 }
 
 /// Returns the model file of `layers`, which read a latent of `latent` values.

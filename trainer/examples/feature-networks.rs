@@ -1,4 +1,4 @@
-//! Trains the classifiers that picture quality is measured with and writes them to `trainer/assets`.
+//! Trains the classifiers that image quality is measured with and writes them to `trainer/assets`.
 //!
 //! `cargo run --release -p ganlet-trainer --example feature-networks`; the same bytes every time.
 use ganlet_trainer::data;
@@ -12,8 +12,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("digits", data::digits()?, Lesson { seed: 1, steps: 6000, variation: jitter }),
         ("faces", data::faces()?, Lesson { seed: 1, steps: 16_000, variation: Variation::Mirror }),
     ];
-    for (name, pictures, lesson) in lessons {
-        let (train, held_out) = pictures.usual_split()?;
+    for (name, images, lesson) in lessons {
+        let (train, held_out) = images.usual_split()?;
         let taught = teach(&train, &held_out, lesson, |step, loss| {
             if step % 2000 == 0 {
                 println!("{name}: step {step} of {}, loss {loss:.4}", lesson.steps);
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/features-{name}.bin"));
         std::fs::write(&path, &taught.file)?;
         println!(
-            "{name}: {:.2} % of its training pictures right, {:.2} % of held-out ones; {} bytes, hash {}",
+            "{name}: {:.2} % of its training images right, {:.2} % of held-out ones; {} bytes, hash {}",
             100.0 * taught.train_accuracy,
             100.0 * taught.held_out_accuracy,
             taught.file.len(),

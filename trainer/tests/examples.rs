@@ -3,8 +3,8 @@
 
 #[path = "../examples/custom.rs"]
 mod custom;
-#[path = "../examples/own_pictures.rs"]
-mod own_pictures;
+#[path = "../examples/own_images.rs"]
+mod own_images;
 #[path = "../examples/ring.rs"]
 mod ring;
 
@@ -14,8 +14,8 @@ fn the_ring_trains_and_is_drawn() {
 }
 
 #[test]
-fn own_pictures_are_trained_on_and_exported() {
-    own_pictures::main().unwrap();
+fn own_images_are_trained_on_and_exported() {
+    own_images::main().unwrap();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Largest number of skipped files that are printed; the report lists all.
 const LISTED: usize = 5;
-/// Largest number of pictures on a sheet.
+/// Largest number of images on a sheet.
 const SHOWN: usize = 64;
 
 /// List and prepare data sets
@@ -36,9 +36,9 @@ enum DataCommand {
     Faces(Faces),
 }
 
-/// Decode and resize pictures into one packed file, which training streams from the disk
+/// Decode and resize images into one packed file, which training streams from the disk
 ///
-/// A report beside the file lists every picture. Broken and oversized files, other files and duplicates are skipped. The content of a picture
+/// A report beside the file lists every image. Broken and oversized files, other files and duplicates are skipped. The content of an image
 /// decides whether it belongs to the held-out set, so that adding, renaming and removing files does not change the split.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
@@ -46,12 +46,12 @@ enum DataCommand {
   cargo xtask data prepare photos/ --labels attributes.csv --label-column Smiling --out smiles.pack
   cargo xtask train portraits-64 --data photos.pack")]
 struct Prepare {
-    /// A folder of PNG and JPEG pictures (its subfolders become classes), an IDX or NPZ file, or a built-in set
+    /// A folder of PNG and JPEG images (its subfolders become classes), an IDX or NPZ file, or a built-in set
     source: PathBuf,
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Width and height of the resized pictures [default: near the most common size, at most 64]
+    /// Width and height of the resized images [default: near the most common size, at most 64]
     #[arg(long, value_name = "WxH")]
     size: Option<String>,
     /// Classes: a CSV table of file and class, or the array `labels` of an NPZ or NPY file [default: the names of subfolders]
@@ -79,13 +79,13 @@ struct Faces {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Side of the square pictures, in pixels
+    /// Side of the square images, in pixels
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(4..=1024))]
     size: u32,
     /// Side of the crop as a multiple of the face's size from brow to chin
     #[arg(long, value_name = "F", default_value_t = 1.4)]
     margin: f32,
-    /// Skip faces narrower than this [default: half of the width that fills a picture]
+    /// Skip faces narrower than this [default: half of the width that fills an image]
     #[arg(long, value_name = "PIXELS")]
     least: Option<u32>,
     /// Detection threshold: 1 finds more faces and more false ones, 8 only the clearest
@@ -97,13 +97,13 @@ struct Faces {
 
 #[derive(ClapArgs)]
 struct PrepareOutput {
-    /// Skip pictures with more megapixels, before decoding them
+    /// Skip images with more megapixels, before decoding them
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=4000))]
     max_megapixels: u32,
     /// The report on every file [default: OUT with the extension .report.csv]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Draw the first pictures on a sheet
+    /// Draw the first images on a sheet
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
 }
@@ -138,7 +138,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                 max_pixels: args.common.max_pixels(),
             };
             let prepared = with_progress(|progress| prepare(&args.source, &preparation, &args.out, progress))?;
-            conclude(&prepared, &args.out, &args.common, "pictures")
+            conclude(&prepared, &args.out, &args.common, "images")
         }
         DataCommand::Faces(args) => {
             args.common.check(&args.out)?;
@@ -170,7 +170,7 @@ fn list() -> Result<(), Failure> {
         table.row([set.name().to_owned(), set.summary().to_owned(), set.license().to_owned()]);
     }
     console::print(&table.lines().to_string())?;
-    console::note("your own pictures: cargo xtask train portraits-64 --data FOLDER|FILE.npz|FILE.pack");
+    console::note("your own images: cargo xtask train portraits-64 --data FOLDER|FILE.npz|FILE.pack");
     Ok(())
 }
 
@@ -216,21 +216,21 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
     let (recipe, size) = match (width, height, channels) {
         (64, 64, _) => ("portraits-64", String::new()),
         (28, 28, 1) => ("digits", String::new()),
-        _ => ("RECIPE", format!(" with a recipe of {width}x{height} pictures")),
+        _ => ("RECIPE", format!(" with a recipe of {width}x{height} images")),
     };
     console::note(&format!("next: cargo xtask train {recipe} --data {}{size}", out.display()));
     Ok(())
 }
 
-/// Draws the first pictures of a packed file on a sheet.
+/// Draws the first images of a packed file on a sheet.
 fn draw(pack: &Path, sheet: &Path) -> Result<(), Failure> {
     let packed = PackedDataset::open(pack, (-1.0, 1.0), false, 0.2).map_err(|e| Failure::unusable(e.to_string()))?;
     let (trained, held_out) = packed.to_measure().map_err(|e| Failure::unusable(e.to_string()))?;
     let (width, height, channels) = (trained.width(), trained.height(), trained.channels());
     let both = [&trained, &held_out];
-    let pictures: Vec<&[u8]> = both.iter().flat_map(|set| (0..set.count()).map(|i| set.bytes(i))).take(SHOWN).collect();
+    let images: Vec<&[u8]> = both.iter().flat_map(|set| (0..set.count()).map(|i| set.bytes(i))).take(SHOWN).collect();
     let larger = (64 / width.max(height)).clamp(1, 8);
-    files::write(sheet, image_grid(&pictures, (width, height, channels), pictures.len().min(8), larger).png())?;
+    files::write(sheet, image_grid(&images, (width, height, channels), images.len().min(8), larger).png())?;
     Ok(())
 }
 

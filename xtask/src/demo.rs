@@ -7,7 +7,7 @@ use crate::opening;
 use crate::training::{self, RUNS};
 use clap::Args as ClapArgs;
 use ganlet_sim::host::{self, Device, ModelFile, Script, Simulator};
-use ganlet_trainer::evaluate::{self, SampleAmount, evaluate_run, int8_pictures};
+use ganlet_trainer::evaluate::{self, SampleAmount, evaluate_run, int8_images};
 use ganlet_trainer::export::{ExportSummary, PreparedRun, SummaryInputs, bit_exact};
 use ganlet_trainer::files;
 use ganlet_trainer::quantize::{LayoutChoice, Quantized};
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     pub(crate) out: PathBuf,
 }
 
-/// Pictures in samples.png.
+/// Images in samples.png.
 const SAMPLES: usize = 64;
 
 /// Runs the command.
@@ -54,15 +54,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::note(&quantized.report.to_string());
     announce("3/4 check")?;
     let bit_exact = bit_exact(&quantized)?;
-    let Some(split) = &run.data.pictures else { return Err(Failure::failed("the faces are no pictures")) };
-    let amount = SampleAmount { samples: evaluate::PICTURES, sets: evaluate::SETS };
+    let Some(split) = &run.data.images else { return Err(Failure::failed("the faces are no images")) };
+    let amount = SampleAmount { samples: evaluate::IMAGES, sets: evaluate::SETS };
     let progress = eval::Progress::new();
     let evaluation = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p))?;
     drop(progress);
-    console::note(&tables::pictures(&evaluation));
+    console::note(&tables::images(&evaluation));
     announce("4/4 simulate")?;
-    let bytes = int8_pictures(&quantized.file, 1, SAMPLES, |_, _| {})?;
-    let samples = figures::picture_grid(&bytes, &run.checkpoint.shape, 8).png();
+    let bytes = int8_images(&quantized.file, 1, SAMPLES, |_, _| {})?;
+    let samples = figures::sheet(&bytes, &run.checkpoint.shape, 8).png();
     write("samples.png", &samples)?;
     let (device, walk) = simulate(&quantized.file, &args.out)?;
     let summary = ExportSummary::new(SummaryInputs {
@@ -114,7 +114,7 @@ fn announce(part: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a picture of the device and a tour of its app; returns the contents of both files.
+/// Writes an image of the device and a tour of its app; returns the contents of both files.
 fn simulate(model: &[u8], out: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let file = ModelFile::of(model);
     let device = || Device::named(Device::DEFAULT);
@@ -143,7 +143,7 @@ fn page(
     let entries = run.folder.log_entries();
     Page {
         title: "Faces from a microcontroller".into(),
-        lead: "A GAN was trained on pixel-art faces, and its generator was quantized to 8-bit integers. Every picture on this page was \
+        lead: "A GAN was trained on pixel-art faces, and its generator was quantized to 8-bit integers. Every image on this page was \
                drawn row by row by the runtime that devices run."
             .into(),
         samples: figure("Samples of the int8 generator: seeds 1 to 64, not selected", samples),

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 ///
 /// Batch norm is folded into the layers before it, and the ranges of activations are calibrated over many latents. The report lists bytes,
 /// multiply-accumulates and RAM of each layer. The runtime that ships on devices then draws 1,000 latents: PSNR and Fréchet distance show
-/// how much quantization changed the pictures.
+/// how much quantization changed the images.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask export runs/00001-faces                    writes generator.model into the run folder
@@ -70,8 +70,8 @@ pub(crate) enum WeightLayoutArg {
     Auto,
 }
 
-/// Pictures for the Fréchet distance of each network.
-const PICTURES: usize = 1000;
+/// Images for the Fréchet distance of each network.
+const IMAGES: usize = 1000;
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
@@ -101,11 +101,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     };
     files::write(&out, &quantized.file)?;
     console::print(&format!("{}\n", quantized.report))?;
-    if let Some(split) = &run.data.pictures {
-        let amount = SampleAmount { samples: PICTURES, sets: 1 };
+    if let Some(split) = &run.data.images {
+        let amount = SampleAmount { samples: IMAGES, sets: 1 };
         let progress = eval::Progress::new();
         match evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p)) {
-            Ok(evaluation) => console::print(&tables::pictures(&evaluation))?,
+            Ok(evaluation) => console::print(&tables::images(&evaluation))?,
             Err(e) => console::note(&format!("not evaluated: {e}")),
         }
     }

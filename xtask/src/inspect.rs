@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Show the layers, multiply-accumulates, flash and RAM of a model, and the devices it fits
 ///
-/// RAM is what a device needs to draw a picture row by row: each layer keeps only the rows that the next layer still reads, in a ring
+/// RAM is what a device needs to draw an image row by row: each layer keeps only the rows that the next layer still reads, in a ring
 /// buffer. The RAM for whole tensors is shown for comparison.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
@@ -89,7 +89,7 @@ fn as_text(model: &Model<'_>, path: &Path) -> String {
     let weights: u64 = model.layers().map(|l| u64::from(l.weight_bytes)).sum();
     let percent = (100 * ram).checked_div(whole).unwrap_or(0);
     format!(
-        "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates per picture, {}\n\n{}\n\
+        "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates per image, {}\n\n{}\n\
          {}  {} bytes of flash: {} of weights, {} of biases, scales, tables and structure\n\
          {}    {} bytes drawn row by row, {percent} % of the {} bytes for whole tensors\n\n{}\n{}",
         bold(model.name()),

@@ -68,13 +68,13 @@ enum Experiment {
         #[arg(long, value_name = "N", default_value_t = 1000)]
         steps: u64,
     },
-    /// Pictures of exactly three discs: how often the generator draws another number
+    /// Images of exactly three discs: how often the generator draws another number
     Counting {
         /// Training steps
         #[arg(long, value_name = "N", default_value_t = 1500)]
         steps: u64,
     },
-    /// Pictures with mirror symmetry: how often generated pictures lack it
+    /// Images with mirror symmetry: how often generated images lack it
     Symmetry {
         /// Training steps
         #[arg(long, value_name = "N", default_value_t = 1500)]

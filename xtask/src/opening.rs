@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::model_file;
 use crate::training::RUNS;
 use ganlet_trainer::export::PreparedRun;
-use ganlet_trainer::latent::{PictureGenerator, StoredLatent};
+use ganlet_trainer::latent::{ImageGenerator, StoredLatent};
 use ganlet_trainer::run::{CheckpointChoice, RunFolder};
 use std::path::Path;
 
@@ -23,19 +23,19 @@ pub(crate) fn report_choice(folder: &RunFolder, run: &PreparedRun) {
     console::note(&format!("{}: using the checkpoint of step {step}, {}", folder.path().display(), run.reason));
 }
 
-/// Opens a generator of pictures: a run folder, or a model file.
-pub(crate) fn generator(path: &Path) -> Result<PictureGenerator, Failure> {
+/// Opens a generator of images: a run folder, or a model file.
+pub(crate) fn generator(path: &Path) -> Result<ImageGenerator, Failure> {
     if path.is_file() {
-        return PictureGenerator::of_model(model_file::read(path)?.bytes()).map_err(|e| Failure::file(path, e));
+        return ImageGenerator::of_model(model_file::read(path)?.bytes()).map_err(|e| Failure::file(path, e));
     }
-    PictureGenerator::of_run(run(path, CheckpointChoice::Best)?).map_err(|e| Failure::file(path, e))
+    ImageGenerator::of_run(run(path, CheckpointChoice::Best)?).map_err(|e| Failure::file(path, e))
 }
 
 /// Opens a run whose float generator can be searched.
 pub(crate) fn searchable(path: &Path) -> Result<PreparedRun, Failure> {
     match generator(path)? {
-        PictureGenerator::Float(run) => Ok(*run),
-        PictureGenerator::Int8(_) => Err(Failure::file(
+        ImageGenerator::Float(run) => Ok(*run),
+        ImageGenerator::Int8(_) => Err(Failure::file(
             path,
             "an int8 model has no gradient to follow; name the run that it was exported from, and check the model with --model",
         )),
@@ -44,7 +44,7 @@ pub(crate) fn searchable(path: &Path) -> Result<PreparedRun, Failure> {
 
 /// Reads the latents in `file` if it is given, else takes those of `seeds`.
 pub(crate) fn latents(
-    generator: &PictureGenerator,
+    generator: &ImageGenerator,
     file: Option<&Path>,
     seeds: &[u32],
 ) -> Result<Vec<StoredLatent>, Failure> {

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Name of the device
     #[arg(long, value_name = "D", default_value = Device::DEFAULT)]
     device: String,
-    /// The first picture; a seed gives the same picture on every machine
+    /// The first image; a seed gives the same image on every machine
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u32,
     /// Show the latents in this file first; `project` and `edit` write such files
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Buttons to press first, separated by commas: left, right, up, down, select, wait:FRAMES
     #[arg(long, value_name = "SCRIPT")]
     press: Option<String>,
-    /// Write a picture of the device to a PNG file
+    /// Write an image of the device to a PNG file
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
     /// Write an animation of the pressed buttons, or of a tour of the app
@@ -133,7 +133,7 @@ fn output(args: &Args) -> Result<Output, Failure> {
     }
     Err(Failure::unusable(
         "there is neither a display (DISPLAY is not set) nor a terminal to draw on:\n\
-         --png FILE writes a picture of the device, --gif FILE an animation",
+         --png FILE writes an image of the device, --gif FILE an animation",
     ))
 }
 

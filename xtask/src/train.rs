@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[command(after_help = "Examples:
   cargo xtask train                                     the built-in 16x16 faces
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
-  cargo xtask train faces --data photos/                your own folder of PNG and JPEG pictures, at 16x16
+  cargo xtask train faces --data photos/                your own folder of PNG and JPEG images, at 16x16
   cargo xtask train --set optimizer.learning_rate=0.0005         one setting changed; --dry-run lists all settings
   cargo xtask train ring --seeds 5                      one run for each of the seeds 1 to 5
   cargo xtask train --resume latest --steps 20000       train the newest run for longer than planned")]
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Name of a recipe, or a TOML file [default: faces]
     #[arg(value_name = "RECIPE")]
     pub(crate) recipe: Option<String>,
-    /// Training data: a folder of pictures, an IDX, IDX.gz or NPZ file, a packed file, or a built-in set
+    /// Training data: a folder of images, an IDX, IDX.gz or NPZ file, a packed file, or a built-in set
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
     /// Change a key of the recipe, as in train.batch_size=32; repeatable

@@ -1,4 +1,4 @@
-//! The text of each screen: captions beside the picture, and the about page.
+//! The text of each screen: captions beside the image, and the about page.
 
 use ganlet_runtime::Model;
 
@@ -78,11 +78,11 @@ impl App<'_> {
         }
     }
 
-    /// Returns the lines of the about page: name, picture, latent, and use of flash and RAM.
+    /// Returns the lines of the about page: name, image, latent, and use of flash and RAM.
     pub(super) fn about(&self, model: &Model<'_>) -> [TextLine; 6] {
         let kind = if self.channels == 1 { "gray" } else { "color" };
         let shape = match self.numbers {
-            0 => line(format_args!("{}x{} {kind}", self.picture.width, self.picture.height)),
+            0 => line(format_args!("{}x{} {kind}", self.image.width, self.image.height)),
             numbers => line(format_args!("points in {numbers}-D")),
         };
         [
@@ -92,7 +92,7 @@ impl App<'_> {
             line(format_args!("flash {} B", model.flash_bytes())),
             line(format_args!("RAM {} B", self.arena)),
             match self.took {
-                Some(took) => line(format_args!("{took} ms a picture")),
+                Some(took) => line(format_args!("{took} ms an image")),
                 None => line(format_args!("by ganlet {}", env!("CARGO_PKG_VERSION"))),
             },
         ]

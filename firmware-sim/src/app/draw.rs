@@ -1,4 +1,4 @@
-//! Draws what changed: the picture row by row, level by level or as a plot, and the text around it.
+//! Draws what changed: the image row by row, level by level or as a plot, and the text around it.
 
 use embedded_graphics::prelude::{DrawTarget, Size};
 use ganlet_runtime::{Generator, Model};
@@ -7,7 +7,7 @@ use super::{App, Outdated, Screen};
 use crate::color::PanelColor;
 use crate::plot::Plot;
 use crate::screens;
-use crate::stream::{PicturePlacement, RowStream};
+use crate::stream::{ImagePlacement, RowStream};
 
 impl App<'_> {
     /// Returns whether the panel shows a coarse level that finer ones will replace.
@@ -18,7 +18,7 @@ impl App<'_> {
 
     /// Draws what changed since the last call; returns whether anything did.
     ///
-    /// A model with several levels shows a new picture level by level, smallest first, one per call. On a slow chip a coarse face
+    /// A model with several levels shows a new image level by level, smallest first, one per call. On a slow chip a coarse face
     /// appears long before its details, and buttons respond in between.
     ///
     /// # Errors
@@ -67,13 +67,13 @@ impl App<'_> {
         }
         if self.numbers > 0 {
             let fresh = stale == Outdated::Everything || self.screen != Screen::Walk;
-            let plot = Plot { area: layout.picture.area(), numbers: self.numbers };
+            let plot = Plot { area: layout.image.area(), numbers: self.numbers };
             self.draw_plot(plot, fresh, generator, target, &mut between)?;
             screens::caption(target, layout.caption, &self.words(model, None), colors)?;
             return Ok(true);
         }
         let latent = self.latent(model);
-        let level = self.level(model, stale, layout.picture);
+        let level = self.level(model, stale, layout.image);
         if let Some((level, place)) = level
             && let Some(mut rows) = generator.level_rows(&latent, level)
         {
@@ -86,7 +86,7 @@ impl App<'_> {
             screens::caption(target, layout.caption, &self.words(model, None), colors)?;
             return Ok(true);
         }
-        let mut stream = RowStream::new(layout.picture, self.channels);
+        let mut stream = RowStream::new(layout.image, self.channels);
         let scored = self.shows_score(model);
         let mut rows = if scored { generator.scored_rows(&latent) } else { generator.rows(&latent) };
         while let Some(row) = rows.next_row() {
@@ -98,9 +98,9 @@ impl App<'_> {
         Ok(true)
     }
 
-    /// Returns the level to draw next and its placement. `None` if the full picture is next: on a walk, or if the level cannot be
-    /// enlarged to the picture's area by a whole factor.
-    fn level(&self, model: &Model<'_>, stale: Outdated, place: PicturePlacement) -> Option<(usize, PicturePlacement)> {
+    /// Returns the level to draw next and its placement. `None` if the full image is next: on a walk, or if the level cannot be
+    /// enlarged to the image's area by a whole factor.
+    fn level(&self, model: &Model<'_>, stale: Outdated, place: ImagePlacement) -> Option<(usize, ImagePlacement)> {
         let level = if let Outdated::Level(level) = stale { level } else { 0 };
         if level >= model.levels() || self.screen == Screen::Walk || self.tiny() {
             return None;

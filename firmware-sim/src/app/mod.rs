@@ -20,13 +20,13 @@ pub use screen::Screen;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outdated {
     Nothing,
-    /// The levels of the picture from this one on; coarser ones are drawn.
+    /// The levels of the image from this one on; coarser ones are drawn.
     Level(usize),
-    Picture,
+    Image,
     Everything,
 }
 
-/// The app's state, a few words of memory without picture or latent.
+/// The app's state, a few words of memory without image or latent.
 ///
 /// A board creates one, passes its buttons to [`press`](Self::press), and calls [`tick`](Self::tick) and then
 /// [`draw`](Self::draw) once per frame. [`Session`](crate::Session) does that in a loop.
@@ -36,9 +36,9 @@ pub struct App<'k> {
     screen: Screen,
     theme: Theme,
     panel: Size,
-    picture: Size,
+    image: Size,
     channels: usize,
-    /// How many numbers the model generates instead of pictures, or 0.
+    /// How many numbers the model generates instead of images, or 0.
     numbers: u8,
     knobs: usize,
     /// Bytes of the generator's arena.
@@ -55,7 +55,7 @@ pub struct App<'k> {
     class: u16,
     /// Value of the chosen knob; `None` while it is the seed's own.
     turned: Option<i8>,
-    /// Measured milliseconds per picture.
+    /// Measured milliseconds per image.
     took: Option<u32>,
     /// Ticks since the screen was entered.
     age: u32,
@@ -84,7 +84,7 @@ impl<'k> App<'k> {
             screen: Screen::Gallery,
             theme,
             panel,
-            picture: Size::new(size.0.into(), size.1.into()),
+            image: Size::new(size.0.into(), size.1.into()),
             channels: model.channels().into(),
             numbers,
             knobs: model.latent_len(),
@@ -99,7 +99,7 @@ impl<'k> App<'k> {
             classes: model.classes(),
             class: 0,
             took: None,
-            // The first picture appears at once, without an initial before it.
+            // The first image appears at once, without an initial before it.
             age: Self::INITIAL_TICKS,
             stale: Outdated::Everything,
         }
@@ -119,14 +119,14 @@ impl<'k> App<'k> {
         self
     }
 
-    /// Sets the milliseconds per picture that the about page shows; `None` if unknown.
-    pub const fn set_picture_time(&mut self, milliseconds: Option<u32>) {
+    /// Sets the milliseconds per image that the about page shows; `None` if unknown.
+    pub const fn set_image_time(&mut self, milliseconds: Option<u32>) {
         self.took = milliseconds;
     }
 
-    /// Returns the number of pictures that the current screen generates: 0 for a page of text, many for a plot.
+    /// Returns the number of images that the current screen generates: 0 for a page of text, many for a plot.
     #[must_use]
-    pub fn pictures(&self) -> u32 {
+    pub fn images(&self) -> u32 {
         match self.screen {
             Screen::About => 0,
             _ if self.tiny() && self.age < Self::INITIAL_TICKS => 0,
@@ -135,7 +135,7 @@ impl<'k> App<'k> {
         }
     }
 
-    /// Returns whether the screen shows the discriminator's score. Only the knobs screen does, because a score costs as much as a picture.
+    /// Returns whether the screen shows the discriminator's score. Only the knobs screen does, because a score costs as much as an image.
     #[must_use]
     pub fn shows_score(&self, model: &Model<'_>) -> bool {
         self.screen == Screen::Knobs && model.has_score() && self.numbers == 0
@@ -147,16 +147,16 @@ impl<'k> App<'k> {
         self.screen
     }
 
-    /// Returns the seed: of the gallery's picture, of the walk's start, and of the latent under the knobs.
+    /// Returns the seed: of the gallery's image, of the walk's start, and of the latent under the knobs.
     #[must_use]
     pub const fn seed(&self) -> u32 {
         self.seed
     }
 
-    /// Returns the positions of picture and text on the panel.
+    /// Returns the positions of image and text on the panel.
     #[must_use]
     pub fn layout(&self) -> ScreenLayout {
-        ScreenLayout::of(Rectangle::new(Default::default(), self.panel), self.picture)
+        ScreenLayout::of(Rectangle::new(Default::default(), self.panel), self.image)
     }
 
     /// Returns whether the panel is too small for text, like a matrix of 5x5 LEDs.
@@ -200,7 +200,7 @@ impl<'k> App<'k> {
         }
         self.age = Self::INITIAL_TICKS;
         if self.stale != Outdated::Everything {
-            self.stale = Outdated::Picture;
+            self.stale = Outdated::Image;
         }
     }
 
@@ -251,7 +251,7 @@ impl<'k> App<'k> {
         };
         let initial_goes = self.tiny() && self.age == Self::INITIAL_TICKS;
         if self.stale != Outdated::Everything && (moved || initial_goes) {
-            self.stale = Outdated::Picture;
+            self.stale = Outdated::Image;
         }
     }
 
@@ -260,7 +260,7 @@ impl<'k> App<'k> {
         self.stale = Outdated::Everything;
     }
 
-    /// Returns the latent of the picture that is shown.
+    /// Returns the latent of the image that is shown.
     #[must_use]
     pub fn latent(&self, model: &Model<'_>) -> Latent {
         let mut own = self.kept.latent(model, self.seed);

@@ -3,7 +3,7 @@
 /// A screen of the app. `Select` goes through them in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
-    /// One picture per seed.
+    /// One image per seed.
     Gallery,
     /// Endless interpolation from the latent of a seed to that of the next.
     Walk,

@@ -94,9 +94,9 @@ impl DrawnArea {
 /// Instructions of a model on a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instructions {
-    /// Of a picture.
-    pub picture: u64,
-    /// Of a picture and its score, where the model has a discriminator.
+    /// Of an image.
+    pub image: u64,
+    /// Of an image and its score, where the model has a discriminator.
     pub scored: u64,
 }
 
@@ -147,7 +147,7 @@ impl fmt::Display for FrameCost {
             )?,
         }
         if self.instructions == Some(0) {
-            return write!(f, "\ncore   no picture to compute");
+            return write!(f, "\ncore   no image to compute");
         }
         if let (Some(count), Some(core), Some(all)) = (self.instructions, self.core_ms(), self.ms()) {
             write!(

@@ -64,11 +64,11 @@ impl fmt::Display for SimError {
                  down, select and wait:FRAMES"
             ),
             Self::Terminal(cause) => {
-                write!(f, "cannot draw on the terminal: {cause}; --png FILE writes a picture instead")
+                write!(f, "cannot draw on the terminal: {cause}; --png FILE writes an image instead")
             }
             Self::Window { cause } => write!(
                 f,
-                "cannot open a window: {cause}; --png FILE or --gif FILE writes a picture instead, --terminal draws here"
+                "cannot open a window: {cause}; --png FILE or --gif FILE writes an image instead, --terminal draws here"
             ),
         }
     }

@@ -31,7 +31,7 @@ impl Frame {
     #[must_use]
     #[track_caller]
     pub fn at(&self, x: u32, y: u32) -> [u8; 3] {
-        assert!(x < self.width && y < self.height, "({x}, {y}) in a picture of {}x{}", self.width, self.height);
+        assert!(x < self.width && y < self.height, "({x}, {y}) in an image of {}x{}", self.width, self.height);
         let i = (y as usize * self.width as usize + x as usize) * 3;
         [self.rgb[i], self.rgb[i + 1], self.rgb[i + 2]]
     }

@@ -45,26 +45,26 @@ fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::
         encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
         // The current frame, and the image that leads to it, which is stored when its duration is known.
         let mut last: Option<(Frame, GifFrame<'static>)> = None;
-        let mut store = |picture: &GifFrame<'static>| {
+        let mut store = |image: &GifFrame<'static>| {
             stored += 1;
-            encoder.write_frame(picture).map_err(io::Error::other)
+            encoder.write_frame(image).map_err(io::Error::other)
         };
         play(&mut |next: &Frame| {
-            let (shown, picture) = match &mut last {
+            let (shown, image) = match &mut last {
                 Some(last) => last,
                 None => last.insert((next.clone(), indexed(&look.portrait(next)))),
             };
             if let Some((top, rows)) = shown.changed_rows(next) {
-                store(picture)?;
-                *picture = indexed(&look.enlarge(&next.band(top, rows)));
+                store(image)?;
+                *image = indexed(&look.enlarge(&next.band(top, rows)));
                 let (left, origin) = look.origin();
-                (picture.left, picture.top) = (left as u16, (origin + top * look.scale()) as u16);
+                (image.left, image.top) = (left as u16, (origin + top * look.scale()) as u16);
                 *shown = next.clone();
             }
-            picture.delay = picture.delay.saturating_add((100 / FRAMES_PER_SECOND) as u16);
+            image.delay = image.delay.saturating_add((100 / FRAMES_PER_SECOND) as u16);
             Ok(())
         })?;
-        last.iter().try_for_each(|(_, picture)| store(picture))
+        last.iter().try_for_each(|(_, image)| store(image))
     })?;
     Ok(stored)
 }
@@ -86,6 +86,6 @@ pub(super) fn indexed(frame: &Frame) -> GifFrame<'static> {
 }
 
 /// Returns an image without a duration.
-fn timeless(picture: GifFrame<'static>) -> GifFrame<'static> {
-    GifFrame { delay: 0, ..picture }
+fn timeless(image: GifFrame<'static>) -> GifFrame<'static> {
+    GifFrame { delay: 0, ..image }
 }

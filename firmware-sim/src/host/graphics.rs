@@ -90,15 +90,15 @@ fn kitty(png: &[u8]) -> String {
 
 /// Encodes sixels: bands of six rows, and in each band for each color one character per column, whose bits are the rows. Colors are in percent.
 fn sixel(frame: &Frame) -> String {
-    let picture = indexed(frame);
+    let image = indexed(frame);
     let (width, height) = (frame.width as usize, frame.height as usize);
     let mut out = format!("\x1bP0;1q\"1;1;{width};{height}");
-    let palette = picture.palette.as_deref().unwrap_or_default();
+    let palette = image.palette.as_deref().unwrap_or_default();
     for (i, color) in palette.chunks_exact(3).enumerate() {
         let [r, g, b] = [0, 1, 2].map(|c| (u32::from(color[c]) * 100 + 127) / 255);
         let _ = write!(out, "#{i};2;{r};{g};{b}");
     }
-    for band in picture.buffer.chunks(6 * width) {
+    for band in image.buffer.chunks(6 * width) {
         let mut used: Vec<u8> = band.to_vec();
         used.sort_unstable();
         used.dedup();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn sixels_draw_the_picture_pixel_for_pixel() {
+    fn sixels_draw_the_image_pixel_for_pixel() {
         let mut frame = Frame::new(11, 8);
         for (i, pixel) in frame.rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
             *pixel = [[0, 0, 0], [255, 0, 51], [0, 102, 255]][i * i % 7 % 3];

@@ -1,4 +1,4 @@
-//! How many instructions a picture takes on a microcontroller's core, estimated from measured pictures.
+//! How many instructions an image takes on a microcontroller's core, estimated from measured images.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bus::Instructions;
 
-/// A processor core on which pictures were measured.
+/// A processor core on which images were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Core {
@@ -74,18 +74,18 @@ impl FromStr for Core {
     }
 }
 
-/// Measured costs of pictures, as in `firmware-sim/device-counts.json`.
+/// Measured costs of images, as in `firmware-sim/device-counts.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCounts {
     /// One entry for each core, model and layout of weights.
-    pub rows: Vec<PictureCount>,
+    pub rows: Vec<ImageCount>,
 }
 
-/// The cost of one picture on one core, as the emulator counted it.
+/// The cost of one image on one core, as the emulator counted it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PictureCount {
+pub struct ImageCount {
     /// The core.
     pub core: Core,
     /// Name of the reference generator.
@@ -94,9 +94,9 @@ pub struct PictureCount {
     pub layout: String,
     /// Name and version of the compiler that built the firmware.
     pub compiler: String,
-    /// Multiply-accumulates of the picture.
+    /// Multiply-accumulates of the image.
     pub macs: u64,
-    /// Instructions to draw the picture.
+    /// Instructions to draw the image.
     pub instructions: u64,
     /// Instructions to load and check the model.
     pub load_instructions: u64,
@@ -104,11 +104,11 @@ pub struct PictureCount {
     pub ram_bytes: u64,
     /// Bytes of stack.
     pub stack_bytes: u64,
-    /// FNV-1a hash of the picture's bytes.
+    /// FNV-1a hash of the image's bytes.
     pub checksum: String,
 }
 
-impl PictureCount {
+impl ImageCount {
     /// Core, model and layout, which identify the entry.
     #[must_use]
     pub fn key(&self) -> (Core, &str, &str) {
@@ -126,9 +126,9 @@ impl DeviceCounts {
         &COMMITTED
     }
 
-    /// Instructions for `macs` multiply-accumulates: those of the measured picture of the nearest size, scaled by the sizes.
+    /// Instructions for `macs` multiply-accumulates: those of the measured image of the nearest size, scaled by the sizes.
     fn scaled(&self, core: Core, layout: &str, macs: u64) -> Option<u64> {
-        let distance = |row: &&PictureCount| {
+        let distance = |row: &&ImageCount| {
             let ratio = row.macs.max(1) as f64 / macs.max(1) as f64;
             (ratio.ln().abs() * 1e6) as u64
         };
@@ -139,14 +139,14 @@ impl DeviceCounts {
 }
 
 impl Instructions {
-    /// Estimates the instructions that `model` takes on `core`, from the committed counts of pictures with the same layout of weights.
+    /// Estimates the instructions that `model` takes on `core`, from the committed counts of images with the same layout of weights.
     ///
-    /// Returns `None` if no such picture was measured on that core.
+    /// Returns `None` if no such image was measured on that core.
     #[must_use]
     pub fn estimate(model: &Model<'_>, core: Core) -> Option<Self> {
         let layout = if model.layers().any(|layer| layer.layout == WeightLayout::Fast) { "fast" } else { "compact" };
         let of = |macs| DeviceCounts::committed().scaled(core, layout, macs);
-        Some(Self { picture: of(model.picture_macs())?, scored: of(model.macs())? })
+        Some(Self { image: of(model.image_macs())?, scored: of(model.macs())? })
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_scaled_from_the_nearest_picture_of_the_same_core_and_layout() {
+    fn counts_are_scaled_from_the_nearest_image_of_the_same_core_and_layout() {
         let counts = DeviceCounts::committed();
         let of = |core: Core, layout: &str, model: &str| {
             counts.rows.iter().find(|row| row.key() == (core, model, layout)).unwrap().clone()

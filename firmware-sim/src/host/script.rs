@@ -19,7 +19,7 @@ pub enum ScriptStep {
 pub struct Script(pub Vec<ScriptStep>);
 
 impl Script {
-    /// Returns a tour of the app: some pictures of the gallery, a walk between three seeds, some latent dimensions.
+    /// Returns a tour of the app: some images of the gallery, a walk between three seeds, some latent dimensions.
     #[must_use]
     pub fn tour() -> Self {
         use Button::{Down, Left, Right, Select};

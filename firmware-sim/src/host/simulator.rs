@@ -35,7 +35,7 @@ pub struct Simulator<'m> {
     panel: PanelBuffer,
     /// Bytes on the bus for the last frame.
     bytes: u32,
-    /// Instructions per picture, if known.
+    /// Instructions per image, if known.
     instructions: Option<Instructions>,
     /// Instructions for the last frame.
     spent: Option<u64>,
@@ -86,7 +86,7 @@ impl<'m> Simulator<'m> {
         self.with_seed(first)
     }
 
-    /// Sets the number of instructions per picture on the device's core.
+    /// Sets the number of instructions per image on the device's core.
     #[must_use]
     pub fn with_instructions(mut self, instructions: Option<Instructions>) -> Self {
         self.instructions = instructions;
@@ -94,22 +94,22 @@ impl<'m> Simulator<'m> {
         self
     }
 
-    /// Shows the estimated time per picture on the about page, where a board shows the measured time.
+    /// Shows the estimated time per image on the about page, where a board shows the measured time.
     #[must_use]
     pub fn with_time(mut self) -> Self {
         let ms = self.instructions.and_then(|i| {
-            let picture = FrameCost { device: self.device, bytes: self.bytes, instructions: Some(i.picture) };
-            picture.ms()
+            let image = FrameCost { device: self.device, bytes: self.bytes, instructions: Some(i.image) };
+            image.ms()
         });
-        self.app.set_picture_time(ms.map(|ms| ms.round() as u32));
+        self.app.set_image_time(ms.map(|ms| ms.round() as u32));
         self
     }
 
     /// Returns the instructions for the current screen.
     fn work(&self) -> Option<u64> {
-        let Instructions { picture, scored } = self.instructions?;
-        let each = if self.app.shows_score(&self.model) { scored } else { picture };
-        Some(each * u64::from(self.app.pictures()))
+        let Instructions { image, scored } = self.instructions?;
+        let each = if self.app.shows_score(&self.model) { scored } else { image };
+        Some(each * u64::from(self.app.images()))
     }
 
     /// Returns the device.
@@ -160,7 +160,7 @@ impl<'m> Simulator<'m> {
         self.draw()
     }
 
-    /// Draws until the picture has its finest level.
+    /// Draws until the image has its finest level.
     pub fn finish(&mut self) {
         while self.app.unfinished() && self.draw() {}
     }

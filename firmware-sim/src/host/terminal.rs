@@ -1,4 +1,4 @@
-//! The panel in a terminal: two pixels a character, as half blocks in 24-bit color, or a picture where the terminal has pictures.
+//! The panel in a terminal: two pixels a character, as half blocks in 24-bit color, or an image where the terminal has images.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -28,13 +28,13 @@ pub fn print_frame(frame: &Frame, columns: u32, rows: u32, color: bool) -> Strin
     // A half block is about square. A plain character also represents two rows.
     let shrink = frame.width.div_ceil(columns).max(frame.height.div_ceil(2 * rows)).max(1);
     let grow = if shrink > 1 { 1 } else { (columns / frame.width).min(2 * rows / frame.height).clamp(1, 8) };
-    let picture = averaged(frame, shrink).enlarged(grow);
-    let below = |x, y: u32| if y + 1 < picture.height { picture.at(x, y + 1) } else { [0; 3] };
+    let image = averaged(frame, shrink).enlarged(grow);
+    let below = |x, y: u32| if y + 1 < image.height { image.at(x, y + 1) } else { [0; 3] };
     let mut out = String::new();
-    for y in (0..picture.height).step_by(2) {
+    for y in (0..image.height).step_by(2) {
         let mut last = None;
-        for x in 0..picture.width {
-            let (upper, lower) = (picture.at(x, y), below(x, y));
+        for x in 0..image.width {
+            let (upper, lower) = (image.at(x, y), below(x, y));
             if color {
                 if last != Some((upper, lower)) {
                     let ([r, g, b], [s, h, c]) = (upper, lower);
@@ -123,7 +123,7 @@ impl Drop for AlternateScreen {
     }
 }
 
-/// The device as a picture of the terminal.
+/// The device as an image of the terminal.
 fn drawn(simulator: &Simulator<'_>, graphics: TerminalGraphics) -> io::Result<String> {
     graphics.encode(&DevicePortrait::small(simulator.device()).portrait(&simulator.frame()))
 }
@@ -144,8 +144,8 @@ fn interact(simulator: &mut Simulator<'_>, graphics: TerminalGraphics, color: bo
         let words = ["arrows: buttons   Enter: next screen   Esc: quit".to_owned(), status(simulator)];
         let [help, status] = words.map(|line| line.chars().take(columns.into()).collect::<String>());
         let text = if graphics == TerminalGraphics::Blocks {
-            let picture = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(3), color);
-            format!("{}\r\n{status}\x1b[K\r\n{help}", picture.trim_end_matches('\n').replace('\n', "\r\n"))
+            let image = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(3), color);
+            format!("{}\r\n{status}\x1b[K\r\n{help}", image.trim_end_matches('\n').replace('\n', "\r\n"))
         } else {
             format!("{status}\x1b[K\r\n{help}\r\n{}", drawn(simulator, graphics)?)
         };

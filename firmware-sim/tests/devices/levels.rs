@@ -1,4 +1,4 @@
-//! Models of several levels: a new picture comes level by level, the smallest first.
+//! Models of several levels: a new image comes level by level, the smallest first.
 
 use ganlet_runtime::{
     Shape,
@@ -7,7 +7,7 @@ use ganlet_runtime::{
 use ganlet_sim::host::{Device, ModelFile, Simulator};
 use ganlet_sim::{Button, Screen};
 
-/// A level of 4x4, then a picture of 8x8 that adds to it; 64 counts of a latent make 1.
+/// A level of 4x4, then an image of 8x8 that adds to it; 64 counts of a latent make 1.
 fn pyramid() -> ModelFile {
     let dense = |side, values: i32, of: fn(i32) -> i8| LayerSpec {
         op: Op::Dense { shape: Shape { h: side, w: side, c: 1 } },
@@ -26,19 +26,19 @@ fn pyramid() -> ModelFile {
     let residual = builder.push(&dense(8, 64, |i| (i * 23 % 67 - 33) as i8));
     let sum = LayerSpec { wide: [1 << 16; 2], bias: vec![0], scale: vec![1 << 16], ..bare };
     builder.push(&LayerSpec { op: Op::Add { other: residual }, input: large, ..sum });
-    ModelFile::of(&builder.pictures(&[0, 3]).finish().expect("a model that the runtime accepts"))
+    ModelFile::of(&builder.images(&[0, 3]).finish().expect("a model that the runtime accepts"))
 }
 
-/// Whether the picture on show has no more detail than 4x4.
+/// Whether the image on show has no more detail than 4x4.
 fn coarse(simulator: &Simulator<'_>) -> bool {
-    let place = simulator.app().layout().picture;
+    let place = simulator.app().layout().image;
     let (frame, corner) = (simulator.frame(), place.area().top_left);
     let pixel = |x: u32, y: u32| frame.at(corner.x as u32 + x * place.factor(), corner.y as u32 + y * place.factor());
     (0..8).all(|y| (0..8).all(|x| pixel(x, y) == pixel(x / 2 * 2, y / 2 * 2)))
 }
 
 #[test]
-fn a_new_picture_comes_level_by_level_and_a_walk_does_not() {
+fn a_new_image_comes_level_by_level_and_a_walk_does_not() {
     let file = pyramid();
     let mut simulator = Simulator::new(file.bytes(), Device::named("st7789-240").unwrap()).unwrap();
     assert!(coarse(&simulator) && simulator.app().unfinished());
@@ -46,7 +46,7 @@ fn a_new_picture_comes_level_by_level_and_a_walk_does_not() {
     assert!(simulator.tick() && !coarse(&simulator) && !simulator.app().unfinished());
     let whole = simulator.frame();
     assert!(!simulator.tick() && simulator.frame() == whole, "then nothing is left to draw");
-    // The level is the picture's own.
+    // The level is the image's own.
     simulator.press(Button::Right);
     assert!(coarse(&simulator) && simulator.frame() != small);
     simulator.press(Button::Left);

@@ -1,4 +1,4 @@
-//! Small models with random weights: the structure of real generators, pictures that mean nothing.
+//! Small models with random weights: the structure of real generators, images that mean nothing.
 
 use ganlet_runtime::{
     Shape,
@@ -19,7 +19,7 @@ fn random(state: &mut u32, count: usize) -> Vec<i8> {
 }
 
 /// A dense layer and two transposed convolutions that double the size; both sides must be multiples of four.
-pub(crate) fn picture_model(width: u16, height: u16, channels: u16) -> ModelFile {
+pub(crate) fn image_model(width: u16, height: u16, channels: u16) -> ModelFile {
     const INNER: u16 = 6;
     let mut state = 7;
     let start = Shape { h: height / 4, w: width / 4, c: INNER };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ganlet_sim::host::{self, Device, DevicePortrait, Frame, Script, SimError, Simulator};
 
-use crate::models::picture_model;
+use crate::models::image_model;
 
 /// A fresh folder of this test's own.
 fn folder(name: &str) -> PathBuf {
@@ -17,7 +17,7 @@ fn folder(name: &str) -> PathBuf {
 
 #[test]
 fn a_png_shows_every_panel_pixel_enlarged() {
-    let (file, folder) = (picture_model(16, 16, 3), folder("png"));
+    let (file, folder) = (image_model(16, 16, 3), folder("png"));
     for device in Device::all() {
         let simulator = Simulator::new(file.bytes(), *device).unwrap();
         let path = folder.join(device.name).with_extension("png");
@@ -50,7 +50,7 @@ fn a_png_shows_every_panel_pixel_enlarged() {
 #[test]
 fn a_gif_holds_every_different_frame_lasts_as_long_as_the_session_and_ends_as_it_did() {
     // Grays: few enough colors for palettes that are exact.
-    let (file, folder) = (picture_model(16, 16, 1), folder("gif"));
+    let (file, folder) = (image_model(16, 16, 1), folder("gif"));
     let script: Script = "wait:5,right,wait:4,select,wait:7,select,right,right".parse().unwrap();
     for device in Device::all() {
         let (mut different, mut last) = (0, None);
@@ -86,7 +86,7 @@ fn a_gif_holds_every_different_frame_lasts_as_long_as_the_session_and_ends_as_it
 
 #[test]
 fn a_file_that_cannot_be_written_is_named_and_nothing_is_left() {
-    let (model, folder) = (picture_model(16, 16, 3), folder("unwritable"));
+    let (model, folder) = (image_model(16, 16, 3), folder("unwritable"));
     let mut simulator = Simulator::new(model.bytes(), Device::all()[0]).unwrap();
     let lost = folder.join("missing").join("a.png");
     let error = simulator.save_png(&lost).unwrap_err();
@@ -102,7 +102,7 @@ fn a_file_that_cannot_be_written_is_named_and_nothing_is_left() {
 
 #[test]
 fn the_terminal_text_shows_the_panel() {
-    let file = picture_model(16, 16, 3);
+    let file = image_model(16, 16, 3);
     let simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
     let frame = simulator.frame();
     let text = host::print_frame(&frame, 128, 40, true);

@@ -7,14 +7,14 @@ use ganlet_runtime::Generator;
 use ganlet_sim::host::{ColorDepth, Device, Frame, Script, Simulator};
 use ganlet_sim::{Button, luma};
 
-use crate::models::picture_model;
+use crate::models::image_model;
 
 const SIZES: [(u16, u16, u16); 5] = [(16, 16, 3), (28, 28, 1), (64, 64, 3), (32, 48, 1), (96, 128, 3)];
 
 /// Every device with every model that fits it.
 fn every_pair(mut claim: impl FnMut(&str, Simulator<'_>)) {
     for (width, height, channels) in SIZES {
-        let file = picture_model(width, height, channels);
+        let file = image_model(width, height, channels);
         let mut devices = 0;
         for device in Device::all() {
             let Ok(simulator) = Simulator::new(file.bytes(), *device) else { continue };
@@ -25,8 +25,8 @@ fn every_pair(mut claim: impl FnMut(&str, Simulator<'_>)) {
     }
 }
 
-/// The picture that the generator makes of the latent on show, as rows of RGB.
-fn picture(simulator: &Simulator<'_>) -> Frame {
+/// The image that the generator makes of the latent on show, as rows of RGB.
+fn image(simulator: &Simulator<'_>) -> Frame {
     let model = simulator.model();
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(model, &mut arena).unwrap();
@@ -56,21 +56,21 @@ fn shown(depth: ColorDepth, rgb: [u8; 3], at: Point) -> [u8; 3] {
 }
 
 #[test]
-fn the_picture_on_the_panel_is_the_generator_s_rows_enlarged_by_a_whole_factor() {
+fn the_image_on_the_panel_is_the_generator_s_rows_enlarged_by_a_whole_factor() {
     let mut checked = 0;
     every_pair(|name, mut simulator| {
         for _ in 0..2 {
-            let (place, picture, frame) = (simulator.app().layout().picture, picture(&simulator), simulator.frame());
+            let (place, image, frame) = (simulator.app().layout().image, image(&simulator), simulator.frame());
             let (corner, factor) = (place.area().top_left, place.factor());
             if factor == 0 {
                 return;
             }
-            assert_eq!(place.area().size.width, picture.width * factor, "{name}");
-            assert_eq!(place.area().size.height, picture.height * factor, "{name}");
+            assert_eq!(place.area().size.width, image.width * factor, "{name}");
+            assert_eq!(place.area().size.height, image.height * factor, "{name}");
             for y in 0..place.area().size.height {
                 for x in 0..place.area().size.width {
                     let at = corner + Point::new(x as i32, y as i32);
-                    let wanted = shown(simulator.device().depth, picture.at(x / factor, y / factor), at);
+                    let wanted = shown(simulator.device().depth, image.at(x / factor, y / factor), at);
                     assert_eq!(frame.at(at.x as u32, at.y as u32), wanted, "{name} at {at}");
                 }
             }
@@ -78,7 +78,7 @@ fn the_picture_on_the_panel_is_the_generator_s_rows_enlarged_by_a_whole_factor()
             simulator.press(Button::Right);
         }
     });
-    assert!(checked >= 30, "{checked} pictures compared");
+    assert!(checked >= 30, "{checked} images compared");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn every_panel_shows_its_own_colors_only_and_nothing_is_drawn_outside() {
 #[test]
 fn two_sessions_show_the_same_frames() {
     let script = Script::tour();
-    let file = picture_model(16, 16, 3);
+    let file = image_model(16, 16, 3);
     for device in Device::all() {
         let record = || {
             let (mut simulator, mut frames) = (Simulator::new(file.bytes(), *device).unwrap().with_seed(9), Vec::new());
@@ -124,7 +124,7 @@ fn two_sessions_show_the_same_frames() {
 
 #[test]
 fn what_was_drawn_piece_by_piece_equals_a_panel_drawn_from_scratch() {
-    let file = picture_model(16, 16, 3);
+    let file = image_model(16, 16, 3);
     for device in Device::all() {
         let mut simulator = Simulator::new(file.bytes(), *device).unwrap();
         for step in

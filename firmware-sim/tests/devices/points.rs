@@ -43,7 +43,7 @@ fn two_numbers_are_a_dot_and_nothing_else_is_white() {
     let mut simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
     simulator.press(Button::Right);
     let frame = simulator.frame();
-    let area = simulator.app().layout().picture.area();
+    let area = simulator.app().layout().image.area();
     let (left, top, side) = (area.top_left.x as u32, area.top_left.y as u32, area.size.width);
     assert_eq!((side, area.size.height), (64, 64));
     let mut dots: Vec<(u32, u32)> = samples(&file, 2)
@@ -62,7 +62,7 @@ fn two_numbers_are_a_dot_and_nothing_else_is_white() {
 fn one_number_is_counted_in_a_bar_as_high_as_its_share() {
     let file = mirror(1);
     let simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
-    let (frame, area) = (simulator.frame(), simulator.app().layout().picture.area());
+    let (frame, area) = (simulator.frame(), simulator.app().layout().image.area());
     let (left, top) = (area.top_left.x as u32, area.top_left.y as u32);
     let mut counts = [0; 64];
     samples(&file, 1).iter().for_each(|s| counts[usize::from(s[0]) / 4] += 1);
@@ -89,7 +89,7 @@ fn a_walk_leaves_a_trail_and_every_panel_holds_every_screen() {
     let mut simulator = Simulator::new(file.bytes(), Device::named("st7789-240").unwrap()).unwrap();
     simulator.press(Button::Select);
     let lit = |simulator: &Simulator<'_>| {
-        let (frame, area) = (simulator.frame(), simulator.app().layout().picture.area());
+        let (frame, area) = (simulator.frame(), simulator.app().layout().image.area());
         let inside = |(x, y): &(u32, u32)| {
             let (left, top) = (area.top_left.x as u32, area.top_left.y as u32);
             (left..left + area.size.width).contains(x) && (top..top + area.size.height).contains(y)

@@ -2,11 +2,11 @@
 
 use ganlet_sim::host::{Device, ModelFile, SimError, Simulator};
 
-use crate::models::picture_model;
+use crate::models::image_model;
 
 #[test]
 fn a_model_that_is_too_large_is_refused_with_the_sums() {
-    let file = picture_model(256, 256, 3);
+    let file = image_model(256, 256, 3);
     let error = Simulator::new(file.bytes(), Device::named("led-5x5").unwrap()).unwrap_err();
     assert!(matches!(error, SimError::TooLarge(_)));
     let (message, digits) = (error.to_string(), file.bytes().len().to_string());
@@ -18,7 +18,7 @@ fn a_model_that_is_too_large_is_refused_with_the_sums() {
 
 #[test]
 fn no_damaged_byte_and_no_length_makes_a_panic() {
-    let file = picture_model(16, 16, 3);
+    let file = image_model(16, 16, 3);
     let device = Device::named(Device::DEFAULT).unwrap();
     for len in (0..file.bytes().len()).step_by(7) {
         let cut = ModelFile::of(&file.bytes()[..len]);

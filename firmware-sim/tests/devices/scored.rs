@@ -26,12 +26,12 @@ fn dense(shape: Shape, input: Source, weights: Vec<i8>) -> LayerSpec {
 fn grays(with_discriminator: bool) -> ModelFile {
     let mut builder = ModelBuilder::new("grays", 2);
     builder.classes(3);
-    let picture = Shape { h: 4, w: 4, c: 1 };
+    let image = Shape { h: 4, w: 4, c: 1 };
     // 16 outputs for each input: two latent values that do nothing, three classes that are 32 where chosen.
     let weights = [0, 0, -127, 0, 127].iter().flat_map(|&w| [w; 16]).collect();
-    let at = builder.push(&dense(picture, Source::Latent, weights));
+    let at = builder.push(&dense(image, Source::Latent, weights));
     if with_discriminator {
-        builder.pictures(&[0]);
+        builder.images(&[0]);
         builder.push(&dense(Shape { h: 1, w: 1, c: 1 }, at, vec![2; 16]));
     }
     ModelFile::of(&builder.finish().expect("a model that the runtime accepts"))
@@ -42,7 +42,7 @@ fn simulator(file: &ModelFile) -> Simulator<'_> {
 }
 
 fn gray(simulator: &Simulator<'_>) -> u8 {
-    let corner = simulator.app().layout().picture.area().top_left;
+    let corner = simulator.app().layout().image.area().top_left;
     simulator.frame().at(corner.x as u32, corner.y as u32)[0]
 }
 
@@ -78,7 +78,7 @@ fn the_discriminators_score_stands_beside_the_knobs() {
     let score = |generator: &mut Generator<'_>, seed| generator.scored_rows(&model.latent(seed)).score().unwrap();
     let scores: Vec<u8> = (0..3).map(|seed| score(&mut generator, seed)).collect();
     assert!(scores[0] < scores[1] && scores[1] < scores[2], "{scores:?}");
-    // The words differ with the discriminator, and with its score; the picture does not.
+    // The words differ with the discriminator, and with its score; the image does not.
     let frame = |file: &ModelFile, presses: &[Button]| {
         let mut simulator = simulator(file);
         presses.iter().for_each(|&button| simulator.press(button));

@@ -11,7 +11,7 @@ use ganlet_runtime::{Generator, Model};
 use ganlet_sim::host::{Device, Frame, Simulator};
 use ganlet_sim::{Board, Button, Inputs, RamUse, SavedLatents, Session};
 
-use crate::models::picture_model;
+use crate::models::image_model;
 
 /// 128x64 pixels of 16 grays.
 struct Panel(Frame);
@@ -94,7 +94,7 @@ fn desk() -> Desk {
 
 #[test]
 fn a_board_that_is_driven_over_its_line_shows_what_the_simulator_shows() {
-    let file = picture_model(16, 16, 3);
+    let file = image_model(16, 16, 3);
     let mut simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
@@ -125,7 +125,7 @@ fn a_board_that_is_driven_over_its_line_shows_what_the_simulator_shows() {
 
 #[test]
 fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
-    let file = picture_model(16, 16, 1);
+    let file = image_model(16, 16, 1);
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
@@ -149,7 +149,7 @@ fn a_button_counts_once_a_press_and_not_before_it_was_seen_up() {
 
 #[test]
 fn a_model_that_needs_more_ram_is_reported_on_the_panel_and_buttons_do_nothing() {
-    let file = picture_model(16, 16, 3);
+    let file = image_model(16, 16, 3);
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut board = desk();
     let mut arena = [0; 64];
@@ -169,13 +169,13 @@ fn a_model_that_needs_more_ram_is_reported_on_the_panel_and_buttons_do_nothing()
 }
 
 #[test]
-fn a_tap_while_a_picture_is_drawn_is_not_lost() {
-    let file = picture_model(16, 16, 3);
+fn a_tap_while_a_image_is_drawn_is_not_lost() {
+    let file = image_model(16, 16, 3);
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
     let (mut board, generator) = (desk(), Generator::new(&model, &mut arena).unwrap());
     let Ok(mut session) = Session::start(&mut board, generator, SavedLatents::NONE);
-    // The buttons are up; then a byte has the next picture drawn, and the tap is over before it is.
+    // The buttons are up; then a byte has the next image drawn, and the tap is over before it is.
     let Ok(()) = session.poll(&mut board);
     let looks = board.hands.looks;
     board.hands.tap = Some((looks + 4, looks + 9));
@@ -186,12 +186,12 @@ fn a_tap_while_a_picture_is_drawn_is_not_lost() {
     let said: Vec<&str> = board.said.lines().filter(|line| line.ends_with(" right")).collect();
     assert_eq!(said, ["release right", "press right", "press right", "release right"]);
     let simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap().with_seed(3);
-    assert!(board.panel.0 == simulator.frame(), "another picture than that of seed 3");
+    assert!(board.panel.0 == simulator.frame(), "another image than that of seed 3");
 }
 
 #[test]
 fn the_about_page_tells_the_measured_time_unless_a_host_steps_the_clock() {
-    let file = picture_model(16, 16, 3);
+    let file = image_model(16, 16, 3);
     let model = Model::from_bytes(file.bytes()).unwrap();
     let about = |bytes: &[u8]| {
         let mut arena = vec![0; model.arena_len()];
@@ -203,7 +203,7 @@ fn the_about_page_tells_the_measured_time_unless_a_host_steps_the_clock() {
         }
         board.panel.0
     };
-    // The time that the first picture took is forgotten as soon as the clock is stepped.
+    // The time that the first image took is forgotten as soon as the clock is stepped.
     assert!(about(b"sSSS") == about(b"sRLttSSS"), "the page changes from run to run");
     assert!(about(b"SSS") != about(b"sSSS"), "no time is shown");
 }

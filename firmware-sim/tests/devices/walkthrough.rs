@@ -3,10 +3,10 @@
 use ganlet_sim::host::{Device, Simulator};
 use ganlet_sim::{App, Button, SavedLatents, Screen};
 
-use crate::models::{LATENT, picture_model};
+use crate::models::{LATENT, image_model};
 
 fn on_oled(claim: impl FnOnce(Simulator<'_>)) {
-    let file = picture_model(16, 16, 1);
+    let file = image_model(16, 16, 1);
     claim(Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap());
 }
 
@@ -25,7 +25,7 @@ fn select_goes_through_all_screens_and_back() {
 }
 
 #[test]
-fn the_gallery_shows_a_new_picture_per_press_and_left_brings_the_last_one_back() {
+fn the_gallery_shows_a_new_image_per_press_and_left_brings_the_last_one_back() {
     on_oled(|mut simulator| {
         let first = simulator.frame();
         simulator.press(Button::Right);
@@ -89,7 +89,7 @@ fn a_knob_turns_one_value_and_leaves_the_others() {
             assert_eq!(turned[knob], wanted, "knob {knob}");
             assert!((0..own.len()).all(|i| i == knob || turned[i] == own[i]), "knob {knob}");
             simulator.press(Button::Down);
-            assert_eq!(latent(&simulator), own, "the next knob starts from the same picture");
+            assert_eq!(latent(&simulator), own, "the next knob starts from the same image");
         }
         // The last press wrapped around to the first knob; up goes to the last one.
         simulator.press(Button::Up);
@@ -101,8 +101,8 @@ fn a_knob_turns_one_value_and_leaves_the_others() {
 }
 
 #[test]
-fn tiny_panels_show_the_screen_s_initial_and_then_the_picture() {
-    let file = picture_model(16, 16, 3);
+fn tiny_panels_show_the_screen_s_initial_and_then_the_image() {
+    let file = image_model(16, 16, 3);
     let mut simulator = Simulator::new(file.bytes(), Device::named("led-5x5").unwrap()).unwrap();
     let gallery = simulator.frame();
     // A model without classes has no screen for them.
@@ -120,7 +120,7 @@ fn tiny_panels_show_the_screen_s_initial_and_then_the_picture() {
 
 #[test]
 fn kept_latents_come_before_seed_0_and_everything_else_stays() {
-    let file = crate::models::picture_model(16, 16, 3);
+    let file = crate::models::image_model(16, 16, 3);
     let device = Device::named("st7789-240").unwrap();
     let plain = Simulator::new(file.bytes(), device).unwrap();
     let latent = |seed| plain.model().latent(seed).values().to_vec();

@@ -15,7 +15,7 @@ use alloc::{string::String, vec, vec::Vec};
 use arrange::{Doubling, arrange, dense_words};
 
 pub use crate::format::{
-    MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_PICTURES, MAX_SIDE, Op, Source, TABLE_LEN,
+    MAX_CHANNELS, MAX_IMAGES, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Source, TABLE_LEN,
 };
 
 /// One quantized layer, with weights in training order.
@@ -62,7 +62,7 @@ pub struct ModelBuilder {
     name: String,
     latent: u16,
     classes: u16,
-    pictures: Vec<u8>,
+    images: Vec<u8>,
     specs: Vec<LayerSpec>,
     layouts: LayoutChoice,
 }
@@ -74,7 +74,7 @@ impl ModelBuilder {
             name: name.into(),
             latent,
             classes: 0,
-            pictures: Vec::new(),
+            images: Vec::new(),
             specs: Vec::new(),
             layouts: LayoutChoice::Compact,
         }
@@ -86,11 +86,11 @@ impl ModelBuilder {
         self
     }
 
-    /// Sets the layers whose outputs are pictures, ascending: smaller levels, then the picture itself.
+    /// Sets the layers whose outputs are images, ascending: smaller levels, then the image itself.
     ///
-    /// By default the last layer's output is the only picture. Layers after the picture are the discriminator.
-    pub fn pictures(&mut self, layers: &[u8]) -> &mut Self {
-        self.pictures = layers.into();
+    /// By default the last layer's output is the only image. Layers after the image are the discriminator.
+    pub fn images(&mut self, layers: &[u8]) -> &mut Self {
+        self.images = layers.into();
         self
     }
 
@@ -142,13 +142,13 @@ impl ModelBuilder {
         }
     }
 
-    /// Returns the layers whose outputs are pictures.
+    /// Returns the layers whose outputs are images.
     fn shown(&self) -> Vec<u8> {
         let last = self.specs.len().saturating_sub(1) as u8;
-        if self.pictures.is_empty() { vec![last] } else { self.pictures.clone() }
+        if self.images.is_empty() { vec![last] } else { self.images.clone() }
     }
 
-    /// Returns whether a layer becomes a doubling layer: its shape permits it, and its input is read by doubling layers only and is not a picture.
+    /// Returns whether a layer becomes a doubling layer: its shape permits it, and its input is read by doubling layers only and is not an image.
     fn doubles(&self, index: usize) -> bool {
         let Some(LayerSpec { op, input: Source::Layer(before), .. }) = self.specs.get(index) else { return false };
         let reads = |spec: &LayerSpec| {
@@ -173,20 +173,20 @@ impl ModelBuilder {
             // `finish` counted the layers.
             _ = layers.push(layer);
         }
-        let pictures = heapless::Vec::from_slice(&self.shown()).map_err(|_| FormatError::Model {
-            what: "pictures, at most",
-            found: self.pictures.len() as u32,
-            expected: MAX_PICTURES as u32,
+        let images = heapless::Vec::from_slice(&self.shown()).map_err(|_| FormatError::Model {
+            what: "images, at most",
+            found: self.images.len() as u32,
+            expected: MAX_IMAGES as u32,
         })?;
         let (name, latent, classes) = (self.name.as_bytes(), self.latent, self.classes);
-        let header = Header { name, latent, classes, pictures, layers };
+        let header = Header { name, latent, classes, images, layers };
         let mut shapes = heapless::Vec::new();
         let mut fault = FormatError::Header;
         if check(&header, &blob, &mut shapes, &mut fault).is_none() {
             return Err(fault);
         }
         let mut rows = [0; MAX_LAYERS];
-        plan::ring_rows(&header.pictures, &header.layers, &shapes, &mut rows);
+        plan::ring_rows(&header.images, &header.layers, &shapes, &mut rows);
         let encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);
 

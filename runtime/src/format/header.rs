@@ -13,8 +13,8 @@ pub const MAX_SIDE: u16 = 1024;
 pub const MAX_CHANNELS: u16 = 4096;
 /// Maximum side of a convolution kernel.
 pub const MAX_KERNEL: u8 = 16;
-/// Maximum number of pictures of a model, which are the levels of a pyramid.
-pub const MAX_PICTURES: usize = 4;
+/// Maximum number of images of a model, which are the levels of a pyramid.
+pub const MAX_IMAGES: usize = 4;
 /// Entries of an activation table: one for each high byte, plus the end of the last interval.
 pub const TABLE_LEN: usize = 257;
 
@@ -204,17 +204,17 @@ pub(crate) struct Header<'a> {
     pub latent: u16,
     /// Number of classes; 0 for an unconditional model. Each is an input after the latent's values.
     pub classes: u16,
-    /// Indices of the layers whose outputs are pictures of 1 or 3 channels, ascending. The last one is the model's picture, the
+    /// Indices of the layers whose outputs are images of 1 or 3 channels, ascending. The last one is the model's image, the
     /// others are smaller levels of it.
-    pub pictures: Vec<u8, MAX_PICTURES>,
-    /// The layers in topological order. Layers after the picture are the discriminator, whose last layer has a single output.
+    pub images: Vec<u8, MAX_IMAGES>,
+    /// The layers in topological order. Layers after the image are the discriminator, whose last layer has a single output.
     pub layers: Vec<Layer, MAX_LAYERS>,
 }
 
 impl<'a> Header<'a> {
     /// Creates a header without layers.
     pub(crate) fn empty() -> Self {
-        Self { name: &[], latent: 0, classes: 0, pictures: Vec::new(), layers: Vec::new() }
+        Self { name: &[], latent: 0, classes: 0, images: Vec::new(), layers: Vec::new() }
     }
 
     /// Returns the number of input values: the latent's, plus one per class.
@@ -232,7 +232,7 @@ impl<'a> Header<'a> {
         self.latent = fields.short();
         self.classes = fields.short();
         for _ in 0..fields.word() {
-            if self.pictures.push(fields.byte()).is_err() {
+            if self.images.push(fields.byte()).is_err() {
                 return false;
             }
         }

@@ -6,7 +6,7 @@ mod prelude;
 
 pub use error::FormatError;
 #[cfg(feature = "encode")]
-pub use header::MAX_PICTURES;
+pub use header::MAX_IMAGES;
 pub(crate) use header::{Activation, Header, Layer, Span};
 pub use header::{
     MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape, Source, TABLE_LEN, WeightLayout,

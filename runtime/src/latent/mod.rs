@@ -57,7 +57,7 @@ impl Model<'_> {
     }
 }
 
-/// A point in latent space, from which a picture is generated. Each value means `value / 32`.
+/// A point in latent space, from which an image is generated. Each value means `value / 32`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latent {
     values: Vec<i8, MAX_LATENT>,

@@ -1,6 +1,6 @@
 //! Exported models: the runtime's images equal the whole-tensor oracle's bit for bit, and are close to the float network's.
 use ganlet_runtime::{Generator, Model, Rows};
-use ganlet_trainer::evaluate::{DigitClassifier, int8_pictures};
+use ganlet_trainer::evaluate::{DigitClassifier, int8_images};
 use ganlet_trainer::export::device_net;
 use ganlet_trainer::quantize::{self, QuantizeOptions, Quantized, oracle};
 use ganlet_trainer::recipe::Recipe;
@@ -57,13 +57,13 @@ fn a_trained_pyramid_draws_level_by_level() {
         let latent = model.latent(seed);
         let tensors = oracle::tensors(&quantized.layers, latent.values());
         let mut distances = Vec::new();
-        let picture = tensors.last().unwrap().pixels();
+        let image = tensors.last().unwrap().pixels();
         for (level, side) in [(0, 4), (1, 8)] {
             let shape = model.level_shape(level).unwrap();
             assert_eq!((shape.h, shape.w, shape.c), (side, side, 3));
             let rows = drawn(generator.level_rows(&latent, level).unwrap());
             assert!(tensors.iter().any(|t| t.shape == shape && t.pixels() == rows), "seed {seed}, level {level}");
-            distances.push(distance(&rows, usize::from(side), &picture, 16));
+            distances.push(distance(&rows, usize::from(side), &image, 16));
         }
         // Each level is closer to the full image.
         assert!(distances[0] > distances[1] && distances[1] > 0.0, "seed {seed}: {distances:?}");
@@ -121,11 +121,11 @@ fn binary_latents_survive_quantization() {
 fn exported_digits_are_classified_as_the_requested_class() {
     let settings = ["train.batch_size=32", "train.ema=0.98"];
     let quantized = trained("digits-classes", 700, &settings);
-    let pictures = int8_pictures(&quantized.file, 0, 400, |_, _| {}).unwrap();
+    let images = int8_images(&quantized.file, 0, 400, |_, _| {}).unwrap();
     let loaded = run::load_data(&Recipe::open("digits-classes", &[]).unwrap()).unwrap();
-    let mut reader = DigitClassifier::new(&loaded.pictures.unwrap().train, 1);
+    let mut reader = DigitClassifier::new(&loaded.images.unwrap().train, 1);
     // Seed s has class s modulo 10.
-    let seen = reader.classify(&pictures);
+    let seen = reader.classify(&images);
     let right = seen.iter().enumerate().filter(|(seed, class)| seed % 10 == usize::from(**class)).count();
     assert!(right > 180, "{right} of 400");
 }

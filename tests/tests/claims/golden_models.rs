@@ -32,13 +32,13 @@ fn fingerprint(bytes: &[u8], layers: &[LayerSpec]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for seed in 0..16 {
         let z = model.latent(seed);
-        let mut picture = Vec::new();
+        let mut image = Vec::new();
         let mut rows = generator.rows(&z);
         while let Some(row) = rows.next_row() {
-            picture.extend_from_slice(row);
+            image.extend_from_slice(row);
         }
-        assert_eq!(picture, oracle::picture(layers, z.values()));
-        for byte in picture {
+        assert_eq!(image, oracle::image(layers, z.values()));
+        for byte in image {
             levels.insert(byte);
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -53,7 +53,7 @@ fn the_tiny_model_is_frozen() {
     frozen("tiny-v2.model", &golden::file("tiny", 4, &layers), TINY);
     const ARENA: usize = arena_len(TINY);
     assert_eq!(ARENA, 16);
-    assert_eq!(fingerprint(TINY, &layers), 12249691742804612487, "pictures of seeds 0..16");
+    assert_eq!(fingerprint(TINY, &layers), 12249691742804612487, "images of seeds 0..16");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_model_with_every_layer_kind_is_frozen() {
     let layers = golden::kinds();
     frozen("kinds-v2.model", &golden::file("kinds", 6, &layers), KINDS);
     assert_eq!(arena_len(KINDS), 364);
-    assert_eq!(fingerprint(KINDS, &layers), 14986787727416742498, "pictures of seeds 0..16");
+    assert_eq!(fingerprint(KINDS, &layers), 14986787727416742498, "images of seeds 0..16");
 }
 
 #[test]

@@ -158,20 +158,20 @@ fn only_suitable_layers_use_the_doubling_kernel() {
 }
 
 #[test]
-fn invalid_picture_lists_are_refused() {
-    let refusal = |pictures: &[u8]| {
+fn invalid_image_lists_are_refused() {
+    let refusal = |images: &[u8]| {
         let mut builder = golden::builder("pyramid", 4, &golden::pyramid());
-        builder.classes(3).pictures(pictures).finish().map(|_| ()).map_err(|e| e.to_string())
+        builder.classes(3).images(images).finish().map(|_| ()).map_err(|e| e.to_string())
     };
     assert_eq!(refusal(&[0, 3]), Ok(()));
     let error = |text: &str| Err(text.to_owned());
-    assert_eq!(refusal(&[3, 0]), error("model: layer of a picture, at least: found 0, expected 4"));
-    assert_eq!(refusal(&[0, 6]), error("model: layer of a picture, at most: found 6, expected 5"));
-    assert_eq!(refusal(&[4]), error("model: channels of a picture, if not 1: found 4, expected 3"));
-    assert_eq!(refusal(&[0, 1, 2, 3, 5]), error("model: pictures, at most: found 5, expected 4"));
+    assert_eq!(refusal(&[3, 0]), error("model: layer of an image, at least: found 0, expected 4"));
+    assert_eq!(refusal(&[0, 6]), error("model: layer of an image, at most: found 6, expected 5"));
+    assert_eq!(refusal(&[4]), error("model: channels of an image, if not 1: found 4, expected 3"));
+    assert_eq!(refusal(&[0, 1, 2, 3, 5]), error("model: images, at most: found 5, expected 4"));
     let mut builder = golden::builder("pyramid", 4, &golden::pyramid()[..5]);
-    let open = builder.classes(3).pictures(&[0, 3]).finish().map(|_| ()).map_err(|e| e.to_string());
-    assert_eq!(open, error("model: values of the last layer, after the picture: found 64, expected 1"));
+    let open = builder.classes(3).images(&[0, 3]).finish().map(|_| ()).map_err(|e| e.to_string());
+    assert_eq!(open, error("model: values of the last layer, after the image: found 64, expected 1"));
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn false_header_fields_are_refused_with_found_and_expected_values() {
     assert_eq!(edited(24, &[12]), FormatError::Arena { family: 0, found: 12, expected: 16 });
     assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
     assert_eq!(edited(40, &[1]), FormatError::Prelude);
-    // After the name come the latent's length, the classes, and the list of pictures.
+    // After the name come the latent's length, the classes, and the list of images.
     let what = "readers, where some double,";
     assert_eq!(edited(56, &[0]), FormatError::Layer { layer: 0, what, found: 2, expected: 1 });
 }

@@ -91,7 +91,7 @@ fn invalid_combinations_are_refused_with_a_remedy() {
         ("ring", "objective.loss=began", "reconstruction errors", "autoencoder"),
         ("ring+minimax", "objective.loss=wasserstein", "slope", "gradient-penalty"),
         ("ring+consensus", "technique.unroll=2", "unrolling", "choose one"),
-        ("ring", "technique.augment=[\"cutout\"]", "pictures", "technique.noise"),
+        ("ring", "technique.augment=[\"cutout\"]", "images", "technique.noise"),
         ("ring+packed-2", "data.classes=8", "packing", "data.classes = 0"),
         ("ring+two-sided-labels", "technique.label_fake=0.95", "label_fake", "label_real"),
         ("ring+began", "objective.regularizer={kind=\"r1\", gamma=1}", "began", "remove objective.regularizer"),

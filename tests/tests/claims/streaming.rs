@@ -5,12 +5,12 @@ use ganlet_trainer::quantize::{oracle, random_models::RandomNet};
 
 fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8> {
     let mut rows = generator.rows(z);
-    let mut picture = Vec::new();
+    let mut image = Vec::new();
     while let Some(row) = rows.next_row() {
-        picture.extend_from_slice(row);
+        image.extend_from_slice(row);
     }
-    assert_eq!(rows.next_row(), None, "a finished picture has no more rows");
-    picture
+    assert_eq!(rows.next_row(), None, "a finished image has no more rows");
+    image
 }
 
 #[test]
@@ -28,17 +28,17 @@ fn rows_equal_the_oracle_on_random_nets() {
             let mut arena = vec![0xA5; model.arena_len_of(family)];
             let mut generator = Generator::for_family(&model, &mut arena, family).unwrap();
             for z in [model.latent(seed as u32), model.latent_of(&vec![-128; model.latent_len()]).unwrap()] {
-                let picture = streamed(&mut generator, &z);
+                let image = streamed(&mut generator, &z);
                 let net = &net.layers;
-                assert_eq!(picture, oracle::picture(net, z.values()), "net {seed}, family {family:?}: {net:#?}");
-                assert_eq!(picture, streamed(&mut generator, &z), "net {seed} drawn again");
-                distinct.extend(picture);
+                assert_eq!(image, oracle::image(net, z.values()), "net {seed}, family {family:?}: {net:#?}");
+                assert_eq!(image, streamed(&mut generator, &z), "net {seed} drawn again");
+                distinct.extend(image);
             }
             kinds.extend(model.layers().map(|l| (l.kind, l.layout)));
         }
     }
     assert_eq!(kinds.len(), 8, "every layer kind and layout occurs: {kinds:?}");
-    assert!(distinct.len() > 200, "pictures are not flat");
+    assert!(distinct.len() > 200, "images are not flat");
 }
 
 /// Uses a pyramid with levels, classes and a discriminator.
@@ -67,27 +67,27 @@ fn levels_classes_and_scores_equal_the_oracle() {
         assert_eq!(level, tensors[0].pixels());
         assert_eq!(rows.score(), None, "a level has no score");
         assert!(generator.level_rows(&z, 2).is_none());
-        assert_eq!(generator.rows(&z).score(), None, "a picture has a score only on request");
+        assert_eq!(generator.rows(&z).score(), None, "an image has a score only on request");
 
         // The discriminator reads rows while the caller gets them, and the score may be requested early.
         let mut rows = generator.scored_rows(&z);
-        let mut picture = Vec::new();
+        let mut image = Vec::new();
         for _ in 0..seed % 9 {
-            picture.extend_from_slice(rows.next_row().unwrap());
+            image.extend_from_slice(rows.next_row().unwrap());
         }
-        assert_eq!(picture, tensors[3].pixels()[..picture.len()]);
+        assert_eq!(image, tensors[3].pixels()[..image.len()]);
         let score = rows.score().unwrap();
         assert_eq!(score, tensors[5].pixels()[0]);
         scores.insert(score);
     }
-    assert!(scores.len() > 5, "the score depends on the picture: {scores:?}");
+    assert!(scores.len() > 5, "the score depends on the image: {scores:?}");
     let z = model.latent(1);
     assert_eq!(z.clone().in_class(&model, 2).map(|z| z.class()), Ok(Some(2)));
     assert!(z.in_class(&model, 3).unwrap_err().to_string().contains("no class 3"));
 }
 
 #[test]
-fn an_abandoned_picture_does_not_disturb_the_next() {
+fn an_abandoned_image_does_not_disturb_the_next() {
     for seed in 400..440 {
         let net = RandomNet::new(seed);
         let model = Model::from_bytes(&net.file).unwrap();
@@ -95,7 +95,7 @@ fn an_abandoned_picture_does_not_disturb_the_next() {
         let mut generator = Generator::new(&model, &mut arena).unwrap();
         generator.rows(&model.latent(1)).next_row();
         let z = model.latent(2);
-        assert_eq!(streamed(&mut generator, &z), oracle::picture(&net.layers, z.values()));
+        assert_eq!(streamed(&mut generator, &z), oracle::image(&net.layers, z.values()));
     }
 }
 

@@ -278,7 +278,7 @@ fn training_with_augmentation_lowers_the_frechet_distance() {
         ["generator.widths=[16, 12, 8]", "discriminator.stem=0", "discriminator.widths=[8, 16]", "train.batch_size=32"];
     let recipe = recipe("faces+augment", &small);
     let loaded = run::load_data(&recipe).unwrap();
-    let run::PictureSplit { train: real, held_out } = loaded.pictures.unwrap();
+    let run::ImageSplit { train: real, held_out } = loaded.images.unwrap();
     let mut evaluator = Evaluator::new(&held_out, &real, 0).unwrap();
     let mut trainer = Trainer::new(recipe, loaded.train, 1, 150, 0).unwrap();
     let mut distance = |t: &mut Trainer| {

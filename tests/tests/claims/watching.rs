@@ -45,7 +45,7 @@ fn staged_failures_raise_their_own_alarm_within_500_steps() {
 #[test]
 fn training_on_sixteen_images_raises_the_memorization_alarm() {
     let recipe = recipe("faces", &[]);
-    let train = run::load_data(&recipe).unwrap().pictures.unwrap().train;
+    let train = run::load_data(&recipe).unwrap().images.unwrap().train;
     let few = train.select(&(0..16).collect::<Vec<_>>());
     let raised = alarms(&recipe, std::sync::Arc::new(few), 500);
     assert!(matches!(raised[..], [(AlarmKind::Memorization, _)]), "{raised:?}");

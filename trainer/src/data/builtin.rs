@@ -1,4 +1,4 @@
-//! The built-in data sets, which need no file: embedded pictures, drawn pictures and mixtures of Gaussians.
+//! The built-in data sets, which need no file: embedded images, drawn images and mixtures of Gaussians.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl BuiltinDataset {
     }
 }
 
-/// The pictures of [`BuiltinDataset::Faces`].
+/// The images of [`BuiltinDataset::Faces`].
 ///
 /// # Errors
 /// When the embedded data does not decode, which would be a defect of the build.
@@ -106,7 +106,7 @@ pub fn faces() -> Result<ImageDataset, DataError> {
     Ok(faces.with_label_names(&["plain", "glasses", "beard", "hat"]))
 }
 
-/// The pictures of [`BuiltinDataset::Digits`].
+/// The images of [`BuiltinDataset::Digits`].
 ///
 /// # Errors
 /// When the embedded data does not decode, which would be a defect of the build.
@@ -117,7 +117,7 @@ pub fn digits() -> Result<ImageDataset, DataError> {
 /// A data set of either kind, for code that has to know the kind.
 #[derive(Clone, Debug)]
 pub enum AnyDataset {
-    /// A finite set of pictures.
+    /// A finite set of images.
     Images(ImageDataset),
     /// A distribution of points.
     Mixture(GaussianMixture),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_pictures_are_what_their_licenses_say() {
+    fn the_embedded_images_are_what_their_licenses_say() {
         let faces = faces().unwrap();
         assert_eq!((faces.shape(), faces.count()), ([16, 16, 3].as_slice(), 20_000));
         assert_eq!(faces.label_names(), ["plain", "glasses", "beard", "hat"]);

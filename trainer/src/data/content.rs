@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_of_a_picture_never_changes() {
+    fn the_hash_of_a_image_never_changes() {
         assert_eq!(content_hash(&[], 1), 0xefd0_1f60_ba99_2926);
         assert_eq!(content_hash(&[1, 2, 3], 1), content_hash(&[1, 1, 1, 2, 2, 2, 3, 3, 3], 3));
         assert_ne!(content_hash(&[1, 2, 3], 1), content_hash(&[1, 2, 3], 3) ^ 1);

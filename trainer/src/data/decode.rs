@@ -24,9 +24,9 @@ pub(crate) struct DecodedImage {
 
 /// Reads an image as RGB bytes of the given size; the center is cropped to the aspect ratio and resized.
 pub(crate) fn decode(path: &Path, width: usize, height: usize, max_pixels: u64) -> Result<DecodedImage, String> {
-    let picture = upright(path, max_pixels)?;
-    let original = (picture.width() as usize, picture.height() as usize);
-    let (rgb, transparent) = on_white(picture);
+    let image = upright(path, max_pixels)?;
+    let original = (image.width() as usize, image.height() as usize);
+    let (rgb, transparent) = on_white(image);
     let bytes = fit::fit(rgb.as_raw(), (original.0, original.1, 3), width, height);
     Ok(DecodedImage { bytes, original, transparent })
 }
@@ -36,7 +36,7 @@ pub(crate) fn upright(path: &Path, max_pixels: u64) -> Result<DynamicImage, Stri
     let bytes = fs::metadata(path).map_err(|e| e.to_string())?.len();
     if bytes > max_pixels.saturating_mul(8) {
         return Err(format!(
-            "a file of {} MB, more than a picture of the largest size would take",
+            "a file of {} MB, more than an image of the largest size would take",
             grouped((bytes >> 20) as usize)
         ));
     }
@@ -60,9 +60,9 @@ pub(crate) fn upright(path: &Path, max_pixels: u64) -> Result<DynamicImage, Stri
         ));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    image.apply_orientation(orientation);
+    Ok(image)
 }
 
 /// Width and height of the upright image, read without decoding it.
@@ -95,11 +95,11 @@ fn is_truncated(jpeg: &[u8]) -> bool {
 }
 
 /// Blends transparent parts onto white; also returns whether there were any.
-pub(crate) fn on_white(picture: DynamicImage) -> (RgbImage, bool) {
-    if !picture.color().has_alpha() {
-        return (picture.into_rgb8(), false);
+pub(crate) fn on_white(image: DynamicImage) -> (RgbImage, bool) {
+    if !image.color().has_alpha() {
+        return (image.into_rgb8(), false);
     }
-    let rgba = picture.into_rgba8();
+    let rgba = image.into_rgba8();
     let mut transparent = false;
     let rgb = RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
         let [r, g, b, alpha] = rgba.get_pixel(x, y).0;

@@ -1,8 +1,8 @@
-//! Converts float pictures to the 8-bit values that a display shows.
+//! Converts float images to the 8-bit values that a display shows.
 
 /// Converts `values` to bytes: `range` (black, white) becomes 0..=255, rounded to nearest and saturated.
 ///
-/// Every float picture in the crate is converted by this rule, so that float and int8 pictures are compared alike.
+/// Every float image in the crate is converted by this rule, so that float and int8 images are compared alike.
 ///
 /// ```
 /// use ganlet_trainer::data::to_bytes;

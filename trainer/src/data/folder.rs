@@ -33,16 +33,16 @@ pub(crate) struct ImageFolder {
 impl ImageFolder {
     /// Finds the image files in the folder itself or, if it has none, in its subfolders.
     pub(crate) fn find(path: &Path, notes: &mut Vec<String>) -> Result<Self, DataError> {
-        let is_picture = |p: &PathBuf| {
+        let is_image = |p: &PathBuf| {
             let extension = p.extension().unwrap_or_default().to_string_lossy().to_lowercase();
             p.is_file() && matches!(&extension[..], "png" | "jpg" | "jpeg")
         };
         let (folders, own): (Vec<PathBuf>, Vec<PathBuf>) = entries(path)?.into_iter().partition(|p| p.is_dir());
-        let (mut files, mut others): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(is_picture);
+        let (mut files, mut others): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(is_image);
         let (mut labels, mut classes) = (vec![0; files.len()], Vec::new());
         if files.is_empty() {
             for folder in &folders {
-                let (inside, rest): (Vec<PathBuf>, Vec<PathBuf>) = entries(folder)?.into_iter().partition(is_picture);
+                let (inside, rest): (Vec<PathBuf>, Vec<PathBuf>) = entries(folder)?.into_iter().partition(is_image);
                 others.extend(rest);
                 if inside.is_empty() {
                     continue;
@@ -76,9 +76,9 @@ impl ImageFolder {
         };
         Err(DataError::new(
             path.display().to_string(),
-            "PNG or JPEG pictures, IDX files or a .npz file",
+            "PNG or JPEG images, IDX files or a .npz file",
             found,
-            "name another folder, or convert the pictures to PNG",
+            "name another folder, or convert the images to PNG",
         ))
     }
 
@@ -113,7 +113,7 @@ impl FolderImages {
         };
         let first = *self.seen.entry(content_hash(&decoded.bytes, 3)).or_insert(i);
         if first != i {
-            self.copies.push(format!("{file} is the same picture as {}", folder.files[first].display()));
+            self.copies.push(format!("{file} is the same image as {}", folder.files[first].display()));
         }
         self.pixels.extend(decoded.bytes);
         self.labels.push(folder.labels[i]);
@@ -132,14 +132,14 @@ impl FolderImages {
             let more = sizes.len().saturating_sub(3);
             let more = if more > 0 { format!(" and {} other sizes", grouped(more)) } else { String::new() };
             notes.push(format!(
-                "{} of {} pictures cropped to the center where needed and resized to {width}x{height} (found {}{more})",
+                "{} of {} images cropped to the center where needed and resized to {width}x{height} (found {}{more})",
                 grouped(resized),
                 grouped(self.labels.len()),
                 shown.join(", ")
             ));
         }
         if self.transparent > 0 {
-            notes.push(format!("{} pictures had transparent parts, now white", grouped(self.transparent)));
+            notes.push(format!("{} images had transparent parts, now white", grouped(self.transparent)));
         }
         if self.skipped.len() > LISTED {
             notes.push(format!("{} files skipped; the first {LISTED}:", grouped(self.skipped.len())));
@@ -147,7 +147,7 @@ impl FolderImages {
         notes.extend(self.skipped.drain(..).take(LISTED));
         if let Some(first) = self.copies.first() {
             notes.push(format!(
-                "{} copies of other pictures, such as {first}; `data prepare` removes them",
+                "{} copies of other images, such as {first}; `data prepare` removes them",
                 grouped(self.copies.len())
             ));
         }
@@ -173,13 +173,13 @@ pub(crate) fn read(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) 
     })?;
     if images.labels.is_empty() {
         let found = format!("{} files, none of them readable; {}", grouped(images.skipped.len()), images.skipped[0]);
-        return Err(DataError::new(place, "readable PNG or JPEG pictures", found, "get the pictures again"));
+        return Err(DataError::new(place, "readable PNG or JPEG images", found, "get the images again"));
     }
     images.notes((width, height), notes);
     let mut pixels = images.pixels;
     let channels = if pixels.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]) {
         pixels = pixels.chunks_exact(3).map(|p| p[0]).collect();
-        notes.push("all pictures are gray: one channel".into());
+        notes.push("all images are gray: one channel".into());
         1
     } else {
         3

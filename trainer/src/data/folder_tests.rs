@@ -5,9 +5,9 @@ use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use std::fs;
 use std::path::Path;
 
-fn save(path: &Path, picture: impl Into<DynamicImage>) {
+fn save(path: &Path, image: impl Into<DynamicImage>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    picture.into().save(path).unwrap();
+    image.into().save(path).unwrap();
 }
 
 fn color(width: u32, height: u32) -> RgbImage {
@@ -28,12 +28,12 @@ fn mixed_sizes_become_the_most_common_one_and_are_reported() {
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!((opened.images.shape(), opened.images.count()), ([16, 24, 3].as_slice(), 3));
     assert_eq!(opened.images.bytes(0), color(24, 16).as_raw());
-    assert!(has(&opened.notes, "1 of 3 pictures cropped") && has(&opened.notes, "1 of 90x50"), "{:?}", opened.notes);
+    assert!(has(&opened.notes, "1 of 3 images cropped") && has(&opened.notes, "1 of 90x50"), "{:?}", opened.notes);
     assert!(has(&opened.notes, "notes.txt"), "{:?}", opened.notes);
 }
 
 #[test]
-fn large_pictures_shrink_to_64_and_a_stated_size_wins() {
+fn large_images_shrink_to_64_and_a_stated_size_wins() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), color(178, 218));
     assert_eq!(open(dir.path(), &ReadOptions::default()).unwrap().images.shape(), [64, 52, 3]);
@@ -42,7 +42,7 @@ fn large_pictures_shrink_to_64_and_a_stated_size_wins() {
 }
 
 #[test]
-fn gray_pictures_stay_one_channel_and_color_among_them_makes_three() {
+fn gray_images_stay_one_channel_and_color_among_them_makes_three() {
     let dir = tempfile::tempdir().unwrap();
     let gray = GrayImage::from_fn(8, 12, |x, y| Luma([(x * 20 + y) as u8]));
     save(&dir.path().join("a.png"), gray.clone());
@@ -106,16 +106,16 @@ fn truncated_jpeg_files_are_detected() {
     for (name, part) in [("a.jpg", 4), ("b.jpg", 2), ("c.jpg", 1)] {
         fs::write(dir.path().join(name), &good[..good.len() - good.len() / (8 / part)]).unwrap();
     }
-    // Data that cameras append after the picture does no harm.
+    // Data that cameras append after the image does no harm.
     fs::write(dir.path().join("more.jpg"), [&good[..], b"a film"].concat()).unwrap();
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!(opened.images.count(), 2);
     assert_eq!(opened.notes.iter().filter(|n| n.contains("cut off")).count(), 3, "{:?}", opened.notes);
-    assert!(has(&opened.notes, "more.jpg is the same picture as"), "{:?}", opened.notes);
+    assert!(has(&opened.notes, "more.jpg is the same image as"), "{:?}", opened.notes);
 }
 
 #[test]
-fn folders_without_pictures_are_refused() {
+fn folders_without_images_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let text = open(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(text.contains("an empty folder"), "{text}");
@@ -125,7 +125,7 @@ fn folders_without_pictures_are_refused() {
 }
 
 #[test]
-fn a_picture_that_claims_to_be_huge_is_skipped() {
+fn a_image_that_claims_to_be_huge_is_skipped() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), color(8, 8));
     // A PNG header for 2^31-1 x 2^31-1 pixels; its check sum is right.

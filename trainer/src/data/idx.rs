@@ -21,7 +21,7 @@ pub(crate) fn files(path: &Path, options: &ReadOptions, notes: &mut Vec<String>)
     let labels = match labels_beside(path) {
         Some(beside) => Some((beside.clone(), open::read(&beside, options)?)),
         None => {
-            notes.push("no labels file beside the images file: the pictures have no classes".into());
+            notes.push("no labels file beside the images file: the images have no classes".into());
             None
         }
     };

@@ -48,27 +48,27 @@ impl ImageDataset {
                 name,
                 "1 channel (gray) or 3 (red, green, blue)",
                 format!("{channels} channels"),
-                if channels == 4 { "drop the alpha channel: images[..., :3]" } else { "convert the pictures to RGB" },
+                if channels == 4 { "drop the alpha channel: images[..., :3]" } else { "convert the images to RGB" },
             ));
         }
         if size == 0 || pixels.is_empty() || !pixels.len().is_multiple_of(size) {
             return Err(DataError::new(
                 name,
-                format!("one or more pictures of {height}x{width}x{channels} bytes"),
+                format!("one or more images of {height}x{width}x{channels} bytes"),
                 format!("{} bytes", grouped(pixels.len())),
-                "write the file again from complete pictures",
+                "write the file again from complete images",
             ));
         }
         let n = pixels.len() / size;
         if u32::try_from(n).is_err() {
-            return Err(DataError::new(name, "fewer than 2^32 pictures", grouped(n), "use a part of them"));
+            return Err(DataError::new(name, "fewer than 2^32 images", grouped(n), "use a part of them"));
         }
         if let Some(labels) = &labels
             && labels.len() != n
         {
             return Err(DataError::new(
                 name,
-                format!("{} labels, one for each picture", grouped(n)),
+                format!("{} labels, one for each image", grouped(n)),
                 format!("{} labels", grouped(labels.len())),
                 "take images and labels from the same part of the data set, or leave the labels out",
             ));
@@ -165,7 +165,7 @@ impl ImageDataset {
             return Err(DataError::new(
                 &self.name,
                 format!("at most the {:.1} GB of memory that this machine has free", free / 1e9),
-                format!("{:.1} GB of pictures at {width}x{height}", needed / 1e9),
+                format!("{:.1} GB of images at {width}x{height}", needed / 1e9),
                 "choose a smaller data.size",
             ));
         }
@@ -266,10 +266,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_that_exceed_memory_are_refused_before_allocation() {
+    fn images_that_exceed_memory_are_refused_before_allocation() {
         let faces = crate::data::faces().unwrap();
         let error = faces.resized(4096, 4096).unwrap_err().to_string();
-        assert!(error.contains("smaller data.size") && error.contains("GB of pictures at 4096x4096"), "{error}");
+        assert!(error.contains("smaller data.size") && error.contains("GB of images at 4096x4096"), "{error}");
     }
 
     fn ramp(n: usize) -> ImageDataset {
@@ -279,36 +279,36 @@ mod tests {
 
     #[test]
     fn bytes_are_scaled_to_the_range() {
-        let pictures = ImageDataset::new("p", (3, 1, 1), vec![0, 51, 255], None).unwrap();
+        let images = ImageDataset::new("p", (3, 1, 1), vec![0, 51, 255], None).unwrap();
         let mut out = [0.0; 3];
-        pictures.item(0, &mut out);
+        images.item(0, &mut out);
         assert!((out[1] + 0.6).abs() < 1e-6 && out[0] == -1.0 && (out[2] - 1.0).abs() < 1e-6, "{out:?}");
-        pictures.with_range(0.0, 255.0).item(0, &mut out);
+        images.with_range(0.0, 255.0).item(0, &mut out);
         assert_eq!(out, [0.0, 51.0, 255.0]);
     }
 
     #[test]
     fn a_batch_depends_only_on_its_key_and_labels_match_it() {
-        let pictures = ramp(40).with_range(0.0, 255.0);
+        let images = ramp(40).with_range(0.0, 255.0);
         let key = Key { seed: 7, stream: 1, step: 9 };
         let (mut a, mut b, mut labels) = (vec![0.0; 60], vec![0.0; 60], [0; 10]);
-        pictures.batch(key, &mut a);
-        pictures.batch(key, &mut b);
-        pictures.batch_labels(key, &mut labels);
+        images.batch(key, &mut a);
+        images.batch(key, &mut b);
+        images.batch_labels(key, &mut labels);
         assert_eq!(a, b);
         for (item, label) in a.chunks(6).zip(labels) {
             assert_eq!((item[0] as usize / 6 % 3) as u8, label);
         }
-        pictures.batch(Key { step: 10, ..key }, &mut b);
+        images.batch(Key { step: 10, ..key }, &mut b);
         assert_ne!(a, b);
     }
 
     #[test]
-    fn flipping_mirrors_whole_pixels_of_about_half_the_pictures() {
+    fn flipping_mirrors_whole_pixels_of_about_half_the_images() {
         let bytes = vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-        let pictures = ImageDataset::new("p", (2, 2, 3), bytes, None).unwrap().with_range(0.0, 255.0).with_flip(true);
+        let images = ImageDataset::new("p", (2, 2, 3), bytes, None).unwrap().with_range(0.0, 255.0).with_flip(true);
         let mut out = vec![0.0; 12 * 1000];
-        pictures.batch(Key { seed: 1, stream: 0, step: 0 }, &mut out);
+        images.batch(Key { seed: 1, stream: 0, step: 0 }, &mut out);
         let mut mirrored = 0;
         for item in out.chunks(12) {
             let item: Vec<u8> = item.iter().map(|v| v.round() as u8).collect();

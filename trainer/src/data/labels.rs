@@ -38,7 +38,7 @@ pub(crate) fn read(
     if labels.len() != files.len() {
         return Err(DataError::new(
             path.display().to_string(),
-            format!("{} labels, one for each picture file in the order of their names", grouped(files.len())),
+            format!("{} labels, one for each image file in the order of their names", grouped(files.len())),
             grouped(labels.len()),
             "write a CSV table of file and class instead, which does not depend on the order",
         ));
@@ -59,9 +59,9 @@ fn table(
     };
     let separator = Separator::of(text);
     let records = records(text, separator)
-        .map_err(|e| invalid("a CSV table", e.to_string(), "write a row `file,class` for each picture"))?;
+        .map_err(|e| invalid("a CSV table", e.to_string(), "write a row `file,class` for each image"))?;
     let Some((_, first)) = records.first() else {
-        let remedy = "write a row `file,class` for each picture";
+        let remedy = "write a row `file,class` for each image";
         return Err(invalid("rows of file and class", "an empty file".into(), remedy));
     };
     let index = FileIndex::new(folder, files);
@@ -89,7 +89,7 @@ fn table(
     }
     if class_of.iter().all(Option::is_none) {
         return Err(invalid(
-            "names of the picture files in the first column",
+            "names of the image files in the first column",
             format!("{} rows, none of which names a file such as {}", grouped(unmatched_rows), files[0].display()),
             "write the file names relative to the folder",
         ));

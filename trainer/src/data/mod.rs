@@ -30,7 +30,7 @@ pub use mixture::GaussianMixture;
 pub use open::{OpenedImages, ReadOptions, open};
 pub use packed::PackedDataset;
 pub use prepare::{FileOutcome, PrepareOptions, PreparedDataset, Progress, prepare};
-pub use single::{picture, strokes};
+pub use single::{image, strokes};
 pub use synthetic::blobs;
 
 use crate::philox::Key;

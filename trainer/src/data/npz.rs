@@ -50,7 +50,7 @@ pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &ReadOptions) 
         return Err(DataError::new(place, "an array `images`", found, SAVE));
     };
     let labels = labels.map(|l| classes(&format!("{place}, array `labels`"), &l)).transpose()?;
-    pictures(path, images, labels)
+    to_dataset(path, images, labels)
 }
 
 /// Reads class labels from the array `labels` of an archive, or from a single array.
@@ -70,10 +70,10 @@ pub(crate) fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
 
 /// Reads a single array of images.
 pub(crate) fn parse_npy(path: &Path, file: impl Read, options: &ReadOptions) -> Result<ImageDataset, DataError> {
-    pictures(path, array(&path.display().to_string(), file, options)?, None)
+    to_dataset(path, array(&path.display().to_string(), file, options)?, None)
 }
 
-fn pictures(path: &Path, images: NpyArray, labels: Option<Vec<u8>>) -> Result<ImageDataset, DataError> {
+fn to_dataset(path: &Path, images: NpyArray, labels: Option<Vec<u8>>) -> Result<ImageDataset, DataError> {
     let place = format!("{}, array `images`", path.display());
     if images.dtype != "|u1" {
         let remedy = match images.dtype.as_bytes() {

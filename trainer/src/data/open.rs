@@ -33,9 +33,9 @@ impl ReadOptions {
         }
         Err(DataError::new(
             place,
-            format!("at most {} MB of pictures", grouped((self.max_bytes >> 20) as usize)),
+            format!("at most {} MB of images", grouped((self.max_bytes >> 20) as usize)),
             format!("{} MB", grouped(bytes >> 20)),
-            "use fewer or smaller pictures (--set data.size), or stream them from the disk: cargo xtask data prepare",
+            "use fewer or smaller images (--set data.size), or stream them from the disk: cargo xtask data prepare",
         ))
     }
 }
@@ -71,21 +71,21 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImage
         }
         error
     })?;
-    let pictures =
+    let images =
         if metadata.is_dir() { open_folder(path, options, &mut notes)? } else { open_file(path, options, &mut notes)? };
-    let pictures = match options.size {
-        Some((width, height)) if (width, height) != (pictures.width(), pictures.height()) => {
+    let images = match options.size {
+        Some((width, height)) if (width, height) != (images.width(), images.height()) => {
             notes.push(format!(
-                "{} pictures of {}x{} cropped to the center where needed and resized to {width}x{height}",
-                grouped(pictures.count()),
-                pictures.width(),
-                pictures.height()
+                "{} images of {}x{} cropped to the center where needed and resized to {width}x{height}",
+                grouped(images.count()),
+                images.width(),
+                images.height()
             ));
-            pictures.resized(width, height)?
+            images.resized(width, height)?
         }
-        _ => pictures,
+        _ => images,
     };
-    let images = pictures.with_flip(options.flip).with_range(options.range.0, options.range.1);
+    let images = images.with_flip(options.flip).with_range(options.range.0, options.range.1);
     Ok(OpenedImages { images, notes })
 }
 
@@ -137,8 +137,8 @@ fn open_file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Res
         [0x93, b'N', b'U', b'M', ..] => npz::parse_npy(path, &bytes[..], options),
         [0x1f, 0x8b, ..] | [0, 0, ..] => idx::files(path, options, notes),
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, ..] => {
-            let expected = "a set of pictures";
-            Err(DataError::new(path.display().to_string(), expected, "a single picture", "name its folder"))
+            let expected = "a set of images";
+            Err(DataError::new(path.display().to_string(), expected, "a single image", "name its folder"))
         }
         _ => Err(DataError::new(
             path.display().to_string(),
@@ -147,7 +147,7 @@ fn open_file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Res
                 [] => "an empty file".to_string(),
                 start => format!("a file that starts with the bytes {start:02x?}"),
             },
-            "name one of these, or a folder of PNG or JPEG pictures",
+            "name one of these, or a folder of PNG or JPEG images",
         )),
     }
 }
@@ -219,7 +219,7 @@ mod tests {
         for (bytes, expected) in [
             (&b""[..], "empty file"),
             (b"hello", "starts with the bytes"),
-            (b"\x89PNG\r\n", "a single picture"),
+            (b"\x89PNG\r\n", "a single image"),
             (b"PK\x03\x04", "valid .npz"),
             (b"\x93NUMPY", "NumPy header"),
         ] {

@@ -25,7 +25,7 @@ pub(super) const HEADER: usize = 48;
 /// Limits on the images that are read into memory for measuring: held-out ones, and ones that are trained on.
 const MAX_HELD_OUT: usize = 2000;
 const MAX_COMPARED: usize = 8000;
-const AGAIN: &str = "prepare the pictures again: cargo xtask data prepare";
+const AGAIN: &str = "prepare the images again: cargo xtask data prepare";
 
 /// CRC-32 of the first 40 bytes of the header and of the index.
 pub(super) fn checksum(header: &[u8], index: &[u8]) -> u32 {
@@ -70,7 +70,7 @@ impl PackedDataset {
     pub fn open(path: &Path, range: (f32, f32), flip: bool, held_out: f32) -> Result<Self, DataError> {
         let unreadable = |e: io::Error| DataError::io(path, &e);
         let invalid = |found: String| {
-            DataError::new(path.display().to_string(), "a packed file of complete pictures", found, AGAIN)
+            DataError::new(path.display().to_string(), "a packed file of complete images", found, AGAIN)
         };
         let mut file = File::open(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
@@ -84,7 +84,7 @@ impl PackedDataset {
         }
         let Some(index) = Index::parse(&index, header.count, header.classes) else {
             let count = grouped(header.count);
-            return Err(invalid(format!("an incomplete index of {count} pictures and {} classes", header.classes)));
+            return Err(invalid(format!("an incomplete index of {count} images and {} classes", header.classes)));
         };
         let (trained, mut held_out) = split_by_hash(&index.hashes, held_out);
         // The smallest hashes, so that the choice does not depend on how many other images there are.
@@ -127,8 +127,8 @@ impl PackedDataset {
         indices.iter().zip(pixels.chunks_exact_mut(size)).for_each(|(&i, to)| self.read_pixels(i, to));
         let labels = self.labels.as_ref().map(|l| indices.iter().map(|&i| l[i]).collect());
         let [h, w, c] = self.shape;
-        let pictures = ImageDataset::new(&self.name, (w, h, c), pixels, labels)?;
-        Ok(pictures.with_label_names(&self.label_names).with_range(self.range.0, self.range.1))
+        let images = ImageDataset::new(&self.name, (w, h, c), pixels, labels)?;
+        Ok(images.with_label_names(&self.label_names).with_range(self.range.0, self.range.1))
     }
 
     /// Reads image `index` of the file. If the disk fails, prints a message and retries until it works again.
@@ -197,7 +197,7 @@ impl Header {
         };
         let pixels_end = count.checked_mul(size).and_then(|n| n.checked_add(HEADER as u64));
         if pixels_end.is_none_or(|n| n != index_at || n > file_size) || !(2..=u64::from(u32::MAX)).contains(&count) {
-            return Err(format!("{count} pictures in {} bytes", grouped(file_size as usize)));
+            return Err(format!("{count} images in {} bytes", grouped(file_size as usize)));
         }
         let shape = shape.map(|d| d as usize);
         Ok(Self { shape, classes: classes as usize, count: count as usize, index_at, checksum: word(40) })

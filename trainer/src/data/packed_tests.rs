@@ -6,17 +6,17 @@ use crate::data::packed_writer::{Added, PackedWriter};
 
 const RANGE: (f32, f32) = (-1.0, 1.0);
 
-fn packed(path: &Path, pictures: &ImageDataset, classes: &[String]) {
-    let mut writer = PackedWriter::create(path, (pictures.width(), pictures.height())).unwrap();
-    for i in 0..pictures.count() {
-        let rgb: Vec<u8> = match pictures.channels() {
-            1 => pictures.bytes(i).iter().flat_map(|&v| [v; 3]).collect(),
-            _ => pictures.bytes(i).to_vec(),
+fn packed(path: &Path, images: &ImageDataset, classes: &[String]) {
+    let mut writer = PackedWriter::create(path, (images.width(), images.height())).unwrap();
+    for i in 0..images.count() {
+        let rgb: Vec<u8> = match images.channels() {
+            1 => images.bytes(i).iter().flat_map(|&v| [v; 3]).collect(),
+            _ => images.bytes(i).to_vec(),
         };
-        assert_eq!(writer.add(&rgb, pictures.label(i).unwrap_or(0)).unwrap(), Added::New, "picture {i}");
+        assert_eq!(writer.add(&rgb, images.label(i).unwrap_or(0)).unwrap(), Added::New, "image {i}");
     }
     assert!(!path.exists(), "the file has its name only when it is complete");
-    assert_eq!(writer.finish(classes).unwrap(), pictures.channels());
+    assert_eq!(writer.finish(classes).unwrap(), images.channels());
 }
 
 #[test]
@@ -24,12 +24,12 @@ fn training_from_the_disk_is_bit_for_bit_training_from_memory() {
     let folder = tempfile::tempdir().unwrap();
     for channels in [1, 3] {
         let path = folder.path().join(format!("{channels}.pack"));
-        let pictures = blobs(12, 10, channels, 203, 1).with_flip(true);
-        packed(&path, &pictures, pictures.label_names());
+        let images = blobs(12, 10, channels, 203, 1).with_flip(true);
+        packed(&path, &images, images.label_names());
         let packed = PackedDataset::open(&path, RANGE, true, 0.2).unwrap();
-        let (train, held_out) = pictures.split_by_content(0.2).unwrap();
+        let (train, held_out) = images.split_by_content(0.2).unwrap();
         assert_eq!((packed.shape(), packed.len(), packed.labels()), (train.shape(), train.len(), train.labels()));
-        assert_eq!(packed.label_names(), pictures.label_names());
+        assert_eq!(packed.label_names(), images.label_names());
         let (mut a, mut b) = (vec![0.0; 64 * 120 * channels], vec![0.0; 64 * 120 * channels]);
         let (mut of_a, mut of_b) = ([0; 64], [0; 64]);
         for step in 0..20 {
@@ -91,6 +91,6 @@ fn damaged_files_are_refused_with_a_remedy() {
     assert!(message(&earlier).contains("an earlier version"));
     let mut many = whole.clone();
     many[24..32].copy_from_slice(&u64::MAX.to_le_bytes());
-    assert!(message(&many).contains("pictures in"));
+    assert!(message(&many).contains("images in"));
     assert_eq!(message(&whole), "");
 }

@@ -57,9 +57,9 @@ impl FileOutcome {
     /// The outcome of a folder entry that is not an image file.
     pub(crate) fn not_an_image(path: &Path) -> Self {
         let reason = if path.is_dir() {
-            "a folder beside pictures or nested too deep: put pictures into the folder, or into subfolders that name their classes"
+            "a folder beside images or nested too deep: put images into the folder, or into subfolders that name their classes"
         } else {
-            "its extension is not .png, .jpg or .jpeg: convert it if it is a picture"
+            "its extension is not .png, .jpg or .jpeg: convert it if it is an image"
         };
         Self::skipped(path.display().to_string(), 0, reason)
     }
@@ -114,7 +114,7 @@ pub fn prepare(
             AnyDataset::Images(images) => prepare_array(&images, Vec::new(), options, out, progress),
             AnyDataset::Mixture(_) => Err(DataError::new(
                 built_in.name(),
-                "pictures",
+                "images",
                 "a distribution of points",
                 format!("train on it without preparing it: cargo xtask train --data {}", built_in.name()),
             )),
@@ -153,7 +153,7 @@ impl Changes {
             (self.enlarged, format!("smaller than {width}x{height} and therefore blurred: use a smaller --size")),
             (self.transparent, "with transparent parts, now white".to_owned()),
         ];
-        all.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} pictures {what}", grouped(n)))
+        all.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} images {what}", grouped(n)))
     }
 }
 
@@ -190,7 +190,7 @@ fn prepare_folder(
             (Ok(_), None) => FileOutcome::skipped(file, 1, "no row in the table of labels"),
             (Ok(image), Some(label)) => match packing.add(&image.bytes, label)? {
                 Added::CopyOf(first) => {
-                    FileOutcome::skipped(file, 1, format!("the same picture as {}", files[kept[first]].display()))
+                    FileOutcome::skipped(file, 1, format!("the same image as {}", files[kept[first]].display()))
                 }
                 Added::New => {
                     kept.push(i);
@@ -223,8 +223,8 @@ fn prepare_array(
         let indices: Vec<PathBuf> = (0..count).map(|i| PathBuf::from(i.to_string())).collect();
         let table = labels::read(path, options.label_column, Path::new(""), &indices)?;
         if let Some(i) = table.of_files.iter().position(Option::is_none) {
-            let (expected, remedy) = ("a row for every picture, by its number from 0", "complete the table");
-            return Err(DataError::new(path.display().to_string(), expected, format!("none for picture {i}"), remedy));
+            let (expected, remedy) = ("a row for every image, by its number from 0", "complete the table");
+            return Err(DataError::new(path.display().to_string(), expected, format!("none for image {i}"), remedy));
         }
         (labels, classes) = (Some(table.of_files.into_iter().flatten().collect()), table.classes);
     }
@@ -235,7 +235,7 @@ fn prepare_array(
         let rgb = if images.channels() == 1 { bytes.iter().flat_map(|&v| [v; 3]).collect() } else { bytes.to_vec() };
         let outcome = match packing.add(&rgb, label)? {
             Added::CopyOf(first) => {
-                FileOutcome::skipped(i.to_string(), 1, format!("the same picture as number {}", kept[first]))
+                FileOutcome::skipped(i.to_string(), 1, format!("the same image as number {}", kept[first]))
             }
             Added::New => {
                 kept.push(i);
@@ -282,17 +282,17 @@ impl Packing {
             let skipped = files.iter().find(|file| !file.reason.is_empty());
             let reason = skipped.map_or(String::new(), |f| format!("; {}: {}", f.file, f.reason));
             let found = format!("{count} of {} files{reason}", grouped(files.len()));
-            let expected = "at least 2 different pictures, one to train on and one to hold out";
-            let remedy = "add pictures, or get these again";
+            let expected = "at least 2 different images, one to train on and one to hold out";
+            let remedy = "add images, or get these again";
             return Err(DataError::new(source.display().to_string(), expected, found, remedy));
         }
         if let Some((empty, _)) = classes.iter().find(|(_, n)| *n == 0) {
-            notes.push(format!("class {empty} has no pictures left"));
+            notes.push(format!("class {empty} has no images left"));
         }
         let names: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
         let channels = writer.finish(&names)?;
         if channels == 1 {
-            notes.push("all pictures are gray: one channel".into());
+            notes.push("all images are gray: one channel".into());
         }
         Ok(PreparedDataset { count, shape: [height, width, channels], classes, files, notes })
     }

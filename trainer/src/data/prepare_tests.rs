@@ -7,20 +7,20 @@ use std::fs;
 
 const RANGE: (f32, f32) = (-1.0, 1.0);
 
-fn picture(seed: u64, side: usize) -> RgbImage {
+fn image(seed: u64, side: usize) -> RgbImage {
     let blob = blobs(side, side, 3, 1, seed);
     RgbImage::from_raw(side as u32, side as u32, blob.bytes(0).to_vec()).unwrap()
 }
 
-/// A folder of ten pictures and of all that can be wrong with a picture.
+/// A folder of ten images and of all that can be wrong with an image.
 fn folder(path: &Path) {
     for i in 0..10 {
-        picture(i, 16).save(path.join(format!("{i}.png"))).unwrap();
+        image(i, 16).save(path.join(format!("{i}.png"))).unwrap();
     }
     fs::copy(path.join("3.png"), path.join("copy.png")).unwrap();
     let good = fs::read(path.join("4.png")).unwrap();
     fs::write(path.join("broken.png"), &good[..good.len() / 2]).unwrap();
-    fs::write(path.join("text.jpg"), "no picture at all").unwrap();
+    fs::write(path.join("text.jpg"), "no image at all").unwrap();
     fs::write(path.join("old.webp"), "RIFF").unwrap();
     GrayImage::new(1200, 900).save(path.join("vast.png")).unwrap();
     RgbImage::from_pixel(200, 7, Rgb([9, 8, 7])).save(path.join("wide.png")).unwrap();
@@ -44,12 +44,12 @@ fn every_file_is_accounted_for() {
         row.reason.clone()
     };
     assert_eq!(why("3.png") + &why("wide.png"), "");
-    assert!(why("copy.png").contains("the same picture as") && why("copy.png").ends_with("3.png"));
+    assert!(why("copy.png").contains("the same image as") && why("copy.png").ends_with("3.png"));
     assert!(!why("broken.png").is_empty() && !why("text.jpg").is_empty());
     assert!(why("vast.png").contains("1200x900 are 2 megapixels; the limit is 1"), "{}", why("vast.png"));
     assert!(why("old.webp").contains("convert") && why("more").contains("folder"));
     assert_eq!(prepared.skipped().count(), 6);
-    assert!(prepared.notes.iter().any(|n| n.contains("1 pictures smaller than 16x16")), "{:?}", prepared.notes);
+    assert!(prepared.notes.iter().any(|n| n.contains("1 images smaller than 16x16")), "{:?}", prepared.notes);
     assert_eq!(prepared.csv().lines().count(), 1 + 17);
     let packed = PackedDataset::open(&out, RANGE, false, 0.2).unwrap();
     let (train, held_out) = packed.to_measure().unwrap();
@@ -62,7 +62,7 @@ fn classes_come_from_folders_tables_and_arrays() {
     let (photos, out) = (dir.path().join("photos"), dir.path().join("photos.pack"));
     for (i, class) in [(0, "cat"), (1, "cat"), (2, "dog"), (3, "dog"), (4, "dog")] {
         fs::create_dir_all(photos.join(class)).unwrap();
-        picture(i, 8).save(photos.join(class).join(format!("{i}.png"))).unwrap();
+        image(i, 8).save(photos.join(class).join(format!("{i}.png"))).unwrap();
     }
     let run = |labels: Option<&Path>, column| {
         let preparation = PrepareOptions { labels, label_column: column, ..PrepareOptions::default() };
@@ -86,7 +86,7 @@ fn classes_come_from_folders_tables_and_arrays() {
     assert_eq!(run(Some(&array), None).unwrap().classes, [("0".into(), 2), ("1".into(), 3)]);
     fs::remove_file(photos.join("dog/4.png")).unwrap();
     let message = run(Some(&array), None).unwrap_err().to_string();
-    assert!(message.contains("4 labels, one for each picture file") && message.contains("CSV"), "{message}");
+    assert!(message.contains("4 labels, one for each image file") && message.contains("CSV"), "{message}");
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn too_little_to_train_on_is_refused_and_leaves_no_file() {
     let message = || prepare(&photos, &PrepareOptions::default(), &out, &mut |_, _| {}).unwrap_err().to_string();
     assert!(message().contains("an empty folder"));
     for name in ["a.png", "b.png", "c.png"] {
-        picture(1, 8).save(photos.join(name)).unwrap();
+        image(1, 8).save(photos.join(name)).unwrap();
     }
     let text = message();
-    assert!(text.contains("1 of 3 files") && text.contains("the same picture as"), "{text}");
+    assert!(text.contains("1 of 3 files") && text.contains("the same image as"), "{text}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only the photographs are left");
 }

@@ -15,7 +15,7 @@ const LUMA: [u32; 3] = [77, 150, 29];
 ///
 /// # Errors
 /// When the file is not a readable image.
-pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<u8>, Vec<String>), DataError> {
+pub fn image(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<u8>, Vec<String>), DataError> {
     let decoded = decode(path, width, height, MAX_PIXELS).map_err(|why| unreadable(path, why))?;
     let mut notes = Vec::new();
     let (w, h) = decoded.original;
@@ -31,7 +31,7 @@ pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Ve
     }
     let pixels = decoded.bytes.as_chunks::<3>().0;
     if pixels.iter().any(|[r, g, b]| r != g || g != b) {
-        notes.push(format!("{}: converted to gray, because the generator draws gray pictures", path.display()));
+        notes.push(format!("{}: converted to gray, because the generator draws gray images", path.display()));
     }
     let luma = |pixel: &[u8; 3]| {
         ((pixel.iter().zip(LUMA).map(|(&v, weight)| u32::from(v) * weight).sum::<u32>() + 128) >> 8) as u8
@@ -45,8 +45,8 @@ pub fn picture(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Ve
 /// When the file is not a readable image, has another aspect ratio, or is opaque everywhere (the opaque parts are the strokes).
 pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, DataError> {
     let opened = image::ImageReader::open(path).and_then(|r| r.with_guessed_format()).map_err(|e| e.to_string());
-    let picture = opened.and_then(|r| r.decode().map_err(|e| e.to_string())).map_err(|why| unreadable(path, why))?;
-    let rgba = picture.into_rgba8();
+    let image = opened.and_then(|r| r.decode().map_err(|e| e.to_string())).map_err(|why| unreadable(path, why))?;
+    let rgba = image.into_rgba8();
     let (w, h) = (rgba.width() as usize, rgba.height() as usize);
     let refused = |expected: String, found: String, remedy: &'static str| {
         Err(DataError::new(path.display().to_string(), expected, found, remedy))
@@ -55,14 +55,14 @@ pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, Data
         return refused(
             format!("the aspect ratio of {width}x{height}"),
             format!("{w}x{h}"),
-            "draw on a transparent picture of the generator's size, or a multiple of it",
+            "draw on a transparent image of the generator's size, or a multiple of it",
         );
     }
     if rgba.pixels().all(|p| p.0[3] == 255) {
         return refused(
             "strokes on a transparent background".to_owned(),
-            "a picture that is opaque everywhere".to_owned(),
-            "save the strokes alone; `project` takes whole pictures",
+            "an image that is opaque everywhere".to_owned(),
+            "save the strokes alone; `project` takes whole images",
         );
     }
     if (w, h) == (width, height) {
@@ -84,7 +84,7 @@ pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, Data
 }
 
 fn unreadable(path: &Path, why: String) -> DataError {
-    DataError::new(path.display().to_string(), "a PNG or JPEG picture".to_owned(), why, "convert it to PNG")
+    DataError::new(path.display().to_string(), "a PNG or JPEG image".to_owned(), why, "convert it to PNG")
 }
 
 #[cfg(test)]
@@ -92,24 +92,24 @@ mod tests {
     use super::*;
     use image::{Rgba, RgbaImage};
 
-    fn saved(name: &str, picture: &RgbaImage) -> std::path::PathBuf {
+    fn saved(name: &str, image: &RgbaImage) -> std::path::PathBuf {
         let path = std::env::temp_dir().join(format!("ganlet-single-{}-{name}.png", std::process::id()));
-        picture.save(&path).unwrap();
+        image.save(&path).unwrap();
         path
     }
 
     #[test]
-    fn pictures_of_other_sizes_and_depths_are_converted_and_reported() {
+    fn images_of_other_sizes_and_depths_are_converted_and_reported() {
         let path = saved("color", &RgbaImage::from_pixel(30, 20, Rgba([255, 0, 0, 255])));
-        let (bytes, notes) = picture(&path, [8, 8, 1]).unwrap();
+        let (bytes, notes) = image(&path, [8, 8, 1]).unwrap();
         assert_eq!(bytes, [77; 64]);
         assert!(
             notes[0].contains("30x20 resized to 8x8, after its center was cropped") && notes[1].contains("gray"),
             "{notes:?}"
         );
-        assert_eq!(picture(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
+        assert_eq!(image(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
         std::fs::remove_file(&path).unwrap();
-        assert!(picture(&path, [8, 8, 1]).unwrap_err().to_string().contains("expected: a PNG"));
+        assert!(image(&path, [8, 8, 1]).unwrap_err().to_string().contains("expected: a PNG"));
     }
 
     #[test]
@@ -119,17 +119,17 @@ mod tests {
         let thin = image::ImageBuffer::<image::LumaA<u8>, _>::from_pixel(1, 3000, image::LumaA([0, 0]));
         let dot = image::GrayImage::from_pixel(1, 1, image::Luma([7]));
         let path = std::env::temp_dir().join(format!("ganlet-single-{}-depths.png", std::process::id()));
-        for (picture, first) in [
+        for (image, first) in [
             (image::DynamicImage::from(deep), [255, 128, 0]),
             (image::DynamicImage::from(thin), [255; 3]),
             (image::DynamicImage::from(dot), [7; 3]),
         ] {
-            picture.save(&path).unwrap();
-            let (bytes, notes) = super::picture(&path, wanted).unwrap();
+            image.save(&path).unwrap();
+            let (bytes, notes) = super::image(&path, wanted).unwrap();
             assert_eq!((bytes.len(), &bytes[..3]), (192, &first[..]));
             assert!(notes[0].contains("resized to 8x8"), "{notes:?}");
         }
-        // The header of a picture of 40,000 x 40,000 is refused before decoding.
+        // The header of an image of 40,000 x 40,000 is refused before decoding.
         let mut vast = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x9c\x40\0\0\x9c\x40\x08\x02\0\0\0".to_vec();
         let mut crc = flate2::Crc::new();
         crc.update(&vast[12..]);
@@ -137,7 +137,7 @@ mod tests {
         vast.extend(b"\0\0\0\0IDAT");
         vast.extend(0x35af_061e_u32.to_be_bytes());
         std::fs::write(&path, vast).unwrap();
-        let message = super::picture(&path, wanted).unwrap_err().to_string();
+        let message = super::image(&path, wanted).unwrap_err().to_string();
         assert!(message.contains("40000x40000 are 1,600 megapixels"), "{message}");
         std::fs::remove_file(&path).unwrap();
     }

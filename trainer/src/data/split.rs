@@ -37,9 +37,9 @@ impl ImageDataset {
         if train == 0 || evaluate == 0 || train.checked_add(evaluate).is_none_or(|sum| sum > n) {
             return Err(DataError::new(
                 self.name(),
-                format!("{} pictures to train on and {} others to evaluate on", grouped(train), grouped(evaluate)),
-                format!("{} pictures", grouped(n)),
-                "add pictures or ask for a smaller split",
+                format!("{} images to train on and {} others to evaluate on", grouped(train), grouped(evaluate)),
+                format!("{} images", grouped(n)),
+                "add images or ask for a smaller split",
             ));
         }
         let mut shuffled: Vec<usize> = (0..n).collect();
@@ -73,9 +73,9 @@ impl ImageDataset {
         if trained.is_empty() || held_out.is_empty() {
             return Err(DataError::new(
                 self.name(),
-                "at least 2 pictures, one to train on and one to hold out",
+                "at least 2 images, one to train on and one to hold out",
                 grouped(self.count()),
-                "add pictures",
+                "add images",
             ));
         }
         Ok((self.select(&trained), self.select(&held_out)))
@@ -88,7 +88,7 @@ mod tests {
     use crate::data::blobs;
 
     #[test]
-    fn added_pictures_move_none_and_a_larger_share_adds() {
+    fn added_images_move_none_and_a_larger_share_adds() {
         let blobs = blobs(6, 6, 3, 500, 1);
         let all: Vec<u64> = (0..500).map(|i| content_hash(blobs.bytes(i), 3)).collect();
         let (trained, held_out) = split_by_hash(&all, 0.2);
@@ -112,11 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn a_split_is_fixed_and_has_no_picture_twice() {
+    fn a_split_is_fixed_and_has_no_image_twice() {
         let pixels = (0..40 * 6).map(|v| v as u8).collect();
         let labels = (0..40).map(|i| (i % 3) as u8).collect();
-        let pictures = ImageDataset::new("ramp", (3, 2, 1), pixels, Some(labels)).unwrap();
-        let (train, evaluate) = pictures.split(30, 10).unwrap();
+        let images = ImageDataset::new("ramp", (3, 2, 1), pixels, Some(labels)).unwrap();
+        let (train, evaluate) = images.split(30, 10).unwrap();
         let mut first: Vec<u8> = (0..30).map(|i| train.bytes(i)[0]).collect();
         first.extend((0..10).map(|i| evaluate.bytes(i)[0]));
         assert_eq!(first[..4], [150, 48, 78, 144], "the split changed: results no longer compare with older ones");
@@ -126,9 +126,7 @@ mod tests {
         for i in 0..30 {
             assert_eq!(train.label(i), Some(train.bytes(i)[0] / 6 % 3));
         }
-        assert!(
-            pictures.split(35, 6).is_err() && pictures.split(0, 6).is_err() && pictures.split(usize::MAX, 2).is_err()
-        );
-        assert_eq!(pictures.usual_split().unwrap().1.count(), 8);
+        assert!(images.split(35, 6).is_err() && images.split(0, 6).is_err() && images.split(usize::MAX, 2).is_err());
+        assert_eq!(images.usual_split().unwrap().1.count(), 8);
     }
 }

@@ -37,7 +37,7 @@ pub fn blobs(width: usize, height: usize, channels: usize, count: usize, seed: u
     }
     let names = if channels == 1 { vec!["light"] } else { COLORS.map(|c| c.0).to_vec() };
     ImageDataset::new("blobs", (width, height, channels), pixels, Some(labels))
-        .expect("every picture was drawn in full")
+        .expect("every image was drawn in full")
         .with_label_names(&names)
 }
 

@@ -165,11 +165,11 @@ mod tests {
 
     #[test]
     fn a_png_decodes_to_the_same_pixels() {
-        let picture = Image::from_bytes(&[0, 100, 200, 255, 7, 9], (3, 2, 1)).enlarged(2);
-        let read = image::load_from_memory(&picture.png()).unwrap().into_rgb8();
+        let image = Image::from_bytes(&[0, 100, 200, 255, 7, 9], (3, 2, 1)).enlarged(2);
+        let read = image::load_from_memory(&image.png()).unwrap().into_rgb8();
         assert_eq!((read.width(), read.height()), (6, 4));
-        assert_eq!(read.as_raw(), picture.bytes());
-        assert_eq!(picture.reduced(2), Image::from_bytes(&[0, 100, 200, 255, 7, 9], (3, 2, 1)));
+        assert_eq!(read.as_raw(), image.bytes());
+        assert_eq!(image.reduced(2), Image::from_bytes(&[0, 100, 200, 255, 7, 9], (3, 2, 1)));
     }
 
     #[test]

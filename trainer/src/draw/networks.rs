@@ -204,7 +204,7 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
                 card.notes.push("minibatch stddev".into());
                 card.shape = shape;
             }
-            Layer::Picture => card.shape = shape,
+            Layer::Image => card.shape = shape,
             _ => {}
         }
     }

@@ -124,9 +124,9 @@ mod tests {
 
     #[test]
     fn every_series_is_drawn_in_its_color() {
-        let picture = losses(3000).image(900, 420);
+        let image = losses(3000).image(900, 420);
         for color in &COLORS[..2] {
-            assert!(picture.bytes().chunks(3).filter(|p| p == color).count() > 200, "{color:?}");
+            assert!(image.bytes().chunks(3).filter(|p| p == color).count() > 200, "{color:?}");
         }
     }
 

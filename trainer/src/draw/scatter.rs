@@ -105,10 +105,10 @@ mod tests {
     fn both_kinds_of_points_are_visible_and_non_finite_ones_are_skipped() {
         let real = [(0.0, 0.0), (1.0, 3.0)];
         let generated = [(0.5, 0.5), (f64::NAN, 1.0), (1e30, -1e30)];
-        let picture = Scatter { title: "ring".into(), real: &real, generated: &generated }.image();
-        assert!(picture.bytes().chunks(3).filter(|p| *p == RED).count() > 10);
-        assert!(picture.bytes().chunks(3).filter(|p| p[2] > p[0].saturating_add(60)).count() > 10);
+        let image = Scatter { title: "ring".into(), real: &real, generated: &generated }.image();
+        assert!(image.bytes().chunks(3).filter(|p| *p == RED).count() > 10);
+        assert!(image.bytes().chunks(3).filter(|p| p[2] > p[0].saturating_add(60)).count() > 10);
         let empty = Scatter { title: String::new(), real: &[], generated: &[] }.image();
-        assert_eq!(empty.width(), picture.width());
+        assert_eq!(empty.width(), image.width());
     }
 }

@@ -1,21 +1,21 @@
 //! The quick measurement that decides which checkpoint of a run is the best: samples, never the loss.
 use super::{EvaluateError, Evaluator, FIRST_SEED, points};
 use crate::data::to_bytes;
-use crate::run::{CheckpointMeasure, Measurement, PictureSplit, TrainingData};
+use crate::run::{CheckpointMeasure, ImageSplit, Measurement, TrainingData};
 use crate::train::Trainer;
 
 /// Points in a measurement, as in the protocol of VEEGAN and PacGAN.
 pub const POINTS: usize = 2500;
-/// Pictures in the measurement of a checkpoint.
-const PICTURES: usize = 1000;
+/// Images in the measurement of a checkpoint.
+const IMAGES: usize = 1000;
 
 /// Returns the measurement to use for [`Run::measure`](crate::run::Run::measure).
 ///
-/// For pictures it is the Fréchet distance to the held-out set, for points the number of missing modes plus the share of points
+/// For images it is the Fréchet distance to the held-out set, for points the number of missing modes plus the share of points
 /// that are not near a mode.
 ///
 /// # Errors
-/// If there are too few held-out pictures. Training is possible all the same, but no checkpoint is better than another.
+/// If there are too few held-out images. Training is possible all the same, but no checkpoint is better than another.
 pub fn checkpoint_measure(data: &TrainingData, threads: usize) -> Result<Option<CheckpointMeasure<'_>>, EvaluateError> {
     if let Some(mixture) = &data.mixture {
         return Ok(Some(Box::new(move |trainer: &mut Trainer| {
@@ -31,11 +31,11 @@ pub fn checkpoint_measure(data: &TrainingData, threads: usize) -> Result<Option<
             Measurement { name: "missing modes".into(), value, details }
         })));
     }
-    let Some(PictureSplit { train, held_out }) = &data.pictures else { return Ok(None) };
+    let Some(ImageSplit { train, held_out }) = &data.images else { return Ok(None) };
     let mut evaluator = Evaluator::new(held_out, train, threads)?;
     Ok(Some(Box::new(move |trainer: &mut Trainer| {
         let range = trainer.recipe().data.range;
-        let values = trainer.samples(FIRST_SEED, PICTURES.max(evaluator.min_samples()));
+        let values = trainer.samples(FIRST_SEED, IMAGES.max(evaluator.min_samples()));
         let bytes = to_bytes(&values, (range[0], range[1]));
         let (value, details) = match evaluator.measure(&bytes, |_, _| {}) {
             Ok(q) => (q.frechet, format!("(recall {:.2})", q.recall)),

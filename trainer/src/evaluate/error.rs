@@ -10,7 +10,7 @@ use std::fmt;
 pub enum EvaluateError {
     /// Samples or reference data that do not fit.
     Unsuitable {
-        /// The samples or data, such as "generated pictures".
+        /// The samples or data, such as "generated images".
         subject: &'static str,
         /// What was found.
         found: String,

@@ -1,4 +1,4 @@
-//! Runs a feature network on 8-bit pictures.
+//! Runs a feature network on 8-bit images.
 use super::network::FeatureNetwork;
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Program, Store};
@@ -9,12 +9,12 @@ use ndarray::Array2;
 /// Batch size of the network.
 const BATCH: usize = 100;
 
-/// The output of a feature network for a set of pictures.
+/// The output of a feature network for a set of images.
 #[derive(Clone, Debug)]
-pub(super) struct PictureFeatures {
-    /// Features, [pictures, features].
+pub(super) struct ImageFeatures {
+    /// Features, [images, features].
     pub(super) features: Array2<f64>,
-    /// Most likely class of each picture; empty for a random network.
+    /// Most likely class of each image; empty for a random network.
     pub(super) classes: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ impl Extractor {
         let weights = store.add("features.weights", network.weights.clone());
         let mut g = Graph::default();
         let dims: Vec<_> = std::iter::once(BATCH).chain(net.input.iter().copied()).collect();
-        let x = g.input("pictures", &dims);
+        let x = g.input("images", &dims);
         let bound = net.bind(&mut g, weights);
         let trace = net.trace(&mut g, &bound, x, Mode::Evaluate(None));
         let last = trace.values.len() - 1;
@@ -47,20 +47,20 @@ impl Extractor {
         self.cpu.threads()
     }
 
-    /// Returns the features of `n` pictures, where `picture(i)` returns the bytes of picture i.
+    /// Returns the features of `n` images, where `image(i)` returns the bytes of image i.
     pub(super) fn extract<'a>(
         &mut self,
         n: usize,
-        picture: impl Fn(usize) -> &'a [u8],
+        image: impl Fn(usize) -> &'a [u8],
         mut progress: impl FnMut(usize, usize),
-    ) -> PictureFeatures {
+    ) -> ImageFeatures {
         let mut values = Vec::with_capacity(n * self.features);
         let mut classes = Vec::with_capacity(if self.classes > 0 { n } else { 0 });
         let mut feed = vec![0.0; BATCH * self.size];
         for start in (0..n).step_by(BATCH) {
             let count = BATCH.min(n - start);
             for (i, feed) in feed.chunks_exact_mut(self.size).enumerate().take(count) {
-                scale(picture(start + i), feed);
+                scale(image(start + i), feed);
             }
             self.cpu.run(0, &[&feed], Clock { seed: 0, step: 0 }).expect("a program without guards does not fail");
             values.extend(self.cpu.output(0, 0)[..count * self.features].iter().copied().map(f64::from));
@@ -70,8 +70,8 @@ impl Extractor {
             }
             progress(start + count, n);
         }
-        let features = Array2::from_shape_vec((n, self.features), values).expect("every picture has its features");
-        PictureFeatures { features, classes }
+        let features = Array2::from_shape_vec((n, self.features), values).expect("every image has its features");
+        ImageFeatures { features, classes }
     }
 }
 

@@ -1,28 +1,28 @@
 //! Evaluates a generator: a run's float network, its int8 model, or a model file alone, on several sets of latents.
 use super::metric::{Intervals, Metric, SampleSource, intervals};
-use super::{EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, int8_pictures, points};
+use super::{EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, int8_images, points};
 use crate::data::{Dataset, GaussianMixture, to_bytes};
 use crate::metrics::ConfidenceInterval;
 use crate::quantize::{AlignedModel, Quantized};
 use crate::recipe::{NAMED, Recipe};
-use crate::run::{PictureSplit, load_data};
+use crate::run::{ImageSplit, load_data};
 use crate::train::Trainer;
 use ganlet_runtime::Model;
 use serde::Serialize;
 
-/// First seed of evaluated pictures, far from the seeds of sample grids.
+/// First seed of evaluated images, far from the seeds of sample grids.
 pub const FIRST_SEED: u32 = 1 << 20;
-/// Usual number of pictures in a set.
-pub const PICTURES: usize = 2000;
+/// Usual number of images in a set.
+pub const IMAGES: usize = 2000;
 /// Usual number of disjoint sets of latents.
 pub const SETS: usize = 3;
-/// Pictures that the float network draws between two progress reports.
+/// Images that the float network draws between two progress reports.
 const BATCH: usize = 250;
 
 /// How many samples are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleAmount {
-    /// Pictures or points in a set.
+    /// Images or points in a set.
     pub samples: usize,
     /// Disjoint sets of latents. More than one gives confidence intervals.
     pub sets: usize,
@@ -31,47 +31,47 @@ pub struct SampleAmount {
 /// Progress of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvaluationProgress {
-    /// Real pictures are being measured.
-    RealPictures,
-    /// A set of generated pictures begins.
+    /// Real images are being measured.
+    RealImages,
+    /// A set of generated images begins.
     Set {
-        /// What draws the pictures.
+        /// What draws the images.
         source: SampleSource,
         /// Number of the set, from 1.
         set: usize,
         /// Number of sets.
         sets: usize,
     },
-    /// Pictures of the current set were drawn or measured.
-    Pictures {
-        /// Pictures so far.
+    /// Images of the current set were drawn or measured.
+    Images {
+        /// Images so far.
         done: usize,
-        /// Pictures of the set.
+        /// Images of the set.
         total: usize,
     },
 }
 
-/// What draws the pictures of an evaluation.
-enum PictureSource<'a> {
+/// What draws the images of an evaluation.
+enum ImageSource<'a> {
     Float(&'a mut Trainer),
     Int8 { file: &'a [u8], classes: usize },
 }
 
-/// Evaluates the pictures of a run's averaged generator and, if given, those of its int8 model for the same seeds.
+/// Evaluates the images of a run's averaged generator and, if given, those of its int8 model for the same seeds.
 ///
 /// # Errors
-/// If there are too few samples or held-out pictures.
+/// If there are too few samples or held-out images.
 pub fn evaluate_run(
     trainer: &mut Trainer,
-    split: &PictureSplit,
+    split: &ImageSplit,
     quantized: Option<&Quantized>,
     amount: SampleAmount,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Evaluation, EvaluateError> {
     let classes = trainer.recipe().data.classes;
-    let mut sources = vec![PictureSource::Float(trainer)];
-    sources.extend(quantized.map(|q| PictureSource::Int8 { file: &q.file, classes }));
-    let found = evaluate_pictures(split, sources, amount, progress)?;
+    let mut sources = vec![ImageSource::Float(trainer)];
+    sources.extend(quantized.map(|q| ImageSource::Int8 { file: &q.file, classes }));
+    let found = evaluate_images(split, sources, amount, progress)?;
     Ok(Evaluation {
         psnr_mean_db: quantized.map(|q| q.report.psnr.mean_db),
         psnr_min_db: quantized.map(|q| q.report.psnr.min_db),
@@ -79,10 +79,10 @@ pub fn evaluate_run(
     })
 }
 
-/// Evaluates the pictures of a model file against the data of the recipe that it is named after, or against `data`.
+/// Evaluates the images of a model file against the data of the recipe that it is named after, or against `data`.
 ///
 /// # Errors
-/// If the file is no model or is not named after a recipe, its pictures have another shape than the data, or there are too few samples.
+/// If the file is no model or is not named after a recipe, its images have another shape than the data, or there are too few samples.
 pub fn evaluate_model(
     file: &[u8],
     data: Option<&str>,
@@ -107,30 +107,30 @@ pub fn evaluate_model(
     let shape = [usize::from(h), usize::from(w), usize::from(model.channels())];
     let unsuitable = |expected: String| EvaluateError::Unsuitable {
         subject: "model file",
-        found: format!("pictures of {shape:?} [height, width, channels]"),
+        found: format!("images of {shape:?} [height, width, channels]"),
         expected,
         remedy: "name the data that it was trained on with --data, or evaluate its run folder".into(),
     };
-    let Some(split) = load_data(&recipe)?.pictures else {
+    let Some(split) = load_data(&recipe)?.images else {
         return Err(unsuitable(format!("points, as the data of recipe {}", recipe.name)));
     };
     if split.held_out.shape() != shape {
         return Err(unsuitable(format!("{:?}, as the data of recipe {}", split.held_out.shape(), recipe.name)));
     }
-    let source = PictureSource::Int8 { file, classes: model.classes().into() };
-    evaluate_pictures(&split, vec![source], amount, progress)
+    let source = ImageSource::Int8 { file, classes: model.classes().into() };
+    evaluate_images(&split, vec![source], amount, progress)
 }
 
-fn evaluate_pictures(
-    split: &PictureSplit,
-    sources: Vec<PictureSource<'_>>,
+fn evaluate_images(
+    split: &ImageSplit,
+    sources: Vec<ImageSource<'_>>,
     amount: SampleAmount,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Evaluation, EvaluateError> {
     let mut evaluator = Evaluator::new(&split.held_out, &split.train, 0)?;
     // Checked before anything is drawn.
-    evaluator.check_count("generated pictures", amount.samples)?;
-    progress(EvaluationProgress::RealPictures);
+    evaluator.check_count("generated images", amount.samples)?;
+    progress(EvaluationProgress::RealImages);
     let floors = evaluator.floors(amount.samples)?;
     let mut evaluation = Evaluation {
         samples: amount.samples,
@@ -156,17 +156,17 @@ fn evaluate_pictures(
         }
         let first = sets.into_iter().next();
         match source {
-            PictureSource::Float(_) => evaluation.float = first,
-            PictureSource::Int8 { .. } => evaluation.int8 = first,
+            ImageSource::Float(_) => evaluation.float = first,
+            ImageSource::Int8 { .. } => evaluation.int8 = first,
         }
     }
     Ok(evaluation)
 }
 
-/// Draws and surveys each set of pictures.
+/// Draws and surveys each set of images.
 fn survey_sets(
     evaluator: &mut Evaluator,
-    source: &mut PictureSource<'_>,
+    source: &mut ImageSource<'_>,
     amount: SampleAmount,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Vec<Quality>, EvaluateError> {
@@ -175,18 +175,18 @@ fn survey_sets(
     for set in 0..amount.sets {
         progress(EvaluationProgress::Set { source: source.kind(), set: set + 1, sets: amount.sets });
         let first = FIRST_SEED.wrapping_add((set * n) as u32);
-        let mut pictures = |done, total| progress(EvaluationProgress::Pictures { done, total });
-        let bytes = source.draw(first, n, &mut pictures)?;
+        let mut images = |done, total| progress(EvaluationProgress::Images { done, total });
+        let bytes = source.draw(first, n, &mut images)?;
         let classes = source.classes();
         // Seed s shows class s modulo the number of classes, as on devices.
         let asked: Vec<u8> = (0..n).map(|i| ((first as usize + i) % classes.max(1)) as u8).collect();
         let asked = (classes > 0).then_some(&asked[..]);
-        sets.push(evaluator.survey(&bytes, asked, pictures)?);
+        sets.push(evaluator.survey(&bytes, asked, images)?);
     }
     Ok(sets)
 }
 
-impl PictureSource<'_> {
+impl ImageSource<'_> {
     fn kind(&self) -> SampleSource {
         match self {
             Self::Float(_) => SampleSource::Float,
@@ -201,7 +201,7 @@ impl PictureSource<'_> {
         }
     }
 
-    /// Draws the pictures of seeds `first..first + n`.
+    /// Draws the images of seeds `first..first + n`.
     fn draw(&mut self, first: u32, n: usize, progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<u8>, EvaluateError> {
         match self {
             Self::Float(trainer) => {
@@ -215,7 +215,7 @@ impl PictureSource<'_> {
                 }
                 Ok(bytes)
             }
-            Self::Int8 { file, .. } => Ok(int8_pictures(file, first, n, progress)?),
+            Self::Int8 { file, .. } => Ok(int8_images(file, first, n, progress)?),
         }
     }
 }

@@ -25,11 +25,11 @@ pub enum Metric {
     Coverage,
     /// KL divergence of the class shares.
     ClassKl,
-    /// Share of pictures recognized as the requested class.
+    /// Share of images recognized as the requested class.
     AsAsked,
-    /// Distance to the nearest training picture, relative to held-out pictures.
+    /// Distance to the nearest training image, relative to held-out images.
     Memorization,
-    /// Lower bound of the number of different pictures.
+    /// Lower bound of the number of different images.
     Support,
     /// Share of the rarest class.
     Rare,
@@ -114,9 +114,9 @@ impl TryFrom<String> for Metric {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SampleSource {
-    /// The float network of a run; pictures.
+    /// The float network of a run; images.
     Float,
-    /// The int8 model; pictures.
+    /// The int8 model; images.
     Int8,
     /// The float network of a run; points.
     Points,

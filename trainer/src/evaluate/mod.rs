@@ -1,7 +1,7 @@
 //! Evaluation: how good the samples of a generator are, measured against held-out real data.
 //!
-//! [`evaluate_run`] and [`evaluate_model`] evaluate generators of pictures, [`evaluate_points`] generators of points. An
-//! [`Evaluator`] measures pictures of any origin:
+//! [`evaluate_run`] and [`evaluate_model`] evaluate generators of images, [`evaluate_points`] generators of points. An
+//! [`Evaluator`] measures images of any origin:
 //!
 //! ```
 //! use ganlet_trainer::data;
@@ -16,9 +16,9 @@ mod device;
 mod error;
 mod extract;
 mod generator;
+mod images;
 mod metric;
 mod network;
-mod pictures;
 mod points;
 mod quality;
 mod reader;
@@ -28,15 +28,15 @@ mod teach;
 mod tests;
 
 pub use checkpoint::{POINTS, checkpoint_measure};
-pub use device::int8_pictures;
+pub use device::int8_images;
 pub use error::EvaluateError;
 pub use generator::{
-    EvaluationProgress, FIRST_SEED, PICTURES, PointsEvaluation, SETS, SampleAmount, evaluate_model, evaluate_points,
+    EvaluationProgress, FIRST_SEED, IMAGES, PointsEvaluation, SETS, SampleAmount, evaluate_model, evaluate_points,
     evaluate_run,
 };
+pub use images::Evaluator;
 pub use metric::{Intervals, Metric, SampleSource, intervals};
 pub use network::{FEATURES, FeatureNetwork, FeatureNetworkId, RANDOM_SEED};
-pub use pictures::Evaluator;
 pub use points::{PointsQuality, points};
 pub use quality::{Evaluation, Quality, RareClass, Survey};
 pub use reader::DigitClassifier;

@@ -1,4 +1,4 @@
-//! The fixed feature networks by which pictures are compared: embedded classifiers, or random networks from a fixed seed.
+//! The fixed feature networks by which images are compared: embedded classifiers, or random networks from a fixed seed.
 use crate::data::{Dataset, ImageDataset};
 use crate::graph::Window;
 use crate::nn::{Activation, Layer, Network};
@@ -12,9 +12,9 @@ pub const RANDOM_SEED: u64 = 0x6665_6174;
 
 const HALVE: Window = Window { kernel: 4, stride: 2, pad: 1 };
 const LEAKY: Layer = Layer::Activation(Activation::Leaky(0.2));
-/// Output channels of the convolutions, each of which halves the picture.
+/// Output channels of the convolutions, each of which halves the image.
 const WIDTHS: [usize; 5] = [16, 32, 32, 32, 32];
-/// Fewest features that are used; fewer would say too little about pictures.
+/// Fewest features that are used; fewer would say too little about images.
 pub(super) const FEWEST_FEATURES: usize = 8;
 
 /// A classifier embedded in the crate.
@@ -57,7 +57,7 @@ pub struct FeatureNetworkId {
     pub features: usize,
 }
 
-/// A network that computes features of pictures and, if it is a classifier, class scores.
+/// A network that computes features of images and, if it is a classifier, class scores.
 #[derive(Clone, Debug)]
 pub struct FeatureNetwork {
     pub(super) network: Network,
@@ -70,7 +70,7 @@ pub struct FeatureNetwork {
 impl FeatureNetwork {
     /// Returns the classifier for `data` if it is a built-in set at its own size, else a random network for its shape.
     ///
-    /// A random network has at most half as many features as `data` has pictures, so that a covariance can be estimated.
+    /// A random network has at most half as many features as `data` has images, so that a covariance can be estimated.
     /// Returns `None` if that leaves too few features.
     pub fn of(data: &ImageDataset) -> Option<Self> {
         let known = EMBEDDED.iter().find(|e| e.data == data.name() && e.shape == data.shape());
@@ -130,7 +130,7 @@ impl Embedded {
     }
 }
 
-/// Builds the layers: convolutions that halve the picture down to about 8x8 pixels, a dense layer to `features`, and one to `classes`.
+/// Builds the layers: convolutions that halve the image down to about 8x8 pixels, a dense layer to `features`, and one to `classes`.
 pub(super) fn layers([h, w, c]: [usize; 3], features: usize, classes: usize) -> Network {
     let (mut side, mut channels, mut list) = ((h, w), c, vec![]);
     for (i, outputs) in WIDTHS.into_iter().enumerate() {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn few_pictures_get_few_features() {
+    fn few_images_get_few_features() {
         let features = |n| FeatureNetwork::of(&blobs(12, 8, 3, n, 1)).map(|f| f.identity().features);
         assert_eq!([15, 16, 100, 128, 1000].map(features), [None, Some(8), Some(32), Some(64), Some(64)]);
     }

@@ -1,27 +1,27 @@
-//! The quality of a set of pictures and of a generator: the numbers that `eval --json` prints.
+//! The quality of a set of images and of a generator: the numbers that `eval --json` prints.
 use super::{FeatureNetworkId, Intervals, Metric, SampleSource};
 use crate::metrics::SupportEstimate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The quality of a set of pictures.
+/// The quality of a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// Number of pictures measured.
+    /// Number of images measured.
     pub samples: usize,
-    /// Fréchet distance of their features to those of the held-out pictures. It is not a FID: see [`FeatureNetworkId`].
+    /// Fréchet distance of their features to those of the held-out images. It is not a FID: see [`FeatureNetworkId`].
     pub frechet: f64,
-    /// Unbiased kernel distance of the features, over `compared` pictures on each side.
+    /// Unbiased kernel distance of the features, over `compared` images on each side.
     pub kernel: f64,
-    /// Precision: share of pictures that lie within the manifold of real ones.
+    /// Precision: share of images that lie within the manifold of real ones.
     pub precision: f64,
-    /// Recall: share of real pictures that lie within the manifold of these.
+    /// Recall: share of real images that lie within the manifold of these.
     pub recall: f64,
-    /// Density: mean number of real neighborhoods that contain a picture, divided by 3.
+    /// Density: mean number of real neighborhoods that contain an image, divided by 3.
     pub density: f64,
-    /// Coverage: share of real neighborhoods that contain a picture.
+    /// Coverage: share of real neighborhoods that contain an image.
     pub coverage: f64,
-    /// Number of pictures on each side from which `kernel` to `coverage` are computed.
+    /// Number of images on each side from which `kernel` to `coverage` are computed.
     pub compared: usize,
     /// Share of each class according to the classifier; empty without a classifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -29,7 +29,7 @@ pub struct Quality {
     /// KL divergence from these shares to the real ones, in nats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_kl: Option<f64>,
-    /// Share of pictures that the classifier recognizes as the class they were generated for; absent without classes.
+    /// Share of images that the classifier recognizes as the class they were generated for; absent without classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_asked: Option<f64>,
     /// The slower measurements; absent from quick ones.
@@ -37,24 +37,24 @@ pub struct Quality {
     pub survey: Option<Survey>,
 }
 
-/// The slower measurements of a set of pictures.
+/// The slower measurements of a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Survey {
-    /// Standard deviation of the kernel distance over 10 disjoint subsets of the compared pictures; absent if subsets are too small.
+    /// Standard deviation of the kernel distance over 10 disjoint subsets of the compared images; absent if subsets are too small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_spread: Option<f64>,
-    /// Sliced Wasserstein distance of patches on each level of the Laplacian pyramid, finest first; empty for pictures below 7 pixels.
+    /// Sliced Wasserstein distance of patches on each level of the Laplacian pyramid, finest first; empty for images below 7 pixels.
     pub patches: Vec<f64>,
-    /// Duplicates among the pictures, and the number of different pictures that they imply.
+    /// Duplicates among the images, and the number of different images that they imply.
     pub support: SupportEstimate,
-    /// Mean distance to the nearest training picture, divided by that of held-out pictures: 1 means as new as held-out pictures, 0
-    /// copies. Absent for training pictures.
+    /// Mean distance to the nearest training image, divided by that of held-out images: 1 means as new as held-out images, 0
+    /// copies. Absent for training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memorization: Option<f64>,
-    /// Recall of the held-out pictures of each class; absent for classes without held-out pictures.
+    /// Recall of the held-out images of each class; absent for classes without held-out images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_recall: Vec<Option<f64>>,
-    /// The class that is rarest among real pictures.
+    /// The class that is rarest among real images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rare: Option<RareClass>,
 }
@@ -66,9 +66,9 @@ pub struct RareClass {
     pub class: usize,
     /// Name of the class.
     pub name: String,
-    /// Share of the class among the held-out pictures.
+    /// Share of the class among the held-out images.
     pub real: f64,
-    /// Share of the class among the measured pictures, according to the classifier.
+    /// Share of the class among the measured images, according to the classifier.
     pub share: f64,
     /// Recall of the class.
     pub recall: f64,
@@ -77,22 +77,22 @@ pub struct RareClass {
 /// The evaluation of a generator, as a float network and as an int8 model: the JSON of `eval --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Number of pictures in a set.
+    /// Number of images in a set.
     pub samples: usize,
-    /// Number of held-out pictures.
+    /// Number of held-out images.
     pub references: usize,
-    /// Mean Fréchet distance of sets of as many real training pictures.
+    /// Mean Fréchet distance of sets of as many real training images.
     pub floor: f64,
     /// Standard deviation of the floor over these sets; absent with a single set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_spread: Option<f64>,
-    /// Quality of the float network's pictures.
+    /// Quality of the float network's images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub float: Option<Quality>,
-    /// Quality of the int8 model's pictures.
+    /// Quality of the int8 model's images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub int8: Option<Quality>,
-    /// Quality of as many real training pictures: the value to compare each number with.
+    /// Quality of as many real training images: the value to compare each number with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real: Option<Quality>,
     /// 95 % confidence intervals over the sets of latents.
@@ -101,7 +101,7 @@ pub struct Evaluation {
     /// Mean PSNR of int8 against float, in dB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psnr_mean_db: Option<f64>,
-    /// Lowest PSNR of a picture, in dB.
+    /// Lowest PSNR of an image, in dB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psnr_min_db: Option<f64>,
     /// The feature network that the distances were measured with.
@@ -109,7 +109,7 @@ pub struct Evaluation {
     /// Names of the classes; empty without a classifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
-    /// Share of held-out pictures that the classifier recognizes as labeled; absent without a classifier.
+    /// Share of held-out images that the classifier recognizes as labeled; absent without a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_as_labeled: Option<f64>,
 }

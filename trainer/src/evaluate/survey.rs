@@ -1,6 +1,6 @@
-//! The slower measurements: patch distances, duplicates, nearest training pictures, and recall by class.
-use super::extract::PictureFeatures;
-use super::pictures::NEIGHBORS;
+//! The slower measurements: patch distances, duplicates, nearest training images, and recall by class.
+use super::extract::ImageFeatures;
+use super::images::NEIGHBORS;
 use super::quality::{RareClass, Survey};
 use super::{EvaluateError, Evaluator, Quality};
 use crate::data::Dataset;
@@ -11,65 +11,65 @@ use rayon::prelude::*;
 
 /// Disjoint subsets over which the spread of the kernel distance is estimated.
 const SUBSETS: usize = 10;
-/// Most pictures from which patches are cut.
-const PATCHED_PICTURES: usize = 1024;
+/// Most images from which patches are cut.
+const PATCHED_IMAGES: usize = 1024;
 /// Patches on each pyramid level.
 const PATCHES: usize = 8192;
 /// Directions of the sliced Wasserstein distance.
 const DIRECTIONS: usize = 128;
 /// Seed of patches and directions, so that every measurement uses the same ones.
 const SEED: u64 = 0x7061_7463;
-/// Two pictures nearer than this are duplicates, in units of the median distance of real pictures to their nearest neighbor.
+/// Two images nearer than this are duplicates, in units of the median distance of real images to their nearest neighbor.
 const DUPLICATE: f64 = 0.5;
 
-/// The data of the real pictures that every survey compares with.
+/// The data of the real images that every survey compares with.
 pub(super) struct SurveyReference {
-    /// Patches of the held-out pictures by pyramid level, finest first.
+    /// Patches of the held-out images by pyramid level, finest first.
     patches: Vec<Array2<f64>>,
     /// Unit vectors, [dimensions of a patch, directions].
     directions: Array2<f64>,
-    /// Distance of features below which two pictures are duplicates.
+    /// Distance of features below which two images are duplicates.
     radius: f64,
-    /// Features of the training pictures.
+    /// Features of the training images.
     train: Array2<f64>,
-    /// Mean distance of a held-out picture to its nearest training picture.
+    /// Mean distance of a held-out image to its nearest training image.
     held_out_distance: f64,
 }
 
 impl Evaluator {
-    /// Measures `pictures` with all metrics. With classes, `asked` is the class that each picture was generated for.
+    /// Measures `images` with all metrics. With classes, `asked` is the class that each image was generated for.
     ///
-    /// `progress` receives the number of pictures done and of all pictures.
+    /// `progress` receives the number of images done and of all images.
     ///
     /// # Errors
     /// The errors of [`measure`](Self::measure).
     pub fn survey(
         &mut self,
-        pictures: &[u8],
+        images: &[u8],
         asked: Option<&[u8]>,
         progress: impl FnMut(usize, usize),
     ) -> Result<Quality, EvaluateError> {
-        let seen = self.extract(pictures, progress)?;
+        let seen = self.extract(images, progress)?;
         let reference = self.survey_reference.take().unwrap_or_else(|| self.prepare_survey());
         let size: usize = self.held_out.shape().iter().product();
         let near = metrics::nearest(seen.features.view(), reference.train.view());
         let survey = Survey {
             memorization: Some(near.iter().sum::<f64>() / near.len() as f64 / reference.held_out_distance)
                 .filter(|r| r.is_finite()),
-            ..self.survey_features(&seen, &reference, |i| &pictures[i * size..][..size])
+            ..self.survey_features(&seen, &reference, |i| &images[i * size..][..size])
         };
         self.survey_reference = Some(reference);
         let quality = asked.map_or_else(|| self.quality(&seen), |asked| self.quality_of_classes(&seen, asked));
         Ok(Quality { survey: Some(survey), ..quality })
     }
 
-    /// Measures the first `n` real training pictures with all metrics.
+    /// Measures the first `n` real training images with all metrics.
     ///
     /// # Errors
-    /// If there are too few pictures.
+    /// If there are too few images.
     pub fn survey_real(&mut self, n: usize) -> Result<Quality, EvaluateError> {
         let n = n.min(self.train.count());
-        self.check_count("real training pictures", n)?;
+        self.check_count("real training images", n)?;
         let train = self.train.clone();
         let seen = self.extractor.extract(n, |i| train.bytes(i), |_, _| {});
         let reference = self.survey_reference.take().unwrap_or_else(|| self.prepare_survey());
@@ -97,18 +97,18 @@ impl Evaluator {
         }
     }
 
-    /// Computes the survey of pictures, except memorization.
+    /// Computes the survey of images, except memorization.
     fn survey_features<'a>(
         &self,
-        seen: &PictureFeatures,
+        seen: &ImageFeatures,
         reference: &SurveyReference,
-        picture: impl Fn(usize) -> &'a [u8] + Sync,
+        image: impl Fn(usize) -> &'a [u8] + Sync,
     ) -> Survey {
         let n = seen.features.nrows();
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
-        let patches = cut_patches(shape, n, picture);
+        let patches = cut_patches(shape, n, image);
         let class_recall = self.recall_of_classes(seen);
         Survey {
             kernel_spread: ConfidenceInterval::of(&metrics::kernel_of_subsets(real, made, SUBSETS)).map(|i| i.spread),
@@ -124,8 +124,8 @@ impl Evaluator {
         }
     }
 
-    /// Returns the recall of the held-out pictures of each class; `None` for classes without held-out pictures.
-    fn recall_of_classes(&self, seen: &PictureFeatures) -> Vec<Option<f64>> {
+    /// Returns the recall of the held-out images of each class; `None` for classes without held-out images.
+    fn recall_of_classes(&self, seen: &ImageFeatures) -> Vec<Option<f64>> {
         if self.class_counts.is_empty() {
             return Vec::new();
         }
@@ -142,8 +142,8 @@ impl Evaluator {
         found.into_iter().map(|(all, there)| (all > 0).then(|| f64::from(there) / f64::from(all))).collect()
     }
 
-    /// Returns how well the class that is rarest among real pictures is reproduced.
-    fn rarest(&self, seen: &PictureFeatures, recall: &[Option<f64>]) -> Option<RareClass> {
+    /// Returns how well the class that is rarest among real images is reproduced.
+    fn rarest(&self, seen: &ImageFeatures, recall: &[Option<f64>]) -> Option<RareClass> {
         let there = self.class_counts.iter().enumerate().filter(|(_, n)| **n > 0.0);
         let (class, count) = there.min_by(|a, b| a.1.total_cmp(b.1))?;
         let share =
@@ -170,15 +170,15 @@ fn directions(dimensions: usize) -> Array2<f64> {
     all
 }
 
-/// Returns patches of the first of `n` pictures by pyramid level, finest first.
-fn cut_patches<'a>(shape: [usize; 3], n: usize, picture: impl Fn(usize) -> &'a [u8] + Sync) -> Vec<Array2<f64>> {
+/// Returns patches of the first of `n` images by pyramid level, finest first.
+fn cut_patches<'a>(shape: [usize; 3], n: usize, image: impl Fn(usize) -> &'a [u8] + Sync) -> Vec<Array2<f64>> {
     let [h, w, _] = shape;
     let levels = metrics::pyramid_levels(h, w);
     if levels == 0 {
         return Vec::new();
     }
-    let n = n.min(PATCHED_PICTURES);
-    let plane = |i| FloatImage { shape, values: picture(i).iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect() };
+    let n = n.min(PATCHED_IMAGES);
+    let plane = |i| FloatImage { shape, values: image(i).iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect() };
     let pyramids: Vec<Vec<FloatImage>> =
         (0..n).into_par_iter().map(|i| metrics::laplacian_pyramid(plane(i), levels)).collect();
     let level = |level: usize| {
@@ -217,13 +217,13 @@ mod tests {
         assert!(survey.patches.iter().all(|d| (0.0..0.05).contains(d)), "{survey:?}");
         assert!(survey.kernel_spread.unwrap() > 0.0 && survey.support.at_least > 2000.0, "{survey:?}");
 
-        // Held-out digits are by other writers and as far from the training pictures as any.
+        // Held-out digits are by other writers and as far from the training images as any.
         let honest = evaluator.survey(&bytes(&held_out, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
         assert!((0.9..1.1).contains(&honest.memorization.unwrap()), "{honest:?}");
         let copies = evaluator.survey(&bytes(&train, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
         assert!(copies.memorization.unwrap() < 0.01, "{copies:?}");
 
-        // 40 pictures, 15 times each: the support is 40.
+        // 40 images, 15 times each: the support is 40.
         let repeated = evaluator.survey(&bytes(&train, (0..600).map(|i| i % 40)), None, |_, _| {}).unwrap();
         let support = repeated.survey.unwrap().support;
         assert!((20.0..43.0).contains(&support.size.unwrap()), "{support:?}");
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_rare_class_that_was_dropped_is_missed() {
         let (train, held_out) = digits();
-        // Sevens become 2 % of the held-out pictures.
+        // Sevens become 2 % of the held-out images.
         let sevens: Vec<usize> = (0..held_out.count()).filter(|&i| held_out.label(i) == Some(7)).collect();
         let others: Vec<usize> = (0..held_out.count()).filter(|&i| held_out.label(i) != Some(7)).collect();
         let keep = others.len() / 49;
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_have_no_patches_and_unlabeled_ones_no_class_recall() {
+    fn small_images_have_no_patches_and_unlabeled_ones_no_class_recall() {
         let (train, held_out) = data::blobs(6, 6, 3, 600, 4).split(400, 200).unwrap();
         let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
         let survey = evaluator.survey(&bytes(&train, 0..200), None, |_, _| {}).unwrap().survey.unwrap();

@@ -1,4 +1,4 @@
-//! Trains the classifiers that serve as feature networks for Fréchet distances and other comparisons of pictures.
+//! Trains the classifiers that serve as feature networks for Fréchet distances and other comparisons of images.
 use super::extract::{Extractor, scale};
 use super::network::{FEATURES, FeatureNetwork, encode, layers};
 use crate::data::{Dataset, ImageDataset};
@@ -18,7 +18,7 @@ const WEIGHT_DECAY: f32 = 3e-4;
 /// Dropout rate of the features (Srivastava et al. 2014).
 const DROPOUT: f32 = 0.3;
 
-/// Augmentation of the training pictures.
+/// Augmentation of the training images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Variation {
     /// No augmentation.
@@ -39,9 +39,9 @@ pub enum Variation {
 /// Hyperparameters of a classifier's training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lesson {
-    /// Seed of initial weights, order of pictures and augmentation.
+    /// Seed of initial weights, order of images and augmentation.
     pub seed: u64,
-    /// Optimizer steps, each on a batch of 64 pictures.
+    /// Optimizer steps, each on a batch of 64 images.
     pub steps: u64,
     /// Augmentation.
     pub variation: Variation,
@@ -54,16 +54,16 @@ pub struct Taught {
     pub file: Vec<u8>,
     /// CRC-32 of the file.
     pub hash: String,
-    /// Accuracy of the classifier in the file on the training pictures.
+    /// Accuracy of the classifier in the file on the training images.
     pub train_accuracy: f64,
-    /// Accuracy on the held-out pictures.
+    /// Accuracy on the held-out images.
     pub held_out_accuracy: f64,
 }
 
 /// Trains a classifier on `train`; the result depends on the arguments only. `progress` receives the step and its loss.
 ///
 /// # Errors
-/// If the pictures have fewer than two classes, or training diverges.
+/// If the images have fewer than two classes, or training diverges.
 pub fn teach(
     train: &ImageDataset,
     held_out: &ImageDataset,
@@ -72,7 +72,7 @@ pub fn teach(
 ) -> Result<Taught, String> {
     let classes = train.label_names().len();
     if classes < 2 {
-        return Err(format!("{}: a classifier needs pictures of at least two classes, found {classes}", train.name()));
+        return Err(format!("{}: a classifier needs images of at least two classes, found {classes}", train.name()));
     }
     let shape = [train.height(), train.width(), train.channels()];
     let network = layers(shape, FEATURES, classes);
@@ -83,20 +83,20 @@ pub fn teach(
     let mut cpu = Cpu::new(0);
     cpu.load(programs, store);
     let size: usize = shape.iter().product();
-    let (mut pictures, mut targets) = (vec![0.0; BATCH * size], vec![0.0; BATCH * classes]);
+    let (mut images, mut targets) = (vec![0.0; BATCH * size], vec![0.0; BATCH * classes]);
     let mut plain = vec![0.0; size];
     for step in 0..lesson.steps {
         let key = Key { seed: lesson.seed, stream: 1, step };
         targets.fill(0.0);
-        for (i, picture) in pictures.chunks_exact_mut(size).enumerate() {
+        for (i, image) in images.chunks_exact_mut(size).enumerate() {
             let index = key.below(i as u32, train.count());
             targets[i * classes + usize::from(train.label(index).unwrap_or(0))] = 1.0;
             scale(train.bytes(index), &mut plain);
-            vary(&plain, shape, lesson.variation, Key { stream: 2 + i as u32, ..key }, picture);
+            vary(&plain, shape, lesson.variation, Key { stream: 2 + i as u32, ..key }, image);
         }
         let ClassifierStep { step: planned, loss, .. } = classifier;
         let mut values = planned.program.values();
-        values.set(classifier.pictures, &pictures).set(classifier.targets, &targets);
+        values.set(classifier.images, &images).set(classifier.targets, &targets);
         planned.run(&mut cpu, values, Progress::of(lesson.seed, step, lesson.steps)).map_err(|e| e.to_string())?;
         progress(step + 1, planned.program.scalar(&cpu, loss));
     }
@@ -116,7 +116,7 @@ pub fn teach(
 #[derive(Clone, Copy)]
 struct ClassifierStep {
     step: Step,
-    pictures: Input,
+    images: Input,
     /// One-hot classes.
     targets: Input,
     loss: Output,
@@ -127,12 +127,12 @@ impl ClassifierStep {
     fn plan(network: &Network, classes: usize, trainable: &Trainable, programs: &mut Vec<Program>) -> Self {
         let mut step = StepGraph::new("classifier step", ADAM, SCHEDULE);
         let dims: Vec<_> = std::iter::once(BATCH).chain(network.input.iter().copied()).collect();
-        let pictures = step.program.input("pictures", &dims);
+        let images = step.program.input("images", &dims);
         let targets = step.program.input("targets", &[BATCH, classes]);
         let g = &mut step.program.graph;
         let bound = network.bind(g, trainable.weights);
         let body = Network { layers: network.layers[..network.layers.len() - 1].to_vec(), ..network.clone() };
-        let features = body.trace(g, &bound, pictures.node(), Mode::Train).output();
+        let features = body.trace(g, &bound, images.node(), Mode::Train).output();
         g.enter("dropout");
         let random = g.random(0, Distribution::Uniform, &[BATCH, FEATURES]);
         let kept = g.affine(random, 1.0, -DROPOUT);
@@ -150,7 +150,7 @@ impl ClassifierStep {
         let gradient = g.add(gradient.flat, decay);
         step.update(trainable, bound.flat, gradient);
         let loss = step.program.output(loss);
-        Self { step: step.plan(programs, false), pictures, targets, loss }
+        Self { step: step.plan(programs, false), images, targets, loss }
     }
 }
 
@@ -166,18 +166,18 @@ fn cross_entropy(g: &mut Graph, scores: NodeId, targets: NodeId) -> NodeId {
     g.mean(log)
 }
 
-/// Writes an augmented copy of `picture` to `out`, with bilinear interpolation and black beyond the border.
-fn vary(picture: &[f32], [h, w, c]: [usize; 3], variation: Variation, key: Key, out: &mut [f32]) {
+/// Writes an augmented copy of `image` to `out`, with bilinear interpolation and black beyond the border.
+fn vary(image: &[f32], [h, w, c]: [usize; 3], variation: Variation, key: Key, out: &mut [f32]) {
     let (turn, size, shift) = match variation {
         Variation::Jitter { turn, size, shift } => (turn, size, shift),
         Variation::Mirror if key.below(0, 2) == 1 => {
             for (i, pixel) in out.chunks_exact_mut(c).enumerate() {
                 let from = (i / w * w + w - 1 - i % w) * c;
-                pixel.copy_from_slice(&picture[from..][..c]);
+                pixel.copy_from_slice(&image[from..][..c]);
             }
             return;
         }
-        Variation::None | Variation::Mirror => return out.copy_from_slice(picture),
+        Variation::None | Variation::Mirror => return out.copy_from_slice(image),
     };
     let mut random = [0.0; 4];
     key.uniform(&mut random);
@@ -187,7 +187,7 @@ fn vary(picture: &[f32], [h, w, c]: [usize; 3], variation: Variation, key: Key, 
     let middle = ((w - 1) as f32 / 2.0, (h - 1) as f32 / 2.0);
     let at = |x: i64, y: i64, k: usize| {
         let inside = (0..w as i64).contains(&x) && (0..h as i64).contains(&y);
-        if inside { picture[(y as usize * w + x as usize) * c + k] } else { -1.0 }
+        if inside { image[(y as usize * w + x as usize) * c + k] } else { -1.0 }
     };
     for (i, pixel) in out.chunks_exact_mut(c).enumerate() {
         let (x, y) = ((i % w) as f32 - middle.0, (i / w) as f32 - middle.1);
@@ -224,20 +224,20 @@ mod tests {
 
     #[test]
     fn augmentation_mirrors_and_shifts_by_its_limits() {
-        let picture = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let image = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let varied = |variation, step| {
             let mut out = [0.0; 6];
-            vary(&picture, [2, 3, 1], variation, Key { seed: 1, stream: 0, step }, &mut out);
+            vary(&image, [2, 3, 1], variation, Key { seed: 1, stream: 0, step }, &mut out);
             out
         };
         let mirrored: Vec<_> = (0..20).map(|step| varied(Variation::Mirror, step)).collect();
-        assert!(mirrored.contains(&picture) && mirrored.contains(&[3.0, 2.0, 1.0, 6.0, 5.0, 4.0]));
-        assert_eq!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 0.0 }, 3), picture);
-        assert_ne!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 1.0 }, 3), picture);
+        assert!(mirrored.contains(&image) && mirrored.contains(&[3.0, 2.0, 1.0, 6.0, 5.0, 4.0]));
+        assert_eq!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 0.0 }, 3), image);
+        assert_ne!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 1.0 }, 3), image);
     }
 
     #[test]
-    fn pictures_without_classes_are_refused() {
+    fn images_without_classes_are_refused() {
         let gray = blobs(8, 8, 1, 20, 1);
         let lesson = Lesson { seed: 3, steps: 1, variation: Variation::None };
         assert!(teach(&gray, &gray, lesson, |_, _| {}).unwrap_err().contains("two classes"));

@@ -1,4 +1,4 @@
-//! Tests: real pictures score well, damaged ones badly, and results do not depend on the number of threads.
+//! Tests: real images score well, damaged ones badly, and results do not depend on the number of threads.
 use super::network::crc32;
 use super::*;
 use crate::data::{AnyDataset, BuiltinDataset, ImageDataset, blobs};
@@ -6,8 +6,8 @@ use crate::quantize::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, Qu
 
 fn split(name: &str) -> (ImageDataset, ImageDataset) {
     let set = BuiltinDataset::from_name(name).unwrap().open().unwrap();
-    let AnyDataset::Images(pictures) = set else { panic!("{name} are pictures") };
-    pictures.usual_split().unwrap()
+    let AnyDataset::Images(images) = set else { panic!("{name} are images") };
+    images.usual_split().unwrap()
 }
 
 fn bytes(set: &ImageDataset, which: impl Iterator<Item = usize>) -> Vec<u8> {
@@ -15,14 +15,14 @@ fn bytes(set: &ImageDataset, which: impl Iterator<Item = usize>) -> Vec<u8> {
 }
 
 /// Each pixel becomes the mean of 3x3.
-fn blur(pictures: &[u8], side: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(pictures.len());
-    for picture in pictures.chunks_exact(side * side) {
+fn blur(images: &[u8], side: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(images.len());
+    for image in images.chunks_exact(side * side) {
         for i in 0..side * side {
             let (x, y) = (i % side, i / side);
             let rows = y.saturating_sub(1)..=(y + 1).min(side - 1);
             let around = rows.flat_map(|y| (x.saturating_sub(1)..=(x + 1).min(side - 1)).map(move |x| y * side + x));
-            let (sum, n) = around.fold((0, 0), |(sum, n), at| (sum + u32::from(picture[at]), n + 1));
+            let (sum, n) = around.fold((0, 0), |(sum, n), at| (sum + u32::from(image[at]), n + 1));
             out.push((sum / n) as u8);
         }
     }
@@ -108,16 +108,16 @@ fn copies_of_the_training_set_are_detected() {
 }
 
 #[test]
-fn too_few_pictures_are_rejected_with_the_numbers() {
+fn too_few_images_are_rejected_with_the_numbers() {
     let (train, held_out) = blobs(8, 8, 3, 1000, 4).split(700, 300).unwrap();
     let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
     let text = evaluator.measure(&bytes(&train, 0..127), |_, _| {}).unwrap_err().to_string();
     assert_eq!(
         text,
-        "cannot evaluate the generated pictures\n  expected: 128 or more, two for each of 64 features\n  \
+        "cannot evaluate the generated images\n  expected: 128 or more, two for each of 64 features\n  \
          found:    127\n  to do:    evaluate more samples: 2,000 are usual"
     );
-    assert!(evaluator.floor(5).unwrap_err().to_string().contains("real training pictures"));
+    assert!(evaluator.floor(5).unwrap_err().to_string().contains("real training images"));
     assert!(evaluator.measure(&[0; 100], |_, _| {}).unwrap_err().to_string().contains("100 bytes"));
     let (few, most) = held_out.split(15, 200).unwrap();
     assert!(Evaluator::new(&few, &most, 1).err().unwrap().to_string().contains("found:    15"));
@@ -128,16 +128,16 @@ fn too_few_pictures_are_rejected_with_the_numbers() {
 }
 
 #[test]
-fn pictures_of_other_classes_than_requested_are_counted() {
+fn images_of_other_classes_than_requested_are_counted() {
     let (train, held_out) = split("digits");
     let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
-    let pictures = bytes(&train, 0..400);
+    let images = bytes(&train, 0..400);
     let labels: Vec<u8> = (0..400).map(|i| train.label(i).unwrap()).collect();
     let next: Vec<u8> = labels.iter().map(|l| (l + 1) % 10).collect();
-    let mut share = |asked: &[u8]| evaluator.measure_classes(&pictures, asked).unwrap().as_asked;
+    let mut share = |asked: &[u8]| evaluator.measure_classes(&images, asked).unwrap().as_asked;
     let (right, wrong) = (share(&labels).unwrap(), share(&next).unwrap());
     assert!(right > 0.97 && wrong < 0.02 && share(&labels[1..]).is_none(), "{right} {wrong}");
-    assert_eq!(evaluator.measure(&pictures, |_, _| {}).unwrap().as_asked, None);
+    assert_eq!(evaluator.measure(&images, |_, _| {}).unwrap().as_asked, None);
     assert!(evaluator.real_as_labeled().unwrap() > 0.97);
 }
 
@@ -205,17 +205,17 @@ fn the_runtime_draws_each_seed_the_same_in_any_batch() {
     let options = QuantizeOptions { calibration: 64, comparison: 64, ..QuantizeOptions::default() };
     let file = quantize(&net, &options).unwrap().file;
     let mut reported = vec![];
-    let all = int8_pictures(&file, 7, 300, |done, total| reported.push((done, total))).unwrap();
+    let all = int8_images(&file, 7, 300, |done, total| reported.push((done, total))).unwrap();
     assert_eq!((all.len(), reported), (300 * h * w, vec![(256, 300), (300, 300)]));
-    assert_eq!(int8_pictures(&file, 107, 3, |_, _| {}).unwrap(), all[100 * h * w..103 * h * w]);
+    assert_eq!(int8_images(&file, 107, 3, |_, _| {}).unwrap(), all[100 * h * w..103 * h * w]);
     let shifted = [&[0], &file[..]].concat();
-    assert_eq!(int8_pictures(&shifted[1..], 7, 1, |_, _| {}).unwrap(), all[..h * w]);
+    assert_eq!(int8_images(&shifted[1..], 7, 1, |_, _| {}).unwrap(), all[..h * w]);
     let mut z = [0; 4];
     ganlet_runtime::normal_i8(7, &mut z);
     let floats = crate::data::to_bytes(&net.forward(&z), net.range);
     assert_eq!(floats, net.pixels(&net.forward(&z)));
     assert!(crate::metrics::psnr(&floats, &all[..h * w]) > 35.0);
-    assert!(int8_pictures(&file[..20], 0, 1, |_, _| {}).is_err());
+    assert!(int8_images(&file[..20], 0, 1, |_, _| {}).is_err());
 }
 
 #[test]

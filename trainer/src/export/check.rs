@@ -17,7 +17,7 @@ pub fn bit_exact(quantized: &Quantized) -> Result<bool, FormatError> {
     let mut generator = Generator::new(&model, &mut arena).expect("the arena has the model's own length");
     for seed in 0..CHECK_SEEDS {
         let latent = model.latent(seed);
-        let whole = oracle::picture(&quantized.layers, latent.values());
+        let whole = oracle::image(&quantized.layers, latent.values());
         let mut streamed = Vec::with_capacity(whole.len());
         let mut rows = generator.rows(&latent);
         while let Some(row) = rows.next_row() {

@@ -8,8 +8,8 @@ use crate::recipe::Recipe;
 use crate::run::Checkpoint;
 use crate::train::Trainer;
 
-/// Real pictures whose mean logit becomes the score 0.5, for losses that train on score differences.
-const REAL_PICTURES: usize = 512;
+/// Real images whose mean logit becomes the score 0.5, for losses that train on score differences.
+const REAL_IMAGES: usize = 512;
 
 /// Returns the folded network of the trainer's averaged generator, ready to be quantized.
 ///
@@ -65,7 +65,7 @@ pub(super) fn with_discriminator(
     let discriminator = fold(&trained).map_err(ExportError::Discriminator)?;
     let [low, high] = recipe.data.range;
     let value = |&byte: &u8| low + f32::from(byte) / 255.0 * (high - low);
-    let count = held_out.count().min(REAL_PICTURES);
+    let count = held_out.count().min(REAL_IMAGES);
     let real: Vec<f32> = (0..count).flat_map(|i| held_out.bytes(i)).map(value).collect();
     Ok(generator.with_discriminator(discriminator, only_differences.then_some(&real)))
 }

@@ -43,10 +43,10 @@ impl fmt::Display for ExportError {
             Self::Format(error) => error.fmt(f),
             Self::PointDimensions { recipe, dimensions } => write!(
                 f,
-                "recipe {recipe} generates points of {dimensions} numbers; devices draw pictures, and points of one or two numbers"
+                "recipe {recipe} generates points of {dimensions} numbers; devices draw images, and points of one or two numbers"
             ),
             Self::DiscriminatorOfPoints => {
-                f.write_str("--with-discriminator: this run generates points; devices show D(G(z)) for pictures only")
+                f.write_str("--with-discriminator: this run generates points; devices show D(G(z)) for images only")
             }
             Self::NoScore(loss) => write!(
                 f,

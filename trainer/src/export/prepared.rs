@@ -59,13 +59,13 @@ impl PreparedRun {
         folded_generator(recipe, self.data.mixture.as_ref(), network, weights, statistics)
     }
 
-    /// Returns the folded generator with its discriminator after the picture.
+    /// Returns the folded generator with its discriminator after the image.
     ///
     /// # Errors
     /// If the run generates points, its loss trains no score, or a layer has no counterpart in the model format.
     pub fn float_net_with_discriminator(&self) -> Result<FloatNet, ExportError> {
         let generator = self.float_net()?;
-        let split = self.data.pictures.as_ref().ok_or(ExportError::DiscriminatorOfPoints)?;
+        let split = self.data.images.as_ref().ok_or(ExportError::DiscriminatorOfPoints)?;
         with_discriminator(generator, &self.checkpoint, self.trainer.discriminator(), &split.held_out)
     }
 

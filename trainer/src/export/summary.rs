@@ -13,15 +13,15 @@ pub struct ExportSummary {
     pub frechet_float: f64,
     /// Fréchet distance of the int8 model.
     pub frechet_int8: f64,
-    /// Fréchet distance of real training pictures.
+    /// Fréchet distance of real training images.
     pub frechet_floor: f64,
     /// Lower end of the int8 distance's 95 % confidence interval.
     pub frechet_int8_low: Option<f64>,
     /// Upper end of the int8 distance's 95 % confidence interval.
     pub frechet_int8_high: Option<f64>,
-    /// Mean PSNR of int8 against float pictures, in dB.
+    /// Mean PSNR of int8 against float images, in dB.
     pub psnr_mean_db: f64,
-    /// Lowest PSNR of a picture, in dB.
+    /// Lowest PSNR of an image, in dB.
     pub psnr_min_db: f64,
     /// Bytes of the model file.
     pub model_bytes: usize,
@@ -33,7 +33,7 @@ pub struct ExportSummary {
     pub steps: u64,
     /// Parameters of the generator.
     pub parameters: usize,
-    /// Multiply-accumulates per picture.
+    /// Multiply-accumulates per image.
     pub macs: u64,
     /// Name of the emulated device.
     pub device: String,
@@ -41,9 +41,9 @@ pub struct ExportSummary {
     pub recall: f64,
     /// Precision of the int8 model.
     pub precision: f64,
-    /// Distance to the nearest training picture, relative to held-out pictures.
+    /// Distance to the nearest training image, relative to held-out images.
     pub memorization: Option<f64>,
-    /// Lower bound of the number of different pictures.
+    /// Lower bound of the number of different images.
     pub different_at_least: Option<f64>,
     /// Alarms raised during training.
     pub alarms: usize,

@@ -2,7 +2,7 @@
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::to_bytes;
 use crate::draw::{Plot, PlotSeries, image_grid};
-use crate::evaluate::{Evaluator, int8_pictures};
+use crate::evaluate::{Evaluator, int8_images};
 use crate::export::device_net;
 use crate::nets::Generator;
 use crate::quantize::{QuantizationReport, QuantizeOptions, quantize};
@@ -65,7 +65,7 @@ impl GeneratorSize {
 /// When training diverges or a figure cannot be written.
 pub fn capacity(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let recipe = Recipe::open(RECIPE, &[format!("train.steps={steps}")])?;
-    let Some(run::PictureSplit { train, held_out }) = run::load_data(&recipe)?.pictures else {
+    let Some(run::ImageSplit { train, held_out }) = run::load_data(&recipe)?.images else {
         return Err(LabError::Request(format!("the data of recipe {RECIPE} are not images")));
     };
     let mut evaluator = Evaluator::new(&held_out, &train, context.threads)?;
@@ -89,7 +89,7 @@ pub fn capacity(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, 
     if !sizes.is_empty() {
         let (w, h, c) = (held_out.width(), held_out.height(), held_out.channels());
         let images: Vec<_> = images.iter().flat_map(|bytes| bytes.chunks_exact(h * w * c)).collect();
-        (context.save)("capacity-pictures.png", &image_grid(&images, (w, h, c), DRAWN, 3).png())?;
+        (context.save)("capacity-images.png", &image_grid(&images, (w, h, c), DRAWN, 3).png())?;
         context.save_plot("capacity", &plot(&sizes, floor, steps))?;
     }
     let notes = vec![format!(
@@ -138,8 +138,7 @@ fn train_size(
     let weights = trainer.generator().len();
     let net = device_net(&mut trainer, None).map_err(|e| LabError::Request(e.to_string()))?;
     let quantized = quantize(&net, &QuantizeOptions::default()).map_err(|e| LabError::Request(e.to_string()))?;
-    let int8 =
-        int8_pictures(&quantized.file, SEED, MEASURED, |_, _| {}).map_err(|e| LabError::Request(e.to_string()))?;
+    let int8 = int8_images(&quantized.file, SEED, MEASURED, |_, _| {}).map_err(|e| LabError::Request(e.to_string()))?;
     let Generator::Dcgan { widths, .. } = recipe.generator else {
         return Err(LabError::Request(format!("the generator of recipe {RECIPE} has no widths")));
     };
@@ -154,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_flash_makes_better_pictures_and_an_early_stop_keeps_the_small_ones() {
+    fn more_flash_makes_better_images_and_an_early_stop_keeps_the_small_ones() {
         let mut kept = Vec::new();
         let mut save = |name: &str, _: &[u8]| {
             kept.push(name.to_owned());
@@ -170,6 +169,6 @@ mod tests {
         assert!(of("flash_bytes").is_sorted() && of("arena_bytes").is_sorted() && of("macs").is_sorted());
         let (distance, floor) = (of("frechet_int8"), found.values["floor"].as_f64().unwrap());
         assert!(distance[2] < distance[0] && distance.iter().all(|d| *d > floor), "{distance:?}, floor {floor}");
-        assert_eq!(kept, ["capacity-pictures.png", "capacity.png", "capacity.svg"]);
+        assert_eq!(kept, ["capacity-images.png", "capacity.png", "capacity.svg"]);
     }
 }

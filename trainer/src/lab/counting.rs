@@ -38,10 +38,10 @@ fn discs() -> ImageDataset {
 }
 
 /// Number of connected components of bright pixels, each of at least [`MIN_PIXELS`] pixels.
-fn components(picture: &[u8]) -> usize {
-    let mut seen: Vec<bool> = picture.iter().map(|&v| v < 128).collect();
+fn components(image: &[u8]) -> usize {
+    let mut seen: Vec<bool> = image.iter().map(|&v| v < 128).collect();
     let mut count = 0;
-    for start in 0..picture.len() {
+    for start in 0..image.len() {
         let (mut stack, mut size) = (Vec::new(), 0);
         if !seen[start] {
             seen[start] = true;
@@ -71,7 +71,7 @@ fn components(picture: &[u8]) -> usize {
 /// Number of images with 0, 1, …, 6 or more discs.
 fn counts(bytes: &[u8]) -> [usize; 7] {
     let mut all = [0; 7];
-    bytes.chunks_exact(SIDE * SIDE).for_each(|picture| all[components(picture).min(6)] += 1);
+    bytes.chunks_exact(SIDE * SIDE).for_each(|image| all[components(image).min(6)] += 1);
     all
 }
 

@@ -5,7 +5,7 @@ use crate::evaluate::DigitClassifier;
 use crate::metrics::kl_to_uniform;
 use crate::philox::Key;
 use crate::recipe::Recipe;
-use crate::run::figures::picture_grid;
+use crate::run::figures::sheet;
 use crate::train::Trainer;
 use serde_json::json;
 use std::time::Instant;
@@ -67,10 +67,10 @@ impl Dataset for StackedDigits {
     }
 
     fn batch(&self, key: Key, out: &mut [f32]) {
-        for (i, picture) in out.chunks_exact_mut(3 * PIXELS).enumerate() {
+        for (i, image) in out.chunks_exact_mut(3 * PIXELS).enumerate() {
             for channel in 0..3 {
                 let bytes = self.digits.bytes(key.below((3 * i + channel) as u32, self.digits.count()));
-                for (pixel, byte) in picture.chunks_exact_mut(3).zip(bytes) {
+                for (pixel, byte) in image.chunks_exact_mut(3).zip(bytes) {
                     pixel[channel] = f32::from(*byte) / 127.5 - 1.0;
                 }
             }
@@ -191,7 +191,7 @@ fn samples(trainer: &mut Trainer, n: usize) -> Vec<u8> {
 }
 
 fn sample_grid(trainer: &mut Trainer) -> Vec<u8> {
-    picture_grid(&samples(trainer, 64), &[SIDE, SIDE, 3], 8).png()
+    sheet(&samples(trainer, 64), &[SIDE, SIDE, 3], 8).png()
 }
 
 /// The distribution of images over the thousand modes.

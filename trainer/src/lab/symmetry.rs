@@ -30,8 +30,8 @@ fn mirrored() -> ImageDataset {
 }
 
 /// Share of the bright pixels whose mirror image is dark; 0 without bright pixels.
-fn asymmetry(picture: &[u8]) -> f64 {
-    let bright = |x: usize, y: usize| picture[y * SIDE + x] >= 128;
+fn asymmetry(image: &[u8]) -> f64 {
+    let bright = |x: usize, y: usize| image[y * SIDE + x] >= 128;
     let all = (0..SIDE * SIDE).map(|i| (i % SIDE, i / SIDE)).filter(|&(x, y)| bright(x, y));
     let (mut total, mut unmatched) = (0.0, 0.0);
     for (x, y) in all {
@@ -56,8 +56,8 @@ pub fn symmetry(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, 
     let data = mirrored();
     let real = real_bytes(&data);
     let mut table = ResultTable::new(&["images", ">asymmetric pixels, %", ">wrong images, %"]);
-    let mut add = |name: String, (pixels, pictures): (f64, f64)| {
-        table.push([name, format!("{:.1}", 100.0 * pixels), format!("{:.1}", 100.0 * pictures)]);
+    let mut add = |name: String, (pixels, images): (f64, f64)| {
+        table.push([name, format!("{:.1}", 100.0 * pixels), format!("{:.1}", 100.0 * images)]);
     };
     add("real".into(), measure(&real));
     let (mut curve, mut measurements) = (Vec::new(), Vec::new());

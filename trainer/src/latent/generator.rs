@@ -1,4 +1,4 @@
-//! Draws pictures of given latents: with a run's float generator, or with a model file in integers.
+//! Draws images of given latents: with a run's float generator, or with a model file in integers.
 use super::{StoredLatent, latent_of_seed, to_float, to_int8};
 use crate::data::to_bytes;
 use crate::export::PreparedRun;
@@ -6,8 +6,8 @@ use crate::quantize::AlignedModel;
 use ganlet_runtime::{FormatError, Generator, Latent, LatentError, Model};
 use std::fmt;
 
-/// A generator of pictures that takes any latent.
-pub enum PictureGenerator {
+/// A generator of images that takes any latent.
+pub enum ImageGenerator {
     /// The float generator of a run.
     Float(Box<PreparedRun>),
     /// A model file, drawn as devices draw it.
@@ -28,7 +28,7 @@ impl CheckedModel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LatentToolError {
-    /// The run generates points, not pictures.
+    /// The run generates points, not images.
     Points,
     /// A class was requested of a generator without classes.
     NoClasses {
@@ -51,11 +51,11 @@ pub enum LatentToolError {
     },
     /// The model does not accept a latent.
     Latent(LatentError),
-    /// The held-out picture does not exist.
-    NoSuchPicture {
-        /// The requested picture.
+    /// The held-out image does not exist.
+    NoSuchImage {
+        /// The requested image.
         number: usize,
-        /// Number of held-out pictures.
+        /// Number of held-out images.
         count: usize,
     },
 }
@@ -64,7 +64,7 @@ impl fmt::Display for LatentToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Points => f.write_str(
-                "this run generates points, and the latent tools draw pictures; `cargo xtask sim` shows the points of an exported model",
+                "this run generates points, and the latent tools draw images; `cargo xtask sim` shows the points of an exported model",
             ),
             Self::NoClasses { class } => write!(f, "--class {class}: this generator was trained without classes"),
             Self::NoSuchClass { class, classes } => write!(f, "--class {class}: expected 0 to {}", classes - 1),
@@ -73,8 +73,8 @@ impl fmt::Display for LatentToolError {
                 "found latents of {found} values, this generator takes {expected}: they belong to another generator"
             ),
             Self::Latent(error) => write!(f, "the model does not accept this latent: {error}"),
-            Self::NoSuchPicture { number, count } => {
-                write!(f, "--held-out {number}: expected 0 to {}, the held-out pictures", count.saturating_sub(1))
+            Self::NoSuchImage { number, count } => {
+                write!(f, "--held-out {number}: expected 0 to {}, the held-out images", count.saturating_sub(1))
             }
         }
     }
@@ -88,7 +88,7 @@ impl From<LatentError> for LatentToolError {
     }
 }
 
-impl PictureGenerator {
+impl ImageGenerator {
     /// Uses the float generator of a run.
     ///
     /// # Errors
@@ -110,10 +110,10 @@ impl PictureGenerator {
         Ok(Self::Int8(CheckedModel(aligned)))
     }
 
-    /// Returns height, width and channels of a picture.
+    /// Returns height, width and channels of an image.
     pub fn shape(&self) -> [usize; 3] {
         match self {
-            Self::Float(run) => picture_shape(run),
+            Self::Float(run) => image_shape(run),
             Self::Int8(file) => {
                 let model = file.model();
                 [model.size().1.into(), model.size().0.into(), model.channels().into()]
@@ -167,7 +167,7 @@ impl PictureGenerator {
         }
     }
 
-    /// Draws the pictures of latents as bytes; `class` counts only if there are classes.
+    /// Draws the images of latents as bytes; `class` counts only if there are classes.
     ///
     /// # Errors
     /// If a model does not accept a latent.
@@ -185,7 +185,7 @@ impl PictureGenerator {
     }
 }
 
-/// Draws the pictures that lie on the walk which devices take through `points`: integer spherical interpolation, `steps` frames from
+/// Draws the images that lie on the walk which devices take through `points`: integer spherical interpolation, `steps` frames from
 /// each point to the next.
 ///
 /// # Errors
@@ -239,35 +239,35 @@ pub fn checked_class(classes: usize, requested: Option<usize>) -> Result<usize, 
     }
 }
 
-/// Returns height, width and channels of a run's pictures.
-pub(super) fn picture_shape(run: &PreparedRun) -> [usize; 3] {
+/// Returns height, width and channels of a run's images.
+pub(super) fn image_shape(run: &PreparedRun) -> [usize; 3] {
     let shape = run.trainer.data().shape();
     [shape[0], shape[1], shape[2]]
 }
 
 /// Draws with the float generator; classes are one-hot inputs after the latent.
 pub(super) fn draw_float(run: &mut PreparedRun, latents: &[Vec<f32>], class: usize) -> Vec<Vec<u8>> {
-    let size = picture_shape(run).iter().product::<usize>();
+    let size = image_shape(run).iter().product::<usize>();
     let ([black, white], classes) = (run.checkpoint.recipe.data.range, run.checkpoint.recipe.data.classes);
     let one_hot = (0..classes).map(|c| f32::from(u8::from(c == class)));
     let inputs: Vec<f32> = latents.iter().flat_map(|z| z.iter().copied().chain(one_hot.clone())).collect();
     let values = run.trainer.samples_of(&inputs);
-    values.chunks_exact(size).map(|picture| to_bytes(picture, (black, white))).collect()
+    values.chunks_exact(size).map(|image| to_bytes(image, (black, white))).collect()
 }
 
 fn draw_int8(model: &Model<'_>, latents: &[Latent]) -> Vec<Vec<u8>> {
     let mut arena = vec![0; model.arena_len()];
     let mut generator = Generator::new(model, &mut arena).expect("the arena has the model's own length");
-    let mut pictures = Vec::with_capacity(latents.len());
+    let mut images = Vec::with_capacity(latents.len());
     for latent in latents {
-        let mut picture = Vec::new();
+        let mut image = Vec::new();
         let mut rows = generator.rows(latent);
         while let Some(row) = rows.next_row() {
-            picture.extend_from_slice(row);
+            image.extend_from_slice(row);
         }
-        pictures.push(picture);
+        images.push(image);
     }
-    pictures
+    images
 }
 
 #[cfg(test)]
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn neighboring_frames_differ_less_the_more_there_are() {
-        let mut generator = PictureGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
+        let mut generator = ImageGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
         let points = values(&generator.latents_of_seeds(&[1, 2, 3, 4]));
         let mut apart = |steps| {
             let path = between(&points, steps, Interpolation::Spline);
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn classes_and_latents_of_other_generators_are_rejected() {
-        let generator = PictureGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
+        let generator = ImageGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
         assert_eq!(generator.class(Some(1)), Err(LatentToolError::NoClasses { class: 1 }));
         assert_eq!(checked_class(10, Some(10)), Err(LatentToolError::NoSuchClass { class: 10, classes: 10 }));
         let short = StoredLatent { values: vec![0; 3], class: None };

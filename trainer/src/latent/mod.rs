@@ -8,13 +8,13 @@ mod target;
 mod text;
 
 pub use generator::{
-    CheckedModel, LatentToolError, PictureGenerator, checked_class, device_walk, draw_device_walk, mean_difference,
+    CheckedModel, ImageGenerator, LatentToolError, checked_class, device_walk, draw_device_walk, mean_difference,
     values,
 };
 pub use path::{Interpolation, between};
 pub use project::{ProjectionGenerator, ProjectionOptions, ProjectionResult, Projector};
 pub use search::{
-    EditDistances, NEAR_DB, SearchResult, SearchResults, float_picture, held_out_picture, int8_psnr, loss_curves,
+    EditDistances, NEAR_DB, SearchResult, SearchResults, float_image, held_out_image, int8_psnr, loss_curves,
     projector, shape_of,
 };
 pub use target::ProjectionTarget;

@@ -1,4 +1,4 @@
-//! What a projection minimizes: the distance of a generated picture from the target, as a graph over latents.
+//! What a projection minimizes: the distance of a generated image from the target, as a graph over latents.
 use super::project::ProjectionGenerator;
 use super::target::ProjectionTarget;
 use crate::evaluate::FeatureNetwork;
@@ -52,8 +52,8 @@ pub(super) struct Objective {
     pub(super) latents: NodeId,
     /// Loss of each latent, [batch, 1].
     pub(super) losses: NodeId,
-    /// Pictures in the data range of the generator.
-    pub(super) pictures: NodeId,
+    /// Images in the data range of the generator.
+    pub(super) images: NodeId,
 }
 
 impl Objective {
@@ -83,18 +83,18 @@ impl Objective {
         let bound = generator.bind(g, stored.weights);
         let statistics = stored.statistics.map(|p| g.param(p, &[subject.statistics.len()]));
         let input = inputs.classes.map_or(z, |classes| g.concat(&[z, classes.node()], 1));
-        let pictures = generator.trace(g, &bound, input, Mode::Evaluate(statistics)).output();
+        let images = generator.trace(g, &bound, input, Mode::Evaluate(statistics)).output();
         let [low, high] = subject.range;
-        let shown = g.affine(pictures, 2.0 / (high - low), -(low + high) / (high - low));
+        let shown = g.affine(images, 2.0 / (high - low), -(low + high) / (high - low));
 
         let off = g.sub(shown, target);
         let squares = g.square(off);
         let weighted = g.mul(squares, inputs.pixel_weights.node());
-        let mut losses = per_picture(g, weighted, batch);
+        let mut losses = per_image(g, weighted, batch);
         for (axis, edges) in [(2, inputs.edges_across), (1, inputs.edges_down)] {
             let missing = missing_edges(g, shown, axis);
             let weighted = g.mul(missing, edges.node());
-            let edges = per_picture(g, weighted, batch);
+            let edges = per_image(g, weighted, batch);
             losses = g.add(losses, edges);
         }
         if let (Some(network), Some(weights)) = (features, stored.features) {
@@ -108,7 +108,7 @@ impl Objective {
         let moved = g.affine(moved, 1.0 / latent as f32, 0.0);
         let weighted = g.mul(moved, inputs.start_weight.node());
         losses = g.add(losses, weighted);
-        Self { inputs, latents: z, losses, pictures }
+        Self { inputs, latents: z, losses, images }
     }
 }
 
@@ -152,7 +152,7 @@ impl Fixed {
             // The last column and the last row have no neighbor.
             edges_across: normalized(&target.edges, &|i| i % width + 1 < width),
             edges_down: normalized(&target.edges, &|i| i / width + 1 < height),
-            // Features are those of whole pictures.
+            // Features are those of whole images.
             feature_weight: [if target.is_whole() { terms.features } else { 0.0 }],
             start_weight: [terms.start],
         }
@@ -175,8 +175,8 @@ impl Fixed {
     }
 }
 
-/// Sum over each picture of a batch, [batch, 1].
-fn per_picture(g: &mut Graph, x: NodeId, batch: usize) -> NodeId {
+/// Sum over each image of a batch, [batch, 1].
+fn per_image(g: &mut Graph, x: NodeId, batch: usize) -> NodeId {
     let sum = g.sum_to(x, Shape::new(&[batch, 1, 1, 1]));
     g.reshape(sum, &[batch, 1])
 }
@@ -192,7 +192,7 @@ fn missing_edges(g: &mut Graph, x: NodeId, axis: usize) -> NodeId {
     g.unary(Unary::Leaky(0.0), missing)
 }
 
-/// Squared distance between the features of each picture of `shown` and of `target`, relative to the squared norm of the latter; [batch, 1].
+/// Squared distance between the features of each image of `shown` and of `target`, relative to the squared norm of the latter; [batch, 1].
 fn feature_distance(g: &mut Graph, network: &Network, weights: ParamId, shown: NodeId, target: NodeId) -> NodeId {
     let batch = g.shape(shown).dims()[0];
     let bound = network.bind(g, weights);

@@ -1,4 +1,4 @@
-//! Projection (GAN inversion): latents whose pictures come close to a target, by gradient descent through the generator from several
+//! Projection (GAN inversion): latents whose images come close to a target, by gradient descent through the generator from several
 //! starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
 use super::objective::{Fixed, Inputs, Objective, Stored, TermWeights};
 use super::target::ProjectionTarget;
@@ -27,7 +27,7 @@ pub struct ProjectionGenerator<'a> {
     pub weights: &'a [f32],
     /// Its batch-norm statistics; empty if it has none.
     pub statistics: &'a [f32],
-    /// Values of black and white in its pictures.
+    /// Values of black and white in its images.
     pub range: [f32; 2],
     /// Length of a latent; the generator's input continues with a one-hot class if it has classes.
     pub latent: usize,
@@ -44,7 +44,7 @@ pub struct ProjectionOptions {
     pub seeds: usize,
     /// Learning rate at the start, in latent units; it falls to 0 along half a cosine.
     pub rate: f32,
-    /// Weight of the distance between features of whole pictures.
+    /// Weight of the distance between features of whole images.
     pub features: f32,
     /// Weight of the squared distance from the start.
     pub stay: f32,
@@ -65,9 +65,9 @@ pub struct ProjectionResult {
     pub latent: Vec<i8>,
     /// Its loss; 0 means that the target is met exactly.
     pub loss: f32,
-    /// Its picture, by the float network.
-    pub picture: Vec<u8>,
-    /// PSNR of the picture against the target in dB, over pixels with a weight.
+    /// Its image, by the float network.
+    pub image: Vec<u8>,
+    /// PSNR of the image against the target in dB, over pixels with a weight.
     pub psnr_db: f64,
     /// Loss at each step.
     pub curve: Vec<f32>,
@@ -77,7 +77,7 @@ pub struct ProjectionResult {
 pub struct Projector {
     cpu: Cpu,
     latents: Trainable,
-    /// Losses and pictures of given latents.
+    /// Losses and images of given latents.
     evaluation: Evaluation,
     /// A step that evaluates given latents and updates those in the store along their gradient.
     search: (Step, Evaluation),
@@ -94,14 +94,14 @@ struct Evaluation {
     program: PlannedProgram,
     inputs: Inputs,
     losses: Output,
-    pictures: Output,
+    images: Output,
 }
 
 impl Projector {
     /// Plans `restarts` searches side by side on `threads` threads (0: all cores). Features are compared if `features` is given.
     ///
     /// # Panics
-    /// If weights and layers do not belong together, or the generator does not output pictures.
+    /// If weights and layers do not belong together, or the generator does not output images.
     #[track_caller]
     pub fn new(
         subject: ProjectionGenerator<'_>,
@@ -110,7 +110,7 @@ impl Projector {
         threads: usize,
     ) -> Self {
         let ProjectionGenerator { generator, range, latent, .. } = subject;
-        let shape: [usize; 3] = generator.output().try_into().expect("pictures have height, width and channels");
+        let shape: [usize; 3] = generator.output().try_into().expect("images have height, width and channels");
         let batch = restarts.max(1);
         let (mut store, mut programs) = (Store::default(), Vec::new());
         let stored = Stored::new(&mut store, &subject, features);
@@ -118,13 +118,13 @@ impl Projector {
 
         let mut program = ProgramGraph::new("projection");
         let objective = Objective::new(&mut program, (&subject, shape), features, stored, batch);
-        let (losses, pictures) = (program.output(objective.losses), program.output(objective.pictures));
+        let (losses, images) = (program.output(objective.losses), program.output(objective.images));
         let program = program.plan(&mut programs, false);
-        let evaluation = Evaluation { program, inputs: objective.inputs, losses, pictures };
+        let evaluation = Evaluation { program, inputs: objective.inputs, losses, images };
 
         let mut step = StepGraph::new("projection step", ADAM, Schedule::Cosine { to: 0.0 });
         let objective = Objective::new(&mut step.program, (&subject, shape), features, stored, batch);
-        let (losses, pictures) = (step.program.output(objective.losses), step.program.output(objective.pictures));
+        let (losses, images) = (step.program.output(objective.losses), step.program.output(objective.images));
         let g = &mut step.program.graph;
         let sum = g.sum(objective.losses);
         // The gradient at the latents that were fed, which are rounded ones late in the search, moves the stored latents.
@@ -133,7 +133,7 @@ impl Projector {
         let current = g.param(latents.weights, &[latents.len()]);
         step.update_with(&latents, current, gradient, |g, new| clipped(g, new, LATENT_MAX));
         let planned = step.plan(&mut programs, false);
-        let search = Evaluation { program: planned.program, inputs: objective.inputs, losses, pictures };
+        let search = Evaluation { program: planned.program, inputs: objective.inputs, losses, images };
 
         let mut cpu = Cpu::new(threads);
         cpu.load(programs, store);
@@ -147,7 +147,7 @@ impl Projector {
     /// of steps and the lowest loss so far; if it returns `false`, the search ends early.
     ///
     /// # Panics
-    /// If the target has another shape than the generator's pictures, or `from` another length than its latents.
+    /// If the target has another shape than the generator's images, or `from` another length than its latents.
     #[track_caller]
     pub fn search(
         &mut self,
@@ -157,7 +157,7 @@ impl Projector {
         options: &ProjectionOptions,
         progress: &mut dyn FnMut(usize, usize, f32) -> bool,
     ) -> Vec<ProjectionResult> {
-        assert_eq!(target.shape, self.shape, "the target needs the shape of the generator's pictures");
+        assert_eq!(target.shape, self.shape, "the target needs the shape of the generator's images");
         assert!(from.is_none_or(|z| z.len() == self.latent), "the start needs the length of the generator's latents");
         let terms = TermWeights { features: options.features, start: options.stay };
         let fixed = Fixed::new(target, (class, self.classes), self.batch, terms);
@@ -226,19 +226,19 @@ impl Projector {
         starts
     }
 
-    /// Keeps the latents and pictures of the last step that improve on the best of their search.
+    /// Keeps the latents and images of the last step that improve on the best of their search.
     fn keep(&self, best: &mut Vec<ProjectionResult>, z: &[f32], losses: &[f32], target: &ProjectionTarget) {
         let size: usize = self.shape.iter().product();
         let evaluation = self.search.1;
-        let pictures = evaluation.program.read(&self.cpu, evaluation.pictures).chunks_exact(size);
-        for (i, ((z, &loss), values)) in z.chunks_exact(self.latent).zip(losses).zip(pictures).enumerate() {
+        let images = evaluation.program.read(&self.cpu, evaluation.images).chunks_exact(size);
+        for (i, ((z, &loss), values)) in z.chunks_exact(self.latent).zip(losses).zip(images).enumerate() {
             if best.get(i).is_some_and(|kept| kept.loss <= loss) {
                 continue;
             }
-            let picture = to_bytes(values, (self.range[0], self.range[1]));
-            let psnr_db = weighted_psnr(&picture, target);
+            let image = to_bytes(values, (self.range[0], self.range[1]));
+            let psnr_db = weighted_psnr(&image, target);
             let latent = z.iter().map(|v| (v * LATENT_ONE).round() as i8).collect();
-            let found = ProjectionResult { latent, loss, picture, psnr_db, curve: Vec::new() };
+            let found = ProjectionResult { latent, loss, image, psnr_db, curve: Vec::new() };
             match best.get_mut(i) {
                 Some(kept) => *kept = found,
                 None => best.push(found),
@@ -247,15 +247,15 @@ impl Projector {
     }
 }
 
-/// PSNR in dB over the pixels with a weight; the value of equal pictures if no pixel has one.
-fn weighted_psnr(picture: &[u8], target: &ProjectionTarget) -> f64 {
+/// PSNR in dB over the pixels with a weight; the value of equal images if no pixel has one.
+fn weighted_psnr(image: &[u8], target: &ProjectionTarget) -> f64 {
     let channels = target.shape[2];
     let bytes = to_bytes(&target.target, (-1.0, 1.0));
     let counted = |bytes: &[u8]| -> Vec<u8> {
         let pixels = bytes.chunks_exact(channels).zip(&target.weight).filter(|(_, w)| **w > 0.0);
         pixels.flat_map(|(pixel, _)| pixel.iter().copied()).collect()
     };
-    let (ours, theirs) = (counted(picture), counted(&bytes));
+    let (ours, theirs) = (counted(image), counted(&bytes));
     if ours.is_empty() { crate::metrics::PSNR_CAP } else { psnr(&ours, &theirs) }
 }
 
@@ -283,18 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_of_a_known_latent_is_found_again() {
+    fn the_image_of_a_known_latent_is_found_again() {
         let (net, weights) = generator();
         let features = FeatureNetwork::of(&blobs(8, 8, 1, 64, 1));
         let mut projector = Projector::new(subject(&net, &weights), features.as_ref(), 4, 1);
-        let flat = ProjectionTarget::picture(&[128; 64], [8, 8, 1]);
+        let flat = ProjectionTarget::image(&[128; 64], [8, 8, 1]);
         let options = ProjectionOptions { restarts: 4, ..ProjectionOptions::default() };
-        // Without steps, the projector returns the picture of the latent that it starts from.
+        // Without steps, the projector returns the image of the latent that it starts from.
         let known = latent_of_seed(77_777, 6);
         let none = ProjectionOptions { steps: 0, ..options };
         let drawn = projector.search(&flat, 0, Some(&known), &none, &mut |_, _, _| true);
         assert_eq!(drawn[0].latent, known);
-        let target = ProjectionTarget::picture(&drawn[0].picture, [8, 8, 1]);
+        let target = ProjectionTarget::image(&drawn[0].image, [8, 8, 1]);
         let found = projector.search(&target, 0, None, &options, &mut |_, _, _| true);
         assert!(found[0].psnr_db > 35.0, "{} dB", found[0].psnr_db);
         assert!(found.windows(2).all(|f| f[0].loss <= f[1].loss));
@@ -310,14 +310,14 @@ mod tests {
         let target = ProjectionTarget::strokes(&strokes, [8, 8, 1]);
         let options = ProjectionOptions { restarts: 4, steps: 150, seeds: 1, ..ProjectionOptions::default() };
         let bright = projector.search(&target, 0, None, &options, &mut |_, _, _| true);
-        assert!(bright[0].picture[0] > 230, "{}", bright[0].picture[0]);
+        assert!(bright[0].image[0] > 230, "{}", bright[0].image[0]);
         let mut line = vec![0; 8 * 8 * 4];
         (0..8).for_each(|y| line[(y * 8 + 3) * 4 + 3] = 255);
         let edged = ProjectionTarget::strokes(&[0; 256], [8, 8, 1]).with_edges(&line);
         let found = projector.search(&edged, 0, None, &options, &mut |_, _, _| true);
         let steep = |p: &[u8]| (0..8).map(|y| f64::from(p[y * 8 + 3].abs_diff(p[y * 8 + 4]))).sum::<f64>() / 8.0;
         let before = projector.search(&edged, 0, None, &ProjectionOptions { steps: 0, ..options }, &mut |_, _, _| true);
-        assert!(steep(&found[0].picture) > 1.3 * steep(&before[0].picture));
+        assert!(steep(&found[0].image) > 1.3 * steep(&before[0].image));
         assert!(edged.weight.iter().all(|&w| w == 0.0) && !edged.is_empty());
     }
 
@@ -325,7 +325,7 @@ mod tests {
     fn staying_keeps_a_latent_near_its_start() {
         let (net, weights) = generator();
         let mut projector = Projector::new(subject(&net, &weights), None, 1, 1);
-        let (start, target) = (latent_of_seed(3, 6), ProjectionTarget::picture(&[255; 64], [8, 8, 1]));
+        let (start, target) = (latent_of_seed(3, 6), ProjectionTarget::image(&[255; 64], [8, 8, 1]));
         let far = |projector: &mut Projector, stay| {
             let options = ProjectionOptions { restarts: 1, steps: 100, stay, ..ProjectionOptions::default() };
             let found = projector.search(&target, 0, Some(&start), &options, &mut |_, _, _| true);

@@ -1,8 +1,8 @@
-//! Searches of a run's generator for the latent of a picture, and what they leave: numbers, a sheet and loss curves.
-use super::generator::{draw_float, picture_shape};
+//! Searches of a run's generator for the latent of an image, and what they leave: numbers, a sheet and loss curves.
+use super::generator::{draw_float, image_shape};
 use super::{
-    LatentToolError, PictureGenerator, ProjectionGenerator, ProjectionResult, ProjectionTarget, Projector,
-    StoredLatent, to_float,
+    ImageGenerator, LatentToolError, ProjectionGenerator, ProjectionResult, ProjectionTarget, Projector, StoredLatent,
+    to_float,
 };
 use crate::data::to_bytes;
 use crate::draw::{Plot, PlotSeries};
@@ -11,7 +11,7 @@ use crate::export::PreparedRun;
 use crate::metrics::psnr;
 use serde::Serialize;
 
-/// PSNR below which the picture that was found shows something else.
+/// PSNR below which the image that was found shows something else.
 pub const NEAR_DB: f64 = 20.0;
 
 /// Plans `restarts` searches of the run's averaged generator, with the feature network for its data.
@@ -25,7 +25,7 @@ pub fn projector(run: &PreparedRun, restarts: usize) -> Projector {
         range: recipe.data.range,
         latent: recipe.generator.latent(),
     };
-    let features = run.data.pictures.as_ref().and_then(|split| FeatureNetwork::of(&split.held_out));
+    let features = run.data.images.as_ref().and_then(|split| FeatureNetwork::of(&split.held_out));
     Projector::new(subject, features.as_ref(), restarts, 0)
 }
 
@@ -34,7 +34,7 @@ pub fn projector(run: &PreparedRun, restarts: usize) -> Projector {
 pub struct SearchResults {
     /// The searches, best first.
     pub searches: Vec<SearchResult>,
-    /// PSNR of the best latent's picture as a model file draws it, against the target, in dB.
+    /// PSNR of the best latent's image as a model file draws it, against the target, in dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub int8_psnr_db: Option<f64>,
 }
@@ -44,7 +44,7 @@ pub struct SearchResults {
 pub struct SearchResult {
     /// Final loss.
     pub loss: f32,
-    /// PSNR of the picture against the target, in dB.
+    /// PSNR of the image against the target, in dB.
     pub psnr_db: f64,
     /// The latent as devices store it: 32 means 1.
     pub latent: Vec<i8>,
@@ -58,13 +58,13 @@ impl SearchResults {
     }
 }
 
-/// Returns the PSNR of a latent's picture as `model` draws it, in dB; `None` if the target leaves pixels open or the model belongs to
+/// Returns the PSNR of a latent's image as `model` draws it, in dB; `None` if the target leaves pixels open or the model belongs to
 /// another run.
 ///
 /// # Errors
 /// If the model does not accept the latent.
 pub fn int8_psnr(
-    model: &mut PictureGenerator,
+    model: &mut ImageGenerator,
     latent: &StoredLatent,
     target: &ProjectionTarget,
 ) -> Result<Option<f64>, LatentToolError> {
@@ -89,26 +89,26 @@ pub fn loss_curves(found: &[ProjectionResult]) -> Plot {
     }
 }
 
-/// Returns the bytes of a held-out picture of the run.
+/// Returns the bytes of a held-out image of the run.
 ///
 /// # Errors
-/// If the run has no pictures, or fewer.
-pub fn held_out_picture(run: &PreparedRun, number: usize) -> Result<Vec<u8>, LatentToolError> {
-    let held_out = run.data.pictures.as_ref().map(|split| &split.held_out).ok_or(LatentToolError::Points)?;
+/// If the run has no images, or fewer.
+pub fn held_out_image(run: &PreparedRun, number: usize) -> Result<Vec<u8>, LatentToolError> {
+    let held_out = run.data.images.as_ref().map(|split| &split.held_out).ok_or(LatentToolError::Points)?;
     if number >= held_out.count() {
-        return Err(LatentToolError::NoSuchPicture { number, count: held_out.count() });
+        return Err(LatentToolError::NoSuchImage { number, count: held_out.count() });
     }
     Ok(held_out.bytes(number).to_vec())
 }
 
-/// Returns the picture that the run's float generator makes of a latent.
-pub fn float_picture(run: &mut PreparedRun, latent: &[i8], class: usize) -> Vec<u8> {
+/// Returns the image that the run's float generator makes of a latent.
+pub fn float_image(run: &mut PreparedRun, latent: &[i8], class: usize) -> Vec<u8> {
     draw_float(run, &[to_float(latent)], class).swap_remove(0)
 }
 
-/// Returns height, width and channels of a run's pictures.
+/// Returns height, width and channels of a run's images.
 pub fn shape_of(run: &PreparedRun) -> [usize; 3] {
-    picture_shape(run)
+    image_shape(run)
 }
 
 /// How much an edit followed the strokes: mean differences of pixels, in levels of 255.
@@ -116,12 +116,12 @@ pub fn shape_of(run: &PreparedRun) -> [usize; 3] {
 pub struct EditDistances {
     /// Under the strokes, before and after the edit, to the strokes' colors; `None` without strokes.
     pub under_strokes: Option<(f64, f64)>,
-    /// Elsewhere, between the picture before and after.
+    /// Elsewhere, between the image before and after.
     pub elsewhere: f64,
 }
 
 impl EditDistances {
-    /// Compares the pictures before and after an edit with what was asked for.
+    /// Compares the images before and after an edit with what was asked for.
     pub fn new(target: &ProjectionTarget, before: &[u8], after: &[u8]) -> Self {
         let channels = target.shape[2];
         let wanted = to_bytes(&target.target, (-1.0, 1.0));

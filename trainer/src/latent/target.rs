@@ -21,7 +21,7 @@ impl ProjectionTarget {
     /// # Panics
     /// If `bytes` does not have the size of `shape`.
     #[track_caller]
-    pub fn picture(bytes: &[u8], shape: [usize; 3]) -> Self {
+    pub fn image(bytes: &[u8], shape: [usize; 3]) -> Self {
         assert_eq!(bytes.len(), shape.iter().product::<usize>(), "an image of {shape:?}");
         let pixels = shape[0] * shape[1];
         let target = bytes.iter().map(|&b| f32::from(b) / 127.5 - 1.0).collect();
@@ -61,16 +61,16 @@ impl ProjectionTarget {
         self
     }
 
-    /// Gives pixels without a weight the color that they have in `picture`, with the weight `weight`.
+    /// Gives pixels without a weight the color that they have in `image`, with the weight `weight`.
     ///
     /// # Panics
-    /// If the picture has another size than the target.
+    /// If the image has another size than the target.
     #[must_use]
     #[track_caller]
-    pub fn or_keep(mut self, picture: &[u8], weight: f32) -> Self {
-        assert_eq!(picture.len(), self.target.len(), "a picture of the size of the target");
+    pub fn or_keep(mut self, image: &[u8], weight: f32) -> Self {
+        assert_eq!(image.len(), self.target.len(), "an image of the size of the target");
         let channels = self.shape[2];
-        let pixels = self.target.chunks_exact_mut(channels).zip(picture.chunks_exact(channels));
+        let pixels = self.target.chunks_exact_mut(channels).zip(image.chunks_exact(channels));
         for ((to, from), own) in pixels.zip(&mut self.weight).filter(|(_, own)| **own == 0.0) {
             to.iter_mut().zip(from).for_each(|(v, &b)| *v = f32::from(b) / 127.5 - 1.0);
             *own = weight;

@@ -37,8 +37,8 @@ pub fn pyramid_levels(height: usize, width: usize) -> usize {
 /// The Laplacian pyramid of an image (Burt & Adelson 1983), finest level first; the last level is the remaining low-pass image.
 ///
 /// The filter is that of Karras et al. (2018): 5x5 binomial, mirrored at the borders without repeating the edge pixels.
-pub fn laplacian_pyramid(picture: FloatImage, levels: usize) -> Vec<FloatImage> {
-    let mut pyramid = vec![picture];
+pub fn laplacian_pyramid(image: FloatImage, levels: usize) -> Vec<FloatImage> {
+    let mut pyramid = vec![image];
     while pyramid.len() < levels {
         let Some(fine) = pyramid.pop() else { break };
         let coarse = halve(&fine);
@@ -103,12 +103,12 @@ fn filter([h, w, c]: [usize; 3], values: &[f32], gain: f32) -> Vec<f32> {
 ///
 /// `corners` has the index of the image and the upper left pixel of each patch: (image, y, x).
 #[track_caller]
-pub fn patches(pictures: &[FloatImage], corners: &[(usize, usize, usize)]) -> Array2<f64> {
-    let c = pictures.first().map_or(1, |p| p.shape[2]);
+pub fn patches(images: &[FloatImage], corners: &[(usize, usize, usize)]) -> Array2<f64> {
+    let c = images.first().map_or(1, |p| p.shape[2]);
     let width = PATCH * PATCH * c;
     let mut rows = Array2::zeros((corners.len(), width));
-    for (mut row, &(picture, top, left)) in rows.rows_mut().into_iter().zip(corners) {
-        let FloatImage { shape: [h, w, _], values } = &pictures[picture];
+    for (mut row, &(image, top, left)) in rows.rows_mut().into_iter().zip(corners) {
+        let FloatImage { shape: [h, w, _], values } = &images[image];
         assert!(top + PATCH <= *h && left + PATCH <= *w, "a patch at ({top}, {left}) exceeds an image of {h}x{w}");
         for (i, v) in row.iter_mut().enumerate() {
             let (y, x, k) = (top + i / (PATCH * c), left + i / c % PATCH, i % c);
@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn levels_add_up_to_the_picture() {
+    fn levels_add_up_to_the_image() {
         for (h, w, c) in [(16, 16, 3), (28, 20, 1), (17, 33, 1)] {
-            let picture = plane(h, w, c);
-            let pyramid = laplacian_pyramid(picture.clone(), 2);
-            let back = double(&pyramid[1], picture.shape);
+            let image = plane(h, w, c);
+            let pyramid = laplacian_pyramid(image.clone(), 2);
+            let back = double(&pyramid[1], image.shape);
             assert_eq!(pyramid[1].shape, [h.div_ceil(2), w.div_ceil(2), c]);
             let sum = pyramid[0].values.iter().zip(&back).map(|(a, b)| a + b);
-            assert!(sum.zip(&picture.values).all(|(a, b)| (a - b).abs() < 1e-6));
+            assert!(sum.zip(&image.values).all(|(a, b)| (a - b).abs() < 1e-6));
         }
     }
 
@@ -174,15 +174,15 @@ mod tests {
 
     #[test]
     fn patches_are_cut_at_their_corners_and_normalized() {
-        let picture = plane(9, 9, 2);
-        let rows = patches(std::slice::from_ref(&picture), &[(0, 0, 0), (0, 1, 2)]);
+        let image = plane(9, 9, 2);
+        let rows = patches(std::slice::from_ref(&image), &[(0, 0, 0), (0, 1, 2)]);
         assert_eq!(rows.dim(), (2, 98));
         for k in 0..2 {
             let channel = rows.slice(ndarray::s![.., k..;2]);
             assert!(channel.sum().abs() < 1e-9 && (channel.mapv(|v| v * v).sum() / 98.0 - 1.0).abs() < 1e-9);
         }
         let (a, b) = (rows[(1, 0)] - rows[(0, 0)], rows[(1, 4)] - rows[(0, 4)]);
-        let v = |y: usize, x: usize| f64::from(picture.values[(y * 9 + x) * 2]);
+        let v = |y: usize, x: usize| f64::from(image.values[(y * 9 + x) * 2]);
         assert!((a / b - (v(1, 2) - v(0, 0)) / (v(1, 4) - v(0, 2))).abs() < 1e-6);
     }
 }

@@ -12,7 +12,7 @@ pub const PSNR_CAP: f64 = 99.0;
 /// ```
 #[track_caller]
 pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
-    assert_eq!(a.len(), b.len(), "both pictures need the same size");
+    assert_eq!(a.len(), b.len(), "both images need the same size");
     let square: u64 = a.iter().zip(b).map(|(&x, &y)| u64::from(x.abs_diff(y)).pow(2)).sum();
     if square == 0 {
         return PSNR_CAP;

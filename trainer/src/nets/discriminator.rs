@@ -1,5 +1,5 @@
 //! Discriminator families: layers from a few numbers in a recipe, with packing, minibatch features, classes and spectral norm.
-use super::{HALVE, KEEP, NetworkError, PAIRS, leaky, no_picture, widths_ok};
+use super::{HALVE, KEEP, NetworkError, PAIRS, leaky, no_image, widths_ok};
 use crate::nn::{Layer, Network};
 use serde::{Deserialize, Serialize};
 
@@ -136,7 +136,7 @@ impl Discriminator {
                 }
                 if *fourier_features > 0 && shape.len() != 1 {
                     let why =
-                        "fourier_features work for points only: set discriminator.fourier_features = 0 for pictures";
+                        "fourier_features work for points only: set discriminator.fourier_features = 0 for images";
                     return Err(NetworkError::new(WHAT, why));
                 }
                 layers.extend((*fourier_features > 0).then_some(Layer::FourierFeatures { count: *fourier_features }));
@@ -154,8 +154,8 @@ impl Discriminator {
                 if *hidden > 0 { dense(layers, inputs, &[*hidden]) } else { Ok(inputs) }
             }
             (Self::Residual { widths }, &[h, w, c]) => residual(layers, [h, w, c], widths),
-            (Self::Dcgan { .. }, _) => Err(no_picture(WHAT, "dcgan", shape)),
-            (Self::Residual { .. }, _) => Err(no_picture(WHAT, "residual", shape)),
+            (Self::Dcgan { .. }, _) => Err(no_image(WHAT, "dcgan", shape)),
+            (Self::Residual { .. }, _) => Err(no_image(WHAT, "residual", shape)),
         }
     }
 }
@@ -222,8 +222,7 @@ fn halved((h, w): (usize, usize), times: usize, shape: &[usize]) -> Result<(usiz
         (Some(h), Some(w)) if h > 0 && w > 0 => Ok((h, w)),
         _ => {
             let [w, h] = [shape[1], shape[0]];
-            let why =
-                format!("{times} widths halve pictures of {w}x{h} below one pixel: use fewer discriminator.widths");
+            let why = format!("{times} widths halve images of {w}x{h} below one pixel: use fewer discriminator.widths");
             Err(NetworkError::new(WHAT, why))
         }
     }

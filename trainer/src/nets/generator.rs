@@ -1,9 +1,9 @@
 //! Generator families: layers from a few numbers in a recipe.
-use super::{HALVE, KEEP, NetworkError, POINT, leaky, no_picture, widths_ok};
+use super::{HALVE, KEEP, NetworkError, POINT, leaky, no_image, widths_ok};
 use crate::nn::{Activation, Layer, Network};
 use serde::{Deserialize, Serialize};
 
-/// Layer that doubles the sides of a picture.
+/// Layer that doubles the sides of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Upsampling {
@@ -31,14 +31,14 @@ pub enum Generator {
         #[serde(default)]
         binary_latents: usize,
     },
-    /// Dense layer to a small picture, then upsampling layers with ReLU between them and tanh at the end.
+    /// Dense layer to a small image, then upsampling layers with ReLU between them and tanh at the end.
     Dcgan {
         /// Length of the latent vector.
         latent: usize,
         /// Widths of the mapping network: dense layers between the latent and the first layer (Karras et al. 2019).
         #[serde(default)]
         mapping: Vec<usize>,
-        /// Channels of the small picture and after each upsampling except the last.
+        /// Channels of the small image and after each upsampling except the last.
         widths: Vec<usize>,
         /// Layer that doubles the sides.
         #[serde(default)]
@@ -50,11 +50,11 @@ pub enum Generator {
         #[serde(default)]
         batch_norm: bool,
     },
-    /// Dense layer to a small picture, residual blocks that double the sides (He et al. 2016), a convolution and tanh.
+    /// Dense layer to a small image, residual blocks that double the sides (He et al. 2016), a convolution and tanh.
     Residual {
         /// Length of the latent vector.
         latent: usize,
-        /// Channels of the small picture and after each block.
+        /// Channels of the small image and after each block.
         widths: Vec<usize>,
         /// Batch normalization in the residual blocks.
         #[serde(default)]
@@ -116,7 +116,7 @@ impl Generator {
             (Self::Dcgan { mapping, widths, upsampling, refine, batch_norm, .. }, &[_, _, c]) => {
                 let upsamplings = widths.len() - usize::from(*refine && !widths.is_empty());
                 let inputs = dense(&mut layers, input, mapping)?;
-                let first = first_picture(&mut layers, inputs, widths, upsamplings, shape)?;
+                let first = first_image(&mut layers, inputs, widths, upsamplings, shape)?;
                 norm(&mut layers, first, *batch_norm);
                 let mut inputs = first;
                 for &width in &widths[1..] {
@@ -132,7 +132,7 @@ impl Generator {
                 layers.push(Layer::Activation(Activation::Tanh));
             }
             (Self::Residual { widths, batch_norm, .. }, &[_, _, c]) => {
-                let mut inputs = first_picture(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
+                let mut inputs = first_image(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
                 layers.push(leaky(0.0));
                 for &outputs in &widths[1..] {
                     layers.extend([Layer::Fork, Layer::Upsample(2), Layer::Conv { window: KEEP, inputs, outputs }]);
@@ -147,16 +147,16 @@ impl Generator {
                 layers.push(Layer::Activation(Activation::Tanh));
             }
             (Self::Pyramid { widths, .. }, &[_, _, c]) => {
-                let mut inputs = first_picture(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
+                let mut inputs = first_image(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
                 layers.extend([leaky(0.0), Layer::Level { window: KEEP, inputs, outputs: c }]);
                 for &outputs in &widths[1..] {
                     layers.extend([Layer::ConvTranspose { window: HALVE, inputs, outputs }, leaky(0.0)]);
                     layers.push(Layer::Level { window: KEEP, inputs: outputs, outputs: c });
                     inputs = outputs;
                 }
-                layers.push(Layer::Picture);
+                layers.push(Layer::Image);
             }
-            _ => return Err(no_picture(what, self.family(), shape)),
+            _ => return Err(no_image(what, self.family(), shape)),
         }
         Ok(Network::new(what, &[input], layers))
     }
@@ -172,8 +172,8 @@ fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result
     Ok(inputs)
 }
 
-/// Appends a dense layer to the picture that `upsamplings` upsampling layers enlarge to `shape`; returns its channels.
-fn first_picture(
+/// Appends a dense layer to the image that `upsamplings` upsampling layers enlarge to `shape`; returns its channels.
+fn first_image(
     layers: &mut Vec<Layer>,
     inputs: usize,
     widths: &[usize],
@@ -192,7 +192,7 @@ fn first_picture(
         let (below, above) = (near(0), near(1));
         let sizes = if below == above { format!("{above:?}") } else { format!("{below:?} or {above:?}") };
         let why = format!(
-            "{} widths double the sides {upsamplings} times, but the sides of {w}x{h} pictures are not multiples of {by}: use \
+            "{} widths double the sides {upsamplings} times, but the sides of {w}x{h} images are not multiples of {by}: use \
              fewer generator.widths, or set data.size = {sizes}",
             widths.len(),
         );

@@ -52,9 +52,9 @@ fn leaky(slope: f32) -> Layer {
     Layer::Activation(Activation::Leaky(slope))
 }
 
-fn no_picture(what: &'static str, family: &str, shape: &[usize]) -> NetworkError {
+fn no_image(what: &'static str, family: &str, shape: &[usize]) -> NetworkError {
     let why = format!(
-        "the {family} family generates pictures, but the data has points of {} numbers: set {what}.family = \"mlp\"",
+        "the {family} family generates images, but the data has points of {} numbers: set {what}.family = \"mlp\"",
         shape[0]
     );
     NetworkError { what, why }

@@ -12,7 +12,7 @@ pub enum Activation {
     Sigmoid,
 }
 
-/// One layer of a network. Shapes are those of one example; pictures are [height, width, channels].
+/// One layer of a network. Shapes are those of one example; images are [height, width, channels].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
     /// Fully connected layer x·W + b; the result is reshaped to `to`.
@@ -74,17 +74,17 @@ pub enum Layer {
     /// Ends a residual block: adds the value kept last and drops it.
     Join,
     /// Level of a Laplacian pyramid (Denton et al. 2015): a convolution of the value gives the residual that is added to the
-    /// upsampled picture of the previous level. The value itself passes unchanged.
+    /// upsampled image of the previous level. The value itself passes unchanged.
     Level {
         /// Kernel, stride, padding.
         window: Window,
         /// Channels of the value.
         inputs: usize,
-        /// Channels of the picture.
+        /// Channels of the image.
         outputs: usize,
     },
-    /// Replaces the value by the picture of the last [`Layer::Level`].
-    Picture,
+    /// Replaces the value by the image of the last [`Layer::Level`].
+    Image,
     /// Appends the mean standard deviation over the batch as one feature (Karras et al. 2018, section 3).
     MinibatchStddev {
         /// Length of the input.
@@ -117,12 +117,12 @@ impl Layer {
         Self::Dense { inputs, to: to.to_vec() }
     }
 
-    /// Convolution of `kernel` x `kernel` taps that moves by `stride` over a picture with `pad` zeros around it.
+    /// Convolution of `kernel` x `kernel` taps that moves by `stride` over an image with `pad` zeros around it.
     pub fn conv(inputs: usize, outputs: usize, (kernel, stride, pad): (usize, usize, usize)) -> Self {
         Self::Conv { window: Window { kernel, stride, pad }, inputs, outputs }
     }
 
-    /// Transposed convolution with the (kernel, stride, padding) of the convolution that it transposes; (4, 2, 1) doubles a picture.
+    /// Transposed convolution with the (kernel, stride, padding) of the convolution that it transposes; (4, 2, 1) doubles an image.
     pub fn conv_transpose(inputs: usize, outputs: usize, (kernel, stride, pad): (usize, usize, usize)) -> Self {
         Self::ConvTranspose { window: Window { kernel, stride, pad }, inputs, outputs }
     }
@@ -144,8 +144,8 @@ impl Layer {
 }
 
 impl Layer {
-    /// Output shape for the input shape `dims`; `stack` and `picture` carry the shapes of forks and levels from layer to layer.
-    pub(crate) fn output(&self, dims: Vec<usize>, stack: &mut Vec<Vec<usize>>, picture: &mut Vec<usize>) -> Vec<usize> {
+    /// Output shape for the input shape `dims`; `stack` and `image` carry the shapes of forks and levels from layer to layer.
+    pub(crate) fn output(&self, dims: Vec<usize>, stack: &mut Vec<Vec<usize>>, image: &mut Vec<usize>) -> Vec<usize> {
         let by = |window: &Window, dims: &[usize], channels: usize| {
             vec![window.output(dims[0]).unwrap_or(0), window.output(dims[1]).unwrap_or(0), channels]
         };
@@ -171,10 +171,10 @@ impl Layer {
                 dims
             }
             (Self::Level { window, outputs, .. }, &[_, _, _]) => {
-                *picture = by(window, &dims, *outputs);
+                *image = by(window, &dims, *outputs);
                 dims
             }
-            (Self::Picture, _) => picture.clone(),
+            (Self::Image, _) => image.clone(),
             _ => dims,
         }
     }

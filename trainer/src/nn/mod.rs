@@ -225,9 +225,9 @@ impl Network {
     /// Output shape of each layer, for one example.
     #[doc(hidden)]
     pub fn shapes(&self) -> Vec<Vec<usize>> {
-        let (mut dims, mut stack, mut picture) = (self.input.clone(), Vec::new(), Vec::new());
+        let (mut dims, mut stack, mut image) = (self.input.clone(), Vec::new(), Vec::new());
         let shape = |layer: &Layer| {
-            dims = layer.output(std::mem::take(&mut dims), &mut stack, &mut picture);
+            dims = layer.output(std::mem::take(&mut dims), &mut stack, &mut image);
             dims.clone()
         };
         self.layers.iter().map(shape).collect()

@@ -19,8 +19,8 @@ pub struct Trace {
     pub values: Vec<NodeId>,
     /// Batch means and variances, in the order of [`Network::statistics`].
     pub statistics: Vec<NodeId>,
-    /// Picture of each pyramid level, smallest first.
-    pub pictures: Vec<NodeId>,
+    /// Image of each pyramid level, smallest first.
+    pub images: Vec<NodeId>,
 }
 
 impl Trace {
@@ -91,7 +91,7 @@ impl Network {
             Mode::Evaluate(Some(flat)) => views(g, flat, &self.statistics),
             _ => Vec::new(),
         };
-        let trace = Trace { values: vec![], statistics: vec![], pictures: vec![] };
+        let trace = Trace { values: vec![], statistics: vec![], images: vec![] };
         let weights = bound.tensors.iter().copied();
         let mut tracer = Tracer { weights, stored, classes, stack: Vec::new(), trace };
         let mut x = x;
@@ -144,7 +144,7 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
             }
             Layer::ConvTranspose { window, .. } => {
                 let (w, b) = self.pair();
-                let &[_, h, width, _] = g.shape(x).dims() else { panic!("a transposed convolution needs a picture") };
+                let &[_, h, width, _] = g.shape(x).dims() else { panic!("a transposed convolution needs an image") };
                 let to = (window.transposed(h).unwrap_or(0), window.transposed(width).unwrap_or(0));
                 let y = g.conv_input(x, w, *window, to);
                 g.add(y, b)
@@ -174,7 +174,7 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
                 self.level(g, x, *window);
                 x
             }
-            Layer::Picture => self.trace.pictures.last().copied().unwrap_or(x),
+            Layer::Image => self.trace.images.last().copied().unwrap_or(x),
             Layer::MinibatchStddev { inputs } => {
                 let flat = g.reshape(x, &[batch, *inputs]);
                 minibatch_stddev(g, flat)
@@ -220,12 +220,12 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
         g.add(scaled, shift)
     }
 
-    /// Adds the residual of a pyramid level to the upsampled picture of the previous level.
+    /// Adds the residual of a pyramid level to the upsampled image of the previous level.
     fn level(&mut self, g: &mut Graph, x: NodeId, window: Window) {
         let (w, b) = self.pair();
         let residual = g.conv(x, w, window);
         let residual = g.add(residual, b);
-        let picture = match self.trace.pictures.last() {
+        let image = match self.trace.images.last() {
             Some(&before) => {
                 let factor = g.shape(residual).dims()[1] / g.shape(before).dims()[1];
                 let upsampled = g.upsample(before, factor);
@@ -233,7 +233,7 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
             }
             None => residual,
         };
-        self.trace.pictures.push(picture);
+        self.trace.images.push(image);
     }
 }
 

@@ -1,45 +1,45 @@
-//! How close the pictures of an integer model are to those of the float network, drawn by the runtime that ships.
+//! How close the images of an integer model are to those of the float network, drawn by the runtime that ships.
 use super::{QuantizeError, calibrate::parallel, float::Forward, net::FloatNet};
 use ganlet_runtime::{Generator, Model};
 use std::ops::Range;
 
-/// Peak signal-to-noise ratio of int8 pictures against float pictures: 8-bit pixels, peak 255, at most 99 dB per picture.
+/// Peak signal-to-noise ratio of int8 images against float images: 8-bit pixels, peak 255, at most 99 dB per image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PsnrSummary {
-    /// Mean over the pictures, in dB.
+    /// Mean over the images, in dB.
     pub mean_db: f64,
-    /// Lowest value of a picture, in dB.
+    /// Lowest value of an image, in dB.
     pub min_db: f64,
-    /// Number of pictures compared.
-    pub pictures: u32,
+    /// Number of images compared.
+    pub images: u32,
 }
 
-/// The float network's pictures of a range of seeds.
-pub(super) struct FloatPictures {
+/// The float network's images of a range of seeds.
+pub(super) struct FloatImages {
     seeds: Range<u32>,
-    pictures: Vec<Vec<u8>>,
+    images: Vec<Vec<u8>>,
 }
 
-/// Pictures per task.
+/// Images per task.
 const TASK: usize = 16;
 
-impl FloatPictures {
+impl FloatImages {
     pub(super) fn new(net: &FloatNet, seeds: Range<u32>) -> Self {
         let forward = Forward::new(net);
-        let pictures = parallel(seeds.len(), |i| {
+        let images = parallel(seeds.len(), |i| {
             net.pixels(&forward.run(&net.inputs_of_seed(seeds.start + i as u32), |_, _, _| {}))
         });
-        Self { seeds, pictures }
+        Self { seeds, images }
     }
 
-    /// Draws the same seeds with the model in `file` and compares the pictures.
+    /// Draws the same seeds with the model in `file` and compares the images.
     pub(super) fn compare(&self, file: &[u8]) -> Result<PsnrSummary, QuantizeError> {
         let model = Model::from_bytes(file)?;
-        let pieces = parallel(self.pictures.len().div_ceil(TASK), |piece| {
+        let pieces = parallel(self.images.len().div_ceil(TASK), |piece| {
             let mut arena = vec![0; model.arena_len()];
             let Ok(mut generator) = Generator::new(&model, &mut arena) else { return Vec::new() };
             let first = piece * TASK;
-            let references = self.pictures.iter().enumerate().skip(first).take(TASK);
+            let references = self.images.iter().enumerate().skip(first).take(TASK);
             references
                 .map(|(i, reference)| {
                     let mut rows = generator.rows(&model.latent(self.seeds.start + i as u32));
@@ -55,9 +55,9 @@ impl FloatPictures {
                 .collect::<Vec<f64>>()
         });
         let all: Vec<f64> = pieces.into_iter().flatten().collect();
-        let pictures = all.len() as u32;
-        let mean_db = all.iter().sum::<f64>() / f64::from(pictures.max(1));
-        Ok(PsnrSummary { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), pictures })
+        let images = all.len() as u32;
+        let mean_db = all.iter().sum::<f64>() / f64::from(images.max(1));
+        Ok(PsnrSummary { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), images })
     }
 }
 

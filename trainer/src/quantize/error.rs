@@ -56,7 +56,7 @@ impl QuantizeError {
             Layer::Score { .. } => "class-conditional score",
             _ => "layer",
         };
-        let remedy = "a device draws one picture at a time: train without technique.minibatch and data.classes, or export without the discriminator";
+        let remedy = "a device draws one image at a time: train without technique.minibatch and data.classes, or export without the discriminator";
         Self::Layer { layer, operation, problem: "the model format has no such layer".into(), remedy }
     }
 
@@ -114,19 +114,19 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantizeError> {
             remedy,
         })?);
     }
-    let (picture, last) = (shapes[net.picture()], shapes[shapes.len() - 1]);
+    let (image, last) = (shapes[net.image()], shapes[shapes.len() - 1]);
     if net.discriminator_layers > 0 && last.len() != 1 {
         let problem = format!("its discriminator outputs {} numbers", last.len());
         return refuse(problem, "export without the discriminator, or end it with a layer of one output");
     }
-    let Dims { h, w, c } = picture;
+    let Dims { h, w, c } = image;
     if h * w == 1 && c != 1 {
-        let problem = format!("it outputs {c} numbers, not a picture");
+        let problem = format!("it outputs {c} numbers, not an image");
         return refuse(problem, "export a network whose last layer outputs height × width × 1 or 3 channels");
     }
     if c != 1 && c != 3 {
-        let (layer, operation) = (net.picture(), net.layers[net.picture()].op.kind());
-        let problem = format!("the picture has {c} channels");
+        let (layer, operation) = (net.image(), net.layers[net.image()].op.kind());
+        let problem = format!("the image has {c} channels");
         return Err(QuantizeError::Layer { layer, operation, problem, remedy: "end with 1 channel (gray) or 3 (RGB)" });
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Runs the float network one picture at a time, as the reference of every comparison.
+//! Runs the float network one image at a time, as the reference of every comparison.
 use super::net::{Dims, FloatNet, FloatOp, FloatSource};
 
 /// A network whose weights are rearranged so that those of one output are contiguous.
@@ -28,15 +28,15 @@ impl<'a> Forward<'a> {
         Self { net, shapes, weights }
     }
 
-    /// Runs all layers on the inputs `z` and returns the picture.
+    /// Runs all layers on the inputs `z` and returns the image.
     ///
     /// `observe` receives each layer's index and its values before and after the activation.
     pub(super) fn run(&self, z: &[i8], mut observe: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
-        let picture = self.net.picture();
+        let image = self.net.image();
         let mut shown = Vec::new();
         self.run_from(0, dequantized(z), |index, before, after| {
             observe(index, before, after);
-            if index == picture {
+            if index == image {
                 shown = after.to_vec();
             }
         });
@@ -48,11 +48,11 @@ impl<'a> Forward<'a> {
         self.run_from(0, dequantized(z), |_, _, _| {})
     }
 
-    /// Returns the discriminator's output for each of `pictures`, which are stored one after the other.
-    pub(super) fn discriminate(&self, pictures: &[f32]) -> Vec<f32> {
-        let picture = self.net.picture();
-        let each = pictures.chunks_exact(self.shapes[picture].len());
-        each.flat_map(|values| self.run_from(picture + 1, values.to_vec(), |_, _, _| {})).collect()
+    /// Returns the discriminator's output for each of `images`, which are stored one after the other.
+    pub(super) fn discriminate(&self, images: &[f32]) -> Vec<f32> {
+        let image = self.net.image();
+        let each = images.chunks_exact(self.shapes[image].len());
+        each.flat_map(|values| self.run_from(image + 1, values.to_vec(), |_, _, _| {})).collect()
     }
 
     /// Runs the layers from `first` on; `input` is the output of the layer before it, or the latent if `first` is 0.

@@ -35,7 +35,7 @@ pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
             Layer::Fork => builder.stack.push(builder.current),
             Layer::Swap => builder.swap(),
             Layer::Join => builder.join(),
-            Layer::Picture => builder.picture(),
+            Layer::Image => builder.image(),
             Layer::Level { window: w, inputs, outputs } => {
                 let op = FloatOp::Conv { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs };
                 let side = w.output(shapes[i][0]).unwrap_or(0);
@@ -198,7 +198,7 @@ impl NetBuilder {
     }
 
     /// Makes the last pyramid level the current tensor.
-    fn picture(&mut self) {
+    fn image(&mut self) {
         self.current = self.last_level.map_or(self.current, |(level, _)| level);
     }
 }

@@ -36,7 +36,7 @@ impl FloatNet {
     fn sole_reader(&self, index: usize) -> Option<usize> {
         let mut readers = (index + 1..self.layers.len()).filter(|&i| self.layers[i].reads(index));
         let (first, second) = (readers.next(), readers.next());
-        first.filter(|_| second.is_none() && index != self.picture() && !self.levels.contains(&index))
+        first.filter(|_| second.is_none() && index != self.image() && !self.levels.contains(&index))
     }
 }
 

@@ -26,7 +26,7 @@ struct QuantParams {
 /// Returns the layers of `net` as integers, weights in training order.
 pub(super) fn lower(net: &FloatNet, stats: &[TensorStats], clipping: Clipping) -> Vec<LayerSpec> {
     let shapes = net.shapes().expect("the network was checked");
-    let shown: Vec<usize> = net.levels.iter().copied().chain([net.picture()]).map(|i| values_of(net, i)).collect();
+    let shown: Vec<usize> = net.levels.iter().copied().chain([net.image()]).map(|i| values_of(net, i)).collect();
     let score = (net.discriminator_layers > 0).then_some(net.layers.len() - 1);
     let mut specs = Vec::new();
     let mut params: Vec<QuantParams> = Vec::new();
@@ -95,7 +95,7 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    /// Computes the integers of the layer and the parameters of its output. `range` is fixed for pictures and scores.
+    /// Computes the integers of the layer and the parameters of its output. `range` is fixed for images and scores.
     fn run(&self, range: Option<(f32, f32)>, clipping: Clipping) -> (LayerSpec, QuantParams) {
         let mut spec = LayerSpec {
             op: self.op(),

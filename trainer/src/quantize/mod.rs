@@ -1,4 +1,4 @@
-//! Quantization: turns a trained float generator into an int8 model file and measures how much its pictures change.
+//! Quantization: turns a trained float generator into an int8 model file and measures how much its images change.
 //!
 //! `fold` folds batch norm into the layers before it. [`quantize`] calibrates activation ranges on latents of the device's
 //! own sampler, quantizes weights per output channel, folds zero points into biases, and encodes the file with the runtime's
@@ -32,7 +32,7 @@ use ganlet_runtime::encode::{LayerSpec, ModelBuilder};
 
 /// First seed of the comparison; calibration uses smaller seeds only.
 pub const COMPARISON_SEEDS: u32 = 1 << 30;
-/// Pictures that decide how activation ranges are clipped.
+/// Images that decide how activation ranges are clipped.
 const TRIALS: u32 = 64;
 
 /// Options of [`quantize`].
@@ -46,7 +46,7 @@ const TRIALS: u32 = 64;
 pub struct QuantizeOptions {
     /// Number of latents for calibrating the activation ranges.
     pub calibration: u32,
-    /// Number of latents for comparing int8 with float pictures.
+    /// Number of latents for comparing int8 with float images.
     pub comparison: u32,
     /// Whether to fuse an upsampling and the convolution after it into one transposed convolution: less than half of
     /// the multiplications and less RAM, for more flash.
@@ -73,19 +73,19 @@ pub struct Quantized {
     pub layers: Vec<LayerSpec>,
 }
 
-/// Quantizes `net` to an int8 model file and compares its pictures with the float network's.
+/// Quantizes `net` to an int8 model file and compares its images with the float network's.
 ///
 /// # Errors
-/// If the network does not generate pictures, or a layer is not supported by the model format. The message names the
+/// If the network does not generate images, or a layer is not supported by the model format. The message names the
 /// layer and the remedy.
 pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
     let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
     let stats = calibrate::calibrate(&fused, options.calibration.max(1));
-    let trials = compare::FloatPictures::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
+    let trials = compare::FloatImages::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
     let mut best: Option<(f64, Clipping)> = None;
     for clipping in Clipping::ALL {
-        // Pictures do not depend on the layout.
+        // Images do not depend on the layout.
         let file = encode(&fused, &stats, clipping, LayoutChoice::Compact)?;
         let psnr = trials.compare(&file)?.mean_db;
         if best.as_ref().is_none_or(|(db, ..)| psnr > *db) {
@@ -95,7 +95,7 @@ pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, 
     let Some((_, clipping)) = best else { unreachable!("the list of clippings is not empty") };
     let file = encode(&fused, &stats, clipping, options.layouts)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
-    let psnr = compare::FloatPictures::new(net, seeds).compare(&file)?;
+    let psnr = compare::FloatImages::new(net, seeds).compare(&file)?;
     let report = QuantizationReport::new(&file, psnr, clipping.name())?;
     Ok(Quantized { file, report, layers: lower::lower(&fused, &stats, clipping) })
 }
@@ -114,8 +114,8 @@ fn encode(
         builder.push(&spec);
     }
     if net.discriminator_layers > 0 || !net.levels.is_empty() {
-        let shown = net.levels.iter().copied().chain([net.picture()]);
-        builder.pictures(&shown.map(|i| u8::try_from(i).unwrap_or(u8::MAX)).collect::<Vec<_>>());
+        let shown = net.levels.iter().copied().chain([net.image()]);
+        builder.images(&shown.map(|i| u8::try_from(i).unwrap_or(u8::MAX)).collect::<Vec<_>>());
     }
     if let LayoutChoice::Auto { flash_bytes } = layouts {
         let compact = builder.finish()?.len() as u64;

@@ -13,9 +13,9 @@ pub struct FloatNet {
     pub inputs: usize,
     /// Number of classes, whose one-hot values are the last inputs; 0 without classes.
     pub classes: usize,
-    /// Layers in order of computation; the picture is the output of the last one before the discriminator.
+    /// Layers in order of computation; the image is the output of the last one before the discriminator.
     pub layers: Vec<FloatLayer>,
-    /// Indices of layers whose outputs are smaller pictures, smallest first: the levels of a pyramid.
+    /// Indices of layers whose outputs are smaller images, smallest first: the levels of a pyramid.
     pub levels: Vec<usize>,
     /// Number of layers at the end that are the discriminator. The last one outputs a single score, 0..=1.
     pub discriminator_layers: usize,
@@ -233,7 +233,7 @@ impl FloatLayer {
 }
 
 impl FloatNet {
-    /// Computes the picture for the inputs `z`, each meaning `z / 32`: values rows first, channels innermost.
+    /// Computes the image for the inputs `z`, each meaning `z / 32`: values rows first, channels innermost.
     ///
     /// # Panics
     /// If the layers do not fit together; [`super::quantize`] reports which one instead.
@@ -253,8 +253,8 @@ impl FloatNet {
         z
     }
 
-    /// Returns the index of the layer whose output is the picture.
-    pub(super) fn picture(&self) -> usize {
+    /// Returns the index of the layer whose output is the image.
+    pub(super) fn image(&self) -> usize {
         (self.layers.len() - self.discriminator_layers).saturating_sub(1)
     }
 
@@ -267,12 +267,12 @@ impl FloatNet {
     /// Appends a discriminator, whose logit becomes a score in 0..=1 through a sigmoid.
     ///
     /// Some losses train a discriminator on score differences only, so that its logits have no absolute meaning. `real` then holds real
-    /// pictures whose mean logit becomes the score 0.5.
+    /// images whose mean logit becomes the score 0.5.
     #[must_use]
     pub fn with_discriminator(mut self, discriminator: Self, real: Option<&[f32]>) -> Self {
-        let (picture, first) = (self.picture(), self.layers.len());
+        let (image, first) = (self.image(), self.layers.len());
         let moved = |source| match source {
-            FloatSource::Latent => FloatSource::Layer(picture),
+            FloatSource::Latent => FloatSource::Layer(image),
             FloatSource::Layer(i) => FloatSource::Layer(first + i),
         };
         self.discriminator_layers = discriminator.layers.len();

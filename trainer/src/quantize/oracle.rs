@@ -37,7 +37,7 @@ impl Tensor {
 /// Returns the last layer's output for `latent` as pixels, 0..=255.
 ///
 /// A conditional generator's `latent` ends with the one-hot class, as [`ganlet_runtime::Latent::values`] does.
-pub fn picture(layers: &[LayerSpec], latent: &[i8]) -> Vec<u8> {
+pub fn image(layers: &[LayerSpec], latent: &[i8]) -> Vec<u8> {
     tensors(layers, latent).last().map_or_else(Vec::new, Tensor::pixels)
 }
 

@@ -41,7 +41,7 @@ pub struct RandomNet {
     pub layers: Vec<LayerSpec>,
     /// Length of the latent vector.
     pub latent: u16,
-    /// Shape of the picture.
+    /// Shape of the image.
     pub output: Shape,
     /// Model file with every layer in the compact layout.
     pub file: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The reference generators of the device benchmarks: fixed shapes, random weights from a fixed seed.
 //!
 //! Weights are normally distributed, quantized per output channel as the exporter does, and scaled by He's rule so that
-//! every layer's values fill their range. They are not trained, since the cost of a picture does not depend on its content.
+//! every layer's values fill their range. They are not trained, since the cost of an image does not depend on its content.
 use super::random_models::Dice;
 use ganlet_runtime::{
     FormatError, Shape,
@@ -25,13 +25,13 @@ pub struct ReferenceModel {
     channels: &'static [u16],
 }
 
-/// Gray 28x28 pictures, such as handwritten digits.
+/// Gray 28x28 images, such as handwritten digits.
 pub const DIGITS28: ReferenceModel =
     ReferenceModel { name: "digits28", latent: 64, first: Shape { h: 7, w: 7, c: 32 }, channels: &[16, 1] };
-/// RGB 64x64 pictures from a DCGAN of a quarter of the usual width.
+/// RGB 64x64 images from a DCGAN of a quarter of the usual width.
 pub const DCGAN64_16: ReferenceModel =
     ReferenceModel { name: "dcgan64-16", latent: 128, first: Shape { h: 4, w: 4, c: 128 }, channels: &[64, 32, 16, 3] };
-/// RGB 64x64 pictures from the classic DCGAN.
+/// RGB 64x64 images from the classic DCGAN.
 pub const DCGAN64_64: ReferenceModel = ReferenceModel {
     name: "dcgan64-64",
     latent: 128,

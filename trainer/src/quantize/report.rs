@@ -14,7 +14,7 @@ pub struct LayerReport {
     pub shape: (u16, u16, u16),
     /// Bytes of weights in flash.
     pub weight_bytes: u32,
-    /// Multiply-accumulates per picture.
+    /// Multiply-accumulates per image.
     pub macs: u64,
     /// Bytes of its ring buffer in the arena.
     pub ring_bytes: u32,
@@ -31,9 +31,9 @@ pub struct QuantizationReport {
     pub arena_bytes: usize,
     /// Bytes of RAM for drawing with whole tensors.
     pub whole_tensor_bytes: u64,
-    /// Multiply-accumulates per picture.
+    /// Multiply-accumulates per image.
     pub macs: u64,
-    /// Similarity of its pictures to the float network's.
+    /// Similarity of its images to the float network's.
     pub psnr: PsnrSummary,
     /// How the activation ranges were chosen.
     pub clipping: &'static str,
@@ -75,7 +75,7 @@ impl fmt::Display for QuantizationReport {
             "whole model", "", self.flash_bytes, self.macs, self.arena_bytes
         )?;
         writeln!(f, "RAM with whole tensors: {} B; activation ranges: {}", self.whole_tensor_bytes, self.clipping)?;
-        let PsnrSummary { mean_db, min_db, pictures } = self.psnr;
-        write!(f, "int8 against float over {pictures} latents: PSNR {mean_db:.1} dB mean, {min_db:.1} dB worst")
+        let PsnrSummary { mean_db, min_db, images } = self.psnr;
+        write!(f, "int8 against float over {images} latents: PSNR {mean_db:.1} dB mean, {min_db:.1} dB worst")
     }
 }

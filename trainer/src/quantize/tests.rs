@@ -1,4 +1,4 @@
-//! Tests: quantized random generators draw nearly the same pictures; unsupported networks are rejected by name.
+//! Tests: quantized random generators draw nearly the same images; unsupported networks are rejected by name.
 use super::*;
 use crate::philox::Key;
 use ganlet_runtime::WeightLayout;
@@ -56,7 +56,7 @@ fn check(net: &FloatNet, least_db: f64) -> QuantizationReport {
 }
 
 #[test]
-fn a_dcgan_with_relu_keeps_its_pictures() {
+fn a_dcgan_with_relu_keeps_its_images() {
     let dense = FloatOp::Dense { inputs: 64, h: 4, w: 4, c: 48 };
     let relu = Activation::Relu;
     let report = check(&net(64, &[(dense, relu), (up(48, 32), relu), (up(32, 3), Activation::Tanh)]), 40.0);
@@ -65,7 +65,7 @@ fn a_dcgan_with_relu_keeps_its_pictures() {
 }
 
 #[test]
-fn leaky_upsampling_and_sigmoid_keep_their_pictures() {
+fn leaky_upsampling_and_sigmoid_keep_their_images() {
     let dense = FloatOp::Dense { inputs: 32, h: 7, w: 5, c: 24 };
     let (leaky, linear) = (Activation::LeakyRelu(0.2), Activation::Linear);
     let twice = FloatOp::Upsample { factor: 2 };
@@ -92,7 +92,7 @@ fn leaky_upsampling_and_sigmoid_keep_their_pictures() {
 }
 
 #[test]
-fn a_perceptron_and_a_linear_end_keep_their_pictures() {
+fn a_perceptron_and_a_linear_end_keep_their_images() {
     let dense = |inputs, h, w, c| FloatOp::Dense { inputs, h, w, c };
     let linear = Activation::Linear;
     check(&net(16, &[(dense(16, 1, 1, 64), Activation::Relu), (dense(64, 8, 6, 1), Activation::Tanh)]), 40.0);
@@ -137,7 +137,7 @@ fn dead_channels_and_dominant_biases_survive() {
 }
 
 #[test]
-fn a_flash_budget_buys_speed_and_changes_no_picture() {
+fn a_flash_budget_buys_speed_and_changes_no_image() {
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
     let relu = Activation::Relu;
     let net = net(16, &[(dense, relu), (up(24, 16), relu), (up(16, 1), Activation::Tanh)]);
@@ -168,7 +168,7 @@ fn unsupported_networks_are_rejected_by_name() {
     let dense = |inputs, h, w, c| FloatOp::Dense { inputs, h, w, c };
     let message = |net: &FloatNet| quantize(net, &QuantizeOptions::default()).unwrap_err().to_string();
     let toy = net(2, &[(dense(2, 1, 1, 128), Activation::Relu), (dense(128, 1, 1, 2), Activation::Linear)]);
-    assert!(message(&toy).contains("it outputs 2 numbers, not a picture"), "{}", message(&toy));
+    assert!(message(&toy).contains("it outputs 2 numbers, not an image"), "{}", message(&toy));
 
     let good = net(8, &[(dense(8, 2, 2, 4), Activation::Relu), (up(4, 3), Activation::Tanh)]);
     let mut bad = good.clone();
@@ -195,15 +195,15 @@ fn unsupported_networks_are_rejected_by_name() {
 }
 
 #[test]
-fn a_discriminator_after_the_picture_scores_as_in_floats() {
+fn a_discriminator_after_the_image_scores_as_in_floats() {
     let (relu, leaky) = (Activation::Relu, Activation::LeakyRelu(0.2));
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 12 };
     let generator = net(16, &[(dense, relu), (up(12, 8), relu), (up(8, 1), Activation::Tanh)]);
     let halve = |c_in, c_out| FloatOp::Conv { k: 4, s: 2, p: 1, c_in, c_out };
     let last = FloatOp::Dense { inputs: 4 * 4 * 12, h: 1, w: 1, c: 1 };
     let discriminator = net(256, &[(halve(1, 8), leaky), (halve(8, 12), leaky), (last, Activation::Linear)]);
-    let pictures: Vec<f32> = random(40 * 256, 0.5, 77).iter().map(|v| v.clamp(-1.0, 1.0)).collect();
-    for real in [None, Some(&pictures[..])] {
+    let images: Vec<f32> = random(40 * 256, 0.5, 77).iter().map(|v| v.clamp(-1.0, 1.0)).collect();
+    for real in [None, Some(&images[..])] {
         let scored = generator.clone().with_discriminator(discriminator.clone(), real);
         let options = QuantizeOptions { calibration: 128, comparison: 50, ..QuantizeOptions::default() };
         let quantized = quantize(&scored, &options).unwrap();
@@ -222,8 +222,8 @@ fn a_discriminator_after_the_picture_scores_as_in_floats() {
         let spread = scores.iter().fold(0.0, |m: f32, v| m.max((v - scores[0]).abs()));
         assert!(spread > 0.1, "scores differ: {scores:?}");
         if real.is_some() {
-            // The discriminator starts after the picture, and the mean logit of real pictures gives the score 0.5.
-            let values = super::float::Forward::new(&scored).discriminate(&pictures);
+            // The discriminator starts after the image, and the mean logit of real images gives the score 0.5.
+            let values = super::float::Forward::new(&scored).discriminate(&images);
             let logits: f32 = values.iter().map(|p| (p / (1.0 - p)).ln()).sum();
             assert!((logits / values.len() as f32).abs() < 1e-3, "{logits}");
         }
@@ -232,7 +232,7 @@ fn a_discriminator_after_the_picture_scores_as_in_floats() {
 }
 
 #[test]
-fn classes_are_inputs_after_the_latent_and_change_the_picture() {
+fn classes_are_inputs_after_the_latent_and_change_the_image() {
     let dense = FloatOp::Dense { inputs: 8 + 3, h: 4, w: 4, c: 12 };
     let plain = net(8 + 3, &[(dense, Activation::Relu), (up(12, 1), Activation::Tanh)]);
     let classed = FloatNet { classes: 3, ..plain };
@@ -245,13 +245,13 @@ fn classes_are_inputs_after_the_latent_and_change_the_picture() {
     assert_eq!((model.latent_len(), model.classes()), (8, 3));
     let mut arena = vec![0; model.arena_len()];
     let mut generator = ganlet_runtime::Generator::new(&model, &mut arena).unwrap();
-    let pictures: Vec<Vec<[u8; 3]>> =
+    let images: Vec<Vec<[u8; 3]>> =
         (0..3).map(|c| generator.pixels(&model.latent(5).in_class(&model, c).unwrap()).collect()).collect();
-    assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
+    assert!(images[0] != images[1] && images[1] != images[2]);
 }
 
 #[test]
-fn depthwise_layers_and_sums_keep_their_pictures() {
+fn depthwise_layers_and_sums_keep_their_images() {
     let (relu, linear) = (Activation::Relu, Activation::Linear);
     let dense = FloatOp::Dense { inputs: 32, h: 4, w: 4, c: 24 };
     let (twice, point) = (FloatOp::Upsample { factor: 2 }, FloatOp::Conv { k: 1, s: 1, p: 0, c_in: 24, c_out: 16 });

@@ -41,7 +41,7 @@ impl Recipe {
             )
         });
         warn(self.optimizer.kind == OptimizerKind::Sgd && !matches!(self.generator, Generator::Mlp { .. }), &|| {
-            "optimizer.kind = \"sgd\" for pictures: plain gradient descent tends to circle around the equilibrium; \"adam\" and \"rmsprop\" \
+            "optimizer.kind = \"sgd\" for images: plain gradient descent tends to circle around the equilibrium; \"adam\" and \"rmsprop\" \
              usually converge"
                 .to_owned()
         });
@@ -128,7 +128,7 @@ impl Recipe {
             return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
         }
         if let Some(share) = self.data.held_out.filter(|share| !(0.01..=0.5).contains(share)) {
-            return Err(format!("data.held_out = {share}: expected a share of the pictures, 0.01 to 0.5"));
+            return Err(format!("data.held_out = {share}: expected a share of the images, 0.01 to 0.5"));
         }
         let [low, high] = self.data.range;
         if !(low < high && low >= -1.0 && high <= 1.0) {
@@ -259,7 +259,7 @@ impl Recipe {
         )?;
         refuse(
             !self.technique.augment.is_empty() && matches!(self.generator, Generator::Mlp { .. }),
-            "technique.augment works for pictures from a convolutional generator: for points, use technique.noise",
+            "technique.augment works for images from a convolutional generator: for points, use technique.noise",
         )
     }
 }

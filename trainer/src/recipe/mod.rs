@@ -225,7 +225,7 @@ impl Recipe {
 fn read(name: &str) -> Result<String, RecipeError> {
     if std::path::Path::new(name).is_dir() {
         return Err(RecipeError(format!(
-            "{name} is a folder, not a recipe; to train on its pictures, add --data {name}"
+            "{name} is a folder, not a recipe; to train on its images, add --data {name}"
         )));
     }
     if let Some((_, text)) = NAMED.iter().find(|r| r.0 == name) {

@@ -20,19 +20,19 @@ pub enum Init {
 pub struct Data {
     /// Name of a built-in data set, or a path.
     pub source: String,
-    /// Size to which pictures are cropped and scaled, [width, height].
+    /// Size to which images are cropped and scaled, [width, height].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
     /// Values of black and white.
     #[serde(default = "range")]
     pub range: [f32; 2],
-    /// Mirrors each picture with probability 0.5 when it is drawn.
+    /// Mirrors each image with probability 0.5 when it is drawn.
     #[serde(default)]
     pub flip: bool,
     /// Number of classes for class-conditional training; 0 for none. The data must have as many.
     #[serde(default)]
     pub classes: usize,
-    /// Share of your own pictures that is held out for measuring. Without it, built-in sets keep their fixed split.
+    /// Share of your own images that is held out for measuring. Without it, built-in sets keep their fixed split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<f32>,
     /// Factor on points for training; samples are divided by it.

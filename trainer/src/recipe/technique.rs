@@ -2,7 +2,7 @@
 use crate::nets::Minibatch;
 use serde::{Deserialize, Serialize};
 
-/// Differentiable augmentation of real and generated pictures before the discriminator (Zhao et al. 2020).
+/// Differentiable augmentation of real and generated images before the discriminator (Zhao et al. 2020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Augment {
@@ -26,7 +26,7 @@ pub struct Technique {
     pub noise: f32,
     /// Share of the run over which the instance noise falls linearly to 0.
     pub noise_until: f32,
-    /// Augmentations of real and generated pictures.
+    /// Augmentations of real and generated images.
     pub augment: Vec<Augment>,
     /// Number of examples that the discriminator scores together as one (PacGAN: Lin et al. 2018).
     pub packing: usize,

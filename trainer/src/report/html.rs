@@ -1,4 +1,4 @@
-//! Writes the page of a run as HTML: one file that embeds all its pictures and needs nothing else.
+//! Writes the page of a run as HTML: one file that embeds all its images and needs nothing else.
 
 use serde_json::{Map, Value};
 
@@ -7,10 +7,10 @@ use crate::draw::Plot;
 use crate::draw::svg::escape;
 use crate::text::measured;
 
-/// A picture on the page with its caption.
+/// An image on the page with its caption.
 #[derive(Clone, Debug)]
 pub struct PageFigure {
-    /// Describes the picture: shown below it, and read aloud by screen readers.
+    /// Describes the image: shown below it, and read aloud by screen readers.
     pub caption: String,
     /// The bytes of a PNG or GIF file.
     pub file: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct Page {
     pub lead: String,
     /// Samples of the generator.
     pub samples: Option<PageFigure>,
-    /// A picture as the device displays it.
+    /// An image as the device displays it.
     pub device: Option<PageFigure>,
     /// An animated interpolation through the latent space.
     pub walk: Option<PageFigure>,
@@ -108,7 +108,7 @@ const KNOWN: [KnownNumber; 20] = [
         "lower bound on the number of distinct images, by the birthday paradox",
     ),
     known("alarms", "Alarms", "", "raised during training"),
-    known("device", "Device", "", "the emulated panel in the picture"),
+    known("device", "Device", "", "the emulated panel in the image"),
 ];
 
 impl Page {
@@ -130,7 +130,7 @@ impl Page {
         )
     }
 
-    /// Title, lead and the pictures that the generator draws.
+    /// Title, lead and the images that the generator draws.
     fn opening(&self) -> String {
         let mut body = format!("<h1>{}</h1>", escape(&self.title));
         if !self.lead.is_empty() {
@@ -184,8 +184,8 @@ fn section(heading: &str, content: &str) -> String {
 }
 
 fn figure(figure: &PageFigure) -> String {
-    let picture = embedded(&figure.file, &figure.caption);
-    format!("<figure>{picture}<figcaption>{}</figcaption></figure>", escape(&figure.caption))
+    let image = embedded(&figure.file, &figure.caption);
+    format!("<figure>{image}<figcaption>{}</figcaption></figure>", escape(&figure.caption))
 }
 
 fn alarms(raised: &[String]) -> String {

@@ -1,4 +1,4 @@
-//! The HTML page that summarizes a run: pictures, curves and numbers in one file.
+//! The HTML page that summarizes a run: images, curves and numbers in one file.
 
 mod html;
 mod page;

@@ -106,7 +106,7 @@ impl Checkpoint {
         let shape = text("shape")?.split('x').map(str::parse).collect::<Result<Vec<usize>, _>>();
         let shape = shape.map_err(|e| wrong(format!("`shape`: {e}")))?;
         if !matches!(shape.len(), 1 | 3) || shape.iter().any(|&n| n == 0 || n > 4096) {
-            return Err(wrong(format!("`shape` {shape:?} is neither the shape of a picture nor of a point")));
+            return Err(wrong(format!("`shape` {shape:?} is neither the shape of an image nor of a point")));
         }
         let (seed, step, steps) = (number("seed")?, number("step")?, number("steps")?);
         let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };

@@ -11,38 +11,38 @@ const HELD_OUT: f32 = 0.2;
 
 /// The data of a run, ready for training and measuring.
 ///
-/// Clones share the pictures: data is loaded once for any number of trainers.
+/// Clones share the images: data is loaded once for any number of trainers.
 #[derive(Clone)]
 pub struct TrainingData {
     /// The training set.
     pub train: Arc<dyn Dataset>,
-    /// The training and held-out pictures for measuring; `None` for points.
-    pub pictures: Option<PictureSplit>,
-    /// The distribution of the points; `None` for pictures.
+    /// The training and held-out images for measuring; `None` for points.
+    pub images: Option<ImageSplit>,
+    /// The distribution of the points; `None` for images.
     pub mixture: Option<GaussianMixture>,
     /// Remarks for the user about how the data was read.
     pub notes: Vec<String>,
 }
 
-/// The two parts of a picture data set.
+/// The two parts of an image data set.
 #[derive(Clone, Debug)]
-pub struct PictureSplit {
-    /// Pictures that the networks are trained on.
+pub struct ImageSplit {
+    /// Images that the networks are trained on.
     pub train: ImageDataset,
-    /// Pictures that are kept for measuring.
+    /// Images that are kept for measuring.
     pub held_out: ImageDataset,
 }
 
-impl From<(ImageDataset, ImageDataset)> for PictureSplit {
+impl From<(ImageDataset, ImageDataset)> for ImageSplit {
     fn from((train, held_out): (ImageDataset, ImageDataset)) -> Self {
         Self { train, held_out }
     }
 }
 
-/// Loads what `recipe.data` names: a built-in set, a folder of pictures, or an IDX, NPZ or packed file.
+/// Loads what `recipe.data` names: a built-in set, a folder of images, or an IDX, NPZ or packed file.
 ///
 /// # Errors
-/// If the source is missing or unreadable, or its pictures do not fit the recipe.
+/// If the source is missing or unreadable, or its images do not fit the recipe.
 pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
     let wanted = &recipe.data;
     let range = (wanted.range[0], wanted.range[1]);
@@ -63,39 +63,39 @@ pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
             format!("`{}`, for recipe {}", wanted.source, recipe.name),
             format!("a file or folder, or one of {}", BuiltinDataset::names()),
             "neither",
-            "name your pictures with --data PATH",
+            "name your images with --data PATH",
         ));
     };
     match source {
         AnyDataset::Mixture(mixture) => {
             // The trainer scales points, so that measurements see the data's own units.
-            Ok(TrainingData { train: Arc::new(mixture.clone()), pictures: None, mixture: Some(mixture), notes })
+            Ok(TrainingData { train: Arc::new(mixture.clone()), images: None, mixture: Some(mixture), notes })
         }
-        AnyDataset::Images(pictures) => {
+        AnyDataset::Images(images) => {
             if wanted.scale != 1.0 {
                 return Err(DataError::new(
                     format!("recipe {}", recipe.name),
-                    "data.scale = 1 for pictures",
+                    "data.scale = 1 for images",
                     format!("data.scale = {}", wanted.scale),
                     "remove it; data.range sets the values of black and white",
                 ));
             }
-            let pictures = match size {
-                Some((w, h)) => pictures.resized(w, h)?,
-                None => pictures,
+            let images = match size {
+                Some((w, h)) => images.resized(w, h)?,
+                None => images,
             };
-            let pictures = pictures.with_range(range.0, range.1).with_flip(wanted.flip);
-            let split: PictureSplit = match wanted.held_out {
-                None if built_in.is_some() => pictures.usual_split()?,
-                share => pictures.split_by_content(share.unwrap_or(HELD_OUT))?,
+            let images = images.with_range(range.0, range.1).with_flip(wanted.flip);
+            let split: ImageSplit = match wanted.held_out {
+                None if built_in.is_some() => images.usual_split()?,
+                share => images.split_by_content(share.unwrap_or(HELD_OUT))?,
             }
             .into();
-            Ok(TrainingData { train: Arc::new(split.train.clone()), pictures: Some(split), mixture: None, notes })
+            Ok(TrainingData { train: Arc::new(split.train.clone()), images: Some(split), mixture: None, notes })
         }
     }
 }
 
-/// Opens a packed file, whose pictures are streamed from the disk.
+/// Opens a packed file, whose images are streamed from the disk.
 fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> {
     let wanted = &recipe.data;
     let packed = PackedDataset::open(
@@ -104,18 +104,18 @@ fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> 
         wanted.flip,
         wanted.held_out.unwrap_or(HELD_OUT),
     )?;
-    let &[height, width, _] = packed.shape() else { unreachable!("packed data are pictures") };
+    let &[height, width, _] = packed.shape() else { unreachable!("packed data are images") };
     if let Some([w, h]) = wanted.size.filter(|size| *size != [width, height]) {
         return Err(DataError::new(
             path.display().to_string(),
-            format!("pictures of {w}x{h}, the size that recipe {} sets", recipe.name),
+            format!("images of {w}x{h}, the size that recipe {} sets", recipe.name),
             format!("{width}x{height}"),
             format!("prepare them again with --size {w}x{h}, or train with --set data.size=[{width},{height}]"),
         ));
     }
-    let pictures = Some(packed.to_measure()?.into());
+    let images = Some(packed.to_measure()?.into());
     let megabytes = packed.bytes() as f64 / 1e6;
     let notes =
         vec![format!("{megabytes:.0} MB streamed from the disk; --profile shows the time spent waiting for it")];
-    Ok(TrainingData { train: Arc::new(packed), pictures, mixture: None, notes })
+    Ok(TrainingData { train: Arc::new(packed), images, mixture: None, notes })
 }

@@ -5,30 +5,30 @@ use crate::draw::{Image, NetworkDiagram, Plot, PlotSeries, Scatter, TrainingStat
 use crate::philox::Key;
 use crate::train::Trainer;
 
-/// Pictures in a sample grid.
-const PICTURES: usize = 64;
+/// Images in a sample grid.
+const IMAGES: usize = 64;
 /// Points in a scatter plot of samples.
 const POINTS: usize = 1000;
 /// Bins of the histogram of one-dimensional samples.
 const BINS: usize = 60;
 
-/// Arranges pictures of `shape` [height, width, channels] in a grid and enlarges small ones.
+/// Arranges images of `shape` [height, width, channels] in a grid and enlarges small ones.
 ///
-/// `bytes` holds the pictures one after the other.
-pub fn picture_grid(bytes: &[u8], shape: &[usize], columns: usize) -> Image {
+/// `bytes` holds the images one after the other.
+pub fn sheet(bytes: &[u8], shape: &[usize], columns: usize) -> Image {
     let &[h, w, c] = shape else { return Image::new(1, 1, [255; 3]) };
-    let pictures: Vec<_> = bytes.chunks_exact(h * w * c).collect();
-    image_grid(&pictures, (w, h, c), columns, (64 / w.max(h)).clamp(1, 8))
+    let images: Vec<_> = bytes.chunks_exact(h * w * c).collect();
+    image_grid(&images, (w, h, c), columns, (64 / w.max(h)).clamp(1, 8))
 }
 
-/// Draws samples of the averaged generator for fixed latents: a grid of pictures, or a plot of points beside real ones.
+/// Draws samples of the averaged generator for fixed latents: a grid of images, or a plot of points beside real ones.
 pub fn samples(trainer: &mut Trainer) -> Image {
     let shape = trainer.data().shape().to_vec();
     let title = format!("{}, step {}", trainer.recipe().name, trainer.step());
     if shape.len() == 3 {
-        let values = trainer.samples(1, PICTURES);
+        let values = trainer.samples(1, IMAGES);
         let [black, white] = trainer.recipe().data.range;
-        return picture_grid(&to_bytes(&values, (black, white)), &shape, 8);
+        return sheet(&to_bytes(&values, (black, white)), &shape, 8);
     }
     let generated = trainer.samples(1, POINTS);
     let mut real = vec![0.0; POINTS * shape[0]];

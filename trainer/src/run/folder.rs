@@ -254,13 +254,13 @@ impl RunFolder {
         let frame = |entry: fs::DirEntry| {
             let name = entry.file_name();
             let step: u64 = name.to_str()?.strip_prefix("step-")?.strip_suffix(".png")?.parse().ok()?;
-            let picture = image::open(entry.path()).ok()?.into_rgb8();
-            let (width, height) = (picture.width() as usize, picture.height() as usize);
-            Some((step, Image::from_bytes(&picture.into_raw(), (width, height, 3))))
+            let image = image::open(entry.path()).ok()?.into_rgb8();
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            Some((step, Image::from_bytes(&image.into_raw(), (width, height, 3))))
         };
         let mut frames: Vec<_> = entries.filter_map(frame).filter(|f| f.0 <= step).collect();
         frames.sort_by_key(|f| f.0);
-        // Pictures of another size do not belong to this run.
+        // Images of another size do not belong to this run.
         let size = frames.last().map(|f| (f.1.width(), f.1.height()));
         frames.retain(|f| Some((f.1.width(), f.1.height())) == size);
         frames

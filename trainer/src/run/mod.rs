@@ -31,7 +31,7 @@ mod training;
 
 pub use checkpoint::Checkpoint;
 pub use choice::{CheckpointChoice, ChoiceReason, ChosenCheckpoint};
-pub use data::{PictureSplit, TrainingData, load_data};
+pub use data::{ImageSplit, TrainingData, load_data};
 pub use error::{RunError, TrainingError};
 pub use event::{RunEvent, RunOutcome};
 pub use folder::{NewestCheckpoint, RunFolder};

@@ -207,11 +207,11 @@ impl Trainer {
         self.draw_latents(key);
     }
 
-    /// Draws a batch of latents: the device's integers for pictures, standard normal numbers for points.
+    /// Draws a batch of latents: the device's integers for images, standard normal numbers for points.
     pub(super) fn draw_latents(&mut self, key: Key) {
-        let pictures = self.data().shape().len() == 3;
+        let images = self.data().shape().len() == 3;
         let (bytes, latents) = (&mut self.buffers.bytes, &mut self.buffers.latents);
-        if !pictures {
+        if !images {
             return key.normal(latents);
         }
         for (i, z) in latents.chunks_exact_mut(bytes.len()).enumerate() {

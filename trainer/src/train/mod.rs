@@ -30,8 +30,8 @@ pub use state::StateKey;
 pub(crate) use state::tensors as state_tensors;
 use std::sync::Arc;
 
-/// Batch size of the program that draws samples, for pictures and for points.
-const PICTURE_SAMPLES: usize = 64;
+/// Batch size of the program that draws samples, for images and for points.
+const IMAGE_SAMPLES: usize = 64;
 const POINT_SAMPLES: usize = 500;
 
 /// Networks, data and loss of a [`Trainer`]. [`TrainerParts::of`] takes the networks from the recipe; any other networks of fitting shapes may replace them.
@@ -119,7 +119,7 @@ impl Trainer {
         limits::check_shapes(&recipe, &generator, &discriminator, data.shape())?;
         check_memory(&recipe, &generator, &discriminator)?;
         let (state, store) = State::new(&recipe, &generator, &discriminator, seed);
-        let sample_batch = if data.shape().len() == 3 { PICTURE_SAMPLES } else { POINT_SAMPLES };
+        let sample_batch = if data.shape().len() == 3 { IMAGE_SAMPLES } else { POINT_SAMPLES };
         let game = Game {
             recipe: &recipe,
             generator: &generator,

@@ -18,7 +18,7 @@ impl Trainer {
 
     /// Examples of the EMA generator for the seeds `first..first + n`.
     ///
-    /// For pictures, a seed means the same latent as on a device. Pictures come in the data range of the recipe, points in the units
+    /// For images, a seed means the same latent as on a device. Images come in the data range of the recipe, points in the units
     /// of the data. With classes, seed s shows class s modulo the number of classes.
     pub fn samples(&mut self, first: u32, n: usize) -> Vec<f32> {
         let count = self.recipe.data.classes;

@@ -99,7 +99,7 @@ const SMALL: [&str; 3] = ["train.batch_size=4", "generator.hidden=[5]", "discrim
 
 #[test]
 fn gradients_of_every_method_agree_with_finite_differences() {
-    // The augmentations need pictures; the next test has them.
+    // The augmentations need images; the next test has them.
     for method in METHODS.iter().filter(|m| m.name != "augment") {
         let mut settings = SMALL.to_vec();
         if method.name == "began" {
@@ -159,7 +159,7 @@ fn trainer(recipe: Recipe, steps: u64) -> Trainer {
 #[test]
 fn every_method_trains_the_smallest_gan() {
     let mixture = GaussianMixture::bimodal();
-    // BEGAN needs more dimensions, because a code of one number holds any number exactly; augmentations need pictures.
+    // BEGAN needs more dimensions, because a code of one number holds any number exactly; augmentations need images.
     for method in METHODS.iter().filter(|m| !["began", "augment"].contains(&m.name)) {
         // Without penalties, minibatch discrimination makes the smallest GAN oscillate with growing amplitude.
         let penalty = if method.name == "minibatch-discrimination" { "+r1r2" } else { "" };
@@ -202,7 +202,7 @@ fn began_keeps_its_balance_and_converges() {
 }
 
 #[test]
-fn augmentations_shift_blank_and_tint_pictures() {
+fn augmentations_shift_blank_and_tint_images() {
     use super::discriminator_input::{ExampleKind, prepare};
     use crate::recipe::{Augment, Technique};
     const SIDE: usize = 8;
@@ -220,35 +220,35 @@ fn augmentations_shift_blank_and_tint_pictures() {
     };
     let plain: Vec<_> = (0..SIDE * SIDE).map(|i| 1.0 + i as f64).collect();
     let mut shifts = std::collections::BTreeSet::new();
-    for picture in made(Augment::Translation, ExampleKind::Real) {
+    for image in made(Augment::Translation, ExampleKind::Real) {
         let fits = |dx: i32, dy: i32| {
             (0..64).all(|i| {
                 let (x, y) = (i % 8 + dx, i / 8 + dy);
                 let inside = (0..8).contains(&x) && (0..8).contains(&y);
-                picture[i as usize] == if inside { plain[(8 * y + x) as usize] } else { 0.0 }
+                image[i as usize] == if inside { plain[(8 * y + x) as usize] } else { 0.0 }
             })
         };
         let shift = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (dx, dy))).find(|(dx, dy)| fits(*dx, *dy));
-        shifts.insert(shift.unwrap_or_else(|| panic!("the shift exceeds one pixel: {picture:?}")));
+        shifts.insert(shift.unwrap_or_else(|| panic!("the shift exceeds one pixel: {image:?}")));
     }
     assert_eq!(shifts.len(), 9, "{shifts:?}");
-    for picture in made(Augment::Cutout, ExampleKind::Real) {
-        let blank: Vec<_> = (0..64).filter(|i| picture[*i] == 0.0).collect();
+    for image in made(Augment::Cutout, ExampleKind::Real) {
+        let blank: Vec<_> = (0..64).filter(|i| image[*i] == 0.0).collect();
         // A square of half a side, clipped at the border.
         let span = |of: fn(usize) -> usize| blank.iter().map(|i| of(*i)).collect::<std::collections::BTreeSet<_>>();
         let (columns, rows) = (span(|i| i % 8), span(|i| i / 8));
         assert!((2..=4).contains(&columns.len()) && (2..=4).contains(&rows.len()), "{blank:?}");
         assert_eq!(blank.len(), columns.len() * rows.len());
-        assert!((0..64).all(|i| picture[i] == 0.0 || picture[i] == plain[i]));
+        assert!((0..64).all(|i| image[i] == 0.0 || image[i] == plain[i]));
     }
-    for picture in made(Augment::Color, ExampleKind::Real) {
+    for image in made(Augment::Color, ExampleKind::Real) {
         let mean = |p: &[f64]| p.iter().sum::<f64>() / 64.0;
-        let contrast = (picture[63] - picture[0]) / 63.0;
-        assert!((0.5..=1.5).contains(&contrast) && (mean(&picture) - mean(&plain)).abs() <= 0.5);
-        let even = |i: usize| (picture[i] - mean(&picture)) / contrast - (plain[i] - mean(&plain));
+        let contrast = (image[63] - image[0]) / 63.0;
+        assert!((0.5..=1.5).contains(&contrast) && (mean(&image) - mean(&plain)).abs() <= 0.5);
+        let even = |i: usize| (image[i] - mean(&image)) / contrast - (plain[i] - mean(&plain));
         assert!((0..64).all(|i| even(i).abs() < 1e-3));
     }
-    // Real and generated pictures undergo the same kind of change by draws of their own.
+    // Real and generated images undergo the same kind of change by draws of their own.
     assert_ne!(made(Augment::Cutout, ExampleKind::Real), made(Augment::Cutout, ExampleKind::Generated));
 }
 
@@ -343,7 +343,7 @@ fn spectral_norms_become_one() {
 }
 
 #[test]
-fn the_levels_of_a_pyramid_add_up_to_its_picture() {
+fn the_levels_of_a_pyramid_add_up_to_its_image() {
     let generator = "generator={family=\"pyramid\", latent=6, widths=[8, 6, 4]}";
     let recipe = recipe("digits", &[generator, "train.batch_size=2"]);
     let (network, _) = recipe.networks(&[28, 28, 1]).unwrap();
@@ -352,7 +352,7 @@ fn the_levels_of_a_pyramid_add_up_to_its_picture() {
     let flat = g.input("weights", &[network.len()]);
     let bound = network.bind_to(&mut g, flat, None);
     let trace = network.trace(&mut g, &bound, z, crate::nn::Mode::Train);
-    let sides: Vec<_> = trace.pictures.iter().map(|p| g.shape(*p).dims()[1]).collect();
+    let sides: Vec<_> = trace.images.iter().map(|p| g.shape(*p).dims()[1]).collect();
     assert_eq!((sides, network.output()), (vec![7, 14, 28], vec![28, 28, 1]));
     let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     let latents = wide(&[0.5, -1.0, 0.2, 0.1, 0.9, -0.3, 1.0, 0.4, -0.2, 0.0, 0.7, 0.3]);
@@ -365,7 +365,7 @@ fn the_levels_of_a_pyramid_add_up_to_its_picture() {
         let scaled = weights.iter().enumerate().map(|(i, w)| if i < last { *w } else { factor * w });
         feeds.values.insert(flat, scaled.collect());
         let values = interpret(&g, &feeds);
-        [1, 2].map(|level| values[trace.pictures[level].index()].clone())
+        [1, 2].map(|level| values[trace.images[level].index()].clone())
     };
     let ([half, plain], [_, full], [_, twice]) = (made(0.0), made(1.0), made(2.0));
     for i in 0..2 * 28 * 28 {

@@ -27,7 +27,7 @@ const POINT_DIVERSITY: f64 = 0.02;
 /// Below both of these ratios, samples are copies of training examples.
 const COPY_NOVELTY: f64 = 0.9;
 const COPY_RATIO: f64 = 0.93;
-/// Thresholds for sets of thousands, with which fewer samples are compared: sixteen new pictures of digits may reach 0.78 and
+/// Thresholds for sets of thousands, with which fewer samples are compared: sixteen new images of digits may reach 0.78 and
 /// 0.88 by chance.
 const COPY_NOVELTY_OF_THOUSANDS: f64 = 0.7;
 const COPY_RATIO_OF_THOUSANDS: f64 = 0.85;
@@ -81,7 +81,7 @@ impl AlarmKind {
                  \"relativistic\" with r1r2"
             }
             Self::Memorization => {
-                "more pictures, data.flip, technique.augment, or a smaller discriminator; or stop early, because the best checkpoint \
+                "more images, data.flip, technique.augment, or a smaller discriminator; or stop early, because the best checkpoint \
                  is kept"
             }
         }

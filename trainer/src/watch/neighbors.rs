@@ -88,7 +88,7 @@ impl Neighbors {
     }
 }
 
-/// A coarse grid over pictures; each coordinate of a point is a cell of its own.
+/// A coarse grid over images; each coordinate of a point is a cell of its own.
 #[derive(Clone, Debug)]
 struct Grid {
     /// Cell of each number.

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_of_a_large_set_are_detected_and_new_pictures_are_not() {
+    fn copies_of_a_large_set_are_detected_and_new_images_are_not() {
         let (set, others) = (blobs(12, 12, 3, 6000, 1), blobs(12, 12, 3, 64, 2));
         let real = RealExamples::of(&set);
         assert!(real.is_complete());

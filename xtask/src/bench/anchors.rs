@@ -5,7 +5,7 @@
 
 use ganlet_sim::host::Core;
 
-/// The cost of a picture with CMSIS-NN.
+/// The cost of an image with CMSIS-NN.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
     pub(crate) model: &'static str,

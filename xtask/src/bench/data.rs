@@ -30,7 +30,7 @@ pub(crate) struct Args {
     recipe: String,
     /// Number of images
     #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
-    pictures: u32,
+    images: u32,
     /// Steps in each of seven rounds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     steps: u32,
@@ -88,7 +88,7 @@ impl Dataset for Files {
 
     fn item(&self, index: usize, out: &mut [f32]) {
         let &[height, width, channels] = self.shape() else { return };
-        if let Ok((bytes, _)) = data::picture(&self.files[index], [height, width, channels]) {
+        if let Ok((bytes, _)) = data::image(&self.files[index], [height, width, channels]) {
             out.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(byte) / 127.5 - 1.0);
         }
     }
@@ -106,8 +106,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let scratch = tempfile::tempdir()?;
     let folder = scratch.path().join("files");
     std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
-    console::note(&format!("making {} pictures of {width}x{height} ...", args.pictures));
-    let blobs = data::blobs(width, height, 3, args.pictures as usize, 1);
+    console::note(&format!("making {} images of {width}x{height} ...", args.images));
+    let blobs = data::blobs(width, height, 3, args.images as usize, 1);
     let files: Result<Vec<PathBuf>, Failure> = (0..blobs.count()).map(|i| save(&folder, &blobs, i)).collect();
     let pack = scratch.path().join("blobs.pack");
     data::prepare(
@@ -135,8 +135,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "rows": rows }))?));
     }
-    let mut table =
-        Table::new(&["pictures from", ">draw a batch, ms", ">a step, ms", ">of it waiting, ms", ">waiting"]);
+    let mut table = Table::new(&["images from", ">draw a batch, ms", ">a step, ms", ">of it waiting, ms", ">waiting"]);
     for row in rows {
         let numbers = [row.draw_ms, row.step_ms, row.waiting_ms].map(|ms| format!("{ms:.2}"));
         let [draw, step, waiting] = numbers;
@@ -145,10 +144,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::print(&table.lines())
 }
 
-fn save(folder: &Path, pictures: &ImageDataset, i: usize) -> Result<PathBuf, Failure> {
+fn save(folder: &Path, images: &ImageDataset, i: usize) -> Result<PathBuf, Failure> {
     let path = folder.join(format!("{i:06}.png"));
-    let shape = (pictures.width(), pictures.height(), pictures.channels());
-    std::fs::write(&path, Image::from_bytes(pictures.bytes(i), shape).png()).map_err(|e| Failure::file(&path, e))?;
+    let shape = (images.width(), images.height(), images.channels());
+    std::fs::write(&path, Image::from_bytes(images.bytes(i), shape).png()).map_err(|e| Failure::file(&path, e))?;
     Ok(path)
 }
 

@@ -1,6 +1,6 @@
 //! `bench device`: measures the reference generators on emulated cores.
 
-use super::measure::{MeasuredModel, PeerCost, PictureCost, measure, measure_peer};
+use super::measure::{ImageCost, MeasuredModel, PeerCost, measure, measure_peer};
 use super::{record, report};
 use crate::console;
 use crate::failure::Failure;
@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-/// Draw a picture on emulated microcontrollers and count instructions, RAM, stack and code.
+/// Draw an image on emulated microcontrollers and count instructions, RAM, stack and code.
 ///
-/// QEMU counts executed instructions exactly, separately for loading the model and for drawing; they are not cycles. The picture must
+/// QEMU counts executed instructions exactly, separately for loading the model and for drawing; they are not cycles. The image must
 /// equal the one drawn on this machine. Models are generators of fixed shapes with random weights.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
@@ -81,7 +81,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let (costs, peers) = measure_all(&cores, &models, true)?;
     let code = cores.iter().map(|&core| size::measure(core)).collect::<Result<Vec<_>, _>>()?;
     if args.record {
-        let references: Vec<PictureCost> = costs.iter().filter(|c| c.layout != AS_EXPORTED).cloned().collect();
+        let references: Vec<ImageCost> = costs.iter().filter(|c| c.layout != AS_EXPORTED).cloned().collect();
         let path = record::write(&references)?;
         console::note(&format!("wrote {}", path.display()));
     }
@@ -119,7 +119,7 @@ pub(crate) fn measure_all(
     cores: &[Core],
     models: &[MeasuredModel],
     peers: bool,
-) -> Result<(Vec<PictureCost>, Vec<PeerCost>), Failure> {
+) -> Result<(Vec<ImageCost>, Vec<PeerCost>), Failure> {
     let (mut costs, mut by_peer) = (Vec::new(), Vec::<PeerCost>::new());
     for &core in cores {
         let mut firmware = CoreFirmware::new(core)?;
@@ -132,7 +132,7 @@ pub(crate) fn measure_all(
             let path = folder()?.join(format!("{core}-{}-{}.model", model.name, model.layout.replace(' ', "-")));
             fs::write(&path, &model.bytes).map_err(|e| Failure::file(&path, e))?;
             let cost = measure(core, &machine, &program, &path, model)?;
-            costs.push(PictureCost { compiler: firmware.toolchain.compiler(), ..cost });
+            costs.push(ImageCost { compiler: firmware.toolchain.compiler(), ..cost });
             let known = PEER_MODELS.contains(&model.name.as_str());
             if peers && known && by_peer.iter().all(|p| p.core != core || p.model != model.name) {
                 // Whole tensors need more RAM than a micro:bit has.

@@ -1,13 +1,13 @@
-//! From the counts of the picture's rows to the counts of the layers.
+//! From the counts of the image's rows to the counts of the layers.
 //!
-//! A row of the picture makes the runtime make known numbers of rows of every layer (`docs/FORMAT.md`, section 5), so the
+//! A row of the image makes the runtime make known numbers of rows of every layer (`docs/FORMAT.md`, section 5), so the
 //! counts of all rows are many equations for a few unknowns: what a row of each layer costs, and how much less (or more) its
 //! first and last row do, which see padding. Solved by least squares, and scaled so that the layers' counts add up to the
-//! picture's, which is counted exactly.
+//! image's, which is counted exactly.
 
 use ganlet_runtime::{KernelFamily, LayerFacts, Model};
 
-/// The cost of a layer in one picture.
+/// The cost of a layer in one image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LayerCost {
     pub(crate) kind: &'static str,
@@ -16,9 +16,9 @@ pub(crate) struct LayerCost {
     pub(crate) ring_bytes: u32,
 }
 
-/// The layers' shares of `rows`, the instructions of each row of the picture.
+/// The layers' shares of `rows`, the instructions of each row of the image.
 ///
-/// Empty unless the model is a dense layer followed by layers that double the picture: only this schedule is known here.
+/// Empty unless the model is a dense layer followed by layers that double the image: only this schedule is known here.
 pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     let layers: Vec<LayerFacts> = model.layers().collect();
     let heights: Vec<usize> = layers.iter().map(|l| l.shape.h.into()).collect();
@@ -43,7 +43,7 @@ pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     layers.iter().zip(&raw).map(cost).collect()
 }
 
-/// For each row of the picture, how many rows of each layer are made for it; then, for each layer but the first, how many
+/// For each row of the image, how many rows of each layer are made for it; then, for each layer but the first, how many
 /// of these are its first or its last.
 fn made(heights: &[usize]) -> Vec<Vec<f64>> {
     let mut done = vec![0; heights.len()];
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_the_picture_tell_what_rows_of_the_layers_cost() {
+    fn rows_of_the_image_tell_what_rows_of_the_layers_cost() {
         let heights = [4, 8, 16, 32];
         let costs = [70_000.0, 9_000.0, 31_000.0, 12_345.0, -4_000.0, -15_000.0, 500.0];
         let steps = made(&heights);

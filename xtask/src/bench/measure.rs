@@ -1,4 +1,4 @@
-//! Measures one model on one emulated core, and checks the picture against the one that this machine draws.
+//! Measures one model on one emulated core, and checks the image against the one that this machine draws.
 
 use super::layers;
 use crate::failure::Failure;
@@ -9,7 +9,7 @@ use ganlet_sim::host::Core;
 use std::path::Path;
 use std::time::Duration;
 
-/// Seed of the picture that the firmware draws.
+/// Seed of the image that the firmware draws.
 const SEED: u32 = 1;
 
 /// A model file to measure.
@@ -22,15 +22,15 @@ pub(crate) struct MeasuredModel {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The cost of a picture on a core.
+/// The cost of an image on a core.
 #[derive(Clone, Debug)]
-pub(crate) struct PictureCost {
+pub(crate) struct ImageCost {
     pub(crate) core: Core,
     pub(crate) machine: &'static str,
     pub(crate) model: String,
     pub(crate) layout: &'static str,
     pub(crate) macs: u64,
-    /// Instructions to draw the picture.
+    /// Instructions to draw the image.
     pub(crate) instructions: u64,
     /// Instructions to load and check the model.
     pub(crate) load_instructions: u64,
@@ -101,18 +101,18 @@ pub(crate) fn measure(
     firmware: &Path,
     path: &Path,
     model: &MeasuredModel,
-) -> Result<PictureCost, Failure> {
+) -> Result<ImageCost, Failure> {
     let checked = Model::from_bytes(&model.bytes).map_err(|e| Failure::file(path, e))?;
     let printed = run(machine, firmware, path, model, checked.macs())?;
     let rows = printed.numbers("row")?;
     if rows.len() != usize::from(checked.size().1) {
-        return Err(printed.unexpected("expected one count for each row of the picture"));
+        return Err(printed.unexpected("expected one count for each row of the image"));
     }
     let (found, expected) = (printed.text("checksum")?, checksum(&checked)?);
     if found != expected {
-        return Err(printed.unexpected(&format!("the picture's checksum is {found}, on this machine it is {expected}")));
+        return Err(printed.unexpected(&format!("the image's checksum is {found}, on this machine it is {expected}")));
     }
-    Ok(PictureCost {
+    Ok(ImageCost {
         core,
         machine: machine.name,
         model: model.name.clone(),

@@ -4,7 +4,7 @@ use super::anchors::anchor;
 use crate::failure::Failure;
 use crate::process::root;
 use crate::table::grouped;
-use ganlet_sim::host::PictureCount;
+use ganlet_sim::host::ImageCount;
 use std::fs;
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ fn path() -> PathBuf {
 }
 
 /// Replaces the table in the page.
-pub(crate) fn write(rows: &[PictureCount]) -> Result<(), Failure> {
+pub(crate) fn write(rows: &[ImageCount]) -> Result<(), Failure> {
     let path = path();
     let page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
     let (before, _, after) = split(&page).ok_or_else(|| {
@@ -33,7 +33,7 @@ fn split(page: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// The rows as a Markdown table.
-fn table(rows: &[PictureCount]) -> String {
+fn table(rows: &[ImageCount]) -> String {
     let mut out = String::from(
         "| core | model | layout | instructions | per MAC | to load | arena | stack | CMSIS-NN wrapper | CMSIS-NN direct |\n\
          |---|---|---|--:|--:|--:|--:|--:|--:|--:|\n",

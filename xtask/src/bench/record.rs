@@ -1,17 +1,17 @@
 //! Writes measured instruction counts to `firmware-sim/device-counts.json`, and from there to `docs/BENCHMARKS.md`.
 
-use super::measure::PictureCost;
+use super::measure::ImageCost;
 use super::page;
 use crate::failure::Failure;
 use crate::process::root;
-use ganlet_sim::host::{DeviceCounts, PictureCount};
+use ganlet_sim::host::{DeviceCounts, ImageCount};
 use ganlet_trainer::quantize::reference_models::REFERENCE_MODELS;
 use std::fs;
 use std::path::PathBuf;
 
-/// The entry for a measured picture.
-pub(crate) fn count_of(cost: &PictureCost) -> PictureCount {
-    PictureCount {
+/// The entry for a measured image.
+pub(crate) fn count_of(cost: &ImageCost) -> ImageCount {
+    ImageCount {
         core: cost.core,
         model: cost.model.clone(),
         layout: cost.layout.to_owned(),
@@ -36,8 +36,8 @@ pub(crate) fn read() -> Result<DeviceCounts, Failure> {
     serde_json::from_str(&text).map_err(|e| Failure::file(&path, e))
 }
 
-/// Replaces the counts of the measured pictures in the file, and rewrites the page that shows the counts; returns the file.
-pub(crate) fn write(costs: &[PictureCost]) -> Result<PathBuf, Failure> {
+/// Replaces the counts of the measured images in the file, and rewrites the page that shows the counts; returns the file.
+pub(crate) fn write(costs: &[ImageCost]) -> Result<PathBuf, Failure> {
     let path = path();
     let mut counts = if path.exists() { read()? } else { DeviceCounts::default() };
     for new in costs.iter().map(count_of) {
@@ -46,7 +46,7 @@ pub(crate) fn write(costs: &[PictureCost]) -> Result<PathBuf, Failure> {
             None => counts.rows.push(new),
         }
     }
-    let order = |row: &PictureCount| {
+    let order = |row: &ImageCount| {
         (row.core, REFERENCE_MODELS.iter().position(|reference| reference.name == row.model), row.layout.clone())
     };
     counts.rows.sort_by_key(order);

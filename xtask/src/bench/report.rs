@@ -1,7 +1,7 @@
 //! Prints the measurements as tables and as JSON.
 
 use super::anchors::{ANCHORS, anchor};
-use super::measure::{PeerCost, PictureCost};
+use super::measure::{ImageCost, PeerCost};
 use crate::size::{self, CodeSize};
 use crate::table::{Table, grouped};
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 /// The other runtime that is measured for comparison.
 const PEER: &str = "embedded-nn 0.2.3";
 
-/// The measurements as JSON; in a row of a whole picture, `layer` is null.
-pub(crate) fn json(costs: &[PictureCost], peers: &[PeerCost], code: &[CodeSize]) -> String {
+/// The measurements as JSON; in a row of a whole image, `layer` is null.
+pub(crate) fn json(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -> String {
     let rows: Vec<Value> = costs.iter().flat_map(rows).collect();
     let anchors: Vec<Value> = ANCHORS
         .iter()
@@ -28,7 +28,7 @@ pub(crate) fn json(costs: &[PictureCost], peers: &[PeerCost], code: &[CodeSize])
     format!("{:#}\n", json!({"rows": rows, "anchors": anchors, "peers": peers, "code": size::rows(code)}))
 }
 
-fn rows(cost: &PictureCost) -> Vec<Value> {
+fn rows(cost: &ImageCost) -> Vec<Value> {
     let row = |layer: Value, kind: &str, macs: u64, instructions: u64, ram: u64| {
         json!({"core": cost.core, "machine": cost.machine, "model": cost.model, "layout": cost.layout,
             "layer": layer, "kind": kind, "macs": macs, "instructions": instructions,
@@ -36,7 +36,7 @@ fn rows(cost: &PictureCost) -> Vec<Value> {
             "load_instructions": cost.load_instructions, "flash_bytes": cost.flash_bytes, "checksum": cost.checksum, "compiler": cost.compiler})
     };
     let layers = cost.layers.iter().enumerate();
-    std::iter::once(row(Value::Null, "picture", cost.macs, cost.instructions, cost.arena_bytes))
+    std::iter::once(row(Value::Null, "image", cost.macs, cost.instructions, cost.arena_bytes))
         .chain(layers.map(|(i, l)| row(json!(i), l.kind, l.macs, l.instructions, l.ring_bytes.into())))
         .collect()
 }
@@ -47,8 +47,8 @@ fn per(instructions: u64, macs: u64) -> f64 {
 }
 
 /// The measurements as tables.
-pub(crate) fn text(costs: &[PictureCost], peers: &[PeerCost], code: &[CodeSize]) -> String {
-    let mut pictures = Table::new(&[
+pub(crate) fn text(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -> String {
+    let mut images = Table::new(&[
         "core",
         "machine",
         "model",
@@ -71,7 +71,7 @@ pub(crate) fn text(costs: &[PictureCost], peers: &[PeerCost], code: &[CodeSize])
         };
         let against = |call| times(anchor(&cost.model, cost.core, call).map(|a| a.instructions));
         let peer = peers.iter().find(|p| p.core == cost.core && p.model == cost.model);
-        pictures.row([
+        images.row([
             cost.core.name().into(),
             cost.machine.into(),
             cost.model.clone(),
@@ -100,10 +100,10 @@ pub(crate) fn text(costs: &[PictureCost], peers: &[PeerCost], code: &[CodeSize])
         }
     }
     format!(
-        "A picture, in executed instructions (not cycles) and bytes.\n\
+        "An image, in executed instructions (not cycles) and bytes.\n\
          CMSIS-NN's figures are committed, not measured here; {PEER} runs in the same machines:\n\n{}\n\
-         Its layers, from the counts of the picture's rows:\n\n{}\n{}",
-        pictures.lines(),
+         Its layers, from the counts of the image's rows:\n\n{}\n{}",
+        images.lines(),
         layers.lines(),
         size::as_text(code)
     )

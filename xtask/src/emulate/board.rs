@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// The QEMU program that has every emulated board.
 pub(crate) const EMULATOR: &str = "qemu-system-arm";
-/// Time limit for an answer. A picture takes at most a second, and ten times as long if this machine is busy.
+/// Time limit for an answer. An image takes at most a second, and ten times as long if this machine is busy.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Bytes of RAM that the running firmware uses, as it measured them.
@@ -84,7 +84,7 @@ const fn key(button: Button) -> &'static str {
 }
 
 impl EmulatedBoard {
-    /// Starts `firmware` and stops its clock after the first picture.
+    /// Starts `firmware` and stops its clock after the first image.
     pub(crate) fn start(board: &'static BoardInfo, firmware: &Path) -> Result<Self, Failure> {
         Self::launch(board, firmware, None)
     }

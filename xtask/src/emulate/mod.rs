@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Build firmware for any model, and load this one into the region of flash that the firmware reads
     #[arg(long)]
     own_region: bool,
-    /// Write a picture of the device after the script
+    /// Write an image of the device after the script
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
     /// Write an animation of the script, or of a tour of the app
@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         firmware::check(board, &path, &model)?;
     }
     let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| model_file::latent_bytes(path, &model))?;
-    // The simulator plays the same script: it knows the cost of a frame, and when the last picture has all its levels.
+    // The simulator plays the same script: it knows the cost of a frame, and when the last image has all its levels.
     let device = board.device();
     let simulator = Simulator::new(file.bytes(), device)?.with_saved(SavedLatents::new(&kept));
     let mut simulator = simulator.with_instructions(Instructions::estimate(&model, device.chip.core));
@@ -92,12 +92,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !writes_files && !sim::has_display() {
         return Err(Failure::unusable(
             "there is no display for a window (DISPLAY is not set)\n\
-             --png FILE writes a picture of the emulated device, --gif FILE an animation",
+             --png FILE writes an image of the emulated device, --gif FILE an animation",
         ));
     }
     let mut emulated = start(board, &args, &path)?;
     if let Some(why) = emulated.refusal() {
-        console::note(&format!("the firmware shows no pictures: {why}"));
+        console::note(&format!("the firmware shows no images: {why}"));
     }
     if !writes_files {
         emulated.play(&script, |_, _| Ok(()))?;

@@ -8,7 +8,7 @@ use ganlet_sim::host::Frame;
 const COLUMNS: u16 = 240;
 const ROWS: u16 = 320;
 
-/// Commands that change the picture.
+/// Commands that change the image.
 mod command {
     pub(super) const RESET: u8 = 0x01;
     pub(super) const SLEEP_OUT: u8 = 0x11;

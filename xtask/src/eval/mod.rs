@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Measure a generator: Fréchet distance, precision, recall and more, in float and int8
 ///
-/// Pictures are compared with held-out real pictures. The column "real" shows what real training pictures score in their place: the best
+/// Images are compared with held-out real images. The column "real" shows what real training images score in their place: the best
 /// that a generator can be expected to reach. A run folder is measured in float and int8, a model file in int8 only. Several runs are
 /// measured one by one, with confidence intervals over the runs. docs/EVALUATION.md explains every number.
 #[derive(ClapArgs)]
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// A run folder or a .model file, or several runs of one recipe
     #[arg(value_name = "RUN|MODEL", required = true)]
     pub(crate) what: Vec<PathBuf>,
-    /// Pictures (or points) to generate in each set [default: 2000 pictures, 2500 points]
+    /// Images (or points) to generate in each set [default: 2000 images, 2500 points]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<usize>,
     /// Disjoint sets of latents, for 95 % confidence intervals [default: 3; 1 for each of several runs]
@@ -56,7 +56,7 @@ const MOST_SETS: usize = 100;
 
 /// The evaluation of a run or a model file.
 enum Evaluated {
-    Pictures(Box<Evaluation>),
+    Images(Box<Evaluation>),
     Points(PointsEvaluation),
 }
 
@@ -89,13 +89,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 /// Evaluates one run or model file.
 fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
     let sets = args.seeds.unwrap_or(if args.what.len() > 1 { 1 } else { evaluate::SETS });
-    let amount = SampleAmount { samples: args.samples.unwrap_or(evaluate::PICTURES), sets };
+    let amount = SampleAmount { samples: args.samples.unwrap_or(evaluate::IMAGES), sets };
     let progress = Progress::new();
     let progress = &mut |p| progress.show(p);
     if path.is_file() {
         let file = ModelFile::read(path).map_err(Failure::unusable)?;
         let found = evaluate_model(file.bytes(), args.data.as_deref(), amount, progress);
-        return Ok(Evaluated::Pictures(Box::new(found.map_err(|e| Failure::file(path, e))?)));
+        return Ok(Evaluated::Images(Box::new(found.map_err(|e| Failure::file(path, e))?)));
     }
     let mut run = opening::run(path, args.checkpoint)?;
     if let Some(mixture) = &run.data.mixture {
@@ -104,15 +104,15 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
         return Ok(Evaluated::Points(found));
     }
     let quantized = run.quantize(LayoutChoice::Compact).map_err(Failure::unusable)?;
-    let Some(split) = &run.data.pictures else { return Err(Failure::file(path, "this run has no pictures")) };
+    let Some(split) = &run.data.images else { return Err(Failure::file(path, "this run has no images")) };
     let found = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, progress);
-    Ok(Evaluated::Pictures(Box::new(found.map_err(Failure::unusable)?)))
+    Ok(Evaluated::Images(Box::new(found.map_err(Failure::unusable)?)))
 }
 
 fn show(evaluated: &Evaluated, json: bool) -> Result<(), Failure> {
     let text = match (evaluated, json) {
         (_, true) => format!("{}\n", serde_json::to_string_pretty(&evaluated.json()?)?),
-        (Evaluated::Pictures(evaluation), false) => tables::pictures(evaluation),
+        (Evaluated::Images(evaluation), false) => tables::images(evaluation),
         (Evaluated::Points(points), false) => tables::points(points),
     };
     console::print(&text)
@@ -122,7 +122,7 @@ fn show_several(paths: &[PathBuf], all: &[Evaluated], json: bool) -> Result<(), 
     let sources = |e: &Evaluated| e.metrics().into_keys().collect::<Vec<_>>();
     if let Some(other) = all.iter().position(|e| sources(e) != sources(&all[0])) {
         return Err(Failure::unusable(format!(
-            "{} and {} cannot be compared: one generates points and the other pictures, or one is a run and the other a model file; \
+            "{} and {} cannot be compared: one generates points and the other images, or one is a run and the other a model file; \
              evaluate them one by one",
             paths[0].display(),
             paths[other].display()
@@ -144,7 +144,7 @@ fn show_several(paths: &[PathBuf], all: &[Evaluated], json: bool) -> Result<(), 
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&several)?));
     }
     let mut text = tables::several(&intervals, all.len());
-    if let Evaluated::Pictures(first) = &all[0] {
+    if let Evaluated::Images(first) = &all[0] {
         let source = tables::shown_source(first);
         if let Some(interval) = intervals.get(&source).and_then(|i| i.get(&Metric::Frechet)) {
             text += &tables::headline(&format!("{} Fréchet distance", source.name()), interval, first.floor, "runs");
@@ -156,7 +156,7 @@ fn show_several(paths: &[PathBuf], all: &[Evaluated], json: bool) -> Result<(), 
 impl Evaluated {
     fn json(&self) -> Result<serde_json::Value, Failure> {
         Ok(match self {
-            Self::Pictures(evaluation) => serde_json::to_value(evaluation)?,
+            Self::Images(evaluation) => serde_json::to_value(evaluation)?,
             Self::Points(points) => serde_json::to_value(points)?,
         })
     }
@@ -168,7 +168,7 @@ impl Evaluated {
             metrics.into_iter().map(|(metric, value)| (metric, of(&metric).unwrap_or(value))).collect()
         };
         match self {
-            Self::Pictures(e) => {
+            Self::Images(e) => {
                 let of = |source: SampleSource, q: &Option<Quality>| {
                     q.as_ref().map(|q| (source, mean(e.intervals.get(&source), q.metrics())))
                 };

@@ -1,4 +1,4 @@
-//! Shows the progress of an evaluation: a bar on a terminal, otherwise one line for each set of pictures.
+//! Shows the progress of an evaluation: a bar on a terminal, otherwise one line for each set of images.
 
 use crate::console;
 use ganlet_trainer::evaluate::EvaluationProgress;
@@ -23,11 +23,11 @@ impl Progress {
 
     pub(crate) fn show(&self, progress: EvaluationProgress) {
         match progress {
-            EvaluationProgress::RealPictures => self.begin("real pictures"),
+            EvaluationProgress::RealImages => self.begin("real images"),
             EvaluationProgress::Set { source, set, sets } => {
-                self.begin(&format!("{} pictures, set {set} of {sets}", source.name()));
+                self.begin(&format!("{} images, set {set} of {sets}", source.name()));
             }
-            EvaluationProgress::Pictures { done, total } => {
+            EvaluationProgress::Images { done, total } => {
                 self.bar.set_length(total as u64);
                 self.bar.set_position(done as u64);
             }

@@ -5,10 +5,10 @@ use ganlet_trainer::evaluate::{Evaluation, Intervals, Metric, PointsEvaluation, 
 use ganlet_trainer::metrics::ConfidenceInterval;
 use std::collections::BTreeMap;
 
-/// Returns the table of an evaluation of pictures.
-pub(crate) fn pictures(e: &Evaluation) -> String {
+/// Returns the table of an evaluation of images.
+pub(crate) fn images(e: &Evaluation) -> String {
     let mut table = Table::new(&["", ">float", ">int8", ">real", "meaning"]);
-    for (label, metric, meaning) in picture_rows(e) {
+    for (label, metric, meaning) in image_rows(e) {
         let made = [cell(e, SampleSource::Float, metric), cell(e, SampleSource::Int8, metric)];
         if made.iter().any(|cell| !cell.is_empty()) {
             let [float, int8] = made;
@@ -19,7 +19,7 @@ pub(crate) fn pictures(e: &Evaluation) -> String {
     let shown = e.int8.as_ref().or(e.float.as_ref());
     if let Some(rare) = shown.and_then(|q| q.survey.as_ref()?.rare.as_ref()) {
         out += &format!(
-            "  rarest class: {}, {:.1} % of real and {:.1} % of generated pictures, recall {:.0} %\n",
+            "  rarest class: {}, {:.1} % of real and {:.1} % of generated images, recall {:.0} %\n",
             rare.name,
             100.0 * rare.real,
             100.0 * rare.share,
@@ -30,7 +30,7 @@ pub(crate) fn pictures(e: &Evaluation) -> String {
         out += &format!("  PSNR of int8 against float: {mean:.1} dB mean, {min:.1} dB worst\n");
     }
     out += &format!(
-        "  {} pictures against {} held-out real ones; feature network: {} {}\n",
+        "  {} images against {} held-out real ones; feature network: {} {}\n",
         e.samples, e.references, e.features.network, e.features.hash
     );
     let source = shown_source(e);
@@ -46,14 +46,14 @@ pub(crate) fn shown_source(e: &Evaluation) -> SampleSource {
 }
 
 /// Returns label, metric and meaning of every row.
-fn picture_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
+fn image_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
     let shown = e.int8.as_ref().or(e.float.as_ref());
     let spread = shown.and_then(|q| q.survey.as_ref()?.kernel_spread);
-    let spread = spread.map_or_else(String::new, |s| format!("; deviation over tenths of the pictures {}", number(s)));
-    let labeled = e.real_as_labeled.map_or_else(String::new, |r| format!("; of real pictures {r:.3}"));
+    let spread = spread.map_or_else(String::new, |s| format!("; deviation over tenths of the images {}", number(s)));
+    let labeled = e.real_as_labeled.map_or_else(String::new, |r| format!("; of real images {r:.3}"));
     let mut rows: Vec<(String, Metric, String)> = Vec::new();
     let mut row = |label: &str, metric, meaning: &str| rows.push((label.to_owned(), metric, meaning.to_owned()));
-    row("Fréchet distance", Metric::Frechet, "of features to held-out real pictures; smaller is better");
+    row("Fréchet distance", Metric::Frechet, "of features to held-out real images; smaller is better");
     row("kernel distance", Metric::Kernel, &format!("of features, without bias{spread}"));
     let levels = e.real.as_ref().and_then(|q| q.survey.as_ref()).map_or(0, |s| s.patches.len());
     for level in 0..levels {
@@ -61,19 +61,19 @@ fn picture_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
         let meaning = format!("Wasserstein distance of 7x7 patches {size}");
         row(&format!("patches {}", level + 1), Metric::Patches(level), &meaning);
     }
-    row("precision", Metric::Precision, "share of generated pictures within the manifold of real ones");
-    row("recall", Metric::Recall, "share of real pictures within the manifold of generated ones");
-    row("density", Metric::Density, "real neighborhoods around a generated picture, on average");
-    row("coverage", Metric::Coverage, "share of real neighborhoods that contain a generated picture");
+    row("precision", Metric::Precision, "share of generated images within the manifold of real ones");
+    row("recall", Metric::Recall, "share of real images within the manifold of generated ones");
+    row("density", Metric::Density, "real neighborhoods around a generated image, on average");
+    row("coverage", Metric::Coverage, "share of real neighborhoods that contain a generated image");
     row(
         "memorization",
         Metric::Memorization,
-        "distance to the nearest training picture over that of held-out ones; 0: copies",
+        "distance to the nearest training image over that of held-out ones; 0: copies",
     );
     row(
         "different, at least",
         Metric::Support,
-        "different pictures it can generate, from the duplicates among them (95 % confidence)",
+        "different images it can generate, from the duplicates among them (95 % confidence)",
     );
     row("as asked", Metric::AsAsked, &format!("share recognized as the requested class{labeled}"));
     row("classes, KL", Metric::ClassKl, "divergence from the real class shares, in nats");

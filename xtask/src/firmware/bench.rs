@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 /// A binary of `firmware-sim/bench`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Program {
-    /// Draws a picture of a model and counts instructions.
+    /// Draws an image of a model and counts instructions.
     Bench,
     /// Runs the same layers by embedded-nn.
     Peer,

@@ -1,4 +1,4 @@
-//! `edit`: changes a picture by strokes of color and by edges.
+//! `edit`: changes an image by strokes of color and by edges.
 
 use super::output::{self, SearchOutputs};
 use crate::console;
@@ -8,14 +8,14 @@ use clap::Args as ClapArgs;
 use ganlet_trainer::data;
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{
-    EditDistances, PictureGenerator, ProjectionOptions, ProjectionTarget, StoredLatent, projector, values,
+    EditDistances, ImageGenerator, ProjectionOptions, ProjectionTarget, StoredLatent, projector, values,
 };
 use std::path::PathBuf;
 
-/// Change a picture by strokes: find a nearby latent with the drawn colors and edges
+/// Change an image by strokes: find a nearby latent with the drawn colors and edges
 ///
-/// Strokes are the opaque parts of a PNG with a transparent background, of the size of the pictures or a multiple of it. --strokes gives
-/// colors, --edges gives places of edges. --template writes the picture enlarged, to be drawn over on a layer of its own
+/// Strokes are the opaque parts of a PNG with a transparent background, of the size of the images or a multiple of it. --strokes gives
+/// colors, --edges gives places of edges. --template writes the image enlarged, to be drawn over on a layer of its own
 /// (Zhu et al. 2016, "Generative visual manipulation on the natural image manifold", eq. 4).
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
@@ -27,13 +27,13 @@ pub(crate) struct Args {
     /// A run folder
     #[arg(value_name = "RUN")]
     what: PathBuf,
-    /// The seed of the picture to change
+    /// The seed of the image to change
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u32,
     /// Change the first latent in this file instead
     #[arg(long, value_name = "F", conflicts_with = "seed")]
     latents: Option<PathBuf>,
-    /// Write the unchanged picture, enlarged, and stop
+    /// Write the unchanged image, enlarged, and stop
     #[arg(long, value_name = "F", conflicts_with_all = ["strokes", "edges"])]
     template: Option<PathBuf>,
     /// Colors on a transparent background
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Store the original and the changed latent in a file
     #[arg(long, value_name = "F")]
     out: Option<PathBuf>,
-    /// Write the picture before and after
+    /// Write the image before and after
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
     /// Print JSON to standard output, and nothing else
@@ -72,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             return Err(Failure::unusable(format!("--{name} {value}: expected 0 to 1000")));
         }
     }
-    let mut generator = PictureGenerator::Float(Box::new(opening::searchable(&args.what)?));
+    let mut generator = ImageGenerator::Float(Box::new(opening::searchable(&args.what)?));
     let original = opening::latents(&generator, args.latents.as_deref(), &[args.seed])?.swap_remove(0);
     let own_class = original.class.map(usize::from).filter(|_| generator.classes() > 0);
     let class = generator.class(args.class.or(own_class)).map_err(Failure::unusable)?;
@@ -92,7 +92,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         rate: 0.05,
         ..ProjectionOptions::default()
     };
-    let PictureGenerator::Float(run) = &generator else { return Err(Failure::failed("a run has a float generator")) };
+    let ImageGenerator::Float(run) = &generator else { return Err(Failure::failed("a run has a float generator")) };
     let mut projector = projector(run, 1);
     let found =
         output::with_progress(|progress| projector.search(&target, class, Some(&original.values), &options, progress));
@@ -107,7 +107,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&results)?));
     }
-    console::print(&describe(&EditDistances::new(&strokes, &before, &found[0].picture)))
+    console::print(&describe(&EditDistances::new(&strokes, &before, &found[0].image)))
 }
 
 /// Reads the strokes and edges of the command line.
@@ -119,7 +119,7 @@ fn strokes(args: &Args, shape: [usize; 3]) -> Result<ProjectionTarget, Failure> 
     let target = ProjectionTarget::strokes(&strokes, shape).with_edges(&edges);
     if target.is_empty() {
         return Err(Failure::unusable(
-            "there is nothing to change: give --strokes F.png or --edges F.png with opaque pixels; --template F.png writes the picture to \
+            "there is nothing to change: give --strokes F.png or --edges F.png with opaque pixels; --template F.png writes the image to \
              draw over",
         ));
     }

@@ -1,4 +1,4 @@
-//! `grid`: draws a sheet of a generator's pictures.
+//! `grid`: draws a sheet of a generator's images.
 
 use super::output::sheet;
 use crate::console;
@@ -9,9 +9,9 @@ use ganlet_trainer::files;
 use ganlet_trainer::latent::values;
 use std::path::PathBuf;
 
-/// Draw a sample grid: one picture per seed, with one row per class for generators with classes
+/// Draw a sample grid: one image per seed, with one row per class for generators with classes
 ///
-/// --truncation shortens the latents: the pictures become more typical and less diverse (the truncation trick, Brock et al. 2019,
+/// --truncation shortens the latents: the images become more typical and less diverse (the truncation trick, Brock et al. 2019,
 /// section 3.1).
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
@@ -25,10 +25,10 @@ pub(crate) struct Args {
     /// The first seed
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u32,
-    /// Number of pictures, for each class if there are classes [default: 64, or 8 for each class]
+    /// Number of images, for each class if there are classes [default: 64, or 8 for each class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: Option<u32>,
-    /// Pictures per row
+    /// Images per row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     columns: Option<u32>,
     /// Factor on the latents, 0 to 1
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Draw this class only
     #[arg(long, value_name = "N")]
     class: Option<usize>,
-    /// The picture file to write
+    /// The image file to write
     #[arg(long, value_name = "F")]
     png: PathBuf,
 }
@@ -61,13 +61,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let seeds: Vec<u32> = (0..count).map(|i| args.seed.wrapping_add(i)).collect();
     let mut latents = values(&generator.latents_of_seeds(&seeds));
     latents.iter_mut().flatten().for_each(|v| *v *= args.truncation);
-    let mut pictures = Vec::new();
+    let mut images = Vec::new();
     for class in classes {
-        pictures.extend(generator.draw(&latents, class)?);
+        images.extend(generator.draw(&latents, class)?);
     }
     let columns = args.columns.unwrap_or(if several { count } else { 8 }) as usize;
-    let all: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
+    let all: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
     files::write(&args.png, sheet(&all, generator.shape(), columns, 64).png())?;
-    console::note(&format!("wrote {} ({} pictures)", args.png.display(), pictures.len()));
+    console::note(&format!("wrote {} ({} images)", args.png.display(), images.len()));
     Ok(())
 }

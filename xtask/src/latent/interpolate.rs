@@ -1,4 +1,4 @@
-//! `interpolate`: draws the pictures between latents.
+//! `interpolate`: draws the images between latents.
 
 use super::output::{enlarged, sheet};
 use crate::console;
@@ -7,10 +7,10 @@ use crate::opening;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use ganlet_trainer::draw::{Image, animation};
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{Interpolation, PictureGenerator, between, draw_device_walk, mean_difference, values};
+use ganlet_trainer::latent::{ImageGenerator, Interpolation, between, draw_device_walk, mean_difference, values};
 use std::path::PathBuf;
 
-/// Draw an interpolation: the pictures between the latents of seeds, or of a file
+/// Draw an interpolation: the images between the latents of seeds, or of a file
 ///
 /// A run is drawn by its float generator, a model file in int8. For a model file, the spherical path is the walk that devices take: integer
 /// arithmetic, 64 frames from one seed to the next at speed 1. More frames mean smaller changes; the command prints the mean difference
@@ -93,39 +93,39 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let first = points[0].class.map(usize::from);
     let class = generator.class(args.class.or(first)).map_err(Failure::unusable)?;
-    let pictures = match (&generator, args.path) {
-        (PictureGenerator::Int8(file), PathShape::Spherical) => {
+    let images = match (&generator, args.path) {
+        (ImageGenerator::Int8(file), PathShape::Spherical) => {
             draw_device_walk(&file.model(), &points, class, args.steps)
         }
         _ => generator.draw(&between(&values(&points), args.steps as usize, args.path.into()), class),
     }
     .map_err(Failure::unusable)?;
-    write(&args, &pictures, points.len(), generator.shape())?;
+    write(&args, &images, points.len(), generator.shape())?;
     console::print(&format!(
         "{frames} frames; neighboring frames differ by {:.2} levels of 255 on average\n",
-        mean_difference(&pictures)
+        mean_difference(&images)
     ))
 }
 
 /// Writes the frames into the files of the command line.
-fn write(args: &Args, pictures: &[Vec<u8>], points: usize, shape: [usize; 3]) -> Result<(), Failure> {
-    let frames = pictures.len();
+fn write(args: &Args, images: &[Vec<u8>], points: usize, shape: [usize; 3]) -> Result<(), Failure> {
+    let frames = images.len();
     if let Some(path) = &args.gif {
-        let images: Vec<_> = pictures.iter().map(|p| enlarged(p, shape, 256)).collect();
+        let images: Vec<_> = images.iter().map(|p| enlarged(p, shape, 256)).collect();
         files::write(path, animation(&images, 40))?;
         console::note(&format!("wrote {} ({frames} frames)", path.display()));
     }
     if let Some(path) = &args.png {
-        let all: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
+        let all: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
         let columns = if args.steps < 32 { args.steps as usize + usize::from(points == 2) } else { 16 };
         files::write(path, sheet(&all, shape, columns, 64).png())?;
-        console::note(&format!("wrote {} ({frames} pictures)", path.display()));
+        console::note(&format!("wrote {} ({frames} images)", path.display()));
     }
     if let Some(folder) = &args.frames {
         std::fs::create_dir_all(folder).map_err(|e| Failure::file(folder, e))?;
         let [height, width, channels] = shape;
-        for (i, picture) in pictures.iter().enumerate() {
-            let image = Image::from_bytes(picture, (width, height, channels));
+        for (i, image) in images.iter().enumerate() {
+            let image = Image::from_bytes(image, (width, height, channels));
             files::write(folder.join(format!("frame-{i:05}.png")), image.png())?;
         }
         console::note(&format!("wrote {frames} frames into {}", folder.display()));

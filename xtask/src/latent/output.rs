@@ -10,21 +10,21 @@ use ganlet_trainer::latent::{ProjectionResult, ProjectionTarget, SearchResults, 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
-/// Returns the factor that enlarges pictures to about `side` pixels.
+/// Returns the factor that enlarges images to about `side` pixels.
 pub(super) fn enlargement(shape: [usize; 3], side: usize) -> usize {
     (side / shape[0].max(shape[1])).clamp(1, 16)
 }
 
-/// Returns a picture, enlarged to about `side` pixels.
+/// Returns an image, enlarged to about `side` pixels.
 pub(super) fn enlarged(bytes: &[u8], shape: [usize; 3], side: usize) -> Image {
     let [height, width, channels] = shape;
     Image::from_bytes(bytes, (width, height, channels)).enlarged(enlargement(shape, side))
 }
 
-/// Returns a sheet of pictures, each enlarged to about `side` pixels.
-pub(super) fn sheet(pictures: &[&[u8]], shape: [usize; 3], columns: usize, side: usize) -> Image {
+/// Returns a sheet of images, each enlarged to about `side` pixels.
+pub(super) fn sheet(images: &[&[u8]], shape: [usize; 3], columns: usize, side: usize) -> Image {
     let [height, width, channels] = shape;
-    image_grid(pictures, (width, height, channels), columns, enlargement(shape, side))
+    image_grid(images, (width, height, channels), columns, enlargement(shape, side))
 }
 
 /// Runs a search with a progress bar; Ctrl-C ends it with the best result so far.
@@ -55,7 +55,7 @@ pub(super) struct SearchOutputs<'a> {
     pub(super) model: Option<&'a PathBuf>,
 }
 
-/// Writes the results of a search; `before` is the first picture on the sheet.
+/// Writes the results of a search; `before` is the first image on the sheet.
 pub(super) fn write(
     found: &[ProjectionResult],
     target: &ProjectionTarget,
@@ -72,8 +72,8 @@ pub(super) fn write(
         console::note(&format!("wrote {}", path.display()));
     }
     if let Some(path) = outputs.png {
-        let pictures: Vec<&[u8]> = std::iter::once(before).chain(found.iter().map(|f| &f.picture[..])).collect();
-        files::write(path, sheet(&pictures, target.shape, pictures.len().min(9), 128).png())?;
+        let images: Vec<&[u8]> = std::iter::once(before).chain(found.iter().map(|f| &f.image[..])).collect();
+        files::write(path, sheet(&images, target.shape, images.len().min(9), 128).png())?;
         console::note(&format!("wrote {} (the original, then the result of each search, best first)", path.display()));
     }
     if let Some(path) = outputs.curve {

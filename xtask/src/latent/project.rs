@@ -1,4 +1,4 @@
-//! `project`: finds the latent of a given picture (GAN inversion).
+//! `project`: finds the latent of a given image (GAN inversion).
 
 use super::output::{self, SearchOutputs};
 use crate::console;
@@ -8,19 +8,19 @@ use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_trainer::data;
 use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::latent::{
-    NEAR_DB, ProjectionOptions, ProjectionTarget, SearchResults, checked_class, float_picture, held_out_picture,
+    NEAR_DB, ProjectionOptions, ProjectionTarget, SearchResults, checked_class, float_image, held_out_image,
     latent_of_seed, projector, shape_of,
 };
 use std::path::PathBuf;
 
-/// Find the latent whose picture is nearest to a given one (GAN inversion)
+/// Find the latent whose image is nearest to a given one (GAN inversion)
 ///
 /// Each search starts at the best of 64 seeds and follows the gradient of the pixel and feature distance through the float generator
 /// (Creswell & Bharath 2016). Toward the end, latents are rounded as devices round them. The best latent can be stored in a file, which
 /// `sim`, `emulate` and `flash` show with --latents.
 #[derive(ClapArgs)]
-#[command(group(ArgGroup::new("target").args(["picture", "held_out", "of_seed"]).required(true)), after_help = "Examples:
-  cargo xtask project runs/00001-faces --picture me.png --out me.latents --png found.png
+#[command(group(ArgGroup::new("target").args(["image", "held_out", "of_seed"]).required(true)), after_help = "Examples:
+  cargo xtask project runs/00001-faces --image me.png --out me.latents --png found.png
   cargo xtask project latest --held-out 3 --out real.latents --model faces.model
   cargo xtask project latest --of-seed 42 --json                 how well a known latent is recovered
   cargo xtask sim faces.model --latents me.latents")]
@@ -28,13 +28,13 @@ pub(crate) struct Args {
     /// A run folder
     #[arg(value_name = "RUN")]
     what: PathBuf,
-    /// The target: a PNG or JPEG picture, cropped and resized as needed
-    #[arg(long, value_name = "F")]
-    picture: Option<PathBuf>,
-    /// The target: a picture of the held-out set, by number
+    /// The target: a PNG or JPEG image, cropped and resized as needed
+    #[arg(long, alias = "picture", value_name = "F")]
+    image: Option<PathBuf>,
+    /// The target: an image of the held-out set, by number
     #[arg(long, value_name = "N")]
     held_out: Option<usize>,
-    /// The target: the generator's own picture of a seed
+    /// The target: the generator's own image of a seed
     #[arg(long, value_name = "S")]
     of_seed: Option<u32>,
     /// The class to search in, for generators with classes [default: 0]
@@ -55,13 +55,13 @@ pub(crate) struct Args {
     /// Store the best latent in a file
     #[arg(long, value_name = "F")]
     out: Option<PathBuf>,
-    /// Write the target and the result of each search as a picture
+    /// Write the target and the result of each search as an image
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
     /// Plot the loss of every search
     #[arg(long, value_name = "F")]
     curve: Option<PathBuf>,
-    /// Compare the target with the picture that this model, exported from the run, draws of the latent
+    /// Compare the target with the image that this model, exported from the run, draws of the latent
     #[arg(long, value_name = "FILE.model")]
     model: Option<PathBuf>,
     /// Print JSON to standard output, and nothing else
@@ -77,15 +77,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let mut run = opening::searchable(&args.what)?;
     let classes = run.checkpoint.recipe.data.classes;
     let class = checked_class(classes, args.class).map_err(Failure::unusable)?;
-    let picture = target_picture(&args, &mut run, class)?;
-    let target = ProjectionTarget::picture(&picture, shape_of(&run));
+    let image = target_image(&args, &mut run, class)?;
+    let target = ProjectionTarget::image(&image, shape_of(&run));
     let options = options(&args);
     let mut projector = projector(&run, options.restarts);
     let found = output::with_progress(|progress| projector.search(&target, class, None, &options, progress));
     if let Some(best) = found.first().filter(|best| best.psnr_db < NEAR_DB) {
         console::note(&format!(
-            "the nearest picture is not near ({:.1} dB): the generator may not produce such pictures; try more --restarts or --steps, \
-             frame the picture like the training data, or train longer",
+            "the nearest image is not near ({:.1} dB): the generator may not produce such images; try more --restarts or --steps, \
+             frame the image like the training data, or train longer",
             best.psnr_db
         ));
     }
@@ -96,21 +96,21 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         model: args.model.as_ref(),
     };
     let class = (classes > 0).then_some(class as u16);
-    print(&output::write(&found, &target, class, &picture, &outputs)?, args.json)
+    print(&output::write(&found, &target, class, &image, &outputs)?, args.json)
 }
 
-/// Returns the picture to project.
-fn target_picture(args: &Args, run: &mut PreparedRun, class: usize) -> Result<Vec<u8>, Failure> {
-    match (&args.picture, args.held_out, args.of_seed) {
+/// Returns the image to project.
+fn target_image(args: &Args, run: &mut PreparedRun, class: usize) -> Result<Vec<u8>, Failure> {
+    match (&args.image, args.held_out, args.of_seed) {
         (Some(path), ..) => {
-            let (bytes, notes) = data::picture(path, shape_of(run)).map_err(Failure::unusable)?;
+            let (bytes, notes) = data::image(path, shape_of(run)).map_err(Failure::unusable)?;
             notes.iter().for_each(|note| console::note(note));
             Ok(bytes)
         }
-        (None, Some(number), _) => held_out_picture(run, number).map_err(Failure::unusable),
+        (None, Some(number), _) => held_out_image(run, number).map_err(Failure::unusable),
         (None, None, seed) => {
             let len = run.checkpoint.recipe.generator.latent();
-            Ok(float_picture(run, &latent_of_seed(seed.unwrap_or(1), len), class))
+            Ok(float_image(run, &latent_of_seed(seed.unwrap_or(1), len), class))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The part of the tests that compares pictures, instruction counts and RAM on emulated cores with the committed ones.
+//! The part of the tests that compares images, instruction counts and RAM on emulated cores with the committed ones.
 
 use super::checks::Checks;
 use crate::bench::device::{self, Layout};
@@ -8,14 +8,14 @@ use crate::failure::Failure;
 use crate::firmware::machines;
 use crate::process;
 use crate::toolchain::Toolchain;
-use ganlet_sim::host::{Core, DeviceCounts, PictureCount};
+use ganlet_sim::host::{Core, DeviceCounts, ImageCount};
 use ganlet_trainer::quantize::random_models::RandomNet;
 
 /// Tolerance of counts with the compiler that the committed counts were measured with.
 const TOLERANCE_PERCENT: f64 = 1.0;
 /// Tolerance of counts with another compiler.
 const OTHER_COMPILER_PERCENT: f64 = 15.0;
-/// Largest arena of a streamed picture, by model.
+/// Largest arena of a streamed image, by model.
 const ARENA_BUDGETS: [(&str, u64); 3] = [("digits28", 6 << 10), ("dcgan64-16", 14 << 10), ("dcgan64-64", 54 << 10)];
 /// Most RAM of any reference generator, stack included.
 const RAM_BUDGET: u64 = 64 << 10;
@@ -26,8 +26,8 @@ pub(super) fn prepare(core: Core, report: &dyn Fn(&str)) -> Result<(), String> {
     process::require_emulator(machines::machine(core, 0).emulator, report)
 }
 
-/// Draws the reference generators on a core and compares counts, pictures and RAM.
-pub(super) fn pictures(core: Core) -> Result<Checks, Failure> {
+/// Draws the reference generators on a core and compares counts, images and RAM.
+pub(super) fn images(core: Core) -> Result<Checks, Failure> {
     let (costs, _) = device::measure_all(&[core], &device::models(&[], &Layout::ALL)?, false)?;
     let mut checks = Checks::default();
     for cost in &costs {
@@ -40,7 +40,7 @@ pub(super) fn pictures(core: Core) -> Result<Checks, Failure> {
 /// Random networks that cores draw as well: every kind of layer, odd sizes, some with extreme weights, each in both layouts.
 const RANDOM_NETS: u64 = 12;
 
-/// Draws random networks on a core: each picture must equal that of the portable kernels on this machine.
+/// Draws random networks on a core: each image must equal that of the portable kernels on this machine.
 fn random_nets(core: Core, checks: &mut Checks) -> Result<(), Failure> {
     let models = (0..RANDOM_NETS).flat_map(|seed| {
         let net = if seed % 3 == 2 { RandomNet::extreme(seed) } else { RandomNet::new(seed) };
@@ -51,12 +51,12 @@ fn random_nets(core: Core, checks: &mut Checks) -> Result<(), Failure> {
         })
     });
     let (costs, _) = device::measure_all(&[core], &models.collect::<Vec<_>>(), false)?;
-    // A different picture would have been an error.
+    // A different image would have been an error.
     costs.iter().for_each(|_| checks.check(true, String::new));
     Ok(())
 }
 
-fn compare(committed: &DeviceCounts, found: &PictureCount, checks: &mut Checks) {
+fn compare(committed: &DeviceCounts, found: &ImageCount, checks: &mut Checks) {
     let name = format!("{} {} {}", found.core, found.model, found.layout);
     let record = "if that is intended: cargo xtask bench device --record";
     let Some(row) = committed.rows.iter().find(|row| row.key() == found.key()) else {
@@ -75,7 +75,7 @@ fn compare(committed: &DeviceCounts, found: &PictureCount, checks: &mut Checks) 
         checks.check(change.abs() <= percent, || format!("{name}: {is} {what}{by}, {change:+.1} % of {was}; {record}"));
     }
     checks.check(row.checksum == found.checksum, || {
-        format!("{name}: the picture's checksum is {}, committed is {}; {record}", found.checksum, row.checksum)
+        format!("{name}: the image's checksum is {}, committed is {}; {record}", found.checksum, row.checksum)
     });
     checks.check(row.ram_bytes == found.ram_bytes, || {
         format!("{name}: {} bytes of arena, committed are {}; {record}", found.ram_bytes, row.ram_bytes)
@@ -93,8 +93,8 @@ fn compare(committed: &DeviceCounts, found: &PictureCount, checks: &mut Checks) 
 mod tests {
     use super::*;
 
-    fn row(instructions: u64) -> PictureCount {
-        PictureCount {
+    fn row(instructions: u64) -> ImageCount {
+        ImageCount {
             core: Core::M4,
             model: "digits28".into(),
             layout: "compact".into(),
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    fn failures(found: &PictureCount) -> Vec<String> {
+    fn failures(found: &ImageCount) -> Vec<String> {
         let mut checks = Checks::default();
         compare(&DeviceCounts { rows: vec![row(100_000)] }, found, &mut checks);
         assert_eq!(checks.passed + checks.failures.len(), 6);
@@ -120,20 +120,20 @@ mod tests {
         assert!(failures(&row(100_000)).is_empty() && failures(&row(100_999)).is_empty());
         assert!(failures(&row(101_100))[0].contains("+1.1 % of 100000"), "{:?}", failures(&row(101_100)));
         assert!(failures(&row(98_000))[0].contains("--record"), "an improvement is reported as well");
-        let other = PictureCount { compiler: "rustc 1.99.0".into(), ..row(110_000) };
+        let other = ImageCount { compiler: "rustc 1.99.0".into(), ..row(110_000) };
         assert!(failures(&other).is_empty());
         assert!(
-            failures(&PictureCount { instructions: 120_000, ..other })[0]
+            failures(&ImageCount { instructions: 120_000, ..other })[0]
                 .contains("by rustc 1.99.0 instead of rustc 1.95.0")
         );
     }
 
     #[test]
-    fn another_picture_and_more_ram_are_failures() {
+    fn another_image_and_more_ram_are_failures() {
         assert!(
-            failures(&PictureCount { checksum: "4567".into(), ..row(100_000) })[0].contains("4567, committed is 0123")
+            failures(&ImageCount { checksum: "4567".into(), ..row(100_000) })[0].contains("4567, committed is 0123")
         );
-        let found = failures(&PictureCount { ram_bytes: 7000, stack_bytes: 60_000, ..row(100_000) });
+        let found = failures(&ImageCount { ram_bytes: 7000, stack_bytes: 60_000, ..row(100_000) });
         assert_eq!(found.len(), 3, "{found:?}");
     }
 

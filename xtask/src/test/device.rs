@@ -67,10 +67,10 @@ fn libraries() -> Vec<Part> {
     TARGETS.into_iter().flat_map(|target| LIBRARIES.map(|library| part(target, library))).collect()
 }
 
-/// Code and pictures of a core.
+/// Code and images of a core.
 fn core(core: Core) -> Vec<Part> {
     let code = MEASURED.contains(&core).then(|| check(format!("{core}: code"), core, code::prepare, code::code));
-    code.into_iter().chain([check(format!("{core}: pictures"), core, counts::prepare, counts::pictures)]).collect()
+    code.into_iter().chain([check(format!("{core}: images"), core, counts::prepare, counts::images)]).collect()
 }
 
 /// Firmware of a board, and sessions with it if it is emulated.
@@ -78,7 +78,7 @@ fn board(board: &'static BoardInfo) -> Vec<Part> {
     let name = board.name;
     let mut parts = vec![check(format!("{name}: firmware"), board, firmware::prepare, firmware::links)];
     if board.emulated.is_some() {
-        parts.push(check(format!("{name}: emulated"), board, emulated::prepare, emulated::pictures));
+        parts.push(check(format!("{name}: emulated"), board, emulated::prepare, emulated::images));
         parts.push(check(format!("{name}: own region"), board, emulated::prepare, emulated::regions));
         let prepare: Prepare<Window> = |window, report| {
             if let Window::Emulator(board) = window {

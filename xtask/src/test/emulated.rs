@@ -26,7 +26,7 @@ pub(super) fn prepare(board: &BoardInfo, report: &dyn Fn(&str)) -> Result<(), St
 }
 
 /// Builds the firmware with each model, plays the session, compares frame by frame with the simulator.
-pub(super) fn pictures(board: &'static BoardInfo) -> Result<Checks, Failure> {
+pub(super) fn images(board: &'static BoardInfo) -> Result<Checks, Failure> {
     let script: Script = EVERY_SCREEN.parse().map_err(|e| Failure::failed(format!("{EVERY_SCREEN}: {e}")))?;
     let toolchain = board::toolchain(board)?;
     let mut checks = Checks::default();

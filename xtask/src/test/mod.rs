@@ -24,7 +24,7 @@ use clap::Args as ClapArgs;
 #[command(after_help = "Examples:
   cargo xtask test                   everything
   cargo xtask test --host-only       only what needs this machine alone; installs nothing
-  cargo xtask test --device-only     only microcontrollers: builds, code size, pictures, instruction counts
+  cargo xtask test --device-only     only microcontrollers: builds, code size, images, instruction counts
   cargo xtask test --only pico       only device parts with \"pico\" in their names
   CI=true cargo xtask test           a part that cannot run counts as failed")]
 pub(crate) struct Args {

@@ -69,12 +69,12 @@ pub(super) fn check(kind: Window) -> Result<Checks, Failure> {
 
     let mut checks = Checks::default();
     let shown = screen.shows(std::slice::from_ref(&first), &mut window.0)?;
-    checks.check(shown, || format!("{name}: the window does not show the first picture"));
+    checks.check(shown, || format!("{name}: the window does not show the first image"));
     if shown {
         screen.key("keydown", "Right")?;
         let answered = screen.shows(&later, &mut window.0)?;
         screen.key("keyup", "Right")?;
-        checks.check(answered, || format!("{name}: the window does not show the next picture when Right is pressed"));
+        checks.check(answered, || format!("{name}: the window does not show the next image when Right is pressed"));
     }
     screen.key("keydown", "Escape")?;
     let ended = wait(&mut window.0, WINDOW_LIMIT).is_some_and(|status| status.success());
@@ -148,7 +148,7 @@ impl Screen {
         let start = Instant::now();
         while start.elapsed() < WINDOW_LIMIT && matches!(window.try_wait(), Ok(None)) {
             let bytes = fs::read(&self.pixels).map_err(|e| Failure::file(&self.pixels, e))?;
-            let screen = picture(&bytes).ok_or_else(|| Failure::file(&self.pixels, "expected a window dump of X"))?;
+            let screen = image(&bytes).ok_or_else(|| Failure::file(&self.pixels, "expected a window dump of X"))?;
             if frames.iter().any(|frame| holds(&screen, frame)) {
                 return Ok(true);
             }
@@ -159,7 +159,7 @@ impl Screen {
 }
 
 /// Reads a window dump with 32 bits for each pixel: a header of 25 big-endian words, a table of colors, rows.
-fn picture(bytes: &[u8]) -> Option<Frame> {
+fn image(bytes: &[u8]) -> Option<Frame> {
     let word = |i: usize| bytes.get(i * 4..)?.first_chunk().copied().map(u32::from_be_bytes);
     let (header, width, height, bits, line, colors) = (word(0)?, word(4)?, word(5)?, word(11)?, word(12)?, word(19)?);
     if bits != 32 {
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_found_inside_of_a_larger_one() {
+    fn a_image_is_found_inside_of_a_larger_one() {
         let mut large = Frame::new(7, 5);
         let small = Frame { width: 2, height: 2, rgb: (1..=12).collect() };
         for (y, row) in small.rgb.chunks_exact(6).enumerate() {
@@ -215,7 +215,7 @@ mod tests {
         let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();
         bytes.extend([0; 4 + 12]);
         bytes.extend([3, 2, 1, 0, 6, 5, 4, 0, 9, 9, 9, 9]);
-        assert_eq!(picture(&bytes), Some(Frame { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] }));
-        assert_eq!(picture(&bytes[..bytes.len() - 12]), None);
+        assert_eq!(image(&bytes), Some(Frame { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] }));
+        assert_eq!(image(&bytes[..bytes.len() - 12]), None);
     }
 }

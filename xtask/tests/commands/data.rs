@@ -1,10 +1,10 @@
-//! Tests of `data`: problems of every file are reported, and the remaining pictures can be trained on.
+//! Tests of `data`: problems of every file are reported, and the remaining images can be trained on.
 
 use crate::{refused, root, scratch, text, xtask};
 use std::fs;
 use std::path::Path;
 
-/// Creates a folder with different pictures, some of which are not usable.
+/// Creates a folder with different images, some of which are not usable.
 fn photographs(name: &str) -> String {
     let folder = scratch(name);
     let _ = fs::remove_dir_all(&folder);
@@ -23,12 +23,12 @@ fn photographs(name: &str) -> String {
 }
 
 #[test]
-fn prepared_pictures_train_and_every_file_is_reported() {
+fn prepared_images_train_and_every_file_is_reported() {
     let (folder, pack) = (photographs("prepared"), scratch("prepared.pack"));
     let output = xtask(&["data", "prepare", &folder, "--size", "16x16", "--out", &pack]);
     let printed = text(&output.stderr);
     assert!(output.status.success(), "{printed}");
-    for part in ["copy.png: the same picture as", "cut.png: ", "notes.txt: its extension is not", "resized to 16x16"] {
+    for part in ["copy.png: the same image as", "cut.png: ", "notes.txt: its extension is not", "resized to 16x16"] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     let report = fs::read_to_string(Path::new(&pack).with_extension("report.csv")).unwrap();
@@ -72,7 +72,7 @@ fn faces_in_photographs_are_cropped_and_shown() {
 
 #[test]
 fn data_reports_errors_before_any_work() {
-    let (pack, empty) = (scratch("never.pack"), scratch("no-pictures"));
+    let (pack, empty) = (scratch("never.pack"), scratch("no-images"));
     fs::create_dir_all(&empty).unwrap();
     refused(&["data", "prepare", "no-such-folder", "--out", &pack], 2, "check the spelling");
     refused(&["data", "prepare", &empty, "--out", &pack], 2, "an empty folder");

@@ -25,7 +25,7 @@ fn numbers(json: &serde_json::Value, paths: &[&str]) {
 }
 
 #[test]
-fn pictures_are_evaluated_with_all_metrics_and_intervals() {
+fn images_are_evaluated_with_all_metrics_and_intervals() {
     let run = trained("eval-digits", &["digits", "--set", "train.batch_size=8"]);
     let json = measured(&[&run, "--samples", "200", "--seeds", "2"]);
     let keys = ["/floor", "/psnr_mean_db", "/real/recall", "/int8/patches/0", "/int8/memorization", "/int8/class_kl"];

@@ -1,4 +1,4 @@
-//! Tests of the latent tools on a run of a few steps: a known latent is recovered, whatever its picture shows.
+//! Tests of the latent tools on a run of a few steps: a known latent is recovered, whatever its image shows.
 
 use crate::{MODEL, refused, scratch, text, xtask};
 use std::fs;
@@ -56,25 +56,25 @@ fn a_known_latent_is_recovered_and_shown_by_the_simulator() {
     let way = text(&well(&["interpolate", &run, "--latents", &both, "--steps", "5", "--png", &png]).stdout);
     assert!(way.starts_with("6 frames"), "{way}");
 
-    refused(&["project", &run, "--held-out", "1000000"], 2, "the held-out pictures");
-    refused(&["project", &run, "--picture", "no-such.png"], 2, "no-such.png");
+    refused(&["project", &run, "--held-out", "1000000"], 2, "the held-out images");
+    refused(&["project", &run, "--image", "no-such.png"], 2, "no-such.png");
     // A target of another size, depth and aspect ratio is converted, and the message says that the result is not near.
     fs::write(&png, stripes(90, 40)).unwrap();
-    let printed = text(&well(&["project", &run, "--picture", &png, "--restarts", "2", "--steps", "20"]).stderr);
+    let printed = text(&well(&["project", &run, "--image", &png, "--restarts", "2", "--steps", "20"]).stderr);
     for part in
         ["90x40 resized to 28x28, after its center was cropped", "converted to gray", "not near", "more --restarts"]
     {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     fs::write(&png, &stripes(90, 40)[..200]).unwrap();
-    refused(&["project", &run, "--picture", &png], 2, "expected: a PNG");
+    refused(&["project", &run, "--image", &png], 2, "expected: a PNG");
     refused(&["project", &model, "--of-seed", "1"], 2, "no gradient");
-    refused(&["project", &run], 2, "--picture");
+    refused(&["project", &run], 2, "--image");
     refused(&["project", &run, "--of-seed", "1", "--class", "2"], 2, "without classes");
     fs::remove_dir_all(Path::new(&run)).unwrap();
 }
 
-/// Returns a transparent picture whose upper half is white.
+/// Returns a transparent image whose upper half is white.
 fn half_white(side: u32) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, side, side);

@@ -132,7 +132,7 @@ fn files_that_are_no_model_are_rejected_by_name() {
 }
 
 #[test]
-fn sim_writes_pictures_of_the_named_device() {
+fn sim_writes_images_of_the_named_device() {
     let (png, gif) = (scratch("device.png"), scratch("session.gif"));
     let output = xtask(&["sim", MODEL, "--device", "led-5x5", "--seed", "7", "--png", &png]);
     assert!(output.status.success() && text(&output.stderr).contains("led-5x5"));

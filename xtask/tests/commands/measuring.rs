@@ -32,20 +32,20 @@ fn more_threads_than_cores_are_reported_and_measured() {
     assert!(json["rows"][0]["gflop"].as_f64().unwrap() > 0.0);
 }
 
-/// Creates a folder of `count` equal pictures.
-fn pictures(name: &str, count: usize) -> String {
-    let (picture, folder) = (scratch(&format!("{name}.png")), scratch(name));
-    assert!(xtask(&["sim", crate::MODEL, "--device", "led-5x5", "--png", &picture]).status.success());
+/// Creates a folder of `count` equal images.
+fn images(name: &str, count: usize) -> String {
+    let (image, folder) = (scratch(&format!("{name}.png")), scratch(name));
+    assert!(xtask(&["sim", crate::MODEL, "--device", "led-5x5", "--png", &image]).status.success());
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    (0..count).for_each(|i| _ = fs::copy(&picture, format!("{folder}/{i}.png")).unwrap());
+    (0..count).for_each(|i| _ = fs::copy(&image, format!("{folder}/{i}.png")).unwrap());
     folder
 }
 
 #[test]
 fn a_batch_larger_than_the_set_is_reported_and_trains() {
-    // Four of the pictures are held out.
-    let folder = pictures("few", 20);
+    // Four of the images are held out.
+    let folder = images("few", 20);
     let words = ["train", "faces", "--data", &folder, "--set", "data.size=[16, 16]", "--set", "train.batch_size=64"];
     let output = xtask(&[&words[..], &["--dry-run"]].concat());
     let printed = text(&output.stderr);
@@ -58,7 +58,7 @@ fn a_batch_larger_than_the_set_is_reported_and_trains() {
 
 #[test]
 fn a_set_larger_than_memory_is_rejected_with_the_remedy() {
-    // The header announces ten million pictures of 28x28; none is read.
+    // The header announces ten million images of 28x28; none is read.
     let head = [&[0, 0, 8, 3][..], &10_000_000u32.to_be_bytes(), &28u32.to_be_bytes(), &28u32.to_be_bytes()].concat();
     let path = scratch("huge-images.idx3-ubyte");
     fs::write(&path, head).unwrap();

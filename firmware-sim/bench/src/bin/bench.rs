@@ -1,4 +1,4 @@
-//! Loads the model, draws one picture, prints what both took and a checksum of the rows.
+//! Loads the model, draws one image, prints what both took and a checksum of the rows.
 #![no_std]
 #![no_main]
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -6,7 +6,7 @@ use ganlet_bench_firmware::{clock::Clock, memory};
 use ganlet_runtime::{Generator, Model, arena_len};
 use semihosting::{println, process};
 
-/// The picture that is drawn.
+/// The image that is drawn.
 const SEED: u32 = 1;
 /// Ticks of each row; printing between rows would use the stack that is being measured.
 static ROWS: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
@@ -33,7 +33,7 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// Ticks of loading, count of rows, checksum of the picture; the ticks of the rows go to [`ROWS`].
+/// Ticks of loading, count of rows, checksum of the image; the ticks of the rows go to [`ROWS`].
 #[inline(never)]
 fn measure(clock: &Clock, bytes: &[u8], arena: &mut [u8]) -> (u32, usize, u64) {
     let mut loaded = None;

@@ -58,7 +58,7 @@ fn dense(from: &[i8], weights: &[i8], to: &mut [i8]) -> Result<()> {
     fully_connected_s8(&params, &quant, &input, from, &filter, weights, None, &output, to)
 }
 
-/// Kernels of 4 with stride 2 and padding 1, from a square picture of `side` pixels.
+/// Kernels of 4 with stride 2 and padding 1, from a square image of `side` pixels.
 fn transpose((side, inputs, outputs): (usize, usize, usize), from: &[i8], kernel: &[i8], to: &mut [i8]) -> Result<()> {
     let params = ConvParams {
         input_offset: 128,

@@ -72,7 +72,7 @@ fn main() -> ! {
     model::show(&mut Evb { chip, frame: FRAME }, ARENA)
 }
 
-/// Says why on the serial line; the picture stays as it is.
+/// Says why on the serial line; the image stays as it is.
 #[panic_handler]
 fn panic(why: &PanicInfo<'_>) -> ! {
     // Nothing else runs any more, so the line is free.

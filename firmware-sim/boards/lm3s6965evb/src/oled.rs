@@ -1,4 +1,4 @@
-//! The OLED: an SSD0323 on SSI0, and the picture in RAM from which changed rows are sent.
+//! The OLED: an SSD0323 on SSI0, and the image in RAM from which changed rows are sent.
 
 use core::convert::Infallible;
 use core::ops::Range;

@@ -1,4 +1,4 @@
-//! The LEDs: a picture of 5x5 grays, and the timer that lights a third of the lines at a time in ten brightnesses.
+//! The LEDs: an image of 5x5 grays, and the timer that lights a third of the lines at a time in ten brightnesses.
 
 use core::cell::RefCell;
 use core::convert::Infallible;

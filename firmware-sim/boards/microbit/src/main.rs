@@ -94,7 +94,7 @@ fn main() -> ! {
     model::show(&mut Microbit { leds, hands, line }, ARENA)
 }
 
-/// A debugger that stops here sees why; the LEDs go on to show the last picture.
+/// A debugger that stops here sees why; the LEDs go on to show the last image.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {

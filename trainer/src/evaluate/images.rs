@@ -1,5 +1,5 @@
-//! Measures 8-bit pictures against held-out real ones.
-use super::extract::{Extractor, PictureFeatures};
+//! Measures 8-bit images against held-out real ones.
+use super::extract::{Extractor, ImageFeatures};
 use super::network::{FEWEST_FEATURES, FeatureNetwork, FeatureNetworkId};
 use super::survey::SurveyReference;
 use super::{EvaluateError, Quality};
@@ -9,23 +9,23 @@ use ndarray::{ArrayView2, s};
 
 /// The k of k-nearest-neighbor neighborhoods (Kynkäänniemi et al. 2019).
 pub(super) const NEIGHBORS: usize = 3;
-/// Most pictures on each side that are compared pair by pair, since the work grows quadratically.
+/// Most images on each side that are compared pair by pair, since the work grows quadratically.
 const COMPARED: usize = 2000;
-/// Most sets of real pictures over which the floor is averaged.
+/// Most sets of real images over which the floor is averaged.
 const FLOOR_SETS: usize = 8;
 
-/// Measures pictures against held-out real ones, whose features are computed once.
+/// Measures images against held-out real ones, whose features are computed once.
 pub struct Evaluator {
     pub(super) extractor: Extractor,
     identity: FeatureNetworkId,
     pub(super) train: ImageDataset,
-    /// The held-out pictures, and their features below.
+    /// The held-out images, and their features below.
     pub(super) held_out: ImageDataset,
-    pub(super) reference: PictureFeatures,
+    pub(super) reference: ImageFeatures,
     moments: FeatureMoments,
-    /// Held-out pictures of each class; empty without a classifier.
+    /// Held-out images of each class; empty without a classifier.
     pub(super) class_counts: Vec<f64>,
-    /// Share of held-out pictures that the classifier recognizes as labeled.
+    /// Share of held-out images that the classifier recognizes as labeled.
     as_labeled: Option<f64>,
     /// What surveys compare with; computed by the first one.
     pub(super) survey_reference: Option<SurveyReference>,
@@ -39,9 +39,9 @@ impl Evaluator {
     pub fn new(reference: &ImageDataset, train: &ImageDataset, threads: usize) -> Result<Self, EvaluateError> {
         if reference.shape() != train.shape() {
             return Err(EvaluateError::Unsuitable {
-                subject: "pictures against held-out ones",
-                found: format!("training pictures of {:?} [height, width, channels]", train.shape()),
-                expected: format!("{:?}, as the held-out pictures", reference.shape()),
+                subject: "images against held-out ones",
+                found: format!("training images of {:?} [height, width, channels]", train.shape()),
+                expected: format!("{:?}, as the held-out images", reference.shape()),
                 remedy: "split one data set into both".into(),
             });
         }
@@ -49,11 +49,11 @@ impl Evaluator {
         let features = network.as_ref().map_or(FEWEST_FEATURES, |n| n.identity.features);
         let Some(network) = network.filter(|_| reference.count() >= 2 * features) else {
             return Err(EvaluateError::too_few(
-                "pictures against held-out ones",
+                "images against held-out ones",
                 reference.count(),
                 2 * features,
                 &format!("two for each of {features} features"),
-                "add pictures: a fifth of a data set is held out",
+                "add images: a fifth of a data set is held out",
             ));
         };
         let mut extractor = Extractor::new(&network, threads);
@@ -83,12 +83,12 @@ impl Evaluator {
         &self.identity
     }
 
-    /// Returns the number of held-out pictures.
+    /// Returns the number of held-out images.
     pub fn references(&self) -> usize {
         self.reference.features.nrows()
     }
 
-    /// Returns the fewest pictures that can be measured: twice the number of features, for the covariance.
+    /// Returns the fewest images that can be measured: twice the number of features, for the covariance.
     pub fn min_samples(&self) -> usize {
         2 * self.identity.features
     }
@@ -98,24 +98,24 @@ impl Evaluator {
         if self.class_counts.is_empty() { &[] } else { self.train.label_names() }
     }
 
-    /// Returns the mean Fréchet distance of `n` real training pictures: the lowest distance to expect of `n` generated ones.
+    /// Returns the mean Fréchet distance of `n` real training images: the lowest distance to expect of `n` generated ones.
     ///
     /// # Errors
-    /// If there are too few pictures.
+    /// If there are too few images.
     pub fn floor(&mut self, n: usize) -> Result<f64, EvaluateError> {
         let floors = self.floors(n)?;
         Ok(floors.iter().sum::<f64>() / floors.len() as f64)
     }
 
-    /// Returns the Fréchet distances of up to 8 disjoint sets of `n` real training pictures; a single one varies by a third.
+    /// Returns the Fréchet distances of up to 8 disjoint sets of `n` real training images; a single one varies by a third.
     ///
     /// A smaller training set forms one set.
     ///
     /// # Errors
-    /// If there are too few pictures.
+    /// If there are too few images.
     pub fn floors(&mut self, n: usize) -> Result<Vec<f64>, EvaluateError> {
         let n = n.min(self.train.count());
-        self.check_count("real training pictures", n)?;
+        self.check_count("real training images", n)?;
         let sets = (self.train.count() / n).clamp(1, FLOOR_SETS);
         let train = &self.train;
         let seen = self.extractor.extract(sets * n, |i| train.bytes(i), |_, _| {});
@@ -126,77 +126,77 @@ impl Evaluator {
         Ok((0..sets).map(distance).collect())
     }
 
-    /// Measures the first `n` real training pictures.
+    /// Measures the first `n` real training images.
     ///
     /// # Errors
-    /// If there are too few pictures.
+    /// If there are too few images.
     pub fn measure_real(&mut self, n: usize) -> Result<Quality, EvaluateError> {
         let n = n.min(self.train.count());
-        self.check_count("real training pictures", n)?;
+        self.check_count("real training images", n)?;
         let train = &self.train;
         let seen = self.extractor.extract(n, |i| train.bytes(i), |_, _| {});
         Ok(self.quality(&seen))
     }
 
-    /// Measures `pictures`, [n, height, width, channels]. `progress` receives the number of pictures done and n.
+    /// Measures `images`, [n, height, width, channels]. `progress` receives the number of images done and n.
     ///
     /// # Errors
-    /// If there are too few pictures, or their bytes are not a whole number of pictures.
-    pub fn measure(&mut self, pictures: &[u8], progress: impl FnMut(usize, usize)) -> Result<Quality, EvaluateError> {
-        let seen = self.extract(pictures, progress)?;
+    /// If there are too few images, or their bytes are not a whole number of images.
+    pub fn measure(&mut self, images: &[u8], progress: impl FnMut(usize, usize)) -> Result<Quality, EvaluateError> {
+        let seen = self.extract(images, progress)?;
         Ok(self.quality(&seen))
     }
 
-    /// Measures pictures that were generated for the classes `asked`, one class per picture.
+    /// Measures images that were generated for the classes `asked`, one class per image.
     ///
     /// # Errors
     /// The errors of [`measure`](Self::measure).
-    pub fn measure_classes(&mut self, pictures: &[u8], asked: &[u8]) -> Result<Quality, EvaluateError> {
-        let seen = self.extract(pictures, |_, _| {})?;
+    pub fn measure_classes(&mut self, images: &[u8], asked: &[u8]) -> Result<Quality, EvaluateError> {
+        let seen = self.extract(images, |_, _| {})?;
         Ok(self.quality_of_classes(&seen, asked))
     }
 
-    /// Returns the share of held-out pictures that the classifier recognizes as labeled; `None` without a classifier.
+    /// Returns the share of held-out images that the classifier recognizes as labeled; `None` without a classifier.
     pub fn real_as_labeled(&self) -> Option<f64> {
         self.as_labeled
     }
 
-    /// Compares how near `pictures` and held-out pictures are to the training pictures, by features.
+    /// Compares how near `images` and held-out images are to the training images, by features.
     ///
     /// # Errors
     /// The errors of [`measure`](Self::measure).
     pub fn memorization(
         &mut self,
-        pictures: &[u8],
+        images: &[u8],
         progress: impl FnMut(usize, usize),
     ) -> Result<Memorization, EvaluateError> {
-        let seen = self.extract(pictures, |_, _| {})?;
+        let seen = self.extract(images, |_, _| {})?;
         let train = &self.train;
         let known = self.extractor.extract(train.count(), |i| train.bytes(i), progress);
         Ok(memorization(known.features.view(), seen.features.view(), self.reference.features.view()))
     }
 
-    /// Returns the features of pictures after checking their number.
+    /// Returns the features of images after checking their number.
     pub(super) fn extract(
         &mut self,
-        pictures: &[u8],
+        images: &[u8],
         progress: impl FnMut(usize, usize),
-    ) -> Result<PictureFeatures, EvaluateError> {
+    ) -> Result<ImageFeatures, EvaluateError> {
         let size: usize = self.train.shape().iter().product();
-        if !pictures.len().is_multiple_of(size) {
+        if !images.len().is_multiple_of(size) {
             return Err(EvaluateError::Unsuitable {
-                subject: "generated pictures",
-                found: format!("{} bytes", pictures.len()),
-                expected: format!("whole pictures of {:?} bytes [height, width, channels]", self.train.shape()),
+                subject: "generated images",
+                found: format!("{} bytes", images.len()),
+                expected: format!("whole images of {:?} bytes [height, width, channels]", self.train.shape()),
                 remedy: "evaluate a generator on the data that it was trained on".into(),
             });
         }
-        let n = pictures.len() / size;
-        self.check_count("generated pictures", n)?;
-        Ok(self.extractor.extract(n, |i| &pictures[i * size..][..size], progress))
+        let n = images.len() / size;
+        self.check_count("generated images", n)?;
+        Ok(self.extractor.extract(n, |i| &images[i * size..][..size], progress))
     }
 
-    /// Checks that `n` pictures suffice.
+    /// Checks that `n` images suffice.
     pub(super) fn check_count(&self, subject: &'static str, n: usize) -> Result<(), EvaluateError> {
         if n >= self.min_samples() {
             return Ok(());
@@ -205,18 +205,18 @@ impl Evaluator {
         Err(EvaluateError::too_few(subject, n, self.min_samples(), &why, "evaluate more samples: 2,000 are usual"))
     }
 
-    /// Returns how many pictures on each side are compared pair by pair.
-    pub(super) fn compared(&self, seen: &PictureFeatures) -> usize {
+    /// Returns how many images on each side are compared pair by pair.
+    pub(super) fn compared(&self, seen: &ImageFeatures) -> usize {
         COMPARED.min(seen.features.nrows()).min(self.references())
     }
 
-    /// Computes the quality of pictures that were generated for the classes `asked`.
-    pub(super) fn quality_of_classes(&self, seen: &PictureFeatures, asked: &[u8]) -> Quality {
+    /// Computes the quality of images that were generated for the classes `asked`.
+    pub(super) fn quality_of_classes(&self, seen: &ImageFeatures, asked: &[u8]) -> Quality {
         Quality { as_asked: agreement(&seen.classes, asked), ..self.quality(seen) }
     }
 
-    /// Computes the quality of pictures from their features.
-    pub(super) fn quality(&self, seen: &PictureFeatures) -> Quality {
+    /// Computes the quality of images from their features.
+    pub(super) fn quality(&self, seen: &ImageFeatures) -> Quality {
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let near = |real: ArrayView2<'_, f64>, made: ArrayView2<'_, f64>| precision_recall(real, made, NEIGHBORS);
