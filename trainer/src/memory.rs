@@ -1,14 +1,14 @@
 //! How much memory is free, so that a run that does not fit is refused before it allocates anything.
-//!
-//! Ten lines instead of a crate: those that answer this on every system add eighteen packages to the lock file for one number.
 
-/// Assumed where the system does not report free memory.
+/// Bytes assumed free on systems that do not report it.
 const UNKNOWN: f64 = 16e9;
 
-/// Bytes of memory that are free, according to Linux's `/proc/meminfo`; 16 GB on other systems.
+/// Bytes of memory that new allocations can use without swapping; 16 GB if the system does not report them.
 pub(crate) fn free() -> f64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
-    let kb = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
-    kb.map_or(UNKNOWN, |kb| kb * 1024.0)
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    match system.available_memory() {
+        0 => UNKNOWN,
+        bytes => bytes as f64,
+    }
 }

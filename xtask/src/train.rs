@@ -21,7 +21,8 @@ use std::sync::Arc;
   cargo xtask train                                     the built-in 16x16 faces
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
   cargo xtask train faces --data photos/                your own folder of PNG and JPEG images, at 16x16
-  cargo xtask train --set optimizer.learning_rate=0.0005         one setting changed; --dry-run lists all settings
+  cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
+  cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
   cargo xtask train ring --seeds 5                      one run for each of the seeds 1 to 5
   cargo xtask train --resume latest --steps 20000       train the newest run for longer than planned")]
 pub(crate) struct Args {
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// Training data: a folder of images, an IDX, IDX.gz or NPZ file, a packed file, or a built-in set
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
-    /// Change a key of the recipe, as in train.batch_size=32; repeatable
+    /// Change a key of the recipe (learning rate, batch size, EMA decay and so on), as in train.batch_size=32; repeatable
     #[arg(long, value_name = "K=V")]
     pub(crate) set: Vec<String>,
     /// Number of training steps of the whole run

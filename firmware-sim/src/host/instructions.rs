@@ -74,6 +74,37 @@ impl FromStr for Core {
     }
 }
 
+/// Layout of a measured model's weights in flash. Names in files and tables: `compact`, `fast`, `as exported`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MeasuredLayout {
+    /// One byte for each weight.
+    Compact,
+    /// Words that kernels read directly, at twice the flash.
+    Fast,
+    /// Whatever the exporter chose for a model file of the user; such a model has no committed counts.
+    #[serde(rename = "as exported")]
+    AsExported,
+}
+
+impl MeasuredLayout {
+    /// Name in files and tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compact => "compact",
+            Self::Fast => "fast",
+            Self::AsExported => "as exported",
+        }
+    }
+}
+
+impl fmt::Display for MeasuredLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Measured costs of images, as in `firmware-sim/device-counts.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,8 +121,8 @@ pub struct ImageCount {
     pub core: Core,
     /// Name of the reference generator.
     pub model: String,
-    /// Layout of the weights in flash: `compact` or `fast`.
-    pub layout: String,
+    /// Layout of the weights in flash.
+    pub layout: MeasuredLayout,
     /// Name and version of the compiler that built the firmware.
     pub compiler: String,
     /// Multiply-accumulates of the image.
@@ -111,8 +142,8 @@ pub struct ImageCount {
 impl ImageCount {
     /// Core, model and layout, which identify the entry.
     #[must_use]
-    pub fn key(&self) -> (Core, &str, &str) {
-        (self.core, &self.model, &self.layout)
+    pub fn key(&self) -> (Core, &str, MeasuredLayout) {
+        (self.core, &self.model, self.layout)
     }
 }
 
@@ -127,7 +158,7 @@ impl DeviceCounts {
     }
 
     /// Instructions for `macs` multiply-accumulates: those of the measured image of the nearest size, scaled by the sizes.
-    fn scaled(&self, core: Core, layout: &str, macs: u64) -> Option<u64> {
+    fn scaled(&self, core: Core, layout: MeasuredLayout, macs: u64) -> Option<u64> {
         let distance = |row: &&ImageCount| {
             let ratio = row.macs.max(1) as f64 / macs.max(1) as f64;
             (ratio.ln().abs() * 1e6) as u64
@@ -144,7 +175,8 @@ impl Instructions {
     /// Returns `None` if no such image was measured on that core.
     #[must_use]
     pub fn estimate(model: &Model<'_>, core: Core) -> Option<Self> {
-        let layout = if model.layers().any(|layer| layer.layout == WeightLayout::Fast) { "fast" } else { "compact" };
+        let fast = model.layers().any(|layer| layer.layout == WeightLayout::Fast);
+        let layout = if fast { MeasuredLayout::Fast } else { MeasuredLayout::Compact };
         let of = |macs| DeviceCounts::committed().scaled(core, layout, macs);
         Some(Self { image: of(model.image_macs())?, scored: of(model.macs())? })
     }
@@ -157,17 +189,20 @@ mod tests {
     #[test]
     fn counts_are_scaled_from_the_nearest_image_of_the_same_core_and_layout() {
         let counts = DeviceCounts::committed();
-        let of = |core: Core, layout: &str, model: &str| {
+        let of = |core: Core, layout: MeasuredLayout, model: &str| {
             counts.rows.iter().find(|row| row.key() == (core, model, layout)).unwrap().clone()
         };
         for core in [Core::M0, Core::M3, Core::M4, Core::M33, Core::Rv32] {
-            let row = of(core, "compact", "dcgan64-16");
-            assert_eq!(counts.scaled(core, "compact", row.macs), Some(row.instructions));
-            let twice = counts.scaled(core, "compact", 2 * row.macs).unwrap();
+            let row = of(core, MeasuredLayout::Compact, "dcgan64-16");
+            assert_eq!(counts.scaled(core, MeasuredLayout::Compact, row.macs), Some(row.instructions));
+            let twice = counts.scaled(core, MeasuredLayout::Compact, 2 * row.macs).unwrap();
             assert!(twice.abs_diff(2 * row.instructions) <= 1, "{core}: {twice}");
         }
-        assert!(counts.scaled(Core::M3, "fast", 1000) < counts.scaled(Core::M3, "compact", 1000));
-        assert_eq!(DeviceCounts::default().scaled(Core::M3, "compact", 1000), None);
+        assert!(
+            counts.scaled(Core::M3, MeasuredLayout::Fast, 1000)
+                < counts.scaled(Core::M3, MeasuredLayout::Compact, 1000)
+        );
+        assert_eq!(DeviceCounts::default().scaled(Core::M3, MeasuredLayout::Compact, 1000), None);
     }
 
     #[test]

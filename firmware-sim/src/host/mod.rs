@@ -43,7 +43,7 @@ pub use flash_plan::{CommandLine, FlashPlan, FlashRoute, ModelPlace};
 pub use frame::Frame;
 pub use gif::{save_frames, save_gif};
 pub use graphics::TerminalGraphics;
-pub use instructions::{Core, DeviceCounts, ImageCount, UnknownCore};
+pub use instructions::{Core, DeviceCounts, ImageCount, MeasuredLayout, UnknownCore};
 pub use model::ModelFile;
 pub use script::{Script, ScriptStep};
 pub use simulator::Simulator;

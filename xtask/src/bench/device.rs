@@ -12,7 +12,7 @@ use crate::size;
 use crate::toolchain::Toolchain;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::encode::LayoutChoice;
-use ganlet_sim::host::Core;
+use ganlet_sim::host::{Core, MeasuredLayout};
 use ganlet_trainer::quantize::reference_models::REFERENCE_MODELS;
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,9 +49,6 @@ pub(crate) struct Args {
 /// The generators that the program `peer` has; the whole tensors of the largest one do not fit into RAM.
 const PEER_MODELS: [&str; 2] = ["digits28", "dcgan64-16"];
 
-/// The layout in tables of a model file of the user.
-const AS_EXPORTED: &str = "as exported";
-
 /// A layout of weights in flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Layout {
@@ -65,10 +62,10 @@ impl Layout {
     /// Every layout.
     pub(crate) const ALL: [Self; 2] = [Self::Compact, Self::Fast];
 
-    const fn name(self) -> &'static str {
+    const fn measured(self) -> MeasuredLayout {
         match self {
-            Self::Compact => "compact",
-            Self::Fast => "fast",
+            Self::Compact => MeasuredLayout::Compact,
+            Self::Fast => MeasuredLayout::Fast,
         }
     }
 }
@@ -81,7 +78,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let (costs, peers) = measure_all(&cores, &models, true)?;
     let code = cores.iter().map(|&core| size::measure(core)).collect::<Result<Vec<_>, _>>()?;
     if args.record {
-        let references: Vec<ImageCost> = costs.iter().filter(|c| c.layout != AS_EXPORTED).cloned().collect();
+        let references: Vec<ImageCost> =
+            costs.iter().filter(|c| c.layout != MeasuredLayout::AsExported).cloned().collect();
         let path = record::write(&references)?;
         console::note(&format!("wrote {}", path.display()));
     }
@@ -99,7 +97,7 @@ pub(crate) fn models(names: &[String], layouts: &[Layout]) -> Result<Vec<Measure
                 Layout::Compact => reference.file()?,
                 Layout::Fast => reference.builder().layouts(LayoutChoice::Fast).finish()?,
             };
-            models.push(MeasuredModel { name: reference.name.to_owned(), layout: layout.name(), bytes });
+            models.push(MeasuredModel { name: reference.name.to_owned(), layout: layout.measured(), bytes });
         }
     }
     for name in names.iter().filter(|n| REFERENCE_MODELS.iter().all(|r| r.name != **n)) {
@@ -109,7 +107,7 @@ pub(crate) fn models(names: &[String], layouts: &[Layout]) -> Result<Vec<Measure
             Failure::file(&path, format!("{e}; expected a model file or one of {known}"))
         })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        models.push(MeasuredModel { name, layout: AS_EXPORTED, bytes });
+        models.push(MeasuredModel { name, layout: MeasuredLayout::AsExported, bytes });
     }
     Ok(models)
 }
@@ -129,7 +127,7 @@ pub(crate) fn measure_all(
             console::note(&format!("{core}: {} {} on {}", model.name, model.layout, machine.name));
             let program = firmware.program(&machine, Program::Bench)?;
             // Cores are measured at the same time, each with files of its own.
-            let path = folder()?.join(format!("{core}-{}-{}.model", model.name, model.layout.replace(' ', "-")));
+            let path = folder()?.join(format!("{core}-{}-{}.model", model.name, model.layout.name().replace(' ', "-")));
             fs::write(&path, &model.bytes).map_err(|e| Failure::file(&path, e))?;
             let cost = measure(core, &machine, &program, &path, model)?;
             costs.push(ImageCost { compiler: firmware.toolchain.compiler(), ..cost });

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::firmware::machines::Machine;
 use crate::process;
 use ganlet_runtime::{Generator, Model};
-use ganlet_sim::host::Core;
+use ganlet_sim::host::{Core, MeasuredLayout};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ const SEED: u32 = 1;
 pub(crate) struct MeasuredModel {
     /// Its name in tables.
     pub(crate) name: String,
-    /// Layout of its weights, as in tables.
-    pub(crate) layout: &'static str,
+    /// Layout of its weights.
+    pub(crate) layout: MeasuredLayout,
     /// Contents of the file.
     pub(crate) bytes: Vec<u8>,
 }
@@ -28,7 +28,7 @@ pub(crate) struct ImageCost {
     pub(crate) core: Core,
     pub(crate) machine: &'static str,
     pub(crate) model: String,
-    pub(crate) layout: &'static str,
+    pub(crate) layout: MeasuredLayout,
     pub(crate) macs: u64,
     /// Instructions to draw the image.
     pub(crate) instructions: u64,

@@ -14,7 +14,7 @@ pub(crate) fn count_of(cost: &ImageCost) -> ImageCount {
     ImageCount {
         core: cost.core,
         model: cost.model.clone(),
-        layout: cost.layout.to_owned(),
+        layout: cost.layout,
         compiler: cost.compiler.clone(),
         macs: cost.macs,
         instructions: cost.instructions,
@@ -47,7 +47,7 @@ pub(crate) fn write(costs: &[ImageCost]) -> Result<PathBuf, Failure> {
         }
     }
     let order = |row: &ImageCount| {
-        (row.core, REFERENCE_MODELS.iter().position(|reference| reference.name == row.model), row.layout.clone())
+        (row.core, REFERENCE_MODELS.iter().position(|reference| reference.name == row.model), row.layout)
     };
     counts.rows.sort_by_key(order);
     // One line for each row, so that a diff shows which rows changed.

@@ -75,7 +75,7 @@ pub(crate) fn text(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -
             cost.core.name().into(),
             cost.machine.into(),
             cost.model.clone(),
-            cost.layout.into(),
+            cost.layout.name().into(),
             grouped(cost.instructions),
             format!("{:.3}", per(cost.instructions, cost.macs)),
             grouped(cost.load_instructions),
@@ -90,7 +90,7 @@ pub(crate) fn text(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -
             layers.row([
                 cost.core.name().into(),
                 cost.model.clone(),
-                cost.layout.into(),
+                cost.layout.name().into(),
                 i.to_string(),
                 l.kind.into(),
                 grouped(l.macs),

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::firmware::machines;
 use crate::process;
 use crate::toolchain::Toolchain;
-use ganlet_sim::host::{Core, DeviceCounts, ImageCount};
+use ganlet_sim::host::{Core, DeviceCounts, ImageCount, MeasuredLayout};
 use ganlet_trainer::quantize::random_models::RandomNet;
 
 /// Tolerance of counts with the compiler that the committed counts were measured with.
@@ -42,14 +42,12 @@ const RANDOM_NETS: u64 = 12;
 
 /// Draws random networks on a core: each image must equal that of the portable kernels on this machine.
 fn random_nets(core: Core, checks: &mut Checks) -> Result<(), Failure> {
-    let models = (0..RANDOM_NETS).flat_map(|seed| {
-        let net = if seed % 3 == 2 { RandomNet::extreme(seed) } else { RandomNet::new(seed) };
-        [("compact", net.file), ("fast", net.fast)].map(|(layout, bytes)| MeasuredModel {
-            name: format!("random-{seed}"),
-            layout,
-            bytes,
-        })
-    });
+    let models =
+        (0..RANDOM_NETS).flat_map(|seed| {
+            let net = if seed % 3 == 2 { RandomNet::extreme(seed) } else { RandomNet::new(seed) };
+            [(MeasuredLayout::Compact, net.file), (MeasuredLayout::Fast, net.fast)]
+                .map(|(layout, bytes)| MeasuredModel { name: format!("random-{seed}"), layout, bytes })
+        });
     let (costs, _) = device::measure_all(&[core], &models.collect::<Vec<_>>(), false)?;
     // A different image would have been an error.
     costs.iter().for_each(|_| checks.check(true, String::new));
@@ -97,7 +95,7 @@ mod tests {
         ImageCount {
             core: Core::M4,
             model: "digits28".into(),
-            layout: "compact".into(),
+            layout: MeasuredLayout::Compact,
             compiler: "rustc 1.95.0".into(),
             macs: 50_000,
             instructions,
