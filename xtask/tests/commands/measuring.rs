@@ -14,7 +14,7 @@ fn bench_host_reports_errors_before_it_measures() {
 #[cfg(unix)]
 #[test]
 fn a_missing_peer_is_named_with_the_remedy() {
-    // A program that fails at everything, as a Python does at an import of what it lacks.
+    // This program always fails, like a Python interpreter that imports a missing package.
     let words = ["bench", "host", "--peer", "false"];
     refused(&words, 2, "PyTorch is not installed for false and is skipped: false -m pip install torch");
     refused(&words, 2, "neither PyTorch nor JAX is installed");
