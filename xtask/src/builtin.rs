@@ -3,10 +3,10 @@
 use crate::console;
 use std::path::{Path, PathBuf};
 
-/// The model file to work with: `given`, or the committed generator of pixel faces.
+/// Returns the model file to work with: `given`, or else the committed generator of pixel faces.
 ///
-/// Standard error names the committed file, so that nobody takes it for a model of their own.
-pub(crate) fn model_or_faces(given: Option<PathBuf>) -> PathBuf {
+/// Prints the name of the committed file, so that nobody takes it for their own model.
+pub(crate) fn given_or_faces(given: Option<PathBuf>) -> PathBuf {
     given.unwrap_or_else(|| {
         let file = faces();
         console::note(&format!("no model file given: using the trained faces in {}", file.display()));

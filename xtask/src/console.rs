@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Styles of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tint {
+pub(crate) enum TextStyle {
     Bold,
     Red,
 }
@@ -44,23 +44,23 @@ pub(crate) fn note(line: &str) {
 
 /// Prints an error message to standard error.
 pub(crate) fn complain(message: &str) {
-    note(&format!("{} {message}", on_stderr(Tint::Red, "error:")));
+    note(&format!("{} {message}", on_stderr(TextStyle::Red, "error:")));
 }
 
 /// Returns text for standard error, colored if that is a terminal and `NO_COLOR` is not set.
-pub(crate) fn on_stderr(tint: Tint, text: &str) -> String {
-    tinted(tint, ::console::style(text).for_stderr())
+pub(crate) fn on_stderr(style: TextStyle, text: &str) -> String {
+    styled(style, ::console::style(text).for_stderr())
 }
 
 /// Returns text for standard output, colored if that is a terminal and `NO_COLOR` is not set.
-pub(crate) fn on_stdout(tint: Tint, text: &str) -> String {
-    tinted(tint, ::console::style(text))
+pub(crate) fn on_stdout(style: TextStyle, text: &str) -> String {
+    styled(style, ::console::style(text))
 }
 
-fn tinted(tint: Tint, text: StyledObject<&str>) -> String {
-    match tint {
-        Tint::Bold => text.bold(),
-        Tint::Red => text.red(),
+fn styled(style: TextStyle, text: StyledObject<&str>) -> String {
+    match style {
+        TextStyle::Bold => text.bold(),
+        TextStyle::Red => text.red(),
     }
     .to_string()
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Largest number of skipped files that are printed; the report lists all.
 const LISTED: usize = 5;
-/// Largest number of images on a sheet.
+/// Largest number of images that --sheet draws.
 const SHOWN: usize = 64;
 
 /// List and prepare data sets
@@ -38,8 +38,8 @@ enum DataCommand {
 
 /// Decode and resize images into one packed file, which training streams from the disk
 ///
-/// A report beside the file lists every image. Broken and oversized files, other files and duplicates are skipped. The content of an image
-/// decides whether it belongs to the held-out set, so that adding, renaming and removing files does not change the split.
+/// A report next to the packed file lists every image. Files that are damaged, too large, duplicates or not images are skipped. The content
+/// of an image decides whether it belongs to the held-out set, so that adding, renaming and removing files does not change the split.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask data prepare photos/ --size 64x64 --out photos.pack
@@ -66,8 +66,8 @@ struct Prepare {
 
 /// Find the faces in photographs, crop them, and pack them into one file, which training streams from the disk
 ///
-/// Photographs are rotated according to their EXIF data; if that shows no face, the other three orientations are tried. A report beside the
-/// file lists how many faces were found and kept in each photograph, and why the others were skipped.
+/// Photographs are rotated according to their EXIF data; if no face is found, the other three orientations are tried. A report next to the
+/// packed file lists how many faces were found and kept in each photograph, and why the others were skipped.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask data faces photos/ --out faces.pack
@@ -85,7 +85,7 @@ struct Faces {
     /// Side of the crop as a multiple of the face's size from brow to chin
     #[arg(long, value_name = "F", default_value_t = 1.4)]
     margin: f32,
-    /// Skip faces narrower than this [default: half of the width that fills an image]
+    /// Skip faces narrower than this [default: half of the width that an image needs]
     #[arg(long, value_name = "PIXELS")]
     least: Option<u32>,
     /// Detection threshold: 1 finds more faces and more false ones, 8 only the clearest
@@ -103,7 +103,7 @@ struct PrepareOutput {
     /// The report on every file [default: OUT with the extension .report.csv]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Draw the first images on a sheet
+    /// Draw the first images as a grid
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
 }
@@ -191,7 +191,7 @@ fn with_progress(
     prepared.map_err(|e| Failure::unusable(e.to_string()))
 }
 
-/// Prints what was prepared, and writes the report and the sheet.
+/// Prints what was prepared, and writes the report and the grid of first images.
 fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what: &str) -> Result<(), Failure> {
     prepared.notes.iter().for_each(|note| console::note(note));
     let skipped: Vec<_> = prepared.skipped().collect();
@@ -222,7 +222,7 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
     Ok(())
 }
 
-/// Draws the first images of a packed file on a sheet.
+/// Draws the first images of a packed file as a grid.
 fn draw(pack: &Path, sheet: &Path) -> Result<(), Failure> {
     let packed = PackedDataset::open(pack, (-1.0, 1.0), false, 0.2).map_err(|e| Failure::unusable(e.to_string()))?;
     let (trained, held_out) = packed.to_measure().map_err(|e| Failure::unusable(e.to_string()))?;

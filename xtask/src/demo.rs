@@ -1,6 +1,6 @@
 //! `demo`: trains, exports, checks, simulates and reports in one command.
 
-use crate::console::{self, Tint};
+use crate::console::{self, TextStyle};
 use crate::eval::{self, tables};
 use crate::failure::Failure;
 use crate::opening;
@@ -54,7 +54,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::note(&quantized.report.to_string());
     announce("3/4 check")?;
     let bit_exact = bit_exact(&quantized)?;
-    let Some(split) = &run.data.images else { return Err(Failure::failed("the faces are no images")) };
+    let Some(split) = &run.data.images else { return Err(Failure::failed("the data set of faces has no images")) };
     let amount = SampleAmount { samples: evaluate::IMAGES, sets: evaluate::SETS };
     let progress = eval::Progress::new();
     let evaluation = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p))?;
@@ -95,7 +95,7 @@ fn train<'d>(args: &Args, data: &'d TrainingData) -> Result<Run<'d>, Failure> {
         trainer.set_steps(steps);
     }
     let folder = RunFolder::create(Path::new(RUNS), None, &recipe)?;
-    console::note(&console::on_stderr(Tint::Bold, "1/4 train"));
+    console::note(&console::on_stderr(TextStyle::Bold, "1/4 train"));
     training::introduce(&trainer, &data.notes);
     let (run, outcome) = training::train(trainer, folder, data)?;
     if outcome == RunOutcome::Stopped {
@@ -110,7 +110,7 @@ fn announce(part: &str) -> Result<(), Failure> {
     if training::interrupted() {
         return Err(Failure::failed("the demo was stopped before it was complete"));
     }
-    console::note(&console::on_stderr(Tint::Bold, part));
+    console::note(&console::on_stderr(TextStyle::Bold, part));
     Ok(())
 }
 

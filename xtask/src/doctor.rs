@@ -76,8 +76,13 @@ fn host() -> Vec<Requirement> {
     vec![
         rustc,
         Requirement::program("cargo", &["--version"], "everything", "https://rustup.rs").needed(),
-        Requirement::program("cc", &["--version"], "linking", "a C compiler, as in apt-get install gcc libc6-dev")
-            .needed(),
+        Requirement::program(
+            "cc",
+            &["--version"],
+            "linking",
+            "a C compiler: apt-get install gcc libc6-dev, or that of your system",
+        )
+        .needed(),
         Requirement { name: "processor", found: cores, purpose: "training", remedy: String::new(), required: false },
     ]
 }
@@ -95,7 +100,7 @@ fn devices() -> Vec<Requirement> {
         name,
         found: Toolchain::present(name).map(|toolchain| toolchain.describe().to_owned()),
         purpose,
-        remedy: format!("rustup target add {name}; cargo xtask test sets it up where it can"),
+        remedy: format!("rustup target add {name}; cargo xtask test installs it if it can"),
         required: false,
     };
     let qemu = |name, package: &str| {
@@ -118,7 +123,7 @@ fn devices() -> Vec<Requirement> {
         Requirement {
             name: "Xvfb",
             found: process::which("Xvfb").map(|file| file.display().to_string()),
-            purpose: "tests of windows",
+            purpose: "testing windows",
             remedy: "apt-get install --no-install-recommends xvfb xdotool".to_owned(),
             required: false,
         },

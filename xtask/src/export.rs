@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Largest size of the file in bytes, for --layout auto
     #[arg(long, value_name = "BYTES", required_if_eq("layout", "auto"))]
     pub(crate) flash_budget: Option<u64>,
-    /// Export the discriminator too: the app on the device then shows D(G(z)) beside the knobs
+    /// Export the discriminator too: the app on the device then shows D(G(z)) next to the knobs
     #[arg(long)]
     pub(crate) with_discriminator: bool,
     /// The file to write [default: generator.model in the run folder]
@@ -50,7 +50,7 @@ pub(crate) enum WeightBits {
     /// 8 bits for all weights
     #[value(name = "8")]
     Eight,
-    // Part of the stable command line, but not supported by this version, so help does not offer them.
+    // Reserved for a later version; this one rejects them, so help does not list them.
     /// 4 bits where that costs little quality, else 8
     #[value(hide = true)]
     Mixed,
@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let out = args.out.unwrap_or_else(|| args.run.join("generator.model"));
     if std::fs::read(&out).is_ok_and(|old| !old.starts_with(&Model::MAGIC)) {
-        return Err(Failure::file(&out, "this is no model file and is not overwritten: choose another --out"));
+        return Err(Failure::file(&out, "this is not a model file, so it is not overwritten: choose another --out"));
     }
     let layouts = match (args.layout, args.flash_budget) {
         (WeightLayoutArg::Auto, Some(flash_bytes)) => LayoutChoice::Auto { flash_bytes },

@@ -35,7 +35,7 @@ impl Failure {
     }
 }
 
-/// Library errors contain everything the user needs; without further notice they mean that the work failed.
+/// An error of a library is a complete message for the user. The exit code is that of failed work.
 impl<E: Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::failed(error)

@@ -13,15 +13,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Put firmware with a model on a board.
+/// Write firmware with a model to a board.
 ///
-/// Checks first that model and firmware fit the flash and RAM of the chip. Most boards are flashed by probe-rs through their debug
-/// port; boards with a UF2 boot loader also accept the file that --uf2 writes. With --own-region, the model is placed in its own
-/// region of flash, outside of the program, where --model-only replaces it later without building anything.
+/// Checks first that model and firmware fit the flash and RAM of the chip. probe-rs flashes most boards through their debug port; boards
+/// with a UF2 boot loader also accept the file that --uf2 writes. With --own-region, the model is in its own region of flash, outside of
+/// the program. --model-only then replaces it without building anything.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  cargo xtask flash out/generator.model --board pico --uf2 faces.uf2    copy that to the drive of a Pico with BOOTSEL held
-  cargo xtask flash out/generator.model --board nrf52840-dk             by probe-rs
+  cargo xtask flash out/generator.model --board pico --uf2 faces.uf2    a file to copy to the USB drive of a Pico
+  cargo xtask flash out/generator.model --board nrf52840-dk             writes through the debug port with probe-rs
   cargo xtask flash out/generator.model --board pico2 --dry-run         print the steps only
   cargo xtask flash out/generator.model --board pico2 --own-region --uf2 app.uf2    firmware for any model, and this one
   cargo xtask flash other.model --board pico2 --model-only --uf2 other.uf2          another model for it
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Write a UF2 file for the board's boot loader
     #[arg(long, value_name = "F")]
     uf2: Option<PathBuf>,
-    /// File of kept latents, as written by `project` and `edit`, to build in with the model
+    /// File of stored latents, as written by `project` and `edit`, to build in with the model
     #[arg(long, value_name = "F", conflicts_with_all = ["own_region", "model_only"])]
     latents: Option<PathBuf>,
     /// Build firmware that reads its model from a region of flash, and write both
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(latents) = &args.latents {
         model_file::latent_bytes(latents, &model)?;
     }
-    // The steps run in other folders, and are printed to be repeated by hand.
+    // The steps run in other folders, and --dry-run prints them to be typed elsewhere, so paths are absolute.
     let whole = |path: &Path| path.canonicalize().map_err(|e| Failure::file(path, e));
     let (path, latents) = (whole(path)?, args.latents.as_deref().map(whole).transpose()?);
     let plan = FlashPlan { board, model: &path, latents: latents.as_deref(), region, program: !args.model_only };

@@ -1,7 +1,7 @@
 //! `inspect`: prints the layers of a model file, their cost, and the devices it fits.
 
 use crate::builtin;
-use crate::console::{self, Tint};
+use crate::console::{self, TextStyle};
 use crate::failure::Failure;
 use crate::table::{Table, grouped};
 use clap::Args as ClapArgs;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let path = builtin::model_or_faces(args.file);
+    let path = builtin::given_or_faces(args.file);
     let file = ModelFile::read(&path).map_err(|e| Failure::unusable(e.to_string()))?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&path, e))?;
     console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &path) })
@@ -82,7 +82,7 @@ fn as_json(model: &Model<'_>) -> Value {
 }
 
 fn as_text(model: &Model<'_>, path: &Path) -> String {
-    let bold = |words: &str| console::on_stdout(Tint::Bold, words);
+    let bold = |words: &str| console::on_stdout(TextStyle::Bold, words);
     let (width, height) = model.size();
     let colors = if model.channels() == 1 { "gray" } else { "RGB" };
     let (flash, ram, whole) = (model.flash_bytes() as u64, model.arena_len() as u64, model.whole_tensor_bytes());

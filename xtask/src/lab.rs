@@ -43,20 +43,20 @@ enum Experiment {
     Ring(PointsArgs),
     /// Mode collapse on twenty-five Gaussians on a grid
     Grid(PointsArgs),
-    /// Densities of data and generator in one dimension, and the discriminator, at four moments of training
+    /// Densities of data and generator in one dimension, and the discriminator, at four stages of training
     Densities,
     /// The smallest GAN, G(z) = wz + b and D(x) = sigmoid(ax + c), with every number
     Playground {
         /// Number of steps
         #[arg(long, value_name = "N", default_value_t = 200)]
         steps: u64,
-        /// The latent whose sample is followed
+        /// The latent whose sample is shown at every step
         #[arg(long, value_name = "Z", default_value_t = 0.0, allow_hyphen_values = true)]
         z: f32,
     },
     /// Checks of the theory: the optimal discriminator, C(G), the minimax game and its equilibrium
     Theory,
-    /// The Dirac-GAN: the smallest GAN that does not converge, and the regularizers that make it converge
+    /// The Dirac GAN: the smallest GAN that does not converge, and the regularizers that make it converge
     Dirac,
     /// Vanishing gradients: a discriminator that is too good, and the losses and regularizers that help
     Vanishing,
@@ -80,7 +80,7 @@ enum Experiment {
         #[arg(long, value_name = "N", default_value_t = 1500)]
         steps: u64,
     },
-    /// Learning rates: every pair of a discriminator's and a generator's, and its outcome
+    /// Outcomes of every pair of learning rates of discriminator and generator
     Rates(RatesArgs),
     /// Stacked MNIST: three digits as red, green and blue; how many of 1,000 modes are generated
     Stacked(StackedArgs),
@@ -168,7 +168,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Experiment::Capacity { steps: 0 } | Experiment::Counting { steps: 0 } | Experiment::Symmetry { steps: 0 } =
         args.experiment
     {
-        return Err(Failure::unusable("--steps 0: expected at least 1, since an untrained generator shows nothing"));
+        return Err(Failure::unusable("--steps 0: expected at least 1: an untrained generator shows nothing"));
     }
     let name = args.experiment.name();
     let folder = folder(name, args.out.as_deref())?;
@@ -187,7 +187,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             threads: args.threads.unwrap_or(0),
         };
         perform(args.experiment, context).inspect_err(|_| {
-            // A rejected request leaves no empty folder; a folder with figures stays.
+            // After an error an empty folder is removed; one with figures stays.
             if fresh {
                 let _ = std::fs::remove_dir(&folder);
             }
@@ -207,9 +207,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// Returns the folder for the results, which never holds earlier ones.
-fn folder(name: &str, asked: Option<&Path>) -> Result<PathBuf, Failure> {
+fn folder(name: &str, given: Option<&Path>) -> Result<PathBuf, Failure> {
     let taken = |folder: &Path| folder.join(RESULTS).exists();
-    match asked {
+    match given {
         Some(out) if taken(out) => Err(Failure::unusable(format!(
             "{}: this folder holds results of an experiment already; nothing was overwritten: choose another --out",
             out.display()

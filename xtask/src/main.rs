@@ -40,8 +40,8 @@ or step by step:
   cargo xtask train faces --minutes 5                    creates a run folder such as runs/00001-faces
   cargo xtask export runs/00001-faces --out faces.model  quantizes the generator to int8
   cargo xtask inspect faces.model                        lists its layers, flash, RAM, and the devices it fits
-  cargo xtask sim faces.model --device oled-128x64       draws its images on a simulated display
-  cargo xtask emulate faces.model --board lm3s6965evb    runs the board's firmware in an emulated machine
+  cargo xtask sim faces.model --device oled-128x64       draws its images on an emulated display
+  cargo xtask emulate faces.model --board lm3s6965evb    runs the board's firmware in QEMU
 
 `cargo xtask COMMAND --help` explains a command and shows examples.";
 

@@ -1,4 +1,4 @@
-//! Model files and files of kept latents, read and checked.
+//! Model files and files of stored latents, read and checked.
 
 use crate::failure::Failure;
 use ganlet_runtime::Model;
@@ -13,8 +13,8 @@ pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
     Ok(file)
 }
 
-/// Reads a file of kept latents, which holds at least one.
-pub(crate) fn kept_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> {
+/// Reads a file of stored latents, which holds at least one.
+pub(crate) fn stored_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> {
     let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
     let all = StoredLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
@@ -26,12 +26,12 @@ pub(crate) fn kept_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> {
     Ok(all)
 }
 
-/// Reads a file of kept latents for `model`; returns the bytes that the app reads from flash.
+/// Reads a file of stored latents for `model`; returns the bytes that the app reads from flash.
 ///
 /// A latent is a byte for its class, 255 for none, and its values.
 pub(crate) fn latent_bytes(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    for (number, StoredLatent { values, class }) in (1..).zip(&kept_latents(path)?) {
+    for (number, StoredLatent { values, class }) in (1..).zip(&stored_latents(path)?) {
         ganlet_runtime::Latent::new(model, values, *class).map_err(|e| {
             let path = path.display();
             Failure::unusable(format!("{path}: latent {number}: {e}; it belongs to another model"))

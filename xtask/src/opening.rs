@@ -31,7 +31,7 @@ pub(crate) fn generator(path: &Path) -> Result<ImageGenerator, Failure> {
     ImageGenerator::of_run(run(path, CheckpointChoice::Best)?).map_err(|e| Failure::file(path, e))
 }
 
-/// Opens a run whose float generator can be searched.
+/// Opens a run for a search, which needs the float generator; a model file is an error.
 pub(crate) fn searchable(path: &Path) -> Result<PreparedRun, Failure> {
     match generator(path)? {
         ImageGenerator::Float(run) => Ok(*run),
@@ -49,7 +49,7 @@ pub(crate) fn latents(
     seeds: &[u32],
 ) -> Result<Vec<StoredLatent>, Failure> {
     let Some(path) = file else { return Ok(generator.latents_of_seeds(seeds)) };
-    let stored = model_file::kept_latents(path)?;
+    let stored = model_file::stored_latents(path)?;
     generator.check(&stored).map_err(|e| Failure::file(path, e))?;
     Ok(stored)
 }

@@ -1,4 +1,4 @@
-//! Other programs: found, installed where that needs no questions, run with a time limit; and the folders that they work in.
+//! Finds, installs and runs other programs, with time limits, and names the folders that they work in.
 
 use crate::failure::Failure;
 use std::env;
@@ -46,7 +46,7 @@ pub(crate) fn first_line(program: &Path, words: &[&str]) -> Option<String> {
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Finds a program, or installs the Debian packages that contain it; else returns the remedy.
+/// Checks that a program is installed, or installs the Debian packages that contain it; an error is the remedy.
 pub(crate) fn require(program: &str, packages: &[&str], report: &dyn Fn(&str)) -> Result<(), String> {
     if which(program).is_some() {
         return Ok(());
@@ -59,13 +59,13 @@ pub(crate) fn require(program: &str, packages: &[&str], report: &dyn Fn(&str)) -
     Err(format!("{program} is missing: apt-get install --no-install-recommends {}{refused}", packages.join(" ")))
 }
 
-/// Finds a QEMU emulator, or installs it; else returns the remedy.
+/// Checks that a QEMU emulator is installed, or installs it; an error is the remedy.
 pub(crate) fn require_emulator(emulator: &str, report: &dyn Fn(&str)) -> Result<(), String> {
     let package = if emulator == "qemu-system-riscv32" { "qemu-system-misc" } else { emulator };
     require(emulator, &[package], report)
 }
 
-/// Installs Debian packages if that needs no questions: with apt-get, as root.
+/// Installs Debian packages with apt-get, if this process is root and therefore no question has to be answered.
 pub(crate) fn install(packages: &[&str], report: &dyn Fn(&str)) -> Result<(), String> {
     if which("apt-get").is_none() {
         return Err("this system has no apt-get".to_owned());
@@ -80,7 +80,7 @@ pub(crate) fn install(packages: &[&str], report: &dyn Fn(&str)) -> Result<(), St
         succeeds_within(APT_LIMIT, command)
     };
     let install = [&["install", "--no-install-recommends"], packages].concat();
-    // A fresh image has no lists of packages.
+    // A fresh container has no lists of packages.
     if apt(&install) || (apt(&["update"]) && apt(&install)) { Ok(()) } else { Err("apt-get failed".to_owned()) }
 }
 

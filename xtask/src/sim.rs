@@ -1,4 +1,4 @@
-//! `sim`: runs a model on a simulated device, in a window, in the terminal or into a file.
+//! `sim`: shows a model on an emulated device: in a window, in the terminal, or in a file.
 
 use crate::builtin;
 use crate::console;
@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// Run a model on a simulated device, with the app that boards run: gallery, latent walk, knobs
+/// Show a model on an emulated device, with the app that boards run: gallery, latent walk, knobs
 ///
 /// Arrow keys are the device's buttons, Enter is select, Esc quits. Without an output option, the command opens a window if there is a
 /// display, and otherwise draws in the terminal. A model that does not fit the device is rejected with the number of missing bytes.
@@ -72,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.list_devices {
         return console::print(&devices());
     }
-    let path = &builtin::model_or_faces(args.file.clone());
+    let path = &builtin::given_or_faces(args.file.clone());
     let device = Device::named(&args.device).map_err(unusable)?;
     let script = args.press.as_deref().map(str::parse::<Script>).transpose().map_err(unusable)?;
     let file = ModelFile::read(path).map_err(unusable)?;
@@ -81,17 +81,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         _ => Failure::file(path, e),
     })?;
     let instructions = Instructions::estimate(simulator.model(), device.chip.core);
-    let kept = match &args.latents {
+    let stored = match &args.latents {
         Some(path) => model_file::latent_bytes(path, simulator.model())?,
         None => Vec::new(),
     };
     let simulator = match args.latents {
-        Some(_) => simulator.with_saved(SavedLatents::new(&kept)),
+        Some(_) => simulator.with_saved(SavedLatents::new(&stored)),
         None => simulator.with_seed(args.seed),
     };
     let simulator = simulator.with_instructions(instructions);
     let output = output(&args)?;
-    // Files show no time, so that they equal those of an emulated board, whose clock is stepped.
+    // Files show no time, so that they equal the files of an emulated board, which has no real clock.
     let mut simulator = match output {
         Output::Terminal | Output::Window => simulator.with_time(),
         Output::Png(_) | Output::Gif(_) => simulator,

@@ -1,7 +1,12 @@
-//! Which compiler builds for a microcontroller on this machine, and how to get one if none does.
+//! Finds or installs a compiler that builds for a microcontroller.
 //!
-//! Tried in this order: the target is installed; rustup adds it; the compiler has the sources of `core` and builds it; Debian's
-//! compiler builds it, installed by apt-get if that needs no questions. If all of this fails, the error says how to install one.
+//! Tried in this order:
+//! 1. The target is installed.
+//! 2. rustup adds the target.
+//! 3. The compiler in use builds `core` from its sources.
+//! 4. Debian's compiler builds `core`; apt-get installs it if no question has to be answered.
+//!
+//! If all of this fails, the error says how to install a compiler.
 
 use crate::process::{first_line, install, succeeds_within, which};
 use std::env;
@@ -10,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Debian packages of a recent compiler with the sources of its library, which Debian keeps for its browsers.
+/// Debian packages of a recent compiler with the sources of its library. Debian has them to build web browsers.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 /// Where that package puts the compiler.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -20,14 +25,14 @@ pub(crate) const OLDEST_MINOR: u32 = 90;
 /// Time limit for rustup, in case the network does not answer.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
-/// A compiler for a target, and where it has the library `core` from.
+/// A compiler for a target, and where its library `core` comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// The compiler in use has the target's library.
     Installed,
     /// The compiler in use has the sources of `core`.
     Sources,
-    /// Debian's compiler has them.
+    /// Debian's compiler has the sources of `core`.
     Debian,
 }
 
@@ -118,7 +123,7 @@ impl Toolchain {
         line.split(' ').take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// The `RUSTFLAGS` for firmware: the processor, if the target alone leaves its instructions unused, and a linker if one is needed.
+    /// The `RUSTFLAGS` for firmware: the processor, if the target alone does not use all of its instructions, and a linker if one is needed.
     ///
     /// An error is a sentence for the user.
     pub(crate) fn firmware_flags(target: &str, cpu: Option<&str>, report: &dyn Fn(&str)) -> Result<String, String> {
@@ -128,7 +133,7 @@ impl Toolchain {
         Ok(cpu.as_deref().into_iter().chain(linker).collect::<Vec<_>>().join(" "))
     }
 
-    /// The compiler flag that selects a linker if the compiler has none of its own: Debian's, installed if that needs no questions.
+    /// The compiler flag that selects Debian's linker, which is installed if necessary; none if the compiler has its own linker.
     fn linker_flag(report: &dyn Fn(&str)) -> Result<Option<&'static str>, Missing> {
         if folder_of_linker().is_some() {
             return Ok(None);

@@ -24,7 +24,7 @@ use std::sync::Arc;
   cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
   cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
   cargo xtask train ring --seeds 5                      one run for each of the seeds 1 to 5
-  cargo xtask train --resume latest --steps 20000       train the newest run for longer than planned")]
+  cargo xtask train --resume latest --steps 20000       continue the newest run to step 20,000")]
 pub(crate) struct Args {
     /// Name of a recipe, or a TOML file [default: faces]
     #[arg(value_name = "RECIPE")]
@@ -162,7 +162,7 @@ fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
             };
         };
         trainer.advance_with(describe)?;
-        text += &format!("step {step}: done; repeat until D(x) and D(G(z)) are 0.5 and the measurement is flat\n");
+        text += &format!("step {step}: done; repeat until D(x) and D(G(z)) are 0.5 and the metric stays flat\n");
     }
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! Runs training for `train` and `demo`: introduction, progress display, Ctrl-C.
 
-use crate::console::{self, Tint};
+use crate::console::{self, TextStyle};
 use crate::failure::Failure;
 use ganlet_runtime::Latent;
 use ganlet_trainer::evaluate::checkpoint_measure;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Folder of the numbered runs.
 pub(crate) const RUNS: &str = "runs";
-/// Least time between two printed lines if standard error is no terminal.
+/// Least time between two printed lines if standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Share of the time of a run that samples, measurements and checkpoints take.
 const OVERHEAD: f64 = 0.07;
@@ -42,12 +42,12 @@ pub(crate) fn interrupted() -> bool {
     STOP.load(Ordering::SeqCst)
 }
 
-/// Returns how many steps fit into `minutes`, measured on a few steps that are undone.
+/// Returns how many steps fit into `minutes`, from the time of a few steps, which are then undone.
 pub(crate) fn steps_in(trainer: &mut Trainer, minutes: f64) -> Result<u64, Failure> {
     if !(minutes > 0.0 && minutes <= 100_000.0) {
         return Err(Failure::unusable(format!("--minutes {minutes}: expected a number above 0, up to 100000")));
     }
-    console::note("measuring the time of a step");
+    console::note("measuring the time per step");
     let seconds = run::seconds_per_step(trainer)?;
     let steps = (minutes * 60.0 * (1.0 - OVERHEAD) / seconds).max(1.0) as u64;
     console::note(&format!("{:.1} ms per step: {steps} steps in {minutes} minutes", 1e3 * seconds));
@@ -58,7 +58,7 @@ pub(crate) fn steps_in(trainer: &mut Trainer, minutes: f64) -> Result<u64, Failu
 pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     const INDENT: &str = "             ";
     let recipe = trainer.recipe();
-    console::note(&format!("{}: {}", console::on_stderr(Tint::Bold, &recipe.name), recipe.about));
+    console::note(&format!("{}: {}", console::on_stderr(TextStyle::Bold, &recipe.name), recipe.about));
     let data = trainer.data();
     let shape: Vec<_> = data.shape().iter().map(usize::to_string).collect();
     let count = data.len().map_or("endless".to_owned(), |n| n.to_string());
@@ -154,7 +154,7 @@ impl TrainingView {
             RunEvent::Logged(entry) => self.show_log_entry(entry),
             RunEvent::Measuring => self.bar.set_message("measuring"),
             RunEvent::Saving => self.bar.set_message("saving a checkpoint"),
-            RunEvent::Alarm(alarm) => self.print(&format!("{} {alarm}", console::on_stderr(Tint::Bold, "alarm:"))),
+            RunEvent::Alarm(alarm) => self.print(&format!("{} {alarm}", console::on_stderr(TextStyle::Bold, "alarm:"))),
             RunEvent::RolledBack { step, learning_rate } => {
                 self.bar.set_position(step);
                 self.print(&format!(
@@ -162,8 +162,8 @@ impl TrainingView {
                 ));
             }
             RunEvent::Converged => self.print(
-                "converged: the discriminator cannot distinguish real from generated, and the measurement is flat; more steps will \
-                 change little",
+                "converged: the discriminator cannot distinguish real from generated examples, and the metric stays flat; more \
+                 steps will change little",
             ),
         }
     }

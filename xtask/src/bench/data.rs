@@ -48,7 +48,7 @@ struct SourceTiming {
     waiting_share: f64,
 }
 
-/// A data set that decodes an image each time it is drawn, the naive way.
+/// A data set that decodes an image file each time it is drawn.
 struct Files {
     files: Vec<PathBuf>,
     like: ImageDataset,
@@ -135,7 +135,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return console::print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "rows": rows }))?));
     }
-    let mut table = Table::new(&["images from", ">draw a batch, ms", ">a step, ms", ">of it waiting, ms", ">waiting"]);
+    let mut table =
+        Table::new(&["images from", ">draw a batch, ms", ">a step, ms", ">of which waiting, ms", ">waiting"]);
     for row in rows {
         let numbers = [row.draw_ms, row.step_ms, row.waiting_ms].map(|ms| format!("{ms:.2}"));
         let [draw, step, waiting] = numbers;

@@ -29,13 +29,13 @@ use std::path::PathBuf;
   cargo xtask bench device --core m4 --model my.model     a model of your own
   cargo xtask bench device --json > counts.json")]
 pub(crate) struct Args {
-    /// Cores to measure; all if left out
+    /// Cores to measure [default: all]
     #[arg(long, value_parser = machines::core_parser(), value_delimiter = ',')]
     core: Vec<Core>,
-    /// digits28, dcgan64-16, dcgan64-64, or a model file; all three if left out
+    /// digits28, dcgan64-16, dcgan64-64, or a model file [default: these three]
     #[arg(long, value_delimiter = ',')]
     model: Vec<String>,
-    /// Layouts of the weights in flash; all if left out
+    /// Layouts of the weights in flash [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     layout: Vec<Layout>,
     /// Print JSON on standard output, and nothing else there
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     record: bool,
 }
 
-/// The generators that the program `peer` has; the whole tensors of the largest one do not fit into RAM.
+/// The reference generators that the program `peer` contains; the whole tensors of the largest one do not fit into RAM.
 const PEER_MODELS: [&str; 2] = ["digits28", "dcgan64-16"];
 
 /// A layout of weights in flash.
@@ -126,7 +126,7 @@ pub(crate) fn measure_all(
             process::require_emulator(machine.emulator, &report_installation).map_err(Failure::failed)?;
             console::note(&format!("{core}: {} {} on {}", model.name, model.layout, machine.name));
             let program = firmware.program(&machine, Program::Bench)?;
-            // Cores are measured at the same time, each with files of its own.
+            // Cores are measured at the same time, so each has separate files.
             let path = folder()?.join(format!("{core}-{}-{}.model", model.name, model.layout.name().replace(' ', "-")));
             fs::write(&path, &model.bytes).map_err(|e| Failure::file(&path, e))?;
             let cost = measure(core, &machine, &program, &path, model)?;

@@ -1,7 +1,7 @@
 //! `bench host`: measures the speed of training steps, and of the matrix product for comparison.
 
 use super::peers::{PeerRow, Peers};
-use super::speed;
+use super::speed_page;
 use crate::console;
 use crate::failure::Failure;
 use crate::process;
@@ -76,7 +76,7 @@ const ROUNDS: usize = 7;
 #[command(after_help = "Examples:
   cargo xtask bench host
   cargo xtask bench host --threads 1 --config dcgan28 --json
-  cargo xtask bench host --peer python3            beside PyTorch and JAX")]
+  cargo xtask bench host --peer python3            next to PyTorch and JAX")]
 pub(crate) struct Args {
     /// Number of threads [default: 1, then one for each core]
     #[arg(long, value_name = "N")]
@@ -87,7 +87,7 @@ pub(crate) struct Args {
     /// Print JSON on standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// A Python interpreter with PyTorch or JAX, which runs the same steps for comparison
+    /// A Python interpreter with PyTorch or JAX, to measure the same steps there for comparison
     #[arg(long, value_name = "PYTHON")]
     peer: Option<String>,
     /// Write the timings to docs/SPEED.md
@@ -158,14 +158,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or_else(|| if cores > 1 { vec![1, cores] } else { vec![1] }, |n| vec![n]);
     if threads.iter().any(|&n| n > cores) {
-        console::note(&format!("this machine has {cores} cores: more threads wait for each other"));
+        console::note(&format!("this machine has {cores} cores: more threads than that wait for each other"));
     }
     let peers = args.peer.as_deref().map(Peers::find).transpose()?;
     let (mut rows, mut others): (Vec<StepTiming>, Vec<PeerRow>) = Default::default();
     for name in names.iter().filter(|n| args.config.as_ref().is_none_or(|c| c == *n)) {
         for &threads in &threads {
             console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
-            rows.push(apart(name, threads, &args)?);
+            rows.push(measure_in_new_process(name, threads, &args)?);
             // The scripts of the peers have the five configurations with published figures.
             if let Some(peers) = peers.as_ref().filter(|_| *name != "faces") {
                 others.extend(peers.measure(name, threads, args.seconds)?);
@@ -173,7 +173,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
     }
     if args.record {
-        speed::record(&rows, &others)?;
+        speed_page::record(&rows, &others)?;
     }
     let sgemm_gflops = rows.iter().map(|r| r.sgemm_gflops).fold(0.0, f64::max);
     if args.json {
@@ -240,7 +240,7 @@ fn compared(rows: &[StepTiming], others: &[PeerRow]) -> String {
 }
 
 /// Measures in a new process.
-fn apart(config: &str, threads: usize, args: &Args) -> Result<StepTiming, Failure> {
+fn measure_in_new_process(config: &str, threads: usize, args: &Args) -> Result<StepTiming, Failure> {
     let mut command = Command::new(process::this_program()?);
     command.args(["bench", "host", "--here", "--config", config, "--threads", &threads.to_string()]);
     command.args(["--nodes", &args.nodes.to_string(), "--seconds", &args.seconds.to_string()]);
@@ -354,7 +354,7 @@ mod tests {
     /// Networks keep their sizes, and steps make no more kernel calls than when they were recorded: on the two small configurations,
     /// calls dominate the time.
     #[test]
-    fn configurations_keep_their_networks_and_their_count_of_kernel_calls() {
+    fn configurations_keep_their_networks_and_their_number_of_kernel_calls() {
         for (config, weights, gflop, calls) in [
             ("bimodal1d", [49, 609], 0.0012, [27, 17]),
             ("ring2d", [17_154, 17_025], 0.206, [28, 20]),

@@ -1,9 +1,9 @@
-//! From the counts of the image's rows to the counts of the layers.
+//! Estimates the instructions of each layer from the counted instructions of each row of the image.
 //!
-//! A row of the image makes the runtime make known numbers of rows of every layer (`docs/FORMAT.md`, section 5), so the
-//! counts of all rows are many equations for a few unknowns: what a row of each layer costs, and how much less (or more) its
-//! first and last row do, which see padding. Solved by least squares, and scaled so that the layers' counts add up to the
-//! image's, which is counted exactly.
+//! To draw a row of the image, the runtime computes a known number of rows of every layer (`docs/FORMAT.md`, section 5). Each counted
+//! row is therefore an equation. The unknowns are the cost of a row of each layer, and the difference of its first and last row, which
+//! see padding. There are more equations than unknowns, so they are solved by least squares. The result is scaled so that the layers
+//! add up to the count of the whole image, which is exact.
 
 use ganlet_runtime::{KernelFamily, LayerFacts, Model};
 
@@ -16,9 +16,9 @@ pub(crate) struct LayerCost {
     pub(crate) ring_bytes: u32,
 }
 
-/// The layers' shares of `rows`, the instructions of each row of the image.
+/// The cost of each layer, from `rows`, the instructions of each row of the image.
 ///
-/// Empty unless the model is a dense layer followed by layers that double the image: only this schedule is known here.
+/// Empty unless the model is a dense layer followed by layers that double the image: this function knows only their schedule.
 pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     let layers: Vec<LayerFacts> = model.layers().collect();
     let heights: Vec<usize> = layers.iter().map(|l| l.shape.h.into()).collect();
@@ -27,7 +27,7 @@ pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     if !chain {
         return Vec::new();
     }
-    let Some(costs) = least_squares(&made(&heights), rows) else { return Vec::new() };
+    let Some(costs) = least_squares(&rows_computed(&heights), rows) else { return Vec::new() };
     let (inner, edge) = costs.split_at(heights.len());
     // The dense layer has no padding.
     let edges = std::iter::once(&0.0).chain(edge);
@@ -43,9 +43,9 @@ pub(crate) fn split(model: &Model<'_>, rows: &[u64]) -> Vec<LayerCost> {
     layers.iter().zip(&raw).map(cost).collect()
 }
 
-/// For each row of the image, how many rows of each layer are made for it; then, for each layer but the first, how many
-/// of these are its first or its last.
-fn made(heights: &[usize]) -> Vec<Vec<f64>> {
+/// For each row of the image, how many rows of each layer are computed for it; then, for each layer but the first, how many
+/// of these are the layer's first or last row.
+fn rows_computed(heights: &[usize]) -> Vec<Vec<f64>> {
     let mut done = vec![0; heights.len()];
     let rows = heights.last().copied().unwrap_or(0);
     let step = |row: usize| {
@@ -98,12 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_the_image_tell_what_rows_of_the_layers_cost() {
+    fn costs_of_the_layers_follow_from_the_rows_of_the_image() {
         let heights = [4, 8, 16, 32];
         let costs = [70_000.0, 9_000.0, 31_000.0, 12_345.0, -4_000.0, -15_000.0, 500.0];
-        let steps = made(&heights);
+        let steps = rows_computed(&heights);
         let sums: Vec<f64> = (0..4).map(|l| steps.iter().map(|s| s[l]).sum()).collect();
-        assert_eq!(sums, heights.map(|h| h as f64), "every row is made once");
+        assert_eq!(sums, heights.map(|h| h as f64), "every row is computed once");
         assert_eq!(steps[0], [1.0; 7]);
         let rows: Vec<u64> =
             steps.iter().map(|s| s.iter().zip(costs).map(|(n, c)| n * c).sum::<f64>() as u64).collect();

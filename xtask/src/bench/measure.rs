@@ -88,13 +88,13 @@ impl Printed {
 /// Runs `firmware` in `machine` with the model in the file `path`.
 fn run(machine: &Machine, firmware: &Path, path: &Path, model: &MeasuredModel, macs: u64) -> Result<Printed, Failure> {
     let arguments = machine.arguments(&firmware.to_string_lossy(), &path.to_string_lossy());
-    // QEMU executes some hundred million instructions a second, a tenth of that if this machine is busy.
+    // QEMU executes a few hundred million instructions per second, and a tenth of that if this machine is busy.
     let limit = Duration::from_secs(60 + macs / 1_000_000);
     let text = process::output_within(machine.emulator, &arguments, limit)?;
     Ok(Printed { name: format!("{} on {}", model.name, machine.name), text })
 }
 
-/// Draws `model`, which is in the file `path`, by `firmware` in `machine`.
+/// Draws `model`, which is in the file `path`, with `firmware` on `machine`.
 pub(crate) fn measure(
     core: Core,
     machine: &Machine,
@@ -129,7 +129,7 @@ pub(crate) fn measure(
     })
 }
 
-/// The cost of the same layers by `embedded-nn`.
+/// The cost of the same layers in `embedded-nn`.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerCost {
     pub(crate) core: Core,
@@ -147,7 +147,7 @@ impl PeerCost {
     }
 }
 
-/// Runs the layers of `model`, one of the generators that the program `peer` has.
+/// Runs the layers of `model`, one of the generators that the program `peer` contains.
 pub(crate) fn measure_peer(
     core: Core,
     machine: &Machine,
@@ -156,7 +156,7 @@ pub(crate) fn measure_peer(
     model: &MeasuredModel,
 ) -> Result<PeerCost, Failure> {
     let checked = Model::from_bytes(&model.bytes).map_err(|e| Failure::file(path, e))?;
-    // It takes about ten times as long.
+    // embedded-nn takes about ten times as long.
     let printed = run(machine, firmware, path, model, 10 * checked.macs())?;
     let instructions = printed.numbers("layer")?;
     let layers: Vec<(u64, u64)> = checked.layers().map(|l| l.macs).zip(instructions).collect();

@@ -1,16 +1,16 @@
 //! `bench`: measures training on this machine and images on emulated cores.
 
-mod anchors;
+mod benchmarks_page;
+mod cmsis_nn;
 mod data;
 pub(crate) mod device;
 mod host;
 mod layers;
 pub(crate) mod measure;
-mod page;
 mod peers;
 pub(crate) mod record;
 mod report;
-mod speed;
+mod speed_page;
 
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, Subcommand};

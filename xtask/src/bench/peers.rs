@@ -1,4 +1,4 @@
-//! Runs the same training steps in PyTorch and JAX, if they are installed.
+//! Measures the same training steps in PyTorch and JAX, if they are installed.
 
 use crate::console;
 use crate::failure::Failure;

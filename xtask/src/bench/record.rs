@@ -1,7 +1,7 @@
 //! Writes measured instruction counts to `firmware-sim/device-counts.json`, and from there to `docs/BENCHMARKS.md`.
 
+use super::benchmarks_page;
 use super::measure::ImageCost;
-use super::page;
 use crate::failure::Failure;
 use crate::process::root;
 use ganlet_sim::host::{DeviceCounts, ImageCount};
@@ -53,6 +53,6 @@ pub(crate) fn write(costs: &[ImageCost]) -> Result<PathBuf, Failure> {
     // One line for each row, so that a diff shows which rows changed.
     let rows = counts.rows.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     fs::write(&path, format!("{{\"rows\": [\n{}\n]}}\n", rows.join(",\n"))).map_err(|e| Failure::file(&path, e))?;
-    page::write(&counts.rows)?;
+    benchmarks_page::write(&counts.rows)?;
     Ok(path)
 }

@@ -1,6 +1,6 @@
 //! Prints the measurements as tables and as JSON.
 
-use super::anchors::{ANCHORS, anchor};
+use super::cmsis_nn::{MEASUREMENTS, cmsis_nn};
 use super::measure::{ImageCost, PeerCost};
 use crate::size::{self, CodeSize};
 use crate::table::{Table, grouped};
@@ -12,7 +12,7 @@ const PEER: &str = "embedded-nn 0.2.3";
 /// The measurements as JSON; in a row of a whole image, `layer` is null.
 pub(crate) fn json(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -> String {
     let rows: Vec<Value> = costs.iter().flat_map(rows).collect();
-    let anchors: Vec<Value> = ANCHORS
+    let anchors: Vec<Value> = MEASUREMENTS
         .iter()
         .map(|a| {
             json!({"name": format!("CMSIS-NN {}, committed", a.call), "model": a.model, "core": a.core,
@@ -69,7 +69,7 @@ pub(crate) fn text(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -
             Some(n) => format!("{} ({:.1}x)", grouped(n), n as f64 / cost.instructions as f64),
             None => "-".to_owned(),
         };
-        let against = |call| times(anchor(&cost.model, cost.core, call).map(|a| a.instructions));
+        let against = |call| times(cmsis_nn(&cost.model, cost.core, call).map(|a| a.instructions));
         let peer = peers.iter().find(|p| p.core == cost.core && p.model == cost.model);
         images.row([
             cost.core.name().into(),
@@ -100,9 +100,9 @@ pub(crate) fn text(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -
         }
     }
     format!(
-        "An image, in executed instructions (not cycles) and bytes.\n\
-         CMSIS-NN's figures are committed, not measured here; {PEER} runs in the same machines:\n\n{}\n\
-         Its layers, from the counts of the image's rows:\n\n{}\n{}",
+        "Cost of an image in executed instructions (not cycles) and bytes.\n\
+         The figures of CMSIS-NN are committed, not measured here; {PEER} runs on the same emulated machines:\n\n{}\n\
+         The layers of each image, estimated from the counts of its rows:\n\n{}\n{}",
         images.lines(),
         layers.lines(),
         size::as_text(code)

@@ -1,4 +1,4 @@
-//! A board in QEMU: started, driven over its serial line and its keys, its panel read, ended.
+//! Runs a board's firmware in QEMU: sends commands and key presses, and reads the panel.
 
 use super::monitor::{self, BusMonitor};
 use super::qmp::Qmp;
@@ -42,7 +42,7 @@ impl RamUse {
     }
 }
 
-/// A board that runs in QEMU, with its clock stopped.
+/// A board that runs in QEMU. Its app advances only on request, one frame at a time.
 pub(crate) struct EmulatedBoard {
     board: &'static BoardInfo,
     panel: PanelReader,
@@ -53,7 +53,7 @@ pub(crate) struct EmulatedBoard {
     /// Lines that the firmware has printed.
     lines: u64,
     monitor: Option<BusMonitor>,
-    /// Why the firmware refuses the model, if it does.
+    /// Why the firmware rejects the model, if it does.
     refusal: Option<String>,
 }
 
@@ -84,7 +84,7 @@ const fn key(button: Button) -> &'static str {
 }
 
 impl EmulatedBoard {
-    /// Starts `firmware` and stops its clock after the first image.
+    /// Starts `firmware` and waits until it shows the first image.
     pub(crate) fn start(board: &'static BoardInfo, firmware: &Path) -> Result<Self, Failure> {
         Self::launch(board, firmware, None)
     }
@@ -99,7 +99,7 @@ impl EmulatedBoard {
 
     fn launch(board: &'static BoardInfo, firmware: &Path, model: Option<&Path>) -> Result<Self, Failure> {
         let Some(EmulatedMachine { name, panel, bus }) = board.emulated else {
-            return Err(Failure::unusable(format!("{} is not among the machines of QEMU", board.name)));
+            return Err(Failure::unusable(format!("QEMU does not emulate {}", board.name)));
         };
         let panel = match panel {
             EmulatedPanel::Screen => PanelReader::Screen,
@@ -153,6 +153,7 @@ impl EmulatedBoard {
 
     /// Waits until the firmware is ready; returns the reason if it refuses the model.
     fn begin(&mut self) -> Result<Option<String>, Failure> {
+        // The line is "ready", or "refused: " with the reason.
         let line = self.wait_for("re")?;
         match line.strip_prefix("refused: ") {
             Some(why) => self.wait_for("ready").map(|_| Some(why.to_owned())),
@@ -165,8 +166,8 @@ impl EmulatedBoard {
         self.refusal.as_deref()
     }
 
-    /// Plays a script. Calls `shown` with every frame, first the one before any button is pressed, and with the bytes that the frame
-    /// took on a monitored bus.
+    /// Plays a script, and calls `shown` with every frame and the number of bytes that it took on a monitored bus. The first frame is
+    /// the one before any button is pressed.
     pub(crate) fn play(
         &mut self,
         script: &Script,
@@ -232,7 +233,7 @@ impl EmulatedBoard {
         frame.map_err(|why| self.failed(&why))
     }
 
-    /// Bytes that went to the panel so far, where it is on a bus that can be listened to.
+    /// Bytes that went to the panel so far; `None` if its bus is not monitored.
     pub(crate) fn bytes(&self) -> Result<Option<u64>, Failure> {
         if self.monitor.is_none() {
             return Ok(None);
@@ -283,7 +284,7 @@ impl EmulatedBoard {
 
     /// The next line with this start.
     fn wait_for(&mut self, start: &str) -> Result<String, Failure> {
-        let mut heard = String::new();
+        let mut received = String::new();
         loop {
             let mut line = String::new();
             let read = self.line.read_line(&mut line);
@@ -295,7 +296,7 @@ impl EmulatedBoard {
                     return Ok(line.trim_matches(['\0', '\r', '\n']).to_owned());
                 }
                 Ok(_) => {
-                    heard += &line;
+                    received += &line;
                     continue;
                 }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -304,7 +305,7 @@ impl EmulatedBoard {
                 Err(e) => e.to_string(),
             };
             let other = self.monitor.as_ref().map(BusMonitor::other).unwrap_or_default();
-            return Err(self.failed(&format!("the firmware did not print \"{start}\": {why}\n{heard}{other}")));
+            return Err(self.failed(&format!("the firmware did not print \"{start}\": {why}\n{received}{other}")));
         }
     }
 }

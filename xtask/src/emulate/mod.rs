@@ -29,9 +29,8 @@ pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,r
 
 /// Run the unchanged firmware of a board, with a model inside, in QEMU.
 ///
-/// With --png or --gif, a script presses the buttons, and the pixels of the emulated panel are written in the same frame as by `sim`,
-/// so that both files can be compared. Without these options a window opens: the arrow keys press the emulated buttons, Enter
-/// selects, Esc quits.
+/// With --png or --gif, a script presses the buttons, and the emulated panel is written with the same case around it as by `sim`, so that
+/// both files can be compared. Without these options a window opens: the arrow keys press the emulated buttons, Enter selects, Esc quits.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask emulate --board lm3s6965evb --png oled.png     the committed pixel faces
@@ -45,13 +44,13 @@ pub(crate) struct Args {
     /// Name of the board
     #[arg(long, value_name = "B")]
     board: String,
-    /// Buttons to press first: a list of left, right, up, down, select and wait:FRAMES
+    /// Buttons to press first, separated by commas: left, right, up, down, select, wait:FRAMES
     #[arg(long, value_name = "SCRIPT")]
     press: Option<String>,
     /// Frames to wait after that
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
     frames: u32,
-    /// File of kept latents, as written by `project` and `edit`, to show before seed 0
+    /// File of stored latents, as written by `project` and `edit`, to show before seed 0
     #[arg(long, value_name = "F", conflicts_with = "own_region")]
     latents: Option<PathBuf>,
     /// Build firmware for any model, and load this one into the region of flash that the firmware reads
@@ -70,7 +69,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let board = emulated(&args.board)?;
     [&args.png, &args.gif].into_iter().flatten().try_for_each(|path| console::writable(path))?;
     let mut script = script(&args)?;
-    let path = builtin::model_or_faces(args.file.clone());
+    let path = builtin::given_or_faces(args.file.clone());
     let file = model_file::read(&path)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&path, e))?;
     if args.own_region {
@@ -78,10 +77,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     } else {
         firmware::check(board, &path, &model)?;
     }
-    let kept = args.latents.as_ref().map_or(Ok(Vec::new()), |path| model_file::latent_bytes(path, &model))?;
-    // The simulator plays the same script: it knows the cost of a frame, and when the last image has all its levels.
+    let stored = args.latents.as_ref().map_or(Ok(Vec::new()), |path| model_file::latent_bytes(path, &model))?;
+    // The simulator plays the same script first: it knows the cost of a frame, and when the last image has all levels of its pyramid.
     let device = board.device();
-    let simulator = Simulator::new(file.bytes(), device)?.with_saved(SavedLatents::new(&kept));
+    let simulator = Simulator::new(file.bytes(), device)?.with_saved(SavedLatents::new(&stored));
     let mut simulator = simulator.with_instructions(Instructions::estimate(&model, device.chip.core));
     let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
     while args.png.is_some() && simulator.app().unfinished() {
@@ -97,12 +96,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let mut emulated = start(board, &args, &path)?;
     if let Some(why) = emulated.refusal() {
-        console::note(&format!("the firmware shows no images: {why}"));
+        console::note(&format!("the firmware rejects the model and shows no images: {why}"));
     }
     if !writes_files {
         emulated.play(&script, |_, _| Ok(()))?;
         let title = format!("ganlet: {} on {}, emulated", model.name(), board.name);
-        return host::run_window(&mut window::Live { board: emulated, title, look: DevicePortrait::of(&device) });
+        return host::run_window(&mut window::BoardWindow {
+            board: emulated,
+            title,
+            look: DevicePortrait::of(&device),
+        });
     }
     let sent = record(board, &args, &mut emulated, &script)?;
     if let Some(bytes) = sent {

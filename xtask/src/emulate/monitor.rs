@@ -1,7 +1,7 @@
-//! What the firmware writes to the chip's ports, read from QEMU's log of register writes while the firmware runs.
+//! Follows the bytes that the firmware sends to the panel, from QEMU's log of register writes.
 //!
 //! QEMU logs each write as a line with the register and the value. The log contains the panel's port, the data/command pin and the
-//! serial line, so the lines printed by the firmware mark positions in the stream of panel bytes.
+//! serial line. The lines that the firmware prints therefore mark positions in the stream of panel bytes.
 
 use super::st7789::St7789;
 use ganlet_sim::host::{BusRegisters, Frame};

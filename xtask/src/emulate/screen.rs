@@ -17,7 +17,7 @@ pub(crate) fn parse(bytes: &[u8], width: u32, height: u32) -> Result<Frame, Stri
     let (Ok(w), Ok(h)) = (w.parse::<u32>(), h.parse::<u32>()) else { return Err("no PPM".to_owned()) };
     let scale = w / width;
     if magic != "P6" || most != "255" || scale == 0 || (w, h) != (scale * width, scale * height) {
-        return Err(format!("a screen of {w}x{h} ({magic}), no multiple of {width}x{height}"));
+        return Err(format!("a screen of {w}x{h} ({magic}), expected a multiple of {width}x{height}"));
     }
     if rest.len() != w as usize * h as usize * 3 {
         return Err(format!("{} bytes of pixels for a screen of {w}x{h}", rest.len()));
@@ -47,7 +47,7 @@ pub(crate) fn levels(bytes: &[u8], width: u32, height: u32) -> Result<Frame, Str
     }
     for (pixel, &level) in pixels.iter_mut().zip(bytes) {
         if level > 9 {
-            return Err(format!("a brightness of {level}; 9 is the most"));
+            return Err(format!("a brightness of {level}, expected 0 to 9"));
         }
         *pixel = [(u32::from(level) * 255 / 9) as u8; 3];
     }

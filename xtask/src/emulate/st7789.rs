@@ -1,6 +1,7 @@
 //! An emulated ST7789 panel controller with the commands that the firmware uses.
 //!
-//! QEMU has the bus but no device on it. The bytes are read from the bus and interpreted here, by the data sheet.
+//! QEMU emulates the SPI bus, but no panel on it. The bus monitor reads the bytes from the bus, and this module interprets them as the
+//! data sheet says.
 
 use ganlet_sim::host::Frame;
 
@@ -41,7 +42,7 @@ pub(crate) struct St7789 {
     on: bool,
     inverted: bool,
     /// The first command or argument that is not emulated.
-    strange: Option<String>,
+    unsupported: Option<String>,
 }
 
 impl St7789 {
@@ -57,7 +58,7 @@ impl St7789 {
             awake: false,
             on: false,
             inverted: false,
-            strange: None,
+            unsupported: None,
         }
     }
 
@@ -87,14 +88,14 @@ impl St7789 {
             }
             (command::COLUMNS, &[a, b, c, d]) => self.columns = window([a, b, c, d], COLUMNS),
             (command::ROWS, &[a, b, c, d]) => self.rows = window([a, b, c, d], ROWS),
-            (command::ORDER, &[order]) if order != 0 => self.complain(format!("memory order {order:#04x}")),
-            (command::FORMAT, &[format]) if format != RGB565 => self.complain(format!("pixel format {format:#04x}")),
+            (command::ORDER, &[order]) if order != 0 => self.reject(format!("memory order {order:#04x}")),
+            (command::FORMAT, &[format]) if format != RGB565 => self.reject(format!("pixel format {format:#04x}")),
             _ => {}
         }
     }
 
-    fn complain(&mut self, what: String) {
-        self.strange.get_or_insert(what);
+    fn reject(&mut self, what: String) {
+        self.unsupported.get_or_insert(what);
     }
 
     fn pixel(&mut self, color: u16) {
@@ -110,9 +111,10 @@ impl St7789 {
         };
     }
 
-    /// The pixels of a panel with inverting liquid crystal that is wired to the first `width` columns and `height` rows.
+    /// The pixels of a panel that is wired to the first `width` columns and `height` rows. Its liquid crystal inverts, so colors are right
+    /// while the controller inverts them too.
     pub(crate) fn frame(&self, width: u32, height: u32) -> Result<Frame, String> {
-        if let Some(what) = &self.strange {
+        if let Some(what) = &self.unsupported {
             return Err(format!("the firmware set {what}, which the emulated panel does not know"));
         }
         let mut frame = Frame::new(width, height);

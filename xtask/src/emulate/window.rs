@@ -6,13 +6,13 @@ use ganlet_sim::Button;
 use ganlet_sim::host::{DevicePortrait, Frame, WindowDevice};
 
 /// A running board and its appearance.
-pub(crate) struct Live {
+pub(crate) struct BoardWindow {
     pub(crate) board: EmulatedBoard,
     pub(crate) title: String,
     pub(crate) look: DevicePortrait,
 }
 
-impl WindowDevice for Live {
+impl WindowDevice for BoardWindow {
     type Error = Failure;
 
     fn title(&self) -> String {

@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 
 /// Measure a generator: Fréchet distance, precision, recall and more, in float and int8
 ///
-/// Images are compared with held-out real images. The column "real" shows what real training images score in their place: the best
-/// that a generator can be expected to reach. A run folder is measured in float and int8, a model file in int8 only. Several runs are
-/// measured one by one, with confidence intervals over the runs. docs/EVALUATION.md explains every number.
+/// Images are compared with held-out real images. The column "real" shows the value for real training images instead of generated ones:
+/// the best that a generator can be expected to reach. A run folder is measured in float and int8, a model file in int8 only. Several runs
+/// are measured one by one, with confidence intervals over the runs. docs/EVALUATION.md explains every number.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask eval runs/00001-faces
@@ -104,7 +104,9 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
         return Ok(Evaluated::Points(found));
     }
     let quantized = run.quantize(LayoutChoice::Compact).map_err(Failure::unusable)?;
-    let Some(split) = &run.data.images else { return Err(Failure::file(path, "this run has no images")) };
+    let Some(split) = &run.data.images else {
+        return Err(Failure::file(path, "the data of this run are neither images nor a mixture"));
+    };
     let found = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, progress);
     Ok(Evaluated::Images(Box::new(found.map_err(Failure::unusable)?)))
 }

@@ -40,7 +40,7 @@ pub(crate) fn images(e: &Evaluation) -> String {
     out
 }
 
-/// Returns the source that a summary line is about: int8 if it was measured, else float.
+/// Returns the source that the headline shows: int8 if it was measured, else float.
 pub(crate) fn shown_source(e: &Evaluation) -> SampleSource {
     if e.int8.is_some() { SampleSource::Int8 } else { SampleSource::Float }
 }
@@ -49,7 +49,7 @@ pub(crate) fn shown_source(e: &Evaluation) -> SampleSource {
 fn image_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
     let shown = e.int8.as_ref().or(e.float.as_ref());
     let spread = shown.and_then(|q| q.survey.as_ref()?.kernel_spread);
-    let spread = spread.map_or_else(String::new, |s| format!("; deviation over tenths of the images {}", number(s)));
+    let spread = spread.map_or_else(String::new, |s| format!("; standard deviation over ten subsets {}", number(s)));
     let labeled = e.real_as_labeled.map_or_else(String::new, |r| format!("; of real images {r:.3}"));
     let mut rows: Vec<(String, Metric, String)> = Vec::new();
     let mut row = |label: &str, metric, meaning: &str| rows.push((label.to_owned(), metric, meaning.to_owned()));
@@ -68,14 +68,14 @@ fn image_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
     row(
         "memorization",
         Metric::Memorization,
-        "distance to the nearest training image over that of held-out ones; 0: copies",
+        "distance to the nearest training image, divided by that of held-out images; 0: copies",
     );
     row(
         "different, at least",
         Metric::Support,
-        "different images it can generate, from the duplicates among them (95 % confidence)",
+        "number of different images that it can generate, estimated from duplicates (95 % confidence)",
     );
-    row("as asked", Metric::AsAsked, &format!("share recognized as the requested class{labeled}"));
+    row("as asked", Metric::AsAsked, &format!("share classified as the requested class{labeled}"));
     row("classes, KL", Metric::ClassKl, "divergence from the real class shares, in nats");
     for (i, name) in e.class_names.iter().enumerate() {
         let recall = |q: &Option<Quality>| q.as_ref()?.survey.as_ref()?.class_recall.get(i).copied().flatten();
@@ -152,7 +152,7 @@ pub(crate) fn points(PointsEvaluation { quality, intervals, dimensions }: &Point
 
 /// Returns the table of several runs: each number with its interval over the runs.
 pub(crate) fn several(sources: &BTreeMap<SampleSource, Intervals>, runs: usize) -> String {
-    let mut table = Table::new(&["", "", ">mean", ">95 %, from", ">to", ">deviation of a run"]);
+    let mut table = Table::new(&["", "", ">mean", ">95 %, from", ">to", ">standard deviation"]);
     for (source, intervals) in sources {
         for (metric, i) in intervals {
             table.row([
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_as_long_as_they_need() {
+    fn numbers_have_three_decimal_places_or_significant_digits() {
         assert_eq!(
             [0.0, 12_345.6, 9.171_23, 0.000_123_4, -0.5].map(number),
             ["0", "12,346", "9.171", "1.23e-4", "-0.500"]

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 pub(crate) enum Program {
     /// Draws an image of a model and counts instructions.
     Bench,
-    /// Runs the same layers by embedded-nn.
+    /// Runs the same layers with embedded-nn.
     Peer,
     /// Contains the runtime and nothing else.
     Size,
@@ -36,8 +36,8 @@ fn package() -> PathBuf {
     root().join("firmware-sim/bench")
 }
 
-/// The target folder of a core's builds. Flags are not part of cargo's folder for a target: cores with flags of their own need
-/// their own folder, or they would build over each other.
+/// The target folder of a core's builds. Cargo's folder for a target does not depend on compiler flags, so a core with its own flags
+/// needs its own folder, or builds would overwrite each other.
 fn target_folder(core: Core) -> PathBuf {
     root().join("target/cross").join(machines::cpu(core).unwrap_or("bench"))
 }

@@ -1,4 +1,4 @@
-//! Compiler settings of each core, and the QEMU machines that have it.
+//! The compiler settings of each core, and the QEMU machines that emulate it.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ganlet_sim::host::Core;
@@ -46,7 +46,7 @@ pub(crate) const fn target(core: Core) -> &'static str {
     }
 }
 
-/// The processor to compile for, if the target alone leaves the core's DSP or vector instructions unused.
+/// The processor to compile for, if the target alone does not use the core's DSP or vector instructions.
 pub(crate) const fn cpu(core: Core) -> Option<&'static str> {
     match core {
         Core::M33 => Some("cortex-m33"),
@@ -65,8 +65,8 @@ pub(crate) const fn opt_level(core: Core) -> &'static str {
 
 /// The machine for a model of `bytes`.
 ///
-/// QEMU's only machine with a Cortex-M0 has 256 KB of flash. Larger models run on a Cortex-M3, which executes the Cortex-M0's
-/// program instruction for instruction.
+/// QEMU's only machine with a Cortex-M0 has 256 KB of flash. Larger models run on a Cortex-M3, which executes the same instructions as
+/// the Cortex-M0 would.
 pub(crate) const fn machine(core: Core, bytes: usize) -> Machine {
     match core {
         Core::M0 if bytes <= MICROBIT.model_bytes => MICROBIT,
@@ -80,7 +80,7 @@ pub(crate) const fn machine(core: Core, bytes: usize) -> Machine {
 }
 
 impl Machine {
-    /// QEMU's arguments to run a firmware with a model in memory beside it.
+    /// QEMU's arguments to run firmware with a model at its address in memory.
     pub(crate) fn arguments(&self, firmware: &str, model: &str) -> Vec<String> {
         let words = ["-nographic", "-nic", "none", "-monitor", "none", "-serial", "none", "-icount", "shift=0"];
         let mut all: Vec<String> = words.map(String::from).into();

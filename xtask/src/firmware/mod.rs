@@ -1,4 +1,4 @@
-//! Firmware for boards and for emulated cores: built, linked and read back.
+//! Builds firmware for boards and for emulated cores, and reads the linked programs.
 
 pub(crate) mod bench;
 pub(crate) mod board;
@@ -9,7 +9,7 @@ mod vfp;
 
 use crate::console;
 
-/// Tells the user what is being installed.
+/// Prints what is being installed.
 pub(crate) fn report_installation(what: &str) {
     console::note(&format!("installing: {what}"));
 }

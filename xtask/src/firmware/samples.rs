@@ -1,4 +1,4 @@
-//! Sample models for firmware: the generator of a recipe after a few steps, which needs the flash and RAM of a fully trained one.
+//! Sample models for firmware: the generator of a recipe after a few steps. It needs the same flash and RAM as a fully trained one.
 
 use crate::failure::Failure;
 use crate::process::folder;
@@ -21,13 +21,13 @@ pub(crate) const CLASSES: &str = "digits-classes";
 pub(crate) const RECIPES: [&str; 2] = ["faces", "digits"];
 /// Latents for calibration: a few are enough, because sizes do not depend on the weights.
 const LATENTS: u32 = 16;
-/// Training steps: equal biases take less flash, so the biases must have left their initial values.
+/// Training steps. A few are needed, because biases that still have their initial, equal values would take less flash.
 const STEPS: u64 = 20;
 
-/// Returns the file of the named recipe's model, trained with seed 1; trains it when it is first asked for.
+/// Returns the file of the named recipe's model, trained with seed 1. The first call for a recipe trains it.
 pub(crate) fn model(name: &str) -> Result<PathBuf, Failure> {
     static TRAINED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    // Held during the training: who asks at the same time waits for the result.
+    // The lock is held during training, so that other threads wait for the result.
     let mut trained = TRAINED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = trained.get(name) {
         return Ok(path.clone());

@@ -1,6 +1,6 @@
-//! Counts floating-point instructions in Thumb code.
+//! Counts floating-point (VFP) instructions in Thumb code.
 
-/// Contents of the code section from an address on.
+/// What the code section contains from an address on: instructions, or literals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SectionPart {
     Code,

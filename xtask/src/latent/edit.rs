@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// Change an image by strokes: find a nearby latent with the drawn colors and edges
 ///
 /// Strokes are the opaque parts of a PNG with a transparent background, of the size of the images or a multiple of it. --strokes gives
-/// colors, --edges gives places of edges. --template writes the image enlarged, to be drawn over on a layer of its own
-/// (Zhu et al. 2016, "Generative visual manipulation on the natural image manifold", eq. 4).
+/// colors, --edges gives positions of edges. --template writes the enlarged image, so that you can draw over it on a separate layer. The
+/// method is that of Zhu et al. 2016, "Generative visual manipulation on the natural image manifold", eq. 4.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask edit runs/00001-faces --seed 7 --template face.png
@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let shape = generator.shape();
     if let Some(path) = &args.template {
         files::write(path, output::enlarged(&before, shape, 128).png())?;
-        console::note(&format!("wrote {}: draw over it on a layer of its own, and save that layer", path.display()));
+        console::note(&format!("wrote {}: draw over it on a separate layer, and save that layer", path.display()));
         return Ok(());
     }
     let strokes = strokes(&args, shape)?;

@@ -1,4 +1,4 @@
-//! `grid`: draws a sheet of a generator's images.
+//! `grid`: draws a sample grid of a generator.
 
 use super::output::sheet;
 use crate::console;

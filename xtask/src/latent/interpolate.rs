@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Write an animation
     #[arg(long, value_name = "F")]
     gif: Option<PathBuf>,
-    /// Write all frames on one sheet
+    /// Write all frames in one image
     #[arg(long, value_name = "F")]
     png: Option<PathBuf>,
     /// Write each frame as a PNG into this folder

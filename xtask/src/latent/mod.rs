@@ -1,4 +1,4 @@
-//! The latent tools: sheets, interpolations, projection (GAN inversion) and editing.
+//! The latent tools: sample grids, interpolation, projection (GAN inversion) and editing.
 
 pub(crate) mod edit;
 pub(crate) mod grid;

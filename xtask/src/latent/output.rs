@@ -1,4 +1,4 @@
-//! What the latent tools print and write: progress, sheets, latents and curves.
+//! What the latent tools print and write: progress, grids of images, latents and curves.
 
 use crate::console;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(super) fn enlarged(bytes: &[u8], shape: [usize; 3], side: usize) -> Image {
     Image::from_bytes(bytes, (width, height, channels)).enlarged(enlargement(shape, side))
 }
 
-/// Returns a sheet of images, each enlarged to about `side` pixels.
+/// Returns a grid of images, each enlarged to about `side` pixels.
 pub(super) fn sheet(images: &[&[u8]], shape: [usize; 3], columns: usize, side: usize) -> Image {
     let [height, width, channels] = shape;
     image_grid(images, (width, height, channels), columns, enlargement(shape, side))
@@ -55,7 +55,7 @@ pub(super) struct SearchOutputs<'a> {
     pub(super) model: Option<&'a PathBuf>,
 }
 
-/// Writes the results of a search; `before` is the first image on the sheet.
+/// Writes the results of a search; `before` is the first image of the grid.
 pub(super) fn write(
     found: &[ProjectionResult],
     target: &ProjectionTarget,

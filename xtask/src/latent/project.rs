@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// The target: an image of the held-out set, by number
     #[arg(long, value_name = "N")]
     held_out: Option<usize>,
-    /// The target: the generator's own image of a seed
+    /// The target: the image that the generator draws for a seed
     #[arg(long, value_name = "S")]
     of_seed: Option<u32>,
     /// The class to search in, for generators with classes [default: 0]
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// The first of the seeds among which the starting points are chosen
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u32,
-    /// Weight of the feature distance beside the pixel distance; 0 for pixels only
+    /// Weight of the feature distance relative to the pixel distance; 0 for pixels only
     #[arg(long, value_name = "W", default_value_t = 0.1)]
     features: f32,
     /// Store the best latent in a file
@@ -85,7 +85,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(best) = found.first().filter(|best| best.psnr_db < NEAR_DB) {
         console::note(&format!(
             "the nearest image is not near ({:.1} dB): the generator may not produce such images; try more --restarts or --steps, \
-             frame the image like the training data, or train longer",
+             crop the image like the training data, or train longer",
             best.psnr_db
         ));
     }

@@ -116,12 +116,12 @@ pub(crate) fn as_text(sizes: &[FirmwareSize]) -> String {
         ">firmware",
         ">model",
         ">flash",
-        ">of",
+        ">of chip",
         ">data",
         ">(arena)",
         ">stack",
         ">RAM",
-        ">of",
+        ">of chip",
     ]);
     for size in sizes {
         let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
@@ -141,8 +141,8 @@ pub(crate) fn as_text(sizes: &[FirmwareSize]) -> String {
         ]);
     }
     format!(
-        "Bytes of each board's firmware with a model inside; the deepest stack in a session through every screen, \
-         if the board is emulated:\n\n{}",
+        "Bytes of each board's firmware with a model inside. For emulated boards the deepest stack was measured in a \
+         session through every screen:\n\n{}",
         table.lines()
     )
 }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask size                   Cortex-M0 and Cortex-M4F
-  cargo xtask size --core m55,rv32   others
+  cargo xtask size --core m55,rv32   Cortex-M55 and RISC-V
   cargo xtask size --board all       the firmware of every board, with two models
   cargo xtask size --board pico --model out/generator.model
   cargo xtask size --json")]
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Cores to link for
     #[arg(long, value_parser = machines::core_parser(), value_delimiter = ',', default_values = ["m0", "m4"])]
     core: Vec<Core>,
-    /// Boards whose firmware is measured, or all
+    /// Measure the firmware of these boards, or of "all"
     #[arg(long, value_name = "B", value_delimiter = ',', conflicts_with = "core")]
     board: Vec<String>,
     /// Model files to build into the firmware

@@ -37,7 +37,7 @@ pub(super) fn images(core: Core) -> Result<Checks, Failure> {
     Ok(checks)
 }
 
-/// Random networks that cores draw as well: every kind of layer, odd sizes, some with extreme weights, each in both layouts.
+/// Number of random networks that cores also draw: every kind of layer, odd sizes, some with extreme weights, each in both layouts.
 const RANDOM_NETS: u64 = 12;
 
 /// Draws random networks on a core: each image must equal that of the portable kernels on this machine.

@@ -11,7 +11,7 @@ use crate::process::root;
 use crate::toolchain::Toolchain;
 use ganlet_sim::host::{BoardInfo, Core, Device};
 
-/// The smallest and the largest Arm target that the libraries are built for alone.
+/// The targets for which the libraries are built without firmware: the smallest and the largest Arm core.
 const TARGETS: [(&str, &str); 2] = [("thumbv6m-none-eabi", "Cortex-M0"), ("thumbv7em-none-eabihf", "Cortex-M4F")];
 
 /// The libraries: a package, and the options that it is built with in addition to `--no-default-features`.
@@ -28,7 +28,7 @@ const MEASURED: [Core; 6] = [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55,
 
 /// The device parts whose names contain `word`. The parts of a group share files.
 ///
-/// Groups of cores and of boards alternate: the two kinds have target folders of their own, so that they do not wait for each other.
+/// Groups of cores and of boards alternate. The two kinds have separate target folders, so that they do not wait for each other.
 pub(super) fn groups(word: &str) -> Vec<Vec<Part>> {
     let cores = std::iter::once(libraries()).chain(Core::ALL.map(core));
     // Emulated boards take longest and are first.

@@ -72,7 +72,7 @@ pub(super) fn images(board: &'static BoardInfo) -> Result<Checks, Failure> {
     Ok(checks)
 }
 
-/// Compares models in their own region of flash with the simulator, and the messages on the panel for models that cannot be shown.
+/// Compares models in their own region of flash with the simulator. For models that the firmware rejects, checks the message on the panel.
 pub(super) fn regions(board: &'static BoardInfo) -> Result<Checks, Failure> {
     let script: Script =
         "right,select,wait:2,select,right,select".parse().map_err(|e| Failure::failed(format!("{e}")))?;
@@ -108,7 +108,7 @@ pub(super) fn regions(board: &'static BoardInfo) -> Result<Checks, Failure> {
         board::check_region(board, &large, &Model::from_bytes(model_file::read(&large)?.bytes())?).is_err(),
         || format!("{}: a model that is too large for the arena is accepted", board.name),
     );
-    // A file that is not a model: the firmware's source.
+    // The firmware's source is a file that is not a model.
     let nothing = root().join("firmware-sim/boards/model.rs");
     let needed = Model::from_bytes(model_file::read(&large)?.bytes())?.arena_len_of(board.device().chip.family);
     for (path, word) in [(large, needed.to_string()), (nothing, "no model".to_owned())] {

@@ -60,7 +60,7 @@ fn outside_packages() -> Vec<PathBuf> {
     packages
 }
 
-/// Runs checks by a component of the toolchain, which is installed first if it is missing and that needs no questions.
+/// Runs checks with a component of the toolchain, and installs the component first if it is missing and no question has to be answered.
 fn with_component(name: &str, package: &str, subcommand: &str, checks: impl FnOnce() -> PartOutcome) -> PartOutcome {
     let works = || {
         let mut command = cargo(&[subcommand, "--version"]);

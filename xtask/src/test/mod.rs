@@ -15,11 +15,11 @@ use crate::console;
 use crate::failure::Failure;
 use clap::Args as ClapArgs;
 
-/// Run all tests, format and lint checks, builds for microcontrollers, and emulated devices.
+/// Run all tests and lints, build for microcontrollers, and test emulated devices.
 ///
-/// Installs a missing target or emulator if that needs no questions (rustup; apt-get as root). A part that cannot run is reported as NOT
-/// RUN with the remedy; with CI=true in the environment or with --require-device it counts as failed. The last line of the output reads
-/// `N passed, N failed`.
+/// Installs a missing target or emulator if no question has to be answered (rustup; apt-get as root). A part that cannot run is reported as
+/// NOT RUN with the remedy; with CI=true in the environment or with --require-device it counts as failed. The last line of the output
+/// reads `N passed, N failed`.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask test                   everything

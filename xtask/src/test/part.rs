@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Groups that run at the same time: a compiler that links or an emulator uses one core.
+/// Number of groups that run at the same time. Linkers and emulators use one core each, so one group alone would leave cores idle.
 const AT_A_TIME: usize = 2;
 
 /// The result of a part.
@@ -41,7 +41,7 @@ impl Part {
 
     fn run(self) -> PartResult {
         let Self { name, work } = self;
-        console::note(&console::on_stderr(console::Tint::Bold, &format!("\n== {name}")));
+        console::note(&console::on_stderr(console::TextStyle::Bold, &format!("\n== {name}")));
         let start = Instant::now();
         let outcome = work();
         PartResult { name, outcome, took: start.elapsed() }

@@ -1,4 +1,4 @@
-//! The part of the tests that opens windows on an X server without a screen, presses keys, and compares the pixels.
+//! The part of the tests that opens windows on an X server without a screen, presses keys, and checks the pixels of the windows.
 
 use super::checks::Checks;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ const LIBRARIES: [&str; 2] = ["libx11-6", "libxcursor1"];
 /// Time limit for a window to open. It takes a second, and longer if firmware is built first on a busy machine.
 const WINDOW_LIMIT: Duration = Duration::from_secs(240);
 const PAUSE: Duration = Duration::from_millis(20);
-/// Most key presses that count for one: a key repeats if it is held longer than the toolkit's delay.
+/// Largest number of presses that the window may see for one key press: a key that is held too long repeats.
 const MAX_REPEATS: usize = 12;
 const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
 
@@ -148,8 +148,9 @@ impl Screen {
         let start = Instant::now();
         while start.elapsed() < WINDOW_LIMIT && matches!(window.try_wait(), Ok(None)) {
             let bytes = fs::read(&self.pixels).map_err(|e| Failure::file(&self.pixels, e))?;
-            let screen = image(&bytes).ok_or_else(|| Failure::file(&self.pixels, "expected a window dump of X"))?;
-            if frames.iter().any(|frame| holds(&screen, frame)) {
+            let screen =
+                window_dump(&bytes).ok_or_else(|| Failure::file(&self.pixels, "expected a window dump of X"))?;
+            if frames.iter().any(|frame| contains(&screen, frame)) {
                 return Ok(true);
             }
             thread::sleep(PAUSE);
@@ -159,7 +160,7 @@ impl Screen {
 }
 
 /// Reads a window dump with 32 bits for each pixel: a header of 25 big-endian words, a table of colors, rows.
-fn image(bytes: &[u8]) -> Option<Frame> {
+fn window_dump(bytes: &[u8]) -> Option<Frame> {
     let word = |i: usize| bytes.get(i * 4..)?.first_chunk().copied().map(u32::from_be_bytes);
     let (header, width, height, bits, line, colors) = (word(0)?, word(4)?, word(5)?, word(11)?, word(12)?, word(19)?);
     if bits != 32 {
@@ -175,7 +176,7 @@ fn image(bytes: &[u8]) -> Option<Frame> {
 }
 
 /// Whether `large` contains the pixels of `small` anywhere.
-fn holds(large: &Frame, small: &Frame) -> bool {
+fn contains(large: &Frame, small: &Frame) -> bool {
     let (wide, narrow) = (3 * large.width as usize, 3 * small.width as usize);
     let (Some(right), Some(down)) = (large.width.checked_sub(small.width), large.height.checked_sub(small.height))
     else {
@@ -195,17 +196,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_image_is_found_inside_of_a_larger_one() {
+    fn an_image_is_found_inside_a_larger_one() {
         let mut large = Frame::new(7, 5);
         let small = Frame { width: 2, height: 2, rgb: (1..=12).collect() };
         for (y, row) in small.rgb.chunks_exact(6).enumerate() {
             let start = (y + 3) * 21 + 3 * 5;
             large.rgb[start..start + 6].copy_from_slice(row);
         }
-        assert!(holds(&large, &small));
+        assert!(contains(&large, &small));
         large.rgb[4 * 21 + 3 * 6] += 1;
-        assert!(!holds(&large, &small));
-        assert!(!holds(&small, &large));
+        assert!(!contains(&large, &small));
+        assert!(!contains(&small, &large));
     }
 
     #[test]
@@ -215,7 +216,7 @@ mod tests {
         let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();
         bytes.extend([0; 4 + 12]);
         bytes.extend([3, 2, 1, 0, 6, 5, 4, 0, 9, 9, 9, 9]);
-        assert_eq!(image(&bytes), Some(Frame { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] }));
-        assert_eq!(image(&bytes[..bytes.len() - 12]), None);
+        assert_eq!(window_dump(&bytes), Some(Frame { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] }));
+        assert_eq!(window_dump(&bytes[..bytes.len() - 12]), None);
     }
 }

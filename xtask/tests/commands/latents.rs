@@ -98,7 +98,7 @@ fn stripes(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
-fn interpolations_and_sheets_are_drawn_from_model_files() {
+fn interpolations_and_grids_are_drawn_from_model_files() {
     let (gif, png, frames) = (scratch("way.gif"), scratch("way.png"), scratch("way-frames"));
     let words = ["interpolate", MODEL, "--seeds", "1,2,3", "--steps", "4", "--gif", &gif, "--png", &png];
     let printed = text(&well(&[&words[..], &["--frames", &frames, "--loop"]].concat()).stdout);

@@ -119,7 +119,7 @@ fn inspect_prints_the_same_sums_as_text() {
 }
 
 #[test]
-fn files_that_are_no_model_are_rejected_by_name() {
+fn files_that_are_not_models_are_rejected_by_name() {
     let whole = fs::read(root().join(MODEL)).unwrap();
     for (name, bytes) in [("empty.model", &[][..]), ("short.model", &whole[..700]), ("text.model", &[b'x'; 4000][..])] {
         let path = scratch(name);

@@ -1,13 +1,14 @@
 //! Committed measurements of Arm's CMSIS-NN on the same generators, for comparison.
 //!
-//! CMSIS-NN of July 2026, gcc 12 -O3, instructions executed in QEMU 7.2, outputs equal to a naive reference. "wrapper" is
-//! the function that TensorFlow Lite Micro and ExecuTorch call; "direct" is the fastest function, which neither calls.
+//! CMSIS-NN of July 2026, compiled with gcc 12 -O3. Instructions were counted in QEMU 7.2, and outputs equal those of a simple
+//! reference implementation. "wrapper" is the function that TensorFlow Lite Micro and ExecuTorch call; "direct" is the fastest
+//! function, which neither of them calls.
 
 use ganlet_sim::host::Core;
 
 /// The cost of an image with CMSIS-NN.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Anchor {
+pub(crate) struct CmsisMeasurement {
     pub(crate) model: &'static str,
     pub(crate) core: Core,
     pub(crate) call: &'static str,
@@ -15,12 +16,18 @@ pub(crate) struct Anchor {
     pub(crate) ram_bytes: u64,
 }
 
-const fn row(model: &'static str, core: Core, call: &'static str, instructions: u64, ram_bytes: u64) -> Anchor {
-    Anchor { model, core, call, instructions, ram_bytes }
+const fn row(
+    model: &'static str,
+    core: Core,
+    call: &'static str,
+    instructions: u64,
+    ram_bytes: u64,
+) -> CmsisMeasurement {
+    CmsisMeasurement { model, core, call, instructions, ram_bytes }
 }
 
 /// Every committed measurement.
-pub(crate) const ANCHORS: [Anchor; 18] = [
+pub(crate) const MEASUREMENTS: [CmsisMeasurement; 18] = [
     row("digits28", Core::M3, "wrapper", 5_490_000, 14_900),
     row("digits28", Core::M3, "direct", 2_610_000, 8_800),
     row("digits28", Core::M4, "wrapper", 3_640_000, 14_900),
@@ -41,8 +48,8 @@ pub(crate) const ANCHORS: [Anchor; 18] = [
     row("dcgan64-64", Core::M55, "direct", 55_300_000, 133_000),
 ];
 
-/// Returns the measurement to compare a core with; M7 and M33 are within 1 % of M4.
-pub(crate) fn anchor(model: &str, core: Core, call: &str) -> Option<&'static Anchor> {
+/// Returns the measurement to compare a core with. M7 and M33 use that of M4: their counts are within 1 % of it.
+pub(crate) fn cmsis_nn(model: &str, core: Core, call: &str) -> Option<&'static CmsisMeasurement> {
     let core = if matches!(core, Core::M7 | Core::M33) { Core::M4 } else { core };
-    ANCHORS.iter().find(|a| a.model == model && a.core == core && a.call == call)
+    MEASUREMENTS.iter().find(|a| a.model == model && a.core == core && a.call == call)
 }

@@ -1,6 +1,6 @@
-//! Writes the table of `docs/BENCHMARKS.md` from the committed counts.
+//! Writes the table of instruction counts in `docs/BENCHMARKS.md`, for `bench device --record`.
 
-use super::anchors::anchor;
+use super::cmsis_nn::cmsis_nn;
 use crate::failure::Failure;
 use crate::process::root;
 use crate::table::grouped;
@@ -39,7 +39,7 @@ fn table(rows: &[ImageCount]) -> String {
          |---|---|---|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for row in rows {
-        let against = |call| match anchor(&row.model, row.core, call) {
+        let against = |call| match cmsis_nn(&row.model, row.core, call) {
             Some(a) => format!("{:.1}x", a.instructions as f64 / row.instructions as f64),
             None => String::new(),
         };

@@ -1,4 +1,4 @@
-//! Writes the table of `docs/SPEED.md` for `bench host --record`.
+//! Writes the table of timings in `docs/SPEED.md`, for `bench host --record`.
 
 use super::host::StepTiming;
 use super::peers::PeerRow;
