@@ -26,7 +26,7 @@ fn more_threads_than_cores_are_reported_and_measured() {
     let words = ["bench", "host", "--config", "bimodal1d", "--seconds", "0.01", "--json", "--threads"];
     let output = xtask(&[&words[..], &[&threads.to_string()]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("more threads wait for each other"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("more threads than that wait for each other"), "{}", text(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["rows"][0]["threads"].as_u64(), Some(threads as u64));
     assert!(json["rows"][0]["gflop"].as_f64().unwrap() > 0.0);
