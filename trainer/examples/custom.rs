@@ -1,4 +1,4 @@
-//! Trains with a data set, networks and a loss of its own: `cargo run --release -p ganlet-trainer --example custom`.
+//! Trains with a custom data set, custom networks and a custom loss: `cargo run --release -p ganlet-trainer --example custom`.
 use ganlet_trainer::prelude::*;
 
 /// Points on a circle of radius 1.

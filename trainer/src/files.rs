@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-/// Writes `bytes` to `path` atomically: to a temporary file beside it, which is synced to disk and renamed.
+/// Writes `bytes` to `path` atomically: writes a temporary file next to it, syncs it to disk, and renames it.
 ///
-/// No reader, crash or full disk leaves a partial file, and an existing file stays until the new one is complete. A symbolic link stays a
-/// link; a pipe or device is written to directly.
+/// Readers never see a partial file, even after a crash or on a full disk, and an existing file stays until the new one is
+/// complete. A symbolic link stays a link; a pipe or device is written to directly.
 ///
 /// # Errors
 /// When the file cannot be written. The message names the file and a remedy.
@@ -27,7 +27,7 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
         .and_then(|mut file| file.write_all(bytes.as_ref()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
-        // The first error is the one to report. The temporary file may not exist.
+        // Report the first error. The temporary file may not exist.
         let _ = fs::remove_file(&temporary);
         return Err(explained(path, &error));
     }
@@ -42,7 +42,7 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
 
 fn explained(path: &Path, error: &io::Error) -> io::Error {
     let remedy = match error.kind() {
-        ErrorKind::NotFound => "make its folder first",
+        ErrorKind::NotFound => "create its folder first",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make its folder writable or choose another",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space or choose another disk",
         ErrorKind::IsADirectory => "a folder has this name: choose another",
@@ -69,7 +69,7 @@ mod tests {
     fn a_failure_names_the_file_and_leaves_the_old_one() {
         let dir = tempfile::tempdir().unwrap();
         let text = write(dir.path().join("no/such/a.txt"), "x").unwrap_err().to_string();
-        assert!(text.contains("a.txt") && text.contains("make its folder"), "{text}");
+        assert!(text.contains("a.txt") && text.contains("create its folder"), "{text}");
         fs::create_dir(dir.path().join("taken")).unwrap();
         assert!(write(dir.path().join("taken"), "x").is_err());
         assert!(write(dir.path().join(".."), "x").is_err());

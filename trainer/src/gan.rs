@@ -1,4 +1,4 @@
-//! The front door of the crate: build a GAN, train it, draw samples, export it as an int8 model.
+//! The main interface of the crate: build a GAN, train it, draw samples, and export it as an int8 model.
 use crate::data::{DataError, Dataset, GaussianMixture};
 use crate::draw::Image;
 use crate::exec::NotFinite;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 /// ```
 pub struct Gan {
     trainer: Trainer,
-    /// The recipe's distribution of points, whose extent an exported model needs; `None` for images and for data of the caller.
+    /// The recipe's distribution of points, whose range an exported model needs; `None` for images and for the caller's own data.
     mixture: Option<GaussianMixture>,
 }
 
@@ -43,7 +43,7 @@ impl Gan {
         Ok(Self::from_recipe(Recipe::open(name, &[])?))
     }
 
-    /// Starts from a recipe that was read or changed before.
+    /// Starts from a recipe in memory.
     pub fn from_recipe(recipe: Recipe) -> GanBuilder {
         GanBuilder { recipe, data: None, generator: None, discriminator: None, loss: None, seed: 1, threads: 0 }
     }
@@ -62,7 +62,7 @@ impl Gan {
     /// Trains one step: the discriminator's updates, then the generator's.
     ///
     /// # Errors
-    /// As [`Gan::train`].
+    /// The errors of [`Gan::train`].
     pub fn step(&mut self) -> Result<StepReport, GanError> {
         Ok(self.trainer.advance()?)
     }
@@ -75,7 +75,7 @@ impl Gan {
     /// Samples of the EMA generator for the seeds `first..first + n`, one after another.
     ///
     /// An image is [height, width, channels] in the recipe's data range, -1 to 1 unless changed; a point is in the units of the data.
-    /// A seed of an image means the same latent as on a device. In a conditional GAN, seed s has class s modulo the number of classes.
+    /// For images, a seed gives the same latent as on a device. In a conditional GAN, seed s has class s modulo the number of classes.
     pub fn samples(&mut self, first: u32, n: usize) -> Vec<f32> {
         self.trainer.samples(first, n)
     }
@@ -105,14 +105,14 @@ impl Gan {
     /// Quantizes the EMA generator to int8 and writes it as a `.model` file for devices and the simulator.
     ///
     /// # Errors
-    /// As [`Gan::quantize`], and if the file cannot be written.
+    /// The errors of [`Gan::quantize`], or if the file cannot be written.
     pub fn export(&mut self, path: impl AsRef<Path>) -> Result<Quantized, GanError> {
         let quantized = self.quantize()?;
         save(path.as_ref(), &quantized.file)?;
         Ok(quantized)
     }
 
-    /// The trainer below, for what this type does not offer.
+    /// The underlying trainer, for functions that this type does not offer.
     #[doc(hidden)]
     pub fn trainer(&mut self) -> &mut Trainer {
         &mut self.trainer
@@ -123,7 +123,7 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), GanError> {
     std::fs::write(path, bytes).map_err(|cause| GanError::File { path: path.display().to_string(), cause })
 }
 
-/// Collects what a [`Gan`] is built from; whatever is not set comes from the recipe.
+/// Builds a [`Gan`]. Everything that is not set comes from the recipe.
 pub struct GanBuilder {
     recipe: Recipe,
     data: Option<Arc<dyn Dataset>>,
@@ -142,14 +142,14 @@ impl GanBuilder {
         self
     }
 
-    /// Number of steps of the run; learning rate schedules follow it.
+    /// Number of steps of the run, which learning-rate schedules depend on.
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
         self.recipe.train.steps = steps;
         self
     }
 
-    /// Seed of initial weights, batches and latents; 1 unless set. Equal seeds give bitwise equal runs.
+    /// Seed of initial weights, batches and latents; 1 by default. Equal seeds give bitwise equal runs.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -243,7 +243,7 @@ pub enum GanError {
     Network(NetworkError),
     /// Training diverged.
     Diverged(NotFinite),
-    /// The generator has no form that a device can run.
+    /// The generator cannot run on a device.
     Export(ExportError),
     /// The generator cannot be quantized.
     Quantize(QuantizeError),

@@ -7,7 +7,7 @@
 //!
 //! # fn main() -> Result<(), GanError> {
 //! # let folder = std::env::temp_dir();
-//! // 5,000 steps give good faces.
+//! // 5,000 steps are enough for good faces.
 //! let mut gan = Gan::recipe("faces")?.seed(1).steps(2).build()?;
 //! gan.train(|step| {
 //!     println!("{}: D(x) {:.2}, D(G(z)) {:.2}", step.step, step.d_real, step.d_fake);
@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! Images of your own come as bytes in memory:
+//! Your own images are passed as bytes in memory:
 //!
 //! ```
 //! # use ganlet_trainer::prelude::*;
@@ -33,12 +33,12 @@
 //! # }
 //! ```
 //!
-//! [`GanBuilder`](prelude::GanBuilder) also takes a [`Dataset`](prelude::Dataset) of your own, networks as lists of [`Layer`](prelude::Layer)s, and a loss
-//! as closures over graph nodes; `examples/custom.rs` shows all three. Recipes set everything else: `docs/RECIPES.md` lists
-//! their keys. Losses, regularizers and optimizers are graph operations whose gradients can be differentiated again, and a
-//! seed gives the same weights, bit for bit, on any number of threads.
+//! [`GanBuilder`](prelude::GanBuilder) also takes a custom [`Dataset`](prelude::Dataset), networks as lists of [`Layer`](prelude::Layer)s,
+//! and a loss as closures over graph nodes; `examples/custom.rs` shows all three. Recipes set everything else:
+//! `docs/RECIPES.md` lists their keys. Losses, regularizers and optimizers are graph operations whose gradients can be
+//! differentiated again. A seed gives the same weights, bit for bit, on any number of threads.
 //!
-//! The hidden modules serve the project's own command line and tests. They may change in any release.
+//! The hidden modules are for the project's own command line and tests. They may change in any release.
 #[doc(hidden)]
 pub mod data;
 #[doc(hidden)]

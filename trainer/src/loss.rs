@@ -16,7 +16,7 @@ pub enum Loss {
     LeastSquares,
     /// Hinge loss with a margin of 1 on both sides; Lim & Ye 2017.
     Hinge,
-    /// Difference of mean scores; Arjovsky et al. 2017. The discriminator, then called critic, needs a regularizer that bounds
+    /// Difference of mean scores; Arjovsky et al. 2017. The discriminator, called the critic in the paper, needs a regularizer that bounds
     /// its slope.
     Wasserstein,
     /// Relativistic pairing: the score of each real example is compared with that of one generated example
@@ -34,7 +34,7 @@ pub enum Loss {
 pub struct Labels {
     /// Target for real examples; 1 without smoothing.
     pub real: f32,
-    /// Target for generated examples. Above 0, the best discriminator depends on the generator's distribution.
+    /// Target for generated examples. Above 0, the optimal discriminator depends on the generator's distribution.
     pub fake: f32,
 }
 

@@ -1,4 +1,4 @@
-//! Optimizers: how weights follow their gradients, as nodes of the training step, and learning-rate schedules.
+//! Optimizers, whose updates are nodes of the training step, and learning-rate schedules.
 use crate::graph::{Graph, NodeId, ParamId, Unary};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub struct Optimizer {
     /// Learning rate of the generator if it differs from the discriminator's (Heusel et al. 2017).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_learning_rate: Option<f32>,
-    /// Momentum of gradient descent: the share of the last update that is added to the next one.
+    /// Momentum of gradient descent: the factor on the last update when it is added to the next one.
     #[serde(default)]
     pub momentum: f32,
     /// Decay rate of the first moment (β₁); 0 works well with relativistic losses.
@@ -51,7 +51,7 @@ fn epsilon() -> f32 {
     1e-8
 }
 
-/// Numbers of an update that change from step to step; `T` is `f32` for their values and a node or an input in a graph.
+/// Parameters of an update that change from step to step. `T` is `f32` for values, and a node or an input in a graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scalars<T> {
     /// Learning rate of this update.
@@ -92,7 +92,7 @@ impl Optimizer {
     }
 
     /// Learning rate of the generator at the start of the run.
-    pub fn rate_of_generator(&self) -> f32 {
+    pub fn generator_rate(&self) -> f32 {
         self.generator_learning_rate.unwrap_or(self.learning_rate)
     }
 
@@ -169,7 +169,7 @@ impl Optimizer {
         (param, weights): (ParamId, NodeId),
         (moments, values): (Moments<ParamId>, Moments<NodeId>),
     ) {
-        // Moments that the kind does not use stay as they are: assigning an entry to itself would cost a copy.
+        // Moments that the optimizer does not use are not assigned: assigning an entry to itself would cost a copy.
         for (to, value) in [
             (Some(moments.first), Some(values.first)),
             (Some(moments.second), Some(values.second)),
@@ -197,9 +197,9 @@ fn root(g: &mut Graph, x: NodeId, epsilon: f32) -> NodeId {
 pub enum Schedule {
     /// Always 1.
     Constant,
-    /// 1 up to the share `from` of the run, then linear to `to`.
+    /// 1 up to the fraction `from` of the run, then linear to `to`.
     Linear {
-        /// Share of the run after which the factor begins to fall, 0 to 1.
+        /// Fraction of the run after which the factor begins to fall, 0 to 1.
         from: f32,
         /// Factor at the end of the run.
         to: f32,
@@ -254,11 +254,11 @@ mod tests {
         assert_eq!(s.learning_rate, 0.05);
         let sgd = optimizer(OptimizerKind::Sgd);
         let expected = Scalars { learning_rate: 0.2, first_correction: 1.0, second_correction: 1.0 };
-        assert_eq!(sgd.scalars(1, sgd.rate_of_generator()), expected);
+        assert_eq!(sgd.scalars(1, sgd.generator_rate()), expected);
     }
 
     /// The weight after updates with the gradients 1, -2, 4, computed by the graph.
-    fn walk(kind: OptimizerKind) -> f64 {
+    fn final_weight(kind: OptimizerKind) -> f64 {
         use crate::graph::{Feeds, interpret};
         let optimizer = optimizer(kind);
         let (mut at, mut moments) = (1.0, [0.0; 3]);
@@ -284,13 +284,13 @@ mod tests {
     #[test]
     fn every_kind_follows_the_formulas_of_its_paper() {
         // Momentum: 1; -2 + 0.5; 4 - 0.75.
-        assert!((walk(OptimizerKind::Sgd) - (1.0 - 0.1 * (1.0 - 1.5 + 3.25))).abs() < 1e-6);
+        assert!((final_weight(OptimizerKind::Sgd) - (1.0 - 0.1 * (1.0 - 1.5 + 3.25))).abs() < 1e-6);
         let (mut v, mut w) = (0.0, 1.0);
         for g in [1.0, -2.0, 4.0f64] {
             v = 0.99 * v + 0.01 * g * g;
             w -= 0.1 * g / v.sqrt();
         }
-        assert!((walk(OptimizerKind::Rmsprop) - w).abs() < 1e-5);
+        assert!((final_weight(OptimizerKind::Rmsprop) - w).abs() < 1e-5);
         let adam = |peaks: bool| {
             let (mut m, mut v, mut peak, mut w) = (0.0, 0.0, 0.0f64, 1.0);
             for (t, g) in [1.0, -2.0, 4.0f64].into_iter().enumerate() {
@@ -303,8 +303,8 @@ mod tests {
             w
         };
         assert!(
-            (walk(OptimizerKind::Adam) - adam(false)).abs() < 1e-5
-                && (walk(OptimizerKind::Amsgrad) - adam(true)).abs() < 1e-5
+            (final_weight(OptimizerKind::Adam) - adam(false)).abs() < 1e-5
+                && (final_weight(OptimizerKind::Amsgrad) - adam(true)).abs() < 1e-5
         );
     }
 }

@@ -12,7 +12,7 @@ pub enum Regularizer {
     R1 {
         /// γ.
         gamma: f32,
-        /// Discriminator updates from one application to the next; the penalty is multiplied by it (lazy regularization:
+        /// Number of discriminator updates from one application to the next; the penalty is multiplied by it (lazy regularization:
         /// Karras et al. 2020).
         #[serde(default = "one")]
         every: u32,
@@ -21,7 +21,7 @@ pub enum Regularizer {
     R2 {
         /// γ.
         gamma: f32,
-        /// Discriminator updates from one application to the next; the penalty is multiplied by it.
+        /// Number of discriminator updates from one application to the next; the penalty is multiplied by it.
         #[serde(default = "one")]
         every: u32,
     },
@@ -30,7 +30,7 @@ pub enum Regularizer {
     R1R2 {
         /// γ.
         gamma: f32,
-        /// Discriminator updates from one application to the next; the penalty is multiplied by it.
+        /// Number of discriminator updates from one application to the next; the penalty is multiplied by it.
         #[serde(default = "one")]
         every: u32,
     },
@@ -38,7 +38,7 @@ pub enum Regularizer {
     GradientPenalty {
         /// λ.
         lambda: f32,
-        /// Gradient norm without a penalty.
+        /// Target gradient norm, at which the penalty is 0.
         #[serde(default = "unit")]
         target: f32,
         /// Penalize only gradient norms above the target (the one-sided penalty of Gulrajani et al. 2017).
@@ -69,7 +69,7 @@ fn unit() -> f32 {
 const MIX_STREAM: u32 = 0x4D49_5800;
 
 impl Regularizer {
-    /// Discriminator updates from one application of the penalty to the next; 0 if there is no penalty.
+    /// Number of discriminator updates from one application of the penalty to the next; 0 if there is no penalty.
     pub fn every(self) -> u32 {
         match self {
             Self::None | Self::Clip { .. } | Self::Consensus { .. } => 0,
@@ -78,7 +78,7 @@ impl Regularizer {
         }
     }
 
-    /// Appends the penalty, already multiplied for lazy application; nothing for regularizers without a penalty.
+    /// Appends the penalty, already multiplied for lazy application; `None` for regularizers without a penalty.
     ///
     /// `discriminator` appends the discriminator and returns its scores. `real` and `fake` are batches of the same shape; gradients
     /// flow only to the discriminator's weights.
@@ -101,7 +101,7 @@ impl Regularizer {
             Self::R1R2 { gamma, every } => {
                 let both = g.concat(&[real, fake], 0);
                 let squares = squared_slopes(g, both, &mut discriminator);
-                // The mean over both halves is half the sum of R1's and R2's means.
+                // The mean over both halves is half of the sum of the means for R1 and R2.
                 let mean = g.mean(squares);
                 g.affine(mean, gamma * every as f32, 0.0)
             }

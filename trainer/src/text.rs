@@ -1,4 +1,4 @@
-//! Numbers formatted for people: thousands separators, ticks of axes, measured values.
+//! Formats numbers for readers: thousands separators, ticks of axes, measured values.
 
 /// A count with commas between thousands.
 pub(crate) fn grouped(n: usize) -> String {

@@ -1,6 +1,6 @@
 //! Exported models: the runtime's images equal the whole-tensor oracle's bit for bit, and are close to the float network's.
 use ganlet_runtime::{Generator, Model, Rows};
-use ganlet_trainer::evaluate::{DigitClassifier, int8_images};
+use ganlet_trainer::evaluate::{EmbeddedClassifier, int8_images};
 use ganlet_trainer::export::device_net;
 use ganlet_trainer::quantize::{self, QuantizeOptions, Quantized, oracle};
 use ganlet_trainer::recipe::Recipe;
@@ -123,9 +123,9 @@ fn exported_digits_are_classified_as_the_requested_class() {
     let quantized = trained("digits-classes", 700, &settings);
     let images = int8_images(&quantized.file, 0, 400, |_, _| {}).unwrap();
     let loaded = run::load_data(&Recipe::open("digits-classes", &[]).unwrap()).unwrap();
-    let mut reader = DigitClassifier::new(&loaded.images.unwrap().train, 1);
+    let mut classifier = EmbeddedClassifier::new(&loaded.images.unwrap().train, 1);
     // Seed s has class s modulo 10.
-    let seen = reader.classify(&images);
+    let seen = classifier.classify(&images);
     let right = seen.iter().enumerate().filter(|(seed, class)| seed % 10 == usize::from(**class)).count();
     assert!(right > 180, "{right} of 400");
 }

@@ -4,7 +4,7 @@ use ganlet_runtime::{
     encode::{LayerSpec, LayoutChoice, ModelBuilder, Op, Source, rewrite_checksum},
 };
 use ganlet_tests::golden;
-use ganlet_trainer::quantize::random_models::{Dice, RandomNet};
+use ganlet_trainer::quantize::random_models::{RandomNet, SplitMix64};
 
 /// Loads a model and, if that succeeds, draws an image.
 fn try_all(bytes: &[u8]) -> Result<usize, FormatError> {
@@ -41,17 +41,17 @@ fn every_flipped_bit_is_noticed() {
 
 #[test]
 fn damage_with_a_valid_checksum_never_panics() {
-    let mut dice = Dice(99);
+    let mut random = SplitMix64(99);
     let (mut refused, mut accepted) = (0, 0);
     for seed in 0..30 {
         let file = RandomNet::new(seed).file;
         let header_end = 48 + u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
         for _ in 0..200 {
             let mut damaged = file.clone();
-            for _ in 0..1 + dice.below(3) {
+            for _ in 0..1 + random.below(3) {
                 // Mostly damages the structure, sometimes the numbers.
-                let end = if dice.below(4) == 0 { file.len() } else { header_end };
-                damaged[dice.below(end as u64) as usize] = dice.roll() as u8;
+                let end = if random.below(4) == 0 { file.len() } else { header_end };
+                damaged[random.below(end as u64) as usize] = random.next_bits() as u8;
             }
             rewrite_checksum(&mut damaged);
             match try_all(&damaged) {

@@ -59,7 +59,7 @@ fn the_celeba_recipe_is_the_classic_dcgan() {
     // Glorot initialization: variance 2/(fan-in + fan-out) in each layer.
     for (layer, fans) in [(0, 128.0 + 8192.0), (3, 4.0 * 512.0 + 16.0 * 256.0)] {
         let tensor = generator.tensors.iter().find(|t| t.key == TensorKey { layer, role: TensorRole::Weight }).unwrap();
-        let values = generator.start(1, 1);
+        let values = generator.initial_weights(1, 1);
         let run = &values[tensor.at..][..tensor.len()];
         let variance = run.iter().map(|v| f64::from(v * v)).sum::<f64>() / run.len() as f64;
         assert!((variance * fans / 2.0 - 1.0).abs() < 0.02, "layer {layer}: {variance}");

@@ -234,7 +234,7 @@ fn unusable_run_folders_are_named() {
     assert!(Path::new("/dev/full").exists(), "this test writes to /dev/full");
     std::os::unix::fs::symlink("/dev/full", taken.path().join("log.jsonl")).unwrap();
     let entry = run::LogEntry { report: Default::default(), samples_per_s: 0.0, seconds: 0.0, measurement: None };
-    assert!(message(taken.append_log(&entry).unwrap_err()).contains("make room"));
+    assert!(message(taken.append_log(&entry).unwrap_err()).contains("free some disk space"));
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl BuiltinDataset {
         }
     }
 
-    /// One line for the user that says what the set contains.
+    /// One-line summary of the contents, for the user.
     pub fn summary(self) -> &'static str {
         match self {
             Self::Faces => "20,000 pixel-art faces, 16x16 RGB, 4 classes",
@@ -84,7 +84,7 @@ impl BuiltinDataset {
     /// Opens the data set.
     ///
     /// # Errors
-    /// When embedded data does not decode, which would be a defect of the build.
+    /// When the embedded data does not decode, which would be a bug in the build.
     pub fn open(self) -> Result<AnyDataset, DataError> {
         Ok(match self {
             Self::Faces => AnyDataset::Images(faces()?),
@@ -100,7 +100,7 @@ impl BuiltinDataset {
 /// The images of [`BuiltinDataset::Faces`].
 ///
 /// # Errors
-/// When the embedded data does not decode, which would be a defect of the build.
+/// When the embedded data does not decode, which would be a bug in the build.
 pub fn faces() -> Result<ImageDataset, DataError> {
     let faces = npz::parse(Path::new("faces"), std::io::Cursor::new(FACES), &ReadOptions::default())?;
     Ok(faces.with_label_names(&["plain", "glasses", "beard", "hat"]))
@@ -109,12 +109,12 @@ pub fn faces() -> Result<ImageDataset, DataError> {
 /// The images of [`BuiltinDataset::Digits`].
 ///
 /// # Errors
-/// When the embedded data does not decode, which would be a defect of the build.
+/// When the embedded data does not decode, which would be a bug in the build.
 pub fn digits() -> Result<ImageDataset, DataError> {
     idx::from_bytes(Path::new("digits"), DIGITS, Some(DIGIT_LABELS), &ReadOptions::default())
 }
 
-/// A data set of either kind, for code that has to know the kind.
+/// A data set of images or of points, for code that treats the two differently.
 #[derive(Clone, Debug)]
 pub enum AnyDataset {
     /// A finite set of images.
@@ -124,7 +124,7 @@ pub enum AnyDataset {
 }
 
 impl AnyDataset {
-    /// The data set as a [`Dataset`], the interface of both kinds.
+    /// The data set through the common interface [`Dataset`].
     pub fn dataset(&self) -> &dyn Dataset {
         match self {
             Self::Images(images) => images,
@@ -132,7 +132,7 @@ impl AnyDataset {
         }
     }
 
-    /// Shares the data set, as the trainer takes it.
+    /// Converts to the shared pointer that the trainer takes.
     pub fn into_shared(self) -> Arc<dyn Dataset> {
         match self {
             Self::Images(images) => Arc::new(images),
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_built_in_set_opens_under_its_name() {
+    fn every_built_in_set_opens_by_name() {
         for set in BuiltinDataset::ALL {
             assert_eq!(BuiltinDataset::from_name(set.name()), Some(set));
             let opened = set.open().unwrap();
@@ -156,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_images_are_what_their_licenses_say() {
+    fn the_embedded_images_match_their_licenses() {
         let faces = faces().unwrap();
         assert_eq!((faces.shape(), faces.count()), ([16, 16, 3].as_slice(), 20_000));
         assert_eq!(faces.label_names(), ["plain", "glasses", "beard", "hat"]);
-        assert_eq!(faces.usual_split().map(|(t, e)| (t.count(), e.count())), Ok((18_000, 2_000)));
+        assert_eq!(faces.default_split().map(|(t, e)| (t.count(), e.count())), Ok((18_000, 2_000)));
         let digits = digits().unwrap();
         assert_eq!((digits.shape(), digits.count()), ([28, 28, 1].as_slice(), 10_000));
-        assert_eq!(digits.usual_split().map(|(t, e)| (t.count(), e.count())), Ok((8_000, 2_000)));
+        assert_eq!(digits.default_split().map(|(t, e)| (t.count(), e.count())), Ok((8_000, 2_000)));
         // The first labels of the MNIST test set are 7, 2, 1, 0, 4.
         assert_eq!(digits.labels().map(|l| &l[..5]), Some([7, 2, 1, 0, 4].as_slice()));
     }

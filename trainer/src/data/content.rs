@@ -1,6 +1,6 @@
 //! Identifies an image by its content: a hash of its pixels, independent of file names.
 
-/// A hash of an image, [height, width, channels]. A gray image has one hash, whether it is stored in one channel or in three.
+/// A hash of an image, [height, width, channels]. A gray image has the same hash with one channel and with three.
 ///
 /// FNV-1a over the bytes, followed by the finalizer of MurmurHash3. The values must never change: they decide which images are held out.
 pub(crate) fn content_hash(pixels: &[u8], channels: usize) -> u64 {
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_of_a_image_never_changes() {
+    fn the_hash_of_an_image_never_changes() {
         assert_eq!(content_hash(&[], 1), 0xefd0_1f60_ba99_2926);
         assert_eq!(content_hash(&[1, 2, 3], 1), content_hash(&[1, 1, 1, 2, 2, 2, 3, 3, 3], 3));
         assert_ne!(content_hash(&[1, 2, 3], 1), content_hash(&[1, 2, 3], 3) ^ 1);

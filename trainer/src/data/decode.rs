@@ -1,4 +1,4 @@
-//! Decodes one PNG or JPEG file, turned upright as its camera noted and with transparent parts blended onto white.
+//! Decodes a PNG or JPEG file, applies its EXIF orientation, and blends transparent parts onto white.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::text::grouped;
 /// Default limit on the pixels of an image that is decoded. Larger ones would take too much memory.
 pub(crate) const MAX_PIXELS: u64 = 100_000_000;
 
-/// An image at the size that was asked for.
+/// A decoded image at the requested size.
 pub(crate) struct DecodedImage {
     /// RGB bytes.
     pub(crate) bytes: Vec<u8>,
@@ -22,17 +22,17 @@ pub(crate) struct DecodedImage {
     pub(crate) transparent: bool,
 }
 
-/// Reads an image as RGB bytes of the given size; the center is cropped to the aspect ratio and resized.
+/// Reads an image as RGB bytes of the given size: crops the center to the aspect ratio and resizes it.
 pub(crate) fn decode(path: &Path, width: usize, height: usize, max_pixels: u64) -> Result<DecodedImage, String> {
-    let image = upright(path, max_pixels)?;
+    let image = decode_upright(path, max_pixels)?;
     let original = (image.width() as usize, image.height() as usize);
-    let (rgb, transparent) = on_white(image);
+    let (rgb, transparent) = blend_onto_white(image);
     let bytes = fit::fit(rgb.as_raw(), (original.0, original.1, 3), width, height);
     Ok(DecodedImage { bytes, original, transparent })
 }
 
 /// Reads an image at its own size and turns it upright. Limits are checked before anything is decoded.
-pub(crate) fn upright(path: &Path, max_pixels: u64) -> Result<DynamicImage, String> {
+pub(crate) fn decode_upright(path: &Path, max_pixels: u64) -> Result<DynamicImage, String> {
     let bytes = fs::metadata(path).map_err(|e| e.to_string())?.len();
     if bytes > max_pixels.saturating_mul(8) {
         return Err(format!(
@@ -42,7 +42,7 @@ pub(crate) fn upright(path: &Path, max_pixels: u64) -> Result<DynamicImage, Stri
     }
     let mut reader = reader(path)?;
     if reader.format() == Some(image::ImageFormat::Jpeg) && is_truncated(&fs::read(path).map_err(|e| e.to_string())?) {
-        return Err("it is cut off: its data has no end".into());
+        return Err("it is truncated: its data has no end marker".into());
     }
     reader.no_limits();
     let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
@@ -80,22 +80,22 @@ fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<fs::File>>, Stri
     ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|e| e.to_string())
 }
 
-/// Whether the data of a JPEG file has no end marker. The decoder accepts such a file and leaves the missing rest gray.
+/// Whether a JPEG file has no end marker. The decoder accepts such a file and fills the missing part with gray.
 fn is_truncated(jpeg: &[u8]) -> bool {
     let mut at = 2;
     while let Some(&[0xff, marker, high, low]) = jpeg.get(at..at + 4) {
         if marker == 0xda {
-            // Within compressed data, 0xff comes only before zero or a marker.
+            // Within compressed data, 0xff is always followed by zero or a marker code.
             return !jpeg[at..].windows(2).any(|w| w == [0xff, 0xd9]);
         }
         at += 2 + usize::from(u16::from_be_bytes([high, low]));
     }
-    // Something else is wrong, which the decoder reports.
+    // Another defect; the decoder reports it.
     false
 }
 
 /// Blends transparent parts onto white; also returns whether there were any.
-pub(crate) fn on_white(image: DynamicImage) -> (RgbImage, bool) {
+pub(crate) fn blend_onto_white(image: DynamicImage) -> (RgbImage, bool) {
     if !image.color().has_alpha() {
         return (image.into_rgb8(), false);
     }

@@ -2,7 +2,7 @@
 
 /// Converts `values` to bytes: `range` (black, white) becomes 0..=255, rounded to nearest and saturated.
 ///
-/// Every float image in the crate is converted by this rule, so that float and int8 images are compared alike.
+/// Every float image in the crate is converted by this function, so float and int8 images are compared on equal terms.
 ///
 /// ```
 /// use ganlet_trainer::data::to_bytes;

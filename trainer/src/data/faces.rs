@@ -6,7 +6,7 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 use rustface::{Detector, ImageData, Model};
 
-use super::decode::{MAX_PIXELS, on_white, upright};
+use super::decode::{MAX_PIXELS, blend_onto_white, decode_upright};
 use super::error::DataError;
 use super::fit;
 use super::folder::{ImageFolder, in_order};
@@ -15,7 +15,7 @@ use super::prepare::{FileOutcome, Packing, PreparedDataset, Progress};
 
 static MODEL: &[u8] = include_bytes!("../../assets/seeta_fd_frontal_v1.0.bin");
 
-/// Width of the detector's smallest window. It misses smaller faces.
+/// Width of the detector's smallest window. The detector misses smaller faces.
 const WINDOW: u32 = 40;
 /// Photographs are shrunk before detection so that the longer side is at most this.
 const MAX_SEARCHED_SIDE: u32 = 1600;
@@ -31,11 +31,11 @@ const QUARTER_TURNS: [u32; 4] = [0, 1, 3, 2];
 pub struct FaceCropOptions {
     /// Side of the square crops, in pixels.
     pub side: usize,
-    /// Width of the crop as a multiple of the face, measured from brow to chin.
+    /// Width of the crop as a multiple of the size of the face from brow to chin.
     pub margin: f32,
     /// Faces narrower than this, in pixels of the photograph, are skipped. `None` requires half of what the crop needs.
     pub min_width: Option<usize>,
-    /// Least score of the detector, 1 or more.
+    /// Minimum detection score, 1 or more.
     pub min_score: f64,
     /// Photographs with more pixels are skipped before they are decoded.
     pub max_pixels: u64,
@@ -48,7 +48,7 @@ impl Default for FaceCropOptions {
 }
 
 impl FaceCropOptions {
-    /// Least width of a face in pixels of the photograph; by default half of that which fills the crop without enlarging.
+    /// Minimum width of a face in pixels of the photograph; by default half of the width that fills the crop without enlarging.
     fn min_width(&self) -> i64 {
         let half = (self.side as f32 / self.margin / 2.0).round().max(1.0);
         self.min_width.unwrap_or(half as usize) as i64
@@ -137,9 +137,9 @@ pub fn crop_faces(
     packing.finish(source, notes)
 }
 
-/// Finds the faces of one photograph and cuts them out. Without a face upright, the other three orientations are tried.
+/// Finds the faces of one photograph and cuts them out. If there is none, the photograph is searched in the other three orientations.
 fn crops(path: &Path, model: &Model, options: &FaceCropOptions) -> Result<FaceCrops, String> {
-    let (photograph, _) = on_white(upright(path, options.max_pixels)?);
+    let (photograph, _) = blend_onto_white(decode_upright(path, options.max_pixels)?);
     let mut detector = rustface::create_detector_with_model(model.clone());
     detector.set_score_thresh(options.min_score);
     detector.set_pyramid_scale_factor(PYRAMID_SCALE);
@@ -167,7 +167,7 @@ fn crops(path: &Path, model: &Model, options: &FaceCropOptions) -> Result<FaceCr
 /// The faces of a photograph, sorted from left to right.
 fn detect(detector: &mut dyn Detector, photograph: &RgbImage, min_width: i64) -> Vec<FaceSquare> {
     let (width, height) = photograph.dimensions();
-    // Enlarges the photograph, within limits, so that a face of the least width fills a window.
+    // Enlarges the photograph, within limits, so that a face of the minimum width fills a window.
     let enlargement = WINDOW as f32 / min_width.max(1) as f32;
     let scale = enlargement.clamp(1.0, 4.0).min(MAX_SEARCHED_SIDE as f32 / width.max(height) as f32);
     let side = |n: u32| (n as f32 * scale).round() as u32;

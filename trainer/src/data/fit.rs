@@ -3,7 +3,7 @@
 use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 
-/// The largest side that [`usual_size`] chooses.
+/// The largest side that [`default_size`] chooses.
 const LARGEST: usize = 64;
 
 /// Crops the center of `bytes` ([height, width, channels]) to the aspect ratio of `to_width` x `to_height` and resizes it.
@@ -43,7 +43,7 @@ fn center(width: usize, height: usize, to_width: usize, to_height: usize) -> (us
 }
 
 /// The default training size for images of this size: at most 64 pixels per side, both sides multiples of four.
-pub(crate) fn usual_size(width: usize, height: usize) -> (usize, usize) {
+pub(crate) fn default_size(width: usize, height: usize) -> (usize, usize) {
     let shrink = (LARGEST as f64 / width.max(height) as f64).min(1.0);
     let side = |pixels: usize| (((pixels as f64 * shrink) / 4.0).round() as usize * 4).max(4);
     (side(width), side(height))
@@ -54,12 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usual_sizes_are_multiples_of_four() {
-        assert_eq!(usual_size(178, 218), (52, 64));
-        assert_eq!(usual_size(28, 28), (28, 28));
-        assert_eq!(usual_size(1920, 1080), (64, 36));
-        assert_eq!(usual_size(5000, 1), (64, 4));
-        assert_eq!(usual_size(1, 1), (4, 4));
+    fn default_sizes_are_multiples_of_four() {
+        assert_eq!(default_size(178, 218), (52, 64));
+        assert_eq!(default_size(28, 28), (28, 28));
+        assert_eq!(default_size(1920, 1080), (64, 36));
+        assert_eq!(default_size(5000, 1), (64, 4));
+        assert_eq!(default_size(1, 1), (4, 4));
     }
 
     #[test]

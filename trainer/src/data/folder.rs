@@ -26,7 +26,7 @@ pub(crate) struct ImageFolder {
     pub(crate) labels: Vec<u8>,
     /// Names of the classes; empty if all files are in the folder itself.
     pub(crate) classes: Vec<String>,
-    /// Entries that are ignored: files with other extensions, and folders that are nested too deep.
+    /// Ignored entries: files with other extensions, and folders that are nested too deep.
     pub(crate) others: Vec<PathBuf>,
 }
 
@@ -82,23 +82,23 @@ impl ImageFolder {
         ))
     }
 
-    /// The size that was asked for, or a usual size near that of most files.
+    /// The requested size, or the default size for the most common size of the files.
     pub(crate) fn size(&self, wanted: Option<(usize, usize)>) -> (usize, usize) {
-        wanted.unwrap_or_else(|| most_common_size(&self.files).map_or((64, 64), |(w, h)| fit::usual_size(w, h)))
+        wanted.unwrap_or_else(|| most_common_size(&self.files).map_or((64, 64), |(w, h)| fit::default_size(w, h)))
     }
 }
 
-/// Images that were read from a folder, and what happened to each file.
+/// Images that were read from a folder, and the outcome for each file.
 #[derive(Default)]
 struct FolderImages {
     pixels: Vec<u8>,
     labels: Vec<u8>,
-    /// How many images had each size.
+    /// Number of images of each size.
     sizes: BTreeMap<(usize, usize), usize>,
     transparent: usize,
     /// One message per file that could not be read.
     skipped: Vec<String>,
-    /// One message per file whose image is already there.
+    /// One message per duplicate of an earlier image.
     copies: Vec<String>,
     /// The first file of each content hash.
     seen: HashMap<u64, usize>,
@@ -154,7 +154,7 @@ impl FolderImages {
     }
 }
 
-/// Reads every image of a folder, or of its subfolders as classes.
+/// Reads every image of a folder, or of its subfolders, which become classes.
 pub(crate) fn read(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let place = path.display().to_string();
     let folder = ImageFolder::find(path, notes)?;
@@ -213,7 +213,7 @@ fn most_common_size(files: &[PathBuf]) -> Option<(usize, usize)> {
 
 /// Calls `work` on all paths in parallel and `each` with the results in order, a chunk at a time to bound the memory.
 ///
-/// A panic in `work`, for instance of a decoder on a damaged file, becomes the error of that path.
+/// A panic in `work`, such as that of a decoder on a damaged file, becomes an error for that path.
 pub(crate) fn in_order<T: Send, E>(
     paths: &[PathBuf],
     work: impl Fn(&Path) -> Result<T, String> + Sync,

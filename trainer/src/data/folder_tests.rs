@@ -42,7 +42,7 @@ fn large_images_shrink_to_64_and_a_stated_size_wins() {
 }
 
 #[test]
-fn gray_images_stay_one_channel_and_color_among_them_makes_three() {
+fn gray_sets_have_one_channel_and_mixed_sets_have_three() {
     let dir = tempfile::tempdir().unwrap();
     let gray = GrayImage::from_fn(8, 12, |x, y| Luma([(x * 20 + y) as u8]));
     save(&dir.path().join("a.png"), gray.clone());
@@ -67,7 +67,7 @@ fn subfolders_are_classes() {
 }
 
 #[test]
-fn transparent_parts_are_laid_on_white() {
+fn transparent_parts_are_blended_onto_white() {
     let dir = tempfile::tempdir().unwrap();
     let half = RgbaImage::from_fn(8, 8, |x, _| Rgba([200, 0, 0, if x < 4 { 255 } else { 0 }]));
     save(&dir.path().join("a.png"), half);
@@ -110,7 +110,7 @@ fn truncated_jpeg_files_are_detected() {
     fs::write(dir.path().join("more.jpg"), [&good[..], b"a film"].concat()).unwrap();
     let opened = open(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!(opened.images.count(), 2);
-    assert_eq!(opened.notes.iter().filter(|n| n.contains("cut off")).count(), 3, "{:?}", opened.notes);
+    assert_eq!(opened.notes.iter().filter(|n| n.contains("truncated")).count(), 3, "{:?}", opened.notes);
     assert!(has(&opened.notes, "more.jpg is the same image as"), "{:?}", opened.notes);
 }
 
@@ -125,7 +125,7 @@ fn folders_without_images_are_refused() {
 }
 
 #[test]
-fn a_image_that_claims_to_be_huge_is_skipped() {
+fn images_with_huge_header_sizes_are_skipped() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), color(8, 8));
     // A PNG header for 2^31-1 x 2^31-1 pixels; its check sum is right.

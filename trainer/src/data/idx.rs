@@ -15,7 +15,7 @@ use crate::text::grouped;
 
 const AGAIN: &str = "get the file again: it is damaged or not an IDX file";
 
-/// Reads an images file, and the labels file beside it if there is one.
+/// Reads an images file, and the labels file next to it if there is one.
 pub(crate) fn files(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let images = open::read(path, options)?;
     let labels = match labels_beside(path) {
@@ -80,7 +80,7 @@ fn labels_beside(images: &Path) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Reads dimensions and values. Of a compressed stream, it unpacks no more than the header announces.
+/// Reads dimensions and values. Decompresses no more bytes than the header announces.
 fn array(place: &str, file: &[u8], options: &ReadOptions) -> Result<(Vec<usize>, Vec<u8>), DataError> {
     let compressed = file.starts_with(&[0x1f, 0x8b]);
     let mut reader: Box<dyn Read + '_> = if compressed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
@@ -94,7 +94,7 @@ fn array(place: &str, file: &[u8], options: &ReadOptions) -> Result<(Vec<usize>,
                 place,
                 format!("{part} of {} bytes", grouped(wanted)),
                 format!("the end of the file after {} of them", grouped(bytes.len())),
-                "get the file again: it is cut off",
+                "get the file again: it is truncated",
             )),
             _ => Ok(bytes),
         }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_are_refused_with_what_was_found() {
+    fn errors_for_damaged_files_say_what_was_found() {
         let file = idx(&[2, 3, 2], &[0; 12]);
         for cut in 0..file.len() {
             assert!(message(&file[..cut], None).contains("end of the file after"), "cut at {cut}");

@@ -181,7 +181,7 @@ impl ImageDataset {
         self.shape.iter().product()
     }
 
-    /// The index that `key` draws for `position` in the batch, and whether the image is mirrored.
+    /// The index of the image that `key` draws for `position` in the batch, and whether the image is mirrored.
     fn draw(&self, key: Key, position: usize) -> (usize, bool) {
         let words = key.words(position as u32);
         let index = (u64::from(words[0]) * self.count() as u64) >> 32;

@@ -1,4 +1,4 @@
-//! Reads the classes of the images in a folder from a table or an array beside them.
+//! Reads the classes of the images in a folder from a table or an array.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ pub(crate) struct FileLabels {
     /// The class of each file; `None` if the table has no row for it.
     pub(crate) of_files: Vec<Option<u8>>,
     pub(crate) classes: Vec<String>,
-    /// Number of rows that name none of the files.
+    /// Number of rows that do not name one of the files.
     pub(crate) unmatched_rows: usize,
 }
 
-/// Reads the classes of `files`, which are inside `folder`, from a CSV table or from the array `labels` of an NPZ or NPY file.
+/// Reads the classes of `files`, which lie in `folder`, from a CSV table, from the array `labels` of an NPZ file, or from an NPY file.
 ///
 /// A table names a file in its first column, with or without its folders, and its class in `column` or, by default, in the second one. An
 /// array has a number for each file, in the order of their names.
@@ -112,7 +112,7 @@ fn class_names(class_of: &[Option<String>]) -> Vec<String> {
     classes
 }
 
-/// Finds files by the names that a table gives them.
+/// Finds files by their names in a table.
 struct FileIndex(HashMap<String, Option<usize>>);
 
 impl FileIndex {
@@ -121,7 +121,7 @@ impl FileIndex {
         for (i, file) in files.iter().enumerate() {
             let inside = file.strip_prefix(folder).unwrap_or(file).to_string_lossy().replace('\\', "/");
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // If several folders have a file of one name, only its path identifies it.
+            // If several folders contain files of the same name, only the path identifies each.
             index.entry(name).and_modify(|at| *at = None).or_insert(Some(i));
             index.insert(inside, Some(i));
         }
@@ -133,7 +133,7 @@ impl FileIndex {
     }
 }
 
-/// What separates the fields of a row.
+/// The separator of the fields of a row.
 #[derive(Clone, Copy, PartialEq)]
 enum Separator {
     Comma,

@@ -3,7 +3,7 @@
 use super::Dataset;
 use crate::philox::Key;
 
-/// A mixture of equally likely Gaussians of one standard deviation.
+/// A mixture of equally likely Gaussians with the same standard deviation.
 #[derive(Clone, Debug)]
 pub struct GaussianMixture {
     name: String,
@@ -32,8 +32,8 @@ impl GaussianMixture {
         Self { name: "bimodal".into(), shape: [1], means: vec![vec![-1.0], vec![1.0]], sigma: 0.2 }
     }
 
-    /// One mode on a line, at 0.5, σ 0.5: the bell of Goodfellow et al. 2014, figure 1.
-    pub fn bell() -> Self {
+    /// One mode on a line, at 0.5, σ 0.5: the data of Goodfellow et al. 2014, figure 1.
+    pub fn unimodal() -> Self {
         Self { name: "bell".into(), shape: [1], means: vec![vec![0.5]], sigma: 0.5 }
     }
 
@@ -62,14 +62,14 @@ impl GaussianMixture {
     }
 
     /// Largest coordinate to expect, in absolute value: four σ beyond the farthest mode, plus a margin of 10 %.
-    pub fn reach(&self) -> f32 {
+    pub fn max_coordinate(&self) -> f32 {
         let farthest = self.means.iter().flatten().fold(0.0, |most: f32, v| most.max(v.abs()));
         1.1 * (farthest + 4.0 * self.sigma)
     }
 
     /// Calls `each(point, mode)` for `points` points, in order.
     ///
-    /// Modes are drawn from the far end of the key's counter and normals from its start, so that the two never overlap.
+    /// Modes are drawn from the end of the key's counter range and normals from its start, so the two never overlap.
     fn for_modes(&self, key: Key, points: usize, mut each: impl FnMut(usize, usize)) {
         let mut drawn = [0; 64];
         for from in (0..points).step_by(drawn.len()) {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mode_has_its_share_and_its_width() {
+    fn every_mode_has_its_weight_and_standard_deviation() {
         for (mixture, modes) in
             [(GaussianMixture::ring(), 8), (GaussianMixture::grid().scaled(0.5), 25), (GaussianMixture::bimodal(), 2)]
         {

@@ -35,7 +35,7 @@ pub use synthetic::blobs;
 
 use crate::philox::Key;
 
-/// A source of training examples. Its own name, shape and batches are all that a data set must provide.
+/// A source of training examples. A data set must provide `name`, `shape` and `batch`; all other methods have defaults.
 #[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
 pub trait Dataset: Send + Sync {
     /// Name in messages and reports.
@@ -69,7 +69,7 @@ pub trait Dataset: Send + Sync {
         out.fill(0);
     }
 
-    /// Writes example number `index` to `out`, never mirrored. An endless distribution draws it, with the index as a key.
+    /// Writes example number `index` to `out`, never mirrored. An endless distribution draws the example with `index` as part of the key.
     fn item(&self, index: usize, out: &mut [f32]) {
         self.batch(Key { seed: 0, stream: u32::MAX, step: index as u64 }, out);
     }

@@ -12,7 +12,7 @@ use super::{ImageDataset, open};
 use crate::text::grouped;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// Remedy for files that are not as expected.
+/// Remedy for files with unexpected contents.
 const SAVE: &str = "write it with numpy.savez_compressed(file, images=images, labels=labels)";
 
 /// A NumPy array in C order.
@@ -151,7 +151,7 @@ impl<R: Read> ArrayReader<'_, R> {
             self.place,
             format!("{part} of {} bytes", grouped(count)),
             format!("the end after {} of them", grouped(bytes.len())),
-            "get the file again: it is cut off",
+            "get the file again: it is truncated",
         ))
     }
 
@@ -167,7 +167,7 @@ impl<R: Read> ArrayReader<'_, R> {
     }
 }
 
-/// Reads the header of an array and as many bytes as it announces.
+/// Reads the header of an array, and its values: the number of bytes that the header announces.
 fn array(place: &str, file: impl Read, options: &ReadOptions) -> Result<NpyArray, DataError> {
     let mut reader = ArrayReader { place, file };
     let NpyHeader { dtype, fortran_order, shape } = header(&mut reader)?;
@@ -219,7 +219,8 @@ fn header(reader: &mut ArrayReader<'_, impl Read>) -> Result<NpyHeader, DataErro
 impl NpyHeader {
     /// Parses a header such as `{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }`.
     ///
-    /// No crate for NPY headers is used: theirs report a parse error where ours name the key, the type and the NumPy call that helps.
+    /// The header is parsed by hand: crates for NPY headers only report a parse error, while this code names the key, the type and the
+    /// NumPy call that fixes it.
     fn parse(text: &str) -> Option<Self> {
         let value = |key: &str| Some(text.split_once(key)?.1.split_once(':')?.1.trim_start());
         let descr = value("'descr'")?.strip_prefix('\'')?;
@@ -320,7 +321,7 @@ mod tests {
         for position in 0..file.len() {
             let mut damaged = file.clone();
             damaged[position] ^= 0x55;
-            // Some header bytes (times, attributes) do not matter; none may panic.
+            // Some header bytes (times, attributes) have no effect. No damaged byte may cause a panic.
             let _ = open(damaged);
         }
     }

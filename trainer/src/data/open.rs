@@ -49,12 +49,12 @@ pub struct OpenedImages {
     pub notes: Vec<String>,
 }
 
-/// Opens a .npz or .npy file, an IDX file (plain or .gz), or a folder with one of these or with PNG and JPEG files.
+/// Opens a .npz or .npy file, an IDX file (plain or .gz), or a folder that contains one of these files or PNG and JPEG files.
 ///
 /// The content of a file, not its name, decides how it is read. In a folder without image files, every subfolder is a class.
 ///
 /// # Errors
-/// When nothing there is a valid set of images. The message says what was found and what helps.
+/// When `path` has no valid set of images. The message says what was found and how to fix it.
 pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImages, DataError> {
     let path = path.as_ref();
     if let Some((width, height)) = options.size
@@ -111,7 +111,7 @@ fn open_folder(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> R
     open_file(chosen, options, notes)
 }
 
-/// The files in a folder that contain whole sets, recognized by name: IDX files or, if there are none, NumPy files.
+/// The files of a folder that contain a whole data set, recognized by name: IDX files or, if there are none, NumPy files.
 fn array_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let files: Vec<PathBuf> = folder::entries(path)?.into_iter().filter(|p| p.is_file()).collect();
     let named = |parts: &[&str]| -> Vec<PathBuf> {
@@ -159,7 +159,7 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Vec<u8>, DataEr
     fs::read(path).map_err(|e| DataError::io(path, &e))
 }
 
-/// The name of a file up to its first dot, which names the data set.
+/// The file name up to its first dot: the name of the data set.
 pub(crate) fn stem(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| "data".into(), |n| n.to_string_lossy());
     name.split('.').find(|part| !part.is_empty()).unwrap_or("data").to_string()

@@ -22,7 +22,7 @@ pub(super) const MAGIC: &[u8; 8] = b"GANLETP2";
 const EARLIER: &[u8; 8] = b"GANLETPK";
 /// Bytes of the header.
 pub(super) const HEADER: usize = 48;
-/// Limits on the images that are read into memory for measuring: held-out ones, and ones that are trained on.
+/// Maximum number of held-out images, and of training images, that are read into memory for evaluation.
 const MAX_HELD_OUT: usize = 2000;
 const MAX_COMPARED: usize = 8000;
 const AGAIN: &str = "prepare the images again: cargo xtask data prepare";
@@ -42,13 +42,13 @@ pub struct PackedDataset {
     name: String,
     file: Mutex<File>,
     shape: [usize; 3],
-    /// Indices in the file of the images that are trained on.
+    /// Indices in the file of the training images.
     trained: Vec<usize>,
-    /// Indices in the file of the images to measure with.
+    /// Indices in the file of the held-out images.
     held_out: Vec<usize>,
     /// The class of every image in the file.
     labels: Option<Vec<u8>>,
-    /// The class of every image that is trained on.
+    /// The class of every training image.
     trained_labels: Option<Vec<u8>>,
     label_names: Vec<String>,
     range: (f32, f32),
@@ -63,7 +63,7 @@ impl PackedDataset {
         read.is_ok() && [MAGIC, EARLIER].contains(&&magic)
     }
 
-    /// Opens a packed file and reads its index; the pixels stay on disk. About a share of `held_out` is not trained on.
+    /// Opens a packed file and reads its index; the pixels stay on disk. The fraction `held_out` of the images, approximately, is held out.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or has the layout of an earlier version.
@@ -87,7 +87,7 @@ impl PackedDataset {
             return Err(invalid(format!("an incomplete index of {count} images and {} classes", header.classes)));
         };
         let (trained, mut held_out) = split_by_hash(&index.hashes, held_out);
-        // The smallest hashes, so that the choice does not depend on how many other images there are.
+        // The images with the smallest hashes, so the choice does not depend on the number of other images.
         held_out.sort_by_key(|&i| (index.hashes[i], i));
         held_out.truncate(MAX_HELD_OUT);
         held_out.sort_unstable();
@@ -106,12 +106,12 @@ impl PackedDataset {
         })
     }
 
-    /// Bytes of the images that are trained on.
+    /// Bytes of the training images.
     pub fn bytes(&self) -> u64 {
         self.trained.len() as u64 * self.shape.iter().product::<usize>() as u64
     }
 
-    /// Reads images to measure with: up to 8,000 that are trained on and up to 2,000 that are held out.
+    /// Reads images for evaluation: up to 8,000 training images and up to 2,000 held-out images.
     ///
     /// # Errors
     /// When the images do not form a valid set.
@@ -146,7 +146,7 @@ impl PackedDataset {
         }
     }
 
-    /// The index that `key` draws for `position` in the batch, and whether the image is mirrored.
+    /// The index of the image that `key` draws for `position` in the batch, and whether the image is mirrored.
     fn draw(&self, key: Key, position: usize) -> (usize, bool) {
         let words = key.words(position as u32);
         let index = (u64::from(words[0]) * self.trained.len() as u64) >> 32;
@@ -214,7 +214,7 @@ struct Index {
 }
 
 impl Index {
-    /// Splits the bytes of an index into its parts; `None` if their lengths do not match the header.
+    /// Splits an index into its parts; `None` if their lengths do not match the header.
     fn parse(bytes: &[u8], count: usize, classes: usize) -> Option<Self> {
         let (hashes, rest) = bytes.split_at_checked(8 * count)?;
         let hashes = hashes.as_chunks::<8>().0.iter().map(|hash| u64::from_le_bytes(*hash)).collect();

@@ -1,4 +1,4 @@
-//! Tests of packed files: training equals that from memory, and damaged files are refused.
+//! Tests of packed files: training on a packed file equals training on images in memory, and damaged files are refused.
 
 use super::*;
 use crate::data::blobs;

@@ -55,7 +55,7 @@ impl PackedWriter {
         })
     }
 
-    /// Adds an image, RGB bytes, unless an equal one is there already.
+    /// Adds an image, RGB bytes, unless it is a duplicate.
     pub(crate) fn add(&mut self, rgb: &[u8], label: u8) -> Result<Added, DataError> {
         debug_assert_eq!(rgb.len(), 3 * self.size.0 * self.size.1);
         let hash = content_hash(rgb, 3);
@@ -137,7 +137,7 @@ fn unwritable(out: &Path, error: &io::Error) -> DataError {
     DataError::new(out.display().to_string(), "a file that can be written", error.to_string(), remedy)
 }
 
-/// Keeps one of three equal channels, in place: everything is written before the position that is read next.
+/// Keeps one of three equal channels, in place. Each write ends before the position of the next read.
 fn reduce_to_gray(file: &mut File, pixels: usize, count: usize) -> io::Result<()> {
     let (mut rgb, mut gray) = (vec![0; 3 * pixels], Vec::with_capacity(pixels));
     for i in 0..count {

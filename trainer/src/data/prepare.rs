@@ -10,7 +10,7 @@ use super::packed_writer::{Added, PackedWriter};
 use super::{AnyDataset, BuiltinDataset, Dataset, ImageDataset, labels, open};
 use crate::text::grouped;
 
-/// Receives the number of files that are done and the number of all files.
+/// Receives the number of finished files and the number of all files.
 pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
 
 /// Options of [`prepare`].
@@ -93,7 +93,7 @@ impl PreparedDataset {
         String::from_utf8(bytes).expect("made of strings")
     }
 
-    /// The outcomes of files of which something was skipped.
+    /// The outcomes of files that were skipped, entirely or in part.
     pub fn skipped(&self) -> impl Iterator<Item = &FileOutcome> {
         self.files.iter().filter(|file| !file.reason.is_empty())
     }
@@ -132,7 +132,7 @@ pub fn prepare(
     prepare_array(&opened.images, opened.notes, options, out, progress)
 }
 
-/// How many images of a folder were changed while they were decoded.
+/// Numbers of images that were changed while they were decoded.
 #[derive(Default)]
 struct Changes {
     resized: usize,
@@ -265,7 +265,7 @@ impl Packing {
         Ok(Self { writer: PackedWriter::create(out, size)?, size, classes, files: Vec::new() })
     }
 
-    /// Adds an image, RGB bytes, unless an equal one is there already.
+    /// Adds an image, RGB bytes, unless it is a duplicate.
     pub(crate) fn add(&mut self, rgb: &[u8], label: u8) -> Result<Added, DataError> {
         let added = self.writer.add(rgb, label)?;
         if let (Added::New, Some(class)) = (added, self.classes.get_mut(usize::from(label))) {
@@ -274,7 +274,7 @@ impl Packing {
         Ok(added)
     }
 
-    /// Completes the file, or refuses and removes it if it has fewer than two images.
+    /// Completes the file. With fewer than two images, removes the file and returns an error.
     pub(crate) fn finish(self, source: &Path, mut notes: Vec<String>) -> Result<PreparedDataset, DataError> {
         let Self { writer, size: (width, height), classes, files } = self;
         let count = writer.count();
@@ -283,7 +283,7 @@ impl Packing {
             let reason = skipped.map_or(String::new(), |f| format!("; {}: {}", f.file, f.reason));
             let found = format!("{count} of {} files{reason}", grouped(files.len()));
             let expected = "at least 2 different images, one to train on and one to hold out";
-            let remedy = "add images, or get these again";
+            let remedy = "add images, or get new copies of these";
             return Err(DataError::new(source.display().to_string(), expected, found, remedy));
         }
         if let Some((empty, _)) = classes.iter().find(|(_, n)| *n == 0) {

@@ -1,4 +1,4 @@
-//! Tests of preparing images: every file is accounted for, and training equals that from the folder.
+//! Tests of preparing images: every file is accounted for, and training on the packed file equals training on the folder.
 
 use super::super::{PackedDataset, blobs};
 use super::*;
@@ -12,7 +12,7 @@ fn image(seed: u64, side: usize) -> RgbImage {
     RgbImage::from_raw(side as u32, side as u32, blob.bytes(0).to_vec()).unwrap()
 }
 
-/// A folder of ten images and of all that can be wrong with an image.
+/// Creates a folder of ten valid images and one file for every possible defect.
 fn folder(path: &Path) {
     for i in 0..10 {
         image(i, 16).save(path.join(format!("{i}.png"))).unwrap();

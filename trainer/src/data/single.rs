@@ -11,7 +11,7 @@ const LUMA: [u32; 3] = [77, 150, 29];
 
 /// Reads a PNG or JPEG file as [height, width, channels]: cropped to the aspect ratio, resized, and converted to gray for one channel.
 ///
-/// The second value lists these changes for the user.
+/// The second returned value lists these changes for the user.
 ///
 /// # Errors
 /// When the file is not a readable image.
@@ -42,7 +42,7 @@ pub fn image(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<
 /// Reads strokes on a transparent background as RGBA bytes of the given size.
 ///
 /// # Errors
-/// When the file is not a readable image, has another aspect ratio, or is opaque everywhere (the opaque parts are the strokes).
+/// When the file is not a readable image, has another aspect ratio, or is opaque everywhere. (Only the opaque parts count as strokes.)
 pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, DataError> {
     let opened = image::ImageReader::open(path).and_then(|r| r.with_guessed_format()).map_err(|e| e.to_string());
     let image = opened.and_then(|r| r.decode().map_err(|e| e.to_string())).map_err(|why| unreadable(path, why))?;

@@ -1,4 +1,4 @@
-//! Splits a set into images to train on and held-out images, which show overfitting.
+//! Splits a set into training images and held-out images. Held-out images reveal overfitting.
 
 use super::content::content_hash;
 use super::{DataError, Dataset, ImageDataset};
@@ -8,19 +8,20 @@ use crate::text::grouped;
 /// The fixed seed of [`ImageDataset::split`], so that every run on every machine evaluates on the same images.
 const SPLIT: Key = Key { seed: 0x6761_6e6c_6574, stream: 0, step: 0 };
 
-/// Indices of images to train on and of images to hold out, about `share` of all. Neither is empty if there are two images or more.
+/// Indices of training images and of held-out images, which are about `fraction` of all. Neither list is empty if there
+/// are two images or more.
 ///
-/// The hash of an image decides on which side it is. A larger share holds out the same images and more. If all hashes fall on one side, as
-/// they may in a set of a few images, the smallest hashes are held out.
-pub(crate) fn split_by_hash(hashes: &[u64], share: f32) -> (Vec<usize>, Vec<usize>) {
-    let limit = f64::from(share) * 2f64.powi(64);
+/// The hash of an image decides which list it is in. A larger fraction holds out the same images and more. If all hashes fall on
+/// one side, as they may in a set of a few images, the smallest hashes are held out.
+pub(crate) fn split_by_hash(hashes: &[u64], fraction: f32) -> (Vec<usize>, Vec<usize>) {
+    let limit = f64::from(fraction) * 2f64.powi(64);
     let (held_out, trained): (Vec<usize>, Vec<usize>) = (0..hashes.len()).partition(|&i| (hashes[i] as f64) < limit);
     if hashes.len() < 2 || !(held_out.is_empty() || trained.is_empty()) {
         return (trained, held_out);
     }
     let mut order: Vec<usize> = (0..hashes.len()).collect();
     order.sort_by_key(|&i| (hashes[i], i));
-    let count = (f64::from(share) * order.len() as f64).round().clamp(1.0, order.len() as f64 - 1.0) as usize;
+    let count = (f64::from(fraction) * order.len() as f64).round().clamp(1.0, order.len() as f64 - 1.0) as usize;
     let mut trained = order.split_off(count);
     trained.sort_unstable();
     order.sort_unstable();
@@ -49,27 +50,28 @@ impl ImageDataset {
         Ok((self.select(&shuffled[..train]), self.select(&shuffled[train..train + evaluate])))
     }
 
-    /// The [`split`](Self::split) of the built-in sets: 2,000 images to evaluate on, or a fifth of a set below 10,000.
+    /// The [`split`](Self::split) of the built-in sets: it holds out 2,000 images, or a fifth of a set with fewer than 10,000.
     ///
     /// # Errors
     /// When there are fewer than two images.
     #[doc(hidden)]
-    pub fn usual_split(&self) -> Result<(Self, Self), DataError> {
+    pub fn default_split(&self) -> Result<(Self, Self), DataError> {
         let evaluate = (self.count() / 5).clamp(1, 2000);
         self.split(self.count() - evaluate, evaluate)
     }
 
-    /// Splits off images to train on and about `share` of all to hold out; the content of each image decides on which side it is.
+    /// Splits into training images and held-out images, about `fraction` of all. The content of each image decides which part
+    /// it is in.
     ///
-    /// Adding, renaming or removing files therefore never moves another image from one side to the other, and copies of an image are on one
-    /// side.
+    /// So adding, renaming or removing files never moves another image from one part to the other, and copies of an image are in the same
+    /// part.
     ///
     /// # Errors
     /// When there are fewer than two images.
     #[doc(hidden)]
-    pub fn split_by_content(&self, share: f32) -> Result<(Self, Self), DataError> {
+    pub fn split_by_content(&self, fraction: f32) -> Result<(Self, Self), DataError> {
         let hashes: Vec<u64> = (0..self.count()).map(|i| content_hash(self.bytes(i), self.channels())).collect();
-        let (trained, held_out) = split_by_hash(&hashes, share);
+        let (trained, held_out) = split_by_hash(&hashes, fraction);
         if trained.is_empty() || held_out.is_empty() {
             return Err(DataError::new(
                 self.name(),
@@ -88,7 +90,7 @@ mod tests {
     use crate::data::blobs;
 
     #[test]
-    fn added_images_move_none_and_a_larger_share_adds() {
+    fn splits_are_stable_when_images_are_added_or_the_fraction_grows() {
         let blobs = blobs(6, 6, 3, 500, 1);
         let all: Vec<u64> = (0..500).map(|i| content_hash(blobs.bytes(i), 3)).collect();
         let (trained, held_out) = split_by_hash(&all, 0.2);
@@ -127,6 +129,6 @@ mod tests {
             assert_eq!(train.label(i), Some(train.bytes(i)[0] / 6 % 3));
         }
         assert!(images.split(35, 6).is_err() && images.split(0, 6).is_err() && images.split(usize::MAX, 2).is_err());
-        assert_eq!(images.usual_split().unwrap().1.count(), 8);
+        assert_eq!(images.default_split().unwrap().1.count(), 8);
     }
 }

@@ -8,8 +8,8 @@ use super::Image;
 
 /// A GIF that repeats forever and shows each frame for `milliseconds`, the last one four times as long.
 ///
-/// Frames with up to 256 colors are exact; others are reduced to 256. All frames have one size, with sides below 65,536 pixels. Without
-/// frames the file is empty.
+/// Frames with up to 256 colors are exact; others are reduced to 256 colors. All frames have the same size, with sides below
+/// 65,536 pixels. Without frames the file is empty.
 #[track_caller]
 pub fn animation(frames: &[Image], milliseconds: u64) -> Vec<u8> {
     let mut file = Vec::new();

@@ -21,7 +21,7 @@ impl Axis {
         }
         let step = step((high - low) / count.max(1) as f64);
         if round {
-            // A value slightly beyond a tick does not extend the axis by another step.
+            // A value slightly beyond the last tick does not extend the axis to the next one.
             low = low.min((low / step + 0.1).floor() * step);
             high = high.max((high / step - 0.1).ceil() * step);
         }

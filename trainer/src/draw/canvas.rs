@@ -1,6 +1,7 @@
 //! Lines, discs and text on an [`Image`], and the colors that all figures share.
 //!
-//! Shapes are drawn [`FINE`] times larger than they appear and averaged down afterwards, which makes them smooth; text is drawn at its own size.
+//! Shapes are antialiased by supersampling: they are drawn [`SUPERSAMPLING`] times larger and then averaged down. Text is drawn
+//! at its final size.
 
 use embedded_graphics::Drawable;
 use embedded_graphics::geometry::Point;
@@ -12,24 +13,24 @@ use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 
 use super::Image;
 
-/// Factor by which shapes are drawn larger before the image is averaged down.
-pub(crate) const FINE: usize = 3;
+/// Factor by which shapes are enlarged before the image is averaged down.
+pub(crate) const SUPERSAMPLING: usize = 3;
 
-pub(crate) const PAPER: [u8; 3] = [252, 252, 251];
+pub(crate) const BACKGROUND: [u8; 3] = [252, 252, 251];
 pub(crate) const GRID: [u8; 3] = [228, 230, 234];
 pub(crate) const AXIS: [u8; 3] = [140, 146, 156];
 pub(crate) const DARK: [u8; 3] = [28, 32, 40];
 pub(crate) const SOFT: [u8; 3] = [92, 98, 110];
 
-/// Draws a straight line; coordinates and width are in pixels of the finished image.
+/// Draws a straight line; coordinates and width are in pixels of the final image.
 pub(crate) fn line(fine: &mut Image, from: (f64, f64), to: (f64, f64), color: [u8; 3], width: f64) {
-    let style = PrimitiveStyle::with_stroke(rgb(color), (width * FINE as f64).round() as u32);
+    let style = PrimitiveStyle::with_stroke(rgb(color), (width * SUPERSAMPLING as f64).round() as u32);
     let Ok(()) = Line::new(point(from), point(to)).into_styled(style).draw(fine);
 }
 
-/// Draws a filled disc; center and radius are in pixels of the finished image.
+/// Draws a filled disc; center and radius are in pixels of the final image.
 pub(crate) fn disc(fine: &mut Image, (x, y): (f64, f64), radius: f64, color: [u8; 3]) {
-    let (x, y, radius) = (x * FINE as f64, y * FINE as f64, radius * FINE as f64);
+    let (x, y, radius) = (x * SUPERSAMPLING as f64, y * SUPERSAMPLING as f64, radius * SUPERSAMPLING as f64);
     for row in (y - radius).floor() as i32..=(y + radius).ceil() as i32 {
         let half = (radius * radius - (f64::from(row) + 0.5 - y).powi(2)).max(0.0).sqrt();
         let (from, to) = ((x - half).round() as i32, (x + half).round() as i32);
@@ -55,7 +56,7 @@ pub(crate) fn text(
 }
 
 fn point((x, y): (f64, f64)) -> Point {
-    Point::new((x * FINE as f64).round() as i32, (y * FINE as f64).round() as i32)
+    Point::new((x * SUPERSAMPLING as f64).round() as i32, (y * SUPERSAMPLING as f64).round() as i32)
 }
 
 pub(crate) fn rgb([r, g, b]: [u8; 3]) -> Rgb888 {

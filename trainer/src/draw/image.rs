@@ -78,7 +78,7 @@ impl Image {
         self.reduced(2)
     }
 
-    /// Averages blocks of `factor` x `factor` pixels, which smooths shapes that were drawn enlarged.
+    /// Averages blocks of `factor` x `factor` pixels: the second half of supersampling.
     pub(crate) fn reduced(&self, factor: usize) -> Self {
         let mut small = Self::new(self.width / factor, self.height / factor, [0; 3]);
         let area = (factor * factor) as u32;
@@ -134,7 +134,7 @@ impl DrawTarget for Image {
     }
 }
 
-/// Draws so that each channel keeps the darker value; overlapping tints stay visible.
+/// A draw target that keeps the darker value of each channel, so overlapping tints stay visible.
 pub(crate) struct Darken<'a>(pub(crate) &'a mut Image);
 
 impl OriginDimensions for Darken<'_> {

@@ -1,6 +1,6 @@
 //! Drawing primitives: images, image grids, plots, diagrams of networks and animations.
 //!
-//! Everything takes plain data and returns an [`Image`], an SVG element or the bytes of a PNG or GIF file.
+//! All functions take plain data and return an [`Image`], an SVG element, or the bytes of a PNG or GIF file.
 
 mod animation;
 pub(crate) mod axis;

@@ -1,4 +1,4 @@
-//! A diagram of the two networks of a run: a card for every layer with weights, with the shape of its output.
+//! A diagram of the two networks of a run. Each layer with weights has a card that shows the shape of its output.
 use super::svg::escape;
 use crate::graph::Window;
 use crate::nn::{Activation, Layer, Network, Tensor};
@@ -63,7 +63,7 @@ struct Card {
 }
 
 impl NetworkDiagram<'_> {
-    /// The diagram as an `<svg>` element, for a page or a file of its own.
+    /// The diagram as an `<svg>` element, for a page or a separate file.
     pub fn svg(&self) -> String {
         let rows = [
             ("generator G", self.generator, "latent z", GREEN),
@@ -90,7 +90,7 @@ impl NetworkDiagram<'_> {
                     (MARGIN + i % CARDS_PER_ROW * (CARD.0 + GAP), top + i / CARDS_PER_ROW * (CARD.1 + GAP));
                 card.draw(&mut out, (left, down), color);
                 if i > 0 {
-                    // An arrow from the previous card; the first card of a row has only its end.
+                    // An arrow from the previous card; the first card of a row has only the arrowhead.
                     let middle = down + CARD.1 / 2;
                     let _ = write!(
                         out,
@@ -152,7 +152,7 @@ impl Card {
     }
 }
 
-/// Joins notes to lines; an ellipsis replaces notes that do not fit on the card.
+/// Wraps notes into lines; an ellipsis replaces notes that do not fit on the card.
 fn wrapped(notes: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for note in notes {
@@ -183,7 +183,7 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
         let card = &mut cards[last];
         card.weights += weights;
         match layer {
-            // These two are shown on the next card.
+            // These two layers are shown on the next card.
             Layer::Upsample(times) => ahead.push(format!("upsample {times}x")),
             Layer::Swap => ahead.push("from fork".into()),
             Layer::Fork => card.notes.push("fork".into()),
@@ -236,7 +236,7 @@ mod tests {
     use crate::recipe::{NAMED, Recipe};
 
     #[test]
-    fn every_weight_of_every_recipe_stands_on_a_card() {
+    fn the_cards_show_every_weight_of_every_recipe() {
         for (name, _) in NAMED {
             let recipe = Recipe::open(name, &[]).unwrap();
             let shape = match recipe.data.size {

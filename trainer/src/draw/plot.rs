@@ -5,7 +5,7 @@ use super::axis::Axis;
 /// Most columns of a condensed series.
 const COLUMNS: usize = 240;
 
-/// Columns on either side that the moving average of a condensed series includes.
+/// Columns on each side of a column that its moving average includes.
 const SMOOTHING: usize = 3;
 
 /// Colors of the series, in order; color-blind readers can distinguish them.
@@ -160,7 +160,7 @@ fn condense(points: &[(f64, f64)]) -> Vec<PlotColumn> {
 /// Replaces each mean by a moving average, so that the line shows the trend and the band the noise.
 fn smoothed(columns: &[PlotColumn]) -> Vec<PlotColumn> {
     let mean = |i: usize| {
-        // The window shrinks toward the ends and stays symmetric, which keeps a trend straight.
+        // The window shrinks toward the ends but stays symmetric, so that a linear trend stays linear.
         let reach = SMOOTHING.min(i).min(columns.len() - 1 - i);
         let near = &columns[i - reach..=i + reach];
         near.iter().map(|c| c.mean).sum::<f64>() / near.len() as f64
@@ -168,7 +168,7 @@ fn smoothed(columns: &[PlotColumn]) -> Vec<PlotColumn> {
     columns.iter().enumerate().map(|(i, c)| PlotColumn { mean: mean(i), ..*c }).collect()
 }
 
-/// The range of y: all of a short series, and the middle 98 % of a long one, so that a spike does not flatten the rest.
+/// The range of y. It covers a short series completely, and the middle 98 % of a long one, so that a spike does not flatten the rest.
 fn y_range(plot: &Plot) -> (f64, f64) {
     let ends = |series: &PlotSeries| {
         let mut values: Vec<f64> = series.points.iter().map(|p| p.1).filter(|v| v.is_finite()).collect();

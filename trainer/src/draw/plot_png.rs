@@ -9,7 +9,7 @@ use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::Alignment;
 
 use super::Image;
-use super::canvas::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, rgb, text};
+use super::canvas::{AXIS, BACKGROUND, DARK, GRID, SOFT, SUPERSAMPLING, disc, line, rgb, text};
 use super::image::Darken;
 use super::plot::{COLORS, Plot, PlotColumn, PlotLayout};
 
@@ -22,8 +22,8 @@ impl Plot {
     /// The plot as an image. Sizes from 320 x 240 pixels are legible.
     pub fn image(&self, width: usize, height: usize) -> Image {
         let layout = PlotLayout::new(self, width, height);
-        let mut fine = Image::new(width * FINE, height * FINE, PAPER);
-        rules(&mut fine, &layout);
+        let mut fine = Image::new(width * SUPERSAMPLING, height * SUPERSAMPLING, BACKGROUND);
+        grid_lines(&mut fine, &layout);
         for (i, columns) in layout.columns.iter().enumerate() {
             band(&mut fine, &layout, columns, tint(COLORS[i % COLORS.len()]));
         }
@@ -33,7 +33,7 @@ impl Plot {
         for (i, &(x, y)) in layout.legend.iter().enumerate() {
             line(&mut fine, (x, y + 7.0), (x + 18.0, y + 7.0), COLORS[i % COLORS.len()], 3.0);
         }
-        let mut paper = fine.reduced(FINE);
+        let mut paper = fine.reduced(SUPERSAMPLING);
         self.draw_text(&mut paper, &layout);
         paper
     }
@@ -61,7 +61,7 @@ impl Plot {
 }
 
 /// Grid lines, the horizontal axis and its ticks.
-fn rules(fine: &mut Image, layout: &PlotLayout) {
+fn grid_lines(fine: &mut Image, layout: &PlotLayout) {
     for (value, _) in &layout.y.ticks {
         let y = layout.pixel(0.0, *value).1.round() + 0.5;
         line(fine, (layout.left, y), (layout.right, y), GRID, 1.0);
@@ -74,7 +74,7 @@ fn rules(fine: &mut Image, layout: &PlotLayout) {
     }
 }
 
-/// Draws a curve as closely spaced discs, which makes joints smooth at any angle.
+/// Draws a curve as closely spaced discs, so the joints are smooth at any angle.
 fn curve(fine: &mut Image, layout: &PlotLayout, columns: &[PlotColumn], color: [u8; 3]) {
     let at: Vec<(f64, f64)> = columns.iter().map(|c| layout.pixel(c.x, c.mean)).collect();
     let pen = |fine: &mut Image, (x, y): (f64, f64)| disc(fine, (x, y), 1.0, color);
@@ -83,7 +83,7 @@ fn curve(fine: &mut Image, layout: &PlotLayout, columns: &[PlotColumn], color: [
     }
     for ends in at.windows(2) {
         let (dx, dy) = (ends[1].0 - ends[0].0, ends[1].1 - ends[0].1);
-        let discs = (dx.hypot(dy) * FINE as f64).ceil().max(1.0);
+        let discs = (dx.hypot(dy) * SUPERSAMPLING as f64).ceil().max(1.0);
         for i in 1..=discs as usize {
             let t = i as f64 / discs;
             pen(fine, (ends[0].0 + t * dx, ends[0].1 + t * dy));
@@ -100,9 +100,9 @@ fn band(fine: &mut Image, layout: &PlotLayout, columns: &[PlotColumn], color: [u
         let corners = ends.iter().map(|c| (layout.pixel(c.x, c.high), layout.pixel(c.x, c.low).1)).collect::<Vec<_>>();
         let ((x0, high0), low0) = corners[0];
         let ((x1, high1), low1) = corners[1];
-        for column in (x0 * FINE as f64).round() as i32..(x1 * FINE as f64).round() as i32 {
-            let t = ((f64::from(column) / FINE as f64 - x0) / (x1 - x0)).clamp(0.0, 1.0);
-            let scaled = |a: f64, b: f64| ((a + t * (b - a)) * FINE as f64).round() as i32;
+        for column in (x0 * SUPERSAMPLING as f64).round() as i32..(x1 * SUPERSAMPLING as f64).round() as i32 {
+            let t = ((f64::from(column) / SUPERSAMPLING as f64 - x0) / (x1 - x0)).clamp(0.0, 1.0);
+            let scaled = |a: f64, b: f64| ((a + t * (b - a)) * SUPERSAMPLING as f64).round() as i32;
             let (top, bottom) = (scaled(high0, high1), scaled(low0, low1));
             let part = Rectangle::new(Point::new(column, top), Size::new(1, (bottom - top).max(0) as u32));
             let Ok(()) = part.into_styled(PrimitiveStyle::with_fill(rgb(color))).draw(&mut Darken(fine));
@@ -114,7 +114,7 @@ fn band(fine: &mut Image, layout: &PlotLayout, columns: &[PlotColumn], color: [u
 fn tint(color: [u8; 3]) -> [u8; 3] {
     let ink = rgb(color);
     let mix = |c: u8, paper: u8| (u32::from(paper) * 4 / 5 + u32::from(c) / 5) as u8;
-    [mix(ink.r(), PAPER[0]), mix(ink.g(), PAPER[1]), mix(ink.b(), PAPER[2])]
+    [mix(ink.r(), BACKGROUND[0]), mix(ink.g(), BACKGROUND[1]), mix(ink.b(), BACKGROUND[2])]
 }
 
 #[cfg(test)]

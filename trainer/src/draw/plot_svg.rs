@@ -1,4 +1,4 @@
-//! Writes a plot as SVG with the layout of the PNG. It follows the light or dark theme of the reader.
+//! Writes a plot as SVG with the same layout as the PNG. The colors follow the reader's light or dark theme.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ const STYLE: &str = "<style>.gp{font:13px system-ui,sans-serif}.gp text{fill:#5c
 .gp .d{fill:#eceef2}.gp .g{stroke:#343a44}.gp .a{stroke:#717987}}</style>";
 
 impl Plot {
-    /// The plot as an `<svg>` element of 900 x 420 units, for a page or a file of its own.
+    /// The plot as an `<svg>` element of 900 x 420 units, for a page or a separate file.
     pub fn svg(&self) -> String {
         self.svg_sized(900, 420)
     }
@@ -24,7 +24,7 @@ impl Plot {
              aria-label=\"{}\">{STYLE}",
             escape(&self.title)
         );
-        rules(&mut out, &layout);
+        grid_lines(&mut out, &layout);
         for (i, columns) in layout.columns.iter().enumerate() {
             series(&mut out, &layout, columns, hex(i));
         }
@@ -57,7 +57,7 @@ impl Plot {
 }
 
 /// Grid lines, the horizontal axis and its ticks.
-fn rules(out: &mut String, layout: &PlotLayout) {
+fn grid_lines(out: &mut String, layout: &PlotLayout) {
     let (left, right) = (layout.left, layout.right);
     for (value, _) in &layout.y.ticks {
         let y = layout.pixel(0.0, *value).1.round() + 0.5;
@@ -113,7 +113,7 @@ mod tests {
     use super::super::plot::tests::losses;
 
     #[test]
-    fn an_svg_holds_every_series_and_escapes_names() {
+    fn an_svg_contains_every_series_and_escapes_names() {
         let mut plot = losses(3000);
         plot.series[0].name = "D(x) < D(G(z)) & more".into();
         let svg = plot.svg();

@@ -5,7 +5,7 @@ use embedded_graphics::text::Alignment;
 
 use super::Image;
 use super::axis::Axis;
-use super::canvas::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
+use super::canvas::{AXIS, BACKGROUND, DARK, GRID, SOFT, SUPERSAMPLING, disc, line, text};
 
 const RED: [u8; 3] = [222, 84, 78];
 const BLUE: [u8; 3] = [30, 84, 200];
@@ -28,7 +28,7 @@ impl Scatter<'_> {
         self.image().png()
     }
 
-    /// The plot as an image. Both axes have one scale; generated points far outside the real ones are drawn at the edge.
+    /// The plot as an image. Both axes have the same scale; generated points far outside the real ones are drawn at the edge.
     pub fn image(&self) -> Image {
         let (left, top) = (56.0, 76.0);
         let (x, y) = self.axes();
@@ -36,7 +36,11 @@ impl Scatter<'_> {
             let (across, down) = (x.position(px).clamp(0.0, 1.0), y.position(py).clamp(0.0, 1.0));
             (left + across * SIDE, top + (1.0 - down) * SIDE)
         };
-        let mut fine = Image::new((left + SIDE + 28.0) as usize * FINE, (top + SIDE + 40.0) as usize * FINE, PAPER);
+        let mut fine = Image::new(
+            (left + SIDE + 28.0) as usize * SUPERSAMPLING,
+            (top + SIDE + 40.0) as usize * SUPERSAMPLING,
+            BACKGROUND,
+        );
         let (right, bottom) = (left + SIDE, top + SIDE);
         for (value, _) in &x.ticks {
             let across = (left + x.position(*value) * SIDE).round() + 0.5;
@@ -48,7 +52,7 @@ impl Scatter<'_> {
         }
         line(&mut fine, (left, bottom + 0.5), (right, bottom + 0.5), AXIS, 1.0);
         line(&mut fine, (left + 0.5, top), (left + 0.5, bottom), AXIS, 1.0);
-        // Both kinds are drawn alternately, in proportion; otherwise the later kind would hide the earlier one.
+        // Real and generated points are drawn alternately, in proportion to their numbers. Otherwise one kind would hide the other.
         let finite = |p: &&(f64, f64)| p.0.is_finite() && p.1.is_finite();
         let real: Vec<_> = self.real.iter().filter(finite).collect();
         let generated: Vec<_> = self.generated.iter().filter(finite).collect();
@@ -63,7 +67,7 @@ impl Scatter<'_> {
         disc(&mut fine, (left + 6.0, 51.0), 3.5, RED);
         cross(&mut fine, (left + 90.0, 51.0));
 
-        let mut paper = fine.reduced(FINE);
+        let mut paper = fine.reduced(SUPERSAMPLING);
         text(&mut paper, &self.title, (left, 14.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
         text(&mut paper, "real", (left + 17.0, 45.0), &FONT_7X13, DARK, Alignment::Left);
         text(&mut paper, "generated", (left + 102.0, 45.0), &FONT_7X13, DARK, Alignment::Left);

@@ -1,4 +1,4 @@
-//! Text elements of SVG and HTML.
+//! Escapes text for SVG and HTML.
 
 /// Replaces the characters that have a meaning in SVG and HTML by entities.
 pub(crate) fn escape(text: &str) -> String {

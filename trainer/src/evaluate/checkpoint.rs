@@ -1,21 +1,21 @@
-//! The quick measurement that decides which checkpoint of a run is the best: samples, never the loss.
+//! The quick measurement that selects the best checkpoint of a run. It measures samples; the loss plays no part.
 use super::{EvaluateError, Evaluator, FIRST_SEED, points};
 use crate::data::to_bytes;
 use crate::run::{CheckpointMeasure, ImageSplit, Measurement, TrainingData};
 use crate::train::Trainer;
 
-/// Points in a measurement, as in the protocol of VEEGAN and PacGAN.
+/// Number of points in a measurement, as in the protocol of VEEGAN and PacGAN.
 pub const POINTS: usize = 2500;
-/// Images in the measurement of a checkpoint.
+/// Number of images in the measurement of a checkpoint.
 const IMAGES: usize = 1000;
 
 /// Returns the measurement to use for [`Run::measure`](crate::run::Run::measure).
 ///
-/// For images it is the Fréchet distance to the held-out set, for points the number of missing modes plus the share of points
+/// For images it is the Fréchet distance to the held-out set. For points it is the number of missing modes plus the share of points
 /// that are not near a mode.
 ///
 /// # Errors
-/// If there are too few held-out images. Training is possible all the same, but no checkpoint is better than another.
+/// If there are too few held-out images. Training is still possible, but its checkpoints cannot be compared.
 pub fn checkpoint_measure(data: &TrainingData, threads: usize) -> Result<Option<CheckpointMeasure<'_>>, EvaluateError> {
     if let Some(mixture) = &data.mixture {
         return Ok(Some(Box::new(move |trainer: &mut Trainer| {

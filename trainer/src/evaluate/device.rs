@@ -1,4 +1,4 @@
-//! Draws the images of a model file with the runtime that ships, on all cores.
+//! Draws the images of a model file with `ganlet-runtime`, on all cores.
 use crate::quantize::AlignedModel;
 use ganlet_runtime::{FormatError, Generator, Model};
 use rayon::prelude::*;
@@ -8,12 +8,12 @@ const TASK: usize = 16;
 /// Images between two progress reports.
 const ROUND: usize = 16 * TASK;
 
-/// Returns the images of seeds `first..first + n`, one after the other, as the int8 model in `file` draws them.
+/// Returns the images that the int8 model in `file` draws for the seeds `first..first + n`, one after the other.
 ///
 /// `file` may start at any address. `progress` receives the number of images drawn so far and `n`.
 ///
 /// # Errors
-/// If `file` is no valid model.
+/// If `file` is not a valid model.
 pub fn int8_images(
     file: &[u8],
     first: u32,

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EvaluateError {
-    /// Samples or reference data that do not fit.
+    /// Unsuitable samples or reference data.
     Unsuitable {
         /// The samples or data, such as "generated images".
         subject: &'static str,

@@ -1,4 +1,4 @@
-//! Evaluates a generator: a run's float network, its int8 model, or a model file alone, on several sets of latents.
+//! Evaluates a generator on several sets of latents: the float network of a run, its int8 model, or a model file alone.
 use super::metric::{Intervals, Metric, SampleSource, intervals};
 use super::{EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, int8_images, points};
 use crate::data::{Dataset, GaussianMixture, to_bytes};
@@ -10,16 +10,16 @@ use crate::train::Trainer;
 use ganlet_runtime::Model;
 use serde::Serialize;
 
-/// First seed of evaluated images, far from the seeds of sample grids.
+/// First seed of the evaluated images; sample grids use much smaller seeds.
 pub const FIRST_SEED: u32 = 1 << 20;
-/// Usual number of images in a set.
+/// Default number of images in a set.
 pub const IMAGES: usize = 2000;
-/// Usual number of disjoint sets of latents.
+/// Default number of disjoint sets of latents.
 pub const SETS: usize = 3;
 /// Images that the float network draws between two progress reports.
 const BATCH: usize = 250;
 
-/// How many samples are evaluated.
+/// Number of samples to evaluate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleAmount {
     /// Images or points in a set.
@@ -44,9 +44,9 @@ pub enum EvaluationProgress {
     },
     /// Images of the current set were drawn or measured.
     Images {
-        /// Images so far.
+        /// Number of images so far.
         done: usize,
-        /// Images of the set.
+        /// Number of images in the set.
         total: usize,
     },
 }
@@ -57,7 +57,7 @@ enum ImageSource<'a> {
     Int8 { file: &'a [u8], classes: usize },
 }
 
-/// Evaluates the images of a run's averaged generator and, if given, those of its int8 model for the same seeds.
+/// Evaluates the images of a run's EMA generator and, if given, those of its int8 model for the same seeds.
 ///
 /// # Errors
 /// If there are too few samples or held-out images.
@@ -79,10 +79,10 @@ pub fn evaluate_run(
     })
 }
 
-/// Evaluates the images of a model file against the data of the recipe that it is named after, or against `data`.
+/// Evaluates the images of a model file against `data` or, by default, the data of the recipe that the model is named after.
 ///
 /// # Errors
-/// If the file is no model or is not named after a recipe, its images have another shape than the data, or there are too few samples.
+/// If the file is not a model, is not named after a recipe, its images have another shape than the data, or there are too few samples.
 pub fn evaluate_model(
     file: &[u8],
     data: Option<&str>,
@@ -128,7 +128,7 @@ fn evaluate_images(
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Evaluation, EvaluateError> {
     let mut evaluator = Evaluator::new(&split.held_out, &split.train, 0)?;
-    // Checked before anything is drawn.
+    // This is checked before anything is drawn.
     evaluator.check_count("generated images", amount.samples)?;
     progress(EvaluationProgress::RealImages);
     let floors = evaluator.floors(amount.samples)?;
@@ -139,7 +139,7 @@ fn evaluate_images(
         floor_spread: ConfidenceInterval::of(&floors).map(|i| i.spread),
         float: None,
         int8: None,
-        real: Some(evaluator.survey_real(amount.samples)?),
+        real: Some(evaluator.measure_real_all_metrics(amount.samples)?),
         intervals: Default::default(),
         psnr_mean_db: None,
         psnr_min_db: None,
@@ -149,7 +149,7 @@ fn evaluate_images(
     };
     for mut source in sources {
         let kind = source.kind();
-        let sets = survey_sets(&mut evaluator, &mut source, amount, progress)?;
+        let sets = measure_sets(&mut evaluator, &mut source, amount, progress)?;
         if sets.len() > 1 {
             let metrics: Vec<_> = sets.iter().map(Quality::metrics).collect();
             evaluation.intervals.insert(kind, intervals(&metrics));
@@ -163,8 +163,8 @@ fn evaluate_images(
     Ok(evaluation)
 }
 
-/// Draws and surveys each set of images.
-fn survey_sets(
+/// Draws each set of images and measures it with all metrics.
+fn measure_sets(
     evaluator: &mut Evaluator,
     source: &mut ImageSource<'_>,
     amount: SampleAmount,
@@ -179,9 +179,9 @@ fn survey_sets(
         let bytes = source.draw(first, n, &mut images)?;
         let classes = source.classes();
         // Seed s shows class s modulo the number of classes, as on devices.
-        let asked: Vec<u8> = (0..n).map(|i| ((first as usize + i) % classes.max(1)) as u8).collect();
-        let asked = (classes > 0).then_some(&asked[..]);
-        sets.push(evaluator.survey(&bytes, asked, images)?);
+        let requested: Vec<u8> = (0..n).map(|i| ((first as usize + i) % classes.max(1)) as u8).collect();
+        let requested = (classes > 0).then_some(&requested[..]);
+        sets.push(evaluator.measure_all_metrics(&bytes, requested, images)?);
     }
     Ok(sets)
 }
@@ -229,12 +229,12 @@ pub struct PointsEvaluation {
     /// 95 % confidence intervals over the sets; empty with one set.
     #[serde(skip_serializing_if = "Intervals::is_empty")]
     pub intervals: Intervals,
-    /// Numbers of a point.
+    /// Number of dimensions of a point.
     #[serde(skip)]
     pub dimensions: usize,
 }
 
-/// Evaluates the points of a run's averaged generator against the mixture that it was trained on.
+/// Evaluates the points of a run's EMA generator against the mixture that it was trained on.
 ///
 /// # Errors
 /// If there are too few points.

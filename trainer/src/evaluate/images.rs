@@ -1,7 +1,7 @@
 //! Measures 8-bit images against held-out real ones.
 use super::extract::{Extractor, ImageFeatures};
 use super::network::{FEWEST_FEATURES, FeatureNetwork, FeatureNetworkId};
-use super::survey::SurveyReference;
+use super::slow_metrics::SlowReference;
 use super::{EvaluateError, Quality};
 use crate::data::{Dataset, ImageDataset};
 use crate::metrics::{ClassHistogram, FeatureMoments, Memorization, kernel_distance, memorization, precision_recall};
@@ -9,9 +9,9 @@ use ndarray::{ArrayView2, s};
 
 /// The k of k-nearest-neighbor neighborhoods (Kynkäänniemi et al. 2019).
 pub(super) const NEIGHBORS: usize = 3;
-/// Most images on each side that are compared pair by pair, since the work grows quadratically.
+/// Maximum number of images on each side that are compared pair by pair; the work grows quadratically.
 const COMPARED: usize = 2000;
-/// Most sets of real images over which the floor is averaged.
+/// Maximum number of sets of real images over which the floor is averaged.
 const FLOOR_SETS: usize = 8;
 
 /// Measures images against held-out real ones, whose features are computed once.
@@ -25,10 +25,10 @@ pub struct Evaluator {
     moments: FeatureMoments,
     /// Held-out images of each class; empty without a classifier.
     pub(super) class_counts: Vec<f64>,
-    /// Share of held-out images that the classifier recognizes as labeled.
+    /// Accuracy of the classifier on the held-out images.
     as_labeled: Option<f64>,
-    /// What surveys compare with; computed by the first one.
-    pub(super) survey_reference: Option<SurveyReference>,
+    /// Data of the real images for the slow metrics; computed at their first use.
+    pub(super) slow_reference: Option<SlowReference>,
 }
 
 impl Evaluator {
@@ -71,14 +71,14 @@ impl Evaluator {
             identity: network.identity,
             train: train.clone(),
             held_out: reference.clone(),
-            survey_reference: None,
+            slow_reference: None,
             moments: FeatureMoments::of(seen.features.view()),
             reference: seen,
             class_counts,
         })
     }
 
-    /// Returns which feature network is used.
+    /// Returns the identity of the feature network.
     pub fn identity(&self) -> &FeatureNetworkId {
         &self.identity
     }
@@ -88,7 +88,7 @@ impl Evaluator {
         self.reference.features.nrows()
     }
 
-    /// Returns the fewest images that can be measured: twice the number of features, for the covariance.
+    /// Returns the minimum number of images for a measurement: twice the number of features, for the covariance.
     pub fn min_samples(&self) -> usize {
         2 * self.identity.features
     }
@@ -98,7 +98,8 @@ impl Evaluator {
         if self.class_counts.is_empty() { &[] } else { self.train.label_names() }
     }
 
-    /// Returns the mean Fréchet distance of `n` real training images: the lowest distance to expect of `n` generated ones.
+    /// Returns the mean Fréchet distance of `n` real training images: the lowest distance that `n` generated images can be
+    /// expected to reach.
     ///
     /// # Errors
     /// If there are too few images.
@@ -107,9 +108,9 @@ impl Evaluator {
         Ok(floors.iter().sum::<f64>() / floors.len() as f64)
     }
 
-    /// Returns the Fréchet distances of up to 8 disjoint sets of `n` real training images; a single one varies by a third.
+    /// Returns the Fréchet distances of up to 8 disjoint sets of `n` real training images. A single distance varies by a third.
     ///
-    /// A smaller training set forms one set.
+    /// If there are fewer than `n` training images, all of them form one set.
     ///
     /// # Errors
     /// If there are too few images.
@@ -138,7 +139,7 @@ impl Evaluator {
         Ok(self.quality(&seen))
     }
 
-    /// Measures `images`, [n, height, width, channels]. `progress` receives the number of images done and n.
+    /// Measures `images`, [n, height, width, channels]. `progress` receives the number of finished images and n.
     ///
     /// # Errors
     /// If there are too few images, or their bytes are not a whole number of images.
@@ -147,21 +148,21 @@ impl Evaluator {
         Ok(self.quality(&seen))
     }
 
-    /// Measures images that were generated for the classes `asked`, one class per image.
+    /// Measures images that were generated for the classes `requested`, one class per image.
     ///
     /// # Errors
     /// The errors of [`measure`](Self::measure).
-    pub fn measure_classes(&mut self, images: &[u8], asked: &[u8]) -> Result<Quality, EvaluateError> {
+    pub fn measure_classes(&mut self, images: &[u8], requested: &[u8]) -> Result<Quality, EvaluateError> {
         let seen = self.extract(images, |_, _| {})?;
-        Ok(self.quality_of_classes(&seen, asked))
+        Ok(self.quality_of_classes(&seen, requested))
     }
 
-    /// Returns the share of held-out images that the classifier recognizes as labeled; `None` without a classifier.
+    /// Returns the accuracy of the classifier on the held-out images; `None` without a classifier.
     pub fn real_as_labeled(&self) -> Option<f64> {
         self.as_labeled
     }
 
-    /// Compares how near `images` and held-out images are to the training images, by features.
+    /// Compares the distances of `images` and of held-out images to the training images, in feature space.
     ///
     /// # Errors
     /// The errors of [`measure`](Self::measure).
@@ -196,7 +197,7 @@ impl Evaluator {
         Ok(self.extractor.extract(n, |i| &images[i * size..][..size], progress))
     }
 
-    /// Checks that `n` images suffice.
+    /// Checks that `n` images are enough.
     pub(super) fn check_count(&self, subject: &'static str, n: usize) -> Result<(), EvaluateError> {
         if n >= self.min_samples() {
             return Ok(());
@@ -205,14 +206,14 @@ impl Evaluator {
         Err(EvaluateError::too_few(subject, n, self.min_samples(), &why, "evaluate more samples: 2,000 are usual"))
     }
 
-    /// Returns how many images on each side are compared pair by pair.
+    /// Returns the number of images on each side that are compared pair by pair.
     pub(super) fn compared(&self, seen: &ImageFeatures) -> usize {
         COMPARED.min(seen.features.nrows()).min(self.references())
     }
 
-    /// Computes the quality of images that were generated for the classes `asked`.
-    pub(super) fn quality_of_classes(&self, seen: &ImageFeatures, asked: &[u8]) -> Quality {
-        Quality { as_asked: agreement(&seen.classes, asked), ..self.quality(seen) }
+    /// Computes the quality of images that were generated for the classes `requested`.
+    pub(super) fn quality_of_classes(&self, seen: &ImageFeatures, requested: &[u8]) -> Quality {
+        Quality { as_asked: agreement(&seen.classes, requested), ..self.quality(seen) }
     }
 
     /// Computes the quality of images from their features.
@@ -239,7 +240,7 @@ impl Evaluator {
             class_kl: classes.as_ref().map(|c| c.kl).filter(|kl| kl.is_finite()),
             classes: classes.map_or_else(Vec::new, |c| c.shares),
             as_asked: None,
-            survey: None,
+            slow: None,
         }
     }
 }

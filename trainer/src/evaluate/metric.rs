@@ -1,13 +1,13 @@
-//! The names of measured numbers, and confidence intervals of each over repeated measurements.
+//! The names of the metrics, and the confidence interval of each over repeated measurements.
 use crate::metrics::ConfidenceInterval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// Name of one number of a [`Quality`](super::Quality) or [`PointsQuality`](super::PointsQuality).
+/// Name of one metric of a [`Quality`](super::Quality) or [`PointsQuality`](super::PointsQuality).
 ///
-/// In JSON it is the key under which the number is found, such as `recall` or `classes.3`.
+/// In JSON it is the key of the value, such as `recall` or `classes.3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Metric {
@@ -26,10 +26,10 @@ pub enum Metric {
     /// KL divergence of the class shares.
     ClassKl,
     /// Share of images recognized as the requested class.
-    AsAsked,
+    AsRequested,
     /// Distance to the nearest training image, relative to held-out images.
     Memorization,
-    /// Lower bound of the number of different images.
+    /// Lower bound on the number of distinct images.
     Support,
     /// Share of the rarest class.
     Rare,
@@ -37,7 +37,7 @@ pub enum Metric {
     Patches(usize),
     /// Share of this class.
     Class(usize),
-    /// Modes that were found.
+    /// Number of modes found.
     Modes,
     /// Share of points near a mode.
     HighQuality,
@@ -60,7 +60,7 @@ const NAMED: [(Metric, &str); 17] = [
     (Metric::Density, "density"),
     (Metric::Coverage, "coverage"),
     (Metric::ClassKl, "class_kl"),
-    (Metric::AsAsked, "as_asked"),
+    (Metric::AsRequested, "as_asked"),
     (Metric::Memorization, "memorization"),
     (Metric::Support, "support"),
     (Metric::Rare, "rare"),
@@ -110,7 +110,7 @@ impl TryFrom<String> for Metric {
     }
 }
 
-/// What drew the samples of a measurement.
+/// Source of the samples of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SampleSource {

@@ -1,4 +1,4 @@
-//! Evaluation: how good the samples of a generator are, measured against held-out real data.
+//! Evaluation: measures the quality of a generator's samples against held-out real data.
 //!
 //! [`evaluate_run`] and [`evaluate_model`] evaluate generators of images, [`evaluate_points`] generators of points. An
 //! [`Evaluator`] measures images of any origin:
@@ -12,6 +12,8 @@
 //! assert!(real.recall > 0.5);
 //! ```
 mod checkpoint;
+mod classifier;
+mod classifier_training;
 mod device;
 mod error;
 mod extract;
@@ -21,13 +23,13 @@ mod metric;
 mod network;
 mod points;
 mod quality;
-mod reader;
-mod survey;
-mod teach;
+mod slow_metrics;
 #[cfg(test)]
 mod tests;
 
 pub use checkpoint::{POINTS, checkpoint_measure};
+pub use classifier::EmbeddedClassifier;
+pub use classifier_training::{Augmentation, ClassifierOptions, TrainedClassifier, train_classifier};
 pub use device::int8_images;
 pub use error::EvaluateError;
 pub use generator::{
@@ -38,6 +40,4 @@ pub use images::Evaluator;
 pub use metric::{Intervals, Metric, SampleSource, intervals};
 pub use network::{FEATURES, FeatureNetwork, FeatureNetworkId, RANDOM_SEED};
 pub use points::{PointsQuality, points};
-pub use quality::{Evaluation, Quality, RareClass, Survey};
-pub use reader::DigitClassifier;
-pub use teach::{Lesson, Taught, Variation, teach};
+pub use quality::{Evaluation, Quality, RareClass, SlowMetrics};

@@ -1,11 +1,11 @@
-//! The fixed feature networks by which images are compared: embedded classifiers, or random networks from a fixed seed.
+//! The fixed feature networks that images are compared with: embedded classifiers, or random networks from a fixed seed.
 use crate::data::{Dataset, ImageDataset};
 use crate::graph::Window;
 use crate::nn::{Activation, Layer, Network};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-/// Largest number of features of a network.
+/// Maximum number of features of a network.
 pub const FEATURES: usize = 64;
 /// Seed of random feature networks.
 pub const RANDOM_SEED: u64 = 0x6665_6174;
@@ -14,7 +14,7 @@ const HALVE: Window = Window { kernel: 4, stride: 2, pad: 1 };
 const LEAKY: Layer = Layer::Activation(Activation::Leaky(0.2));
 /// Output channels of the convolutions, each of which halves the image.
 const WIDTHS: [usize; 5] = [16, 32, 32, 32, 32];
-/// Fewest features that are used; fewer would say too little about images.
+/// Minimum number of features; fewer would say too little about images.
 pub(super) const FEWEST_FEATURES: usize = 8;
 
 /// A classifier embedded in the crate.
@@ -83,7 +83,7 @@ impl FeatureNetwork {
     /// Returns a network with He-initialized weights. Even untrained convolutions respond to structure (Saxe et al. 2011).
     pub fn random(shape: [usize; 3], features: usize) -> Self {
         let network = layers(shape, features, 0);
-        let weights = network.start(RANDOM_SEED, 0);
+        let weights = network.initial_weights(RANDOM_SEED, 0);
         let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
         let identity = FeatureNetworkId {
             network: format!("random network of seed {RANDOM_SEED:#x}"),
@@ -102,7 +102,7 @@ impl FeatureNetwork {
         Ok(Self { network, weights, classes, identity })
     }
 
-    /// Returns the identity of the network, to be reported beside distances.
+    /// Returns the identity of the network, which must be reported with distances.
     pub fn identity(&self) -> &FeatureNetworkId {
         &self.identity
     }
@@ -196,7 +196,7 @@ mod tests {
     use crate::data::blobs;
 
     #[test]
-    fn the_embedded_networks_are_the_ones_that_results_were_published_with() {
+    fn the_embedded_networks_have_the_published_checksums() {
         for e in &EMBEDDED {
             assert_eq!(
                 crc32(e.file),
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn files_keep_bf16_weights_and_refuse_other_shapes() {
         let network = layers([8, 8, 1], FEATURES, 3);
-        let file = encode(&network, &network.start(1, 0)).unwrap();
+        let file = encode(&network, &network.initial_weights(1, 0)).unwrap();
         let weights = decode(&network, &file).unwrap();
         assert_eq!(encode(&network, &weights).unwrap(), file);
         assert!(decode(&layers([8, 8, 3], FEATURES, 3), &file).unwrap_err().contains("0.weight: found BF16"));

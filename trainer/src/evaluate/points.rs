@@ -1,4 +1,4 @@
-//! Measures generated points against the mixture of Gaussians that they imitate.
+//! Measures generated points against the mixture of Gaussians that the generator was trained on.
 use super::{EvaluateError, Metric};
 use crate::data::{Dataset, GaussianMixture};
 use crate::metrics::{histogram, jensen_shannon, modes, sliced_w1, w1};
@@ -18,9 +18,9 @@ const BINS: usize = 64;
 pub struct PointsQuality {
     /// Number of points measured; 2,500 in the protocol of VEEGAN and PacGAN.
     pub samples: usize,
-    /// Modes with at least one high-quality point.
+    /// Number of modes with at least one high-quality point.
     pub modes: usize,
-    /// Modes of the mixture.
+    /// Number of modes of the mixture.
     pub of: usize,
     /// Share of points within 3σ of the nearest center, 0 to 1. Real two-dimensional points reach 0.989.
     pub high_quality: f64,
@@ -28,11 +28,11 @@ pub struct PointsQuality {
     pub reverse_kl: Option<f64>,
     /// Standard deviation of each mode divided by σ; absent below two points. Real two-dimensional points have 0.974.
     pub spread: Vec<Option<f64>>,
-    /// 1-Wasserstein distance to as many real points, sliced in two dimensions. Absent if a point is not finite.
+    /// 1-Wasserstein distance to the same number of real points, sliced in two dimensions. Absent if a point is not finite.
     pub wasserstein: Option<f64>,
     /// Wasserstein distance between two sets of real points: the value of a perfect generator.
     pub wasserstein_floor: f64,
-    /// Jensen-Shannon divergence to as many real points, from histograms of 64 bins, in nats; one-dimensional points only.
+    /// Jensen-Shannon divergence to the same number of real points, from histograms of 64 bins, in nats; one-dimensional points only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jensen_shannon: Option<f64>,
     /// Jensen-Shannon divergence between two sets of real points.
@@ -41,7 +41,7 @@ pub struct PointsQuality {
 }
 
 impl PointsQuality {
-    /// Returns the numbers with their names; absent ones are omitted.
+    /// Returns the metrics by name; absent ones are omitted.
     pub fn metrics(&self) -> Vec<(Metric, f64)> {
         let spread: Vec<f64> = self.spread.iter().flatten().copied().collect();
         let list = [
@@ -95,7 +95,7 @@ pub fn points(values: &[f32], mixture: &GaussianMixture) -> Result<PointsQuality
         1 => w1(a.column(0), b.column(0)),
         _ => sliced_w1(a, b, DIRECTIONS),
     };
-    let reach = f64::from(mixture.reach());
+    let reach = f64::from(mixture.max_coordinate());
     let bins = |points: ArrayView2<'_, f64>| histogram(points.column(0), -reach, reach, BINS);
     let divergence = |a: ArrayView2<'_, f64>| {
         Some(jensen_shannon(&bins(a), &bins(draws.view()))).filter(|js| dimensions == 1 && js.is_finite())
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn real_points_reach_the_ceiling_on_every_mixture() {
+    fn real_points_have_the_best_values_on_every_mixture() {
         for mixture in [GaussianMixture::ring(), GaussianMixture::grid(), GaussianMixture::bimodal()] {
             let quality = points(&draw(&mixture, 2500), &mixture).unwrap();
             assert_eq!((quality.samples, quality.modes), (2500, quality.of));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_mode_shows_in_every_number() {
+    fn a_lost_mode_changes_every_metric() {
         let ring = GaussianMixture::ring();
         let all = draw(&ring, 2500);
         let right: Vec<f32> = all.chunks(2).filter(|p| p[0] > 0.9).flatten().copied().collect();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn few_points_are_rejected_and_nan_shows_as_absent_numbers() {
+    fn few_points_are_rejected_and_nan_gives_absent_metrics() {
         let error = points(&[0.0; 30], &GaussianMixture::ring()).unwrap_err();
         let EvaluateError::Unsuitable { found, expected, .. } = error else { panic!("{error}") };
         assert_eq!((found.as_str(), expected.as_str()), ("15", "16 or more, two for each of 8 modes"));

@@ -1,4 +1,4 @@
-//! The quality of a set of images and of a generator: the numbers that `eval --json` prints.
+//! The metrics of a set of images and of a generator, as `eval --json` prints them.
 use super::{FeatureNetworkId, Intervals, Metric, SampleSource};
 use crate::metrics::SupportEstimate;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct Quality {
     pub kernel: f64,
     /// Precision: share of images that lie within the manifold of real ones.
     pub precision: f64,
-    /// Recall: share of real images that lie within the manifold of these.
+    /// Recall: share of real images that lie within the manifold of these images.
     pub recall: f64,
     /// Density: mean number of real neighborhoods that contain an image, divided by 3.
     pub density: f64,
@@ -32,22 +32,22 @@ pub struct Quality {
     /// Share of images that the classifier recognizes as the class they were generated for; absent without classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_asked: Option<f64>,
-    /// The slower measurements; absent from quick ones.
+    /// The slow metrics; absent after a quick measurement.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
-    pub survey: Option<Survey>,
+    pub slow: Option<SlowMetrics>,
 }
 
-/// The slower measurements of a set of images.
+/// The slow metrics of a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Survey {
+pub struct SlowMetrics {
     /// Standard deviation of the kernel distance over 10 disjoint subsets of the compared images; absent if subsets are too small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_spread: Option<f64>,
     /// Sliced Wasserstein distance of patches on each level of the Laplacian pyramid, finest first; empty for images below 7 pixels.
     pub patches: Vec<f64>,
-    /// Duplicates among the images, and the number of different images that they imply.
+    /// Duplicates among the images, and the number of distinct images that they imply.
     pub support: SupportEstimate,
-    /// Mean distance to the nearest training image, divided by that of held-out images: 1 means as new as held-out images, 0
+    /// Mean distance to the nearest training image, divided by that of held-out images: 1 for images as new as held-out ones, 0 for
     /// copies. Absent for training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memorization: Option<f64>,
@@ -59,7 +59,7 @@ pub struct Survey {
     pub rare: Option<RareClass>,
 }
 
-/// How well the rarest class is reproduced.
+/// Metrics of the rarest class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RareClass {
     /// Index of the class.
@@ -81,7 +81,7 @@ pub struct Evaluation {
     pub samples: usize,
     /// Number of held-out images.
     pub references: usize,
-    /// Mean Fréchet distance of sets of as many real training images.
+    /// Mean Fréchet distance of sets of the same number of real training images.
     pub floor: f64,
     /// Standard deviation of the floor over these sets; absent with a single set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub struct Evaluation {
     /// Quality of the int8 model's images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub int8: Option<Quality>,
-    /// Quality of as many real training images: the value to compare each number with.
+    /// Quality of the same number of real training images: the reference value of each metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real: Option<Quality>,
     /// 95 % confidence intervals over the sets of latents.
@@ -109,18 +109,18 @@ pub struct Evaluation {
     /// Names of the classes; empty without a classifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
-    /// Share of held-out images that the classifier recognizes as labeled; absent without a classifier.
+    /// Accuracy of the classifier on the held-out images; absent without a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_as_labeled: Option<f64>,
 }
 
 impl Quality {
-    /// Returns one of the numbers, if it was measured.
+    /// Returns the value of a metric, if it was measured.
     pub fn metric(&self, metric: Metric) -> Option<f64> {
         self.metrics().into_iter().find(|n| n.0 == metric).map(|n| n.1)
     }
 
-    /// Returns the numbers with their names; absent ones are omitted.
+    /// Returns the metrics by name; absent ones are omitted.
     pub fn metrics(&self) -> Vec<(Metric, f64)> {
         let mut list: Vec<(Metric, f64)> = [
             (Metric::Frechet, Some(self.frechet)),
@@ -130,15 +130,15 @@ impl Quality {
             (Metric::Density, Some(self.density)),
             (Metric::Coverage, Some(self.coverage)),
             (Metric::ClassKl, self.class_kl),
-            (Metric::AsAsked, self.as_asked),
-            (Metric::Memorization, self.survey.as_ref().and_then(|s| s.memorization)),
-            (Metric::Support, self.survey.as_ref().map(|s| s.support.at_least)),
-            (Metric::Rare, self.survey.as_ref().and_then(|s| s.rare.as_ref()).map(|r| r.share)),
+            (Metric::AsRequested, self.as_asked),
+            (Metric::Memorization, self.slow.as_ref().and_then(|s| s.memorization)),
+            (Metric::Support, self.slow.as_ref().map(|s| s.support.at_least)),
+            (Metric::Rare, self.slow.as_ref().and_then(|s| s.rare.as_ref()).map(|r| r.share)),
         ]
         .into_iter()
         .filter_map(|(metric, value)| Some((metric, value?)))
         .collect();
-        let patches = self.survey.iter().flat_map(|s| &s.patches).enumerate();
+        let patches = self.slow.iter().flat_map(|s| &s.patches).enumerate();
         list.extend(patches.map(|(level, v)| (Metric::Patches(level), *v)));
         list.extend(self.classes.iter().enumerate().map(|(class, v)| (Metric::Class(class), *v)));
         list

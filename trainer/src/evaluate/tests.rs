@@ -1,4 +1,4 @@
-//! Tests: real images score well, damaged ones badly, and results do not depend on the number of threads.
+//! Tests: real images score well, damaged images score badly, and results do not depend on the number of threads.
 use super::network::crc32;
 use super::*;
 use crate::data::{AnyDataset, BuiltinDataset, ImageDataset, blobs};
@@ -7,14 +7,14 @@ use crate::quantize::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, Qu
 fn split(name: &str) -> (ImageDataset, ImageDataset) {
     let set = BuiltinDataset::from_name(name).unwrap().open().unwrap();
     let AnyDataset::Images(images) = set else { panic!("{name} are images") };
-    images.usual_split().unwrap()
+    images.default_split().unwrap()
 }
 
 fn bytes(set: &ImageDataset, which: impl Iterator<Item = usize>) -> Vec<u8> {
     which.flat_map(|i| set.bytes(i).to_vec()).collect()
 }
 
-/// Each pixel becomes the mean of 3x3.
+/// Replaces each pixel by the mean of its 3x3 neighborhood.
 fn blur(images: &[u8], side: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(images.len());
     for image in images.chunks_exact(side * side) {
@@ -103,8 +103,8 @@ fn copies_of_the_training_set_are_detected() {
     let (train, held_out) = blobs(8, 8, 3, 1000, 4).split(700, 300).unwrap();
     let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
     assert!(evaluator.memorization(&bytes(&train, 0..200), |_, _| {}).unwrap().ratio < 0.01);
-    let honest = evaluator.memorization(&bytes(&held_out, 0..200), |_, _| {}).unwrap().ratio;
-    assert!((0.8..1.2).contains(&honest), "{honest}");
+    let unseen = evaluator.memorization(&bytes(&held_out, 0..200), |_, _| {}).unwrap().ratio;
+    assert!((0.8..1.2).contains(&unseen), "{unseen}");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn images_of_other_classes_than_requested_are_counted() {
     let images = bytes(&train, 0..400);
     let labels: Vec<u8> = (0..400).map(|i| train.label(i).unwrap()).collect();
     let next: Vec<u8> = labels.iter().map(|l| (l + 1) % 10).collect();
-    let mut share = |asked: &[u8]| evaluator.measure_classes(&images, asked).unwrap().as_asked;
+    let mut share = |requested: &[u8]| evaluator.measure_classes(&images, requested).unwrap().as_asked;
     let (right, wrong) = (share(&labels).unwrap(), share(&next).unwrap());
     assert!(right > 0.97 && wrong < 0.02 && share(&labels[1..]).is_none(), "{right} {wrong}");
     assert_eq!(evaluator.measure(&images, |_, _| {}).unwrap().as_asked, None);
@@ -152,7 +152,7 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
         floor: evaluator.floor(200).unwrap(),
         floor_spread: None,
         float: Some(quality.clone()),
-        int8: Some(evaluator.survey_real(200).unwrap()),
+        int8: Some(evaluator.measure_real_all_metrics(200).unwrap()),
         real: Some(quality.clone()),
         intervals: [(SampleSource::Int8, intervals(&[quality.metrics(), quality.metrics()]))].into(),
         psnr_mean_db: Some(43.5),

@@ -78,7 +78,7 @@ pub struct Clock {
     pub step: u64,
 }
 
-/// Error of a run in which a guarded value was infinite or not a number. The store was not changed.
+/// A guarded value was infinite or NaN during a run. The store was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotFinite {
     /// Name of the guarded value.

@@ -44,7 +44,7 @@ impl Store {
         &self.entries[id.0].values
     }
 
-    /// The values of one entry, to be changed. Their number must stay the same.
+    /// Mutable access to the values of one entry. Their number must stay the same.
     pub fn values_mut(&mut self, id: ParamId) -> &mut Vec<f32> {
         &mut self.entries[id.0].values
     }

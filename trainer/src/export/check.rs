@@ -6,7 +6,7 @@ use std::fmt;
 /// Seeds that the checks compare.
 pub const CHECK_SEEDS: u32 = 256;
 
-/// Returns whether the rows that the runtime streams equal the whole-tensor [`oracle`] bit for bit, for [`CHECK_SEEDS`] seeds.
+/// Returns whether the rows of the streaming runtime equal those of the whole-tensor [`oracle`] bit for bit, for [`CHECK_SEEDS`] seeds.
 ///
 /// # Errors
 /// If the model file is not valid.
@@ -54,7 +54,7 @@ impl fmt::Display for ScoreComparison {
     }
 }
 
-/// Compares the scores of a quantized model that ends with its discriminator with those of the float network `net`.
+/// Compares the scores of a quantized model, which must include its discriminator, with those of the float network `net`.
 ///
 /// # Errors
 /// If the model file is not valid.

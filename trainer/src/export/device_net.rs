@@ -1,4 +1,4 @@
-//! The float network that a device draws: a folded generator, with or without its discriminator.
+//! The float network that is quantized for devices: a folded generator, with or without its discriminator.
 use super::ExportError;
 use crate::data::{Dataset, GaussianMixture, ImageDataset};
 use crate::loss::Loss;
@@ -8,12 +8,13 @@ use crate::recipe::Recipe;
 use crate::run::Checkpoint;
 use crate::train::Trainer;
 
-/// Real images whose mean logit becomes the score 0.5, for losses that train on score differences.
+/// Number of real images whose mean logit is mapped to the score 0.5, for losses that train on score differences.
 const REAL_IMAGES: usize = 512;
 
-/// Returns the folded network of the trainer's averaged generator, ready to be quantized.
+/// Returns the folded network of the trainer's EMA generator, ready to be quantized.
 ///
-/// Points of one or two numbers become a row of pixels, which devices show as a plot; `mixture` is the data of such a generator.
+/// The outputs of a generator of points, one or two numbers, become a row of pixels that devices show as a plot. `mixture` is the
+/// data of such a generator.
 ///
 /// # Errors
 /// If a layer has no counterpart in the model format, or points have more than two numbers.
@@ -37,7 +38,7 @@ pub(super) fn folded_generator(
     if dimensions > 2 {
         return Err(ExportError::PointDimensions { recipe: recipe.name.clone(), dimensions });
     }
-    let reach = mixture.reach() * recipe.data.scale;
+    let reach = mixture.max_coordinate() * recipe.data.scale;
     Ok(fold_to([-reach, reach])?.with_numbers_as_pixels())
 }
 

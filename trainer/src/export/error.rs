@@ -20,16 +20,16 @@ pub enum ExportError {
     Discriminator(QuantizeError),
     /// The model file is not valid.
     Format(FormatError),
-    /// The generator makes points of more than two numbers.
+    /// The generator outputs points of more than two numbers.
     PointDimensions {
         /// Name of the recipe.
         recipe: String,
         /// Numbers of a point.
         dimensions: usize,
     },
-    /// A discriminator of points was requested.
+    /// The discriminator was requested for a generator of points.
     DiscriminatorOfPoints,
-    /// The loss trains a discriminator without a score in 0..=1.
+    /// With this loss, the discriminator has no score in 0..=1.
     NoScore(Loss),
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for ExportError {
             }
             Self::NoScore(loss) => write!(
                 f,
-                "--with-discriminator: the loss \"{loss}\" trains a discriminator whose output is no score between 0 and 1; export without \
+                "--with-discriminator: the loss \"{loss}\" trains a discriminator whose output is not a score between 0 and 1; export without \
                  the option"
             ),
         }

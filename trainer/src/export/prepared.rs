@@ -32,7 +32,7 @@ impl PreparedRun {
     /// Opens the run in `folder` at the chosen checkpoint and loads its data.
     ///
     /// # Errors
-    /// If the checkpoint or the data cannot be loaded, or they do not belong together any more.
+    /// If the checkpoint or the data cannot be loaded, or the data no longer matches the checkpoint.
     pub fn open(folder: &RunFolder, choice: CheckpointChoice) -> Result<Self, ExportError> {
         let chosen = folder.choose(choice)?;
         let data = load_data(&chosen.checkpoint.recipe)?;
@@ -42,14 +42,14 @@ impl PreparedRun {
     /// Prepares a checkpoint whose data is already loaded.
     ///
     /// # Errors
-    /// If the data has another shape than the run was started with.
+    /// If the shape of the data differs from that at the start of the run.
     pub fn with_data(chosen: ChosenCheckpoint, data: TrainingData) -> Result<Self, ExportError> {
         let ChosenCheckpoint { checkpoint, reason } = chosen;
         let trainer = restore_trainer(&checkpoint, &data, checkpoint.steps, 0)?;
         Ok(Self { checkpoint, reason, data, trainer })
     }
 
-    /// Returns the folded float network of the averaged generator, which [`quantize`](Self::quantize) quantizes.
+    /// Returns the folded float network of the EMA generator, which [`quantize`](Self::quantize) quantizes.
     ///
     /// # Errors
     /// If a layer has no counterpart in the model format.
@@ -62,7 +62,7 @@ impl PreparedRun {
     /// Returns the folded generator with its discriminator after the image.
     ///
     /// # Errors
-    /// If the run generates points, its loss trains no score, or a layer has no counterpart in the model format.
+    /// If the run generates points, its discriminator has no score in 0..=1, or a layer has no counterpart in the model format.
     pub fn float_net_with_discriminator(&self) -> Result<FloatNet, ExportError> {
         let generator = self.float_net()?;
         let split = self.data.images.as_ref().ok_or(ExportError::DiscriminatorOfPoints)?;

@@ -43,7 +43,7 @@ pub struct ExportSummary {
     pub precision: f64,
     /// Distance to the nearest training image, relative to held-out images.
     pub memorization: Option<f64>,
-    /// Lower bound of the number of different images.
+    /// Lower bound on the number of distinct images.
     pub different_at_least: Option<f64>,
     /// Alarms raised during training.
     pub alarms: usize,
@@ -74,7 +74,7 @@ impl ExportSummary {
         let SummaryInputs { run, quantized, evaluation, bit_exact, minutes, device, alarms } = inputs;
         let report = &quantized.report;
         let (float, int8) = (evaluation.float.as_ref(), evaluation.int8.as_ref());
-        let survey = int8.and_then(|q| q.survey.as_ref());
+        let slow = int8.and_then(|q| q.slow.as_ref());
         let interval = evaluation.intervals.get(&SampleSource::Int8).and_then(|i| i.get(&Metric::Frechet));
         Self {
             minutes,
@@ -94,8 +94,8 @@ impl ExportSummary {
             device: device.to_owned(),
             recall: int8.map_or(f64::NAN, |q| q.recall),
             precision: int8.map_or(f64::NAN, |q| q.precision),
-            memorization: survey.and_then(|s| s.memorization),
-            different_at_least: survey.map(|s| s.support.at_least),
+            memorization: slow.and_then(|s| s.memorization),
+            different_at_least: slow.map(|s| s.support.at_least),
             alarms,
         }
     }

@@ -1,4 +1,4 @@
-//! Reverse-mode differentiation from graph to graph: gradients are ordinary nodes and can be differentiated again.
+//! Reverse-mode automatic differentiation: gradients are ordinary nodes of the same graph and can be differentiated again.
 use super::{Binary, Graph, NodeId, Op, Shape, Unary};
 
 impl Graph {
@@ -62,7 +62,7 @@ impl Graph {
         parts
     }
 
-    /// The contribution to the gradient of argument `k`; none if it is zero everywhere.
+    /// The contribution to the gradient of argument `k`; `None` if it is zero everywhere.
     fn partial(&mut self, op: Op, id: NodeId, g: NodeId, args: &[NodeId], k: usize) -> Option<NodeId> {
         let arg = args[k];
         let shape = self.shape(arg);
@@ -146,7 +146,7 @@ impl Graph {
             }
             Unary::Softplus => self.unary(Unary::Sigmoid, x),
             Unary::Abs => self.unary(Unary::Sign, x),
-            // The value has the sign of its argument, and it is often stored anyway because a product reads it.
+            // The value has the same sign as its argument, and it is often stored anyway because a product reads it.
             Unary::Leaky(slope) if slope >= 0.0 => self.unary(Unary::LeakyStep(slope), y),
             Unary::Leaky(slope) => self.unary(Unary::LeakyStep(slope), x),
         };

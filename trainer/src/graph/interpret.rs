@@ -1,4 +1,4 @@
-//! Interpreter in double precision: the readable definition of every operation, and the reference for executors.
+//! An interpreter in double precision. It defines every operation in readable code and is the reference for executors.
 use super::{Binary, Graph, NodeId, Op, Shape, Unary, Window};
 use crate::philox::Key;
 use std::collections::HashMap;

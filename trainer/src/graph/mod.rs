@@ -110,7 +110,7 @@ impl Graph {
         &self.guards
     }
 
-    /// Begins a scope: names the part of the network that the following nodes belong to. Messages and dumps show it.
+    /// Begins a scope, the part of the network that the following nodes belong to. Messages and dumps show its name.
     #[doc(hidden)]
     pub fn enter(&mut self, scope: impl Into<String>) {
         let scope = scope.into();
@@ -141,7 +141,7 @@ impl Graph {
         id
     }
 
-    /// The value of a store entry before the run.
+    /// The value that a store entry has before the run.
     #[doc(hidden)]
     pub fn param(&mut self, param: ParamId, dims: &[usize]) -> NodeId {
         self.push(Op::Param(param), &[], Shape::new(dims))
@@ -166,7 +166,7 @@ impl Graph {
         self.push(Op::Assign(param), &[value], self.shape(value))
     }
 
-    /// Makes a run fail before anything is assigned if the scalar `value` is not finite.
+    /// Adds a guard: a run fails before it assigns anything if the scalar `value` is not finite.
     #[doc(hidden)]
     #[track_caller]
     pub fn guard(&mut self, name: impl Into<String>, value: NodeId) {

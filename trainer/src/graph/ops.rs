@@ -14,13 +14,13 @@ pub struct Window {
 }
 
 impl Window {
-    /// Output size of a convolution along an axis of `len` pixels: `(len + 2·pad - kernel) / stride + 1`. None if the
+    /// Output size of a convolution along an axis of `len` pixels: `(len + 2·pad - kernel) / stride + 1`. `None` if the
     /// kernel does not fit.
     pub fn output(self, len: usize) -> Option<usize> {
         Some((len + 2 * self.pad).checked_sub(self.kernel)? / self.stride + 1)
     }
 
-    /// Output size of a transposed convolution along an axis of `len` pixels: `(len - 1)·stride + kernel - 2·pad`. None
+    /// Output size of a transposed convolution along an axis of `len` pixels: `(len - 1)·stride + kernel - 2·pad`. `None`
     /// if that is not positive.
     pub fn transposed(self, len: usize) -> Option<usize> {
         ((len - 1) * self.stride + self.kernel).checked_sub(2 * self.pad).filter(|&n| n > 0)
@@ -54,9 +54,9 @@ pub enum Unary {
     LeakyStep(f32),
     /// `scale`·x + `offset`, with constants.
     Affine {
-        /// Factor.
+        /// Factor on x.
         scale: f32,
-        /// Summand.
+        /// Constant added to the product.
         offset: f32,
     },
 }
@@ -218,7 +218,7 @@ impl Graph {
         self.push(Op::Select, &[c, a, b], shape)
     }
 
-    /// The elements of `x` in the shape `dims`, which must have as many elements.
+    /// The elements of `x` in the shape `dims`, which must have the same number of elements.
     #[track_caller]
     pub fn reshape(&mut self, x: NodeId, dims: &[usize]) -> NodeId {
         let shape = Shape::new(dims);
@@ -239,7 +239,7 @@ impl Graph {
         if len == shape.dims()[axis] { x } else { self.push(Op::Slice { axis, start }, &[x], shape.with(axis, len)) }
     }
 
-    /// Pads one axis with zeros to a length of `len`, of which `before` come before the value.
+    /// Pads one axis with zeros to a length of `len`; `before` of the zeros precede the value.
     #[doc(hidden)]
     #[track_caller]
     pub fn pad(&mut self, x: NodeId, axis: usize, before: usize, len: usize) -> NodeId {

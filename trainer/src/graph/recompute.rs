@@ -5,7 +5,7 @@
 use super::{Graph, NodeId, Op};
 use std::collections::HashMap;
 
-/// A value that is this many times smaller than its reader is always kept, such as channel statistics of images.
+/// Values that are this many times smaller than the value computed from them are always kept, such as channel statistics of images.
 const SMALL: usize = 8;
 
 impl Graph {
@@ -37,7 +37,7 @@ impl Graph {
         (to, outputs.iter().map(|o| moved[o.index()]).collect())
     }
 
-    /// By node: whether it is computed before `loss` and only its own segment of layers reads it.
+    /// For each node: whether it is computed before `loss` and only its own segment of layers reads it.
     fn recomputable(&self, loss: NodeId) -> Vec<bool> {
         let forward = || self.ids().take_while(|&id| id <= loss);
         // A layer is a run of nodes of one scope. Constants and views of weights belong to no layer.
@@ -68,7 +68,7 @@ impl Graph {
         }
     }
 
-    /// Whether `a` is so small compared with `beside` that it is always kept.
+    /// Whether `a` is small enough compared with `beside` to be always kept.
     fn small(&self, a: NodeId, beside: NodeId) -> bool {
         self.shape(a).len() * SMALL <= self.shape(beside).len()
     }

@@ -1,4 +1,4 @@
-//! Image quality against flash size: generators of several widths, trained alike.
+//! Image quality against flash size: generators of several widths, trained in the same way.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::to_bytes;
 use crate::draw::{Plot, PlotSeries, image_grid};
@@ -13,11 +13,11 @@ use serde_json::json;
 
 /// The recipe whose generator is scaled.
 const RECIPE: &str = "faces";
-/// Factors for the widths of the recipe's generator, in eighths.
+/// Factors on the widths of the recipe's generator, in eighths.
 const EIGHTHS: [usize; 5] = [1, 2, 4, 8, 12];
-/// Images per measurement.
+/// Number of images per measurement.
 const MEASURED: usize = 1000;
-/// Images of each generator in the figure.
+/// Number of images of each generator in the figure.
 const DRAWN: usize = 16;
 /// First seed of the measured images.
 const SEED: u32 = 1;
@@ -66,7 +66,7 @@ impl GeneratorSize {
 pub fn capacity(steps: u64, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let recipe = Recipe::open(RECIPE, &[format!("train.steps={steps}")])?;
     let Some(run::ImageSplit { train, held_out }) = run::load_data(&recipe)?.images else {
-        return Err(LabError::Request(format!("the data of recipe {RECIPE} are not images")));
+        return Err(LabError::Request(format!("the data of recipe {RECIPE} is not images")));
     };
     let mut evaluator = Evaluator::new(&held_out, &train, context.threads)?;
     let floor = evaluator.floor(MEASURED)?;
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_flash_makes_better_images_and_an_early_stop_keeps_the_small_ones() {
+    fn larger_generators_have_smaller_distances_and_an_early_stop_keeps_the_results() {
         let mut kept = Vec::new();
         let mut save = |name: &str, _: &[u8]| {
             kept.push(name.to_owned());

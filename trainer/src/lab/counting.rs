@@ -1,4 +1,4 @@
-//! Counting: how often a generator that learned images of exactly three discs draws another number.
+//! Counting: how often a generator that was trained on images of exactly three discs draws another number of discs.
 use super::small_images::{IMAGES, SIDE, cover, real_bytes, sample_grid, train};
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::ImageDataset;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// Discs in every real image.
 const DISCS: usize = 3;
-/// Smaller components count as noise.
+/// Components with fewer pixels count as noise.
 const MIN_PIXELS: usize = 5;
 
 /// Images of three discs that do not touch.

@@ -1,6 +1,6 @@
-//! A GAN in one dimension: data, generator and discriminator at four stages of training, and as an animation.
+//! A GAN in one dimension: plots the data, the generator and the discriminator at four stages of training, and as an animation.
 use super::figure::DensityFigure;
-use super::theory::{best, criterion};
+use super::theory::{criterion, optimal_discriminator};
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::GaussianMixture;
 use crate::draw::{Image, animation};
@@ -18,7 +18,7 @@ const LATENTS: usize = 4000;
 const BANDWIDTH: f64 = 0.07;
 /// Arrows from latents to samples.
 const ARROWS: usize = 25;
-/// Steps that train the discriminator alone, then the generator alone, then both.
+/// Numbers of steps that train the discriminator alone, then the generator alone, then both.
 const DISCRIMINATOR_ALONE: u64 = 800;
 const GENERATOR_ALONE: u64 = 2;
 const TOGETHER: u64 = 6000;
@@ -45,9 +45,9 @@ struct DensitySnapshot {
     discriminator: Vec<f64>,
     generated: Vec<f64>,
     arrows: Vec<(f64, f64)>,
-    /// Smallest and largest D(x) where there is mass.
+    /// Smallest and largest D(x) where the two densities sum to more than 0.1.
     discriminator_range: (f64, f64),
-    /// Largest |D - D*| where there is mass.
+    /// Largest |D - D*| where the two densities sum to more than 0.1.
     error: f64,
     criterion: f64,
 }
@@ -105,7 +105,7 @@ impl DataLine {
         let bell = |x: f64| samples.iter().map(|m| (-0.5 * ((x - m) / BANDWIDTH).powi(2)).exp()).sum::<f64>() / norm;
         let generated: Vec<_> = self.x.iter().map(|x| bell(*x)).collect();
         let mass: Vec<_> = (0..POINTS).filter(|&i| self.data[i] + generated[i] > 0.1).collect();
-        let optimal: Vec<_> = self.data.iter().zip(&generated).map(|(p, q)| best(*p, *q)).collect();
+        let optimal: Vec<_> = self.data.iter().zip(&generated).map(|(p, q)| optimal_discriminator(*p, *q)).collect();
         let ends = |values: &[f64]| {
             let seen = mass.iter().map(|&i| values[i]);
             seen.fold((1.0f64, 0.0f64), |(low, high), v| (low.min(v), high.max(v)))
@@ -125,7 +125,8 @@ impl DataLine {
     }
 
     fn image(&self, snapshot: &DensitySnapshot, title: &str) -> Image {
-        let optimal: Vec<_> = self.data.iter().zip(&snapshot.generated).map(|(p, q)| best(*p, *q)).collect();
+        let optimal: Vec<_> =
+            self.data.iter().zip(&snapshot.generated).map(|(p, q)| optimal_discriminator(*p, *q)).collect();
         let subtitle = format!(
             "C(G) + log 4 = {:.4}   largest |D - D*| = {:.3}",
             snapshot.criterion - MIN_CRITERION,
@@ -152,7 +153,7 @@ impl DataLine {
 /// When training diverges or a figure cannot be written.
 pub fn densities(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let recipe = Recipe::open("bimodal-1d+non-saturating", &SETTINGS.map(str::to_owned))?;
-    let mixture = GaussianMixture::bell();
+    let mixture = GaussianMixture::unimodal();
     let line = DataLine::new(&mixture);
     let total = DISCRIMINATOR_ALONE + GENERATOR_ALONE + TOGETHER;
     let mut trainer = Trainer::new(recipe, std::sync::Arc::new(mixture), 3, total, context.threads)?;

@@ -1,4 +1,5 @@
-//! The Dirac GAN (Mescheder et al. 2018): the data are at 0, the generator is one point, the discriminator one slope. It shows which methods converge.
+//! The Dirac GAN (Mescheder et al. 2018) shows which methods converge: all data is at 0, the generator is a point, the
+//! discriminator a slope.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::draw::{Plot, PlotSeries};
 use crate::graph::{Distribution, Feeds, Graph, NodeId, interpret};
@@ -7,7 +8,7 @@ use crate::optim::{Moments, Optimizer, OptimizerKind, Scalars};
 use crate::regularize::{Regularizer, clipped, consensus};
 use serde_json::json;
 
-/// Steps of every method.
+/// Number of steps of each method.
 const STEPS: u64 = 1000;
 /// Initial point of the generator and slope of the discriminator.
 const START: [f64; 2] = [1.0, 1.0];
@@ -219,7 +220,7 @@ pub fn dirac(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     ] {
         let plot = Plot {
             title: title.into(),
-            x_label: "generator's point (the data are at 0)".into(),
+            x_label: "generator's point (the data is at 0)".into(),
             y_label: "discriminator's slope".into(),
             series,
             ..Plot::default()
@@ -251,7 +252,7 @@ mod tests {
                 }
                 // A slope without an offset cannot output 1 at 0. It becomes flat, and all gradients vanish.
                 "least squares" => assert!(far > 0.5 && verdict(&path) == Verdict::StandsStill, "{name}: {far}"),
-                // Gradients and steps shrink: on the way, but not converged.
+                // Gradients and steps shrink: approaching the equilibrium, but not converged.
                 "non-saturating" | "adam" => assert!(far > 0.05 && far < 1.0, "{name}: {far}"),
                 // Fluctuates with the instance noise.
                 "noise" => assert!(far > 0.005 && far < 0.05, "{name}: {far}"),

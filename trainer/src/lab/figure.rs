@@ -1,6 +1,6 @@
 //! Figure 1 of Goodfellow et al. 2014: densities and discriminator over the data space, with arrows from the latent space.
 use crate::draw::Image;
-use crate::draw::canvas::{AXIS, DARK, FINE, GRID, PAPER, SOFT, disc, line, text};
+use crate::draw::canvas::{AXIS, BACKGROUND, DARK, GRID, SOFT, SUPERSAMPLING, disc, line, text};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
 use embedded_graphics::text::Alignment;
 
@@ -22,7 +22,7 @@ pub(super) struct DensityFigure<'a> {
     pub(super) title: &'a str,
     /// A line of text below the title.
     pub(super) subtitle: &'a str,
-    /// Positions of the curves' points; their range is that of the figure.
+    /// x coordinates of the points of all curves; their range is the range of the figure.
     pub(super) x: &'a [f64],
     /// Density of the data.
     pub(super) data: &'a [f64],
@@ -58,8 +58,8 @@ fn legend_left(entry: usize) -> f64 {
 
 impl DensityFigure<'_> {
     pub(super) fn image(&self) -> Image {
-        let (width, height) = (SIZE.0 as usize * FINE, SIZE.1 as usize * FINE);
-        let mut fine = Image::new(width, height, PAPER);
+        let (width, height) = (SIZE.0 as usize * SUPERSAMPLING, SIZE.1 as usize * SUPERSAMPLING);
+        let mut fine = Image::new(width, height, BACKGROUND);
         let (low, high) = (self.x[0], self.x[self.x.len() - 1]);
         let across = |x: f64| LEFT + (x - low) / (high - low) * (RIGHT - LEFT);
         let middle = DATA - 0.5 * (DATA - TOP);
@@ -83,7 +83,7 @@ impl DensityFigure<'_> {
         for (i, (_, color, kind)) in LEGEND.iter().enumerate() {
             stroke(&mut fine, &[(legend_left(i), 62.0), (legend_left(i) + 34.0, 62.0)], *color, *kind);
         }
-        let mut paper = fine.reduced(FINE);
+        let mut paper = fine.reduced(SUPERSAMPLING);
         self.draw_text(&mut paper, (low, high));
         paper
     }

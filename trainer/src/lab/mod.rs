@@ -1,4 +1,4 @@
-//! Experiments that reproduce results of the literature. Each gives a table, figures and JSON.
+//! Experiments that reproduce results of the literature. Each one produces a table, figures and JSON.
 mod capacity;
 mod compare;
 mod counting;
@@ -73,7 +73,7 @@ pub struct LabResults {
 /// Saves a finished file under a name.
 pub type Save<'a> = dyn FnMut(&str, &[u8]) -> std::io::Result<()> + 'a;
 
-/// The connection of a running experiment to its caller.
+/// The interface between a running experiment and its caller.
 pub struct LabContext<'a> {
     /// Returns whether to stop. Finished parts are kept.
     pub stop: &'a dyn Fn() -> bool,
@@ -140,7 +140,7 @@ macro_rules! request_errors {
 
 request_errors!(RecipeError, NetworkError, DataError, EvaluateError);
 
-/// Refuses the values of `option` if one is listed twice.
+/// Returns an error if a value of `option` is listed twice.
 fn each_once<T: PartialEq + fmt::Debug>(option: &str, values: &[T]) -> Result<(), LabError> {
     match values.iter().enumerate().find(|(i, v)| values[..*i].contains(v)) {
         Some((_, twice)) => {

@@ -1,7 +1,7 @@
-//! The smallest GAN, G(z) = wz + b against D(x) = sigmoid(ax + c), with all its numbers at every step.
+//! The smallest GAN, G(z) = wz + b against D(x) = sigmoid(ax + c), with all weights and losses at every step.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::{Dataset, GaussianMixture};
-use crate::draw::canvas::{AXIS, DARK, FINE, PAPER, SOFT, disc, line, text};
+use crate::draw::canvas::{AXIS, BACKGROUND, DARK, SOFT, SUPERSAMPLING, disc, line, text};
 use crate::draw::{Image, Plot, PlotSeries, animation};
 use crate::philox::Key;
 use crate::recipe::Recipe;
@@ -17,7 +17,7 @@ const REACH: f64 = 2.5;
 /// Points per row of the figure.
 const DRAWN: usize = 60;
 
-/// All numbers of the GAN at one step.
+/// The complete state of the GAN at one step.
 #[derive(Clone, Copy, Debug)]
 struct PlaygroundState {
     step: u64,
@@ -145,7 +145,7 @@ pub fn playground(steps: u64, z: f32, context: &mut LabContext<'_>) -> Result<La
 fn frame(state: &PlaygroundState, z: f32, mixture: &GaussianMixture) -> Image {
     let (left, right, width) = (96.0, 660.0, 684);
     let across = |x: f64| left + (x.clamp(-REACH, REACH) + REACH) / (2.0 * REACH) * (right - left);
-    let mut fine = Image::new(width * FINE, 300 * FINE, PAPER);
+    let mut fine = Image::new(width * SUPERSAMPLING, 300 * SUPERSAMPLING, BACKGROUND);
     let (mut real, mut latents) = (vec![0.0; DRAWN], vec![0.0; DRAWN]);
     mixture.batch(Key { seed: 0, stream: 0, step: 0 }, &mut real);
     Key { seed: 0, stream: 1, step: 0 }.normal(&mut latents);
@@ -162,7 +162,7 @@ fn frame(state: &PlaygroundState, z: f32, mixture: &GaussianMixture) -> Image {
     latents.iter().for_each(|v| disc(&mut fine, (across(f64::from(state.generate(*v))), 240.0), 2.6, [22, 140, 88]));
     let x = state.generate(z);
     disc(&mut fine, (across(f64::from(x)), 240.0), 5.0, DARK);
-    let mut paper = fine.reduced(FINE);
+    let mut paper = fine.reduced(SUPERSAMPLING);
     let [w, b, a, c] = state.weights;
     text(&mut paper, &format!("step {}", state.step), (24.0, 12.0), &FONT_9X18_BOLD, DARK, Alignment::Left);
     let sample = format!("z = {z:.2}   G(z) = {x:.3}   D(G(z)) = {:.3}", state.discriminate(x));

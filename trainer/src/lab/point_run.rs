@@ -21,7 +21,7 @@ pub(super) struct FinishedRun {
     pub(super) quality: PointsQuality,
     /// Training time, without the time for figures.
     pub(super) seconds: f64,
-    /// Step at which a value stopped being finite. The points of such a run count as NaN and reach no mode.
+    /// Step at which a value stopped being finite. The points of such a run count as NaN, so they are near no mode.
     pub(super) diverged: Option<u64>,
 }
 
@@ -31,7 +31,7 @@ impl FinishedRun {
         self.quality.reverse_kl.unwrap_or(f64::INFINITY)
     }
 
-    /// Spreads of the modes as multiples of σ, in ascending order; 0 for modes with too few points.
+    /// Standard deviations within the modes as multiples of σ, in ascending order; 0 for modes with too few points.
     pub(super) fn sorted_spreads(&self) -> Vec<f64> {
         let mut all: Vec<_> = self.quality.spread.iter().map(|s| s.unwrap_or(0.0)).collect();
         all.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Mode collapse on two-dimensional mixtures of Gaussians, and how each remedy changes it.
+//! Mode collapse on two-dimensional mixtures of Gaussians, and the effect of each remedy.
 use super::point_run::{FinishedRun, panel_grid, run};
 use super::{LabContext, LabError, LabResults, ResultTable, each_once, median};
 use crate::data::GaussianMixture;
@@ -17,7 +17,7 @@ const CLASSIC: [&str; 6] = [
     "train.ema=0",
     "train.batch_size=128",
 ];
-/// Accepted spread of every mode, as a multiple of σ.
+/// Accepted range of the standard deviation within each mode, as a multiple of σ.
 const SPREAD: (f64, f64) = (0.7, 1.3);
 
 /// The methods that are compared by default: objectives first, then remedies. `"recipe"` is the named recipe at its full length.
@@ -111,11 +111,11 @@ pub struct PointsOptions {
     pub settings: Vec<String>,
 }
 
-/// What a run has to reach, besides finding all modes at the right spread.
+/// Required metrics of a run, besides finding all modes with the right spread.
 struct RequiredQuality {
-    /// Least share of points within 3 σ of a mode.
+    /// Minimum share of points within 3 σ of a mode.
     high_quality: f64,
-    /// Largest reverse KL divergence over the modes.
+    /// Maximum reverse KL divergence over the modes.
     reverse_kl: f64,
 }
 
@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_that_diverges_has_its_row_and_the_next_is_trained() {
+    fn a_diverging_method_is_reported_and_the_next_is_trained() {
         let mut context = LabContext { stop: &|| false, progress: &mut |_| {}, save: &mut |_, _| Ok(()), threads: 1 };
         // Adam normalizes its gradients and survives this learning rate; plain gradient descent diverges.
         let settings = vec!["optimizer.learning_rate=10".to_owned()];

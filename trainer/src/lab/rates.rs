@@ -3,7 +3,7 @@ use super::point_run::{FinishedRun, run};
 use super::{LabContext, LabError, LabResults, ResultTable, each_once};
 use crate::data::{AnyDataset, BuiltinDataset};
 use crate::draw::Image;
-use crate::draw::canvas::{DARK, PAPER, SOFT, text};
+use crate::draw::canvas::{BACKGROUND, DARK, SOFT, text};
 use crate::recipe::Recipe;
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X18_BOLD};
 use embedded_graphics::text::Alignment;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 /// Width and height of a cell of the figure, in pixels.
 const CELL: (usize, usize) = (96, 48);
-/// Least width of the figure, enough for the caption.
+/// Minimum width of the figure, enough for the caption.
 const MIN_WIDTH: usize = 504;
 const LEFT: usize = 96;
 const TOP: usize = 74;
@@ -40,7 +40,7 @@ struct RatePair {
     recipe: Recipe,
 }
 
-/// Trains with every pair of learning rates and measures the result.
+/// Trains once for every pair of learning rates and measures the result.
 ///
 /// # Errors
 /// When an option cannot be used or a figure cannot be written. A run that diverges is a result, not an error.
@@ -49,7 +49,7 @@ pub fn rates(options: &RateGridOptions, context: &mut LabContext<'_>) -> Result<
     let source = pairs.first().map(|pair| pair.recipe.data.source.clone()).unwrap_or_default();
     let set = BuiltinDataset::from_name(&source).map(BuiltinDataset::open).transpose()?;
     let Some(AnyDataset::Mixture(mixture)) = set else {
-        return Err(LabError::Request(format!("{}: its data are not points; try ring or grid", options.recipe)));
+        return Err(LabError::Request(format!("{}: its data is not points; try ring or grid", options.recipe)));
     };
     let (mut runs, mut stopped) = (Vec::new(), false);
     for RatePair { discriminator, generator, recipe } in &pairs {
@@ -144,7 +144,7 @@ fn cell(run: &FinishedRun) -> String {
 fn figure(options: &RateGridOptions, runs: &[FinishedRun]) -> Image {
     let (columns, rows) = (options.generator.len(), options.discriminator.len());
     let width = (LEFT + columns * CELL.0 + 24).max(MIN_WIDTH);
-    let mut paper = Image::new(width, TOP + rows * CELL.1 + 24, PAPER);
+    let mut paper = Image::new(width, TOP + rows * CELL.1 + 24, BACKGROUND);
     let print = |paper: &mut Image, content: &str, (x, y): (usize, usize), color, alignment| {
         text(paper, content, (x as f64, y as f64), &FONT_7X13, color, alignment);
     };
@@ -164,7 +164,7 @@ fn figure(options: &RateGridOptions, runs: &[FinishedRun]) -> Image {
     }
     for (i, run) in runs.iter().enumerate() {
         let share = run.quality.high_quality;
-        let mix = |k: usize| (f64::from(PAPER[k]) + share * (f64::from(FULL[k]) - f64::from(PAPER[k]))) as u8;
+        let mix = |k: usize| (f64::from(BACKGROUND[k]) + share * (f64::from(FULL[k]) - f64::from(BACKGROUND[k]))) as u8;
         let at = (LEFT + i % columns * CELL.0, TOP + i / columns * CELL.1);
         paper.place(&Image::new(CELL.0 - 2, CELL.1 - 2, [mix(0), mix(1), mix(2)]), at, 1);
         print(&mut paper, &cell(run), (at.0 + CELL.0 / 2, at.1 + 17), DARK, Alignment::Center);
@@ -184,14 +184,14 @@ mod tests {
             Ok(())
         };
         let mut context = LabContext { stop: &|| false, progress: &mut |_| {}, save: &mut save, threads: 1 };
-        let mut asked = RateGridOptions {
+        let mut options = RateGridOptions {
             recipe: "bimodal-1d".into(),
             discriminator: vec![1e-7, 3e-3],
             generator: vec![1e-3, 1e-7, 3e-3],
             steps: 300,
             settings: vec!["train.ema=0".into()],
         };
-        let found = rates(&asked, &mut context).unwrap();
+        let found = rates(&options, &mut context).unwrap();
         assert_eq!((found.table.headings.len(), found.table.rows.len()), (4, 2));
         let runs = found.values["runs"].as_array().unwrap();
         assert_eq!(runs.len(), 6);
@@ -199,18 +199,18 @@ mod tests {
         // With a learning rate near zero, neither network learns.
         assert!(quality(5) > quality(2) + 0.1 && quality(5) > quality(4) + 0.1, "{runs:?}");
         for (bad, why) in [(-1.0, "--generator -1.0"), (f32::NAN, "--generator NaN"), (1e-3, "listed twice")] {
-            asked.generator.push(bad);
-            assert!(rates(&asked, &mut context).unwrap_err().to_string().contains(why), "{bad}");
-            asked.generator.pop();
+            options.generator.push(bad);
+            assert!(rates(&options, &mut context).unwrap_err().to_string().contains(why), "{bad}");
+            options.generator.pop();
         }
         // A pair at which training diverges is a result, and the other pairs are still measured.
         let huge =
-            RateGridOptions { discriminator: vec![3e-3], generator: vec![1e30, 3e-3], steps: 20, ..asked.clone() };
+            RateGridOptions { discriminator: vec![3e-3], generator: vec![1e30, 3e-3], steps: 20, ..options.clone() };
         let found = rates(&huge, &mut context).unwrap();
         assert_eq!(found.table.rows[0][1], "diverged");
         assert!(found.values["runs"][0]["diverged"].is_u64() && found.values["runs"][1]["diverged"].is_null());
-        asked.recipe = "faces".into();
-        assert!(rates(&asked, &mut context).unwrap_err().to_string().contains("try ring or grid"));
+        options.recipe = "faces".into();
+        assert!(rates(&options, &mut context).unwrap_err().to_string().contains("try ring or grid"));
         assert_eq!(saved.len(), 2);
         assert!(saved[0].0 == "rates.png" && saved[0].1 > 500, "{saved:?}");
     }

@@ -63,7 +63,7 @@ pub(super) fn sample_grid(bytes: &[u8]) -> Vec<u8> {
     image_grid(&images, (SIDE, SIDE, 1), 8, 3).png()
 }
 
-/// How much of each pixel a disc covers, 0 to 1, given the distance of its edge from the pixel's center.
+/// The part of a pixel that discs cover, as a byte, given the distances from the pixel's center to their edges (positive inside).
 pub(super) fn cover(distances_inside: impl Iterator<Item = f32>) -> u8 {
     (255.0 * distances_inside.fold(0.0, f32::max).min(1.0)) as u8
 }

@@ -1,7 +1,7 @@
 //! Stacked digits: three digits in the channels of an image make a thousand modes, which a classifier counts.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::{self, Dataset, ImageDataset, to_bytes};
-use crate::evaluate::DigitClassifier;
+use crate::evaluate::EmbeddedClassifier;
 use crate::metrics::kl_to_uniform;
 use crate::philox::Key;
 use crate::recipe::Recipe;
@@ -93,7 +93,7 @@ impl Dataset for StackedDigits {
 pub fn stacked(options: &StackedOptions, context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let recipe = open_recipe(options)?;
     let digits = data::digits()?;
-    let mut classifier = DigitClassifier::new(&digits, context.threads);
+    let mut classifier = EmbeddedClassifier::new(&digits, context.threads);
     let stack = StackedDigits { digits, shape: [SIDE, SIDE, 3] };
     // Real data, measured with the same classifier and number of samples.
     let real = {
@@ -157,11 +157,11 @@ fn open_recipe(options: &StackedOptions) -> Result<Recipe, LabError> {
     Ok(recipe)
 }
 
-/// Trains to the end and measures on the way. Returns the measurements as JSON, and whether the user stopped the run.
+/// Trains to the end and measures several times during the run. Returns the measurements as JSON, and whether the user stopped the run.
 fn train(
     trainer: &mut Trainer,
     recipe: &Recipe,
-    classifier: &mut DigitClassifier,
+    classifier: &mut EmbeddedClassifier,
     start: Instant,
     context: &mut LabContext<'_>,
 ) -> Result<(Vec<serde_json::Value>, bool), LabError> {
@@ -204,7 +204,7 @@ struct DigitModes {
 
 impl DigitModes {
     /// Classifies the three digits of each image, RGB bytes.
-    fn count(classifier: &mut DigitClassifier, bytes: &[u8]) -> Self {
+    fn count(classifier: &mut EmbeddedClassifier, bytes: &[u8]) -> Self {
         let mut counts = vec![0.0; 1000];
         let planes: Vec<Vec<u8>> =
             (0..3).map(|channel| bytes.iter().skip(channel).step_by(3).copied().collect()).collect();

@@ -1,4 +1,4 @@
-//! Symmetry: how often a generator that learned mirror-symmetric images draws halves that differ.
+//! Symmetry: how often a generator that was trained on mirror-symmetric images draws images with different halves.
 use super::small_images::{IMAGES, SIDE, cover, real_bytes, sample_grid, train};
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::ImageDataset;

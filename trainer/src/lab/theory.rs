@@ -1,4 +1,4 @@
-//! Numerical checks of the theory of Goodfellow et al. 2014: the optimal discriminator, the criterion C(G), the zero-sum game.
+//! Numerical checks of the theory of Goodfellow et al. 2014: the optimal discriminator, the criterion C(G), and the zero-sum game.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::draw::{Plot, PlotSeries};
 use crate::exec::cpu::Cpu;
@@ -19,7 +19,7 @@ const BATCH: usize = 1024;
 /// Mean and standard deviation of real and of generated numbers.
 const REAL: (f64, f64) = (-0.6, 0.5);
 const FAKE: (f64, f64) = (0.6, 0.8);
-/// Number of random pairs of distributions, and the number of their outcomes.
+/// Number of random pairs of distributions, and number of outcomes of each distribution.
 const PAIRS: usize = 1000;
 const OUTCOMES: usize = 16;
 
@@ -32,7 +32,7 @@ fn normal(x: f64, (mean, deviation): (f64, f64)) -> f64 {
 }
 
 /// The optimal discriminator D*(x) for densities `p` of the data and `q` of generated examples (proposition 1).
-pub(super) fn best(p: f64, q: f64) -> f64 {
+pub(super) fn optimal_discriminator(p: f64, q: f64) -> f64 {
     p / (p + q)
 }
 
@@ -56,8 +56,10 @@ pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     values.push(row("C(G) + log 4, least of 1000 random pairs", least, 0.0, least > 0.0));
     let same = pairs.iter().map(|(p, _)| (criterion(p, p, 1.0) - MINIMUM).abs()).fold(0.0, f64::max);
     values.push(row("C(G) + log 4 where q = p, largest", same, 1e-9, same < 1e-9));
-    let twice =
-        pairs.iter().map(|(p, q)| (criterion(p, q, 1.0) - MINIMUM - 2.0 * shannon(p, q)).abs()).fold(0.0, f64::max);
+    let twice = pairs
+        .iter()
+        .map(|(p, q)| (criterion(p, q, 1.0) - MINIMUM - 2.0 * jensen_shannon(p, q)).abs())
+        .fold(0.0, f64::max);
     values.push(row("C(G) against -log 4 + 2 JS, largest difference", twice, 1e-9, twice < 1e-9));
     let lopsided = pairs.iter().map(|(p, q)| (kl(p, q) - kl(q, p)).abs()).fold(f64::INFINITY, f64::min);
     values.push(row("|KL(p,q) - KL(q,p)|, least: KL has a direction", lopsided, 0.0, lopsided > 0.0));
@@ -77,7 +79,7 @@ pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     (context.save)("descent.png", &plot.png())?;
     (context.save)("descent.svg", plot.svg().as_bytes())?;
     (context.progress)("training a discriminator against a fixed generator");
-    let error = best_discriminator(context)?;
+    let error = largest_discriminator_error(context)?;
     values.extend(error.map(|error| row("D against p/(p+q), largest error", error, 0.03, error < 0.03)));
     let notes = vec![
         "at the equilibrium D is 1/2 everywhere: its loss is 2 ln 2 = 1.386 (0.693 if the two halves are averaged), that of G is ln 2 = 0.693"
@@ -89,13 +91,13 @@ pub fn theory(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     Ok(LabResults { table, notes, values, stopped })
 }
 
-/// Trains a discriminator on two known Gaussians and returns its D(x) at the points `at`; nothing if it was stopped.
+/// Trains a discriminator on two known Gaussians and returns D(x) at the points `at`; `None` if the user stopped it.
 fn trained_discriminator(at: &[f64], context: &mut LabContext<'_>) -> Result<Option<Vec<f64>>, LabError> {
     let family = Discriminator::Mlp { hidden: vec![64, 64], fourier_features: 0 };
     let network = family.network(&[1], DiscriminatorOptions::default())?;
     let optimizer = Optimizer::adam(3e-3, 0.9, 0.999);
     let (mut store, mut programs) = (Store::default(), Vec::new());
-    let trainable = Trainable::new(&mut store, "discriminator", network.start(1, 1), &optimizer);
+    let trainable = Trainable::new(&mut store, "discriminator", network.initial_weights(1, 1), &optimizer);
     let mut step = StepGraph::new("discriminator step", optimizer, Schedule::Linear { from: 0.3, to: 0.0 });
     let g = &mut step.program.graph;
     let bound = network.bind(g, trainable.weights);
@@ -132,8 +134,8 @@ fn trained_discriminator(at: &[f64], context: &mut LabContext<'_>) -> Result<Opt
     Ok(Some(evaluation.read(&cpu, probability).iter().map(|v| f64::from(*v)).collect()))
 }
 
-/// Largest error of a trained discriminator against p/(p+q) where the densities are not small; nothing if it was stopped.
-fn best_discriminator(context: &mut LabContext<'_>) -> Result<Option<f64>, LabError> {
+/// Largest error of a trained discriminator against p/(p+q) where the densities are not small; `None` if the user stopped it.
+fn largest_discriminator_error(context: &mut LabContext<'_>) -> Result<Option<f64>, LabError> {
     let at: Vec<_> = (0..241).map(|i| f64::from(i as f32 * 0.025 - 3.0)).collect();
     let Some(learned) = trained_discriminator(&at, context)? else { return Ok(None) };
     let (p, q) = (|x: &f64| normal(*x, REAL), |x: &f64| normal(*x, FAKE));
@@ -148,14 +150,14 @@ fn best_discriminator(context: &mut LabContext<'_>) -> Result<Option<f64>, LabEr
             line("p data", &|i| p(&at[i])),
             line("q generated", &|i| q(&at[i])),
             line("D trained", &|i| learned[i]),
-            line("D* = p/(p+q)", &|i| best(p(&at[i]), q(&at[i]))),
+            line("D* = p/(p+q)", &|i| optimal_discriminator(p(&at[i]), q(&at[i]))),
         ],
         ..Plot::default()
     };
     (context.save)("dstar.png", &plot.png())?;
     (context.save)("dstar.svg", plot.svg().as_bytes())?;
     let errors = at.iter().zip(&learned).filter(|(x, _)| p(x) + q(x) > 0.04);
-    Ok(Some(errors.map(|(x, d)| (d - best(p(x), q(x))).abs()).fold(0.0, f64::max)))
+    Ok(Some(errors.map(|(x, d)| (d - optimal_discriminator(p(x), q(x))).abs()).fold(0.0, f64::max)))
 }
 
 /// Random pairs of distributions, similar and dissimilar.
@@ -171,7 +173,7 @@ fn random_pairs() -> Vec<(Vec<f64>, Vec<f64>)> {
 }
 
 /// Jensen-Shannon divergence by its definition: the mean of two Kullback-Leibler divergences to the mean distribution.
-fn shannon(p: &[f64], q: &[f64]) -> f64 {
+fn jensen_shannon(p: &[f64], q: &[f64]) -> f64 {
     let mean: Vec<_> = p.iter().zip(q).map(|(p, q)| 0.5 * (p + q)).collect();
     0.5 * (kl(p, &mean) + kl(q, &mean))
 }

@@ -1,4 +1,4 @@
-//! Vanishing gradients: the generator's gradient against an ever better discriminator, and methods that preserve it.
+//! Vanishing gradients: measures how the generator's gradient shrinks as the discriminator improves, and which methods preserve it.
 use super::{LabContext, LabError, LabResults, ResultTable};
 use crate::data::GaussianMixture;
 use crate::draw::{Plot, PlotSeries};
@@ -7,9 +7,10 @@ use crate::recipe::Recipe;
 use crate::train::{Player, Trainer};
 use serde_json::json;
 
-/// Discriminator steps after which the gradient of the unchanged generator is measured.
+/// Numbers of discriminator steps after which the gradient of the unchanged generator is measured.
 const MEASURED_AT: [u64; 9] = [0, 5, 10, 25, 50, 100, 200, 400, 800];
-/// Methods that are compared. The modes are twice as far apart as usual, so that the discriminator can separate everything.
+/// Methods that are compared. `data.scale` places the modes four times as far apart as in the data set, so that the discriminator
+/// can separate everything.
 const METHODS: [&str; 8] =
     ["minimax", "non-saturating", "smooth-labels", "noise", "r1", "wasserstein-gp", "least-squares", "relativistic"];
 
@@ -82,7 +83,7 @@ pub fn vanishing(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     })
 }
 
-/// The generator's gradient norm after the numbers of discriminator steps in [`MEASURED_AT`]. The generator stays unchanged.
+/// The generator's gradient norm after each number of discriminator steps in [`MEASURED_AT`]. The generator stays unchanged.
 fn gradient_norms(trainer: &mut Trainer) -> Result<Vec<(f64, f64)>, LabError> {
     let mut norms = Vec::new();
     for step in 0..=MEASURED_AT[MEASURED_AT.len() - 1] {

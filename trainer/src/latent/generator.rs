@@ -1,4 +1,4 @@
-//! Draws images of given latents: with a run's float generator, or with a model file in integers.
+//! Draws the images of given latents with the float generator of a run or with an int8 model file.
 use super::{StoredLatent, latent_of_seed, to_float, to_int8};
 use crate::data::to_bytes;
 use crate::export::PreparedRun;
@@ -6,11 +6,11 @@ use crate::quantize::AlignedModel;
 use ganlet_runtime::{FormatError, Generator, Latent, LatentError, Model};
 use std::fmt;
 
-/// A generator of images that takes any latent.
+/// A generator that draws the image of any latent.
 pub enum ImageGenerator {
     /// The float generator of a run.
     Float(Box<PreparedRun>),
-    /// A model file, drawn as devices draw it.
+    /// A model file, run with the integer arithmetic of devices.
     Int8(CheckedModel),
 }
 
@@ -24,13 +24,13 @@ impl CheckedModel {
     }
 }
 
-/// Why latents cannot be drawn or searched.
+/// Why a latent tool failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LatentToolError {
     /// The run generates points, not images.
     Points,
-    /// A class was requested of a generator without classes.
+    /// A class was requested, but the generator has no classes.
     NoClasses {
         /// The requested class.
         class: usize,
@@ -42,7 +42,7 @@ pub enum LatentToolError {
         /// Number of classes.
         classes: usize,
     },
-    /// A latent belongs to another generator.
+    /// A latent has the wrong length: it belongs to another generator.
     Length {
         /// Values of the latent.
         found: usize,
@@ -103,7 +103,7 @@ impl ImageGenerator {
     /// Uses a model file.
     ///
     /// # Errors
-    /// If the file is no valid model.
+    /// If the file is not a valid model.
     pub fn of_model(file: &[u8]) -> Result<Self, FormatError> {
         let aligned = AlignedModel::new(file);
         Model::from_bytes(aligned.bytes())?;
@@ -167,7 +167,7 @@ impl ImageGenerator {
         }
     }
 
-    /// Draws the images of latents as bytes; `class` counts only if there are classes.
+    /// Draws the images of latents as bytes. `class` is ignored by generators without classes.
     ///
     /// # Errors
     /// If a model does not accept a latent.
@@ -185,8 +185,8 @@ impl ImageGenerator {
     }
 }
 
-/// Draws the images that lie on the walk which devices take through `points`: integer spherical interpolation, `steps` frames from
-/// each point to the next.
+/// Draws the frames of the walk through `points` as devices compute it: integer spherical interpolation, `steps` frames from each
+/// point to the next.
 ///
 /// # Errors
 /// If the model does not accept a point.
@@ -199,7 +199,7 @@ pub fn draw_device_walk(
     Ok(draw_int8(model, &device_walk(model, points, class, steps)?))
 }
 
-/// Returns the latents of the walk that devices take through `points`.
+/// Returns the latents of the walk through `points` as devices compute it.
 ///
 /// # Errors
 /// If the model does not accept a point.
@@ -215,7 +215,7 @@ pub fn device_walk(
     Ok(legs.chain(points.last().cloned()).collect())
 }
 
-/// Returns the values of stored latents as the float generator takes them.
+/// Returns stored latents as inputs of the float generator.
 pub fn values(latents: &[StoredLatent]) -> Vec<Vec<f32>> {
     latents.iter().map(|latent| to_float(&latent.values)).collect()
 }
@@ -273,7 +273,7 @@ fn draw_int8(model: &Model<'_>, latents: &[Latent]) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::latent::{Interpolation, between};
+    use crate::latent::{Interpolation, interpolate};
     use crate::quantize::reference_models::DIGITS28;
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
         let mut generator = ImageGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
         let points = values(&generator.latents_of_seeds(&[1, 2, 3, 4]));
         let mut apart = |steps| {
-            let path = between(&points, steps, Interpolation::Spline);
+            let path = interpolate(&points, steps, Interpolation::Spline);
             mean_difference(&generator.draw(&path, 0).unwrap())
         };
         let (few, more) = (apart(2), apart(8));

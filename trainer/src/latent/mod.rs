@@ -11,7 +11,7 @@ pub use generator::{
     CheckedModel, ImageGenerator, LatentToolError, checked_class, device_walk, draw_device_walk, mean_difference,
     values,
 };
-pub use path::{Interpolation, between};
+pub use path::{Interpolation, interpolate};
 pub use project::{ProjectionGenerator, ProjectionOptions, ProjectionResult, Projector};
 pub use search::{
     EditDistances, NEAR_DB, SearchResult, SearchResults, float_image, held_out_image, int8_psnr, loss_curves,
@@ -35,7 +35,7 @@ pub fn to_float(z: &[i8]) -> Vec<f32> {
     z.iter().map(|&v| f32::from(v) / LATENT_ONE).collect()
 }
 
-/// The latent of length `latent` that every device draws for a seed.
+/// The latent of length `latent` that every device generates for a seed.
 pub fn latent_of_seed(seed: u32, latent: usize) -> Vec<i8> {
     let mut z = vec![0; latent];
     ganlet_runtime::normal_i8(seed, &mut z);

@@ -1,4 +1,4 @@
-//! What a projection minimizes: the distance of a generated image from the target, as a graph over latents.
+//! The objective of a projection: the distance of a generated image from the target, as a graph over latents.
 use super::project::ProjectionGenerator;
 use super::target::ProjectionTarget;
 use crate::evaluate::FeatureNetwork;
@@ -7,7 +7,7 @@ use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
 use crate::nn::{Layer, Mode, Network};
 use crate::step::{Input, InputValues, ProgramGraph};
 
-/// Squared difference of neighboring pixels at which an edge counts as drawn; black to white is 4.
+/// Squared difference of neighboring pixels from which they count as an edge; that of black and white is 4.
 const EDGE_CONTRAST: f32 = 1.0;
 
 /// Store entries that the objective reads.
@@ -152,7 +152,7 @@ impl Fixed {
             // The last column and the last row have no neighbor.
             edges_across: normalized(&target.edges, &|i| i % width + 1 < width),
             edges_down: normalized(&target.edges, &|i| i / width + 1 < height),
-            // Features are those of whole images.
+            // The features of a feature network describe whole images only.
             feature_weight: [if target.is_whole() { terms.features } else { 0.0 }],
             start_weight: [terms.start],
         }
@@ -181,7 +181,7 @@ fn per_image(g: &mut Graph, x: NodeId, batch: usize) -> NodeId {
     g.reshape(sum, &[batch, 1])
 }
 
-/// How much contrast each pixel lacks toward the next pixel along `axis` to count as an edge.
+/// The contrast that each pixel lacks, compared with the next pixel along `axis`, to count as an edge.
 fn missing_edges(g: &mut Graph, x: NodeId, axis: usize) -> NodeId {
     let len = g.shape(x).dims()[axis];
     let (before, after) = (g.slice(x, axis, 0, len - 1), g.slice(x, axis, 1, len - 1));

@@ -16,13 +16,13 @@ pub enum Interpolation {
 /// All points have the same length, and `steps` is at least 1. A single point is returned unchanged.
 ///
 /// ```
-/// use ganlet_trainer::latent::{Interpolation, between};
-/// let latents = between(&[vec![0.0, 2.0], vec![4.0, 0.0]], 4, Interpolation::Linear);
+/// use ganlet_trainer::latent::{Interpolation, interpolate};
+/// let latents = interpolate(&[vec![0.0, 2.0], vec![4.0, 0.0]], 4, Interpolation::Linear);
 /// assert_eq!(latents.len(), 5);
 /// assert_eq!(latents[1], [1.0, 1.5]);
 /// ```
 #[track_caller]
-pub fn between(points: &[Vec<f32>], steps: usize, path: Interpolation) -> Vec<Vec<f32>> {
+pub fn interpolate(points: &[Vec<f32>], steps: usize, path: Interpolation) -> Vec<Vec<f32>> {
     assert!(points.windows(2).all(|p| p[0].len() == p[1].len()), "all points need the same length");
     let mut latents = Vec::new();
     for (i, ends) in points.windows(2).enumerate() {
@@ -83,20 +83,20 @@ mod tests {
     #[test]
     fn every_path_contains_every_point() {
         for path in [Interpolation::Linear, Interpolation::Spherical, Interpolation::Spline] {
-            let (points, latents) = (points(), between(&points(), 7, path));
+            let (points, latents) = (points(), interpolate(&points(), 7, path));
             assert_eq!(latents.len(), 3 * 7 + 1);
             for (i, point) in points.iter().enumerate() {
                 let off = point.iter().zip(&latents[7 * i]).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
                 assert!(off < 1e-5, "{path:?} misses point {i} by {off}");
             }
-            assert_eq!(between(&points[..1], 7, path), points[..1]);
+            assert_eq!(interpolate(&points[..1], 7, path), points[..1]);
         }
     }
 
     #[test]
     fn steps_shrink_with_their_number() {
         let longest = |path, steps| {
-            let latents = between(&points(), steps, path);
+            let latents = interpolate(&points(), steps, path);
             latents.windows(2).map(|w| length(&mixed(&w[0], &w[1], 1.0, -1.0))).fold(0.0, f32::max)
         };
         for path in [Interpolation::Linear, Interpolation::Spherical, Interpolation::Spline] {
@@ -108,26 +108,28 @@ mod tests {
     #[test]
     fn spherical_interpolation_keeps_the_length() {
         let points = points();
-        let middle = |path| length(&between(&points[..2], 2, path)[1]);
+        let middle = |path| length(&interpolate(&points[..2], 2, path)[1]);
         let mean = (length(&points[0]) + length(&points[1])) / 2.0;
         assert!((middle(Interpolation::Spherical) / mean - 1.0).abs() < 1e-3);
         assert!(middle(Interpolation::Linear) < 0.85 * mean);
         let (plus, minus) = (vec![1.0, 0.0], vec![-1.0, 0.0]);
-        assert_eq!(between(&[plus, minus], 2, Interpolation::Spherical)[1], [0.0, 0.0]);
+        assert_eq!(interpolate(&[plus, minus], 2, Interpolation::Spherical)[1], [0.0, 0.0]);
         assert!(
-            between(&[vec![0.0, 0.0], vec![1.0, 0.0]], 2, Interpolation::Spherical)[1].iter().all(|v| v.is_finite())
+            interpolate(&[vec![0.0, 0.0], vec![1.0, 0.0]], 2, Interpolation::Spherical)[1]
+                .iter()
+                .all(|v| v.is_finite())
         );
     }
 
     #[test]
     fn a_spline_is_smooth() {
         let steps = 200;
-        let latents = between(&points(), steps, Interpolation::Spline);
+        let latents = interpolate(&points(), steps, Interpolation::Spline);
         let turn = |latents: &[Vec<f32>]| {
             let (a, b) = (mixed(&latents[1], &latents[0], 1.0, -1.0), mixed(&latents[2], &latents[1], 1.0, -1.0));
             length(&mixed(&a, &b, 1.0, -1.0)) / length(&a)
         };
-        let straight = between(&points(), steps, Interpolation::Linear);
+        let straight = interpolate(&points(), steps, Interpolation::Linear);
         assert!(turn(&straight[steps - 1..]) > 0.5);
         assert!(turn(&latents[steps - 1..]) < 0.05);
     }

@@ -1,4 +1,4 @@
-//! Projection (GAN inversion): latents whose images come close to a target, by gradient descent through the generator from several
+//! Projection (GAN inversion): searches latents whose images are close to a target, by gradient descent through the generator from several
 //! starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
 use super::objective::{Fixed, Inputs, Objective, Stored, TermWeights};
 use super::target::ProjectionTarget;
@@ -13,9 +13,9 @@ use crate::optim::{Optimizer, Schedule};
 use crate::regularize::clipped;
 use crate::step::{Output, PlannedProgram, ProgramGraph, Progress, Step, StepGraph, Trainable};
 
-/// After this share of the steps, latents are rounded before each evaluation, because a device has integer latents.
+/// Fraction of the steps after which latents are rounded before each evaluation, because a device has integer latents.
 const ROUNDED_FROM: f32 = 0.6;
-/// Optimizer of the latents; the learning rate comes with the options.
+/// Optimizer of the latents; the options set the learning rate.
 const ADAM: Optimizer = Optimizer::adam(0.1, 0.9, 0.99);
 
 /// A generator whose latents are searched.
@@ -25,7 +25,7 @@ pub struct ProjectionGenerator<'a> {
     pub generator: &'a Network,
     /// Its weights.
     pub weights: &'a [f32],
-    /// Its batch-norm statistics; empty if it has none.
+    /// Its batch-norm statistics; empty without batch norm.
     pub statistics: &'a [f32],
     /// Values of black and white in its images.
     pub range: [f32; 2],
@@ -36,17 +36,17 @@ pub struct ProjectionGenerator<'a> {
 /// Settings of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProjectionOptions {
-    /// Number of searches side by side, each from its own start.
+    /// Number of searches that run in parallel, each from its own starting latent.
     pub restarts: usize,
     /// Optimizer steps of each search.
     pub steps: usize,
-    /// Random latents tried for each start; the best one is used.
+    /// Number of random latents per search; the search starts at the best one.
     pub seeds: usize,
-    /// Learning rate at the start, in latent units; it falls to 0 along half a cosine.
+    /// Initial learning rate, in latent units; it falls to 0 along half a cosine.
     pub rate: f32,
     /// Weight of the distance between features of whole images.
     pub features: f32,
-    /// Weight of the squared distance from the start.
+    /// Weight of the squared distance from the starting latent.
     pub stay: f32,
     /// First seed of the random latents.
     pub seed: u32,
@@ -63,7 +63,7 @@ impl Default for ProjectionOptions {
 pub struct ProjectionResult {
     /// The latent in the integers of a device.
     pub latent: Vec<i8>,
-    /// Its loss; 0 means that the target is met exactly.
+    /// Its loss; 0 for an exact match.
     pub loss: f32,
     /// Its image, by the float network.
     pub image: Vec<u8>,
@@ -79,7 +79,7 @@ pub struct Projector {
     latents: Trainable,
     /// Losses and images of given latents.
     evaluation: Evaluation,
-    /// A step that evaluates given latents and updates those in the store along their gradient.
+    /// A step that evaluates given latents and updates the latents in the store with the gradient.
     search: (Step, Evaluation),
     batch: usize,
     latent: usize,
@@ -98,7 +98,7 @@ struct Evaluation {
 }
 
 impl Projector {
-    /// Plans `restarts` searches side by side on `threads` threads (0: all cores). Features are compared if `features` is given.
+    /// Plans `restarts` parallel searches on `threads` threads (0: all cores). Features are compared if `features` is given.
     ///
     /// # Panics
     /// If weights and layers do not belong together, or the generator does not output images.
@@ -127,7 +127,7 @@ impl Projector {
         let (losses, images) = (step.program.output(objective.losses), step.program.output(objective.images));
         let g = &mut step.program.graph;
         let sum = g.sum(objective.losses);
-        // The gradient at the latents that were fed, which are rounded ones late in the search, moves the stored latents.
+        // The gradient is computed at the latents that were fed, which are rounded late in the search. It updates the stored latents.
         let gradient = g.grad(sum, &[objective.latents])[0];
         let gradient = g.reshape(gradient, &[latents.len()]);
         let current = g.param(latents.weights, &[latents.len()]);
@@ -141,10 +141,11 @@ impl Projector {
         Self { cpu, latents, evaluation, search: (planned, search), batch, latent, classes, shape, range }
     }
 
-    /// Searches latents for `target`, of class `class` if the generator has classes; the best one comes first.
+    /// Searches latents for `target`, of class `class` if the generator has classes; returns the best one first.
     ///
-    /// All searches start at the latent `from`, or each at the best of its own random latents. `progress` receives the step, the number
-    /// of steps and the lowest loss so far; if it returns `false`, the search ends early.
+    /// All searches start at the latent `from` if it is given, otherwise each starts at the best of its own random latents.
+    /// `progress` receives the step, the number of steps and the lowest loss so far; if it returns `false`, the search ends
+    /// early.
     ///
     /// # Panics
     /// If the target has another shape than the generator's images, or `from` another length than its latents.
@@ -226,7 +227,7 @@ impl Projector {
         starts
     }
 
-    /// Keeps the latents and images of the last step that improve on the best of their search.
+    /// Keeps each latent of the last step, with its image, that is better than the best of its search so far.
     fn keep(&self, best: &mut Vec<ProjectionResult>, z: &[f32], losses: &[f32], target: &ProjectionTarget) {
         let size: usize = self.shape.iter().product();
         let evaluation = self.search.1;
@@ -274,7 +275,7 @@ mod tests {
             Layer::Activation(Activation::Tanh),
         ];
         let net = Network::new("generator", &[6], layers);
-        let weights = net.start(5, 1);
+        let weights = net.initial_weights(5, 1);
         (net, weights)
     }
 
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn strokes_count_where_they_are_and_edges_appear_where_asked_for() {
+    fn strokes_and_edges_are_matched_at_their_positions() {
         let (net, weights) = generator();
         let mut projector = Projector::new(subject(&net, &weights), None, 4, 1);
         let mut strokes = vec![0; 8 * 8 * 4];
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn staying_keeps_a_latent_near_its_start() {
+    fn the_stay_weight_keeps_a_latent_near_its_start() {
         let (net, weights) = generator();
         let mut projector = Projector::new(subject(&net, &weights), None, 1, 1);
         let (start, target) = (latent_of_seed(3, 6), ProjectionTarget::image(&[255; 64], [8, 8, 1]));

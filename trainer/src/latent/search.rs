@@ -1,4 +1,4 @@
-//! Searches of a run's generator for the latent of an image, and what they leave: numbers, a sheet and loss curves.
+//! Searches the latents of a run's generator for the latent of an image, and reports the results: metrics and loss curves.
 use super::generator::{draw_float, image_shape};
 use super::{
     ImageGenerator, LatentToolError, ProjectionGenerator, ProjectionResult, ProjectionTarget, Projector, StoredLatent,
@@ -11,10 +11,10 @@ use crate::export::PreparedRun;
 use crate::metrics::psnr;
 use serde::Serialize;
 
-/// PSNR below which the image that was found shows something else.
+/// PSNR below which the result of a search does not show the target image.
 pub const NEAR_DB: f64 = 20.0;
 
-/// Plans `restarts` searches of the run's averaged generator, with the feature network for its data.
+/// Plans `restarts` searches of the run's EMA generator, with the feature network for its data.
 pub fn projector(run: &PreparedRun, restarts: usize) -> Projector {
     let recipe = &run.checkpoint.recipe;
     let (weights, statistics) = run.checkpoint.ema();
@@ -34,7 +34,7 @@ pub fn projector(run: &PreparedRun, restarts: usize) -> Projector {
 pub struct SearchResults {
     /// The searches, best first.
     pub searches: Vec<SearchResult>,
-    /// PSNR of the best latent's image as a model file draws it, against the target, in dB.
+    /// PSNR of the best latent's int8 image against the target, in dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub int8_psnr_db: Option<f64>,
 }
@@ -58,8 +58,8 @@ impl SearchResults {
     }
 }
 
-/// Returns the PSNR of a latent's image as `model` draws it, in dB; `None` if the target leaves pixels open or the model belongs to
-/// another run.
+/// Returns the PSNR of the image that `model` draws for a latent, in dB; `None` if the target has pixels without a weight or the model
+/// belongs to another run.
 ///
 /// # Errors
 /// If the model does not accept the latent.
@@ -92,7 +92,7 @@ pub fn loss_curves(found: &[ProjectionResult]) -> Plot {
 /// Returns the bytes of a held-out image of the run.
 ///
 /// # Errors
-/// If the run has no images, or fewer.
+/// If the run has no images, or no image with this number.
 pub fn held_out_image(run: &PreparedRun, number: usize) -> Result<Vec<u8>, LatentToolError> {
     let held_out = run.data.images.as_ref().map(|split| &split.held_out).ok_or(LatentToolError::Points)?;
     if number >= held_out.count() {
@@ -101,7 +101,7 @@ pub fn held_out_image(run: &PreparedRun, number: usize) -> Result<Vec<u8>, Laten
     Ok(held_out.bytes(number).to_vec())
 }
 
-/// Returns the image that the run's float generator makes of a latent.
+/// Returns the image that the run's float generator draws for a latent.
 pub fn float_image(run: &mut PreparedRun, latent: &[i8], class: usize) -> Vec<u8> {
     draw_float(run, &[to_float(latent)], class).swap_remove(0)
 }
@@ -111,17 +111,17 @@ pub fn shape_of(run: &PreparedRun) -> [usize; 3] {
     image_shape(run)
 }
 
-/// How much an edit followed the strokes: mean differences of pixels, in levels of 255.
+/// How closely an edit followed the strokes: mean differences of pixels, in levels of 255.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EditDistances {
-    /// Under the strokes, before and after the edit, to the strokes' colors; `None` without strokes.
+    /// Mean difference from the colors of the strokes, under the strokes, before and after the edit; `None` without strokes.
     pub under_strokes: Option<(f64, f64)>,
-    /// Elsewhere, between the image before and after.
+    /// Mean difference between the images before and after the edit, outside the strokes.
     pub elsewhere: f64,
 }
 
 impl EditDistances {
-    /// Compares the images before and after an edit with what was asked for.
+    /// Compares the images before and after an edit with the strokes.
     pub fn new(target: &ProjectionTarget, before: &[u8], after: &[u8]) -> Self {
         let channels = target.shape[2];
         let wanted = to_bytes(&target.target, (-1.0, 1.0));

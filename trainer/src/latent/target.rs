@@ -1,6 +1,6 @@
 //! The target of a projection: colors of all or some pixels, and positions of edges.
 
-/// A target image, in which every pixel has a weight, and edges can be asked for.
+/// A target image. Each pixel has a weight, and the target can also request edges.
 ///
 /// Colors are in display values from -1 (black) to 1 (white), in the order rows, columns, channels.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ impl ProjectionTarget {
         Self { shape, target, weight: vec![1.0; pixels], edges: vec![0.0; pixels] }
     }
 
-    /// A target with colors where `strokes`, RGBA bytes, is opaque. For gray images, the luma of the strokes counts.
+    /// A target with colors where `strokes`, RGBA bytes, is opaque. For gray images, the luma of the strokes is used.
     ///
     /// # Panics
     /// If `strokes` does not have the size of `shape`.
@@ -61,7 +61,7 @@ impl ProjectionTarget {
         self
     }
 
-    /// Gives pixels without a weight the color that they have in `image`, with the weight `weight`.
+    /// Sets pixels without a weight to their color in `image`, with the weight `weight`.
     ///
     /// # Panics
     /// If the image has another size than the target.

@@ -11,7 +11,7 @@ pub struct StoredLatent {
     pub class: Option<u16>,
 }
 
-/// A line that is not a latent.
+/// The error for a line that is not a latent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatentsError {
     /// Number of the line, from 1.

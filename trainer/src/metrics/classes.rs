@@ -14,7 +14,7 @@ pub struct ClassHistogram {
 }
 
 impl ClassHistogram {
-    /// Counts `predicted` classes. `expected` has the weight of each class in the real data; equal weights mean a uniform distribution.
+    /// Counts the `predicted` classes. `expected` has the weight of each class in the real data; equal weights mean a uniform distribution.
     #[track_caller]
     pub fn of(predicted: &[u8], expected: &[f64]) -> Self {
         let mut counts = vec![0.0; expected.len()];
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hand_computed() {
+    fn values_equal_those_computed_by_hand() {
         let classes = ClassHistogram::of(&[0, 0, 2, 0], &[1.0, 1.0, 1.0, 1.0]);
         assert_eq!((classes.shares.as_slice(), classes.present), ([0.75, 0.0, 0.25, 0.0].as_slice(), 2));
         assert!((classes.kl - (0.75 * 3.0_f64.ln())).abs() < 1e-12); // 0.75 ln 3 + 0.25 ln 1

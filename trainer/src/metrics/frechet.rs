@@ -25,8 +25,8 @@ impl FeatureMoments {
     /// The squared Fréchet distance: `|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½)`.
     ///
     /// (Dowson & Landau 1982. On Inception features it is the FID of Heusel et al. 2017; on other features it is not an FID.)
-    /// The trace of the root is computed from `(C1^½ C2 C1^½)^½`, which is symmetric. Eigenvalues below zero, which rounding causes, count
-    /// as zero. Values that are not finite give NaN.
+    /// The trace of the root is computed from `(C1^½ C2 C1^½)^½`, which is symmetric. Negative eigenvalues, which are rounding
+    /// errors, count as zero. Values that are not finite give NaN.
     #[track_caller]
     pub fn distance(&self, other: &Self) -> f64 {
         let d = self.mean.len();

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView1;
 
-/// Counts `values` in `bins` equal bins over `low..high`. Values outside count in the outermost bins, NaN in none.
+/// Counts `values` in `bins` equal bins over `low..high`. Values outside the range count in the outermost bins; NaN is not counted.
 pub fn histogram(values: ArrayView1<'_, f64>, low: f64, high: f64, bins: usize) -> Vec<f64> {
     let bins = bins.max(1);
     let mut counts = vec![0.0; bins];
@@ -27,7 +27,7 @@ pub fn kl(p: &[f64], q: &[f64]) -> f64 {
     p.iter().zip(q).map(term).sum::<f64>().max(0.0)
 }
 
-/// KL(p‖uniform): 0 if all bins are equal, ln(bins) if one bin has everything.
+/// KL(p‖uniform): 0 if all bins are equal, ln(bins) if one bin has all the mass.
 pub fn kl_to_uniform(p: &[f64]) -> f64 {
     kl(p, &vec![1.0; p.len()])
 }

@@ -19,9 +19,9 @@ pub fn kernel_distance(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
     within(a, n) + within(b, m) - 2.0 * kernel(a, b).sum() / (n * m)
 }
 
-/// [`kernel_distance`] of `sets` disjoint subsets of both sets, in order. The standard deviation of the values is the noise of one subset.
+/// [`kernel_distance`] of `sets` pairs of disjoint subsets. The standard deviation of the values estimates the noise of one value.
 ///
-/// A subset has as many items as fit `sets` times into the smaller set. If these are fewer than two, the result is empty.
+/// The size of a subset is that of the smaller set divided by `sets`. If it is less than two, the result is empty.
 pub fn kernel_of_subsets(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, sets: usize) -> Vec<f64> {
     let n = a.nrows().min(b.nrows()) / sets.max(1);
     if n < 2 {

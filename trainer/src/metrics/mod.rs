@@ -26,7 +26,7 @@ pub use psnr::{PSNR_CAP, psnr};
 pub use support::{SupportEstimate, support_size};
 pub use wasserstein::{sliced_w1, w1};
 
-/// Reproducible feature sets for tests. The expected values in the tests come from NumPy and SciPy on these formulas.
+/// Reproducible feature sets for tests. The expected values in the tests were computed by NumPy and SciPy from these formulas.
 #[cfg(test)]
 pub(crate) mod golden {
     use ndarray::Array2;

@@ -64,7 +64,7 @@ mod tests {
     use ndarray::{Array2, array};
 
     #[test]
-    fn hand_computed() {
+    fn values_equal_those_computed_by_hand() {
         let means = [vec![0.0, 0.0], vec![10.0, 0.0]];
         let points = array![[1.0, 0.0], [-1.0, 0.0], [0.0, 2.9], [10.0, 3.1], [5.0, 0.0], [10.0, 3.0]];
         let found = modes(points.view(), &means, 1.0);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_far_from_all_modes_count_for_none() {
+    fn samples_far_from_all_modes_are_not_counted() {
         let found = modes(array![[99.0], [f64::NAN]].view(), &[vec![0.0]], 1.0);
         assert_eq!((found.modes, found.high_quality), (0, 0.0));
         assert!(found.reverse_kl.is_nan());

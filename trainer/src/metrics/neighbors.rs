@@ -12,9 +12,9 @@ pub struct PrecisionRecall {
     pub precision: f64,
     /// Share of real items inside the neighborhood of a generated one.
     pub recall: f64,
-    /// Mean number of real neighborhoods around a generated item, divided by k.
+    /// Mean number of real neighborhoods that contain a generated item, divided by k.
     pub density: f64,
-    /// Share of real items with a generated one in their neighborhood.
+    /// Share of real items with a generated item in their neighborhood.
     pub coverage: f64,
 }
 
@@ -26,17 +26,17 @@ pub struct PrecisionRecall {
 pub fn precision_recall(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> PrecisionRecall {
     let (n, m) = (real.nrows(), generated.nrows());
     assert!(k >= 1 && n > k && m > k, "{n} real and {m} generated items are too few for {k} neighbors");
-    let (real_reach, generated_reach) = (reaches(real, k), reaches(generated, k));
+    let (real_radii, generated_radii) = (squared_radii(real, k), squared_radii(generated, k));
     let mut inside = vec![0_usize; m];
     let (mut recalled, mut covered) = (0, 0);
     for_blocks(real, generated, |start, distances| {
         for (row, i) in distances.rows().into_iter().zip(start..) {
             let (mut is_recalled, mut is_covered) = (false, false);
-            for ((&distance, reach), inside) in row.iter().zip(&generated_reach).zip(&mut inside) {
-                let near = distance <= real_reach[i];
+            for ((&distance, radius), inside) in row.iter().zip(&generated_radii).zip(&mut inside) {
+                let near = distance <= real_radii[i];
                 *inside += usize::from(near);
                 is_covered |= near;
-                is_recalled |= distance <= *reach;
+                is_recalled |= distance <= *radius;
             }
             recalled += usize::from(is_recalled);
             covered += usize::from(is_covered);
@@ -50,7 +50,7 @@ pub fn precision_recall(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64
     }
 }
 
-/// Memorization of the training set, the overfitting of a generator: distances to the training set, compared with those of held-out items.
+/// Memorization of the training set (overfitting of a generator): distances to the training set, compared with those of held-out items.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Memorization {
     /// Mean distance from a generated item to its nearest training item.
@@ -85,33 +85,33 @@ pub fn nearest(set: ArrayView2<'_, f64>, train: ArrayView2<'_, f64>) -> Vec<f64>
 
 /// The distance from each row of `set` to the nearest other row.
 pub fn nearest_others(set: ArrayView2<'_, f64>) -> Vec<f64> {
-    reaches(set, 1).into_iter().map(f64::sqrt).collect()
+    squared_radii(set, 1).into_iter().map(f64::sqrt).collect()
 }
 
-/// For each real item, whether it is in the neighborhood of a generated one. Their share is the recall of [`precision_recall`].
+/// For each real item, whether it is in the neighborhood of a generated item. The mean is the recall of [`precision_recall`].
 #[track_caller]
 pub fn recalled(real: ArrayView2<'_, f64>, generated: ArrayView2<'_, f64>, k: usize) -> Vec<bool> {
     let m = generated.nrows();
     assert!(k >= 1 && m > k, "{m} generated items are too few for {k} neighbors");
-    let reaches = reaches(generated, k);
+    let squared_radii = squared_radii(generated, k);
     let mut found = Vec::with_capacity(real.nrows());
     for_blocks(real, generated, |_, distances| {
-        let inside = |row: ndarray::ArrayView1<'_, f64>| row.iter().zip(&reaches).any(|(d, reach)| d <= reach);
+        let inside = |row: ndarray::ArrayView1<'_, f64>| row.iter().zip(&squared_radii).any(|(d, radius)| d <= radius);
         found.extend(distances.rows().into_iter().map(inside));
     });
     found
 }
 
-/// The squared distance from each row to its `k`-th nearest other row.
-fn reaches(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
-    let mut reaches = Vec::with_capacity(set.nrows());
+/// The squared radius of the neighborhood of each row: the squared distance to its `k`-th nearest other row.
+fn squared_radii(set: ArrayView2<'_, f64>, k: usize) -> Vec<f64> {
+    let mut squared_radii = Vec::with_capacity(set.nrows());
     for_blocks(set, set, |start, distances| {
         for (row, i) in distances.rows().into_iter().zip(start..) {
             let mut row: Vec<f64> = row.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, &d)| d).collect();
-            reaches.push(*row.select_nth_unstable_by(k - 1, f64::total_cmp).1);
+            squared_radii.push(*row.select_nth_unstable_by(k - 1, f64::total_cmp).1);
         }
     });
-    reaches
+    squared_radii
 }
 
 /// Calls `each` with blocks of squared distances from rows of `a` to all rows of `b`, and with the index of the first row.
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn the_third_neighbor_is_the_third_other_item() {
         let line = array![[0.0], [1.0], [3.0], [7.0], [7.0]];
-        for (found, expected) in reaches(line.view(), 3).into_iter().zip([49.0, 36.0, 16.0, 36.0, 36.0]) {
+        for (found, expected) in squared_radii(line.view(), 3).into_iter().zip([49.0, 36.0, 16.0, 36.0, 36.0]) {
             assert!((found - expected).abs() < 1e-9, "{found} {expected}");
         }
     }

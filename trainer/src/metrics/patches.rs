@@ -72,7 +72,7 @@ fn double(coarse: &FloatImage, shape: [usize; 3]) -> Vec<f32> {
 
 /// The binomial filter along rows and then along columns, each multiplied by `gain`.
 fn filter([h, w, c]: [usize; 3], values: &[f32], gain: f32) -> Vec<f32> {
-    // The index -2 becomes 2, and so on. A side of one pixel has nothing to mirror.
+    // Mirrored: the index -2 becomes 2, and so on. A side of one pixel repeats that pixel.
     let mirror = |i: isize, n: usize| -> usize {
         if n == 1 {
             return 0;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_image_has_only_its_last_level() {
+    fn only_the_last_level_of_a_constant_image_is_nonzero() {
         let wall = FloatImage { shape: [32, 32, 1], values: vec![0.5; 1024] };
         let pyramid = laplacian_pyramid(wall, pyramid_levels(32, 32));
         assert_eq!(pyramid.len(), 3);

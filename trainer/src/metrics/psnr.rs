@@ -1,6 +1,6 @@
 //! Peak signal-to-noise ratio of 8-bit images.
 
-/// The value for equal images, in dB, which keeps means finite.
+/// The maximum PSNR, in dB. It is the value for equal images, so means stay finite.
 pub const PSNR_CAP: f64 = 99.0;
 
 /// The PSNR of two images in dB: `10 log10(255² / mean squared difference)`, at most [`PSNR_CAP`].
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hand_computed() {
+    fn values_equal_those_computed_by_hand() {
         // Every value off by one: 20 log10(255) = 48.1308 dB.
         assert!((psnr(&[10, 20], &[11, 19]) - 48.130_803_608_679_1).abs() < 1e-9);
         // One of a million values off by one would be 108 dB: capped.

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_costs_its_length() {
+    fn the_distance_of_a_shift_is_its_length() {
         let a = array![5.0, 1.0, 1.0, -2.0];
         assert!((w1(a.view(), (&a + 0.75).view()) - 0.75).abs() < 1e-12);
         assert_eq!(w1(a.view(), a.view()), 0.0);

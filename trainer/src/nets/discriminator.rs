@@ -1,5 +1,6 @@
-//! Discriminator families: layers from a few numbers in a recipe, with packing, minibatch features, classes and spectral norm.
-use super::{HALVE, KEEP, NetworkError, PAIRS, leaky, no_image, widths_ok};
+//! Discriminator families: build layers from the few hyperparameters in a recipe, with packing, minibatch features, classes and
+//! spectral norm.
+use super::{HALVE, KEEP, NetworkError, PAIRS, check_widths, images_only, leaky};
 use crate::nn::{Layer, Network};
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,8 @@ pub enum Discriminator {
     Mlp {
         /// Widths of the hidden layers.
         hidden: Vec<usize>,
-        /// Triangle waves of each input number, which the first layer receives in addition to the number itself; each wave has twice the frequency
-        /// of the one before (after the Fourier features of Tancik et al. 2020).
+        /// Number of triangle waves of each input number, which the first layer receives in addition to the number itself. Each
+        /// wave has twice the frequency of the previous one (after the Fourier features of Tancik et al. 2020).
         #[serde(default)]
         fourier_features: usize,
     },
@@ -45,7 +46,7 @@ pub enum Discriminator {
     },
 }
 
-/// Feature that shows the discriminator how similar the examples of a batch are.
+/// Feature from which the discriminator sees how similar the examples of a batch are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Minibatch {
@@ -105,7 +106,7 @@ impl Discriminator {
         let mut inputs = self.features(&mut layers, &shape)?;
         if self.is_autoencoder() {
             layers.push(Layer::Dense { inputs, to: shape.clone() });
-            return Ok(finished(Network::new(WHAT, &shape, layers), options));
+            return Ok(with_options(Network::new(WHAT, &shape, layers), options));
         }
         match options.minibatch {
             Minibatch::None => {}
@@ -122,7 +123,7 @@ impl Discriminator {
             0 => Layer::Dense { inputs, to: vec![1] },
             classes => Layer::Score { inputs, classes },
         });
-        Ok(finished(Network::new(WHAT, &shape, layers), options))
+        Ok(with_options(Network::new(WHAT, &shape, layers), options))
     }
 
     /// Appends all layers but the last; returns the number of features.
@@ -143,7 +144,7 @@ impl Discriminator {
                 dense(layers, inputs * (fourier_features + 1), hidden)
             }
             (Self::Autoencoder { hidden, code }, _) => {
-                widths_ok(WHAT, &[*code])?;
+                check_widths(WHAT, &[*code])?;
                 let inputs = dense(layers, inputs, hidden)?;
                 let inputs = dense(layers, inputs, &[*code])?;
                 let decoder: Vec<_> = hidden.iter().rev().copied().collect();
@@ -154,8 +155,8 @@ impl Discriminator {
                 if *hidden > 0 { dense(layers, inputs, &[*hidden]) } else { Ok(inputs) }
             }
             (Self::Residual { widths }, &[h, w, c]) => residual(layers, [h, w, c], widths),
-            (Self::Dcgan { .. }, _) => Err(no_image(WHAT, "dcgan", shape)),
-            (Self::Residual { .. }, _) => Err(no_image(WHAT, "residual", shape)),
+            (Self::Dcgan { .. }, _) => Err(images_only(WHAT, "dcgan", shape)),
+            (Self::Residual { .. }, _) => Err(images_only(WHAT, "residual", shape)),
         }
     }
 }
@@ -168,10 +169,10 @@ fn dcgan(
     widths: &[usize],
     batch_norm: bool,
 ) -> Result<usize, NetworkError> {
-    widths_ok(WHAT, widths)?;
+    check_widths(WHAT, widths)?;
     let [mut h, mut w, mut channels] = shape;
     if stem > 0 {
-        widths_ok(WHAT, &[stem])?;
+        check_widths(WHAT, &[stem])?;
         layers.extend([Layer::Conv { window: KEEP, inputs: channels, outputs: stem }, leaky(0.2)]);
         channels = stem;
     }
@@ -189,7 +190,7 @@ fn dcgan(
 
 /// Appends residual blocks that halve the sides; returns the number of features.
 fn residual(layers: &mut Vec<Layer>, shape: [usize; 3], widths: &[usize]) -> Result<usize, NetworkError> {
-    widths_ok(WHAT, widths)?;
+    check_widths(WHAT, widths)?;
     let [mut h, mut w, mut channels] = shape;
     for &width in widths {
         (h, w) = halved((h, w), widths.len(), &shape)?;
@@ -201,14 +202,14 @@ fn residual(layers: &mut Vec<Layer>, shape: [usize; 3], widths: &[usize]) -> Res
     Ok(h * w * channels)
 }
 
-/// Applies spectral normalization if the options ask for it.
-fn finished(network: Network, options: DiscriminatorOptions) -> Network {
+/// Applies spectral normalization if the options request it.
+fn with_options(network: Network, options: DiscriminatorOptions) -> Network {
     if options.spectral_norm { network.spectral() } else { network }
 }
 
 /// Appends dense layers of these widths, each with LeakyReLU; returns the number of features.
 fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, NetworkError> {
-    widths_ok(WHAT, widths)?;
+    check_widths(WHAT, widths)?;
     for &width in widths {
         layers.extend([Layer::Dense { inputs, to: vec![width] }, leaky(0.2)]);
         inputs = width;
@@ -216,7 +217,7 @@ fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result
     Ok(inputs)
 }
 
-/// Sides after one halving, of `times` in total.
+/// Sides after one of `times` halvings.
 fn halved((h, w): (usize, usize), times: usize, shape: &[usize]) -> Result<(usize, usize), NetworkError> {
     match (HALVE.output(h), HALVE.output(w)) {
         (Some(h), Some(w)) if h > 0 && w > 0 => Ok((h, w)),

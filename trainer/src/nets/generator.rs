@@ -1,5 +1,5 @@
-//! Generator families: layers from a few numbers in a recipe.
-use super::{HALVE, KEEP, NetworkError, POINT, leaky, no_image, widths_ok};
+//! Generator families: build layers from the few hyperparameters in a recipe.
+use super::{HALVE, KEEP, NetworkError, POINT, check_widths, images_only, leaky};
 use crate::nn::{Activation, Layer, Network};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub enum Generator {
         latent: usize,
         /// Widths of the hidden layers.
         hidden: Vec<usize>,
-        /// Number of latent numbers that are replaced by their signs: a discrete code lets the generator cover a disconnected support
+        /// Number of latent values that are replaced by their signs: a discrete code lets the generator cover a disconnected support
         /// (Khayatkhoei et al. 2018).
         #[serde(default)]
         binary_latents: usize,
@@ -96,7 +96,7 @@ impl Generator {
     /// If the family cannot produce this shape.
     pub fn network(&self, shape: &[usize], classes: usize) -> Result<Network, NetworkError> {
         let what = "generator";
-        widths_ok(what, &[self.latent()])?;
+        check_widths(what, &[self.latent()])?;
         let input = self.latent() + classes;
         let mut layers = Vec::new();
         match (self, shape) {
@@ -156,7 +156,7 @@ impl Generator {
                 }
                 layers.push(Layer::Image);
             }
-            _ => return Err(no_image(what, self.family(), shape)),
+            _ => return Err(images_only(what, self.family(), shape)),
         }
         Ok(Network::new(what, &[input], layers))
     }
@@ -164,7 +164,7 @@ impl Generator {
 
 /// Appends dense layers of these widths, each with ReLU; returns the number of features.
 fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, NetworkError> {
-    widths_ok("generator", widths)?;
+    check_widths("generator", widths)?;
     for &width in widths {
         layers.extend([Layer::Dense { inputs, to: vec![width] }, leaky(0.0)]);
         inputs = width;
@@ -181,7 +181,7 @@ fn first_image(
     shape: &[usize],
 ) -> Result<usize, NetworkError> {
     let what = "generator";
-    widths_ok(what, widths)?;
+    check_widths(what, widths)?;
     let Some(&first) = widths.first() else {
         return Err(NetworkError::new(what, "`widths` is empty: expected at least one number of channels"));
     };

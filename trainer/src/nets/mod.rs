@@ -1,4 +1,4 @@
-//! Network families: turn the few numbers of a recipe into lists of layers for generators and discriminators.
+//! Network families: turn the few hyperparameters of a recipe into lists of layers for generators and discriminators.
 mod discriminator;
 mod generator;
 
@@ -41,7 +41,7 @@ impl NetworkError {
 /// Largest width of a layer.
 const MAX_WIDTH: usize = 16_384;
 
-fn widths_ok(what: &'static str, widths: &[usize]) -> Result<(), NetworkError> {
+fn check_widths(what: &'static str, widths: &[usize]) -> Result<(), NetworkError> {
     match widths.iter().find(|&&w| w == 0 || w > MAX_WIDTH) {
         Some(w) => Err(NetworkError { what, why: format!("a width is {w}: expected 1 to {MAX_WIDTH}") }),
         None => Ok(()),
@@ -52,7 +52,7 @@ fn leaky(slope: f32) -> Layer {
     Layer::Activation(Activation::Leaky(slope))
 }
 
-fn no_image(what: &'static str, family: &str, shape: &[usize]) -> NetworkError {
+fn images_only(what: &'static str, family: &str, shape: &[usize]) -> NetworkError {
     let why = format!(
         "the {family} family generates images, but the data has points of {} numbers: set {what}.family = \"mlp\"",
         shape[0]

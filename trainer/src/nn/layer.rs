@@ -47,7 +47,7 @@ pub enum Layer {
         /// Input and output channels.
         channels: usize,
     },
-    /// Replaces the first `count` latent numbers by their signs, -1 or 1; the others pass unchanged.
+    /// Replaces the first `count` latent values by their signs, -1 or 1; the others pass unchanged.
     BinaryLatents {
         /// Number of binary latents.
         count: usize,
@@ -69,9 +69,9 @@ pub enum Layer {
     Activation(Activation),
     /// Begins a residual block: keeps the value for the shortcut (He et al. 2016).
     Fork,
-    /// Exchanges the value with the one kept by the last [`Layer::Fork`]: the layers that follow form the shortcut.
+    /// Exchanges the value with the value kept by the last [`Layer::Fork`]: the layers that follow form the shortcut.
     Swap,
-    /// Ends a residual block: adds the value kept last and drops it.
+    /// Ends a residual block: adds the last kept value and drops it.
     Join,
     /// Level of a Laplacian pyramid (Denton et al. 2015): a convolution of the value gives the residual that is added to the
     /// upsampled image of the previous level. The value itself passes unchanged.
@@ -90,7 +90,7 @@ pub enum Layer {
         /// Length of the input.
         inputs: usize,
     },
-    /// Minibatch discrimination: appends `kernels` features, the closeness to the other examples of the batch
+    /// Minibatch discrimination: appends `kernels` features that measure the closeness to the other examples of the batch
     /// (Salimans et al. 2016, section 3.2).
     MinibatchDiscrimination {
         /// Length of the input.
@@ -179,7 +179,7 @@ impl Layer {
         }
     }
 
-    /// Weight shape, fan-in, fan-out and number of biases; nothing for layers without a weight and a bias.
+    /// Weight shape, fan-in, fan-out and number of biases; `None` for layers without a weight and a bias.
     pub(crate) fn weights(&self) -> Option<(Vec<usize>, usize, usize, usize)> {
         Some(match self {
             Self::Dense { inputs, to } => {
@@ -203,7 +203,7 @@ impl Layer {
     }
 
     /// Whether the output for one example depends on the other examples of the batch.
-    pub fn mixes(&self) -> bool {
+    pub fn depends_on_batch(&self) -> bool {
         matches!(self, Self::BatchNorm { .. } | Self::MinibatchStddev { .. } | Self::MinibatchDiscrimination { .. })
     }
 }

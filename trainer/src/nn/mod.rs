@@ -108,7 +108,7 @@ pub struct Network {
     /// Tensors of the trained weights.
     #[doc(hidden)]
     pub tensors: Vec<Tensor>,
-    /// Running means and variances of batch normalization, used outside training.
+    /// Running means and variances of batch normalization, for inference.
     #[doc(hidden)]
     pub statistics: Vec<Tensor>,
     /// Vectors of the power iterations that estimate spectral norms; empty without spectral normalization.
@@ -207,18 +207,18 @@ impl Network {
 
     /// Whether the output for one example depends on the other examples of the batch.
     #[doc(hidden)]
-    pub fn mixes(&self) -> bool {
-        self.layers.iter().any(Layer::mixes)
+    pub fn depends_on_batch(&self) -> bool {
+        self.layers.iter().any(Layer::depends_on_batch)
     }
 
     /// Initial weights, which depend on `seed` and `stream` only.
     #[doc(hidden)]
-    pub fn start(&self, seed: u64, stream: u32) -> Vec<f32> {
+    pub fn initial_weights(&self, seed: u64, stream: u32) -> Vec<f32> {
         initial(&self.tensors, seed, stream)
     }
 
     /// Initial vectors of the power iterations.
-    pub(crate) fn start_vectors(&self, seed: u64, stream: u32) -> Vec<f32> {
+    pub(crate) fn initial_vectors(&self, seed: u64, stream: u32) -> Vec<f32> {
         initial(&self.vectors, seed, stream)
     }
 
@@ -235,7 +235,7 @@ impl Network {
 
     /// Number of activations of one example, summed over all layers.
     #[doc(hidden)]
-    pub fn values(&self) -> f64 {
+    pub fn activation_count(&self) -> f64 {
         self.shapes().iter().map(|s| s.iter().map(|d| *d as f64).product::<f64>()).sum()
     }
 
@@ -246,7 +246,7 @@ impl Network {
     }
 }
 
-/// Gain that keeps the variance of activations constant, by the activation among the layers that follow.
+/// Gain that keeps the variance of activations constant, given the layers that follow: that of the next activation.
 fn gain(after: &[Layer]) -> f32 {
     let follows = after.iter().find_map(|l| match l {
         Layer::Activation(a) => Some(Some(*a)),

@@ -3,7 +3,7 @@ use crate::graph::{Graph, NodeId, Shape, Unary};
 
 /// Returns `weight` divided by its largest singular value, and the next vector of the power iteration (Miyato et al. 2018, algorithm 1).
 ///
-/// The weight is read as a matrix with as many columns as `vector` is long. Gradients treat the vectors as constants.
+/// The weight is read as a matrix whose number of columns is the length of `vector`. Gradients treat the vectors as constants.
 pub(super) fn normalized(g: &mut Graph, weight: NodeId, vector: NodeId) -> (NodeId, NodeId) {
     let (dims, columns) = (g.shape(weight), g.shape(vector).len());
     let rows = dims.len() / columns;

@@ -8,7 +8,7 @@ use crate::graph::{Graph, NodeId, ParamId, Shape, Unary, Window};
 pub enum Mode {
     /// Statistics of the batch.
     Train,
-    /// Stored statistics in this node, one flat vector; nothing for networks without batch normalization.
+    /// Stored statistics in this node, one flat vector; `None` for networks without batch normalization.
     Evaluate(Option<NodeId>),
 }
 
@@ -44,7 +44,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Appends the gradient of the scalar `y` by all weights, as one flat vector.
+    /// Appends the gradient of the scalar `y` with respect to all weights, as one flat vector.
     pub fn grad(&self, g: &mut Graph, y: NodeId) -> NodeId {
         let parts = g.grad(y, &self.raw);
         let flat: Vec<_> = parts.iter().map(|&p| g.reshape(p, &[g.shape(p).len()])).collect();
@@ -81,12 +81,19 @@ impl Network {
     /// Appends the network for the input `x` [batch, …] with the weights `bound`.
     #[doc(hidden)]
     pub fn trace(&self, g: &mut Graph, bound: &Bound, x: NodeId, mode: Mode) -> Trace {
-        self.trace_of(g, bound, x, None, mode)
+        self.trace_with_classes(g, bound, x, None, mode)
     }
 
-    /// Appends the network for an input with classes: `classes` [batch, classes] is one-hot.
+    /// Appends the network for the input `x` and, if given, one-hot `classes` [batch, classes].
     #[doc(hidden)]
-    pub fn trace_of(&self, g: &mut Graph, bound: &Bound, x: NodeId, classes: Option<NodeId>, mode: Mode) -> Trace {
+    pub fn trace_with_classes(
+        &self,
+        g: &mut Graph,
+        bound: &Bound,
+        x: NodeId,
+        classes: Option<NodeId>,
+        mode: Mode,
+    ) -> Trace {
         let stored = match mode {
             Mode::Evaluate(Some(flat)) => views(g, flat, &self.statistics),
             _ => Vec::new(),
@@ -104,7 +111,7 @@ impl Network {
     }
 }
 
-/// A trace under construction: the weights that remain, and the values that wait for a later layer.
+/// A trace under construction: the remaining weights, and the values that later layers need.
 struct Tracer<W> {
     weights: W,
     /// Stored batch-norm statistics; empty in training mode.
@@ -186,7 +193,7 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
         }
     }
 
-    /// The input as rows, and x·W + b of them.
+    /// The input as rows, and x·W + b for each row.
     fn dense(&mut self, g: &mut Graph, x: NodeId, inputs: usize) -> (NodeId, NodeId) {
         let flat = g.reshape(x, &[g.shape(x).dims()[0], inputs]);
         let (w, b) = self.pair();
@@ -303,7 +310,7 @@ fn minibatch_discrimination(g: &mut Graph, x: NodeId, kernel: NodeId, kernels: u
     let near = g.unary(Unary::Exp, negated);
     let near = g.sum_to(near, Shape::new(&[batch, 1, kernels, 1]));
     let near = g.reshape(near, &[batch, kernels]);
-    // Without the closeness of each row to itself, exp(0) = 1.
+    // Subtracts the closeness of each row to itself, exp(0) = 1.
     let others = g.affine(near, 1.0, -1.0);
     g.concat(&[x, others], 1)
 }

@@ -4,8 +4,8 @@ use crate::graph::{Graph, NodeId, Op};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// Elements that are needed from one kernel call to another, both inclusive: one value, or several that overwrite each
-/// other.
+/// A range of kernel calls, both ends inclusive, during which elements are needed. They hold one value, or several values
+/// that overwrite each other.
 #[derive(Clone, Copy)]
 pub(super) struct LiveRange {
     pub(super) len: usize,

@@ -9,7 +9,7 @@ fn is_elementwise(op: Op) -> bool {
     matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select)
 }
 
-/// Maximum elements of an operand B that is read again for every few rows of the product.
+/// Maximum number of elements of an operand B that is read once for every few rows of the product.
 const MAX_B: usize = 1 << 17;
 
 /// Whether a fused kernel can compute `id` a few rows at a time: a product whose operand A is row-major.
@@ -130,7 +130,7 @@ fn joinable_group(graph: &Graph, groups: &Groups, id: NodeId, max_nodes: usize) 
     None
 }
 
-/// The shape that a fused group walks; none for other groups.
+/// The shape that a fused group iterates over; `None` for other groups.
 fn walked_shape(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     let &first = members.first()?;
     let node = graph.node(first);
@@ -139,7 +139,7 @@ fn walked_shape(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     walked.then(|| if sum { graph.shape(node.args[0]) } else { node.shape })
 }
 
-/// Merges fused groups with groups that they read, if nothing has to run between them: fewer passes over memory.
+/// Merges fused groups with groups that they read, if nothing has to run between them. This saves passes over memory.
 fn merge(graph: &Graph, groups: &mut Groups, max_nodes: usize) {
     // Values that a guard needs must not wait for values that it guards.
     let guards: Vec<_> = graph.guards().iter().filter_map(|(_, id)| groups.group_of(graph, *id)).collect();
@@ -238,7 +238,7 @@ fn assign_directly(graph: &Graph, groups: &mut Groups) {
     }
 }
 
-/// The groups that must run before group `g` may overwrite `param`; none if one of them needs `g`.
+/// The groups that must run before group `g` may overwrite `param`; `None` if one of them needs `g`.
 fn must_precede(graph: &Graph, groups: &Groups, g: usize, param: ParamId) -> Option<Vec<usize>> {
     let mut before = Vec::new();
     for id in graph.ids().filter(|&id| groups.role[id.index()] == NodeRole::Computed) {

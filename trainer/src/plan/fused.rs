@@ -1,8 +1,8 @@
 //! Fused kernels: register programs that compute many elementwise nodes in one pass over memory.
 //!
-//! A fused kernel walks its elements in blocks that stay in the first-level cache and applies every instruction to a
-//! block before it goes on to the next. Scalars, channel vectors and constants are never stored in full size. Sums over
-//! everything, or over everything but the channels, are formed in the same pass.
+//! A fused kernel processes its elements in blocks that stay in the first-level cache. It applies all instructions to one
+//! block before it goes on to the next block. Scalars, channel vectors and constants are never expanded to full size.
+//! Sums over all elements, or over all elements of each channel, are computed in the same pass.
 use crate::graph::{Binary, Unary};
 
 /// Maximum nodes of one fused kernel; also bounds its outputs.
@@ -74,11 +74,11 @@ pub(crate) struct Instruction {
 /// A register program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FusedKernel {
-    /// Elements walked.
+    /// Number of elements.
     pub(crate) len: usize,
     /// Length of the innermost dimension; 1 if that is long, as in flat vectors.
     pub(crate) row: usize,
-    /// Length of the innermost dimension if anything is per channel, else 1.
+    /// Length of the innermost dimension if any value is per channel, else 1.
     pub(crate) channels: usize,
     /// Number of registers.
     pub(crate) registers: usize,
@@ -89,12 +89,12 @@ pub(crate) struct FusedKernel {
     pub(crate) instructions: Vec<Instruction>,
     /// The value of each stored output.
     pub(crate) stores: Vec<Source>,
-    /// What is summed, and to how many channels (1 for a scalar). These outputs follow the stored ones.
+    /// The source of each sum, and its number of channels (1 for a scalar). These outputs follow the stored ones.
     pub(crate) sums: Vec<(Source, usize)>,
 }
 
 impl FusedKernel {
-    /// Lets instructions write to outputs directly where nothing needs the old content any more.
+    /// Makes instructions write to outputs directly if nothing needs the old content any more.
     pub(crate) fn write_outputs_directly(&mut self) {
         for o in 0..self.stores.len() {
             let Source::Register(r) = self.stores[o] else { continue };

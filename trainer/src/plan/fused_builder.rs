@@ -238,7 +238,7 @@ impl<'v, 'g> Fusion<'v, 'g> {
 struct Registers {
     /// Register of each value.
     of: HashMap<NodeId, usize>,
-    /// Reads inside the group that are still to come, one entry each.
+    /// Remaining reads inside the group, one entry each.
     pending: Vec<NodeId>,
     /// Values whose registers are kept to the end of a block.
     held: Vec<NodeId>,
@@ -256,8 +256,8 @@ impl Registers {
         r
     }
 
-    /// Appends the instruction of node `id` and returns its register. Where one pass over the block can do the work of
-    /// this and of the preceding instructions, a combined instruction replaces them.
+    /// Appends the instruction of node `id` and returns its register. If a combined instruction can do the work of this and
+    /// the preceding instructions in one pass over the block, it replaces them.
     fn emit(
         &mut self,
         fused: &mut FusedKernel,

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 /// How a plan treats a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeRole {
-    /// Nothing needs it.
+    /// No output, guard or assignment needs it.
     Dead,
-    /// Its elements are those of another node, or a contiguous part of them.
+    /// A view: its elements are those of another node, or a contiguous part of them.
     Alias { of: NodeId, offset: usize },
     /// Never stored: every kernel that reads it computes it again.
     Inlined,
@@ -66,7 +66,7 @@ impl Groups {
         false
     }
 
-    /// The group that computes the elements of `id`; none for inputs, parameters and constants.
+    /// The group that computes the elements of `id`; `None` for inputs, parameters and constants.
     pub(crate) fn group_of(&self, graph: &Graph, id: NodeId) -> Option<usize> {
         let (base, _) = self.resolve(id);
         match self.role[base.index()] {

@@ -1,4 +1,4 @@
-//! One kernel call of a plan: what it computes, and which parts of which buffers it reads and writes.
+//! One kernel call of a plan: its computation, and the parts of buffers that it reads and writes.
 use super::fused::{FusedKernel, FusedProduct};
 use super::groups::split_at_axis;
 use crate::graph::{Distribution, Graph, NodeId, Op, ParamId, Window};
@@ -71,14 +71,14 @@ pub(crate) enum Kernel {
     Upsample([usize; 4], usize),
     /// (output shape `[b,h,w,c]`, factor)
     SumPool([usize; 4], usize),
-    /// From each of `outer` runs of `from` elements, `len` elements beginning at `at`.
+    /// Copies `len` elements, beginning at `at`, from each of `outer` runs of `from` elements.
     Slice {
         outer: usize,
         from: usize,
         at: usize,
         len: usize,
     },
-    /// Each of `outer` runs of `len` elements at position `at` of a run of `to` elements that is 0 elsewhere.
+    /// Copies each of `outer` runs of `len` elements to position `at` of a run of `to` elements; the rest is 0.
     Pad {
         outer: usize,
         len: usize,

@@ -58,7 +58,7 @@ fn guard_call(values: &Values<'_>) -> Option<KernelCall> {
     Some(KernelCall { kernel: Kernel::Guard, inputs, outputs: Vec::new(), nodes: vec![node] })
 }
 
-/// The kernel call of group `g`; none for an assignment that another call has already made. `dying` are the values
+/// The kernel call of group `g`; `None` for an assignment that another call has already made. `dying` are the values
 /// whose last reader is this group.
 fn lower_group(values: &mut Values<'_>, g: usize, dying: &[NodeId]) -> Option<KernelCall> {
     let members = &values.groups.members[g];

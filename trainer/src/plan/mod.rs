@@ -1,8 +1,8 @@
 //! Plans a program before its first run: which nodes run together, in which order, and in which buffers.
 //!
-//! Shapes are static, so nothing is left to decide while training. Elementwise nodes of one shape become one fused
-//! kernel (`fuse`). Reshapes and outer slices become views, which cost nothing. Every other value gets a slot, and the
-//! slot passes to another value as soon as the last reader has run (`buffers`).
+//! Shapes are static, so all decisions are made before training. Elementwise nodes of one shape become one fused kernel
+//! (`fuse`). Reshapes and outer slices become views, which cost nothing. Every other value gets a slot, which is reused
+//! for another value as soon as the last reader has run (`buffers`).
 mod buffers;
 mod fuse;
 pub(crate) mod fused;
@@ -69,7 +69,7 @@ impl Plan {
         self.calls.iter().flat_map(|c| &c.inputs).any(|v| v.storage == Storage::Input(index))
     }
 
-    /// Text for people, one line per kernel call: kernel, outputs, inputs, and the node that the call is named after.
+    /// A readable listing, one line per kernel call: kernel, outputs, inputs, and the node that the call is named after.
     pub fn to_text(&self, graph: &Graph) -> String {
         let line = |call: &KernelCall| {
             let kernel = match &call.kernel {

@@ -13,7 +13,7 @@ pub(crate) fn order(graph: &Graph, groups: &Groups) -> Vec<usize> {
     for (g, needs) in needs.iter().enumerate() {
         needs.iter().for_each(|&p| users[p].push(g));
     }
-    // The age of a group is that of its newest member: a fused group runs when its last value is due.
+    // The age of a group is that of its newest member, so a fused group runs when its last value is due.
     let age = |g: usize| Reverse((groups.members[g].last().copied(), g));
     let mut ready: BinaryHeap<_> = (0..n).filter(|&g| missing[g] == 0).map(age).collect();
     let mut order = Vec::with_capacity(n);

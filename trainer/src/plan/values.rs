@@ -1,11 +1,11 @@
-//! Where the values of a graph lie while groups are lowered, and how long each is live.
+//! The location and the live range of each value of a graph while groups are lowered.
 use super::buffers::LiveRange;
 use super::groups::Groups;
 use super::{BufferView, Storage};
 use crate::graph::{Graph, NodeId, Op};
 use std::collections::HashMap;
 
-/// Places of values. Until buffers are assigned, `Storage::Slot` holds the index of a live range.
+/// Locations of values. Until buffers are assigned, `Storage::Slot` holds the index of a live range.
 pub(super) struct Values<'g> {
     pub(super) graph: &'g Graph,
     pub(super) groups: &'g Groups,
@@ -19,7 +19,7 @@ pub(super) struct Values<'g> {
 }
 
 impl<'g> Values<'g> {
-    /// Only inputs and parameters have a place.
+    /// Initially, only inputs and parameters have a location.
     pub(super) fn new(graph: &'g Graph, groups: &'g Groups) -> Self {
         let inputs = graph.inputs().iter().enumerate().map(|(i, (_, id))| (*id, i)).collect();
         Self { graph, groups, inputs, range_of: HashMap::new(), ranges: Vec::new(), at: 0 }

@@ -1,11 +1,11 @@
-//! Model bytes at an address that is aligned as the runtime requires.
+//! A copy of a model file at an address with the alignment that the runtime requires.
 
 /// A copy of a model file that starts at a multiple of 16 bytes.
 ///
-/// Bytes that were read from a disk lie at any address; [`Model::from_bytes`](ganlet_runtime::Model::from_bytes) refuses most of them.
+/// Bytes read from a file can lie at any address, and [`Model::from_bytes`](ganlet_runtime::Model::from_bytes) refuses unaligned ones.
 #[derive(Debug)]
 pub struct AlignedModel {
-    /// Up to 15 bytes longer than the model. Never changed after it is filled, so that the aligned start stays where it is.
+    /// Up to 15 bytes longer than the model. It never moves after it is filled, so the start stays aligned.
     buffer: Box<[u8]>,
     start: usize,
     len: usize,

@@ -25,7 +25,7 @@ pub(super) struct TensorStats {
 pub(super) enum Clipping {
     /// The whole observed range: nothing is clipped.
     Whole,
-    /// The range with the least mean square error of rounding and clipping together.
+    /// The range that minimizes the mean square error of rounding and clipping together.
     MeanSquare,
     /// Halfway between the two.
     Between,

@@ -1,4 +1,4 @@
-//! How close the images of an integer model are to those of the float network, drawn by the runtime that ships.
+//! Compares the images of an integer model, drawn by `ganlet-runtime`, with those of the float network.
 use super::{QuantizeError, calibrate::parallel, float::Forward, net::FloatNet};
 use ganlet_runtime::{Generator, Model};
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Why a network cannot be quantized; checked before any calibration.
+//! Why a network cannot be quantized. Everything except the flash budget and the file format is checked before calibration.
 use super::net::{Dims, FloatLayer, FloatNet, FloatOp};
 use crate::nn::Layer;
 use ganlet_runtime::{

@@ -1,4 +1,4 @@
-//! Runs the float network one image at a time, as the reference of every comparison.
+//! Runs the float network, one image at a time. It is the reference of every comparison.
 use super::net::{Dims, FloatNet, FloatOp, FloatSource};
 
 /// A network whose weights are rearranged so that those of one output are contiguous.
@@ -130,7 +130,7 @@ fn dequantized(z: &[i8]) -> Vec<f32> {
     z.iter().map(|&v| f32::from(v) / 32.0).collect()
 }
 
-/// Adds up a convolution. `under(o, t)` is the input position that tap t of output position o reads, if there is one.
+/// Computes the sums of a convolution. `under(o, t)` is the input position that tap t of output position o reads, if there is one.
 fn windows(
     out: &mut [f32],
     to: Dims,

@@ -1,5 +1,5 @@
-//! Turns a trained network into the layers that are exported: batch norm is folded into the layer before it, shortcuts and pyramid
-//! levels become sums.
+//! Converts a trained network to the layers that are exported. Batch norm is folded into the layer before it; shortcuts and
+//! pyramid levels become sums.
 use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantizeError};
 use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor, TensorKey, TensorRole};
 
@@ -123,7 +123,7 @@ const LATENT_LIMIT: f32 = 127.0 / 32.0;
 /// Slope of one layer of the sign function: half an output step for a step of each weight.
 const SIGN_SLOPE: f32 = 48.0;
 
-/// The layers built so far, and what the next one reads.
+/// The layers so far, and the tensors that the next layers read.
 #[derive(Default)]
 struct NetBuilder {
     layers: Vec<FloatLayer>,
@@ -134,7 +134,7 @@ struct NetBuilder {
     stack: Vec<FloatSource>,
     /// The last pyramid level after its sum, and its side in pixels.
     last_level: Option<(FloatSource, usize)>,
-    /// How many inputs of the next layer are binary: they are ±[`LATENT_LIMIT`] instead of ±1.
+    /// Number of inputs of the next layer that are binary: ±[`LATENT_LIMIT`] instead of ±1.
     binary_inputs: usize,
 }
 
@@ -163,7 +163,8 @@ impl NetBuilder {
         }
     }
 
-    /// Adds the sign of the first `count` latent values, as two steep lines in a row that are clamped to the latent's limits.
+    /// Adds the sign of the first `count` latent values: two consecutive layers with a steep linear function, clamped to the
+    /// latent's limits.
     fn binary_latents(&mut self, count: usize, latent: usize) {
         let mut weight = vec![0.0; latent * latent];
         (0..latent).for_each(|i| weight[i * latent + i] = if i < count { SIGN_SLOPE } else { 1.0 });
@@ -176,11 +177,11 @@ impl NetBuilder {
         self.binary_inputs = count;
     }
 
-    /// Adds a pyramid level: `op` of the current tensor plus the upsampled level before. The current tensor stays current.
+    /// Adds a pyramid level: `op` of the current tensor plus the upsampled previous level. The current tensor stays current.
     fn level(&mut self, op: FloatOp, weight: Vec<f32>, bias: Vec<f32>, side: usize) {
         let features = self.current;
         if let (Some((before, _)), FloatOp::Conv { c_out: c, .. }) = (self.last_level, op) {
-            // A level is clamped to black and white where it is shown, but not where the next level adds to it.
+            // A level is clamped to black and white for display, but not where the next level reads it.
             let identity = (0..c * c).map(|i| if i / c == i % c { 1.0 } else { 0.0 }).collect();
             self.current = before;
             self.push(FloatOp::Conv { k: 1, s: 1, p: 0, c_in: c, c_out: c }, identity, Vec::new());
@@ -218,7 +219,7 @@ impl FoldedNorm {
 
     fn fold_into(&self, layer: &mut FloatLayer) {
         let channels = self.factor.len();
-        // Output channels are innermost, except in transposed convolutions, where input channels are.
+        // Output channels are innermost, except in transposed convolutions, where input channels are innermost.
         let inner = match layer.op {
             FloatOp::ConvTranspose { c_in, .. } => c_in,
             _ => 1,

@@ -1,12 +1,12 @@
-//! Fuses an upsampling and the convolution that follows it into one transposed convolution.
+//! Fuses an upsampling layer and the convolution that follows it into one transposed convolution.
 use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource};
 
 impl FloatNet {
     /// Replaces every upsampling followed by a convolution of stride 1 with one transposed convolution.
     ///
     /// Upsampling by f is a transposed convolution with a kernel of f×f ones. Composed with a k×k kernel, it has a kernel
-    /// of side k + f - 1 and stride f. For f = 2 and k = 3 an output takes four taps instead of nine, and no upsampled
-    /// rows are kept in RAM, for 16 weights instead of 9.
+    /// of side k + f - 1 and stride f. For f = 2 and k = 3, an output takes four taps instead of nine, and no upsampled
+    /// rows are kept in RAM. The cost is 16 weights instead of 9.
     pub(super) fn fuse_upsampling(&self) -> Self {
         let mut layers: Vec<FloatLayer> = Vec::new();
         // The new index of each old layer; `None` for an upsampling that was fused into its reader.

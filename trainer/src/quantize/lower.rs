@@ -1,4 +1,4 @@
-//! Computes the numbers of the integer layers: scales, zero points, weights, biases, multipliers and tables.
+//! Computes the parameters of the integer layers: scales, zero points, weights, biases, multipliers and tables.
 use super::{
     Activation, FloatLayer, FloatNet, FloatOp, FloatSource,
     calibrate::{Clipping, TensorStats},
@@ -9,7 +9,7 @@ use ganlet_runtime::{
     encode::{LayerSpec, Op, Source},
 };
 
-/// Least ratio of an output step to an accumulator unit: multipliers stay below 0.5, `m < 2^31` in units of 2^-32.
+/// Minimum ratio of an output step to an accumulator unit, so that multipliers stay below 0.5: `m < 2^31` in units of 2^-32.
 const LEAST_STEP: f64 = 2.000_1;
 /// The larger weight of a sum of two tensors. It keeps sums far below 2^31 and multipliers at 16 bits.
 const SUM_WEIGHT: f64 = (1 << 16) as f64;
@@ -193,7 +193,7 @@ impl Lowering<'_> {
             let step = &mut steps[self.channel(i)];
             *step = step.max(f64::from(w.abs()) / 127.0);
         }
-        // If the weights are tiny beside the bias, the bias determines the unit.
+        // If the weights are tiny compared with the bias, the bias determines the unit.
         let channels = steps.len();
         for (i, b) in self.layer.bias.iter().enumerate() {
             let step = &mut steps[i % channels];
@@ -213,7 +213,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Returns the biases in accumulator units: plus `shift`, corrected for the input's zero point and for the mean rounding error of the weights.
+    /// Returns the biases in accumulator units, including `shift` and corrections for the input's zero point and for the mean
+    /// rounding error of the weights.
     fn biases(&self, weights: &[i8], steps: &[f64], shift: f64) -> Vec<i32> {
         let (c, zero) = (self.shape.c, i64::from(self.input.zero_point));
         // One bias for each group of weights that are summed together: an output value, a phase or a channel.

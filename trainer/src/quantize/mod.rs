@@ -1,8 +1,8 @@
-//! Quantization: turns a trained float generator into an int8 model file and measures how much its images change.
+//! Quantization: converts a trained float generator to an int8 model file and measures how much its images change.
 //!
 //! `fold` folds batch norm into the layers before it. [`quantize`] calibrates activation ranges on latents of the device's
 //! own sampler, quantizes weights per output channel, folds zero points into biases, and encodes the file with the runtime's
-//! encoder. The comparison with the float network runs the runtime that ships.
+//! encoder. For the comparison with the float network, `ganlet-runtime` draws the int8 images.
 mod aligned;
 mod calibrate;
 mod compare;
@@ -30,9 +30,9 @@ use calibrate::Clipping;
 pub use ganlet_runtime::encode::LayoutChoice;
 use ganlet_runtime::encode::{LayerSpec, ModelBuilder};
 
-/// First seed of the comparison; calibration uses smaller seeds only.
+/// First seed of the comparison; calibration only uses smaller seeds.
 pub const COMPARISON_SEEDS: u32 = 1 << 30;
-/// Images that decide how activation ranges are clipped.
+/// Number of images with which the clipping of the activation ranges is chosen.
 const TRIALS: u32 = 64;
 
 /// Options of [`quantize`].
@@ -48,10 +48,10 @@ pub struct QuantizeOptions {
     pub calibration: u32,
     /// Number of latents for comparing int8 with float images.
     pub comparison: u32,
-    /// Whether to fuse an upsampling and the convolution after it into one transposed convolution: less than half of
-    /// the multiplications and less RAM, for more flash.
+    /// Whether to fuse an upsampling and the convolution after it into one transposed convolution. This takes less than half
+    /// of the multiplications and less RAM, but more flash.
     pub fuse_upsampling: bool,
-    /// Layout of the weights in flash: compact, fast, or as fast as a flash budget allows.
+    /// Layout of the weights in flash: compact, fast, or the fastest one within a flash budget.
     pub layouts: LayoutChoice,
 }
 

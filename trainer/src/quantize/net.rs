@@ -17,7 +17,7 @@ pub struct FloatNet {
     pub layers: Vec<FloatLayer>,
     /// Indices of layers whose outputs are smaller images, smallest first: the levels of a pyramid.
     pub levels: Vec<usize>,
-    /// Number of layers at the end that are the discriminator. The last one outputs a single score, 0..=1.
+    /// Number of layers at the end that form the discriminator. The last one outputs a single score, 0..=1.
     pub discriminator_layers: usize,
     /// Output values that mean black and white: (-1, 1) after a tanh.
     pub range: (f32, f32),
@@ -241,7 +241,7 @@ impl FloatNet {
         super::float::Forward::new(self).run(z, |_, _, _| {})
     }
 
-    /// Returns the inputs of seed `seed` as a device makes them: its latent and, with classes, class `seed` modulo their number.
+    /// Returns the inputs of seed `seed` as on a device: its latent and, with classes, class `seed` modulo their number.
     pub fn inputs_of_seed(&self, seed: u32) -> Vec<i8> {
         let mut z = vec![0; self.inputs];
         let (latent, classes) = z.split_at_mut(self.inputs.saturating_sub(self.classes));
@@ -264,7 +264,7 @@ impl FloatNet {
         score.filter(|_| self.discriminator_layers > 0)
     }
 
-    /// Appends a discriminator, whose logit becomes a score in 0..=1 through a sigmoid.
+    /// Appends a discriminator and a sigmoid that maps its logit to a score in 0..=1.
     ///
     /// Some losses train a discriminator on score differences only, so that its logits have no absolute meaning. `real` then holds real
     /// images whose mean logit becomes the score 0.5.
@@ -291,7 +291,7 @@ impl FloatNet {
         self
     }
 
-    /// Turns the output numbers of a generator of points into a row of gray pixels, which devices show as a point in a plot.
+    /// Reinterprets the output of a generator of points as a row of gray pixels, which devices show as a point in a plot.
     #[must_use]
     pub fn with_numbers_as_pixels(mut self) -> Self {
         if let Some(FloatLayer { op: FloatOp::Dense { h: 1, w, c, .. }, .. }) = self.layers.last_mut() {

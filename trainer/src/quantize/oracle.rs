@@ -1,7 +1,7 @@
-//! A naive whole-tensor implementation of the integer arithmetic, to check the streaming runtime against.
+//! A naive whole-tensor implementation of the integer arithmetic: the reference for the streaming runtime.
 //!
-//! It keeps every tensor in full and computes each sum in one loop. It follows `docs/FORMAT.md`, reads the weights in
-//! training order, and shares nothing with the runtime but the types that describe a layer.
+//! It keeps complete tensors and computes each sum in one loop. It follows `docs/FORMAT.md`, reads the weights in
+//! training order, and only shares the types that describe a layer with the runtime.
 use ganlet_runtime::{
     Shape,
     encode::{LayerSpec, Op, Source},

@@ -1,4 +1,4 @@
-//! Random integer networks of every layer kind, for property tests of the runtime on any core.
+//! Random integer networks with all kinds of layers, for property tests of the runtime on all cores.
 use super::oracle::output_shape;
 use ganlet_runtime::{
     Shape,
@@ -7,11 +7,11 @@ use ganlet_runtime::{
 
 /// A small reproducible random number generator (SplitMix64).
 #[derive(Clone, Debug)]
-pub struct Dice(pub u64);
+pub struct SplitMix64(pub u64);
 
-impl Dice {
+impl SplitMix64 {
     /// Returns the next 64 random bits.
-    pub fn roll(&mut self) -> u64 {
+    pub fn next_bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -21,7 +21,7 @@ impl Dice {
 
     /// Returns a number in `0..n`.
     pub fn below(&mut self, n: u64) -> u64 {
-        self.roll() % n
+        self.next_bits() % n
     }
 
     /// Returns a weight; one in four is ±127.
@@ -61,11 +61,11 @@ impl RandomNet {
     }
 
     fn build(seed: u64, extreme: bool) -> Self {
-        let mut dice = Dice(seed);
-        let latent = 1 + dice.below(20) as u16;
-        let mut net = Growing { dice, latent, extreme, layers: Vec::new(), shapes: Vec::new() };
-        net.grow();
-        let Growing { layers, shapes, .. } = net;
+        let mut random = SplitMix64(seed);
+        let latent = 1 + random.below(20) as u16;
+        let mut net = RandomNetBuilder { random, latent, extreme, layers: Vec::new(), shapes: Vec::new() };
+        net.add_layers();
+        let RandomNetBuilder { layers, shapes, .. } = net;
         let output = *shapes.last().unwrap();
         let mut builder = ModelBuilder::new("random", latent);
         for layer in &layers {
@@ -78,38 +78,38 @@ impl RandomNet {
     }
 }
 
-struct Growing {
-    dice: Dice,
+struct RandomNetBuilder {
+    random: SplitMix64,
     latent: u16,
     extreme: bool,
     layers: Vec<LayerSpec>,
     shapes: Vec<Shape>,
 }
 
-impl Growing {
-    fn grow(&mut self) {
-        let side = |d: &mut Dice, n| 1 + d.below(n) as u16;
-        let d = &mut self.dice;
+impl RandomNetBuilder {
+    fn add_layers(&mut self) {
+        let side = |d: &mut SplitMix64, n| 1 + d.below(n) as u16;
+        let d = &mut self.random;
         let shape = Shape { h: side(d, 5), w: side(d, 6), c: side(d, 9) };
         self.push(Op::Dense { shape }, Source::Latent);
-        for _ in 0..self.dice.below(5) {
+        for _ in 0..self.random.below(5) {
             let before = self.last();
             let op = self.any_op(before);
             self.push(op, self.end());
-            // One time in three a residual block: a convolution that keeps the shape, plus its input.
-            if self.dice.below(3) == 0 && self.last().h < 40 {
+            // With probability 1/3 a residual block: a convolution that keeps the shape, plus its input.
+            if self.random.below(3) == 0 && self.last().h < 40 {
                 let skip = self.end();
                 let c = self.last().c;
-                let k = 1 + 2 * self.dice.below(3) as u8;
+                let k = 1 + 2 * self.random.below(3) as u8;
                 self.push(Op::Conv { k, s: 1, p: k / 2, c }, skip);
                 self.push(Op::Add { other: skip }, self.end());
             }
         }
-        let c = if self.dice.below(2) == 0 { 1 } else { 3 };
-        let op = match self.dice.below(3) {
+        let c = if self.random.below(2) == 0 { 1 } else { 3 };
+        let op = match self.random.below(3) {
             0 => Op::ConvTranspose { k: 4, s: 2, p: 1, c },
             1 => Op::Conv { k: 3, s: 1, p: 1, c },
-            _ => Op::Dense { shape: Shape { h: 1 + self.dice.below(6) as u16, w: 7, c } },
+            _ => Op::Dense { shape: Shape { h: 1 + self.random.below(6) as u16, w: 7, c } },
         };
         self.push(op, self.end());
     }
@@ -123,7 +123,7 @@ impl Growing {
     }
 
     fn any_op(&mut self, input: Shape) -> Op {
-        let d = &mut self.dice;
+        let d = &mut self.random;
         let c = 1 + d.below(9) as u16;
         let small = input.h.max(input.w) < 24;
         let (k, s) = (1 + d.below(5) as u8, 1 + d.below(3) as u8);
@@ -146,7 +146,7 @@ impl Growing {
             Source::Layer(i) => self.shapes[usize::from(i)],
         };
         let shape = output_shape(op, from);
-        let d = &mut self.dice;
+        let d = &mut self.random;
         let (c_in, c) = (usize::from(from.c), usize::from(shape.c));
         let (count, fan_in) = match op {
             Op::Dense { shape } => ((from.len() * shape.len()) as usize, from.len()),
@@ -160,7 +160,7 @@ impl Growing {
         let mut layer = LayerSpec {
             op,
             input,
-            zero_point: d.roll() as i8,
+            zero_point: d.next_bits() as i8,
             table: None,
             weights: (0..count)
                 .map(|_| match d.weight() {

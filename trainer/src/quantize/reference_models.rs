@@ -2,7 +2,7 @@
 //!
 //! Weights are normally distributed, quantized per output channel as the exporter does, and scaled by He's rule so that
 //! every layer's values fill their range. They are not trained, since the cost of an image does not depend on its content.
-use super::random_models::Dice;
+use super::random_models::SplitMix64;
 use ganlet_runtime::{
     FormatError, Shape,
     encode::{LayerSpec, ModelBuilder, Op, Source, TABLE_LEN},
@@ -53,21 +53,21 @@ impl ReferenceModel {
     /// Returns a builder that holds the layers, for callers that choose the layout.
     pub fn builder(&self) -> ModelBuilder {
         let mut builder = ModelBuilder::new(self.name, self.latent);
-        let mut dice = Dice(self.name.bytes().fold(0, |seed, b| seed << 8 | u64::from(b)));
+        let mut random = SplitMix64(self.name.bytes().fold(0, |seed, b| seed << 8 | u64::from(b)));
 
         let dense = Op::Dense { shape: self.first };
-        let mut at = builder.push(&layer(&mut dice, dense, Source::Latent, self.latent.into(), false));
+        let mut at = builder.push(&layer(&mut random, dense, Source::Latent, self.latent.into(), false));
         let mut inputs = self.first.c;
         for (i, &c) in self.channels.iter().enumerate() {
             let op = Op::ConvTranspose { k: 4, s: 2, p: 1, c };
-            at = builder.push(&layer(&mut dice, op, at, inputs.into(), i + 1 == self.channels.len()));
+            at = builder.push(&layer(&mut random, op, at, inputs.into(), i + 1 == self.channels.len()));
             inputs = c;
         }
         builder
     }
 }
 
-fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> LayerSpec {
+fn layer(random: &mut SplitMix64, op: Op, input: Source, inputs: usize, last: bool) -> LayerSpec {
     // In training order, a dense layer's outputs and a transposed convolution's inputs are innermost.
     let (channels, taps, fan_in) = match op {
         Op::Dense { shape } => (usize::from(shape.c), usize::from(shape.h) * usize::from(shape.w), inputs),
@@ -76,7 +76,7 @@ fn layer(dice: &mut Dice, op: Op, input: Source, inputs: usize, last: bool) -> L
     };
     let dense = matches!(op, Op::Dense { .. });
     let channel_of = |i: usize| if dense { i % channels } else { i / inputs % channels };
-    let normal: Vec<i32> = (0..taps * channels * inputs).map(|_| normal(dice)).collect();
+    let normal: Vec<i32> = (0..taps * channels * inputs).map(|_| normal(random)).collect();
     let mut largest = vec![1; channels];
     for (i, &v) in normal.iter().enumerate() {
         let most = &mut largest[channel_of(i)];
@@ -123,8 +123,8 @@ fn folded(op: Op, weights: &[i8], channels: usize, inputs: usize, zero: i32) -> 
 const UNIT: f64 = 256.0;
 
 /// Returns an approximately normal number.
-fn normal(dice: &mut Dice) -> i32 {
-    let (a, b) = (dice.roll().to_le_bytes(), dice.roll().to_le_bytes());
+fn normal(random: &mut SplitMix64) -> i32 {
+    let (a, b) = (random.next_bits().to_le_bytes(), random.next_bits().to_le_bytes());
     a.iter().chain(&b[..4]).map(|&v| 2 * i32::from(v) - 255).sum::<i32>() / 2
 }
 

@@ -1,4 +1,4 @@
-//! Tests: quantized random generators draw nearly the same images; unsupported networks are rejected by name.
+//! Tests: quantized random generators draw nearly the same images as the float networks; errors name the unsupported layer.
 use super::*;
 use crate::philox::Key;
 use ganlet_runtime::WeightLayout;
@@ -92,7 +92,7 @@ fn leaky_upsampling_and_sigmoid_keep_their_images() {
 }
 
 #[test]
-fn a_perceptron_and_a_linear_end_keep_their_images() {
+fn perceptrons_and_linear_outputs_keep_their_images() {
     let dense = |inputs, h, w, c| FloatOp::Dense { inputs, h, w, c };
     let linear = Activation::Linear;
     check(&net(16, &[(dense(16, 1, 1, 64), Activation::Relu), (dense(64, 8, 6, 1), Activation::Tanh)]), 40.0);
@@ -137,7 +137,7 @@ fn dead_channels_and_dominant_biases_survive() {
 }
 
 #[test]
-fn a_flash_budget_buys_speed_and_changes_no_image() {
+fn a_flash_budget_increases_speed_without_changing_images() {
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
     let relu = Activation::Relu;
     let net = net(16, &[(dense, relu), (up(24, 16), relu), (up(16, 1), Activation::Tanh)]);
@@ -195,7 +195,7 @@ fn unsupported_networks_are_rejected_by_name() {
 }
 
 #[test]
-fn a_discriminator_after_the_image_scores_as_in_floats() {
+fn int8_discriminator_scores_match_float_scores() {
     let (relu, leaky) = (Activation::Relu, Activation::LeakyRelu(0.2));
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 12 };
     let generator = net(16, &[(dense, relu), (up(12, 8), relu), (up(8, 1), Activation::Tanh)]);
@@ -258,7 +258,7 @@ fn depthwise_layers_and_sums_keep_their_images() {
     let apart = FloatOp::Depthwise { k: 3, s: 1, p: 1, c: 24 };
     let separable = [(dense, relu), (twice, linear), (apart, linear), (point, relu), (conv3(16, 3), Activation::Tanh)];
     check(&net(32, &separable), 40.0);
-    // A block of two convolutions beside a shortcut of one.
+    // A residual block of two convolutions, with one convolution in the shortcut.
     let sum = FloatOp::Add { other: FloatSource::Layer(5) };
     let block = [
         (dense, relu),

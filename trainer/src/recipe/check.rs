@@ -1,4 +1,4 @@
-//! Validation of recipes: numbers out of range, and combinations that cannot work.
+//! Validates recipes: rejects values out of range and combinations that cannot work.
 use super::Recipe;
 use crate::loss::Loss;
 use crate::nets::{Discriminator, Generator, Minibatch};
@@ -92,7 +92,7 @@ impl Recipe {
         ];
         let positive = [
             ("optimizer.learning_rate", o.learning_rate),
-            ("optimizer.generator_learning_rate", o.rate_of_generator()),
+            ("optimizer.generator_learning_rate", o.generator_rate()),
             ("optimizer.epsilon", o.epsilon),
             ("data.scale", self.data.scale),
             ("technique.noise_until", t.noise_until),
@@ -128,7 +128,7 @@ impl Recipe {
             return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
         }
         if let Some(share) = self.data.held_out.filter(|share| !(0.01..=0.5).contains(share)) {
-            return Err(format!("data.held_out = {share}: expected a share of the images, 0.01 to 0.5"));
+            return Err(format!("data.held_out = {share}: expected a fraction of the images, 0.01 to 0.5"));
         }
         let [low, high] = self.data.range;
         if !(low < high && low >= -1.0 && high <= 1.0) {
@@ -166,7 +166,7 @@ impl Recipe {
     fn check_loss(&self) -> Result<(), String> {
         let (loss, regularizer, t) = (self.objective.loss, self.objective.regularizer, &self.technique);
         let has_batch_norm = matches!(self.discriminator, Discriminator::Dcgan { batch_norm: true, .. });
-        // Without any bound on its slope, a Wasserstein critic would be refused next.
+        // A Wasserstein loss without a bound on the critic's slope would be the next error.
         let other = if loss == Loss::Wasserstein { "\"clip\", limit = 0.01" } else { "\"none\"" };
         refuse(
             has_batch_norm && regularizer.every() > 0,

@@ -1,4 +1,4 @@
-//! Recipe keys, read from the types that recipes deserialize into: a new field is a new key without further entries.
+//! The list of recipe keys. It is read from the types that recipes deserialize into, so a new field becomes a key automatically.
 use super::{Data, Objective, Recipe, Technique, Train};
 use crate::nets::{Discriminator, Generator};
 use crate::optim::{Optimizer, Schedule};
@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 struct Table {
     key: &'static str,
     fields: fn() -> Fields,
-    /// Value of a table that is set as a whole, because its tag decides which other keys it has.
+    /// Example value of a table that can only be set as a whole, because its tag decides which other keys it has.
     example: Option<&'static str>,
 }
 
@@ -49,7 +49,7 @@ pub fn keys() -> &'static [&'static str] {
     &KEYS
 }
 
-/// An example value of the table `key`; nothing if `key` is no table that is set as a whole.
+/// An example value of the table `key`; `None` if `key` is not a table that is set as a whole.
 pub(super) fn example(key: &str) -> Option<&'static str> {
     TABLES.iter().find(|t| t.key == key)?.example
 }
@@ -85,7 +85,7 @@ fn fields<T: Deserialize<'static>>() -> Fields {
     all
 }
 
-/// A deserializer that holds a few entries, which make the type name what it expects instead.
+/// A deserializer that provides a few entries, so that a type reports the names that it expects.
 #[derive(Clone, Copy)]
 struct Probe<'e>(&'e [(&'static str, &'static str)]);
 

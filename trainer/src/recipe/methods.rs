@@ -15,9 +15,9 @@ pub struct Method {
     pub name: &'static str,
     /// Source.
     pub paper: &'static str,
-    /// Changes that it starts from, unless another method of the same recipe name changes these keys.
+    /// Default changes, which another method of the same recipe name can override.
     base: &'static [Change],
-    /// Changes that make up the method.
+    /// Changes that define the method.
     changes: &'static [Change],
 }
 
@@ -93,7 +93,7 @@ use Change as C;
 /// The non-saturating loss without a penalty.
 const PLAIN: &[Change] =
     &[C::AdversarialLoss(Loss::NonSaturating), C::Regularizer(Regularizer::None), C::PenaltyTo(1.0)];
-/// Five critic updates a step, as in both papers on Wasserstein GANs.
+/// Five critic updates per step, as in both papers on Wasserstein GANs.
 const CRITIC: &[Change] = &[C::PenaltyTo(1.0), C::DiscriminatorSteps(5)];
 const BEGAN: &[Change] = &[C::Regularizer(Regularizer::None), C::BeganLambda(0.01), C::BeganGamma(0.7)];
 const NO_BASE: &[Change] = &[];
@@ -202,7 +202,7 @@ const fn remedy(name: &'static str, paper: &'static str, changes: &'static [Chan
     method(name, paper, PLAIN, changes)
 }
 
-/// The changes of the methods called `names`; what one method sets takes precedence over what another starts from.
+/// The changes of the methods called `names`. A defining change of one method takes precedence over a default change of another.
 pub(super) fn changes<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<Change>, String> {
     let methods = names.map(find).collect::<Result<Vec<_>, _>>()?;
     let mut own: Vec<(&Method, Change)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Recipes: everything that decides what a run computes, as a TOML file.
+//! Recipes: TOML files that define everything that a run computes, except the seed.
 //!
 //! Unknown keys are errors. The named recipes are compiled in, and `--set key=value` changes a copy.
 mod check;
@@ -43,7 +43,7 @@ pub const NAMED: [(&str, &str); 14] = [
     ("portraits-64", include_str!("../../recipes/portraits-64.toml")),
 ];
 
-/// Everything that decides what a run computes, except the seed.
+/// Everything that defines what a run computes, except the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -128,7 +128,7 @@ impl Recipe {
             return Self::with_settings(origin, table, settings);
         }
         check_names(origin, &table)?;
-        // Reads the text instead of the table, so that errors show the line.
+        // Deserializes the text instead of the table, so that errors show the line.
         let recipe: Self = toml::from_str(text).map_err(|e| unreadable(origin, &table, &e))?;
         recipe.checked(origin)
     }
@@ -203,7 +203,7 @@ impl Recipe {
         toml::to_string(self).unwrap_or_else(|e| format!("# {e}\n"))
     }
 
-    /// The first key in which `other` differs, with both values; `data.source` does not count.
+    /// The first key with a different value in `other`, with both values; `data.source` is ignored.
     #[doc(hidden)]
     pub fn difference(&self, other: &Self) -> Option<String> {
         let flat = |recipe: &Self| {
@@ -245,7 +245,7 @@ fn parse_table(origin: &str, text: &str) -> Result<toml::Table, RecipeError> {
     text.parse().map_err(|e: toml::de::Error| RecipeError(format!("recipe {origin}: {}", e.to_string().trim_end())))
 }
 
-/// Refuses keys and values from before a rename.
+/// Rejects renamed keys and values under their old names.
 fn check_names(origin: &str, table: &toml::Table) -> Result<(), RecipeError> {
     for (key, value) in flatten(table) {
         check_renamed(&key, &value).map_err(|e| RecipeError(format!("recipe {origin}: {e}")))?;

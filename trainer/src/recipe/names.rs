@@ -1,4 +1,4 @@
-//! Suggestions for unknown names: keys and methods with a similar spelling, and keys under the names of other tools.
+//! Suggestions for unknown names: keys and methods with a similar spelling, and keys that other tools call by that name.
 use super::keys::keys;
 
 /// Largest number of suggestions.
@@ -61,7 +61,7 @@ pub(super) fn similar_keys(key: &str) -> Vec<&'static str> {
         return vec![meant];
     }
     let distance = |k: &str| {
-        // The right name in a wrong table, or the beginning of a name, counts like one wrong letter.
+        // The right name in the wrong table, or a prefix of a name, counts like one wrong letter.
         let begins = typed.len() > 1 && last(k).starts_with(&typed);
         let by_name = strsim::levenshtein(&last(k), &typed) + 1;
         strsim::levenshtein(k, key).min(by_name).min(if begins { 1 } else { usize::MAX })

@@ -1,10 +1,10 @@
-//! Names from before the rename of recipe keys, values and methods: each is refused with the new name.
+//! Old names of renamed recipe keys, values and methods. Each is rejected with an error that gives the new name.
 
 /// Parts of keys that were renamed wherever they occur.
 const RENAMED_PARTS: [(&str, &str); 3] =
     [("critic", "discriminator"), ("optimiser", "optimizer"), ("regulariser", "regularizer")];
 
-/// Keys that were renamed, after [`RENAMED_PARTS`].
+/// Keys that were renamed, after the changes of [`RENAMED_PARTS`].
 const RENAMED_KEYS: [(&str, &str); 11] = [
     ("optimizer.rate", "optimizer.learning_rate"),
     ("optimizer.generator_rate", "optimizer.generator_learning_rate"),
@@ -31,7 +31,7 @@ const RENAMED_METHODS: [(&str, &str); 4] = [
     ("deviation", "minibatch-stddev"),
 ];
 
-/// The new name of a key from before a rename.
+/// The new name of a renamed key.
 pub(super) fn renamed_key(key: &str) -> Option<String> {
     let parts = key.split('.').map(|part| RENAMED_PARTS.iter().find(|r| r.0 == part).map_or(part, |r| r.1));
     let new = parts.collect::<Vec<_>>().join(".");
@@ -39,12 +39,12 @@ pub(super) fn renamed_key(key: &str) -> Option<String> {
     (new != key).then_some(new)
 }
 
-/// The new name of a method from before a rename.
+/// The new name of a renamed method.
 pub(super) fn renamed_method(name: &str) -> Option<&'static str> {
     RENAMED_METHODS.iter().find(|r| r.0 == name).map(|r| r.1)
 }
 
-/// Refuses a key or a value from before a rename, with its new name; `value` is written as in TOML.
+/// Rejects an old key or value with an error that gives the new name; `value` is written as in TOML.
 pub(super) fn check_renamed(key: &str, value: &str) -> Result<(), String> {
     if let Some(new) = renamed_key(key) {
         return Err(format!("the key {key} was renamed: use {new}"));

@@ -1,4 +1,4 @@
-//! The tables of a recipe that are its own: data, objective, training.
+//! The tables of a recipe that are defined in this module: data, objective and training.
 use crate::loss::Loss;
 use crate::regularize::Regularizer;
 use serde::{Deserialize, Serialize};
@@ -29,13 +29,13 @@ pub struct Data {
     /// Mirrors each image with probability 0.5 when it is drawn.
     #[serde(default)]
     pub flip: bool,
-    /// Number of classes for class-conditional training; 0 for none. The data must have as many.
+    /// Number of classes for class-conditional training, which must equal that of the data; 0 for unconditional training.
     #[serde(default)]
     pub classes: usize,
-    /// Share of your own images that is held out for measuring. Without it, built-in sets keep their fixed split.
+    /// Fraction of the images that is held out for evaluation. Without it, built-in sets use their fixed split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<f32>,
-    /// Factor on points for training; samples are divided by it.
+    /// Factor on the coordinates of points for training; samples are divided by it.
     #[serde(default = "unit")]
     pub scale: f32,
 }
@@ -66,7 +66,7 @@ pub struct Objective {
     /// Factor on the penalty at the end of the run; it decays exponentially from 1.
     #[serde(default = "unit")]
     pub penalty_to: f32,
-    /// Share of the run before the penalty begins to decay.
+    /// Fraction of the run before the penalty begins to decay.
     #[serde(default)]
     pub penalty_from: f32,
 }
@@ -92,7 +92,7 @@ fn none() -> Regularizer {
     Regularizer::None
 }
 
-/// Lengths and intervals, in steps. A step is the updates of the discriminator followed by those of the generator.
+/// Lengths and intervals, in steps. A step consists of the updates of the discriminator and those of the generator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
@@ -106,16 +106,18 @@ pub struct Train {
     /// Generator updates in a step.
     #[serde(default = "one")]
     pub generator_steps: u32,
-    /// Difference of mean D(x) and mean D(G(z)) at which the remaining discriminator updates of a step are skipped, 0 to 1; 0 skips none.
+    /// Difference of mean D(x) and mean D(G(z)) at which the remaining discriminator updates of a step are skipped, 0 to 1; 0
+    /// never skips updates.
     #[serde(default)]
     pub discriminator_margin: f32,
     /// Number of steps at the start of the run that update the generator before the discriminator.
     #[serde(default)]
     pub generator_first: u64,
-    /// Whether real and generated examples form one batch; matters for discriminators that normalize over a batch.
+    /// Whether real and generated examples form one batch; this matters for discriminators in which the examples of a batch interact.
     #[serde(default)]
     pub batches: Batches,
-    /// Recomputes normalized values and activations for the gradients instead of keeping them: less memory, more work, the same numbers.
+    /// Gradient checkpointing: recomputes normalized values and activations for the gradients instead of keeping them. This takes
+    /// less memory and more time, and gives the same results.
     #[serde(default)]
     pub recompute: bool,
     /// EMA decay of the generator's weights; samples and exported models use the EMA. EMA warm-up: the decay is smaller during the
@@ -134,7 +136,8 @@ pub struct Train {
     /// Steps between two checkpoints, each with a measurement.
     #[serde(default = "save_every")]
     pub save_every: u64,
-    /// How often a run that diverges or collapses may return to its last good checkpoint, each time with a third of the learning rate.
+    /// Number of times that a run that diverges or collapses may return to its last good checkpoint, each time with a third of
+    /// the learning rate.
     #[serde(default)]
     pub rollbacks: u32,
 }
@@ -144,7 +147,7 @@ pub struct Train {
 #[serde(rename_all = "kebab-case")]
 pub enum Batches {
     /// [`Batches::Split`] for discriminators in which the examples of a batch interact, else [`Batches::Mixed`], which gives the same
-    /// numbers faster.
+    /// results in less time.
     #[default]
     Auto,
     /// One batch of real examples and one of generated examples.

@@ -50,7 +50,7 @@ pub(super) fn insert(table: &mut toml::Table, key: &str, value: toml::Value) -> 
     let last = path.pop().unwrap_or_default();
     let mut at = table;
     for part in path {
-        // The recipe may leave out a table in which all keys have defaults.
+        // The recipe may omit a table in which all keys have defaults.
         let entry = at.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         at = match entry {
             toml::Value::Table(t) => t,

@@ -24,20 +24,20 @@ pub struct Technique {
     pub label_fake: f32,
     /// Standard deviation of the instance noise on the discriminator's input (Sønderby et al. 2017; Arjovsky & Bottou 2017).
     pub noise: f32,
-    /// Share of the run over which the instance noise falls linearly to 0.
+    /// Fraction of the run over which the instance noise falls linearly to 0.
     pub noise_until: f32,
     /// Augmentations of real and generated images.
     pub augment: Vec<Augment>,
     /// Number of examples that the discriminator scores together as one (PacGAN: Lin et al. 2018).
     pub packing: usize,
-    /// Feature that shows the discriminator how similar the examples of a batch are.
+    /// Feature from which the discriminator sees how similar the examples of a batch are.
     pub minibatch: Minibatch,
     /// Divides the discriminator's weights by their spectral norm (Miyato et al. 2018).
     pub spectral_norm: bool,
-    /// Number of discriminator updates that the generator's gradient looks through (unrolled GAN: Metz et al. 2017).
+    /// Number of discriminator updates that the generator's gradient is propagated through (unrolled GAN: Metz et al. 2017).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unroll: Option<u32>,
-    /// Weight of the squared distance between the weights and their mean over the run (Salimans et al. 2016, section 3.3).
+    /// Factor on the squared distance between the weights and their mean over the run (Salimans et al. 2016, section 3.3).
     pub historical_averaging: f32,
 }
 

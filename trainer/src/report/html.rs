@@ -1,4 +1,4 @@
-//! Writes the page of a run as HTML: one file that embeds all its images and needs nothing else.
+//! Writes the report of a run as a self-contained HTML file with embedded images.
 
 use serde_json::{Map, Value};
 
@@ -25,12 +25,12 @@ pub struct PageTable {
     pub rows: Vec<Vec<String>>,
 }
 
-/// The content of the page. Absent parts are left out without a heading.
+/// The content of the page. Absent parts are omitted, including their headings.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// Title of the page.
     pub title: String,
-    /// One or two sentences below the title that say what was done.
+    /// One or two introductory sentences below the title.
     pub lead: String,
     /// Samples of the generator.
     pub samples: Option<PageFigure>,
@@ -44,7 +44,7 @@ pub struct Page {
     pub losses: Option<Plot>,
     /// Texts of the alarms that the run raised; `None` if the run was not watched.
     pub alarms: Option<Vec<String>>,
-    /// Numbers by key, for instance those of `summary.json`. Known keys are shown with an explanation.
+    /// Metrics by key, for example those of `summary.json`. Known keys are shown with an explanation.
     pub numbers: Map<String, Value>,
     /// The layers of the generator.
     pub layers: PageTable,

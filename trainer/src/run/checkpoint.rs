@@ -43,7 +43,7 @@ impl Checkpoint {
         self.recipe.networks(&self.shape)
     }
 
-    /// Returns the averaged generator's weights (EMA), and its batch norm statistics, which are empty without batch norm.
+    /// Returns the weights of the EMA generator, and its batch norm statistics, which are empty without batch norm.
     pub fn ema(&self) -> (&[f32], &[f32]) {
         (StateKey::Ema.values(&self.store), StateKey::BatchNorm.values(&self.store))
     }
@@ -87,10 +87,10 @@ impl Checkpoint {
     /// Reads a checkpoint that [`Checkpoint::save`] wrote.
     ///
     /// # Errors
-    /// If the file cannot be read, or is no checkpoint of this version.
+    /// If the file cannot be read, or is not a checkpoint of this version.
     pub fn load(path: &Path) -> Result<Self, RunError> {
         let file = std::fs::read(path).map_err(|e| RunError::io(path, &e))?;
-        let wrong = |what: String| RunError::new(path, format!("this is no checkpoint of this version: {what}"));
+        let wrong = |what: String| RunError::new(path, format!("this is not a checkpoint of this version: {what}"));
         let (_, head) = SafeTensors::read_metadata(&file).map_err(|e| wrong(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&file).map_err(|e| wrong(e.to_string()))?;
         let metadata = head.metadata().clone().unwrap_or_default();

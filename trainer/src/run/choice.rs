@@ -1,4 +1,4 @@
-//! Which checkpoint of a run to use, and why that one was chosen.
+//! The choice of one checkpoint of a run, and the reason for it.
 use super::{Checkpoint, Measurement};
 use std::fmt;
 use std::str::FromStr;
@@ -42,9 +42,9 @@ pub struct ChosenCheckpoint {
 pub enum ChoiceReason {
     /// It has the best measurement.
     BestMeasurement(Measurement),
-    /// The best one was requested, but no checkpoint was measured: it is the newest.
+    /// The best one was requested, but no checkpoint was measured. This is the newest one.
     NothingMeasured,
-    /// The best one, of this step, is missing or cannot be read: it is the newest.
+    /// The best one was requested, but is missing or cannot be read. This is the newest one.
     BestUnreadable {
         /// Step of the best checkpoint.
         step: u64,

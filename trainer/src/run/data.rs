@@ -9,14 +9,14 @@ use std::sync::Arc;
 /// Share of a data set that is held out if the recipe does not set `data.held_out`.
 const HELD_OUT: f32 = 0.2;
 
-/// The data of a run, ready for training and measuring.
+/// The data of a run, ready for training and evaluation.
 ///
 /// Clones share the images: data is loaded once for any number of trainers.
 #[derive(Clone)]
 pub struct TrainingData {
     /// The training set.
     pub train: Arc<dyn Dataset>,
-    /// The training and held-out images for measuring; `None` for points.
+    /// The training and held-out images for evaluation; `None` for points.
     pub images: Option<ImageSplit>,
     /// The distribution of the points; `None` for images.
     pub mixture: Option<GaussianMixture>,
@@ -29,7 +29,7 @@ pub struct TrainingData {
 pub struct ImageSplit {
     /// Images that the networks are trained on.
     pub train: ImageDataset,
-    /// Images that are kept for measuring.
+    /// Images that are kept for evaluation.
     pub held_out: ImageDataset,
 }
 
@@ -68,7 +68,7 @@ pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
     };
     match source {
         AnyDataset::Mixture(mixture) => {
-            // The trainer scales points, so that measurements see the data's own units.
+            // The trainer scales points, so that measurements use the units of the data.
             Ok(TrainingData { train: Arc::new(mixture.clone()), images: None, mixture: Some(mixture), notes })
         }
         AnyDataset::Images(images) => {
@@ -86,7 +86,7 @@ pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
             };
             let images = images.with_range(range.0, range.1).with_flip(wanted.flip);
             let split: ImageSplit = match wanted.held_out {
-                None if built_in.is_some() => images.usual_split()?,
+                None if built_in.is_some() => images.default_split()?,
                 share => images.split_by_content(share.unwrap_or(HELD_OUT))?,
             }
             .into();

@@ -28,7 +28,9 @@ impl RunError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; make it writable, or choose another folder"
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, then continue with --resume",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "; free some disk space, then continue with --resume"
+            }
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                 "; a file of that name exists: choose another name"
             }

@@ -1,4 +1,4 @@
-//! What a run reports while it trains, and how it can end.
+//! The events that a run reports while it trains, and the ways in which it can end.
 use super::LogEntry;
 use crate::train::StepReport;
 use crate::watch::Alarm;
@@ -14,7 +14,7 @@ pub enum RunEvent<'a> {
     Measuring,
     /// A checkpoint is about to be saved.
     Saving,
-    /// The watch raised an alarm.
+    /// The monitor raised an alarm.
     Alarm(&'a Alarm),
     /// Training returned to an earlier checkpoint and continues with a smaller learning rate.
     RolledBack {
@@ -23,7 +23,7 @@ pub enum RunEvent<'a> {
         /// The discriminator's learning rate from here on.
         learning_rate: f32,
     },
-    /// Discriminator and measurement no longer change: more steps of this run will improve little.
+    /// Discriminator and measurement no longer change: more steps will improve little.
     Converged,
 }
 

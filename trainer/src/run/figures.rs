@@ -21,7 +21,7 @@ pub fn sheet(bytes: &[u8], shape: &[usize], columns: usize) -> Image {
     image_grid(&images, (w, h, c), columns, (64 / w.max(h)).clamp(1, 8))
 }
 
-/// Draws samples of the averaged generator for fixed latents: a grid of images, or a plot of points beside real ones.
+/// Draws samples of the EMA generator for fixed latents: a grid of images, or a plot of generated and real points.
 pub fn samples(trainer: &mut Trainer) -> Image {
     let shape = trainer.data().shape().to_vec();
     let title = format!("{}, step {}", trainer.recipe().name, trainer.step());

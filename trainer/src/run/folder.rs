@@ -1,4 +1,4 @@
-//! The folder of a run: where its recipe, log, sample grids and checkpoints are, and which checkpoints are kept.
+//! The folder of a run: it holds the recipe, the log, sample grids and checkpoints, and decides which checkpoints are kept.
 use super::{
     BestCheckpoint, Checkpoint, CheckpointChoice, ChoiceReason, ChosenCheckpoint, LogEntry, Measurement, RunError,
 };
@@ -9,11 +9,11 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Files and folders whose presence shows that a folder holds a run.
+/// Files and folders whose presence indicates that a folder holds a run.
 const CONTENTS: [&str; 4] = ["recipe.toml", "log.jsonl", "samples", "checkpoints"];
-/// Folders with larger numbers do not count when the next number is chosen.
+/// Folders with larger numbers are ignored when the next number is chosen.
 const MOST_RUNS: u64 = 1_000_000_000;
-/// Newest checkpoints that are kept, besides the best.
+/// Number of the newest checkpoints that are kept, in addition to the best one.
 const KEPT: usize = 2;
 
 /// The folder of a run.
@@ -75,7 +75,7 @@ impl RunFolder {
         if !path.join("recipe.toml").is_file() {
             return Err(RunError::new(
                 &path,
-                "this is no run folder: it has no recipe.toml; `cargo xtask train` creates run folders in runs/",
+                "this is not a run folder: it has no recipe.toml; `cargo xtask train` creates run folders in runs/",
             ));
         }
         Ok(Self { path })
@@ -106,13 +106,13 @@ impl RunFolder {
             Err(fs::TryLockError::WouldBlock) => {
                 Err(RunError::new(&self.path, "another process is training this run; wait for it, or stop it"))
             }
-            // File systems without locks are no reason not to train.
+            // Training works on file systems without locks, too.
             _ => Ok(file),
         }
     }
 
-    /// Renames checkpoints after `step`, which could not be read, so that they are not mistaken for newer ones.
-    pub(super) fn set_aside_after(&self, step: u64) -> Result<(), RunError> {
+    /// Renames the unreadable checkpoints after `step`, so that they are not taken for the newest ones.
+    pub(super) fn rename_unreadable_after(&self, step: u64) -> Result<(), RunError> {
         for later in self.checkpoints().into_iter().filter(|s| *s > step) {
             let path = self.checkpoint_path(later);
             fs::rename(&path, path.with_extension("unreadable")).map_err(|e| RunError::io(&path, &e))?;
@@ -133,7 +133,7 @@ impl RunFolder {
         steps
     }
 
-    /// Returns which checkpoint is the best so far; `None` if none was measured.
+    /// Returns the best checkpoint so far; `None` if none was measured.
     pub fn best(&self) -> Option<BestCheckpoint> {
         serde_json::from_slice(&fs::read(self.path.join("best.json")).ok()?).ok()
     }
@@ -164,7 +164,7 @@ impl RunFolder {
     /// Loads the newest checkpoint that can be read.
     ///
     /// # Errors
-    /// If no checkpoint can be read; the message says what is wrong with each.
+    /// If no checkpoint can be read; the message gives the reason for each.
     pub fn newest(&self) -> Result<NewestCheckpoint, RunError> {
         let mut unreadable = Vec::new();
         for &step in self.checkpoints().iter().rev() {
@@ -199,7 +199,7 @@ impl RunFolder {
         self.truncate_log(step)
     }
 
-    /// Loads the checkpoint that `choice` asks for, and says why it is that one.
+    /// Loads the checkpoint that `choice` requests, and returns the reason why it was chosen.
     ///
     /// # Errors
     /// If there is no such checkpoint, or it cannot be read.
@@ -242,13 +242,13 @@ impl RunFolder {
         file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(|e| RunError::io(&path, &e))
     }
 
-    /// Returns the entries of the log; a last line that was cut off is skipped.
+    /// Returns the entries of the log; an incomplete last line is skipped.
     pub fn log_entries(&self) -> Vec<LogEntry> {
         let text = fs::read_to_string(self.path.join("log.jsonl")).unwrap_or_default();
         text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
     }
 
-    /// Returns the sample grids up to `step`, with which a resumed run's animation begins; unreadable ones are skipped.
+    /// Returns the sample grids up to `step`, the first frames of a resumed run's animation; unreadable ones are skipped.
     pub(super) fn frames(&self, step: u64) -> Vec<(u64, Image)> {
         let entries = fs::read_dir(self.path.join("samples")).into_iter().flatten().flatten();
         let frame = |entry: fs::DirEntry| {
@@ -260,7 +260,7 @@ impl RunFolder {
         };
         let mut frames: Vec<_> = entries.filter_map(frame).filter(|f| f.0 <= step).collect();
         frames.sort_by_key(|f| f.0);
-        // Images of another size do not belong to this run.
+        // Images of another size belong to another run.
         let size = frames.last().map(|f| (f.1.width(), f.1.height()));
         frames.retain(|f| Some((f.1.width(), f.1.height())) == size);
         frames
@@ -298,13 +298,13 @@ fn create_numbered(root: &Path, name: &str) -> Result<PathBuf, RunError> {
         match fs::create_dir(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && next < MOST_RUNS => next += 1,
             Err(e) => return Err(RunError::io(&path, &e)),
-            // Another process may have created a folder of the same number and another name; that does no harm.
+            // Another process may have created a folder with the same number and another name. That does no harm.
             Ok(()) => return Ok(path),
         }
     }
 }
 
-/// Returns `name` without characters that file systems dislike.
+/// Returns `name` without characters that some file systems do not allow.
 fn file_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).take(40).collect()
 }

@@ -1,4 +1,4 @@
-//! The records that a run keeps: log entries, measurements, and which checkpoint is the best.
+//! The records of a run: log entries, measurements, and the best checkpoint.
 use crate::train::StepReport;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Measurement {
     /// Name of the measured quantity, such as "distance".
     pub name: String,
-    /// Its value; not a number if the measurement failed.
+    /// Its value; NaN if the measurement failed.
     pub value: f64,
     /// Further numbers of the same measurement, as text for the log.
     #[serde(default)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Returns a trainer in the state of `checkpoint`, for a run of `steps` steps on `threads` threads (0: chosen automatically).
 ///
 /// # Errors
-/// If the data has another shape than the run was started with, or the run does not fit into memory.
+/// If the shape of the data differs from that at the start of the run, or the run does not fit into memory.
 pub fn restore_trainer(
     checkpoint: &Checkpoint,
     data: &TrainingData,

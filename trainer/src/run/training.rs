@@ -6,12 +6,12 @@ use crate::train::{StepReport, Trainer};
 use crate::watch::{Alarm, AlarmKind, Convergence, Monitor};
 use std::time::Instant;
 
-/// Most frames of the animation of sample grids; a longer run drops every other frame, repeatedly.
+/// Maximum number of frames in the animation of sample grids. Whenever there are more, every other frame is dropped.
 const MAX_FRAMES: usize = 60;
 /// Factor of the learning rates after a rollback.
 const ROLLBACK_RATE_FACTOR: f32 = 1.0 / 3.0;
 
-/// Measures a trainer's generator; lower is better. The function `checkpoint_measure` of `evaluate` returns the usual one.
+/// Measures a trainer's generator; lower is better. `evaluate::checkpoint_measure` returns the default measurement.
 pub type CheckpointMeasure<'m> = Box<dyn FnMut(&mut Trainer) -> Measurement + 'm>;
 
 /// A trainer and the folder that its log, sample grids and checkpoints go to.
@@ -20,7 +20,7 @@ pub struct Run<'m> {
     pub trainer: Trainer,
     /// The run on disk.
     pub folder: RunFolder,
-    /// Measures the generator whenever a checkpoint is saved; `None` to keep the newest checkpoints only.
+    /// Measures the generator whenever a checkpoint is saved. With `None`, only the newest checkpoints are kept.
     pub measure: Option<CheckpointMeasure<'m>>,
     /// Alarms raised in this session.
     pub alarms: Vec<Alarm>,
@@ -62,7 +62,7 @@ impl<'m> Run<'m> {
         let every = trainer.recipe().train.sample_every;
         let seconds = folder.log_entries().iter().rfind(|e| e.report.step <= trainer.step()).map_or(0.0, |e| e.seconds);
         let lock = folder.lock()?;
-        folder.set_aside_after(trainer.step())?;
+        folder.rename_unreadable_after(trainer.step())?;
         folder.truncate_log(trainer.step())?;
         let frames = if trainer.step() > 0 { folder.frames(trainer.step()) } else { Vec::new() };
         let monitor = Monitor::new(&trainer);
@@ -83,7 +83,7 @@ impl<'m> Run<'m> {
         Ok(run)
     }
 
-    /// Returns the current state as a checkpoint, batch norm statistics of the averaged generator included.
+    /// Returns the current state as a checkpoint, including the batch norm statistics of the EMA generator.
     pub fn checkpoint(&mut self) -> Checkpoint {
         self.trainer.estimate_batch_norm();
         let t = &self.trainer;
@@ -109,7 +109,7 @@ impl<'m> Run<'m> {
         let mut clock = LogClock::start(self.trainer.step());
         if self.trainer.step() == 0 {
             self.save_samples()?;
-            // A rollback always finds at least this checkpoint.
+            // A rollback finds at least this checkpoint.
             let start = self.checkpoint();
             self.folder.save(&start, None)?;
         }
@@ -149,7 +149,7 @@ impl<'m> Run<'m> {
         Ok(self.roll_back(on_event)?)
     }
 
-    /// Lets the monitor check a step; returns whether its alarm led to a rollback.
+    /// Passes a step to the monitor; returns whether an alarm caused a rollback.
     fn rolled_back_by_alarm(
         &mut self,
         report: &StepReport,
@@ -168,7 +168,7 @@ impl<'m> Run<'m> {
         Ok(back)
     }
 
-    /// Does what is due after a step: sample grid, measurement and checkpoint, log entry, plots.
+    /// Performs the tasks that are due after a step: sample grid, measurement and checkpoint, log entry, plots.
     fn after_step(
         &mut self,
         report: &StepReport,
@@ -248,7 +248,7 @@ impl<'m> Run<'m> {
         Ok(())
     }
 
-    /// Returns to the last checkpoint from before the problem can have begun, and continues with smaller learning rates.
+    /// Returns to the last checkpoint that is certainly older than the problem, and continues with smaller learning rates.
     fn roll_back(&mut self, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), RunError> {
         self.rollbacks += 1;
         let good = self.trainer.step().saturating_sub(2 * self.monitor.every());
@@ -306,7 +306,7 @@ impl<'m> Run<'m> {
     }
 }
 
-/// Measures how many seconds one step of `trainer` takes. The steps it runs for this are undone.
+/// Measures the seconds per step of `trainer`. It runs a few steps and undoes them.
 ///
 /// # Errors
 /// If a value of these steps is not finite.

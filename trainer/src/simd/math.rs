@@ -1,7 +1,7 @@
 //! Exponential, logarithm and related functions as branch-free code, which compilers vectorize.
 //!
-//! Relative errors stay below a few units in the last place over the ranges that occur in training; the tests measure
-//! them.
+//! Relative errors stay below a few units in the last place over the ranges that occur in training, which the tests
+//! check.
 
 /// e^x by range reduction to ±ln2/2 and a polynomial (Cephes `expf`); 0 below -87, finite up to 88.
 #[inline(always)]
@@ -9,7 +9,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let tiny = x < -87.3;
     let huge = x > 88.72;
     let clamped = x.clamp(-87.3, 88.72);
-    // Adding 1.5·2^23 rounds to an integer in the lowest bits. That avoids a conversion, which vectors lack for NaN.
+    // Adding 1.5·2^23 rounds to an integer in the lowest bits. This replaces a conversion, which has no vector form that handles NaN.
     let shifted = clamped * std::f32::consts::LOG2_E + 12_582_912.0;
     let n = shifted - 12_582_912.0;
     let whole = (shifted.to_bits() as i32).wrapping_sub(0x4B40_0000);
@@ -21,7 +21,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     let y = p * r * r + r + 1.0;
-    // Two factors, because 2^128 does not fit in f32.
+    // Two factors are needed, because 2^128 does not fit in f32.
     let half = whole >> 1;
     let rest = whole.wrapping_sub(half);
     let y = y

@@ -1,6 +1,6 @@
-//! A training step: loss and optimizer planned as one program that updates weights, moments and whatever follows them.
+//! A training step: loss, gradient and optimizer, planned as one program that updates weights and moments.
 //!
-//! Everything that is trained uses this module: the GAN itself, feature networks, experiments, and latents in a projection.
+//! All training uses this module: that of GANs, of feature networks, of models in experiments, and of latents in a projection.
 //!
 //! ```
 //! use ganlet_trainer::exec::{Store, cpu::Cpu};
@@ -12,14 +12,14 @@
 //! let network = Network::new("line", &[1], vec![Layer::Dense { inputs: 1, to: vec![1] }]);
 //! let optimizer = Optimizer::adam(0.05, 0.9, 0.99);
 //! let mut store = Store::default();
-//! let trainable = Trainable::new(&mut store, "line", network.start(1, 0), &optimizer);
+//! let trainable = Trainable::new(&mut store, "line", network.initial_weights(1, 0), &optimizer);
 //! let mut step = StepGraph::new("line step", optimizer, Schedule::Constant);
 //! let (x, y) = (step.program.input("x", &[2, 1]), step.program.input("y", &[2, 1]));
 //! let g = &mut step.program.graph;
 //! let bound = network.bind(g, trainable.weights);
-//! let made = network.trace(g, &bound, x.node(), Mode::Train).output();
-//! let off = g.sub(made, y.node());
-//! let squares = g.square(off);
+//! let predicted = network.trace(g, &bound, x.node(), Mode::Train).output();
+//! let error = g.sub(predicted, y.node());
+//! let squares = g.square(error);
 //! let loss = g.mean(squares);
 //! step.minimize(loss, &bound, &trainable);
 //! let loss = step.program.output(loss);
@@ -43,7 +43,7 @@ use crate::nn::Bound;
 use crate::optim::{Moments, Optimizer, Scalars, Schedule};
 pub use program::{Input, InputValues, Output, PlannedProgram, ProgramGraph};
 
-/// Weights in the store, with the optimizer state that follows them.
+/// Weights in the store, with their optimizer state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trainable {
     /// The weights, one flat vector.
@@ -83,7 +83,7 @@ impl Trainable {
 pub struct Gradient {
     /// One flat vector, as long as the weights.
     pub flat: NodeId,
-    /// Its norm, which the step guards: a run stops before it assigns anything that is not finite.
+    /// Its norm. The step guards it: a run fails before it assigns anything that is not finite.
     pub norm: NodeId,
 }
 
@@ -110,12 +110,12 @@ impl StepGraph {
         Self { program, optimizer, schedule, scalars }
     }
 
-    /// The scalars as nodes, for graphs that look ahead through updates of their own.
+    /// The scalars as nodes, for graphs that contain further updates, such as unrolled ones.
     pub fn scalars(&self) -> Scalars<NodeId> {
         self.scalars.map(Input::node)
     }
 
-    /// Appends the gradient of `loss` by the weights of `bound`, and guards both.
+    /// Appends the gradient of `loss` with respect to the weights of `bound`, and guards both.
     pub fn gradient(&mut self, loss: NodeId, bound: &Bound) -> Gradient {
         let g = &mut self.program.graph;
         let flat = bound.grad(g, loss);
@@ -175,7 +175,7 @@ pub struct Step {
     scalars: Scalars<Input>,
 }
 
-/// How far training has come when a step runs.
+/// The progress of training when a step runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Seed of the run; random numbers are keyed by it and by `update`.
@@ -199,7 +199,7 @@ impl Step {
     /// Runs the step on `values`; the optimizer's scalars are set here.
     ///
     /// # Errors
-    /// If the loss or the gradient is not finite; weights and moments are then what they were.
+    /// If the loss or the gradient is not finite. Weights and moments then keep their old values.
     pub fn run(&self, cpu: &mut Cpu, values: InputValues<'_>, progress: Progress) -> Result<(), NotFinite> {
         let Progress { seed, update, step, steps } = progress;
         let learning_rate = self.learning_rate * self.schedule.factor(step, steps);
@@ -217,7 +217,8 @@ impl Step {
 
 /// Euclidean norm of `x`.
 fn norm(g: &mut Graph, x: NodeId) -> NodeId {
-    // Twice the squares: the plain squares would be shared with the optimizer, and stored, as long as the weights.
+    // Sums twice the squares. The plain squares would be a common subexpression with the optimizer, and would be stored: as many
+    // values as there are weights.
     let twice = g.affine(x, 2.0, 0.0);
     let squares = g.mul(twice, x);
     let sum = g.sum(squares);

@@ -1,10 +1,10 @@
-//! Programs with typed inputs and outputs: a value is fed and read by its handle, not by its position.
+//! Programs with handles for inputs and outputs, which replace positions in lists.
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, NotFinite, Program};
 use crate::graph::{Graph, NodeId};
 use arrayvec::ArrayVec;
 
-/// Largest number of inputs of a program; a fixed bound, because a run of a program allocates nothing.
+/// Maximum number of inputs of a program. The bound is fixed, because running a program allocates nothing.
 const MAX_INPUTS: usize = 16;
 
 /// Handle of a program's input.
@@ -25,7 +25,7 @@ impl Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Output(usize);
 
-/// A graph under construction, with handles for what is fed to it and read from it.
+/// A graph under construction, with handles for its inputs and outputs.
 #[derive(Clone, Debug)]
 pub struct ProgramGraph {
     /// The graph.

@@ -1,4 +1,4 @@
-//! One step of training: draws batches, updates the discriminator and the generator, reports what happened.
+//! One step of training: draws batches, updates the discriminator and the generator, and reports the measurements.
 use super::{Player, StepPhase, StepReport, Trainer};
 use crate::exec::NotFinite;
 use crate::philox::Key;
@@ -41,10 +41,10 @@ enum StepKind {
 }
 
 impl Trainer {
-    /// Runs one step: the discriminator's updates, then the generator's, or the other way around with `train.generator_first`.
+    /// Runs one step: the discriminator's updates, then the generator's. `train.generator_first` reverses the order.
     ///
     /// # Errors
-    /// If a loss or a gradient is not finite; the weights are then those from before the failing update.
+    /// If a loss or a gradient is not finite. The failing update is not applied.
     pub fn advance(&mut self) -> Result<StepReport, NotFinite> {
         self.advance_with(&mut |_, _| {})
     }
@@ -140,7 +140,7 @@ impl Trainer {
                 (programs.discriminator.step, programs.discriminator.inputs, optimizer.learning_rate)
             }
             StepKind::Penalized => (programs.penalized.step, programs.penalized.inputs, optimizer.learning_rate),
-            StepKind::Generator => (programs.generator.step, programs.generator.inputs, optimizer.rate_of_generator()),
+            StepKind::Generator => (programs.generator.step, programs.generator.inputs, optimizer.generator_rate()),
         };
         step.learning_rate = learning_rate;
         let t = update as f32;
@@ -163,8 +163,8 @@ impl Trainer {
         step.run(&mut self.cpu, values, progress)
     }
 
-    /// The update that most likely follows this one; its batch is prepared during the computation.
-    fn following(&self, update: u64, player: Player) -> (u64, Player) {
+    /// A prediction of the next update, whose batch is prepared during the computation.
+    fn predicted_next(&self, update: u64, player: Player) -> (u64, Player) {
         let train = &self.recipe.train;
         let times = |player| match player {
             Player::Discriminator => u64::from(train.discriminator_steps),
@@ -182,7 +182,7 @@ impl Trainer {
         (step * times(other), other)
     }
 
-    /// Seconds spent waiting for data so far: drawing small batches, or reading from a disk slower than the training.
+    /// Total seconds spent waiting for data: drawing small batches, or reading from a disk that is slower than training.
     pub fn waited(&self) -> f64 {
         self.batches.waited().as_secs_f64()
     }
@@ -191,7 +191,7 @@ impl Trainer {
     fn draw(&mut self, update: u64, player: Player) {
         if player == Player::Discriminator || self.generator_reads {
             let key = Key { seed: self.seed, stream: REAL_STREAM + player.stream(), step: update };
-            let (step, following) = self.following(update, player);
+            let (step, following) = self.predicted_next(update, player);
             self.batches.draw(key, Key { stream: REAL_STREAM + following.stream(), step, ..key });
             let (scale, count) = (self.recipe.data.scale, self.recipe.data.classes);
             let scaled = self.buffers.scaled.iter_mut().zip(self.batches.real());

@@ -1,14 +1,14 @@
-//! Batches of real examples, prepared by a thread while the previous batch is used, and the time spent waiting for them.
+//! Prefetches batches of real examples in a thread while the previous batch is used, and measures the time spent waiting.
 //!
-//! A batch depends on its key only, so a batch prepared ahead equals the batch that would have been drawn in place.
+//! A batch depends on its key only, so a prefetched batch equals a batch drawn in place.
 use crate::data::Dataset;
 use crate::philox::Key;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Smallest batch, in numbers, that is prepared by a thread; for smaller ones, switching threads costs more than drawing.
-const WORTH: usize = 1 << 15;
+/// Minimum number of values in a batch that is prefetched by a thread; for smaller batches, switching threads costs more than drawing.
+const MIN_PREFETCH: usize = 1 << 15;
 
 /// Real examples and their classes.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,8 @@ impl Batches {
         let item: usize = data.shape().iter().product();
         let current =
             Batch { key: None, real: vec![0.0; batch * item], labels: vec![0; if labeled { batch } else { 0 }] };
-        let ahead = (batch * item >= WORTH).then(|| Prefetch::start(Arc::clone(&data), current.clone())).flatten();
+        let ahead =
+            (batch * item >= MIN_PREFETCH).then(|| Prefetch::start(Arc::clone(&data), current.clone())).flatten();
         Self { data, current, ahead, waited: Duration::ZERO }
     }
 

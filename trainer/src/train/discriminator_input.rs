@@ -1,8 +1,8 @@
-//! Input of the discriminator: examples after augmentation, instance noise and packing.
+//! Prepares the input of the discriminator: augmentation, instance noise and packing.
 use crate::graph::{Distribution, Graph, NodeId, Shape, Unary};
 use crate::recipe::{Augment, Technique};
 
-/// First stream of the random numbers used here; real and generated examples have streams of their own.
+/// First stream of the random numbers in this module; real and generated examples have separate streams.
 const STREAM: u32 = 0x5345_4500;
 /// Largest change of brightness, and largest relative change of contrast.
 const COLOR: f32 = 0.5;
@@ -16,7 +16,7 @@ pub(crate) enum ExampleKind {
     Generated = 16,
 }
 
-/// Examples `x` as the discriminator sees them; `noise` is the standard deviation of the instance noise.
+/// Converts examples `x` to the input of the discriminator; `noise` is the standard deviation of the instance noise.
 pub(crate) fn prepare(g: &mut Graph, technique: &Technique, x: NodeId, noise: NodeId, kind: ExampleKind) -> NodeId {
     let stream = STREAM + kind as u32;
     let mut x = x;
@@ -37,7 +37,7 @@ pub(crate) fn prepare(g: &mut Graph, technique: &Technique, x: NodeId, noise: No
     packed(g, x, technique.packing)
 }
 
-/// Joins each `packing` examples of a batch to one along the last axis (Lin et al. 2018).
+/// Joins every `packing` examples of a batch into one along the last axis (Lin et al. 2018).
 pub(crate) fn packed(g: &mut Graph, x: NodeId, packing: usize) -> NodeId {
     let shape = g.shape(x);
     let n = shape.dims()[0] / packing;
@@ -71,7 +71,7 @@ fn step(g: &mut Graph, x: NodeId) -> NodeId {
     g.unary(Unary::LeakyStep(0.0), x)
 }
 
-/// Shifts along both axes by whole pixels: the sum over all shifts, of which a mask keeps one for each example.
+/// Shifts images along both axes by whole pixels. It sums over all shifts; a mask keeps one shift for each example.
 fn translation(g: &mut Graph, x: NodeId, stream: u32) -> NodeId {
     let mut x = x;
     for axis in [1, 2] {

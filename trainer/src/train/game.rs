@@ -29,11 +29,11 @@ pub(crate) struct StepInputs {
     pub(crate) classes: Option<Input>,
     /// Standard deviation of the instance noise.
     pub(crate) noise: Input,
-    /// Share of the current weights in their mean, for historical averaging.
+    /// Weight of the current weights in the update of their mean, for historical averaging.
     pub(crate) history_share: Input,
     /// Factor on the penalty.
     pub(crate) penalty_factor: Input,
-    /// Share of the new weights in the EMA; only the generator's step has it.
+    /// Weight of the new weights in the update of the EMA, 1 - decay; only the generator's step has it.
     pub(crate) ema_share: Option<Input>,
 }
 
@@ -127,7 +127,7 @@ impl Game<'_> {
         x: NodeId,
         classes: Option<NodeId>,
     ) -> DiscriminatorOutput {
-        let trace = self.discriminator.trace_of(g, bound, x, classes, Mode::Train);
+        let trace = self.discriminator.trace_with_classes(g, bound, x, classes, Mode::Train);
         let batch = g.shape(x).dims()[0];
         let before = trace.values.len().checked_sub(2).map_or(x, |i| trace.values[i]);
         let features = g.reshape(before, &[batch, g.shape(before).len() / batch]);
@@ -144,7 +144,7 @@ impl Game<'_> {
     /// Whether real and generated examples pass through the discriminator as one batch.
     fn mixes_batches(&self) -> bool {
         match self.recipe.train.batches {
-            Batches::Auto => !self.discriminator.mixes(),
+            Batches::Auto => !self.discriminator.depends_on_batch(),
             Batches::Split => false,
             Batches::Mixed => true,
         }
@@ -215,7 +215,7 @@ impl Game<'_> {
         self.loss.is_some() || self.recipe.objective.loss.generator_needs_real()
     }
 
-    /// Adds the squared distance of the weights from their past mean to `loss`; returns the moved mean, to be assigned.
+    /// Adds the squared distance of the weights from their past mean to `loss`; also returns the updated mean, to be assigned.
     pub(super) fn with_history(
         &self,
         g: &mut Graph,
@@ -226,7 +226,7 @@ impl Game<'_> {
         let Some(history) = history else { return (loss, None) };
         let len = g.shape(bound.flat).len();
         let past = g.param(history, &[len]);
-        // From the views of the weights, because gradients are taken with respect to the views.
+        // This uses the views of the weights, because gradients are taken with respect to the views.
         let flat: Vec<_> = bound.raw.iter().map(|&t| g.reshape(t, &[g.shape(t).len()])).collect();
         let now = g.concat(&flat, 0);
         let difference = g.sub(now, past);

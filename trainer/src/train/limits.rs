@@ -6,7 +6,7 @@ use crate::nn::Network;
 use crate::philox::Key;
 use crate::recipe::Recipe;
 
-/// Draws that find the classes of generated points.
+/// Number of points that are drawn to find the classes of a mixture.
 const LABEL_DRAWS: u64 = 4096;
 
 /// Refuses a recipe whose `data.classes` differs from the classes of the data.
@@ -79,9 +79,10 @@ pub(super) fn check_shapes(
 
 /// Refuses a run that needs more memory than this machine has free, before any of it is allocated.
 pub(crate) fn check_memory(recipe: &Recipe, generator: &Network, discriminator: &Network) -> Result<(), NetworkError> {
-    // A rough lower bound. Weights, EMA and two moments; activations, their gradients and those of penalties.
+    // A rough lower bound: weights, EMA and two moments; activations, their gradients and those of penalties.
     let weights = 4.0 * 4.0 * (generator.len() as f64 + discriminator.len() as f64);
-    let activations = 4.0 * 3.0 * recipe.train.batch_size as f64 * (generator.values() + discriminator.values());
+    let activations =
+        4.0 * 3.0 * recipe.train.batch_size as f64 * (generator.activation_count() + discriminator.activation_count());
     let (needed, limit) = (weights + activations, memory::free());
     if needed <= limit {
         return Ok(());

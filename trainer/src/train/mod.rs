@@ -1,4 +1,4 @@
-//! Training a GAN in memory, one step at a time: a [`Trainer`] holds networks, optimizer state and data. It reads and writes no files.
+//! Trains a GAN in memory, one step at a time. A [`Trainer`] holds networks, optimizer state and data; it reads and writes no files.
 mod advance;
 mod batches;
 mod discriminator_input;
@@ -34,7 +34,8 @@ use std::sync::Arc;
 const IMAGE_SAMPLES: usize = 64;
 const POINT_SAMPLES: usize = 500;
 
-/// Networks, data and loss of a [`Trainer`]. [`TrainerParts::of`] takes the networks from the recipe; any other networks of fitting shapes may replace them.
+/// Networks, data and loss of a [`Trainer`]. [`TrainerParts::of`] builds the networks of the recipe; any networks with matching
+/// shapes can replace them.
 pub struct TrainerParts {
     /// Objective, optimizer, techniques and lengths.
     pub recipe: Recipe,
@@ -90,7 +91,7 @@ struct Buffers {
     bytes: Vec<i8>,
 }
 
-/// Creates the store of a run from `seed`, as training would start with it.
+/// Creates the initial store of a run with seed `seed`.
 pub(crate) fn initial_store(recipe: &Recipe, generator: &Network, discriminator: &Network, seed: u64) -> Store {
     State::new(recipe, generator, discriminator, seed).1
 }
@@ -163,7 +164,7 @@ impl Trainer {
         &self.recipe
     }
 
-    /// Seed that initial weights, batches and latents follow from.
+    /// Seed of initial weights, batches and latents.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -241,7 +242,7 @@ impl Trainer {
         optimizer.generator_learning_rate = optimizer.generator_learning_rate.map(|rate| rate * factor);
     }
 
-    /// Continues from a store and a step count, as a checkpoint holds them.
+    /// Continues from the store and the step of a checkpoint.
     pub fn restore(&mut self, store: Store, step: u64) {
         *self.cpu.store_mut() = store;
         self.step = step;
@@ -249,7 +250,7 @@ impl Trainer {
         self.last = StepReport::default();
     }
 
-    /// The stored numbers of `key`, to be changed before training; nothing if the run does not store them.
+    /// Mutable access to the values of `key`, before training; `None` if the run does not store them.
     pub(crate) fn state_mut(&mut self, key: StateKey) -> Option<&mut Vec<f32>> {
         let id = self.cpu.store().find(key.name())?;
         Some(self.cpu.store_mut().values_mut(id))

@@ -22,12 +22,12 @@ pub(super) struct Forward {
     pub(super) output: Output,
 }
 
-/// The planned program that moves the batch-norm statistics of the EMA generator.
+/// The planned program that updates the batch-norm statistics of the EMA generator.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EstimateBatchNorm {
     pub(super) program: PlannedProgram,
     pub(super) latents: Input,
-    /// Share of this batch in the running mean.
+    /// Weight of this batch in the running mean.
     pub(super) share: Input,
 }
 
@@ -96,7 +96,7 @@ impl Game<'_> {
         Forward { program: program.plan(all, false), input, output }
     }
 
-    /// Moves the stored batch-norm statistics toward those of one batch of the EMA generator.
+    /// Updates the stored batch-norm statistics with those of one batch of the EMA generator.
     fn estimate_batch_norm(&self, statistics: ParamId, all: &mut Vec<Program>) -> EstimateBatchNorm {
         let mut program = ProgramGraph::new("batch-norm statistics");
         let latents = self.generator_input(&mut program);

@@ -1,10 +1,10 @@
-//! What a training step reports: losses, mean D(x) and D(G(z)), gradient norms.
+//! The report of a training step: losses, mean D(x) and D(G(z)), gradient norms.
 use serde::{Deserialize, Serialize};
 
 /// One of the two networks of a GAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Player {
-    /// Tells real examples from generated ones.
+    /// Distinguishes real examples from generated ones.
     Discriminator,
     /// Generates examples.
     Generator,
@@ -19,7 +19,7 @@ pub struct StepReport {
     pub discriminator_loss: f32,
     /// Generator loss.
     pub generator_loss: f32,
-    /// Mean D(x) over real examples, 0 to 1. With a relativistic loss, each score is taken relative to a generated example's.
+    /// Mean D(x) over real examples, 0 to 1. With a relativistic loss, each score is relative to that of a generated example.
     pub d_real: f32,
     /// Mean D(G(z)) over generated examples; with BEGAN, `d_real` and `d_fake` are mean reconstruction errors.
     pub d_fake: f32,

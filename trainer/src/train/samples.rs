@@ -1,4 +1,4 @@
-//! What a run looks like from outside: samples of the EMA generator, scores of the discriminator, batch-norm statistics.
+//! Outputs of the networks: samples of the EMA generator, scores of the discriminator, batch-norm statistics.
 use super::advance::{SAMPLE_STREAM, device_latent};
 use super::programs::Forward;
 use super::{StateKey, Trainer};
@@ -18,7 +18,7 @@ impl Trainer {
 
     /// Examples of the EMA generator for the seeds `first..first + n`.
     ///
-    /// For images, a seed means the same latent as on a device. Images come in the data range of the recipe, points in the units
+    /// For images, a seed gives the same latent as on a device. Images are in the data range of the recipe, points in the units
     /// of the data. With classes, seed s shows class s modulo the number of classes.
     pub fn samples(&mut self, first: u32, n: usize) -> Vec<f32> {
         let count = self.recipe.data.classes;
@@ -26,7 +26,7 @@ impl Trainer {
         self.samples_of_classes(first, &classes)
     }
 
-    /// One example for each of `classes`, from consecutive seeds; without classes in the recipe, only their number counts.
+    /// One example for each entry of `classes`, from consecutive seeds. If the recipe has no classes, only the length of the list matters.
     pub fn samples_of_classes(&mut self, first: u32, classes: &[usize]) -> Vec<f32> {
         let (latent, count) = (self.latent(), self.recipe.data.classes);
         let mut z = vec![0.0; classes.len() * latent];
@@ -59,7 +59,7 @@ impl Trainer {
         out
     }
 
-    /// Scores of the discriminator for points `x` in the units of the data; nothing if it does not score points one by one.
+    /// Scores of the discriminator for points `x` in the units of the data; `None` if it does not score points one by one.
     pub fn scores(&mut self, x: &[f32]) -> Option<Vec<f32>> {
         let program = self.programs.scores?;
         Some(self.forward(program, x, (self.data().shape()[0], 1), self.recipe.data.scale))
@@ -82,7 +82,7 @@ impl Trainer {
         out
     }
 
-    /// Estimates the batch-norm statistics of the EMA generator over 50 batches; does nothing if this was done at this step.
+    /// Estimates the batch-norm statistics of the EMA generator over 50 batches; does nothing if they were estimated at this step.
     pub fn estimate_batch_norm(&mut self) {
         let Some(estimate) = self.programs.batch_norm else { return };
         if self.estimated == Some(self.step) {

@@ -7,7 +7,7 @@ use crate::optim::Optimizer;
 use crate::recipe::Recipe;
 use crate::step::Trainable;
 
-/// An entry of the store, by what it holds.
+/// An entry of the store, identified by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateKey {
     /// Weights that are trained.
@@ -39,7 +39,7 @@ impl StateKey {
         }
     }
 
-    /// The numbers of this entry; empty if the store has none.
+    /// The values of this entry; empty if the store does not have it.
     pub fn values(self, store: &Store) -> &[f32] {
         store.find(self.name()).map_or(&[], |id| store.values(id))
     }
@@ -54,7 +54,7 @@ pub(crate) fn tensors(entry: &str, generator: &Network, discriminator: &Network)
             let key = TensorKey { layer: 0, role: TensorRole::BeganK };
             vec![Tensor { key, dims: vec![1], at: 0, init: Init::Constant(0.0) }]
         }
-        // Everything else is as long as the weights of its network.
+        // All other entries are as long as the weights of their network.
         _ if entry.starts_with("generator.") => generator.tensors.clone(),
         _ => discriminator.tensors.clone(),
     }
@@ -80,7 +80,7 @@ impl State {
     /// Creates the store of a run, initialized from `seed`.
     pub(crate) fn new(recipe: &Recipe, generator: &Network, discriminator: &Network, seed: u64) -> (Self, Store) {
         let mut store = Store::default();
-        let weights = [generator.start(seed, 1), discriminator.start(seed, 2)];
+        let weights = [generator.initial_weights(seed, 1), discriminator.initial_weights(seed, 2)];
         let optimizer: &Optimizer = &recipe.optimizer;
         let history = recipe.technique.historical_averaging > 0.0;
         let add = |store: &mut Store, key: StateKey, values| store.add(key.name(), values);
@@ -91,7 +91,7 @@ impl State {
             batch_norm: (generator.statistics_len() > 0)
                 .then(|| add(&mut store, StateKey::BatchNorm, vec![0.0; generator.statistics_len()])),
             power_iteration: (discriminator.vectors_len() > 0)
-                .then(|| add(&mut store, StateKey::PowerIteration, discriminator.start_vectors(seed, 3))),
+                .then(|| add(&mut store, StateKey::PowerIteration, discriminator.initial_vectors(seed, 3))),
             history: history.then(|| {
                 let [g, d] = weights;
                 [

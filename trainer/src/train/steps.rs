@@ -123,7 +123,7 @@ impl Game<'_> {
         fake: NodeId,
     ) -> Option<NodeId> {
         let penalty = regularizer.penalty(g, batch.real, fake, |g, x| {
-            // Real and generated examples may come as one batch, which has the classes twice.
+            // Real and generated examples may form one batch, which has the classes twice.
             let times = g.shape(x).dims()[0] / g.shape(batch.real).dims()[0];
             let classes = batch.classes.map(|c| g.concat(&vec![c; times], 0));
             self.discriminate(g, bound, x, classes).scores
@@ -139,7 +139,7 @@ impl Game<'_> {
         g.enter("unrolled discriminator");
         let mut flat = self.discriminator_weights(g);
         let mut moments = Optimizer::read(g, self.state.discriminator.moments, self.discriminator.len());
-        // The square root has an infinite slope at 0, the second moment of weights without a gradient.
+        // The square root has an infinite slope at 0, which is the second moment of weights without a gradient.
         moments.second = g.affine(moments.second, 1.0, 1e-16);
         for _ in 0..steps {
             let bound = self.bind_discriminator(g, flat);

@@ -28,7 +28,7 @@ fn differences<O>(recipe: &Recipe, name: &str, step: impl Fn(&Game<'_>) -> GameS
         loss: None,
         sample_batch: 1,
     });
-    // Moments and past means as they are in the middle of a run.
+    // Moments and past means with values as in the middle of a run.
     for (i, entry) in store.clone().entries().iter().enumerate() {
         let role = entry.name.rsplit('.').next().unwrap();
         let mut random = vec![0.0; entry.values.len()];
@@ -37,7 +37,7 @@ fn differences<O>(recipe: &Recipe, name: &str, step: impl Fn(&Game<'_>) -> GameS
         if role.ends_with("moment") || ["history", "began_k"].contains(&role) {
             *store.values_mut(id) = random.iter().map(|v| 0.01 + 0.1 * v).collect();
         } else if role == "weights" {
-            // Zero biases would put whole regions on the kinks of their activations.
+            // With zero biases, whole regions would lie on the kinks of the activations.
             store.values_mut(id).iter_mut().zip(&random).for_each(|(w, v)| *w += 0.1 * (v - 0.5));
         }
     }
@@ -212,7 +212,7 @@ fn augmentations_shift_blank_and_tint_images() {
         let (x, noise) = (g.input("x", &[96, SIDE, SIDE, 1]), g.input("noise", &[]));
         let y = prepare(&mut g, &technique, x, noise, kind);
         let mut feeds = Feeds::default();
-        // No pixel is like another, and none is 0.
+        // All pixels differ, and none is 0.
         let pixels = (0..96 * SIDE * SIDE).map(|i| 1.0 + (i % (SIDE * SIDE)) as f64);
         feeds.values.insert(x, pixels.collect());
         feeds.values.insert(noise, vec![0.0]);
@@ -248,12 +248,12 @@ fn augmentations_shift_blank_and_tint_images() {
         let even = |i: usize| (image[i] - mean(&image)) / contrast - (plain[i] - mean(&plain));
         assert!((0..64).all(|i| even(i).abs() < 1e-3));
     }
-    // Real and generated images undergo the same kind of change by draws of their own.
+    // Real and generated images are augmented in the same way, but with different random numbers.
     assert_ne!(made(Augment::Cutout, ExampleKind::Real), made(Augment::Cutout, ExampleKind::Generated));
 }
 
 #[test]
-fn updates_are_counted_and_ordered_as_asked() {
+fn updates_have_the_requested_number_and_order() {
     let phases = |settings: &[&str]| {
         let mut trainer = trainer(recipe("bimodal-1d", &[&["train.batch_size=8"][..], settings].concat()), 10);
         let mut seen = Vec::new();
@@ -356,7 +356,7 @@ fn the_levels_of_a_pyramid_add_up_to_its_image() {
     assert_eq!((sides, network.output()), (vec![7, 14, 28], vec![28, 28, 1]));
     let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     let latents = wide(&[0.5, -1.0, 0.2, 0.1, 0.9, -0.3, 1.0, 0.4, -0.2, 0.0, 0.7, 0.3]);
-    let weights = wide(&network.start(1, 1));
+    let weights = wide(&network.initial_weights(1, 1));
     // The last level is a convolution of 3x3 over 4 channels with a bias, and its weights are the last of all.
     let last = weights.len() - (3 * 3 * 4 + 1);
     let made = |factor: f64| {
@@ -378,7 +378,7 @@ fn the_levels_of_a_pyramid_add_up_to_its_image() {
 }
 
 #[test]
-fn classes_change_what_is_generated_and_must_exist() {
+fn classes_change_the_samples_and_must_match_the_data() {
     let settings = ["train.batch_size=4", "generator.widths=[4, 4]", "discriminator.widths=[4, 4]", "data.classes=4"];
     let mut trainer = trainer(recipe("faces", &[&settings[..], &["discriminator.stem=0"]].concat()), 3);
     (0..3).for_each(|_| _ = trainer.advance().unwrap());

@@ -1,9 +1,9 @@
-//! Watching a run: alarms for common failures of GAN training, and detection of convergence.
+//! Monitors a run: raises alarms for common failures of GAN training, and detects convergence.
 //!
 //! A [`Monitor`] checks a run every [`Monitor::every`] steps. It uses means over the steps since the last check, and compares 64 samples with
-//! real examples. An alarm is raised if two checks in a row show the same failure (one check for divergence), and each kind is raised once in a
-//! run. The thresholds lie between what healthy runs of the named recipes show in their first 500 steps and what provoked failures
-//! show: see `docs/MONITORING.md`.
+//! real examples. It raises an alarm if two checks in a row show the same failure (one check for divergence), and each kind of
+//! alarm once in a run. The thresholds lie between the values of healthy runs of the named recipes in their first 500 steps and
+//! those of provoked failures: see `docs/MONITORING.md`.
 mod neighbors;
 mod signals;
 
@@ -12,26 +12,26 @@ use crate::train::{StepReport, Trainer};
 pub use signals::{RealExamples, SampleStatistics, StepMeans};
 use std::fmt;
 
-/// Steps from one check to the next; fewer checks with batch normalization, whose statistics must be estimated for each.
+/// Steps from one check to the next. With batch normalization there are fewer checks, because each check must estimate the statistics.
 const CHECK_EVERY: u64 = 50;
 const CHECK_EVERY_WITH_BATCH_NORM: u64 = 250;
-/// A mean gradient norm above this, and above this multiple of the smallest earlier one, is a divergence.
+/// A mean gradient norm above `EXPLODED`, and above the smallest earlier one times `EXPLODED_RATIO`, is a divergence.
 const EXPLODED: f64 = 1000.0;
 const EXPLODED_RATIO: f64 = 100.0;
-/// Mean D(x) above this, with mean D(G(z)) below 1 minus this, leaves the generator without a gradient.
+/// The generator has no gradient if mean D(x) is above this and mean D(G(z)) is below 1 minus this.
 const PERFECT_DISCRIMINATOR: f64 = 0.97;
 /// Below this sample diversity, relative to that of real examples, modes have collapsed.
 const COLLAPSED_DIVERSITY: f64 = 0.3;
 /// Below this sample diversity the generator has collapsed to a point.
 const POINT_DIVERSITY: f64 = 0.02;
-/// Below both of these ratios, samples are copies of training examples.
+/// Samples with novelty and neighbor ratio below these thresholds are copies of training examples.
 const COPY_NOVELTY: f64 = 0.9;
 const COPY_RATIO: f64 = 0.93;
-/// Thresholds for sets of thousands, with which fewer samples are compared: sixteen new images of digits may reach 0.78 and
-/// 0.88 by chance.
-const COPY_NOVELTY_OF_THOUSANDS: f64 = 0.7;
-const COPY_RATIO_OF_THOUSANDS: f64 = 0.85;
-/// Largest relative change of the measure that counts as converged.
+/// Thresholds for sets of thousands of examples, with which fewer samples are compared: for sixteen new images of digits, the values
+/// may be as low as 0.78 and 0.88 by chance.
+const COPY_NOVELTY_FOR_LARGE_SETS: f64 = 0.7;
+const COPY_RATIO_FOR_LARGE_SETS: f64 = 0.85;
+/// Maximum relative change of the measure that counts as converged.
 const FLAT: f64 = 0.02;
 /// Tolerance around 0.5 within which the discriminator counts as undecided.
 const UNDECIDED: f64 = 0.05;
@@ -45,7 +45,7 @@ pub enum AlarmKind {
     Divergence,
     /// The discriminator separates real from generated samples perfectly, so the generator's gradient vanishes.
     VanishingGradient,
-    /// All samples are alike.
+    /// All samples are similar.
     ModeCollapse,
     /// Samples are copies of training examples (overfitting).
     Memorization,
@@ -123,7 +123,7 @@ pub struct Monitor {
     has_probabilities: bool,
     means: StepMeans,
     /// Smallest mean gradient norm of all checks so far.
-    calmest: f64,
+    smallest_norm: f64,
     /// Consecutive checks that showed each kind.
     shown: [u32; AlarmKind::ALL.len()],
     /// Whether each kind was raised.
@@ -140,7 +140,7 @@ impl Monitor {
             every: if has_batch_norm { CHECK_EVERY_WITH_BATCH_NORM } else { CHECK_EVERY },
             has_probabilities: matches!(loss, Loss::Minimax | Loss::NonSaturating | Loss::Relativistic),
             means: StepMeans::default(),
-            calmest: f64::INFINITY,
+            smallest_norm: f64::INFINITY,
             shown: [0; AlarmKind::ALL.len()],
             raised: [false; AlarmKind::ALL.len()],
         }
@@ -185,25 +185,25 @@ impl Monitor {
 
     /// Whether a mean gradient norm is far above all earlier ones, or not a number.
     fn exploded(&mut self, gradient: f64) -> bool {
-        // The first check has nothing to compare with.
-        let calmest = if self.calmest.is_finite() { self.calmest } else { 0.0 };
-        self.calmest = self.calmest.min(gradient);
-        gradient.is_nan() || (gradient > EXPLODED && gradient > EXPLODED_RATIO * calmest)
+        // The first check has no earlier norm to compare with.
+        let smallest_norm = if self.smallest_norm.is_finite() { self.smallest_norm } else { 0.0 };
+        self.smallest_norm = self.smallest_norm.min(gradient);
+        gradient.is_nan() || (gradient > EXPLODED && gradient > EXPLODED_RATIO * smallest_norm)
     }
 
     fn are_copies(&self, samples: &SampleStatistics) -> bool {
-        let (novelty, ratio) = if self.real.has_thousands() {
-            (COPY_NOVELTY_OF_THOUSANDS, COPY_RATIO_OF_THOUSANDS)
+        let (novelty, ratio) = if self.real.is_large() {
+            (COPY_NOVELTY_FOR_LARGE_SETS, COPY_RATIO_FOR_LARGE_SETS)
         } else {
             (COPY_NOVELTY, COPY_RATIO)
         };
         samples.novelty < novelty && samples.neighbor_ratio < ratio
     }
 
-    /// Forgets all earlier checks, after the run returned to an earlier step.
+    /// Discards the results of all earlier checks, after a rollback.
     pub fn reset(&mut self) {
         self.means = StepMeans::default();
-        self.calmest = f64::INFINITY;
+        self.smallest_norm = f64::INFINITY;
         self.shown = [0; AlarmKind::ALL.len()];
         self.raised = [false; AlarmKind::ALL.len()];
     }

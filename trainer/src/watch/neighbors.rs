@@ -1,4 +1,4 @@
-//! Exact search for the training examples nearest to a sample, without comparing all of them pixel by pixel.
+//! Exact nearest-neighbor search for training examples that does not compare all of them pixel by pixel.
 //!
 //! Sums over the cells of a coarse grid give a lower bound on the distance of two examples (Cauchy-Schwarz inequality). An example whose
 //! bound exceeds the two smallest distances found so far is skipped. The result equals that of an exhaustive search.
@@ -6,11 +6,11 @@
 use crate::data::Dataset;
 use std::collections::HashSet;
 
-/// Largest number of examples; they are spread evenly over larger sets, to limit memory and time.
+/// Maximum number of examples, to limit memory and time. Larger sets are subsampled evenly.
 const MAX_EXAMPLES: usize = 1 << 16;
 /// Cells of the grid along each side.
 const CELLS: usize = 8;
-/// Examples with the smallest bounds, which are compared first.
+/// Number of examples with the smallest bounds, which are compared first.
 const FIRST: usize = 16;
 
 /// Cell sums of training examples.
@@ -88,7 +88,7 @@ impl Neighbors {
     }
 }
 
-/// A coarse grid over images; each coordinate of a point is a cell of its own.
+/// A coarse grid over images. For points, each coordinate is a separate cell.
 #[derive(Clone, Debug)]
 struct Grid {
     /// Cell of each number.
@@ -140,7 +140,7 @@ mod tests {
     use crate::data::blobs;
 
     #[test]
-    fn the_search_equals_an_exhaustive_one() {
+    fn the_search_equals_an_exhaustive_search() {
         for (width, height, channels) in [(16, 12, 3), (3, 2, 1), (9, 7, 1)] {
             let (set, samples) = (blobs(width, height, channels, 3000, 1), blobs(width, height, channels, 20, 2));
             let neighbors = Neighbors::of(&set);

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 
 /// Number of samples.
 const SAMPLES: usize = 64;
-/// Number of samples that are compared with sets larger than this: each comparison takes longer, and copies appear late in training.
-const THOUSANDS: usize = 2048;
-const FEWER: usize = 16;
+/// Number of examples above which a set is large: fewer samples are compared with it, because each comparison takes longer, and copies
+/// appear late in training.
+const LARGE_SET: usize = 2048;
+const SAMPLES_FOR_LARGE_SETS: usize = 16;
 /// Seed of the first sample; sample grids and measurements use other seeds.
 const FIRST_SEED: u32 = 3 << 20;
 const STREAM: u32 = 0x5741_5443;
@@ -46,7 +47,8 @@ impl StepMeans {
 /// Samples compared with real examples, by Euclidean distances of pixels or coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleStatistics {
-    /// Mean distance between two samples, divided by that between two real examples: 1 for the diversity of the data, 0 if all samples are equal.
+    /// Mean distance between two samples, divided by that between two real examples: 1 for the same diversity as the data, 0 if
+    /// all samples are equal.
     pub diversity: f64,
     /// Mean distance from a sample to its nearest training example, divided by that between neighboring training examples: 0 for copies.
     pub novelty: f64,
@@ -59,7 +61,7 @@ pub struct SampleStatistics {
 pub struct RealExamples {
     item: usize,
     /// Mean distance between two examples.
-    apart: f64,
+    pairwise_distance: f64,
     neighbors: Neighbors,
     /// Mean distance from an example to its nearest neighbor.
     nearest: f64,
@@ -71,7 +73,7 @@ impl RealExamples {
         let item: usize = data.shape().iter().product();
         let mut values = vec![0.0; data.len().unwrap_or(SAMPLES).min(SAMPLES) * item];
         data.batch(Key { seed: 0, stream: STREAM, step: 0 }, &mut values);
-        let apart = mean_apart(&values, item);
+        let pairwise_distance = mean_pairwise_distance(&values, item);
         let neighbors = Neighbors::of(data);
         let (count, mut example) = (neighbors.count().min(SAMPLES), vec![0.0; item]);
         let mut nearest = |i: usize| {
@@ -81,7 +83,7 @@ impl RealExamples {
         };
         let near: Vec<f64> = (0..count).map(&mut nearest).filter(|d| d.is_finite()).collect();
         let nearest = near.iter().sum::<f64>() / near.len().max(1) as f64;
-        Self { item, apart, neighbors, nearest }
+        Self { item, pairwise_distance, neighbors, nearest }
     }
 
     /// Statistics of samples that `trainer` generates now.
@@ -92,11 +94,11 @@ impl RealExamples {
 
     /// Statistics of `samples`; `data` must be the data set that these examples were read from.
     pub fn compare_samples(&self, data: &dyn Dataset, samples: &[f32]) -> SampleStatistics {
-        let diversity = mean_apart(samples, self.item) / self.apart.max(f64::MIN_POSITIVE);
+        let diversity = mean_pairwise_distance(samples, self.item) / self.pairwise_distance.max(f64::MIN_POSITIVE);
         if !self.is_complete() {
             return SampleStatistics { diversity, novelty: 1.0, neighbor_ratio: 1.0 };
         }
-        let most = if self.has_thousands() { FEWER } else { usize::MAX };
+        let most = if self.is_large() { SAMPLES_FOR_LARGE_SETS } else { usize::MAX };
         let near: Vec<[f64; 2]> = samples
             .par_chunks_exact(self.item)
             .take(most)
@@ -111,9 +113,9 @@ impl RealExamples {
         }
     }
 
-    /// Whether the set has thousands of examples, so that fewer samples are compared with it.
-    pub fn has_thousands(&self) -> bool {
-        self.neighbors.count() > THOUSANDS
+    /// Whether the set is large, so that fewer samples are compared with it.
+    pub fn is_large(&self) -> bool {
+        self.neighbors.count() > LARGE_SET
     }
 
     /// Whether all training examples were read, so that copies are detected; true for sets of up to 65,536.
@@ -128,7 +130,7 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// Mean distance between two rows of `item` numbers.
-fn mean_apart(values: &[f32], item: usize) -> f64 {
+fn mean_pairwise_distance(values: &[f32], item: usize) -> f64 {
     let rows: Vec<&[f32]> = values.chunks_exact(item).collect();
     let pairs = (0..rows.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
     let (mut sum, mut n) = (0.0, 0.0);
@@ -147,9 +149,9 @@ mod tests {
     #[test]
     fn held_out_digits_do_not_count_as_copies() {
         let digits = digits().unwrap();
-        let (train, held_out) = digits.usual_split().unwrap();
+        let (train, held_out) = digits.default_split().unwrap();
         let real = RealExamples::of(&train);
-        assert!(real.is_complete() && real.has_thousands());
+        assert!(real.is_complete() && real.is_large());
         let mut some = vec![0.0; 16 * 28 * 28];
         for first in (0..800).step_by(16) {
             some.chunks_exact_mut(28 * 28).enumerate().for_each(|(i, out)| held_out.item(first + i, out));
@@ -164,12 +166,12 @@ mod tests {
         let real = RealExamples::of(&set);
         assert!(real.is_complete());
         let item = 12 * 12 * 3;
-        let (mut copies, mut honest) = (vec![0.0; 64 * item], vec![0.0; 64 * item]);
+        let (mut copies, mut new) = (vec![0.0; 64 * item], vec![0.0; 64 * item]);
         copies.chunks_exact_mut(item).enumerate().for_each(|(i, out)| set.item(93 * i, out));
-        honest.chunks_exact_mut(item).enumerate().for_each(|(i, out)| others.item(i, out));
+        new.chunks_exact_mut(item).enumerate().for_each(|(i, out)| others.item(i, out));
         // Networks copy approximately: the copies are near, but not equal.
         copies.iter_mut().enumerate().for_each(|(i, v)| *v += 0.01 * ((i * 37 % 11) as f32 - 5.0) / 5.0);
-        let (copied, new) = (real.compare_samples(&set, &copies), real.compare_samples(&set, &honest));
+        let (copied, new) = (real.compare_samples(&set, &copies), real.compare_samples(&set, &new));
         assert!(copied.novelty < 0.5 && copied.neighbor_ratio < 0.6, "{copied:?}");
         assert!(new.novelty > 0.9 && new.neighbor_ratio > 0.7, "{new:?}");
         assert!((new.diversity - 1.0).abs() < 0.2, "{new:?}");

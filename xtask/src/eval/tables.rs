@@ -17,7 +17,7 @@ pub(crate) fn images(e: &Evaluation) -> String {
     }
     let mut out = table.lines();
     let shown = e.int8.as_ref().or(e.float.as_ref());
-    if let Some(rare) = shown.and_then(|q| q.survey.as_ref()?.rare.as_ref()) {
+    if let Some(rare) = shown.and_then(|q| q.slow.as_ref()?.rare.as_ref()) {
         out += &format!(
             "  rarest class: {}, {:.1} % of real and {:.1} % of generated images, recall {:.0} %\n",
             rare.name,
@@ -48,14 +48,14 @@ pub(crate) fn shown_source(e: &Evaluation) -> SampleSource {
 /// Returns label, metric and meaning of every row.
 fn image_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
     let shown = e.int8.as_ref().or(e.float.as_ref());
-    let spread = shown.and_then(|q| q.survey.as_ref()?.kernel_spread);
+    let spread = shown.and_then(|q| q.slow.as_ref()?.kernel_spread);
     let spread = spread.map_or_else(String::new, |s| format!("; standard deviation over ten subsets {}", number(s)));
     let labeled = e.real_as_labeled.map_or_else(String::new, |r| format!("; of real images {r:.3}"));
     let mut rows: Vec<(String, Metric, String)> = Vec::new();
     let mut row = |label: &str, metric, meaning: &str| rows.push((label.to_owned(), metric, meaning.to_owned()));
     row("Fréchet distance", Metric::Frechet, "of features to held-out real images; smaller is better");
     row("kernel distance", Metric::Kernel, &format!("of features, without bias{spread}"));
-    let levels = e.real.as_ref().and_then(|q| q.survey.as_ref()).map_or(0, |s| s.patches.len());
+    let levels = e.real.as_ref().and_then(|q| q.slow.as_ref()).map_or(0, |s| s.patches.len());
     for level in 0..levels {
         let size = if level == 0 { "at full size".to_owned() } else { format!("at 1/{} of the size", 1 << level) };
         let meaning = format!("Wasserstein distance of 7x7 patches {size}");
@@ -75,10 +75,10 @@ fn image_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
         Metric::Support,
         "number of different images that it can generate, estimated from duplicates (95 % confidence)",
     );
-    row("as asked", Metric::AsAsked, &format!("share classified as the requested class{labeled}"));
+    row("as asked", Metric::AsRequested, &format!("share classified as the requested class{labeled}"));
     row("classes, KL", Metric::ClassKl, "divergence from the real class shares, in nats");
     for (i, name) in e.class_names.iter().enumerate() {
-        let recall = |q: &Option<Quality>| q.as_ref()?.survey.as_ref()?.class_recall.get(i).copied().flatten();
+        let recall = |q: &Option<Quality>| q.as_ref()?.slow.as_ref()?.class_recall.get(i).copied().flatten();
         let recall = recall(&e.int8).or_else(|| recall(&e.float));
         let recall = recall.map_or_else(String::new, |r| format!("; recall {r:.2}"));
         let meaning = format!("share, according to a classifier{recall}");

@@ -7,7 +7,7 @@ use crate::opening;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use ganlet_trainer::draw::{Image, animation};
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{ImageGenerator, Interpolation, between, draw_device_walk, mean_difference, values};
+use ganlet_trainer::latent::{ImageGenerator, Interpolation, draw_device_walk, interpolate, mean_difference, values};
 use std::path::PathBuf;
 
 /// Draw an interpolation: the images between the latents of seeds, or of a file
@@ -97,7 +97,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         (ImageGenerator::Int8(file), PathShape::Spherical) => {
             draw_device_walk(&file.model(), &points, class, args.steps)
         }
-        _ => generator.draw(&between(&values(&points), args.steps as usize, args.path.into()), class),
+        _ => generator.draw(&interpolate(&values(&points), args.steps as usize, args.path.into()), class),
     }
     .map_err(Failure::unusable)?;
     write(&args, &images, points.len(), generator.shape())?;

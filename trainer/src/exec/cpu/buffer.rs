@@ -1,4 +1,4 @@
-//! Float buffers aligned to cache lines: a vector access that straddles two lines costs two.
+//! Float buffers aligned to cache lines, because a vector access that straddles two lines costs two accesses.
 use std::ops::{Deref, DerefMut};
 
 /// Bytes of a cache line, and of the widest vector.

@@ -23,8 +23,8 @@ const CACHED_WEIGHTS: usize = 1 << 17;
 const TASK_PIXELS: usize = 128;
 /// Maximum elements of the partial weight gradients of all tasks.
 const MAX_PARTIALS: usize = 1 << 20;
-/// Largest number of output channels for which the weight gradient of a stride-1 convolution is computed as that of the
-/// transposed convolution: with so few columns, a product wastes most of a vector.
+/// Maximum number of output channels for which the weight gradient of a stride-1 convolution is computed as that of the
+/// transposed convolution: with few columns, a product wastes most of a vector.
 const MAX_SWAPPED_CO: usize = 8;
 
 thread_local! {
@@ -47,8 +47,8 @@ impl ConvShape {
         w.kernel * w.kernel * self.ci
     }
 
-    /// Maximum tasks if every task reads `weights` elements: many if they stay in the second-level cache, few
-    /// otherwise.
+    /// Maximum number of tasks if every task reads `weights` elements: many if the weights stay in the second-level cache,
+    /// few otherwise.
     fn max_tasks(&self, weights: usize) -> usize {
         if weights <= CACHED_WEIGHTS {
             MAX_TASKS
@@ -74,12 +74,12 @@ fn multiply(a: OperandA<'_>, weights: &[f32], c: &mut OutputC<'_>) {
     }
 }
 
-/// The layout in which [`forward`] reads its weights; none if it transforms them on the fly.
+/// The layout in which [`forward`] reads its weights; `None` if it transforms them on the fly.
 pub(super) fn forward_layout(w: Window, s: &ConvShape) -> Option<WeightLayout> {
-    if winograd::suits(w, s) {
+    if winograd::supports(w, s) {
         return Some(WeightLayout::Winograd { ci: s.ci, co: s.co, size: (s.oh, s.ow) });
     }
-    (!winograd_deep::suits(w, s)).then(|| WeightLayout::Packed { k: s.k(w), n: s.co })
+    (!winograd_deep::supports(w, s)).then(|| WeightLayout::Packed { k: s.k(w), n: s.co })
 }
 
 /// y = convolution of `x` with `weight`.
@@ -120,13 +120,13 @@ pub(super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: Weights<'_>, 
     });
 }
 
-/// The layout in which [`input`] reads its weights; none if it transforms them on the fly.
+/// The layout in which [`input`] reads its weights; `None` if it transforms them on the fly.
 pub(super) fn input_layout(window: Window, s: &ConvShape) -> Option<WeightLayout> {
     let (ci, co) = (s.ci, s.co);
-    if winograd::suits(window, s) {
+    if winograd::supports(window, s) {
         return Some(WeightLayout::WinogradTransposed { window, ci, co });
     }
-    (!winograd_deep::suits(window, s)).then_some(WeightLayout::TransposedConv { window, ci, co })
+    (!winograd_deep::supports(window, s)).then_some(WeightLayout::TransposedConv { window, ci, co })
 }
 
 /// x = transposed convolution of `y` with `weight`.
@@ -195,7 +195,7 @@ fn rotate(kernel: usize, (a, b): (usize, usize), weight: &[f32], to: &mut [f32])
     }
 }
 
-/// How a weight gradient is cut into tasks.
+/// How a weight gradient is divided into tasks.
 enum WeightTasks {
     /// By images; the partial gradients of all tasks are added afterwards.
     Images { per_task: usize, tasks: usize },
@@ -233,7 +233,7 @@ pub(crate) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], dw: &mut [f
     }
     let len = dw.len();
     match weight_tasks(w, s) {
-        WeightTasks::Rows { .. } if winograd_deep::suits(w, s) => winograd_deep::weight(w, s, x, y, dw),
+        WeightTasks::Rows { .. } if winograd_deep::supports(w, s) => winograd_deep::weight(w, s, x, y, dw),
         WeightTasks::Rows { per_task } => {
             for_each_task(0..s.k(w).div_ceil(per_task), TaskSlices::one(dw, per_task * s.co), &|task, mut slices| {
                 weight_rows(w, s, x, y, task * per_task, slices.first())
@@ -245,7 +245,7 @@ pub(crate) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], dw: &mut [f
                 let sums = slices.first();
                 let images = per_task.min(s.batch - task * per_task);
                 let x = &x[task * per_task * s.x_len()..][..images * s.x_len()];
-                if winograd::suits(w, s) {
+                if winograd::supports(w, s) {
                     return winograd::weight(w, s, x, &y[task * per_task * s.y_len()..], sums);
                 }
                 weight_rows(w, s, x, &y[task * per_task * s.y_len()..], 0, sums);

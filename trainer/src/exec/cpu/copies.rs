@@ -1,6 +1,6 @@
 //! Operations that only copy: slices, zero padding, concatenation, broadcasts and nearest-neighbor upsampling.
 
-/// From each of `outer` runs of `from` elements, copies `len` elements beginning at `at`.
+/// Copies `len` elements, beginning at `at`, from each of `outer` runs of `from` elements.
 pub(crate) fn slice(outer: usize, from: usize, at: usize, len: usize, x: &[f32], out: &mut [f32]) {
     for o in 0..outer {
         out[o * len..][..len].copy_from_slice(&x[o * from + at..][..len]);

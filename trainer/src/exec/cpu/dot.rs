@@ -1,4 +1,4 @@
-//! Matrix products with n of 1 to 4, as dot products along rows of A: a micro-tile would be mostly empty.
+//! Matrix products with n of 1 to 4, as dot products along rows of A. With such a small n, a micro-tile would be mostly empty.
 use super::operands::{OperandA, OutputC};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{InstructionSet, instruction_set};

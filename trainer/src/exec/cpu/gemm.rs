@@ -1,4 +1,4 @@
-//! Dense matrix products: selects a kernel, packs B if that pays, and cuts the work into tasks.
+//! Dense matrix products: selects a kernel, packs B if that saves time, and divides the work into tasks.
 use super::dot;
 use super::microkernel::{self, vectorized};
 use super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
@@ -79,9 +79,9 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
     }
 }
 
-/// c = a · b for dense row-major matrices. Each of `a` and `b` comes with a flag: whether it is read transposed.
+/// c = a · b for dense row-major matrices. The flags of `a` and `b` say whether each is read transposed.
 ///
-/// Uses our own kernels where they have vector instructions for this processor, otherwise matrixmultiply.
+/// Uses the kernels of this crate if they have vector instructions for this processor, otherwise matrixmultiply.
 pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), c: &mut [f32]) {
     if n == 1 && a.1 && vectorized() {
         // Aᵀ · b is computed as bᵀ · A: one row with many columns fills the vectors.
@@ -175,7 +175,7 @@ multiversion! {
     }
 }
 
-/// Packs B if that pays, and passes the product to `work`. `a_transposed` and `b_transposed` say how the matrices are
+/// Packs B if that saves time, and passes the product to `work`. `a_transposed` and `b_transposed` say how the matrices are
 /// read.
 pub(super) fn with_prepared_b(
     (m, k, n): (usize, usize, usize),
@@ -201,7 +201,7 @@ pub(super) fn with_prepared_b(
     work(&PreparedProduct { size, a, b });
 }
 
-/// The layout in which a product reads B; none if B is read in place.
+/// The layout in which a product reads B; `None` if B is read in place.
 pub(super) fn weight_layout(
     (m, k, n): (usize, usize, usize),
     a_transposed: bool,
@@ -216,6 +216,6 @@ pub(super) fn weight_layout(
     if b_transposed {
         return Some(WeightLayout::PackedTranspose { k, n });
     }
-    // A few rows read B too seldom to be worth a copy; a single panel or a short k needs none.
+    // With few rows, B is read too few times to be worth a copy; a single panel or a short k needs no copy.
     (n > PANEL_WIDTH && m > MAX_M_UNPACKED && k > MAX_K_UNPACKED).then_some(WeightLayout::Packed { k, n })
 }

@@ -158,7 +158,7 @@ fn run_micro_tiles<const MR: usize>(
             }
         } else {
             for r in 0..MR {
-                // Rows past the last repeat it: they compute and store the same values once more.
+                // Rows beyond the last one repeat the last one: they compute and store the same values again.
                 let row = (first + r).min(c.m - 1);
                 tile.a_rows[r] = a_rows.at(row);
                 tile.c_rows[r] = c_rows.at(row) + j;

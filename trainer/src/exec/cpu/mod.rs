@@ -1,6 +1,6 @@
 //! The CPU executor: runs planned programs in preallocated memory, bitwise equal for any number of threads.
 //!
-//! Work is cut into tasks by sizes only, never by the number of threads, and partial sums are added in task order.
+//! The division of work into tasks depends on sizes only, not on the number of threads, and partial sums are added in task order.
 //! Kernels borrow their inputs and own their outputs while they run, so unsafe code is limited to the call of
 //! matrixmultiply and to the selection of vector instructions.
 mod buffer;
@@ -42,13 +42,13 @@ const MIN_PARALLEL_FLOPS: f64 = 2e6;
 /// Runs programs on the cores of this machine.
 pub struct Cpu {
     pool: Option<ThreadPool>,
-    /// By program, whether to use all threads. None if the caller fixed the number of threads.
+    /// For each program, whether to use all threads. `None` if the caller fixed the number of threads.
     thread_choices: Option<Vec<ThreadChoice>>,
     programs: Vec<Program>,
     workspace: Workspace,
-    /// By program and kernel call: the entry of the weight cache that the call reads.
+    /// For each program and kernel call: the entry of the weight cache that the call reads.
     packed: Vec<Vec<Option<usize>>>,
-    /// By program and kernel call: number of calls and their seconds.
+    /// For each program and kernel call: number of calls and their total seconds.
     profile: Option<Vec<Vec<(u64, f64)>>>,
 }
 
@@ -194,7 +194,7 @@ impl Cpu {
         &self.workspace.store
     }
 
-    /// The current weights and optimizer state, to be changed between runs.
+    /// Mutable access to the weights and optimizer state, between runs.
     pub fn store_mut(&mut self) -> &mut Store {
         self.workspace.weight_cache.invalidate(None);
         &mut self.workspace.store

@@ -144,7 +144,7 @@ impl Phase {
         self.taps[0] * self.taps[1] * s.co
     }
 
-    /// The kernel tap (y, x) that tap `i` of this phase is.
+    /// Position (y, x) in the kernel of tap `i` of this phase.
     pub(super) fn tap(&self, w: Window, i: usize) -> (usize, usize) {
         let (y, x) = (i / self.taps[1], i % self.taps[1]);
         let back = |d: usize, at: usize| self.residue[d] + (self.taps[d] - 1 - at) * w.stride;

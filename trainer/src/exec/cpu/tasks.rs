@@ -1,4 +1,4 @@
-//! Sharing tasks among threads without allocation: output slices are halved until one task is left.
+//! Distributes tasks to threads without allocation: output slices are halved recursively until one task is left.
 use arrayvec::ArrayVec;
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
-//! Decides whether a program runs on one thread or on all: small networks can lose more by sharing work than they gain.
+//! Decides whether a program runs on one thread or on all. For small networks, synchronizing threads can cost more than it saves.
 
 /// Run times of one program on one thread and on all threads.
 ///
-/// Both give the same results, so a trial costs nothing but the time of a few runs.
+/// Both give the same results, so a trial only costs the time of a few slower runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ThreadChoice {
     runs: u64,
@@ -11,9 +11,9 @@ pub(super) struct ThreadChoice {
 }
 
 impl ThreadChoice {
-    /// Runs per trial on one thread, and as many on all threads.
+    /// Number of runs per trial on one thread, and again on all threads.
     const TRIALS: u64 = 4;
-    /// Runs from one trial to the next. Trials are repeated because other work on the machine comes and goes.
+    /// Number of runs from one trial to the next. Trials are repeated because the other load on the machine changes.
     const EVERY: u64 = 2000;
 
     /// Whether the next run uses all threads.
@@ -22,7 +22,7 @@ impl ThreadChoice {
         if self.in_trial() { at.is_multiple_of(2) } else { self.seconds[1] <= self.seconds[0] }
     }
 
-    /// Whether the next run belongs to a trial. The first two runs of a program do not: they warm up caches.
+    /// Whether the next run belongs to a trial. The first two runs of a program do not, because they warm up caches.
     fn in_trial(&self) -> bool {
         (2..2 + 2 * Self::TRIALS).contains(&(self.runs % Self::EVERY))
     }

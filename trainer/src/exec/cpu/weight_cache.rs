@@ -1,4 +1,4 @@
-//! Packed weights, kept between two updates for all kernel calls that read them.
+//! A cache of packed weights, which stay valid until the next update.
 //!
 //! Real and generated batches, penalties and gradients read the same weights several times per step. The first kernel
 //! call after an update packs them, and later calls reuse the packed copy. Weights that only one call reads go through
@@ -15,7 +15,7 @@ struct CacheEntry {
     param: ParamId,
     view: BufferView,
     layout: WeightLayout,
-    /// Packed since the last change of the parameter.
+    /// Whether the entry was packed after the last change of the parameter.
     valid: bool,
     data: Buffer,
 }

@@ -1,4 +1,4 @@
-//! The weights of a kernel call, and the orders in which kernels read them.
+//! The weights of a kernel call, and the layouts in which kernels read them.
 use super::pack::{pack_b, pack_b_transposed, packed_b_len, with_pack_buffer};
 use super::{conv_pack, dot, winograd};
 use crate::graph::Window;

@@ -116,7 +116,7 @@ impl Workspace {
     /// Runs a kernel call. `packed` is the entry of the weight cache that it reads.
     pub(super) fn run(&mut self, call: &KernelCall, packed: Option<usize>, inputs: &[&[f32]], clock: Clock) {
         let packed_weights = packed.map(|entry| self.weight_cache.take(entry, &self.store));
-        // Lists are filled in place: moving an `ArrayVec` copies its whole capacity.
+        // Lists are filled in place, because moving an `ArrayVec` copies its whole capacity.
         let mut buffers = ArrayVec::<Buffer, MAX_SLICES>::new();
         for o in &call.outputs {
             buffers.push(self.take(o.storage));
@@ -187,7 +187,7 @@ impl Workspace {
         outputs: &mut [&mut [f32]],
         partials: &mut [f32],
     ) {
-        // An input that an output overwrites is read through the output.
+        // If an output overwrites an input, the input is read through the output.
         let overwritten = |v: &BufferView| call.outputs.iter().any(|o| o.storage == v.storage);
         let (walked, operands) = call.inputs.split_at(kernel.reads);
         let mut read = ArrayVec::<_, { fused::MAX_INPUTS }>::new();

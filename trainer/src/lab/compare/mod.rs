@@ -1,4 +1,4 @@
-//! Five generative models on one-dimensional data: accuracy, training time and kind of density.
+//! Compares five generative models on one-dimensional data: accuracy, training time and kind of density.
 mod gaussian;
 mod rbm;
 mod vae;
@@ -106,7 +106,7 @@ fn fit_all(
     for (name, density, fit) in models {
         (context.progress)(name);
         let start = Instant::now();
-        // A model whose training was cut short is left out, because it would be compared with complete ones.
+        // A model whose training was stopped early is omitted, because it would be compared with fully trained ones.
         let Some(samples) = fit(context)? else { return Ok((fitted, true)) };
         fitted.push(FittedModel { name, density, samples, seconds: start.elapsed().as_secs_f64() });
         if (context.stop)() {
@@ -124,7 +124,7 @@ fn bin_center(i: usize) -> f64 {
 
 /// The density of samples, estimated by a histogram.
 fn density(samples: &[f64]) -> Vec<(f64, f64)> {
-    // Samples beyond the figure would accumulate in the outermost bins.
+    // Samples outside the figure would otherwise accumulate in the outermost bins.
     let inside: Vec<_> = samples.iter().copied().filter(|v| v.abs() < REACH).collect();
     let bins = bins(&inside);
     let share = inside.len() as f64 / samples.len().max(1) as f64;
@@ -155,7 +155,7 @@ pub fn compare(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
         let js = divergence(&model.samples, &mixture);
         table.push([model.name.into(), model.density.into(), format!("{js:.4}"), format!("{:.2}", model.seconds)]);
         values.push(json!({ "model": model.name, "kind": model.density, "js": js, "seconds": model.seconds }));
-        // One panel per model. In a common plot, a spike would flatten all others, and good models would hide the data.
+        // One panel per model. In a common plot, a spike of one model would flatten all the others, and good models would hide the data.
         let plot = Plot {
             title: format!("{}, Jensen-Shannon {js:.3}", model.name),
             x_label: "x".into(),

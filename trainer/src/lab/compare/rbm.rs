@@ -8,7 +8,7 @@ const EPOCHS: usize = 60;
 const LEARNING_RATE: f64 = 0.02;
 /// Standard deviation of the visible unit, given the hidden units.
 const SIGMA: f64 = 0.25;
-/// Steps of each Markov chain before its state counts as a sample.
+/// Number of steps of each Markov chain; the state after them is a sample.
 const CHAIN_STEPS: usize = 200;
 
 struct BoltzmannMachine {
@@ -73,7 +73,7 @@ pub(super) fn restricted(data: &[f64], n: usize) -> Vec<f64> {
             machine.train_batch(batch, Key { seed: 2, stream: 5, step: (epoch * data.len() + b) as u64 });
         }
     }
-    // Chains start at data points. From elsewhere they would take long to cross the low density between the modes.
+    // Chains start at data points. Other chains would take a long time to cross the region of low density between the modes.
     let mut samples: Vec<f64> = (0..n).map(|i| data[i % data.len()]).collect();
     for step in 0..CHAIN_STEPS {
         let key = Key { seed: 3, stream: 7, step: step as u64 };

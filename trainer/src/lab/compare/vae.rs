@@ -40,7 +40,7 @@ impl Autoencoder {
         let mut part = |name: &str, stream| {
             let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], binary_latents: 0 };
             let network = Network { name: name.into(), ..family.network(&[2], 0)? };
-            let trainable = Trainable::new(store, name, network.start(1, stream), &optimizer);
+            let trainable = Trainable::new(store, name, network.initial_weights(1, stream), &optimizer);
             Ok::<_, LabError>(Part { network, trainable })
         };
         Ok(Self { optimizer, encoder: part("encoder", 1)?, decoder: part("decoder", 2)? })
@@ -99,7 +99,7 @@ impl Autoencoder {
     }
 }
 
-/// Fits an autoencoder to `data` and draws `n` numbers from its decoder; nothing if it was stopped.
+/// Fits an autoencoder to `data` and draws `n` numbers from its decoder; `None` if the user stopped it.
 pub(super) fn autoencoder(data: &[f64], n: usize, context: &mut LabContext<'_>) -> Result<Option<Vec<f64>>, LabError> {
     let (mut store, mut programs) = (Store::default(), Vec::new());
     let autoencoder = Autoencoder::new(&mut store)?;

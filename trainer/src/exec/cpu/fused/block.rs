@@ -1,4 +1,4 @@
-//! Executes the instructions of a fused kernel on one block after the other.
+//! Executes the instructions of a fused kernel, block by block.
 use super::super::buffer::Buffer;
 use super::super::gemm::PreparedProduct;
 use super::super::sums::add_channels;

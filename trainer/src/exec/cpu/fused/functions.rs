@@ -25,8 +25,8 @@ pub(super) fn unary(f: Unary, x: &[f32], to: &mut [f32]) {
 }
 
 multiversion! {
-    // A function of its own and without closures: compilers do not inline closures as long as these, and without
-    // inlining the loops would not become vector instructions.
+    // This is a separate function without closures: compilers do not inline closures of this length, and without
+    // inlining the loops would not be vectorized.
     fn transcendental(f: Unary, x: &[f32], to: &mut [f32]) {
         macro_rules! map_by {
             ($function:path) => {

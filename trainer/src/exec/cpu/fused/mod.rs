@@ -15,7 +15,7 @@ const MAX_BLOCK: usize = 1024;
 const MIN_BLOCK: usize = 64;
 /// Elements that are summed before they join the other sums.
 const SUM_UNIT: usize = 512;
-/// Elements that a block may touch in all buffers together: three quarters of a first-level cache.
+/// Maximum number of elements of a block in all buffers together: three quarters of a first-level cache.
 const CACHE_ELEMENTS: usize = 6144;
 /// Elements of a block that follows a product: a few micro-tiles of rows, still in the first-level cache when they are
 /// read.
@@ -27,8 +27,8 @@ const MAX_TASKS: usize = 16;
 /// Maximum inputs of a kernel call: three for each node.
 pub(super) const MAX_INPUTS: usize = 3 * MAX_FUSED_NODES;
 
-/// How a kernel call is cut. Depends on the sizes only, so that sums do not depend on the number of threads.
-struct Cut {
+/// The division of a kernel call into blocks and tasks. It depends on the sizes only, so sums do not depend on the number of threads.
+struct Partition {
     /// Elements per block.
     block: usize,
     /// Elements per task.
@@ -37,8 +37,8 @@ struct Cut {
     tasks: usize,
 }
 
-/// (elements summed together, multiple of elements that a task has). Both depend on the shape only, so that fusing more
-/// or fewer nodes, with a product or without, does not change a sum.
+/// (number of elements that are summed together, number that the length of a task is a multiple of). Both depend on the
+/// shape only, so fusing more or fewer nodes, with or without a product, does not change a sum.
 fn sum_units(fused: &FusedKernel) -> (usize, usize) {
     let row = fused.row.max(fused.channels);
     let rows = (SUM_UNIT / row).max(1);
@@ -46,7 +46,7 @@ fn sum_units(fused: &FusedKernel) -> (usize, usize) {
     (rows * row, tile_rows * row)
 }
 
-fn cut(fused: &FusedKernel) -> Cut {
+fn partition(fused: &FusedKernel) -> Partition {
     let patterns = fused.patterns.iter().filter(|t| !matches!(t, Pattern::Constant(_))).count();
     let touched = fused.registers + patterns + fused.stores.len() + fused.reads;
     let most = (CACHE_ELEMENTS / touched.max(1) / MIN_BLOCK * MIN_BLOCK).clamp(MIN_BLOCK, MAX_BLOCK);
@@ -56,12 +56,12 @@ fn cut(fused: &FusedKernel) -> Cut {
     let block = (least * (most / least).max(1)).min(fused.len);
     let tasks = (fused.len / MIN_TASK).clamp(1, MAX_TASKS);
     let task = fused.len.div_ceil(tasks).next_multiple_of(tile_unit);
-    Cut { block, task, tasks: fused.len.div_ceil(task) }
+    Partition { block, task, tasks: fused.len.div_ceil(task) }
 }
 
 /// Elements of the partial sums of all tasks.
 pub(crate) fn partial_len(fused: &FusedKernel) -> usize {
-    cut(fused).tasks * fused.sums.iter().map(|s| s.1).sum::<usize>()
+    partition(fused).tasks * fused.sums.iter().map(|s| s.1).sum::<usize>()
 }
 
 /// Runs the kernel. `outputs` are the stored outputs, then the sums. `a` and `b` are the operands of the product, if
@@ -90,7 +90,7 @@ fn run_tasks(
     outputs: &mut [&mut [f32]],
     partials: &mut [f32],
 ) {
-    let Cut { block, task, tasks } = cut(fused);
+    let Partition { block, task, tasks } = partition(fused);
     let width: usize = fused.sums.iter().map(|s| s.1).sum();
     let partials = &mut partials[..tasks * width];
     partials.fill(0.0);

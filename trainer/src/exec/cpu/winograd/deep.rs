@@ -1,6 +1,6 @@
 //! Winograd convolutions of many channels and few pixels, whose transformed weights would fit in no cache.
 //!
-//! Forward, weights are transformed one panel of 64 columns at a time and multiplied while they lie in the second-level
+//! In the forward pass, weights are transformed one panel of 64 columns at a time and multiplied while they lie in the second-level
 //! cache. Each task reads the plain weights once for every tap that a pair of points uses, and writes no transformed
 //! weights to memory. In the transposed convolution, the few pixels are transposed and packed as B, and the transformed
 //! weights are A. Weight gradients are computed a few rows at a time over all images, so they need no partial sums per
@@ -31,8 +31,8 @@ const CHANNEL_BLOCK: usize = 64;
 /// Rows of the weight gradient per task: their product and four taps stay in the second-level cache.
 const TASK_ROWS: usize = 24;
 
-/// Whether these kernels compute a convolution that [`super::suits`] does not.
-pub(in super::super) fn suits(w: Window, s: &ConvShape) -> bool {
+/// Whether these kernels compute a convolution that [`super::supports`] does not.
+pub(in super::super) fn supports(w: Window, s: &ConvShape) -> bool {
     (w.kernel, w.stride) == (4, 2)
         && s.ci * s.co * 16 >= MIN_WEIGHTS
         && s.batch * s.oh * s.ow >= MIN_PIXELS
@@ -105,8 +105,7 @@ fn rearrange_all(w: Window, s: &ConvShape, x: &[f32], to: &mut [f32]) {
 pub(in super::super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
     let squares = SpaceToDepth::new(s);
     let (images_len, pixels) = (s.batch * squares.len(), s.oh * s.ow);
-    // Each task computes some output channels of all images into a buffer of its own; the buffers are merged at the
-    // end.
+    // Each task computes some output channels of all images into a separate buffer; the buffers are merged at the end.
     let columns = s.co.div_ceil(FORWARD_TASKS).next_multiple_of(PANEL_WIDTH).min(s.co);
     let (tasks, part) = (s.co.div_ceil(columns), s.batch * pixels * columns);
     with_pack_buffer(images_len + tasks * part, |buffer| {
@@ -167,7 +166,7 @@ fn forward_columns(
 /// x = transposed convolution of `y` with `weight`.
 pub(in super::super) fn input(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], x: &mut [f32]) {
     let image = PaddedImage::output(w, s);
-    // Each phase computes images of its own, which are merged at the end.
+    // Each phase computes separate images, which are merged at the end.
     let phase_len = s.batch * s.h.div_ceil(2) * s.w.div_ceil(2) * s.ci;
     with_pack_buffer(4 * phase_len, |outputs| {
         for_each_task(0..4, TaskSlices::one(outputs, phase_len), &|task, mut slices| {

@@ -24,7 +24,7 @@ use transform::{
     PixelGrid, SpaceToDepth, TileRows, add_scaled, transform_input, transform_output_gradient, transform_output_rows,
 };
 
-/// Minimum output pixels over the batch: below, transforming the weights costs more than it saves.
+/// Minimum number of output pixels over the batch; with fewer, transforming the weights costs more than it saves.
 const MIN_PIXELS: usize = 512;
 /// Minimum input channels and output channels.
 const MIN_CHANNELS: usize = 32;
@@ -59,7 +59,7 @@ fn resized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
 }
 
 /// Whether these kernels compute a convolution.
-pub(super) fn suits(w: Window, s: &ConvShape) -> bool {
+pub(super) fn supports(w: Window, s: &ConvShape) -> bool {
     (w.kernel, w.stride) == (4, 2)
         && s.ci >= MIN_CHANNELS
         && s.co >= MIN_CHANNELS

@@ -1,7 +1,7 @@
-//! The slower measurements: patch distances, duplicates, nearest training images, and recall by class.
+//! The slow metrics: patch distances, duplicates, nearest training images, and recall by class.
 use super::extract::ImageFeatures;
 use super::images::NEIGHBORS;
-use super::quality::{RareClass, Survey};
+use super::quality::{RareClass, SlowMetrics};
 use super::{EvaluateError, Evaluator, Quality};
 use crate::data::Dataset;
 use crate::metrics::{self, ConfidenceInterval, FloatImage, PATCH};
@@ -9,11 +9,11 @@ use crate::philox::Key;
 use ndarray::{Array2, s};
 use rayon::prelude::*;
 
-/// Disjoint subsets over which the spread of the kernel distance is estimated.
+/// Number of disjoint subsets from which the spread of the kernel distance is estimated.
 const SUBSETS: usize = 10;
-/// Most images from which patches are cut.
+/// Maximum number of images from which patches are cut.
 const PATCHED_IMAGES: usize = 1024;
-/// Patches on each pyramid level.
+/// Number of patches on each pyramid level.
 const PATCHES: usize = 8192;
 /// Directions of the sliced Wasserstein distance.
 const DIRECTIONS: usize = 128;
@@ -22,8 +22,8 @@ const SEED: u64 = 0x7061_7463;
 /// Two images nearer than this are duplicates, in units of the median distance of real images to their nearest neighbor.
 const DUPLICATE: f64 = 0.5;
 
-/// The data of the real images that every survey compares with.
-pub(super) struct SurveyReference {
+/// The data of the real images that the slow metrics are computed from.
+pub(super) struct SlowReference {
     /// Patches of the held-out images by pyramid level, finest first.
     patches: Vec<Array2<f64>>,
     /// Unit vectors, [dimensions of a patch, directions].
@@ -37,49 +37,51 @@ pub(super) struct SurveyReference {
 }
 
 impl Evaluator {
-    /// Measures `images` with all metrics. With classes, `asked` is the class that each image was generated for.
+    /// Measures `images` with all metrics, including the slow ones. With classes, `requested` is the class that each image was
+    /// generated for.
     ///
-    /// `progress` receives the number of images done and of all images.
+    /// `progress` receives the number of finished images and of all images.
     ///
     /// # Errors
     /// The errors of [`measure`](Self::measure).
-    pub fn survey(
+    pub fn measure_all_metrics(
         &mut self,
         images: &[u8],
-        asked: Option<&[u8]>,
+        requested: Option<&[u8]>,
         progress: impl FnMut(usize, usize),
     ) -> Result<Quality, EvaluateError> {
         let seen = self.extract(images, progress)?;
-        let reference = self.survey_reference.take().unwrap_or_else(|| self.prepare_survey());
+        let reference = self.slow_reference.take().unwrap_or_else(|| self.prepare_slow_reference());
         let size: usize = self.held_out.shape().iter().product();
         let near = metrics::nearest(seen.features.view(), reference.train.view());
-        let survey = Survey {
+        let slow = SlowMetrics {
             memorization: Some(near.iter().sum::<f64>() / near.len() as f64 / reference.held_out_distance)
                 .filter(|r| r.is_finite()),
-            ..self.survey_features(&seen, &reference, |i| &images[i * size..][..size])
+            ..self.slow_metrics(&seen, &reference, |i| &images[i * size..][..size])
         };
-        self.survey_reference = Some(reference);
-        let quality = asked.map_or_else(|| self.quality(&seen), |asked| self.quality_of_classes(&seen, asked));
-        Ok(Quality { survey: Some(survey), ..quality })
+        self.slow_reference = Some(reference);
+        let quality =
+            requested.map_or_else(|| self.quality(&seen), |requested| self.quality_of_classes(&seen, requested));
+        Ok(Quality { slow: Some(slow), ..quality })
     }
 
     /// Measures the first `n` real training images with all metrics.
     ///
     /// # Errors
     /// If there are too few images.
-    pub fn survey_real(&mut self, n: usize) -> Result<Quality, EvaluateError> {
+    pub fn measure_real_all_metrics(&mut self, n: usize) -> Result<Quality, EvaluateError> {
         let n = n.min(self.train.count());
         self.check_count("real training images", n)?;
         let train = self.train.clone();
         let seen = self.extractor.extract(n, |i| train.bytes(i), |_, _| {});
-        let reference = self.survey_reference.take().unwrap_or_else(|| self.prepare_survey());
-        let survey = self.survey_features(&seen, &reference, |i| train.bytes(i));
-        self.survey_reference = Some(reference);
-        Ok(Quality { survey: Some(survey), ..self.quality(&seen) })
+        let reference = self.slow_reference.take().unwrap_or_else(|| self.prepare_slow_reference());
+        let slow = self.slow_metrics(&seen, &reference, |i| train.bytes(i));
+        self.slow_reference = Some(reference);
+        Ok(Quality { slow: Some(slow), ..self.quality(&seen) })
     }
 
-    /// Computes what surveys compare with.
-    fn prepare_survey(&mut self) -> SurveyReference {
+    /// Computes the data of the real images.
+    fn prepare_slow_reference(&mut self) -> SlowReference {
         let train = &self.train;
         let train_features = self.extractor.extract(train.count(), |i| train.bytes(i), |_, _| {}).features;
         let real = self.reference.features.view();
@@ -88,7 +90,7 @@ impl Evaluator {
         let near = metrics::nearest(real, train_features.view());
         let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
         let held_out = &self.held_out;
-        SurveyReference {
+        SlowReference {
             patches: cut_patches(shape, held_out.count(), |i| held_out.bytes(i)),
             directions: directions(PATCH * PATCH * shape[2]),
             radius: DUPLICATE * apart[apart.len() / 2],
@@ -97,20 +99,20 @@ impl Evaluator {
         }
     }
 
-    /// Computes the survey of images, except memorization.
-    fn survey_features<'a>(
+    /// Computes the slow metrics of images, except memorization.
+    fn slow_metrics<'a>(
         &self,
         seen: &ImageFeatures,
-        reference: &SurveyReference,
+        reference: &SlowReference,
         image: impl Fn(usize) -> &'a [u8] + Sync,
-    ) -> Survey {
+    ) -> SlowMetrics {
         let n = seen.features.nrows();
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
         let patches = cut_patches(shape, n, image);
         let class_recall = self.recall_of_classes(seen);
-        Survey {
+        SlowMetrics {
             kernel_spread: ConfidenceInterval::of(&metrics::kernel_of_subsets(real, made, SUBSETS)).map(|i| i.spread),
             patches: patches
                 .iter()
@@ -142,7 +144,7 @@ impl Evaluator {
         found.into_iter().map(|(all, there)| (all > 0).then(|| f64::from(there) / f64::from(all))).collect()
     }
 
-    /// Returns how well the class that is rarest among real images is reproduced.
+    /// Returns the metrics of the class that is rarest among real images.
     fn rarest(&self, seen: &ImageFeatures, recall: &[Option<f64>]) -> Option<RareClass> {
         let there = self.class_counts.iter().enumerate().filter(|(_, n)| **n > 0.0);
         let (class, count) = there.min_by(|a, b| a.1.total_cmp(b.1))?;
@@ -200,7 +202,7 @@ mod tests {
     use crate::data::{self, ImageDataset};
 
     fn digits() -> (ImageDataset, ImageDataset) {
-        data::digits().unwrap().usual_split().unwrap()
+        data::digits().unwrap().default_split().unwrap()
     }
 
     fn bytes(set: &ImageDataset, which: impl Iterator<Item = usize>) -> Vec<u8> {
@@ -208,35 +210,36 @@ mod tests {
     }
 
     #[test]
-    fn each_defect_shows_in_its_own_number() {
+    fn each_defect_changes_its_own_metric() {
         let (train, held_out) = digits();
         let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
-        let real = evaluator.survey_real(600).unwrap();
-        let survey = real.survey.clone().unwrap();
-        assert_eq!((survey.patches.len(), survey.class_recall.len(), survey.memorization), (2, 10, None));
-        assert!(survey.patches.iter().all(|d| (0.0..0.05).contains(d)), "{survey:?}");
-        assert!(survey.kernel_spread.unwrap() > 0.0 && survey.support.at_least > 2000.0, "{survey:?}");
+        let real = evaluator.measure_real_all_metrics(600).unwrap();
+        let slow = real.slow.clone().unwrap();
+        assert_eq!((slow.patches.len(), slow.class_recall.len(), slow.memorization), (2, 10, None));
+        assert!(slow.patches.iter().all(|d| (0.0..0.05).contains(d)), "{slow:?}");
+        assert!(slow.kernel_spread.unwrap() > 0.0 && slow.support.at_least > 2000.0, "{slow:?}");
 
-        // Held-out digits are by other writers and as far from the training images as any.
-        let honest = evaluator.survey(&bytes(&held_out, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
-        assert!((0.9..1.1).contains(&honest.memorization.unwrap()), "{honest:?}");
-        let copies = evaluator.survey(&bytes(&train, 0..600), None, |_, _| {}).unwrap().survey.unwrap();
+        // Held-out digits have other writers and the normal distance to the training images.
+        let unseen = evaluator.measure_all_metrics(&bytes(&held_out, 0..600), None, |_, _| {}).unwrap().slow.unwrap();
+        assert!((0.9..1.1).contains(&unseen.memorization.unwrap()), "{unseen:?}");
+        let copies = evaluator.measure_all_metrics(&bytes(&train, 0..600), None, |_, _| {}).unwrap().slow.unwrap();
         assert!(copies.memorization.unwrap() < 0.01, "{copies:?}");
 
         // 40 images, 15 times each: the support is 40.
-        let repeated = evaluator.survey(&bytes(&train, (0..600).map(|i| i % 40)), None, |_, _| {}).unwrap();
-        let support = repeated.survey.unwrap().support;
+        let repeated =
+            evaluator.measure_all_metrics(&bytes(&train, (0..600).map(|i| i % 40)), None, |_, _| {}).unwrap();
+        let support = repeated.slow.unwrap().support;
         assert!((20.0..43.0).contains(&support.size.unwrap()), "{support:?}");
 
         // Every second pixel is lighter: the finest patches differ.
         let mut striped = bytes(&held_out, 0..600);
         striped.chunks_mut(2).for_each(|pair| pair[0] = pair[0].saturating_add(60));
-        let striped = evaluator.survey(&striped, None, |_, _| {}).unwrap().survey.unwrap();
-        assert!(striped.patches[0] > 5.0 * survey.patches[0], "{:?} {:?}", striped.patches, survey.patches);
+        let striped = evaluator.measure_all_metrics(&striped, None, |_, _| {}).unwrap().slow.unwrap();
+        assert!(striped.patches[0] > 5.0 * slow.patches[0], "{:?} {:?}", striped.patches, slow.patches);
     }
 
     #[test]
-    fn a_rare_class_that_was_dropped_is_missed() {
+    fn a_dropped_rare_class_is_detected() {
         let (train, held_out) = digits();
         // Sevens become 2 % of the held-out images.
         let sevens: Vec<usize> = (0..held_out.count()).filter(|&i| held_out.label(i) == Some(7)).collect();
@@ -246,7 +249,7 @@ mod tests {
         let mut evaluator = Evaluator::new(&rare, &train, 0).unwrap();
         let mut of = |keep: &dyn Fn(usize, u8) -> bool| {
             let which = (0..train.count()).filter(|&i| keep(i, train.label(i).unwrap())).take(1500);
-            evaluator.survey(&bytes(&train, which), None, |_, _| {}).unwrap().survey.unwrap()
+            evaluator.measure_all_metrics(&bytes(&train, which), None, |_, _| {}).unwrap().slow.unwrap()
         };
         let (with, without) = (of(&|i, label| label != 7 || i % 5 == 0), of(&|_, label| label != 7));
         let (kept, lost) = (with.rare.unwrap(), without.rare.unwrap());
@@ -260,7 +263,7 @@ mod tests {
     fn small_images_have_no_patches_and_unlabeled_ones_no_class_recall() {
         let (train, held_out) = data::blobs(6, 6, 3, 600, 4).split(400, 200).unwrap();
         let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
-        let survey = evaluator.survey(&bytes(&train, 0..200), None, |_, _| {}).unwrap().survey.unwrap();
-        assert!(survey.patches.is_empty() && survey.class_recall.is_empty() && survey.rare.is_none());
+        let slow = evaluator.measure_all_metrics(&bytes(&train, 0..200), None, |_, _| {}).unwrap().slow.unwrap();
+        assert!(slow.patches.is_empty() && slow.class_recall.is_empty() && slow.rare.is_none());
     }
 }

@@ -20,17 +20,17 @@ const DROPOUT: f32 = 0.3;
 
 /// Augmentation of the training images.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Variation {
+pub enum Augmentation {
     /// No augmentation.
     None,
-    /// Mirrored with probability 0.5.
+    /// Mirrors an image with probability 0.5.
     Mirror,
-    /// Random rotation, scaling and shift, as in handwriting.
+    /// Rotates, scales and shifts an image at random, as handwriting varies.
     Jitter {
         /// Largest rotation in either direction, in radians.
-        turn: f32,
+        rotation: f32,
         /// Largest relative change of size.
-        size: f32,
+        scale: f32,
         /// Largest shift along each axis, in pixels.
         shift: f32,
     },
@@ -38,18 +38,18 @@ pub enum Variation {
 
 /// Hyperparameters of a classifier's training.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lesson {
+pub struct ClassifierOptions {
     /// Seed of initial weights, order of images and augmentation.
     pub seed: u64,
     /// Optimizer steps, each on a batch of 64 images.
     pub steps: u64,
     /// Augmentation.
-    pub variation: Variation,
+    pub augmentation: Augmentation,
 }
 
 /// A trained classifier and its accuracy.
 #[derive(Clone, Debug)]
-pub struct Taught {
+pub struct TrainedClassifier {
     /// Weights as safetensors, bf16.
     pub file: Vec<u8>,
     /// CRC-32 of the file.
@@ -60,16 +60,16 @@ pub struct Taught {
     pub held_out_accuracy: f64,
 }
 
-/// Trains a classifier on `train`; the result depends on the arguments only. `progress` receives the step and its loss.
+/// Trains a classifier on `train`. Equal arguments give equal weights. `progress` receives the step and its loss.
 ///
 /// # Errors
 /// If the images have fewer than two classes, or training diverges.
-pub fn teach(
+pub fn train_classifier(
     train: &ImageDataset,
     held_out: &ImageDataset,
-    lesson: Lesson,
+    options: ClassifierOptions,
     mut progress: impl FnMut(u64, f32),
-) -> Result<Taught, String> {
+) -> Result<TrainedClassifier, String> {
     let classes = train.label_names().len();
     if classes < 2 {
         return Err(format!("{}: a classifier needs images of at least two classes, found {classes}", train.name()));
@@ -77,7 +77,7 @@ pub fn teach(
     let shape = [train.height(), train.width(), train.channels()];
     let network = layers(shape, FEATURES, classes);
     let mut store = Store::default();
-    let trainable = Trainable::new(&mut store, "features", network.start(lesson.seed, 0), &ADAM);
+    let trainable = Trainable::new(&mut store, "features", network.initial_weights(options.seed, 0), &ADAM);
     let mut programs = Vec::new();
     let classifier = ClassifierStep::plan(&network, classes, &trainable, &mut programs);
     let mut cpu = Cpu::new(0);
@@ -85,19 +85,19 @@ pub fn teach(
     let size: usize = shape.iter().product();
     let (mut images, mut targets) = (vec![0.0; BATCH * size], vec![0.0; BATCH * classes]);
     let mut plain = vec![0.0; size];
-    for step in 0..lesson.steps {
-        let key = Key { seed: lesson.seed, stream: 1, step };
+    for step in 0..options.steps {
+        let key = Key { seed: options.seed, stream: 1, step };
         targets.fill(0.0);
         for (i, image) in images.chunks_exact_mut(size).enumerate() {
             let index = key.below(i as u32, train.count());
             targets[i * classes + usize::from(train.label(index).unwrap_or(0))] = 1.0;
             scale(train.bytes(index), &mut plain);
-            vary(&plain, shape, lesson.variation, Key { stream: 2 + i as u32, ..key }, image);
+            augment(&plain, shape, options.augmentation, Key { stream: 2 + i as u32, ..key }, image);
         }
         let ClassifierStep { step: planned, loss, .. } = classifier;
         let mut values = planned.program.values();
         values.set(classifier.images, &images).set(classifier.targets, &targets);
-        planned.run(&mut cpu, values, Progress::of(lesson.seed, step, lesson.steps)).map_err(|e| e.to_string())?;
+        planned.run(&mut cpu, values, Progress::of(options.seed, step, options.steps)).map_err(|e| e.to_string())?;
         progress(step + 1, planned.program.scalar(&cpu, loss));
     }
     let file = encode(&network, cpu.store().values(trainable.weights))?;
@@ -109,7 +109,7 @@ pub fn teach(
         right as f64 / set.count() as f64
     };
     let (train_accuracy, held_out_accuracy) = (accuracy(train), accuracy(held_out));
-    Ok(Taught { file, hash: learned.identity.hash, train_accuracy, held_out_accuracy })
+    Ok(TrainedClassifier { file, hash: learned.identity.hash, train_accuracy, held_out_accuracy })
 }
 
 /// The planned training step of a classifier.
@@ -167,23 +167,23 @@ fn cross_entropy(g: &mut Graph, scores: NodeId, targets: NodeId) -> NodeId {
 }
 
 /// Writes an augmented copy of `image` to `out`, with bilinear interpolation and black beyond the border.
-fn vary(image: &[f32], [h, w, c]: [usize; 3], variation: Variation, key: Key, out: &mut [f32]) {
-    let (turn, size, shift) = match variation {
-        Variation::Jitter { turn, size, shift } => (turn, size, shift),
-        Variation::Mirror if key.below(0, 2) == 1 => {
+fn augment(image: &[f32], [h, w, c]: [usize; 3], augmentation: Augmentation, key: Key, out: &mut [f32]) {
+    let (rotation, scale, shift) = match augmentation {
+        Augmentation::Jitter { rotation, scale, shift } => (rotation, scale, shift),
+        Augmentation::Mirror if key.below(0, 2) == 1 => {
             for (i, pixel) in out.chunks_exact_mut(c).enumerate() {
                 let from = (i / w * w + w - 1 - i % w) * c;
                 pixel.copy_from_slice(&image[from..][..c]);
             }
             return;
         }
-        Variation::None | Variation::Mirror => return out.copy_from_slice(image),
+        Augmentation::None | Augmentation::Mirror => return out.copy_from_slice(image),
     };
     let mut random = [0.0; 4];
     key.uniform(&mut random);
     let [a, s, dx, dy] = random.map(|v| 2.0 * v - 1.0);
-    let (sin, cos) = (turn * a).sin_cos();
-    let zoom = 1.0 + size * s;
+    let (sin, cos) = (rotation * a).sin_cos();
+    let zoom = 1.0 + scale * s;
     let middle = ((w - 1) as f32 / 2.0, (h - 1) as f32 / 2.0);
     let at = |x: i64, y: i64, k: usize| {
         let inside = (0..w as i64).contains(&x) && (0..h as i64).contains(&y);
@@ -213,34 +213,35 @@ mod tests {
     #[test]
     fn a_classifier_of_colored_discs_is_learned_and_the_same_twice() {
         let (train, held_out) = blobs(8, 8, 3, 600, 1).split(400, 200).unwrap();
-        let lesson = Lesson { seed: 3, steps: 60, variation: Variation::None };
+        let options = ClassifierOptions { seed: 3, steps: 60, augmentation: Augmentation::None };
         let (mut first, mut last) = (0.0, 0.0);
-        let taught =
-            teach(&train, &held_out, lesson, |step, loss| *(if step == 1 { &mut first } else { &mut last }) = loss);
-        let taught = taught.unwrap();
-        assert!(taught.held_out_accuracy > 0.98 && last < 0.2 * first, "{} {first} {last}", taught.held_out_accuracy);
-        assert_eq!(teach(&train, &held_out, lesson, |_, _| {}).unwrap().file, taught.file);
+        let trained = train_classifier(&train, &held_out, options, |step, loss| {
+            *(if step == 1 { &mut first } else { &mut last }) = loss
+        });
+        let trained = trained.unwrap();
+        assert!(trained.held_out_accuracy > 0.98 && last < 0.2 * first, "{} {first} {last}", trained.held_out_accuracy);
+        assert_eq!(train_classifier(&train, &held_out, options, |_, _| {}).unwrap().file, trained.file);
     }
 
     #[test]
     fn augmentation_mirrors_and_shifts_by_its_limits() {
         let image = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        let varied = |variation, step| {
+        let augmented = |augmentation, step| {
             let mut out = [0.0; 6];
-            vary(&image, [2, 3, 1], variation, Key { seed: 1, stream: 0, step }, &mut out);
+            augment(&image, [2, 3, 1], augmentation, Key { seed: 1, stream: 0, step }, &mut out);
             out
         };
-        let mirrored: Vec<_> = (0..20).map(|step| varied(Variation::Mirror, step)).collect();
+        let mirrored: Vec<_> = (0..20).map(|step| augmented(Augmentation::Mirror, step)).collect();
         assert!(mirrored.contains(&image) && mirrored.contains(&[3.0, 2.0, 1.0, 6.0, 5.0, 4.0]));
-        assert_eq!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 0.0 }, 3), image);
-        assert_ne!(varied(Variation::Jitter { turn: 0.0, size: 0.0, shift: 1.0 }, 3), image);
+        assert_eq!(augmented(Augmentation::Jitter { rotation: 0.0, scale: 0.0, shift: 0.0 }, 3), image);
+        assert_ne!(augmented(Augmentation::Jitter { rotation: 0.0, scale: 0.0, shift: 1.0 }, 3), image);
     }
 
     #[test]
     fn images_without_classes_are_refused() {
         let gray = blobs(8, 8, 1, 20, 1);
-        let lesson = Lesson { seed: 3, steps: 1, variation: Variation::None };
-        assert!(teach(&gray, &gray, lesson, |_, _| {}).unwrap_err().contains("two classes"));
+        let options = ClassifierOptions { seed: 3, steps: 1, augmentation: Augmentation::None };
+        assert!(train_classifier(&gray, &gray, options, |_, _| {}).unwrap_err().contains("two classes"));
     }
 
     #[test]

@@ -3,13 +3,13 @@ use super::extract::Extractor;
 use super::network::FeatureNetwork;
 use crate::data::{Dataset, ImageDataset};
 
-/// A classifier of the images of a built-in data set.
-pub struct DigitClassifier {
+/// An embedded classifier for the images of a built-in data set.
+pub struct EmbeddedClassifier {
     extractor: Extractor,
     size: usize,
 }
 
-impl DigitClassifier {
+impl EmbeddedClassifier {
     /// Returns the classifier for `data`; for data without an embedded classifier, every image is of class 0.
     pub fn new(data: &ImageDataset, threads: usize) -> Self {
         let shape = [data.height(), data.width(), data.channels()];
