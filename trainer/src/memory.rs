@@ -1,4 +1,4 @@
-//! How much memory is free, so that a run that does not fit is refused before it allocates anything.
+//! Finds the amount of free memory, so that a run that does not fit is refused before it allocates anything.
 
 /// Bytes assumed free on systems that do not report it.
 const UNKNOWN: f64 = 16e9;
