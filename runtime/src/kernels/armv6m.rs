@@ -1,7 +1,8 @@
-//! Kernels of Armv6-M for rows of doubling and dense layers; the portable kernels compute everything else.
+//! Kernels of Armv6-M for rows of doubling and dense layers. The portable kernels compute everything else.
 //!
-//! The core has neither a long multiplication nor a multiply-accumulate. Two byte products share a 32-bit word for only two
-//! steps, and emptying it costs more than it saves. So these kernels compute single products, with few loads and inline requantization.
+//! The core has neither a long multiplication nor a multiply-accumulate. Two byte products can share a 32-bit word for two steps only,
+//! and unpacking that word costs more than it saves. Therefore these kernels compute single products, with few loads and inline
+//! requantization.
 use super::{
     group,
     portable::dot,
@@ -30,9 +31,9 @@ unsafe extern "C" {
 }
 
 /// Maximum number of columns of a row that these kernels compute.
-const MOST_COLUMNS: usize = 256;
-/// Number of channels whose fast weights are split at a time.
-const MOST_SPLIT: usize = 64;
+const MAX_COLUMNS: usize = 256;
+/// Number of channels whose fast weights are unpacked to bytes at a time.
+const MAX_SPLIT: usize = 64;
 
 /// Computes the row if these kernels support it; returns whether they do.
 pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
@@ -46,7 +47,7 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
     if !fours.is_empty() && weights.as_ptr().addr().is_multiple_of(2) {
         for (half, sums) in sums.as_chunks_mut().0.iter_mut().enumerate() {
             let first = of_fours.as_ptr().wrapping_add(16 * half);
-            // SAFETY: the kernel reads the values, and of every 32 bytes of weights 16, those of four outputs.
+            // SAFETY: the kernel reads all values, and 16 of every 32 bytes of weights (those of four outputs).
             unsafe { ganlet_group(fours.as_ptr(), first, fours.len() / 4, sums) }
         }
     }
@@ -57,16 +58,16 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
 
 /// Returns the words in `bytes`; an empty slice if they are not aligned.
 fn whole_words(bytes: &[u8]) -> &[i32] {
-    // SAFETY: every pattern of bits is a word, and these cores are little-endian as the file is.
+    // SAFETY: every bit pattern is a valid i32. The cores and the file are little-endian.
     let (before, words, _) = unsafe { bytes.align_to::<i32>() };
     if before.is_empty() { words } else { &[] }
 }
 
 /// Same contract as `group::words`.
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
-    let (mut low, mut high) = ([0; MOST_SPLIT], [0; MOST_SPLIT]);
-    let steps = whole_words(words).as_chunks::<4>().0.chunks(MOST_SPLIT);
-    for ((values, steps), bytes) in values.chunks(MOST_SPLIT).zip(steps).zip(words.chunks(2 * GROUP * MOST_SPLIT)) {
+    let (mut low, mut high) = ([0; MAX_SPLIT], [0; MAX_SPLIT]);
+    let steps = whole_words(words).as_chunks::<4>().0.chunks(MAX_SPLIT);
+    for ((values, steps), bytes) in values.chunks(MAX_SPLIT).zip(steps).zip(words.chunks(2 * GROUP * MAX_SPLIT)) {
         let count = values.len().min(steps.len());
         if !count.is_multiple_of(8) || count == 0 {
             group::words(values, bytes, sums);
@@ -77,7 +78,7 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
             for ((low, high), &word) in low.iter_mut().zip(&mut high).zip(column) {
                 (*low, *high) = (word as u8, weights::high(word, DENSE_LANE) as u8);
             }
-            // SAFETY: `count` values and weights are there; it is a multiple of eight and not zero.
+            // SAFETY: there are `count` values and weights, and `count` is a multiple of eight above zero.
             unsafe { ganlet_pair(values.as_ptr(), count, high.as_ptr(), low.as_ptr(), sums) }
         }
     }
@@ -86,21 +87,22 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
 /// The accumulators of a row of one channel, column by column.
 struct Sums<'a> {
     sums: &'a mut [i32],
-    /// Width of the input in pixels.
+    /// Width of the input row in pixels.
     w: usize,
     c_in: usize,
 }
 
-/// Some channels of an input row, with their weights of one tap row.
+/// Some channels of an input row, and their weights in one tap row.
 struct Part<'a> {
     row: &'a [u8],
     /// The first channel.
     from: usize,
-    /// Weights of even and of odd columns: of the left pixel, then of the right one.
+    /// Weights for even and for odd columns; each slice has those of the left pixel, then those of the right one.
     taps: [&'a [u8]; 2],
 }
 
 impl Sums<'_> {
+    /// Starts with the biases of even columns, the first, odd columns and the last.
     fn start(&mut self, [even, first, odd, last]: [i32; 4]) {
         self.sums.as_chunks_mut().0.fill([even, odd]);
         if let [start, .., end] = self.sums {
@@ -132,7 +134,7 @@ impl Sums<'_> {
         }
     }
 
-    /// Adds the products of the weights and the runs that begin in each pixel except the last.
+    /// Adds the products of the weights and the run that begins at each pixel except the last.
     #[inline(always)]
     fn windows(&mut self, runs: &[u8], even: &[u8], odd: &[u8]) {
         let (c, count) = (self.c_in, even.len().min(odd.len()));
@@ -143,7 +145,7 @@ impl Sums<'_> {
                 return;
             }
             let first = runs.as_ptr().wrapping_add(at);
-            // SAFETY: `count` bytes are there from both pixels on, and of weights; it is a multiple of eight.
+            // SAFETY: `count` bytes can be read from both pixels and from both slices of weights. `count` is a multiple of eight.
             unsafe { ganlet_pairs(first, first.wrapping_add(c), even.as_ptr(), odd.as_ptr(), count, sums) }
             at += 2 * c;
         }
@@ -155,6 +157,7 @@ impl Sums<'_> {
         }
     }
 
+    /// Requantizes the sums and writes the values of channel `o`.
     #[inline(always)]
     fn finish(&self, finish: &Finish<'_>, out: &mut [u8], c: usize, o: usize) {
         let to = out.get_mut(o..).unwrap_or_default().iter_mut().step_by(c.max(1));
@@ -168,7 +171,7 @@ impl Sums<'_> {
     }
 }
 
-/// Returns `(acc * m + 2^31) >> 32` by four 16-bit products, because a 64-bit product is a library call.
+/// Returns `(acc * m + 2^31) >> 32`. It uses four 16-bit products, because a 64-bit product is a library call on this core.
 #[inline(always)]
 fn scaled(acc: i32, m: i32) -> i32 {
     let (acc_high, acc_low) = (acc >> 16, acc & 0xFFFF);
@@ -184,7 +187,7 @@ fn scaled(acc: i32, m: i32) -> i32 {
 fn double(row: &Row<'_>, out: &mut Out<'_>) -> bool {
     let (c_in, c_out) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
     let w = usize::from(row.input.shape.w);
-    let mut all = [0; MOST_COLUMNS];
+    let mut all = [0; MAX_COLUMNS];
     let Some(sums) = all.get_mut(..2 * w) else { return false };
     if !c_in.is_multiple_of(8) || w == 0 {
         return false;
@@ -203,8 +206,8 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> bool {
                 }
                 Taps::Fast(words) => {
                     let words = words.get(8 * t * c_in..).and_then(|b| b.get(..8 * c_in)).unwrap_or_default();
-                    for (i, words) in words.chunks(8 * MOST_SPLIT).enumerate() {
-                        add_words(&mut sums, row, i * MOST_SPLIT, words);
+                    for (i, words) in words.chunks(8 * MAX_SPLIT).enumerate() {
+                        add_words(&mut sums, row, i * MAX_SPLIT, words);
                     }
                 }
             }
@@ -214,10 +217,10 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> bool {
     true
 }
 
-/// Adds the products of the channels of a row from `from` on with their words.
+/// Adds the products of the channels from `from` on and their words.
 #[inline(never)]
 fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, bytes: &[u8]) {
-    let mut split = [[0; 2 * MOST_SPLIT]; 2];
+    let mut split = [[0; 2 * MAX_SPLIT]; 2];
     let steps = whole_words(bytes).as_chunks::<2>().0;
     let n = steps.len();
     let taps = split.each_mut().map(|column| {

@@ -1,11 +1,12 @@
-@ The inner loop of Armv6-M: two pairs of neighboring pixels times the weights of the odd and of the even columns.
+@ Inner loops of Armv6-M. The main one multiplies two pairs of neighboring pixels by the weights of odd and even columns.
 @
-@ A product destroys a factor, bytes load with a sign from the sum of two low registers only, and sums fit in high
-@ registers: four products take five loads (a weight twice), four multiplications, four additions.
+@ MULS overwrites a factor. LDRSB needs an address of two low registers. ADD reaches the high registers, which hold the
+@ sums. So four products take five loads (one weight is loaded twice), four multiplications and four additions.
 
     .syntax unified
 
-@ Product of r5, which is lost, and r7; product of r6, which is lost, and r7; and both with the weight at \w again.
+@ Multiplies one byte of each pair (r0, r1) by one weight of even (r2) and odd (r3) columns: four products.
+@ r8 to r11 are the sums, r4 is the index.
 .macro GANLET_FOUR
     subs r4, #1
     ldrsb r5, [r0, r4]
@@ -23,6 +24,7 @@
     add r11, r6
 .endm
 
+@ The same for one pair of pixels (r0): two products.
 .macro GANLET_TWO
     subs r4, #1
     ldrsb r5, [r0, r4]
@@ -53,7 +55,7 @@
 .endm
 
 @ void ganlet_pairs(const i8 *first, const i8 *second, const i8 *even, const i8 *odd, u32 count, i32 *sums)
-@ Adds to sums: first times odd, first times even, second times odd, second times even. The count is a multiple of 8.
+@ Adds four dot products to the sums: first * odd, first * even, second * odd, second * even. The count is a multiple of 8.
 
     .section .text.ganlet_pairs, "ax", %progbits
     .global ganlet_pairs
@@ -74,7 +76,7 @@ ganlet_pairs:
     .rept 8
     GANLET_FOUR
     .endr
-    @ Later instructions have changed the flags of the last step's subtraction.
+    @ The flags of the last subtraction have been overwritten.
     cmp r4, #0
     beq 2f
     b 1b
@@ -89,7 +91,7 @@ ganlet_pairs:
     .size ganlet_pairs, . - ganlet_pairs
 
 @ void ganlet_pair(const i8 *first, u32 count, const i8 *even, const i8 *odd, i32 *sums)
-@ Adds to sums: first times odd, first times even. The count is a multiple of 8.
+@ Adds two dot products to the sums: first * odd, first * even. The count is a multiple of 8.
 
     .section .text.ganlet_pair, "ax", %progbits
     .global ganlet_pair
@@ -116,7 +118,8 @@ ganlet_pair:
     GANLET_LEAVE
     .size ganlet_pair, . - ganlet_pair
 
-@ Adds values, four at a time, times the halves of two weights to the sums of four outputs; other weights lie between.
+@ Multiplies values, four at a time, by half-words of two weights, and adds to the sums of four outputs. The weights of the
+@ group's other four outputs lie in between and are skipped.
 @
 @ void ganlet_group(const i8 *values, const i16 *weights, u32 fours, i32 *sums)
 

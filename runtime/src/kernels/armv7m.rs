@@ -1,4 +1,4 @@
-//! Packed kernels of Armv7-M and Armv8-M mainline in assembly; the reference is `lanes::twin`.
+//! Packed kernels of Armv7-M and Armv8-M mainline in assembly; the reference is `lanes::reference`.
 use super::row::{Finish, Out, Row, Sums};
 use crate::{
     format::part,
@@ -22,7 +22,7 @@ global_asm!(concat!(include_str!("mul.s"), include_str!("lanes.s"), include_str!
 /// Arguments and state of [`ganlet_double`], which computes a row of a doubling layer.
 #[repr(C)]
 struct Double {
-    /// The next four pixels of the first tap row and its steps; likewise of the second row, which may have no steps.
+    /// The next four pixels of the first tap row, and its number of steps. The same for the second row, which may have no steps.
     first: MaybeUninit<*const u8>,
     first_steps: usize,
     second: MaybeUninit<*const u8>,
@@ -35,24 +35,24 @@ struct Double {
     left: MaybeUninit<usize>,
     odd: MaybeUninit<i32>,
     last: MaybeUninit<i32>,
-    /// Destination of the value that waits for its neighbor, and of the next pair.
+    /// Where the held value goes, which waits for its right neighbor, and where the next pair goes.
     held_at: MaybeUninit<*mut u8>,
     at: MaybeUninit<*mut u8>,
-    /// Bytes from a pair of words to the next of its channel.
+    /// Distance in bytes from a pair of words to the next pair of the same channel.
     each: usize,
     /// The first pixels of both tap rows.
     pixels: [*const u8; 2],
     w: usize,
     channels: usize,
-    /// Compact weights of even and odd columns, or null and words.
+    /// Compact weights of even and odd columns; for the fast layout null and the words.
     weights: [*const u8; 2],
     c_in: usize,
     scratch: *mut u8,
-    /// Bytes of the words of a tap row in the padding.
+    /// Bytes of words to skip, because their tap row is in the padding.
     skipped: usize,
     biases: *const u8,
     multipliers: *const u8,
-    /// Destination of the channel's values, and the distance to the next channel's in bytes.
+    /// Destination of the channel's values, and the distance in bytes to that of the next channel.
     out: *mut u8,
     out_step: usize,
     /// 0 for bytes, 1 for words, 2 for words through a table.
@@ -90,7 +90,7 @@ const _: () = {
     );
 };
 
-// SAFETY: defined in lanes.s and groups.s with these arguments, where each one's reads and writes are documented.
+// SAFETY: the signatures are those of lanes.s and groups.s, which also document what each function reads and writes.
 unsafe extern "C" {
     fn ganlet_double(row: *mut Double);
     fn ganlet_groups(values: *const u8, weights: *const u8, count: usize, sums: *mut Sums, groups: usize);
@@ -99,7 +99,7 @@ unsafe extern "C" {
     fn ganlet_dense(values: *const u8, words: *const u8, count: usize, sums: *mut Sums);
 }
 
-/// Double-word loads need addresses that are multiples of four.
+/// Returns whether the address is a multiple of four, as double-word loads require.
 fn aligned(bytes: &[u8]) -> bool {
     bytes.as_ptr().addr().is_multiple_of(4)
 }
@@ -124,7 +124,7 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
         Form::Plain => (0, 0, 2 * w * channels),
     };
     let pixels = w.div_ceil(4) * 8 * c_in;
-    // Empty slices are not read.
+    // Empty slices are not read, so they need no alignment.
     let words = [first, second, even, odd, biases, multipliers, scratch, if packed > 0 { &out.bytes } else { &[] }];
     let aligned = words.iter().all(|bytes| bytes.is_empty() || aligned(bytes));
     let row_is_short = first.len() < pixels || (!second.is_empty() && second.len() < pixels);
@@ -181,9 +181,9 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
         multiplier: MaybeUninit::uninit(),
         bytes: MaybeUninit::zeroed(),
     };
-    // SAFETY: it reads the pixels of both rows that were counted here, the weights (or words), biases and multipliers of all
-    // channels, and the table; it writes the scratch of one channel's words, all columns of all channels of the row, and
-    // `double` itself, into which some of its pointers point.
+    // SAFETY: the kernel reads the pixels of both rows, the weights (or words), biases and multipliers of all channels, and the
+    // table. Their lengths are checked above. It writes the words of one channel to the scratch memory, all columns of all
+    // channels to the row, and `double` itself, into which some of the pointers point.
     unsafe { ganlet_double(&raw mut double) }
 }
 
@@ -191,7 +191,7 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
     for (values, words) in values.chunks(512).zip(words.chunks(512 * 2 * GROUP)) {
         if values.len() * 2 * GROUP <= words.len() && aligned(words) {
-            // SAFETY: the kernel reads every value and four words for each, and adds to eight sums.
+            // SAFETY: the kernel reads every value, reads four words for each, and adds to eight sums.
             unsafe { ganlet_dense(values.as_ptr(), words.as_ptr(), values.len(), sums) }
         }
     }
@@ -200,26 +200,27 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
 /// Same contract as `group::add_run`.
 pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     let (count, groups) = (values.len(), sums.len());
-    let held = weights::run(count as u32) as usize * groups <= weights.len() && aligned(weights);
-    if held && groups > 0 {
-        // SAFETY: the kernel reads every value, and for each group of eight outputs the halves of a run of as many; it adds
-        // to their sums.
+    let complete = weights::run(count as u32) as usize * groups <= weights.len() && aligned(weights);
+    if complete && groups > 0 {
+        // SAFETY: the kernel reads every value, and for each group of eight outputs the half-words of a run of that length. It
+        // adds to the sums of the groups.
         unsafe { ganlet_groups(values.as_ptr(), weights.as_ptr(), count, sums.as_mut_ptr(), groups) }
     }
 }
 
-/// Adds the products of eight channels of neighboring pixels, `step` bytes apart, and their weights; returns whether it could.
+/// Adds the products of eight channels of neighboring pixels, `step` bytes apart, and their weights. Returns `false` if the slices are too short.
 pub(super) fn add_each(pixels: &[u8], weights: &[u8], step: usize, sums: &mut Sums) -> bool {
     let count = weights.len() / GROUP;
-    let able = count > 0 && pixels.len() >= (count - 1) * step + GROUP;
-    if able {
+    let complete = count > 0 && pixels.len() >= (count - 1) * step + GROUP;
+    if complete {
         // SAFETY: the kernel reads eight bytes of each pixel and of the weights, and adds to eight sums.
         unsafe { ganlet_each(pixels.as_ptr(), weights.as_ptr(), count, sums, step) }
     }
-    able
+    complete
 }
 
-/// Same contract as `Row::finish_run`, from the first bias and multiplier on; returns whether it could. It cannot write values from a table into a packed row.
+/// Same contract as `Row::finish_run`; `biases` and `multipliers` begin at the first channel. Returns `false`, without writing, for values
+/// from a table in a packed row, which this kernel does not support.
 pub(super) fn finish(
     sums: &[i32],
     [biases, multipliers]: [&[u8]; 2],
@@ -238,10 +239,10 @@ pub(super) fn finish(
     let to = out.bytes.get_mut(at..).unwrap_or_default();
     let count = sums.len();
     let Some(before) = count.checked_sub(1) else { return true };
-    let held = biases.len().min(multipliers.len()) >= 4 * count && aligned(biases) && aligned(multipliers);
-    // Of the last pair of words only the first one is written.
+    let complete = biases.len().min(multipliers.len()) >= 4 * count && aligned(biases) && aligned(multipliers);
+    // Only the first word of the last pair is written.
     let end = if step == 0 { 8 * before + 4 } else { count };
-    if !held || end > to.len() || (step == 0 && !aligned(to)) {
+    if !complete || end > to.len() || (step == 0 && !aligned(to)) {
         return true;
     }
     let values = Values {
@@ -255,8 +256,8 @@ pub(super) fn finish(
         table: finish.table.map_or(ptr::null(), |table| table),
         step,
     };
-    // SAFETY: sums, biases and multipliers are `count`, of which there is one at least, and the values end before `end`; a
-    // table has an entry after the one for the greatest value.
+    // SAFETY: there are `count` sums, biases and multipliers, at least one of each, and the written values end at `end`. A table
+    // has an entry after that of the largest value.
     unsafe { ganlet_finish(&raw const values) }
     true
 }

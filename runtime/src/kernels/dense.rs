@@ -12,7 +12,7 @@ impl Row<'_> {
     /// Computes one row of outputs.
     #[inline(never)]
     pub(super) fn dense(&self, out: &mut Out<'_>) {
-        // The ring of a dense layer's input holds all its rows, in order.
+        // The ring buffer of a dense layer's input holds all rows, in order.
         let (input, row_len) = (self.input.bytes, self.shape.row_len());
         let fast = self.layer.layout == WeightLayout::Fast;
         let each = if fast { 2 * GROUP * input.len() } else { weights::run(input.len() as u32) as usize };

@@ -6,7 +6,7 @@ use super::{
 use crate::weights::{self, LANE, Taps};
 
 impl Row<'_> {
-    /// Computes a row. Each output reads two rows of two neighboring pixels; the bias includes those in the padding.
+    /// Computes a row. Each output reads two neighboring pixels in each of two rows. The bias includes pixels in the padding.
     pub(super) fn double(&self, out: &mut Out<'_>) {
         let (c_in, c_out) = (usize::from(self.input.shape.c), usize::from(self.shape.c));
         let w = usize::from(self.input.shape.w);

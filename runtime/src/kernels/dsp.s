@@ -1,13 +1,13 @@
-@ The steps that the DSP extension makes shorter; without it: mul.s.
+@ Macros that use the DSP extension. mul.s has the same macros for cores without it.
 
     .syntax unified
 
-@ Requantizes x by the multiplier in r5 and adds the zero point in r6. lr is temporary.
+@ Multiplies x by the multiplier in r5, keeps the rounded upper word, and adds the zero point in r6. lr is temporary.
 .macro GANLET_SCALE x
     smmlar \x, \x, r5, r6
 .endm
 
-@ Two pairs of halves at r1 times the first and third value in r10, the second and fourth in r11.
+@ Multiplies the half-words at r1 by the values: first and third value in r10, second and fourth in r11.
 .macro GANLET_PAIR both low
     ldrd r12, lr, [r1], #8
     smlad \both, r12, r10, \both
@@ -18,7 +18,7 @@
     smlad \low, lr, r11, \low
 .endm
 
-@ Four values in r10 times the weights of eight outputs at r1.
+@ Multiplies four values in r10 by the weights of eight outputs at r1.
 .macro GANLET_FOUR
     sxtb16 r11, r10, ror #8
     sxtb16 r10, r10

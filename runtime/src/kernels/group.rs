@@ -1,4 +1,4 @@
-//! Products of a run of values with a group of eight outputs, the inner loop of all layers except doubling ones.
+//! Products of a run of values and the weights of eight outputs: the inner loop of all layers except doubling ones.
 //!
 //! Two weights share a half-word, `low + high·2^8`. The products of half-words sum to `low sum + 256·high sum`; the products of the
 //! low bytes sum to the low sum. That takes two 16-bit multiplications for two weights, and only the low bytes are
@@ -7,31 +7,31 @@ use super::row::Sums;
 use crate::weights::{self, GROUP};
 use core::slice;
 
-/// Maximum length of a run for which the high sum fits the upper 24 bits of a word: 127·128·512 is below 2^23.
-pub(super) const LONGEST: usize = 512;
+/// Maximum length of a run. The high sum then fits the upper 24 bits of a word: 127·128·512 is below 2^23.
+pub(super) const MAX_RUN: usize = 512;
 
-/// Adds the products of `values` and `weights`, which hold the weights of the run for one group of outputs after the other.
+/// Adds the products of `values` and `weights` to `sums`. The weights are stored group by group.
 #[inline(always)]
 pub(super) fn add(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
-    if values.len() <= LONGEST {
+    if values.len() <= MAX_RUN {
         return super::add_run(values, weights, sums);
     }
     let each = (weights::run(values.len() as u32) as usize).max(1);
     for (sums, weights) in sums.iter_mut().zip(weights.chunks_exact(each)) {
-        for (values, weights) in values.chunks(LONGEST).zip(weights.chunks(LONGEST * GROUP)) {
+        for (values, weights) in values.chunks(MAX_RUN).zip(weights.chunks(MAX_RUN * GROUP)) {
             super::add_run(values, weights, slice::from_mut(sums));
         }
     }
 }
 
-/// Adds the products of at most [`LONGEST`] values.
+/// Adds the products of at most [`MAX_RUN`] values.
 #[cfg(not(kernels = "lanes-asm"))]
 pub(super) fn add_run(values: &[u8], weights: &[u8], sums: &mut [Sums]) {
     let each = (weights::run(values.len() as u32) as usize).max(1);
     sums.iter_mut().zip(weights.chunks_exact(each)).for_each(|(sums, weights)| super::add_one(values, weights, sums));
 }
 
-/// Adds the products for one group (portable).
+/// Adds the products for one group; portable code.
 #[cfg(not(kernels = "lanes-asm"))]
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     let (mut both, mut low) = ([0i32; GROUP / 2], [0i32; GROUP / 2]);
@@ -53,7 +53,7 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     }
 }
 
-/// Adds the products of `values` and the words of a group of a dense layer in the fast layout.
+/// Adds the products of `values` and the words of one group in the fast layout of a dense layer.
 #[cfg(not(kernels = "lanes-asm"))]
 pub(super) fn words(values: &[u8], words: &[u8], sums: &mut Sums) {
     for (&a, words) in values.iter().zip(words.as_chunks::<{ 2 * GROUP }>().0) {

@@ -1,6 +1,6 @@
-@ Groups of eight outputs: their sums, and sums to values.
+@ Kernels for groups of eight outputs: accumulation and requantization.
 
-@ Values times the words of eight outputs, whose sums they are added to; at most 512 values.
+@ Multiplies at most 512 values by the words of eight outputs, and adds the products to their sums.
 @
 @ void ganlet_dense(const i8 *values, const i32 *words, u32 count, i32 *sums)
 
@@ -66,13 +66,13 @@ ganlet_dense:
     pop {r2-r11, pc}
     .size ganlet_dense, . - ganlet_dense
 
-@ A run of values times the weights of eight outputs, whose sums they are added to, and so on for more groups of eight
-@ outputs; at most 512 values.
+@ Multiplies a run of at most 512 values by the weights of eight outputs, and adds the products to their sums. Repeats this
+@ for each group of eight outputs.
 @
 @ void ganlet_groups(const i8 *values, const i16 *weights, u32 count, i32 *sums, u32 groups)
 @
-@ r2 to r9 the sums of whole halves and of their low bytes, by pairs of outputs.
-@ Stack: 0 values left, 4 values, 8 for GANLET_FOUR, 12 count, 16 sums, 56 groups left.
+@ r2 to r9: for each pair of outputs the sum of half-words and the sum of low bytes.
+@ Stack: 0 remaining values, 4 values, 8 for GANLET_FOUR, 12 count, 16 sums, 56 remaining groups.
 
     .section .text.ganlet_groups, "ax", %progbits
     .global ganlet_groups
@@ -96,7 +96,7 @@ ganlet_groups:
     mov r9, #0
     lsls r10, r12, #29
     bpl 5f
-    @ An odd count of fours begins in the middle.
+    @ The loop is unrolled twice. If the number of fours is odd, it starts in the middle.
     sub r12, #4
     str r12, [sp]
     b 3f
@@ -112,7 +112,7 @@ ganlet_groups:
     subs r12, #8
     str r12, [sp]
     bpl 2b
-    @ Once: one to three values are left, or none.
+    @ The last one to three values, if any, are processed once.
     adds r12, #8
     bne 6f
     ldr r12, [sp, #12]
@@ -148,7 +148,7 @@ ganlet_groups:
     pop {r0-r11, pc}
     .size ganlet_groups, . - ganlet_groups
 
-@ Eight channels of pixels in a row times their own weights, one for each pixel, added to their sums.
+@ Depthwise: multiplies eight channels of neighboring pixels by their weights, and adds the products to the sums.
 @
 @ void ganlet_each(const i8 *pixels, const i8 *weights, u32 count, i32 *sums, u32 step)
 
@@ -186,12 +186,13 @@ ganlet_each:
     pop {r2-r11, pc}
     .size ganlet_each, . - ganlet_each
 
-@ Sums to values.
+@ Requantizes sums.
 @
 @ void ganlet_finish(const Values *values)
 @ struct Values { const i32 *sums; const i32 *biases; const i32 *multipliers; void *to; u32 count; i32 zero_point; u32 shift;
 @                 const i16 *table; u32 step; }
-@ Writes bytes, one every `step`, through the table if there is one. If step is 0: adds the values, shifted, to every other word.
+@ Writes one byte every `step` bytes, through the table if there is one. If `step` is 0, adds the shifted values to every other
+@ word instead (a packed row).
 
     .section .text.ganlet_finish, "ax", %progbits
     .global ganlet_finish

@@ -1,16 +1,16 @@
 //! Packed kernels: two values per word, so that one 32×32+64-bit multiply-accumulate computes four products.
 //!
 //! `(w0 + w1·2^21)·(a0 + a1·2^21)` adds w0·a0 to the low lane of an accumulator, w1·a0 + w0·a1 to the middle lane and
-//! w1·a1 to the high one. With the weights of two horizontal taps and two neighboring pixels the middle lane is a whole
-//! output, and the outer lanes are the halves that the neighboring pairs of pixels complete.
+//! w1·a1 to the high one. With the weights of two horizontal taps and two neighboring pixels the middle lane is a complete
+//! output. Each outer lane is a part of an output, and the neighboring pair of pixels contributes the other part.
 use super::row::{Finish, Out, Row};
 use crate::{format::read_i32, plan::Form, requant::table_at, weights::Taps};
 
 #[cfg(target_arch = "riscv32")]
 use super::rv32::{quad, unpack};
-use twin::{Pixels, Products};
+use reference::{Pixels, Products};
 #[cfg(not(target_arch = "riscv32"))]
-use twin::{quad, unpack};
+use reference::{quad, unpack};
 
 /// Sums of the lanes of two pairs of pixels. For each pair: low, middle and high lane of the even columns, then of the odd columns.
 pub(super) type Lanes = [i32; 12];
@@ -40,25 +40,25 @@ pub(super) fn double(row: &Row<'_>, out: &mut Out<'_>, scratch: &mut [u8]) {
     }
 }
 
-/// Combines lanes to the values of one channel of a row.
+/// Combines lanes into the values of one channel of a row.
 pub(super) struct Columns {
     /// Biases of even, the first, odd and the last column.
     pub(super) biases: [i32; 4],
-    /// Input pixels.
+    /// Width of the input row in pixels.
     pub(super) w: usize,
 }
 
 impl Columns {
-    /// Processes four pixels at a time: the eight columns from one before the first pixel's to one before the last's.
+    /// Processes four input pixels at a time. If the first of them is pixel `p`, these are the output columns `2p - 1` to `2p + 6`.
     fn run(&self, mut products: Products<'_>, finish: &Finish<'_>, out: &mut Out<'_>, o: usize) {
         let [even, first, odd, last] = self.biases;
         // Contribution of earlier pixels to the next odd and even column, biases included.
         let (mut carry_odd, mut carry_even) = (odd, first);
-        // Columns are counted from two before the first, where the first pair of values begins.
+        // `x` is the number of the column plus two, because the first pair of values lies before the row.
         let (mut left, mut x, mut held) = (self.w, 0, 0);
         while let Some(lanes) = products.next() {
             let &[e0, e1, e2, o0, o1, o2, e3, e4, e5, o3, o4, o5] = lanes;
-            // The last column has a bias of its own. No column follows it.
+            // The last column has its own bias. No column follows it.
             let bias = |pixels| if left == pixels { last } else { odd };
             let sums = [
                 carry_odd.wrapping_add(o0),
@@ -75,7 +75,7 @@ impl Columns {
             match out.form {
                 Form::Packed => {
                     let [v0, v1, v2, v3, v4, v5, v6, v7] = values;
-                    // In the first iteration the first pair is before the row.
+                    // In the first iteration the first pair lies before the row and is ignored.
                     out.put_pair(x, o, held, v0);
                     out.put_pair(x + 2, o, v1, v2);
                     if left > 1 {
@@ -101,7 +101,7 @@ impl Columns {
             left = left.saturating_sub(4);
         }
         if x == 2 * self.w {
-            // If the width is a multiple of four, the last column is still missing.
+            // If the width is a multiple of four, the last column has not been written yet.
             match out.form {
                 Form::Packed => out.put_pair(x, o, held, finish.apply(carry_odd)),
                 Form::Plain => out.put(x - 1, o, finish.apply(carry_odd)),
@@ -110,15 +110,15 @@ impl Columns {
     }
 }
 
-/// Portable kernels: the reference for the assembly, and the code for cores with a wide multiplication.
-pub(super) mod twin {
+/// Portable kernels: the reference for the assembly, and the code of cores that have a 64-bit product but no assembly kernels.
+pub(super) mod reference {
     use super::Lanes;
     use crate::{
         format::part,
         weights::{self, LANE},
     };
 
-    /// The packed pixels of up to two rows, four by four.
+    /// The packed pixels of up to two rows, four at a time.
     pub(in crate::kernels) struct Pixels<'a> {
         rows: [&'a [u8]; 2],
         /// Bytes of four pixels.
@@ -132,23 +132,23 @@ pub(super) mod twin {
             Self { rows, each: 8 * c_in, interval }
         }
 
-        /// Multiplies them with the words of one output channel.
+        /// Multiplies the pixels by the words of one output channel.
         pub(in crate::kernels) fn times<'p>(&'p self, words: &'p [u8]) -> Products<'p> {
             Products { pixels: self, words, at: 0, lanes: [0; 12] }
         }
     }
 
-    /// The lanes of pixels and the words of one channel.
+    /// Iterates over the lanes of the products of pixels and the words of one channel.
     pub(in crate::kernels) struct Products<'p> {
         pixels: &'p Pixels<'p>,
         words: &'p [u8],
-        /// Where the next four pixels lie.
+        /// Offset of the next four pixels.
         at: usize,
         lanes: Lanes,
     }
 
     impl Products<'_> {
-        /// The lanes of the next four pixels.
+        /// Returns the lanes of the next four pixels.
         pub(in crate::kernels) fn next(&mut self) -> Option<&Lanes> {
             let Pixels { rows: [first, second], each, interval } = *self.pixels;
             let first = first.get(self.at..)?.get(..each)?;
@@ -159,7 +159,7 @@ pub(super) mod twin {
         }
     }
 
-    /// Multiplies four packed pixels of up to two rows, every channel, with the words of one output channel.
+    /// Multiplies all channels of four packed pixels, from up to two rows, by the words of one output channel.
     ///
     /// The lanes are emptied every `interval` steps, before they can overflow.
     pub(in crate::kernels) fn quad(rows: [&[u8]; 2], words: &[u8], interval: usize) -> Lanes {
@@ -190,7 +190,7 @@ pub(super) mod twin {
             let mut rest = *acc;
             for sum in sums {
                 let lane = rest << (64 - LANE) >> (64 - LANE);
-                // The high lane has the bits that are left.
+                // The high lane is what remains.
                 *sum += lane as i32;
                 rest = (rest - lane) >> LANE;
             }
@@ -202,7 +202,7 @@ pub(super) mod twin {
     pub(in crate::kernels) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]) -> &'s [u8] {
         let mut steps = scratch.as_chunks_mut::<8>().0;
         for t in 0..2 {
-            // Of even and of odd columns: the high weights, then the low ones.
+            // For even and for odd columns: the high weights, then the low ones.
             let [[eh, el], [oh, ol]] = columns.map(|block| [0, 1].map(|i| part(block, (2 * t + i) * c_in, c_in)));
             let Some((now, later)) = steps.split_at_mut_checked(c_in) else { break };
             for (((&eh, &el), (&oh, &ol)), step) in eh.iter().zip(el).zip(oh.iter().zip(ol)).zip(now) {
@@ -218,11 +218,11 @@ pub(super) mod twin {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::twin;
+    use super::reference;
     use crate::weights::{self, LANE};
     use std::{vec, vec::Vec};
 
-    /// Bytes of any size and sign: all least, all greatest, alternating, or random.
+    /// Test values: all smallest, all largest, alternating, or random.
     fn values(kind: u32, len: usize, least: i8) -> Vec<i8> {
         let mut state = kind;
         let mut next = |i: usize| match kind % 5 {
@@ -246,15 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn lanes_hold_what_single_products_add_up_to() {
+    fn lanes_equal_the_sums_of_single_products() {
         for (case, channels) in (0..25 * 40u32).map(|i| (i, 1 + i as usize % 67)) {
             let pixels = [0, 1].map(|t| values(case / 5 % 25 + 25 * t, 4 * channels, -128));
             let taps = values(case % 5 + 5 * (case / 25), 8 * channels, -127);
             let rows = [words(&pixels[0]), words(&pixels[1])];
-            // 32 steps always fit; a longer run only where the weights allow it.
+            // 32 steps always fit a lane; a longer run fits only with small weights.
             let small = taps.iter().all(|w| w.unsigned_abs() < 30);
             for interval in [1, 7, 32, if small { 64 } else { 31 }] {
-                let lanes = twin::quad([&rows[0], &rows[1]], &words(&taps), interval);
+                let lanes = reference::quad([&rows[0], &rows[1]], &words(&taps), interval);
                 let mut sums = [0; 12];
                 for step in 0..2 * channels {
                     let at = |v: &[i8], i: usize| i32::from(v[i]);
@@ -287,7 +287,7 @@ mod tests {
             }
             let bytes = |block: &[i8]| block.iter().map(|&w| w as u8).collect::<Vec<_>>();
             let mut scratch = vec![0xA5; 16 * channels];
-            assert_eq!(twin::unpack([&bytes(&even), &bytes(&odd)], channels, &mut scratch), expected);
+            assert_eq!(reference::unpack([&bytes(&even), &bytes(&odd)], channels, &mut scratch), expected);
         }
     }
 }

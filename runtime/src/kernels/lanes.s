@@ -1,13 +1,14 @@
-@ Four packed pixels of up to two rows times the words of one output channel, lanes emptied in time.
+@ Multiplies four packed pixels of up to two rows by the words of one output channel. Empties the lanes before they overflow.
 @
-@ void ganlet_quad(Double *row), which then points to the next four pixels
+@ void ganlet_quad(Double *row); advances the pixel pointers of `row` by four pixels
 @
 @ r0 pixels, r1 words, r4-r11 the four 64-bit accumulators; the rest is temporary.
-@ Stack: 0 run, 4 steps left in this row, 8 steps until the lanes must be emptied, 12 turns left, 16 second row seen.
+@ Stack: 0 row, 4 steps left in this tap row, 8 steps until the lanes must be emptied, 12 iterations left, 16 whether the second
+@ tap row was started.
 
     .syntax unified
 
-@ Where the fields of `Double` lie (armv7m.rs).
+@ Offsets of the fields of `Double` (armv7m.rs).
     .equ LEFT, 72
     .equ ODD, 76
     .equ LAST, 80
@@ -90,7 +91,7 @@ ganlet_quad:
     add r12, #24
     stm r12!, {r4-r11}
     stm r12, {r4-r7}
-@ As many steps as the row and the lanes allow: r2 left in the row, r3 room in the lanes.
+@ The number of steps is the smaller of r2 (left in the row) and r3 (room in the lanes).
 1:
     cmp r2, r3
     ite ls
@@ -105,7 +106,7 @@ ganlet_quad:
     rsb r2, r12, #0
     and r2, r2, #7
     add r2, r2, r2, lsl #1
-    @ Each step has 24 bytes; the first iteration enters after those that it skips.
+    @ Each step is 24 bytes of code. The first iteration jumps past the steps that it skips.
     adr r3, 2f
     add r3, r3, r2, lsl #3
     mov pc, r3
@@ -120,7 +121,7 @@ ganlet_quad:
     bne.w 2b
     ldrd r2, r3, [sp, #4]
     cbz r3, 4f
-@ Room is left, so the row is at its end: on to the second one, unless it was that.
+@ The lanes have room left, so the row has ended. Continue with the second row, unless this was the second.
     ldr r2, [sp, #16]
     cbnz r2, 4f
     ldr r12, [sp]
@@ -165,7 +166,7 @@ ganlet_quad:
     add r2, r2, r1, lsl #3
     str r0, [r12]
     str r2, [r12, #8]
-    @ If one to three pixels are left, the last column is among those of these lanes: its bias differs.
+    @ If one to three pixels are left, these lanes include the last column, which has its own bias.
     ldr r2, [r12, #LEFT]
     cmp r2, #4
     bhs 8f
@@ -185,7 +186,8 @@ ganlet_quad:
     pop {r4-r11, pc}
     .size ganlet_quad, . - ganlet_quad
 
-@ The compact weights of one output channel, as words: a low and a high byte each, for even and for odd columns.
+@ Unpacks the compact weights of one output channel to words: for each step one for even and one for odd columns, each with a
+@ low and a high weight.
 @
 @ void ganlet_unpack(const i8 *even, const i8 *odd, u32 channels, i32 *words)
 
@@ -224,7 +226,7 @@ ganlet_unpack:
     subs r12, #1
     bne 4b
 5:
-    @ The low weights follow the high ones, then the next tap row's.
+    @ Skip the low weights, which follow the high ones, to the next tap row.
     add r0, r2
     add r1, r2
     subs r8, #1
@@ -232,12 +234,12 @@ ganlet_unpack:
     pop {r4-r8, pc}
     .size ganlet_unpack, . - ganlet_unpack
 
-@ A row of a doubling layer: for each channel products, then values, eight columns at a time.
+@ Computes a row of a doubling layer, channel by channel: products, then values, eight columns at a time.
 @
 @ void ganlet_double(Double *row): the struct of this name in armv7m.rs.
 @
-@ r4 row, r5 m, r6 zero point, r7 and r8 biases of even and odd columns, r9 and r10 what the pixels so far add to
-@ the next odd and even column, r11 the value that waits for its neighbor.
+@ r4 row, r5 multiplier, r6 zero point, r7 and r8 biases of even and odd columns, r9 and r10 contribution of earlier pixels
+@ to the next odd and even column, r11 the value that waits for its right neighbor.
 
     .section .text.ganlet_double, "ax", %progbits
     .global ganlet_double
@@ -344,7 +346,7 @@ ganlet_double:
     subs r2, #4
     str r2, [r4, #LEFT]
     bhi 4b
-    @ Of a multiple of four pixels the last column is still to come.
+    @ If the width is a multiple of four, the last column has not been written yet.
     bne 5f
     ldr r0, [r4, #LAST]
     subs r0, r0, r8
@@ -360,7 +362,7 @@ ganlet_double:
     bne.w 1b
     pop {r3-r11, pc}
 
-@ Values that are not packed, or come out of a table: bytes first.
+@ Values of a plain row, or from a table: they are written as bytes first.
 6:
     add r12, r4, #MULTIPLIER
     movs r0, #8
@@ -368,7 +370,7 @@ ganlet_double:
     str r5, [r12], #4
     subs r0, #1
     bne 7b
-    @ The first column lies before the row; in packed rows it is written to where nobody looks.
+    @ The first column lies before the row. In packed rows it is written to a place that is never read.
     ldr r11, [r4, #PACKED]
     cmp r11, #0
     itte eq
@@ -424,7 +426,7 @@ ganlet_double:
     bl 11f
     b 5b
 
-@ Finishes the first r2 sums, but r11 / 4 of them, and writes them. r5 pixels are left.
+@ Requantizes and writes the first r2 sums, except the first r11 / 4. r5 pixels are left.
 11:
     push {r3, lr}
     add r0, r4, #SUMS

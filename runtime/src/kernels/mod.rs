@@ -1,4 +1,4 @@
-//! Kernels: the arithmetic of one output row, by processor core. All kernels agree bit for bit.
+//! Kernels: the computation of one output row, for each kind of processor core. All kernels agree bit for bit.
 #[cfg(kernels = "armv6m")]
 #[allow(unsafe_code)]
 mod armv6m;
@@ -40,12 +40,12 @@ pub(crate) use row::{Out, Ring, Row};
 use rv32::{add_one, words};
 
 impl Row<'_> {
-    /// Computes the row into `out`; `scratch` is the end of the arena.
+    /// Computes the row into `out`; `scratch` is the scratch memory at the end of the arena.
     pub(crate) fn write(&self, out: &mut Out<'_>, scratch: &mut [u8]) {
         #[cfg(any(kernels = "lanes", kernels = "lanes-asm", feature = "simulate"))]
         if self.family == 1 {
             if out.form == Form::Packed {
-                // Doubling layers write whole words, except after an odd width. Other layers add to zeros.
+                // Doubling layers write whole words; only the last block of four pixels may be incomplete. Other layers add to zeros.
                 let rest = if self.layer.doubles() { out.bytes.len().saturating_sub(8 * out.c) } else { 0 };
                 out.bytes.get_mut(rest..).unwrap_or_default().fill(0);
             }

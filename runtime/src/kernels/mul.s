@@ -1,15 +1,15 @@
-@ The same steps as in dsp.s, for cores without the DSP extension.
+@ The macros of dsp.s for cores without the DSP extension.
 
     .syntax unified
 
-@ Requantizes x by the multiplier in r5 and adds the zero point in r6. lr is temporary.
+@ Multiplies x by the multiplier in r5, keeps the rounded upper word, and adds the zero point in r6. lr is temporary.
 .macro GANLET_SCALE x
     smull lr, \x, \x, r5
     adds lr, lr, #0x80000000
     adc \x, \x, r6
 .endm
 
-@ A pair of halves at r1 + \at times the values in r10 and r11.
+@ Multiplies two half-words at r1 + \at by the values in r10 and r11.
 .macro GANLET_PAIR both low at
     ldr r12, [r1, #\at]
     sxth lr, r12
@@ -29,7 +29,7 @@
     GANLET_PAIR r8, r9, \at+24
 .endm
 
-@ Four values in r10 times the weights of eight outputs at r1. The stack has a word at 8.
+@ Multiplies four values in r10 by the weights of eight outputs at r1. Uses the word at sp + 8.
 .macro GANLET_FOUR
     str r10, [sp, #8]
     sbfx r11, r10, #16, #8

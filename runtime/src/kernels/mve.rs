@@ -1,7 +1,7 @@
 //! Vector kernels of Armv8.1-M (MVE) for rows of doubling and dense layers; the portable kernels compute everything else.
 //!
-//! Two neighboring pixels are contiguous, and so are the weights of two horizontal taps. Every such pair of pixels
-//! contributes to an odd column of the output and the even column after it, each a dot product of two runs of bytes.
+//! Two neighboring pixels are contiguous in memory, and so are the weights of two horizontal taps. Such a pair of pixels contributes to an
+//! odd column of the output and to the even column after it. Both contributions are dot products of two runs of bytes.
 use super::{
     group,
     row::{Finish, Out, Row, Sums as GroupSums},
@@ -55,9 +55,9 @@ unsafe extern "C" {
 /// Pairs of pixels that [`ganlet_windows`] processes at a time.
 const BLOCK: usize = 3;
 /// Maximum number of columns of a row that these kernels compute.
-const MOST_COLUMNS: usize = 256;
-/// Number of channels whose fast weights are split at a time.
-const MOST_SPLIT: usize = 512;
+const MAX_COLUMNS: usize = 256;
+/// Number of channels whose fast weights are unpacked to bytes at a time.
+const MAX_SPLIT: usize = 512;
 
 /// Computes the row if these kernels support it; returns whether they do.
 pub(super) fn write(row: &Row<'_>, out: &mut Out<'_>) -> bool {
@@ -72,12 +72,12 @@ struct Sums<'a> {
     c_in: usize,
 }
 
-/// Some channels of an input row, with their weights of one tap row.
+/// Some channels of an input row, and their weights in one tap row.
 struct Part<'a> {
     row: &'a [u8],
     /// The first channel.
     from: usize,
-    /// Weights of even and of odd columns: of the left pixel, then of the right one.
+    /// Weights for even and for odd columns; each slice has those of the left pixel, then those of the right one.
     taps: [&'a [u8]; 2],
 }
 
@@ -85,7 +85,7 @@ impl Sums<'_> {
     /// Starts with the biases of even columns, the first, odd columns and the last.
     fn start(&mut self, biases: &[i32; 4]) {
         if !self.sums.is_empty() {
-            // SAFETY: all sums are written, of which there is one at least.
+            // SAFETY: the kernel writes all sums, and there is at least one.
             unsafe { ganlet_start(self.sums.as_mut_ptr(), biases.as_ptr(), self.sums.len()) }
         }
     }
@@ -106,8 +106,8 @@ impl Sums<'_> {
             // Whole blocks, then one pair after the other.
             let blocks = (w - 1) / BLOCK * BLOCK;
             let (begin, middle) = (sums.wrapping_add(1), sums.wrapping_add(1 + 2 * blocks));
-            // SAFETY: each pair of pixels but the edges has two sums. The last pair is the last pixel and the one before
-            // it, of which `run` bytes from here on are read, a multiple of 16, of weights likewise.
+            // SAFETY: every pair of pixels has two sums; the first and the last column are computed below. The last pair
+            // consists of the last two pixels. `run` bytes, a multiple of 16, are read from each pair and from both weights.
             unsafe {
                 if blocks > 0 {
                     ganlet_windows(even, odd, pixels, begin, middle, c, run / 16);
@@ -126,7 +126,7 @@ impl Sums<'_> {
             windows(row.wrapping_add(c), n, n);
         }
         let (a1, w0) = (row.wrapping_add((w - 1) * c), even.as_ptr().wrapping_add(n));
-        // SAFETY: n bytes of the first and of the last pixel are read, and of the weights' right and left half.
+        // SAFETY: the kernel reads n bytes of the first and of the last pixel, and n bytes of each half of the weights.
         unsafe { ganlet_edges(row, w0, a1, odd.as_ptr(), n, sums, sums.wrapping_add(2 * w - 1)) }
     }
 
@@ -137,7 +137,7 @@ impl Sums<'_> {
             return;
         }
         let (sums, to, count) = (self.sums.as_ptr(), out.as_mut_ptr().wrapping_add(o), self.sums.len());
-        // SAFETY: the row has a pixel for each sum, whose channel `o` is written.
+        // SAFETY: the row has a pixel for each sum, and the kernels write channel `o` of it.
         unsafe {
             match finish.table {
                 None => ganlet_finish(sums, to, c, finish.m, finish.zero_point, count),
@@ -152,13 +152,13 @@ impl Sums<'_> {
 fn double(row: &Row<'_>, out: &mut Out<'_>) -> Option<()> {
     let (c_in, c_out) = (usize::from(row.input.shape.c), usize::from(row.shape.c));
     let w = usize::from(row.input.shape.w);
-    let mut all = [0; MOST_COLUMNS];
+    let mut all = [0; MAX_COLUMNS];
     let mut sums = Sums { sums: all.get_mut(..2 * w)?, w, c_in };
     if !c_in.is_multiple_of(8) || c_in == 0 || w == 0 {
         return None;
     }
     let fast = row.layer.layout == WeightLayout::Fast;
-    if fast && c_in > MOST_SPLIT && !c_in.is_multiple_of(16) {
+    if fast && c_in > MAX_SPLIT && !c_in.is_multiple_of(16) {
         return None;
     }
     let mut finish = row.finish(0);
@@ -178,8 +178,8 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> Option<()> {
                 }
                 Taps::Fast(words) => {
                     let words = words.get(8 * t * c_in..).and_then(|b| b.get(..8 * c_in)).unwrap_or_default();
-                    for (i, words) in words.chunks(8 * MOST_SPLIT).enumerate() {
-                        add_words(&mut sums, row, i * MOST_SPLIT, words);
+                    for (i, words) in words.chunks(8 * MAX_SPLIT).enumerate() {
+                        add_words(&mut sums, row, i * MAX_SPLIT, words);
                     }
                 }
             }
@@ -190,16 +190,16 @@ fn double(row: &Row<'_>, out: &mut Out<'_>) -> Option<()> {
     Some(())
 }
 
-/// Adds the products of the channels of a row from `from` on with their words.
+/// Adds the products of the channels from `from` on and their words.
 #[inline(never)]
 fn add_words(sums: &mut Sums<'_>, row: &[u8], from: usize, words: &[u8]) {
-    let mut split = [MaybeUninit::<u8>::uninit(); 4 * MOST_SPLIT];
+    let mut split = [MaybeUninit::<u8>::uninit(); 4 * MAX_SPLIT];
     let n = words.len() / 8;
-    if !n.is_multiple_of(8) || n == 0 || n > MOST_SPLIT {
+    if !n.is_multiple_of(8) || n == 0 || n > MAX_SPLIT {
         return;
     }
     let even = split.as_mut_ptr().cast::<u8>();
-    // SAFETY: the kernel reads eight bytes a channel and writes two to either slice: all of both.
+    // SAFETY: the kernel reads eight bytes per channel and writes two bytes per channel to each slice, which fills both.
     let taps = unsafe {
         let odd = even.add(2 * n);
         ganlet_split(words.as_ptr(), n / 8, even, odd, n);
@@ -216,7 +216,7 @@ pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut GroupSums) {
         && !eights.is_empty()
         && weights.as_ptr().addr().is_multiple_of(4)
     {
-        // SAFETY: the kernel reads all of both, eight values and their weights for eight outputs at a time.
+        // SAFETY: the kernel reads both slices completely, eight values and their weights for eight outputs at a time.
         unsafe { ganlet_group(eights.as_ptr(), of_eights.as_ptr(), eights.len() / 8, sums) }
         weights = remaining;
     } else if !eights.is_empty() {
@@ -232,7 +232,7 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     // 512 products of at most 127·128 always fit 24 bits.
     for (values, words) in values.chunks(512).zip(words.chunks(512 * 2 * GROUP)) {
         if values.len().is_multiple_of(4) && words.len() >= values.len() * 2 * GROUP {
-            // SAFETY: the count of values is a multiple of four, and each has four words; the kernel adds to eight sums.
+            // SAFETY: the number of values is a multiple of four, and each value has four words. The kernel adds to eight sums.
             unsafe { ganlet_words(values.as_ptr(), words.as_ptr(), values.len() / 4, sums) }
         } else {
             group::words(values, words, sums);
@@ -240,15 +240,15 @@ pub(super) fn words(values: &[u8], words: &[u8], sums: &mut GroupSums) {
     }
 }
 
-/// Same contract as `Row::finish_run`, into bytes and without a table; returns whether it could.
+/// Same contract as `Row::finish_run`, for a plain row. Returns `false`, without writing, for a table or a count that is not a multiple of four.
 pub(super) fn finish(sums: &[i32], [biases, multipliers]: [&[u8]; 2], finish: &Finish<'_>, to: &mut [u8]) -> bool {
     let count = sums.len();
-    let held = biases.len().min(multipliers.len()) >= 4 * count && to.len() >= count;
-    let able = finish.table.is_none() && held && count > 0 && count.is_multiple_of(4);
-    if able {
+    let complete = biases.len().min(multipliers.len()) >= 4 * count && to.len() >= count;
+    let supported = finish.table.is_none() && complete && count > 0 && count.is_multiple_of(4);
+    if supported {
         let (biases, multipliers, zero_point) = (biases.as_ptr(), multipliers.as_ptr(), finish.zero_point);
-        // SAFETY: `count` sums, biases and multipliers are there, as well as places.
+        // SAFETY: all four slices have at least `count` elements.
         unsafe { ganlet_finish_each(sums.as_ptr(), biases, multipliers, to.as_mut_ptr(), zero_point, count) }
     }
-    able
+    supported
 }

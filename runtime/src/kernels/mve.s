@@ -3,10 +3,10 @@
 @ Loads of bytes need no alignment. Lanes beyond the end of a tail-predicated loop (DLSTP, LETP) read and write nothing.
 
     .syntax unified
-    @ Flags of the compiler do not reach this text.
+    @ The compiler's target flags do not apply to this text.
     .cpu cortex-m55
 
-@ The biases of a row of columns: of even columns, the first, odd columns, the last.
+@ Fills a row of sums with biases, which are given for even columns, the first column, odd columns and the last column.
 @
 @ void ganlet_start(i32 *sums, const i32 *biases, u32 count)
 
@@ -34,10 +34,10 @@ ganlet_start:
     pop {r4, pc}
     .size ganlet_start, . - ganlet_start
 
-@ Three pairs of neighboring pixels times the weights of the odd and of the even columns: six outputs at a time.
+@ Multiplies three pairs of neighboring pixels by the weights of odd and even columns: six outputs at a time.
 @
 @ void ganlet_windows(const i8 *even, const i8 *odd, const i8 *pixels, i32 *sums, i32 *sums_end, u32 pixel, u32 steps)
-@ Adds `steps` times 16 products to each sum; the next three pairs begin three pixels on.
+@ Adds `steps` * 16 products to each sum. The next three pairs begin three pixels later.
 
     .section .text.ganlet_windows, "ax", %progbits
     .global ganlet_windows
@@ -87,7 +87,7 @@ ganlet_windows:
     pop {r4-r11, pc}
     .size ganlet_windows, . - ganlet_windows
 
-@ As ganlet_windows, one pair of pixels: two outputs.
+@ Does the same for one pair of pixels: two outputs.
 @
 @ void ganlet_window(const i8 *even, const i8 *odd, const i8 *pixels, i32 *sums, u32 steps)
 
@@ -112,7 +112,7 @@ ganlet_window:
     pop {r4, r6, r7, pc}
     .size ganlet_window, . - ganlet_window
 
-@ One pixel times the weights of the first column, another one times those of the last.
+@ Computes the first and the last column: one pixel times the weights of each.
 @
 @ void ganlet_edges(const i8 *a0, const i8 *w0, const i8 *a1, const i8 *w1, u32 count, i32 *first, i32 *last)
 
@@ -144,7 +144,7 @@ ganlet_edges:
     pop {r4-r6, pc}
     .size ganlet_edges, . - ganlet_edges
 
-@ Requantizes, adds the zero point, saturates: VRMULH is (a * b + 2^31) >> 32. A value every `step` bytes.
+@ Requantizes, adds the zero point and saturates. VRMULH is (a * b + 2^31) >> 32. Writes one value every `step` bytes.
 @
 @ void ganlet_finish(const i32 *sums, i8 *out, u32 step, i32 m, i32 zero_point, u32 count)
 
@@ -175,7 +175,7 @@ ganlet_finish:
     pop {r4, pc}
     .size ganlet_finish, . - ganlet_finish
 
-@ The same with a table of 257 i16, between whose entries it interpolates.
+@ Requantizes and interpolates in a table of 257 i16.
 @
 @ void ganlet_table(const i32 *sums, i8 *out, u32 step, i32 m, const i16 *table, u32 count)
 
@@ -222,7 +222,7 @@ ganlet_table:
     pop {r4-r6, pc}
     .size ganlet_table, . - ganlet_table
 
-@ As ganlet_finish, neighboring values with a bias and a multiplier each.
+@ Like ganlet_finish, for neighboring values that have their own bias and multiplier.
 @
 @ void ganlet_finish_each(const i32 *sums, const i32 *biases, const i32 *scales, i8 *out, i32 zero_point, u32 count)
 
@@ -250,11 +250,11 @@ ganlet_finish_each:
     pop {r4, pc}
     .size ganlet_finish_each, . - ganlet_finish_each
 
-@ Adds values, eight at a time, times the halves of two weights to the sums of eight outputs.
+@ Multiplies values, eight at a time, by half-words of two weights, and adds to the sums of eight outputs.
 @
 @ void ganlet_group(const i8 *values, const i16 *weights, u32 eights, i32 *sums)
 @
-@ Sums stay in the even registers: of whole halves and of their low bytes, by pairs of outputs.
+@ The even registers hold, for each pair of outputs, the sum of half-words and the sum of low bytes.
 
 .macro GANLET_HALVES both low at wb
     vldrd.u64 q1, [q4, #\at]\wb
@@ -286,7 +286,7 @@ ganlet_group:
     movs r0, #0
     vdup.32 q4, r0
     vmov q4[2], q4[0], r1, r3
-    @ The order of values in a half's run of four: first, third, second, fourth.
+    @ The weights of four values are stored in the order first, third, second, fourth.
     adr r3, 3f
     vldrh.u16 q3, [r3]
     movs r2, #0
@@ -317,7 +317,7 @@ ganlet_group:
     .short 0, 2, 1, 3, 4, 6, 5, 7
     .size ganlet_group, . - ganlet_group
 
-@ Adds the lower 24 bits of \hi:\lo, with their sign, and what lies above them to the next two sums.
+@ Adds the sign-extended lower 24 bits of \hi:\lo to the next sum, and the bits above them to the sum after it.
 .macro GANLET_LANES lo, hi
     sbfx r11, \lo, #0, #24
     lsr \lo, \lo, #24
@@ -330,7 +330,7 @@ ganlet_group:
     strd r6, r7, [r10], #8
 .endm
 
-@ Adds values times words of two weights to the sums of eight outputs: four 64-bit sums of two lanes each.
+@ Multiplies values by words of two weights, and adds to the sums of eight outputs. Uses four 64-bit sums of two lanes each.
 @
 @ void ganlet_words(const i8 *values, const i32 *words, u32 fours, i32 *sums)
 
@@ -342,7 +342,7 @@ ganlet_group:
 ganlet_words:
     push {r4-r11, lr}
     vpush {d8-d9}
-    @ Widening loads take low registers only.
+    @ Widening loads need low registers.
     mov r6, r0
     mov r7, r1
     mov r10, r3
@@ -374,10 +374,10 @@ ganlet_words:
     pop {r4-r11, pc}
     .size ganlet_words, . - ganlet_words
 
-@ From words of two weights to single ones: the high, then the low ones of the even and of the odd columns.
+@ Splits words of two weights into bytes: for even and for odd columns the high weights, then the low ones.
 @
 @ void ganlet_split(const i32 *words, u32 eights, i8 *even, i8 *odd, u32 channels)
-@ The upper half of a word is 32 times the high weight, less one where the low weight is negative.
+@ The upper half of a word is 32 times the high weight, minus one if the low weight is negative.
 
     .section .text.ganlet_split, "ax", %progbits
     .global ganlet_split
@@ -388,7 +388,7 @@ ganlet_split:
     push {r4, lr}
     ldr r4, [sp, #8]
     dls lr, r1
-    @ Narrowing stores take low registers only.
+    @ Narrowing stores need low registers.
     adds r1, r2, r4
     add r4, r3
 1:

@@ -3,7 +3,7 @@ use super::row::{Out, Row};
 use crate::format::{Op, read_i32};
 
 impl Row<'_> {
-    /// Computes the row into `out`, whatever the operation.
+    /// Computes the row into `out`, for any operation.
     #[inline(never)]
     pub(super) fn write_portably(&self, out: &mut Out<'_>) {
         match self.layer.op {

@@ -1,4 +1,4 @@
-//! Data of a kernel call: the rows it reads, the row it writes, and the requantization of accumulators.
+//! Arguments of a kernel: the rows that it reads, the row that it writes, and the requantization of accumulators.
 use crate::{
     format::{Layer, Shape, Span, part, read_i32},
     plan::Form,
@@ -29,7 +29,7 @@ impl<'a> Ring<'a> {
     }
 }
 
-/// One row of a layer's output, to be computed.
+/// A row of a layer's output that is to be computed.
 pub(crate) struct Row<'a> {
     pub(crate) layer: &'a Layer,
     pub(crate) blob: &'a [u8],
@@ -48,6 +48,7 @@ impl<'a> Row<'a> {
         self.blob.get(self.layer.weights.at as usize..).unwrap_or_default()
     }
 
+    /// Returns the requantization of a channel.
     pub(super) fn finish(&self, channel: usize) -> Finish<'a> {
         Finish {
             m: read_i32(self.blob, self.layer.scale, channel),
@@ -130,7 +131,7 @@ impl BorderBiases {
 pub(super) struct Finish<'a> {
     pub(super) m: i32,
     pub(super) zero_point: i32,
-    /// The activation table; `None` saturates.
+    /// The activation table; `None` means saturation.
     pub(super) table: Option<&'a Table>,
 }
 

@@ -3,7 +3,7 @@
 //! These cores trap on unaligned words, so the compiler assembles words from bytes unless it can prove the alignment.
 use super::{
     group,
-    lanes::{Lanes, twin},
+    lanes::{Lanes, reference},
     row::Sums,
 };
 use crate::{
@@ -13,22 +13,22 @@ use crate::{
 
 /// Returns the words in `bytes` if they are aligned.
 fn whole_words(bytes: &[u8]) -> Option<&[i32]> {
-    // SAFETY: every pattern of bits is a word, and these cores are little-endian as the file is.
+    // SAFETY: every bit pattern is a valid i32. The cores and the file are little-endian.
     let (before, words, _) = unsafe { bytes.align_to::<i32>() };
     before.is_empty().then_some(words)
 }
 
 /// Returns the words in `bytes` for writing if they are aligned.
 fn words_mut(bytes: &mut [u8]) -> Option<&mut [i32]> {
-    // SAFETY: every pattern of bits is a word, and every word some bytes.
+    // SAFETY: every bit pattern is a valid i32, and every i32 consists of valid bytes.
     let (before, words, _) = unsafe { bytes.align_to_mut::<i32>() };
     before.is_empty().then_some(words)
 }
 
-/// Same contract as `twin::quad`.
+/// Same contract as `reference::quad`.
 pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
-    let [Some(first), Some(second)] = rows.map(whole_words) else { return twin::quad(rows, taps, interval) };
-    let Some(taps) = whole_words(taps) else { return twin::quad(rows, taps, interval) };
+    let [Some(first), Some(second)] = rows.map(whole_words) else { return reference::quad(rows, taps, interval) };
+    let Some(taps) = whole_words(taps) else { return reference::quad(rows, taps, interval) };
     let mut lanes = [0; 12];
     let mut accs = [0i64; 4];
     let (mut taps, mut room) = (taps.as_chunks::<2>().0, interval);
@@ -36,7 +36,7 @@ pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
         let mut pixels = row.as_chunks::<2>().0;
         while !pixels.is_empty() && !taps.is_empty() {
             if room == 0 {
-                twin::empty(&mut accs, &mut lanes);
+                reference::empty(&mut accs, &mut lanes);
                 room = interval.max(1);
             }
             let steps = room.min(pixels.len()).min(taps.len());
@@ -53,16 +53,16 @@ pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
             (pixels, taps, room) = (later, taps_later, room - steps);
         }
     }
-    twin::empty(&mut accs, &mut lanes);
+    reference::empty(&mut accs, &mut lanes);
     lanes
 }
 
-/// Same contract as `twin::unpack`.
+/// Same contract as `reference::unpack`.
 pub(super) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]) -> &'s [u8] {
-    let Some(all) = words_mut(scratch) else { return twin::unpack(columns, c_in, scratch) };
+    let Some(all) = words_mut(scratch) else { return reference::unpack(columns, c_in, scratch) };
     let mut steps = all.as_chunks_mut::<2>().0;
     for t in 0..2 {
-        // Of even and of odd columns: the high weights, then the low ones.
+        // For even and for odd columns: the high weights, then the low ones.
         let [[eh, el], [oh, ol]] = columns.map(|block| [0, 1].map(|i| part(block, (2 * t + i) * c_in, c_in)));
         let Some((now, later)) = steps.split_at_mut_checked(c_in) else { break };
         for (((&eh, &el), (&oh, &ol)), step) in eh.iter().zip(el).zip(oh.iter().zip(ol)).zip(now) {
@@ -94,10 +94,10 @@ pub(super) fn words(values: &[u8], bytes: &[u8], sums: &mut Sums) {
     }
 }
 
-/// Same contract as `group::add_one`. Four values at a time stay in registers while all outputs use them.
+/// Same contract as `group::add_one`. Four values stay in registers while all outputs use them.
 pub(super) fn add_one(values: &[u8], weights: &[u8], sums: &mut Sums) {
     let (fours, rest) = values.as_chunks::<4>();
-    // SAFETY: every pattern of bits is a half, and these cores are little-endian as the file is.
+    // SAFETY: every bit pattern is a valid i16. The cores and the file are little-endian.
     let (before, halves, _) = unsafe { weights.align_to::<i16>() };
     if !before.is_empty() {
         return group::add_one(values, weights, sums);

@@ -10,7 +10,7 @@ use crate::{
 };
 use core::slice;
 
-/// Number of values of a window at the border that are copied at a time.
+/// Number of values that are copied at a time if a window extends into the padding.
 const EDGE: usize = 64;
 
 /// Output columns `first`, `first + step`, … with windows that start at `left`, `left + stride`, …
@@ -37,7 +37,7 @@ impl Row<'_> {
         let phase = |o: u16| (u32::from(o) + u32::from(p)).checked_rem(u32::from(s)).unwrap_or(0) as u8;
         let taps = plan::transpose_taps(k, s, p, self.y);
         let run = |rx: u8| weights::run(plan::phase_taps(k, s, rx) as u32 * c_in) as usize;
-        // Weights are stored phase by phase; those of smaller row phases come first, with all column phases.
+        // Weights are stored by row phase and then by column phase, in ascending order.
         let rows_above: usize = (0..phase(self.y)).map(|ry| plan::phase_taps(k, s, ry)).sum();
         let mut at = rows_above * groups * (0..s).map(run).sum::<usize>();
         for rx in 0..s {
