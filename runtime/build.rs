@@ -1,6 +1,6 @@
 //! Selects the kernels for the target: `kernels = "armv6m" | "lanes" | "lanes-asm" | "mve" | "plain"`.
 //!
-//! Stable compilers do not expose most Arm features in `cfg`, so the name of the target and the compiler flags decide.
+//! Stable compilers do not expose most Arm features in `cfg`, so this script reads the target name and the compiler flags.
 use std::env::var;
 
 fn main() {
@@ -17,7 +17,7 @@ fn main() {
         _ => "plain",
     };
     println!("cargo::rustc-cfg=kernels=\"{kernels}\"");
-    // The DSP extension of Armv8-M is optional, and its targets do not include it.
+    // The DSP extension of Armv8-M is optional, and the Armv8-M targets do not enable it.
     let armv8m = target.starts_with("thumbv8m.main");
     if armv8m {
         println!("cargo::rustc-cfg=armv8m");

@@ -5,10 +5,10 @@ use ganlet_runtime::{Arena, Generator, Model, arena_len, include_model};
 static MODEL: &[u8] = include_model!("faces.model");
 const ARENA: usize = arena_len(MODEL);
 
-/// From dark to bright.
+/// Characters from dark to bright.
 const SHADES: &[u8] = b" .:-=+*#%@";
 
-/// The image of `seed`, two characters per pixel.
+/// Returns the image of `seed` as text, two characters per pixel.
 pub fn draw(seed: u32) -> Result<String, Box<dyn std::error::Error>> {
     let model = Model::from_bytes(MODEL)?;
     let mut arena = Arena::<ARENA>::new();

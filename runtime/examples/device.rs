@@ -1,4 +1,4 @@
-//! Draws a generated face on any embedded-graphics display, as firmware does. The front pages show this file.
+//! Draws a generated face on any embedded-graphics display, as firmware does. The READMEs show this code.
 #![no_std]
 
 use embedded_graphics::{image::Image, pixelcolor::Rgb565, prelude::*};

@@ -17,16 +17,16 @@ pub(crate) fn check(header: &Header<'_>, blob: &[u8], shapes: &mut Shapes, fault
     Check { header, blob, shapes, layer: None, fault }.model()
 }
 
-/// The relation of a value to its bound, with the property's name for the message.
+/// A required relation between a value and its bound, with the name of the property for the message.
 enum Rule {
     Equal(&'static str),
     AtMost(&'static str),
     AtLeast(&'static str),
 }
 
-/// State of the validation; every step returns `None` after a fault.
+/// State of the validation. Every step returns `None` after a fault.
 ///
-/// The fault is stored here, because returning it through every call doubles the code.
+/// The fault is stored here, because returning it through every call would double the code size.
 struct Check<'a> {
     header: &'a Header<'a>,
     blob: &'a [u8],
@@ -47,6 +47,7 @@ impl<'a> Check<'a> {
         None
     }
 
+    /// Checks that `found` has the required relation to `bound`.
     #[inline(never)]
     fn keep(&mut self, rule: &Rule, found: u32, bound: u32) -> Option<()> {
         let (what, kept) = match *rule {
@@ -127,6 +128,7 @@ impl<'a> Check<'a> {
         Some(input)
     }
 
+    /// Checks the parameters of the operation and returns the shape of the layer's output.
     #[inline(never)]
     fn output(&mut self, layer: &Layer, input: Shape) -> Option<Shape> {
         let out = match layer.op {
@@ -144,13 +146,13 @@ impl<'a> Check<'a> {
                 self.keep(&Rule::AtMost("kernel, at most"), k, MAX_KERNEL.into())?;
                 self.keep(&Rule::AtLeast("stride, at least"), s, 1)?;
                 self.keep(&Rule::AtMost("stride, at most"), s, MAX_KERNEL.into())?;
-                // With this every window overlaps the input.
+                // This bound makes every window overlap the input.
                 self.keep(&Rule::AtMost("padding, at most"), p, k - 1)?;
                 let transposed = matches!(layer.op, Op::ConvTranspose { .. });
                 if transposed {
                     self.keep(&Rule::AtLeast("kernel, at least the stride,"), k, s)?;
                 }
-                // A side that is too short becomes 0 and is refused below.
+                // If the input is too small for the kernel, the side is 0, which is refused below.
                 let side = |n: u16| {
                     let n = u32::from(n);
                     let side = if transposed {
@@ -170,6 +172,7 @@ impl<'a> Check<'a> {
         Some(out)
     }
 
+    /// Checks the weights, biases, multipliers and activation table of a layer, and its largest accumulator.
     #[inline(never)]
     fn numbers(&mut self, layer: &Layer, input: Shape, out: Shape) -> Option<()> {
         let Layer { op, bias, layout, interval, activation, .. } = *layer;
@@ -215,7 +218,7 @@ impl<'a> Check<'a> {
         match op {
             Op::Add { .. } => Some(()),
             Op::Upsample { .. } => {
-                // It copies values, so the zero points must agree.
+                // Upsampling copies values, so the zero points must be equal.
                 self.keep(&Rule::Equal("activations"), (activation != Activation::Clamp).into(), 0)?;
                 let before = plan::zero_point(layer.input, &self.header.layers);
                 let shown = |z: i8| u32::from(z as u8 ^ 0x80);
@@ -238,10 +241,10 @@ impl<'a> Check<'a> {
         bytes
     }
 
-    /// Checks that no weight is -128, that every word is a pair of weights, and that no lane overflows within the interval.
+    /// Checks that no weight is -128, that every word encodes a pair of weights, and that no lane overflows within the interval.
     #[inline(never)]
     fn weights(&mut self, layer: &Layer, bytes: &[u8], c_in: usize, c_out: usize) -> Option<()> {
-        // Up to this interval weights of any value fit a lane.
+        // Shorter intervals fit a lane with any weights, so only longer ones need the sums below.
         let proved = layer.interval > (LANE_BUDGET / 254) as u16;
         let mut most = 0;
         if proved {
@@ -250,18 +253,18 @@ impl<'a> Check<'a> {
                 for o in 0..c_out {
                     let taps = phase.channel(o, c_in);
                     for column in 0..2 {
-                        most = taps.busiest(column, c_in, layer.interval.into()).max(most);
+                        most = taps.largest_sum(column, c_in, layer.interval.into()).max(most);
                     }
                 }
             }
         }
         let plain = layer.doubles() || matches!(layer.op, Op::Depthwise { .. });
         let odd = match layer.layout {
-            // Sums with a weight of -128 are too large for a lane.
+            // A sum with a weight of -128 would exceed the budget, so there is none.
             WeightLayout::Compact if proved && most <= LANE_BUDGET => None,
-            WeightLayout::Compact if plain => weights::first_least(bytes),
-            WeightLayout::Compact => weights::first_odd_half(bytes),
-            WeightLayout::Fast => weights::first_unpaired(bytes, if layer.doubles() { LANE } else { DENSE_LANE }),
+            WeightLayout::Compact if plain => weights::first_minus_128(bytes),
+            WeightLayout::Compact => weights::first_invalid_half(bytes),
+            WeightLayout::Fast => weights::first_invalid_word(bytes, if layer.doubles() { LANE } else { DENSE_LANE }),
         };
         if let Some(at) = odd {
             self.fail("weights out of -127 to 127, the first at byte", at as u32, 0)?;

@@ -44,7 +44,7 @@ impl core::error::Error for ArenaTooSmall {}
 #[derive(Debug)]
 pub struct Generator<'a> {
     model: &'a Model<'a>,
-    /// Starts at a multiple of four.
+    /// Working memory, whose address is a multiple of four.
     arena: &'a mut [u8],
     family: usize,
     rings: Rings,
@@ -61,7 +61,7 @@ impl<'a> Generator<'a> {
         Self::bind(model, arena, FAMILY)
     }
 
-    /// Binds `model` to an `arena` that is laid out for another kernel family, of [`Model::arena_len_of`] bytes or more.
+    /// Binds `model` to `arena` and draws with the kernels of `family`. The arena must have [`Model::arena_len_of`] bytes or more.
     ///
     /// # Errors
     /// [`ArenaTooSmall`], with both sizes.
@@ -124,7 +124,7 @@ impl<'a> Generator<'a> {
             schedule: Schedule::new(),
             image,
             target,
-            shown: false,
+            in_pixels: false,
         }
     }
 
@@ -151,7 +151,7 @@ pub struct Rows<'g> {
     image: usize,
     target: usize,
     /// Whether the last row of the image holds pixels (u8) instead of activations (i8).
-    shown: bool,
+    in_pixels: bool,
 }
 
 impl Rows<'_> {
@@ -159,7 +159,7 @@ impl Rows<'_> {
     #[inline(never)]
     pub fn next_row(&mut self) -> Option<&[u8]> {
         self.advance(self.image)?;
-        self.turn();
+        self.show_pixels();
         Some(self.last_row())
     }
 
@@ -175,7 +175,7 @@ impl Rows<'_> {
     /// Computes rows of any layer until `layer` has a new one.
     #[inline(never)]
     fn advance(&mut self, layer: usize) -> Option<()> {
-        self.turn_back();
+        self.restore_activations();
         loop {
             let made = self.schedule.next(self.target, self.model.layer_list(), self.model.shapes())?;
             self.make_row(made);
@@ -187,21 +187,22 @@ impl Rows<'_> {
     }
 
     /// Converts the last row of the image from activations to pixels: -128..=127 becomes 0..=255.
-    fn turn(&mut self) {
-        self.shown = true;
-        self.flip();
+    fn show_pixels(&mut self) {
+        self.in_pixels = true;
+        self.flip_signs();
     }
 
-    /// Converts the last row back, because the discriminator reads activations.
-    fn turn_back(&mut self) {
-        if self.shown && self.target > self.image {
-            self.flip();
+    /// Converts the last row back to activations if the discriminator will read it.
+    fn restore_activations(&mut self) {
+        if self.in_pixels && self.target > self.image {
+            self.flip_signs();
         }
-        self.shown = false;
+        self.in_pixels = false;
     }
 
+    /// Flips the sign bit of every value in the last row, which converts in both directions.
     #[inline(never)]
-    fn flip(&mut self) {
+    fn flip_signs(&mut self) {
         self.last_row().iter_mut().for_each(|v| *v ^= 0x80);
     }
 
@@ -215,6 +216,7 @@ impl Rows<'_> {
         part_mut(self.arena, start + usize::from(slot) * len, len)
     }
 
+    /// Computes the next row of the layer `index` into its ring buffer.
     #[inline(never)]
     fn make_row(&mut self, index: usize) {
         // Only simulators have the kernels of more than one family.

@@ -10,7 +10,7 @@ use embedded_graphics_core::{
     primitives::Rectangle,
 };
 
-/// An image that is computed while it is drawn. At most one of its rows exists at a time.
+/// An image that is computed while it is drawn, one row at a time.
 ///
 /// ```
 /// use embedded_graphics::{image::Image, mock_display::MockDisplay, pixelcolor::Rgb565, prelude::*};
@@ -63,7 +63,7 @@ impl<C: PixelColor + From<Rgb888>> ImageDrawable for GeneratedImage<'_, C> {
     type Color = C;
 
     fn draw<D: DrawTarget<Color = C>>(&self, target: &mut D) -> Result<(), D::Error> {
-        // The generator is busy only if the target draws this image while this image draws on it. Then there is nothing to show.
+        // The generator is in use only if `target` draws this same image during this call. Nothing is drawn then.
         let Ok(mut generator) = self.generator.try_borrow_mut() else { return Ok(()) };
         let colors = generator.pixels(&self.latent).map(|[r, g, b]| C::from(Rgb888::new(r, g, b)));
         target.fill_contiguous(&Rectangle::new(Point::zero(), self.size), colors)

@@ -30,7 +30,7 @@ extern crate alloc;
 mod check;
 #[cfg(feature = "encode")]
 pub mod encode;
-// What `encode` re-exports is public.
+// `encode` re-exports some of these items as public.
 #[cfg_attr(not(feature = "encode"), allow(unreachable_pub))]
 mod format;
 mod generator;

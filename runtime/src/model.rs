@@ -8,7 +8,7 @@ use crate::{
 };
 use heapless::Vec;
 
-/// Largest arena in bytes: any machine can address it, alignment included.
+/// Largest arena in bytes. Every machine can address it, alignment included.
 const MAX_ARENA: u32 = i32::MAX as u32;
 
 /// A checked model, which borrows its weights from flash. Running it cannot fail.
@@ -28,7 +28,7 @@ impl<'a> Model<'a> {
 
     /// The length in bytes of the model file that begins with `prefix`, as its prelude states it.
     ///
-    /// A region of flash that holds a model is longer than the model, and [`Model::from_bytes`] takes exactly the model.
+    /// A region of flash that holds a model is longer than the model, but [`Model::from_bytes`] takes exactly the bytes of the model.
     /// The first 12 bytes are enough. `None` if there are fewer, or if they are not the start of a model file. The length is not checked
     /// against anything: the region may be shorter.
     ///
@@ -53,7 +53,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Reports the first fault that is found. After success no operation on the model fails.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        // Filled in place: moving a model copies more than a kilobyte.
+        // The model is filled in place, because moving it would copy more than a kilobyte.
         let mut result = Ok(Self {
             header: Header::empty(),
             blob: &[],
@@ -109,7 +109,7 @@ impl<'a> Model<'a> {
         self.shape(self.image()).c
     }
 
-    /// Returns the number of smaller images that the model makes on the way to the full one, the levels of a Laplacian pyramid.
+    /// Returns the number of smaller images that the model computes on the way to the full one (the levels of a Laplacian pyramid).
     pub fn levels(&self) -> usize {
         self.header.images.len().saturating_sub(1)
     }

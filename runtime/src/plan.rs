@@ -73,9 +73,9 @@ pub(crate) fn shape_of(source: Source, inputs: u16, shapes: &[Shape]) -> Option<
     }
 }
 
-/// The rows of each layer that exist, from which the layer that runs next follows.
+/// The order in which layers compute rows. It follows from the number of rows that each layer has computed.
 ///
-/// Sizing the ring buffers and drawing an image follow the same schedule.
+/// Sizing the ring buffers and drawing an image use the same schedule.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     made: [u16; MAX_LAYERS],
@@ -96,7 +96,7 @@ impl Schedule {
         if self.made(at) >= shapes.get(at)?.h {
             return None;
         }
-        // Inputs are earlier layers, so the descent ends.
+        // The inputs of a layer are earlier layers, so the loop ends.
         loop {
             let layer = layers.get(at)?;
             let y = self.made(at);
@@ -123,7 +123,8 @@ impl Schedule {
         }
     }
 
-    /// Returns how many rows of `layer` must exist when its next row is written. Only readers in the bit set `running` count.
+    /// Returns the number of rows of `layer` that must be in its ring buffer when its next row is written. Only readers in the bit set
+    /// `running` count.
     fn alive(&self, layer: usize, running: u32, layers: &[Layer], shapes: &[Shape]) -> u16 {
         let newest = self.made(layer);
         let mut oldest = newest;
@@ -137,7 +138,7 @@ impl Schedule {
     }
 }
 
-/// Returns the bit set of the layers that `target` depends on, including itself.
+/// Returns the set of layers that `target` depends on, including itself, as bits.
 fn ancestors(target: usize, layers: &[Layer]) -> u32 {
     let mut found = 1u32 << (target % MAX_LAYERS);
     for (i, layer) in layers.iter().enumerate().rev() {
@@ -196,7 +197,7 @@ impl Form {
 
 /// Returns the bytes of a ring buffer. Sizes here saturate at the largest u32.
 pub(crate) fn ring_bytes(form: Form, shape: Shape, rows: u16) -> u32 {
-    // A row of a checked shape has at most 8 MB.
+    // A row of a checked shape takes at most 8 MB.
     product(form.row_bytes(shape) as u32, rows.into()).saturating_add(3) & !3
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn table_at(blob: &[u8], activation: Activation) -> Option<&Table> {
 /// Returns `acc * m / 2^32 + offset`, rounded to nearest with ties up. `m` is in 0..2^31.
 #[inline(always)]
 pub(crate) fn requantize(acc: i32, m: i32, offset: i32) -> i32 {
-    // The offset in the high word is free on cores that multiply and accumulate.
+    // Adding the offset to the high word costs nothing on cores with a multiply-accumulate.
     ((i64::from(acc) * i64::from(m) + (1 << 31) + (i64::from(offset) << 32)) >> 32) as i32
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn saturate(scaled: i32) -> i8 {
     scaled.clamp(-128, 127) as i8
 }
 
-/// Saturates to i16 and interpolates linearly in a table of 257 little-endian i16 with 8 fractional bits.
+/// Saturates to i16, then interpolates linearly in a table of 257 little-endian i16 with 8 fractional bits.
 pub(crate) fn look_up(scaled: i32, table: &Table) -> i8 {
     let u = (scaled.clamp(-32768, 32767) + 32768) as usize;
     let entry =

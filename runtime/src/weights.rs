@@ -1,4 +1,4 @@
-//! Order of the weights in flash and packing of two weights in a word, by operation and layout (`docs/FORMAT.md`).
+//! The order of weights in flash and the packing of two weights into a word, for each operation and layout (`docs/FORMAT.md`).
 use crate::{
     format::{Layer, Op, Shape, WeightLayout, part, product},
     plan,
@@ -10,7 +10,7 @@ pub(crate) const LANE: u32 = 21;
 pub(crate) const DENSE_LANE: u32 = 24;
 /// Number of outputs whose weights are stored together, input by input.
 pub(crate) const GROUP: usize = 8;
-/// Maximum Σ|weight| over the pairs of an interval, so that 128 times the sum fits the middle lane of 21 bits.
+/// Maximum Σ|weight| over the steps of an interval. 128 times this sum still fits the middle lane of 21 bits.
 pub(crate) const LANE_BUDGET: u32 = ((1 << (LANE - 1)) - 1) / 128;
 
 /// Packs two values in a word. A negative lower value borrows from the upper one.
@@ -44,12 +44,12 @@ pub(crate) const fn has_fast(layer: &Layer) -> bool {
     layer.doubles() || matches!(layer.op, Op::Dense { .. })
 }
 
-/// Returns the bytes of the weights from a run of `inputs` (at most a million) to a group of outputs.
+/// Returns the number of bytes of the weights between a run of `inputs` (at most a million) and a group of outputs.
 pub(crate) const fn run(inputs: u32) -> u32 {
     inputs.next_multiple_of(4) * GROUP as u32
 }
 
-/// Returns the bytes of the weights of a layer, saturated at the largest u32.
+/// Returns the number of bytes of the weights of a layer, saturated at the largest u32.
 pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
     let groups = |n: usize| n.div_ceil(GROUP) as u32;
     let (c_in, c_out, fast) = (u32::from(input.c), groups(out.c.into()), layer.layout == WeightLayout::Fast);
@@ -72,30 +72,30 @@ pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
     product(times, each)
 }
 
-/// Returns the offset of the first half-word that is not a pair of weights.
-pub(crate) fn first_odd_half(bytes: &[u8]) -> Option<usize> {
+/// Returns the offset of the first half-word that does not encode a pair of weights.
+pub(crate) fn first_invalid_half(bytes: &[u8]) -> Option<usize> {
     // Shifted to 0..=254, both weights are bytes and neither is 255.
-    let sound = |half: &[u8; 2]| {
+    let valid = |half: &[u8; 2]| {
         let moved = u16::from_le_bytes(*half).wrapping_add(127 + (127 << 8));
         moved & 255 != 255 && moved >> 8 != 255
     };
-    bytes.as_chunks().0.iter().position(|half| !sound(half)).map(|at| 2 * at)
+    bytes.as_chunks().0.iter().position(|half| !valid(half)).map(|at| 2 * at)
 }
 
 /// Returns the offset of the first weight of -128.
-pub(crate) fn first_least(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn first_minus_128(bytes: &[u8]) -> Option<usize> {
     if sum_of_magnitudes(bytes) < u32::MAX { None } else { bytes.iter().position(|&w| w == 0x80) }
 }
 
-/// Returns the offset of the first word that [`join`] does not return for any pair.
-pub(crate) fn first_unpaired(bytes: &[u8], lane: u32) -> Option<usize> {
+/// Returns the offset of the first word that does not encode a pair of weights, which [`join`] never returns.
+pub(crate) fn first_invalid_word(bytes: &[u8], lane: u32) -> Option<usize> {
     // Shifted to 0..=254, both weights are bytes and neither is 255.
     let (one, bytes_of_both) = (1 + (1 << lane), 255 + (255 << lane));
-    let sound = |word: &[u8; 4]| {
+    let valid = |word: &[u8; 4]| {
         let moved = u32::from_le_bytes(*word).wrapping_add(127 * one);
         (moved | moved.wrapping_add(1)) & !bytes_of_both == 0 && moved <= 254 * one
     };
-    bytes.as_chunks().0.iter().position(|word| !sound(word)).map(|at| 4 * at)
+    bytes.as_chunks().0.iter().position(|word| !valid(word)).map(|at| 4 * at)
 }
 
 const ONES: u32 = 0x0101_0101;
@@ -186,18 +186,19 @@ impl<'a> Taps<'a> {
         }
     }
 
-    /// Returns |low| + |high| of a step.
+    /// Returns |low| + |high| for a step.
     #[cfg(feature = "encode")]
     pub(crate) fn magnitude(self, column: usize, step: usize, c_in: usize) -> u32 {
         let (low, high) = self.pair(column, step, c_in);
         u32::from(low.unsigned_abs()) + high.unsigned_abs()
     }
 
-    /// Returns the largest sum of magnitudes between two emptyings of the lanes, which are `interval` steps apart.
+    /// Returns the largest sum of magnitudes that a lane accumulates before it is emptied. Lanes are emptied every `interval` steps.
     #[inline(never)]
-    pub(crate) fn busiest(self, column: usize, c_in: usize, interval: usize) -> u32 {
+    pub(crate) fn largest_sum(self, column: usize, c_in: usize, interval: usize) -> u32 {
         let (mut from, mut most) = (0, 0);
-        // The first row of outputs starts with the second tap row, so its lanes are emptied at other steps.
+        // In the first row of outputs the steps start with the second tap row, so its lanes are emptied at other steps. The sums of both
+        // cases are tracked at once.
         let (mut sum, mut sum_of_first) = (0u32, 0u32);
         let (mut end, mut end_of_first) = (interval, c_in);
         while from < 2 * c_in {
@@ -248,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_give_back_their_values() {
+    fn packed_words_unpack_to_their_values() {
         for lane in [LANE, DENSE_LANE] {
             for (a, b) in (-128..=127).flat_map(|a| (-127..=127).map(move |b| (a, b))) {
                 let word = join(a, b, lane);
@@ -258,17 +259,17 @@ mod tests {
     }
 
     #[test]
-    fn halves_are_sound_when_both_weights_are() {
-        let mut sound = 0;
+    fn a_half_word_is_valid_if_both_weights_are() {
+        let mut valid = 0;
         for half in i16::MIN..=i16::MAX {
             let low = half as i8;
             let high = (i32::from(half) - i32::from(low)) >> 8;
             let pair = low != -128 && (-127..=127).contains(&high);
-            assert_eq!(first_odd_half(&half.to_le_bytes()).is_none(), pair, "{half:04x}");
-            sound += u32::from(pair);
+            assert_eq!(first_invalid_half(&half.to_le_bytes()).is_none(), pair, "{half:04x}");
+            valid += u32::from(pair);
         }
-        assert_eq!(sound, 255 * 255);
-        assert_eq!(first_odd_half(&[0, 0, 128, 0]), Some(2));
+        assert_eq!(valid, 255 * 255);
+        assert_eq!(first_invalid_half(&[0, 0, 128, 0]), Some(2));
     }
 
     #[test]
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pairs_of_weights_are_taken_for_words() {
+    fn only_words_that_encode_a_weight_pair_are_accepted() {
         for lane in [LANE, DENSE_LANE] {
             let pair = |word: i32| {
                 let (low, high) = (low(word), high(word, lane));
@@ -287,17 +288,17 @@ mod tests {
             for (low, high) in (0..512).flat_map(|low| (0..512).map(move |high| (low - 256, high - 256))) {
                 for stray in [0, 1 << 8, 1 << 14, 1 << 20, 1 << 31] {
                     let word = (low as u32).wrapping_add((high as u32) << lane) ^ stray;
-                    let first = first_unpaired(&word.to_le_bytes(), lane);
+                    let first = first_invalid_word(&word.to_le_bytes(), lane);
                     assert_eq!(first.is_none(), pair(word as i32), "{word:08x}");
                 }
             }
         }
-        assert_eq!(first_unpaired(&[0, 0, 0, 0, 0, 1, 0, 0], LANE), Some(4));
+        assert_eq!(first_invalid_word(&[0, 0, 0, 0, 0, 1, 0, 0], LANE), Some(4));
     }
 
     #[cfg(feature = "encode")]
     #[test]
-    fn the_busiest_stretch_lies_between_emptyings_of_either_count() {
+    fn the_largest_sum_is_that_of_the_steps_between_two_emptyings() {
         use alloc::vec::Vec;
         let mut state = 1u32;
         let mut roll = || {
@@ -316,10 +317,10 @@ mod tests {
                 let sums: Vec<u32> = (0..2 * c_in).map(|step| compact.magnitude(column, step, c_in)).collect();
                 let stretches = sums.chunks(interval).chain(sums[c_in..].chunks(interval));
                 let expected = stretches.map(|s| s.iter().sum::<u32>()).max();
-                assert_eq!(Some(compact.busiest(column, c_in, interval)), expected, "{c_in} {interval}");
-                assert_eq!(Some(Taps::Fast(&words).busiest(column, c_in, interval)), expected, "{c_in} {interval}");
+                assert_eq!(Some(compact.largest_sum(column, c_in, interval)), expected, "{c_in} {interval}");
+                assert_eq!(Some(Taps::Fast(&words).largest_sum(column, c_in, interval)), expected, "{c_in} {interval}");
             }
         }
-        assert_eq!((first_least(&[1, 0x81, 2, 3, 0x7F, 0x80]), first_least(&[0x81; 9])), (Some(5), None));
+        assert_eq!((first_minus_128(&[1, 0x81, 2, 3, 0x7F, 0x80]), first_minus_128(&[0x81; 9])), (Some(5), None));
     }
 }

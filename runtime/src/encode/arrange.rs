@@ -8,7 +8,7 @@ use alloc::{vec, vec::Vec};
 
 /// Returns weights in the order in which kernels read them.
 ///
-/// A wrong number of weights is returned unchanged; validation then reports it.
+/// If the number of weights is wrong, they are returned unchanged, and validation reports the error.
 pub(super) fn arrange(op: Op, doubles: bool, weights: &[i8]) -> Vec<u8> {
     let per = |n: usize| weights.len().checked_div(n).unwrap_or(0);
     let mut out = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn arrange(op: Op, doubles: bool, weights: &[i8]) -> Vec<u8> {
     if whole == weights.len() { out } else { weights.iter().map(|&w| w as u8).collect() }
 }
 
-/// Appends outputs in groups of eight, padded with zeros. `runs` returns the weights of an output, run by run.
+/// Appends the weights of outputs in groups of eight, padded with zeros. `runs` returns the weights of an output, run by run.
 ///
 /// A run is split into blocks of four inputs, padded with zeros. A block has, for each pair of outputs, the half-words of
 /// the first, third, second and fourth input.
@@ -122,7 +122,7 @@ impl<'a> Doubling<'a> {
         [1, 0].into_iter().flat_map(move |ry| (0..c_out).map(move |o| (ry, o)))
     }
 
-    /// Returns a bias for each border case, into which the contribution of taps in the padding is folded.
+    /// Returns a bias for each border case. It includes the contribution of the taps in the padding.
     ///
     /// `biases` are ordered by row phase, column phase and channel.
     pub(super) fn biases(&self, biases: &[i32], zero_point: i8) -> Vec<i32> {
@@ -137,7 +137,7 @@ impl<'a> Doubling<'a> {
                 let mut missing = 0i64;
                 for step in 0..2 * self.c_in {
                     let (low, high) = taps.pair(column, step, self.c_in);
-                    // The first row lacks the upper tap row, the last one the lower. Columns are analogous.
+                    // In the first row the upper tap row is in the padding, in the last row the lower one. Columns are analogous.
                     let row_is_missing = border_row && (step < self.c_in) == (ry == 1);
                     let column_is_missing = case % 2 == 1;
                     missing += match (row_is_missing, column_is_missing) {
@@ -155,7 +155,7 @@ impl<'a> Doubling<'a> {
         out
     }
 
-    /// Returns the number of steps that fit a lane for any activations: one less than the shortest run that may overflow.
+    /// Returns the number of steps that a lane can accumulate for any activations: one less than the shortest run of steps that may overflow.
     pub(super) fn interval(&self) -> u16 {
         let steps = 2 * self.c_in;
         let mut shortest = steps + 1;
@@ -177,7 +177,7 @@ impl<'a> Doubling<'a> {
     /// Returns the fast layout: for each step a word for the even columns and one for the odd columns.
     pub(super) fn words(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        // The odd rows' phase is 0 and comes first.
+        // Odd rows have phase 0, which comes first.
         for (ry, o) in (0..2).flat_map(|ry| (0..self.c_out).map(move |o| (ry, o))) {
             let taps = self.taps(ry, o);
             for (step, column) in (0..2 * self.c_in).flat_map(|step| [(step, 0), (step, 1)]) {

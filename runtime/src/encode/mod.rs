@@ -27,7 +27,7 @@ pub struct LayerSpec {
     pub input: Source,
     /// Zero point of the output: the i8 that represents 0.
     pub zero_point: i8,
-    /// The activation table; `None` saturates.
+    /// The activation table; `None` means saturation.
     pub table: Option<[i16; TABLE_LEN]>,
     /// Weights in training order: dense `[inputs, h, w, c]`, convolution `[k, k, c_in, c_out]`, transposed
     /// convolution `[k, k, c_out, c_in]`, depthwise `[k, k, c]`, otherwise empty.
@@ -49,7 +49,7 @@ pub enum LayoutChoice {
     Compact,
     /// All layers fast that have a fast layout.
     Fast,
-    /// Fast layers within the permitted file size, small layers first.
+    /// Fast layers as long as the file size permits, small layers first.
     Auto {
         /// Maximum size of the file in bytes.
         flash_bytes: u64,
@@ -109,7 +109,7 @@ impl ModelBuilder {
     /// Returns the bytes of the file.
     ///
     /// # Errors
-    /// Those of [`crate::Model::from_bytes`], and a size limit below the compact file.
+    /// Those of [`crate::Model::from_bytes`], and an error if the size limit is below the size of the compact file.
     pub fn finish(&self) -> Result<Vec<u8>, FormatError> {
         let found = self.specs.len() as u32;
         if self.specs.len() > MAX_LAYERS {
@@ -268,7 +268,7 @@ fn fit(what: &'static str, n: u64) -> Result<[u8; 4], FormatError> {
     }
 }
 
-/// Corrects the checksum of a file whose bytes were changed; for tests that damage files.
+/// Rewrites the checksum after bytes of a file were changed; for tests that damage files.
 #[doc(hidden)]
 pub fn rewrite_checksum(file: &mut [u8]) {
     let sum = checksum(file).to_le_bytes();

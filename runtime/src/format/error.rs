@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// The address is not a multiple of 4.
+    /// The address of the bytes is not a multiple of 4.
     Misaligned,
     /// There are fewer bytes than the file states.
     Truncated {

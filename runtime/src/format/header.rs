@@ -176,7 +176,7 @@ pub(crate) struct Layer {
     pub activation: Activation,
     /// Layout of the weights in flash.
     pub layout: WeightLayout,
-    /// Number of products that a lane can accumulate before it is emptied; 0 in most layers. A positive value makes a transposed convolution with
+    /// Number of steps that a lane can accumulate before it is emptied; 0 in most layers. A positive value makes a transposed convolution with
     /// k 4, s 2 and p 1 a *doubling* layer, whose weights and rows are words of two lanes.
     pub interval: u16,
     /// Weights: i8 or packed words; for `Add`, two i32.
@@ -224,10 +224,10 @@ impl<'a> Header<'a> {
 
     /// Decodes `bytes` into an empty header; returns whether they are exactly one header.
     ///
-    /// Postcard decodes number by number. Code derived by serde reads the same format but is five times as large.
+    /// The fields are decoded one by one. Code derived by serde reads the same format but is five times as large.
     #[inline(never)]
     pub(crate) fn decode(&mut self, bytes: &'a [u8]) -> bool {
-        let mut fields = Fields { rest: Deserializer::from_bytes(bytes), sound: true };
+        let mut fields = Fields { rest: Deserializer::from_bytes(bytes), valid: true };
         self.name = fields.bytes();
         self.latent = fields.short();
         self.classes = fields.short();
@@ -238,24 +238,25 @@ impl<'a> Header<'a> {
         }
         for _ in 0..fields.word() {
             // Too many layers, or the bytes have ended.
-            if self.layers.push(fields.layer()).is_err() || !fields.sound {
+            if self.layers.push(fields.layer()).is_err() || !fields.valid {
                 return false;
             }
         }
-        fields.sound && fields.rest.finalize().is_ok_and(<[u8]>::is_empty)
+        fields.valid && fields.rest.finalize().is_ok_and(<[u8]>::is_empty)
     }
 }
 
-/// Reader of the fields of a header. After an error all fields are zero.
+/// Reads the fields of a header. After an error it returns zeros.
 struct Fields<'a> {
     rest: Deserializer<'a, Slice<'a>>,
-    sound: bool,
+    /// Whether no error has occurred.
+    valid: bool,
 }
 
 impl<'a> Fields<'a> {
     fn take<T: Deserialize<'a> + Default>(&mut self) -> T {
         T::deserialize(&mut self.rest).unwrap_or_else(|_| {
-            self.sound = false;
+            self.valid = false;
             T::default()
         })
     }
@@ -278,14 +279,14 @@ impl<'a> Fields<'a> {
     #[inline(never)]
     fn short(&mut self) -> u16 {
         let word = self.word();
-        self.sound &= word <= u16::MAX.into();
+        self.valid &= word <= u16::MAX.into();
         word as u16
     }
 
     /// Reads the number of an enum variant, one of `count`.
     fn variant(&mut self, count: u32) -> u32 {
         let variant = self.word();
-        self.sound &= variant < count;
+        self.valid &= variant < count;
         variant
     }
 

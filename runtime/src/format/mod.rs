@@ -18,7 +18,7 @@ pub(crate) use prelude::{PRELUDE_LEN, at, checksum};
 
 /// Returns `len` bytes from `at`; an empty slice if there are fewer.
 ///
-/// Not inlined: that would double the code of every use.
+/// Not inlined, because inlining would double the code of every use.
 #[inline(never)]
 pub(crate) fn part(bytes: &[u8], at: usize, len: usize) -> &[u8] {
     bytes.get(at..).and_then(|rest| rest.get(..len)).unwrap_or_default()

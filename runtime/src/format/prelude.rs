@@ -12,7 +12,7 @@ pub(crate) const FAMILIES: usize = KernelFamily::ALL.len();
 /// Index of the kernel family that this build of the runtime uses.
 pub(crate) const FAMILY: usize = KernelFamily::CURRENT as usize;
 
-/// The kernels of a processor core, as far as they decide how many bytes of RAM an image takes.
+/// A group of processor cores whose kernels store rows in the same form, and therefore need the same arena.
 ///
 /// All families compute the same values, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

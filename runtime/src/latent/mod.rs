@@ -6,7 +6,7 @@ use core::fmt;
 use heapless::Vec;
 use tables::{SINE, THRESHOLDS};
 
-/// The reason why values are not a latent of a model.
+/// The reason why values were refused as a latent of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LatentError {
@@ -48,7 +48,7 @@ impl Model<'_> {
         Latent::from_seed(self, seed)
     }
 
-    /// Creates a latent from `values`, each of which means `value / 32`, for a model without classes.
+    /// Creates a latent from `values` for a model without classes. Each value stands for `value / 32`.
     ///
     /// # Errors
     /// Those of [`Latent::new`].
@@ -57,7 +57,7 @@ impl Model<'_> {
     }
 }
 
-/// A point in latent space, from which an image is generated. Each value means `value / 32`.
+/// A point in latent space, from which an image is generated. Each value stands for `value / 32`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latent {
     values: Vec<i8, MAX_LATENT>,
@@ -125,8 +125,8 @@ impl Latent {
 
     /// Interpolates spherically between `a` (`step == 0`) and `b` (`step == steps`); both ends are exact.
     ///
-    /// The weights are the cosine and sine of a quarter turn, because independent normal vectors of many dimensions are nearly
-    /// orthogonal. The result is scaled so that its squared norm changes linearly from `a` to `b`. The result has the length and class of `a`.
+    /// The angle between `a` and `b` is taken as 90°, because independent normal vectors of many dimensions are nearly orthogonal. The
+    /// result is scaled so that its squared norm changes linearly from `a` to `b`. It has the length and class of `a`.
     pub fn slerp(a: &Self, b: &Self, step: u32, steps: u32) -> Self {
         if step == 0 {
             return a.clone();
@@ -138,14 +138,14 @@ impl Latent {
         let (cos, sin) = (sine(65536 - part), sine(part));
         let squares = |v: &Self| v.values.iter().map(|&x| i64::from(x).pow(2) as u64).sum::<u64>();
         let wanted = (squares(a) * u64::from(65536 - part) + squares(b) * u64::from(part)) >> 16;
-        // Seven fraction bits.
+        // `mixed` has seven fraction bits.
         let mixed = |i: usize, x: i8| {
             let y = b.values.get(i).copied().unwrap_or(0);
             (i32::from(x) * cos + i32::from(y) * sin) >> 8
         };
         let all = || a.values.iter().enumerate().map(|(i, &x)| mixed(i, x));
         let norm: u64 = all().map(|m| i64::from(m).pow(2) as u64).sum();
-        // Thirteen fraction bits; opposite ends have no arc, their middle stays near the origin.
+        // `factor` has thirteen fraction bits. If `a` and `b` are opposite, no arc is defined, and its middle stays near the origin.
         let factor = (wanted << 40).checked_div(norm).map_or(0, |r| r.min(1 << 40)).isqrt() as i64;
         let mut between = a.clone();
         for (value, m) in between.values.iter_mut().zip(all()) {
@@ -155,7 +155,7 @@ impl Latent {
     }
 }
 
-/// Fills `out` with standard normal samples, each of which means `value / 32` and saturates at ±127.
+/// Fills `out` with standard normal samples. Each value stands for `value / 32` and saturates at ±127.
 ///
 /// Value `i` depends only on `seed` and `i`. `docs/FORMAT.md` specifies the function bit by bit.
 ///
@@ -182,7 +182,7 @@ fn mix(mut x: u32) -> u32 {
     x ^ (x >> 16)
 }
 
-/// `2^15 * sin(part / 65536 * 90°)`.
+/// Returns `2^15 * sin(part / 65536 * 90°)`.
 fn sine(part: u32) -> i32 {
     let (i, fraction) = ((part >> 10) as usize, (part & 1023) as i32);
     let entry = |i: usize| SINE.get(i).copied().unwrap_or(32768);
@@ -214,21 +214,21 @@ mod tests {
     }
 
     #[test]
-    fn neighboring_seeds_and_places_are_unrelated() {
+    fn neighboring_seeds_and_positions_are_uncorrelated() {
         let (mut a, mut b) = ([0; 256], [0; 256]);
-        let (mut seeds, mut places) = (0i64, 0i64);
+        let (mut seeds, mut positions) = (0i64, 0i64);
         for seed in 0..400 {
             normal_i8(seed, &mut a);
             normal_i8(seed + 1, &mut b);
             seeds += a.iter().zip(&b).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum::<i64>();
-            places += a.iter().zip(&a[1..]).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum::<i64>();
+            positions += a.iter().zip(&a[1..]).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum::<i64>();
         }
         // Five standard deviations of a sum of 102,400 products.
-        assert!(seeds.abs() < 5 * 320 * 1024 && places.abs() < 5 * 320 * 1024, "{seeds} {places}");
+        assert!(seeds.abs() < 5 * 320 * 1024 && positions.abs() < 5 * 320 * 1024, "{seeds} {positions}");
     }
 
     #[test]
-    fn arcs_keep_the_norm() {
+    fn slerp_keeps_the_norm() {
         let latent = |seed| {
             let mut values: Vec<i8, MAX_LATENT> = Vec::new();
             values.resize(64, 0).unwrap_or_default();
