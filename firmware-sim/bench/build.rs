@@ -1,4 +1,4 @@
-//! Gives the linker the memory map of the machine that `MACHINE` names, one of `machines/*.x`.
+//! Passes a memory map, `machines/*.x`, to the linker. The variable `MACHINE` names the machine.
 use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {

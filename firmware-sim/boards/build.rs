@@ -1,4 +1,4 @@
-//! Build script of every board: embeds the model or the address of its flash region, and passes the memory map to the linker.
+//! Build script of every board. Embeds the model or the address of its flash region, and passes the memory map to the linker.
 use std::{env, error::Error, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Err(_), Ok(model)) => {
             println!("cargo:rerun-if-changed={model}");
             fs::copy(&model, out.join("generator.model")).map_err(|e| format!("{model}: {e}"))?;
-            let kept = env::var("GANLET_LATENTS").map_or(Ok(Vec::new()), |path| kept(&path))?;
-            fs::write(out.join("generator.latents"), kept)?;
+            let saved = env::var("GANLET_LATENTS").map_or(Ok(Vec::new()), |path| saved_latents(&path))?;
+            fs::write(out.join("generator.latents"), saved)?;
             String::new()
         }
         (Err(_), Err(_)) => {
@@ -43,8 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Converts a text file of latents, one per line, to the bytes that the app reads from flash: a byte for the class (255 for none), then the values.
-fn kept(path: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+/// Converts a text file of saved latents, one per line, to the bytes that the app reads from flash. Each latent has a byte for its class
+/// (255 for none), then its values.
+fn saved_latents(path: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     println!("cargo:rerun-if-changed={path}");
     let text = fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
     let mut bytes = Vec::new();

@@ -15,18 +15,18 @@ pub(crate) trait Line {
     }
 
     /// Sends text.
-    fn send(&mut self, words: fmt::Arguments<'_>) {
-        let _ = words;
+    fn send(&mut self, text: fmt::Arguments<'_>) {
+        let _ = text;
     }
 }
 
 impl Line for () {}
 
-/// Five buttons that pull their pins down, and a clock.
+/// Five active-low buttons, and a clock.
 pub(crate) struct Pins<P, C> {
     /// Left, right, up, down, select.
     pub(crate) buttons: [P; Button::ALL.len()],
-    /// Returns the time in microseconds from any start. It wraps around.
+    /// Returns the time in microseconds since an arbitrary start. It wraps around.
     pub(crate) clock: C,
 }
 
@@ -40,7 +40,7 @@ impl<P: InputPin, C: FnMut() -> u32> Inputs for Pins<P, C> {
     }
 }
 
-/// A panel, five buttons that pull their pins down, a clock, and a serial line.
+/// A panel, five active-low buttons, a clock, and a serial line.
 pub(crate) struct Handheld<D, P, C, L> {
     pub(crate) display: D,
     /// Sends the driver's frame buffer to the panel, if it has one.
@@ -73,8 +73,8 @@ where
         self.line.receive()
     }
 
-    fn send(&mut self, words: fmt::Arguments<'_>) {
-        self.line.send(words);
+    fn send(&mut self, text: fmt::Arguments<'_>) {
+        self.line.send(text);
     }
 
     fn memory(&self) -> Option<RamUse> {
@@ -82,7 +82,7 @@ where
     }
 }
 
-/// A debugger that stops here shows the reason. The panel keeps its image.
+/// Stops here, where a debugger can show the reason. The panel keeps its image.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {

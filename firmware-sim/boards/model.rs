@@ -10,7 +10,7 @@ mod place {
     static MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/generator.model"));
     pub(crate) const ARENA: usize = arena_len(MODEL);
     /// Saved latents, built in with the model.
-    pub(crate) const KEPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/generator.latents"));
+    pub(crate) const SAVED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/generator.latents"));
 
     /// Returns the model that was built in.
     pub(crate) fn bytes() -> &'static [u8] {
@@ -24,12 +24,12 @@ mod place {
 
     include!(concat!(env!("OUT_DIR"), "/place.rs"));
 
-    /// None, because saved latents belong to one model and the region may hold any.
-    pub(crate) const KEPT: &[u8] = &[];
+    /// No saved latents: they belong to one model, and the region may hold any model.
+    pub(crate) const SAVED: &[u8] = &[];
 
-    /// Returns the model in the region, or the whole region if it does not begin with a model. Its address is a multiple of four.
+    /// Returns the model in the region, or the whole region if it does not begin with a model. The address is a multiple of four.
     pub(crate) fn bytes() -> &'static [u8] {
-        // SAFETY: the region is flash after the program. Nothing writes it while the program runs, and any bytes are valid.
+        // SAFETY: the region is flash after the program. Nothing writes to it while the program runs, and any bytes are valid.
         let region = unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance::<u8>(AT), BYTES) };
         // The region is longer than the model, whose length is in its first bytes.
         Model::stated_len(region).and_then(|len| region.get(..len)).unwrap_or(region)
@@ -43,7 +43,7 @@ pub(crate) const ARENA: usize = place::ARENA;
 pub(crate) fn show<B: Board>(board: &mut B, arena: &mut [u8]) -> ! {
     let model = Model::from_bytes(place::bytes());
     let session = match &model {
-        Ok(model) => Session::start_in(board, model, arena, SavedLatents::new(place::KEPT)),
+        Ok(model) => Session::start_in(board, model, arena, SavedLatents::new(place::SAVED)),
         // A built-in model was checked at build time.
         Err(_) if cfg!(not(region)) => panic!("the model is damaged"),
         Err(error) => Session::notice(board, format_args!("no model: {error}")),

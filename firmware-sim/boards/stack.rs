@@ -1,10 +1,10 @@
-//! RAM use of a Cortex-M board: static data by the linker's addresses, and peak stack by the deepest overwritten word of paint.
+//! RAM use of a Cortex-M board: static data from addresses of the linker, and the peak of the stack from the words that it overwrote.
 
 use core::ptr;
 
 use ganlet_sim::RamUse;
 
-// SAFETY: the linker script of cortex-m-rt places all three; only their addresses are used.
+// SAFETY: the linker script of cortex-m-rt defines all three symbols, and only their addresses are used.
 unsafe extern "C" {
     /// Start of static data in RAM.
     static mut __sdata: u32;

@@ -1,17 +1,17 @@
-//! Instructions, counted by a clock that the emulator advances by a fixed time with each of them.
+//! Counts executed instructions with a clock that the emulator advances by a fixed time per instruction.
 //!
-//! Ticks become instructions by a loop of known length, so no machine's frequency is written down.
+//! A loop of known length gives the number of instructions per tick, so no frequency is assumed.
 use core::arch::asm;
 
-/// Turns of the loop that calibrates, two instructions each.
-const TURNS: u32 = 1 << 20;
+/// Iterations of the calibration loop, two instructions each.
+const ITERATIONS: u32 = 1 << 20;
 
-/// A running clock.
+/// A running, calibrated clock.
 #[derive(Debug)]
 pub struct Clock {
-    /// Ticks of a measured nothing.
+    /// Ticks of an empty measurement.
     empty: u32,
-    /// Ticks of the calibrating loop.
+    /// Ticks of the calibration loop.
     loop_ticks: u32,
 }
 
@@ -25,20 +25,17 @@ impl Clock {
         clock
     }
 
-    /// Ticks that `work` takes.
-    ///
-    /// # Panics
-    /// When the clock wrapped around more than once.
+    /// Returns the ticks that `work` takes. They must be fewer than the clock's period, 2^24 on Arm and 2^32 on RISC-V.
     pub fn ticks(&self, work: impl FnOnce()) -> u32 {
         let before = now();
         work();
         since(before).saturating_sub(self.empty)
     }
 
-    /// The instructions that took `ticks`.
+    /// Converts ticks to instructions.
     pub fn instructions(&self, ticks: u64) -> u64 {
         let loop_ticks = u64::from(self.loop_ticks);
-        (ticks * u64::from(2 * TURNS) + loop_ticks / 2) / loop_ticks
+        (ticks * u64::from(2 * ITERATIONS) + loop_ticks / 2) / loop_ticks
     }
 }
 
@@ -50,12 +47,12 @@ impl Default for Clock {
 
 #[inline(never)]
 fn known_loop() {
-    // SAFETY: counts a register down.
+    // SAFETY: the loop only decrements a register.
     unsafe {
         #[cfg(target_arch = "arm")]
-        asm!("2: subs {n}, #1", "bne 2b", n = inout(reg) TURNS => _, options(nomem, nostack));
+        asm!("2: subs {n}, #1", "bne 2b", n = inout(reg) ITERATIONS => _, options(nomem, nostack));
         #[cfg(target_arch = "riscv32")]
-        asm!("2: addi {n}, {n}, -1", "bnez {n}, 2b", n = inout(reg) TURNS => _, options(nomem, nostack));
+        asm!("2: addi {n}, {n}, -1", "bnez {n}, 2b", n = inout(reg) ITERATIONS => _, options(nomem, nostack));
     }
 }
 
@@ -81,7 +78,7 @@ mod machine {
         SYST::get_current()
     }
 
-    /// Counts down, in 24 bits.
+    /// The counter counts down and has 24 bits.
     #[inline(always)]
     pub(super) fn since(before: u32) -> u32 {
         before.wrapping_sub(SYST::get_current()) & LARGEST

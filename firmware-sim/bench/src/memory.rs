@@ -1,10 +1,10 @@
-//! The machine's memory: a model that the emulator loaded, the RAM after the program's data, the stack.
+//! The machine's memory: the model that the emulator loaded, the free RAM after the program's data, and the stack.
 use core::{
     ptr, slice,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-// SAFETY: the linker places all three; only their addresses are used.
+// SAFETY: the linker defines all three symbols, and only their addresses are used.
 unsafe extern "C" {
     /// Where the emulator loads the model: `machines/*.x`.
     static _model: u8;
@@ -14,23 +14,24 @@ unsafe extern "C" {
     static mut _stack_start: u8;
 }
 
+/// Pattern of unused stack.
 const PAINT: u32 = 0xA5C3_5A3C;
-/// Bytes below the caller that painting leaves alone: its own frame, and one of the emulator's calls.
+/// Bytes below the caller that are not painted: the frame of the painting function, and one of the emulator's calls.
 const OWN_FRAME: usize = 256;
 
-/// The bytes that the emulator loaded, as many as the model's prelude says.
+/// Returns the model that the emulator loaded. Its length is in its prelude.
 pub fn model() -> &'static [u8] {
     let start = &raw const _model;
     // SAFETY: every machine has memory there, and nothing writes to it while the program runs.
     let length = unsafe { ptr::read_volatile(start.add(8).cast::<u32>()) } as usize;
-    // SAFETY: as above; the emulator was given a file of that length to load.
+    // SAFETY: as above; the emulator loaded a file of that length.
     unsafe { slice::from_raw_parts(ptr::with_exposed_provenance(start.expose_provenance()), length) }
 }
 
 /// Returns the model's bytes as signed numbers, for programs that read only weights.
 pub fn numbers() -> &'static [i8] {
     let bytes = model();
-    // SAFETY: the same memory; every byte is an i8.
+    // SAFETY: the same memory; every byte is a valid i8.
     unsafe { slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
 
@@ -43,10 +44,10 @@ pub struct Free {
 }
 
 impl Free {
-    /// All of it; to be called once.
+    /// Takes all free RAM. Must be called once only.
     ///
     /// # Panics
-    /// The second time: what is taken from two of them would overlap.
+    /// On a second call, because both would hand out the same memory.
     pub fn take_all() -> Self {
         assert!(!TAKEN.load(Relaxed), "the free memory is taken already");
         TAKEN.store(true, Relaxed);
@@ -54,49 +55,49 @@ impl Free {
         Self { start: start.wrapping_add(start.addr().next_multiple_of(16) - start.addr()) }
     }
 
-    /// The next `len` bytes, zeroed, from a multiple of 16.
+    /// Returns the next `len` bytes, zeroed, at a multiple of 16.
     ///
     /// # Panics
-    /// When they reach into the stack.
+    /// If they reach into the stack.
     pub fn take(&mut self, len: usize) -> &'static mut [u8] {
         let here = 0u8;
         let (start, len) = (self.start, len.next_multiple_of(16));
         assert!(start.addr() + len + 1024 < (&raw const here).addr(), "{len} bytes do not fit into RAM");
         self.start = start.wrapping_add(len);
-        // SAFETY: the bytes are RAM of this machine, below the stack by the assertion, and handed out once.
+        // SAFETY: the bytes are RAM of this machine. They are below the stack, as asserted, and are handed out once.
         unsafe {
             ptr::write_bytes(start, 0, len);
             slice::from_raw_parts_mut(start, len)
         }
     }
 
-    /// The next `len` signed numbers, zero, from a multiple of 16.
+    /// Returns the next `len` signed numbers, zeroed, at a multiple of 16.
     ///
     /// # Panics
-    /// When they reach into the stack.
+    /// If they reach into the stack.
     pub fn take_numbers(&mut self, len: usize) -> &'static mut [i8] {
         let start = self.take(len).as_mut_ptr().cast();
-        // SAFETY: at least `len` bytes that were just handed out, read as i8 from here on.
+        // SAFETY: at least `len` bytes that were just handed out; every byte is a valid i8.
         unsafe { slice::from_raw_parts_mut(start, len) }
     }
 
-    /// Fills everything up to the stack's present end with a pattern.
+    /// Fills the free RAM up to the current end of the stack with a pattern.
     pub fn paint(&self) {
         let here = 0u8;
         let end = ((&raw const here).addr() - OWN_FRAME) & !3;
         let mut word = self.start.cast::<u32>();
         while word.addr() < end {
-            // SAFETY: free RAM below the frame of this function.
+            // SAFETY: the word is free RAM below the frame of this function.
             unsafe { word.write_volatile(PAINT) };
             word = word.wrapping_add(1);
         }
     }
 
-    /// The most bytes that the stack had since it was painted.
+    /// Returns the peak size of the stack in bytes since painting.
     pub fn stack_high_water(&self) -> usize {
         let top = (&raw const _stack_start).addr();
         let mut word = self.start.cast::<u32>();
-        // SAFETY: RAM up to the stack's start.
+        // SAFETY: the word is RAM below the start of the stack.
         let read = |word: *mut u32| unsafe { word.read_volatile() };
         while word.addr() < top && read(word) == PAINT {
             word = word.wrapping_add(1);

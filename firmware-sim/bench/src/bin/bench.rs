@@ -1,4 +1,4 @@
-//! Loads the model, draws one image, prints what both took and a checksum of the rows.
+//! Loads the model and draws one image. Prints the instructions of both and a checksum of the rows.
 #![no_std]
 #![no_main]
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -6,9 +6,9 @@ use ganlet_bench_firmware::{clock::Clock, memory};
 use ganlet_runtime::{Generator, Model, arena_len};
 use semihosting::{println, process};
 
-/// The image that is drawn.
+/// Seed of the image that is drawn.
 const SEED: u32 = 1;
-/// Ticks of each row; printing between rows would use the stack that is being measured.
+/// Ticks of each row. They are printed at the end, because printing between rows would use the stack that is measured.
 static ROWS: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
@@ -33,7 +33,7 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// Ticks of loading, count of rows, checksum of the image; the ticks of the rows go to [`ROWS`].
+/// Returns the ticks of loading, the number of rows and the checksum of the image. Stores the ticks of the rows in [`ROWS`].
 #[inline(never)]
 fn measure(clock: &Clock, bytes: &[u8], arena: &mut [u8]) -> (u32, usize, u64) {
     let mut loaded = None;

@@ -1,7 +1,7 @@
-//! The layers of `digits28` and `dcgan64-16` by the crate `embedded-nn`, for comparison: whole tensors, no streaming.
+//! Computes the layers of `digits28` and `dcgan64-16` with the crate `embedded-nn`, for comparison: whole tensors, no streaming.
 //!
-//! Weights are the bytes of the model that the emulator loaded, in whatever order: nothing that is counted here depends
-//! on their values.
+//! The weights are the bytes of the model that the emulator loaded. Their order does not matter, because the counts do not depend on
+//! their values.
 #![no_std]
 #![no_main]
 use core::hint::black_box;
@@ -58,7 +58,7 @@ fn dense(from: &[i8], weights: &[i8], to: &mut [i8]) -> Result<()> {
     fully_connected_s8(&params, &quant, &input, from, &filter, weights, None, &output, to)
 }
 
-/// Kernels of 4 with stride 2 and padding 1, from a square image of `side` pixels.
+/// Computes a transposed convolution with kernel 4, stride 2 and padding 1 of a square image of `side` pixels.
 fn transpose((side, inputs, outputs): (usize, usize, usize), from: &[i8], kernel: &[i8], to: &mut [i8]) -> Result<()> {
     let params = ConvParams {
         input_offset: 128,

@@ -1,11 +1,11 @@
-//! The runtime and nothing else, linked: load, bind, all rows. What `cargo xtask size` weighs.
+//! A program that links the runtime alone: it loads a model, binds it and computes all rows. `cargo xtask size` measures it.
 #![no_std]
 #![no_main]
 use core::hint::black_box;
 use ganlet_bench_firmware::memory;
 use ganlet_runtime::{Generator, Model};
 
-/// Loads a model, binds it, makes every row; tells whether that went well.
+/// Loads a model, binds it and computes every row. Returns whether that succeeded.
 #[unsafe(no_mangle)]
 extern "C" fn probe(seed: u32, arena: &mut [u8; 65536]) -> bool {
     let Ok(model) = Model::from_bytes(memory::model()) else { return false };
@@ -17,7 +17,7 @@ extern "C" fn probe(seed: u32, arena: &mut [u8; 65536]) -> bool {
     true
 }
 
-/// Not linked: nothing here panics, or else the measurement tells.
+/// Not linked, because nothing here panics. If something did, the measured size would grow.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}

@@ -22,7 +22,7 @@ use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7735s;
 use mipidsi::options::{ColorInversion, ColorOrder, Orientation, Rotation};
 
-// What the boot loader looks for.
+// The descriptor that the boot loader looks for.
 esp_bootloader_esp_idf::esp_app_desc!();
 
 #[esp_hal::main]

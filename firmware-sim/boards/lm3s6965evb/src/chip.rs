@@ -1,4 +1,4 @@
-//! The LM3S6965's registers, as far as the app needs them: clock, display port, serial line, buttons.
+//! The registers of the LM3S6965 that the app needs: clock, display port, serial line, buttons.
 #![allow(unsafe_code)]
 
 use core::fmt;
@@ -29,7 +29,7 @@ const MEGAHERTZ: u32 = 50;
 const TOP: u32 = 0xFF_FFFF;
 
 fn write(address: usize, value: u32) {
-    // SAFETY: every address here is a register of this chip, whose writing touches no memory of the program.
+    // SAFETY: every address here is a register of this chip, and writing to it changes no memory of the program.
     unsafe { (address as *mut u32).write_volatile(value) }
 }
 
@@ -42,12 +42,12 @@ fn set(address: usize, bits: u32) {
     write(address, read(address) | bits);
 }
 
-/// The address by which the `pins` of a port, and no others, are read and written.
+/// Returns the address at which reads and writes affect only the given `pins` of a port.
 const fn pins(port: usize, pins: u32) -> usize {
     port + ((pins as usize) << 2)
 }
 
-/// The chip, started.
+/// The chip after its start.
 pub(crate) struct Chip {
     timer: SYST,
     /// Timer value and time at the last read, with the clocks of an incomplete microsecond.
@@ -81,7 +81,7 @@ impl Chip {
         self.micros
     }
 
-    /// Returns whether a button is held. Buttons pull their pins down; emulated ones are down after reset.
+    /// Returns whether a button is held. Buttons are active low. Emulated buttons are down after reset.
     pub(crate) fn is_held(&self, button: Button) -> bool {
         let pin = match button {
             Button::Up => pins(PORT_E, 1),
@@ -108,7 +108,7 @@ impl Chip {
         for &byte in bytes {
             write(SSI0 + 0x08, byte.into());
             while read(SSI0 + 0x0C) & 1 << 4 != 0 {}
-            // Discard received bytes, which would fill the queue.
+            // Discard received bytes, which would fill the FIFO.
             while read(SSI0 + 0x0C) & 1 << 2 != 0 {
                 read(SSI0 + 0x08);
             }
@@ -120,12 +120,12 @@ impl Chip {
     }
 }
 
-/// The serial line, toward the host.
+/// The serial line to the host.
 pub(crate) struct Line;
 
 impl fmt::Write for Line {
-    fn write_str(&mut self, words: &str) -> fmt::Result {
-        for byte in words.bytes() {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
             while read(UART0 + 0x18) & 1 << 5 != 0 {}
             write(UART0, byte.into());
         }
@@ -133,7 +133,7 @@ impl fmt::Write for Line {
     }
 }
 
-/// 50 MHz from the crystal of 8 MHz, by the steps of the data sheet: bypass, set up, wait for the lock, switch over.
+/// Starts the 50 MHz clock from the 8 MHz crystal, in the order of the data sheet: bypass the PLL, configure it, wait for its lock, use it.
 fn start_clock() {
     const RCC: usize = SYSCTL + 0x60;
     const LOCKED: u32 = 1 << 6;
@@ -147,7 +147,7 @@ fn start_clock() {
     let crystal_8_mhz = 0xE << 6;
     rcc = rcc & !(0xF << 6 | 0b11 << 4 | off | no_output) | crystal_8_mhz;
     write(RCC, rcc);
-    // 200 MHz by 4.
+    // 200 MHz divided by 4.
     rcc = rcc & !(0xF << 23) | 3 << 23 | use_divider;
     write(RCC, rcc);
     for _ in 0..0x8000 {
@@ -158,8 +158,9 @@ fn start_clock() {
     write(RCC, rcc & !bypass);
 }
 
+/// Configures the pins of panel, memory card, buttons and serial line.
 fn start_ports() {
-    // Clocks of SSI0 and UART0, then of the ports; reading gives them the time that they need.
+    // Enable the clocks of SSI0 and UART0, then those of the ports. The read gives them time to start.
     set(SYSCTL + 0x104, 1 << 4 | 1);
     set(SYSCTL + 0x108, 0x7F);
     read(SYSCTL + 0x108);
@@ -168,7 +169,7 @@ fn start_ports() {
         set(port + 0x51C, outputs);
     }
     write(pins(PORT_C, DISPLAY_POWER), DISPLAY_POWER);
-    // The memory card listens on the same lines.
+    // The memory card is on the same bus.
     write(pins(PORT_D, CARD_SELECT), CARD_SELECT);
     for (port, inputs) in [(PORT_E, ARROWS), (PORT_F, SELECT)] {
         set(port + 0x51C, inputs);
@@ -178,7 +179,7 @@ fn start_ports() {
     set(PORT_A + 0x51C, SERIAL | DISPLAY);
 }
 
-/// Eight bits, the clock resting high: 3.6 MHz of the 4 that the display takes.
+/// Starts SSI0: eight bits, clock idle high, 3.6 MHz (the display accepts up to 4 MHz).
 fn start_display_port() {
     write(SSI0 + 0x04, 0);
     write(SSI0 + 0x10, 14);
@@ -186,7 +187,7 @@ fn start_display_port() {
     write(SSI0 + 0x04, 1 << 1);
 }
 
-/// 115,200 baud, 8 bits, no parity, with queues.
+/// Starts UART0: 115,200 baud, 8 bits, no parity, with FIFOs.
 fn start_serial_line() {
     write(UART0 + 0x30, 0);
     write(UART0 + 0x24, 27);

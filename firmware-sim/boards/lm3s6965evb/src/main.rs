@@ -53,9 +53,9 @@ impl Board for Evb<'_> {
         self.chip.receive()
     }
 
-    fn send(&mut self, words: fmt::Arguments<'_>) {
+    fn send(&mut self, text: fmt::Arguments<'_>) {
         // The serial line accepts all bytes, whether or not a host is connected.
-        let _ = chip::Line.write_fmt(words);
+        let _ = chip::Line.write_fmt(text);
     }
 
     fn memory(&self) -> Option<RamUse> {
@@ -72,11 +72,11 @@ fn main() -> ! {
     model::show(&mut Evb { chip, frame: FRAME }, ARENA)
 }
 
-/// Says why on the serial line; the image stays as it is.
+/// Reports the reason on the serial line. The panel keeps its image.
 #[panic_handler]
-fn panic(why: &PanicInfo<'_>) -> ! {
-    // Nothing else runs any more, so the line is free.
-    let _ = writeln!(chip::Line, "{}", why.message());
+fn panic(info: &PanicInfo<'_>) -> ! {
+    // Nothing else runs now, so the line is free.
+    let _ = writeln!(chip::Line, "{}", info.message());
     loop {
         cortex_m::asm::wfi();
     }

@@ -1,4 +1,4 @@
-//! The OLED: an SSD0323 on SSI0, and the image in RAM from which changed rows are sent.
+//! The OLED: an SSD0323 on SSI0, and a frame buffer whose changed rows are sent.
 
 use core::convert::Infallible;
 use core::ops::Range;
@@ -11,19 +11,19 @@ use crate::chip::Chip;
 
 const WIDTH: usize = 128;
 const HEIGHT: usize = 64;
-/// Two pixels a byte, the left one in the upper half.
+/// Bytes per row. A byte has two pixels, the left one in the upper half.
 const ROW: usize = WIDTH / 2;
 
-/// Initialization commands of the evaluation board, with another contrast. The emulator obeys windows and the remapping.
+/// Initialization commands of the evaluation board, with another contrast. The emulator implements only windows and remapping.
 const START: [&[u8]; 15] = [
     &[0xAE],
-    // Columns and rows of the window that data goes to.
+    // Columns and rows of the window for data.
     &[0x15, 0, 63],
     &[0x75, 0, 63],
-    // Contrast, half of the current range.
+    // Contrast, and half of the current range.
     &[0x81, 0x5F],
     &[0x86],
-    // Remapping for the way the panel is wired: COM lines split and mirrored.
+    // Remapping for the wiring of the panel: COM lines are split and mirrored.
     &[0xA0, 0x52],
     // Start line and offset.
     &[0xA1, 0],
@@ -34,7 +34,7 @@ const START: [&[u8]; 15] = [
     &[0xB1, 0x22],
     &[0xB2, 0x46],
     &[0xB3, 0x40],
-    // The converter on the chip is off, since the board has one.
+    // The DC-DC converter of the controller is off, because the board has one.
     &[0xAD, 2],
     &[0xAF],
 ];
@@ -46,19 +46,19 @@ pub(crate) fn init(chip: &mut Chip) {
     }
 }
 
-/// The frame to show. A byte holds two pixels, so single pixels cannot be sent.
+/// The frame buffer. A byte holds two pixels, so single pixels cannot be sent.
 pub(crate) struct Frame {
     bytes: [u8; ROW * HEIGHT],
     changed: Range<usize>,
 }
 
 impl Frame {
-    /// Black; all zeros, so that flash need not hold it.
+    /// Creates a black frame. It is all zeros, so it takes no flash.
     pub(crate) const fn new() -> Self {
         Self { bytes: [0; ROW * HEIGHT], changed: 0..0 }
     }
 
-    /// Sends the rows that were drawn on since the last time.
+    /// Sends the rows that were changed since the last call.
     pub(crate) fn send(&mut self, chip: &mut Chip) {
         let rows = core::mem::take(&mut self.changed);
         if let (Some(last), Some(bytes)) = (rows.end.checked_sub(1), self.bytes.get(rows.start * ROW..rows.end * ROW)) {

@@ -1,4 +1,4 @@
-//! The LEDs: an image of 5x5 grays, and the timer that lights a third of the lines at a time in ten brightnesses.
+//! The LEDs: a frame buffer of 5x5 grays, and a timer that lights a third of the LEDs at a time in ten brightnesses.
 
 use core::cell::RefCell;
 use core::convert::Infallible;
@@ -14,29 +14,29 @@ use microbit::pac::{Interrupt, NVIC, TIMER1, interrupt};
 
 const SIDE: usize = 5;
 
-/// Brightnesses 0 to 9, row by row; an emulator reads them here, since it has no LEDs.
-// SAFETY: nothing else has this name.
+/// Brightnesses 0 to 9, row by row. The emulator has no LEDs, so its brightnesses are read here.
+// SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 static GANLET_LEDS: [AtomicU8; SIDE * SIDE] = [const { AtomicU8::new(0) }; SIDE * SIDE];
 
 static DRIVER: Mutex<RefCell<Option<Display<TIMER1>>>> = Mutex::new(RefCell::new(None));
 
-/// The frame to show on the LEDs.
+/// The frame buffer of the LEDs.
 pub(crate) struct Leds {
     grays: [[u8; SIDE]; SIDE],
 }
 
 impl Leds {
-    /// Starts the timer that lights them.
+    /// Starts the timer that lights the LEDs.
     pub(crate) fn start(timer: TIMER1, pins: DisplayPins) -> Self {
         let driver = Display::new(timer, pins);
         critical_section::with(|token| DRIVER.replace(token, Some(driver)));
-        // SAFETY: the driver is in its place, and no code here relies on this interrupt being off.
+        // SAFETY: the driver is stored, and no code here relies on this interrupt being off.
         unsafe { NVIC::unmask(Interrupt::TIMER1) };
         Self { grays: [[0; SIDE]; SIDE] }
     }
 
-    /// Brings what was drawn to the LEDs.
+    /// Shows the frame buffer on the LEDs.
     pub(crate) fn show(&self) {
         let levels = self.grays.map(|row| row.map(|gray| ((u32::from(gray) * 9 + 127) / 255) as u8));
         for (place, level) in GANLET_LEDS.iter().zip(levels.as_flattened()) {

@@ -1,6 +1,6 @@
-//! The serial line through the debugger's USB: bytes are waited for when they were sent, not before.
+//! The serial line through the debugger's USB. It starts the port first, and waits for each byte after sending it.
 //!
-//! The hardware layer's own driver waits for a first byte that it sent before it started the port; the emulator drops that byte.
+//! The driver of the HAL sends a first byte before it starts the port, and then waits for it. The emulator drops that byte.
 
 use core::fmt;
 
@@ -8,16 +8,16 @@ use microbit::board::UartPins;
 use microbit::hal::uart::Pins;
 use microbit::pac::UART0;
 
-/// The line.
+/// The serial line.
 pub(crate) struct Line {
     port: UART0,
 }
 
 impl Line {
-    /// Starts it: 115,200 baud, 8 bits, no parity.
+    /// Starts the line: 115,200 baud, 8 bits, no parity.
     pub(crate) fn start(port: UART0, pins: UartPins) -> Self {
         let pins = Pins::from(pins);
-        // SAFETY: numbers of pins that are this port's alone from here on; any other bit pattern starts a task.
+        // SAFETY: the pin numbers belong to this port alone. The other values start tasks.
         unsafe {
             port.pseltxd.write(|w| w.bits(pins.txd.pin().into()));
             port.pselrxd.write(|w| w.bits(pins.rxd.pin().into()));
@@ -29,7 +29,7 @@ impl Line {
         Self { port }
     }
 
-    /// A byte that came in.
+    /// Returns a received byte, if there is one.
     pub(crate) fn receive(&mut self) -> Option<u8> {
         if self.port.events_rxdrdy.read().bits() == 0 {
             return None;
@@ -40,8 +40,8 @@ impl Line {
 }
 
 impl fmt::Write for Line {
-    fn write_str(&mut self, words: &str) -> fmt::Result {
-        for byte in words.bytes() {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
             self.port.events_txdrdy.reset();
             // SAFETY: any eight bits may be sent.
             self.port.txd.write(|w| unsafe { w.bits(byte.into()) });

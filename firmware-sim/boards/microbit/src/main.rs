@@ -29,13 +29,13 @@ use microbit::pac::TIMER0;
 const RAM: usize = 16 << 10;
 
 /// The two buttons and the clock.
-struct Hands {
+struct Controls {
     buttons: Buttons,
     two: TwoButtons,
     timer: Timer<TIMER0, Periodic>,
 }
 
-impl Inputs for Hands {
+impl Inputs for Controls {
     fn is_held(&mut self, _: Button) -> bool {
         false
     }
@@ -52,16 +52,16 @@ impl Inputs for Hands {
 
 struct Microbit {
     leds: Leds,
-    hands: Hands,
+    controls: Controls,
     line: Line,
 }
 
 impl Board for Microbit {
     type Display = Leds;
-    type Inputs = Hands;
+    type Inputs = Controls;
 
-    fn parts(&mut self) -> (&mut Leds, &mut Hands) {
-        (&mut self.leds, &mut self.hands)
+    fn parts(&mut self) -> (&mut Leds, &mut Controls) {
+        (&mut self.leds, &mut self.controls)
     }
 
     fn flush(&mut self) {
@@ -72,9 +72,9 @@ impl Board for Microbit {
         self.line.receive()
     }
 
-    fn send(&mut self, words: fmt::Arguments<'_>) {
-        // The line takes all bytes; nobody need be listening.
-        let _ = self.line.write_fmt(words);
+    fn send(&mut self, text: fmt::Arguments<'_>) {
+        // The serial line accepts all bytes, whether or not a host is connected.
+        let _ = self.line.write_fmt(text);
     }
 
     fn memory(&self) -> Option<RamUse> {
@@ -90,11 +90,11 @@ fn main() -> ! {
     timer.start(u32::MAX);
     let line = Line::start(chip.UART0, chip.uart);
     let leds = Leds::start(chip.TIMER1, chip.display_pins);
-    let hands = Hands { buttons: chip.buttons, two: TwoButtons::default(), timer };
-    model::show(&mut Microbit { leds, hands, line }, ARENA)
+    let controls = Controls { buttons: chip.buttons, two: TwoButtons::default(), timer };
+    model::show(&mut Microbit { leds, controls, line }, ARENA)
 }
 
-/// A debugger that stops here sees why; the LEDs go on to show the last image.
+/// Stops here, where a debugger can show the reason. The LEDs keep their image.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {

@@ -1,4 +1,4 @@
-//! The app on a Raspberry Pi Pico: two Cortex-M0+ of which one works, 264 KB of RAM, an ST7789 panel of 240x240 pixels.
+//! The app on a Raspberry Pi Pico: two Cortex-M0+ of which one is used, 264 KB of RAM, an ST7789 panel of 240x240 pixels.
 #![no_std]
 #![no_main]
 
@@ -21,8 +21,8 @@ use rp2040_hal::fugit::RateExtU32;
 use rp2040_hal::gpio::{FunctionSpi, Pins};
 use rp2040_hal::{Sio, Spi, Timer, Watchdog, pac};
 
-/// The start-up code that the ROM copies from the first page of flash.
-// SAFETY: the linker script keeps the section for these bytes alone.
+/// The second-stage boot loader, which the ROM copies from the first page of flash.
+// SAFETY: the linker script reserves the section for these bytes.
 #[unsafe(link_section = ".boot2")]
 #[used]
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_GENERIC_03H;

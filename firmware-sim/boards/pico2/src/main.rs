@@ -1,4 +1,4 @@
-//! The app on a Raspberry Pi Pico 2: two Cortex-M33 of which one works, 520 KB of RAM, an ST7789 panel of 240x240 pixels.
+//! The app on a Raspberry Pi Pico 2: two Cortex-M33 of which one is used, 520 KB of RAM, an ST7789 panel of 240x240 pixels.
 #![no_std]
 #![no_main]
 
@@ -21,8 +21,8 @@ use rp235x_hal::fugit::RateExtU32;
 use rp235x_hal::gpio::{FunctionSpi, Pins};
 use rp235x_hal::{Sio, Spi, Timer, Watchdog, pac};
 
-/// What the ROM looks for: an image for the Arm cores, secure.
-// SAFETY: the linker script keeps the section for this block alone.
+/// The image definition that the ROM looks for: secure, for the Arm cores.
+// SAFETY: the linker script reserves the section for this block.
 #[unsafe(link_section = ".start_block")]
 #[used]
 static IMAGE: rp235x_hal::block::ImageDef = rp235x_hal::block::ImageDef::secure_exe();

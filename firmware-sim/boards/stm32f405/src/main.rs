@@ -36,13 +36,13 @@ impl Line for Port {
         self.0.read().ok()
     }
 
-    fn send(&mut self, words: fmt::Arguments<'_>) {
-        // The line takes all bytes; nobody need be listening.
-        let _ = self.0.write_fmt(words);
+    fn send(&mut self, text: fmt::Arguments<'_>) {
+        // The serial line accepts all bytes, whether or not a host is connected.
+        let _ = self.0.write_fmt(text);
     }
 }
 
-/// 168 MHz from the crystal, where there is a clock control: its register, never zero on the chip, reads as zero in an emulator.
+/// Sets 168 MHz from the crystal. The emulator has no clock control: its register reads as zero there, but never on the chip.
 fn clocks(rcc: RCC) -> Rcc {
     if rcc.cr().read().bits() == 0 { rcc.constrain() } else { rcc.freeze(Config::hse(8.MHz()).sysclk(168.MHz())) }
 }
@@ -57,7 +57,7 @@ fn main() -> ! {
     let mut rcc = clocks(chip.RCC);
     let (port_a, port_b, port_c) = (chip.GPIOA.split(&mut rcc), chip.GPIOB.split(&mut rcc), chip.GPIOC.split(&mut rcc));
     let mut delay = core.SYST.delay(&rcc.clocks);
-    // It counts microseconds and wraps around.
+    // The timer counts microseconds and wraps around.
     let mut timer = chip.TIM2.counter_us(&mut rcc);
     let Ok(()) = timer.start(u32::MAX.micros()) else { panic!("the timer does not start") };
 
@@ -65,7 +65,7 @@ fn main() -> ! {
         panic!("the serial line does not start")
     };
     let lines = (Some(port_a.pa5), SPI1::NoMiso, Some(port_a.pa7));
-    // Half of the bus clock is the most that the port makes.
+    // The port can reach at most half of the bus clock.
     let hertz = rcc.clocks.pclk2().min(42.MHz());
     let bus = chip.SPI1.spi(lines, MODE_3, hertz, &mut rcc);
     let Ok(device) = ExclusiveDevice::new_no_delay(bus, port_a.pa4.into_push_pull_output());
