@@ -1,9 +1,9 @@
 //! The main loop of a board: buttons, frames, and a serial protocol with which a host steps the board frame by frame.
 //!
 //! The board reports events on the serial line, one per line: `ready`, `press right`, `release right`. The host sends single
-//! bytes: `L`, `R`, `U`, `D` and `S` press a button, `s` stops the clock, `t` advances it by one frame (the answer is
-//! `tick`), `r` restarts it, and `m` requests `memory STATICS STACK RAM` in bytes. The emulator drives boards this way, so
-//! that a scripted session gives the same frames every time. On a real board a terminal program is enough.
+//! bytes: `L`, `R`, `U`, `D` and `S` press a button; `s` stops the clock, `t` advances it by one frame (the answer is
+//! `tick`), `r` restarts it; `m` requests `memory STATICS STACK RAM` in bytes. The emulator drives boards this way, so
+//! that a scripted session gives the same frames every time. To drive a real board, any terminal program is enough.
 
 use core::fmt;
 
@@ -27,7 +27,7 @@ pub trait Inputs {
         None
     }
 
-    /// Returns the time in microseconds from any start. It wraps around.
+    /// Returns the time in microseconds since an arbitrary start. It wraps around.
     fn micros(&mut self) -> u32;
 }
 
@@ -54,8 +54,8 @@ pub trait Board {
     }
 
     /// Sends text on the serial line, if there is one.
-    fn send(&mut self, words: fmt::Arguments<'_>) {
-        let _ = words;
+    fn send(&mut self, text: fmt::Arguments<'_>) {
+        let _ = text;
     }
 
     /// Returns the RAM in use, if the board can measure it.
@@ -75,17 +75,17 @@ pub struct RamUse {
     pub ram: usize,
 }
 
-/// Debounced buttons: each press counts once, and only after the button was up.
+/// Debounces the buttons and detects presses and releases.
 ///
-/// A button that is down at the start is ignored until it is released. After a change of level, further changes are ignored for the time that a
-/// contact bounces.
+/// A button that is down at the start is ignored until it is released. After a change of a button, further changes are ignored for the
+/// time that a contact bounces.
 #[derive(Clone, Debug, Default)]
 struct ButtonEdges {
     /// Whether each button was up at the last poll.
     up: [bool; Button::ALL.len()],
     /// Time of the last change.
     since: [u32; Button::ALL.len()],
-    /// Pending events; further ones are dropped.
+    /// Pending events. If the queue is full, further events are dropped.
     queue: Deque<(Button, ButtonEdge), 8>,
 }
 
@@ -120,7 +120,7 @@ impl ButtonEdges {
     }
 }
 
-/// Longest time that a contact bounces.
+/// Maximum time that a contact bounces.
 const BOUNCE_MICROSECONDS: u32 = 15_000;
 /// Time between frames: 25 frames per second.
 const FRAME_MICROSECONDS: u32 = 40_000;
@@ -131,8 +131,9 @@ pub struct Session<'g> {
     /// `None` if the board shows a notice instead of the app.
     shown: Option<(Generator<'g>, App<'g>)>,
     edges: ButtonEdges,
+    /// Whether a host steps the clock.
     stepped: bool,
-    /// When the last frame was due.
+    /// Time of the last frame.
     last: u32,
 }
 
@@ -144,10 +145,10 @@ impl<'g> Session<'g> {
     pub fn start<B: Board>(
         board: &mut B,
         generator: Generator<'g>,
-        kept: SavedLatents<'g>,
+        saved: SavedLatents<'g>,
     ) -> Result<Self, <B::Display as DrawTarget>::Error> {
         let (model, (display, inputs)) = (generator.model(), board.parts());
-        let app = App::new(model, display.size(), B::THEME, 1).with_saved(model, kept);
+        let app = App::new(model, display.size(), B::THEME, 1).with_saved(model, saved);
         let last = inputs.micros();
         let mut session = Self { shown: Some((generator, app)), edges: ButtonEdges::default(), stepped: false, last };
         session.draw(board)?;
@@ -163,10 +164,10 @@ impl<'g> Session<'g> {
         board: &mut B,
         model: &'g Model<'g>,
         arena: &'g mut [u8],
-        kept: SavedLatents<'g>,
+        saved: SavedLatents<'g>,
     ) -> Result<Self, <B::Display as DrawTarget>::Error> {
         match Generator::new(model, arena) {
-            Ok(generator) => Self::start(board, generator, kept),
+            Ok(generator) => Self::start(board, generator, saved),
             Err(ArenaTooSmall { needed, given }) => Self::notice(
                 board,
                 format_args!("{}: the model needs {needed} bytes of RAM, this firmware has {given}", model.name()),
@@ -266,9 +267,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_button_counts_once_it_was_seen_up_and_then_once_a_press() {
+    fn a_press_counts_once_and_only_after_the_button_was_up() {
         let mut edges = ButtonEdges::default();
-        let turns = [
+        let polls = [
             (true, None),
             (false, Some(ButtonEdge::Released)),
             (false, None),
@@ -276,14 +277,14 @@ mod tests {
             (true, None),
             (false, Some(ButtonEdge::Released)),
         ];
-        for (time, (held, edge)) in (1..).zip(turns) {
+        for (time, (held, edge)) in (1..).zip(polls) {
             assert_eq!(edges.update(Button::Up, held, time * BOUNCE_MICROSECONDS), edge);
         }
         assert_eq!(edges.update(Button::Select, true, BOUNCE_MICROSECONDS), None, "held from the start");
     }
 
     #[test]
-    fn a_contact_that_bounces_counts_once_also_where_the_clock_wraps_around() {
+    fn a_bouncing_contact_counts_once_even_when_the_clock_wraps_around() {
         let mut edges = ButtonEdges::default();
         let start = u32::MAX - 1000;
         assert_eq!(edges.update(Button::Up, false, start - 100_000), Some(ButtonEdge::Released));

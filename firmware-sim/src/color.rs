@@ -5,7 +5,7 @@ use embedded_graphics::prelude::{GrayColor, PixelColor, Point};
 
 /// A color that the app can draw with.
 ///
-/// `BLACK` is the darkest state of the panel and `WHITE` the brightest. A driver whose "on" is dark ink must invert.
+/// `BLACK` is the darkest state of the panel and `WHITE` the brightest. A driver for which "on" means dark must invert.
 pub trait PanelColor: PixelColor {
     /// The panel's darkest state.
     const BLACK: Self;
@@ -36,7 +36,7 @@ impl PanelColor for BinaryColor {
     const ACCENT: Self = Self::On;
 
     fn shade(rgb: [u8; 3], at: Point) -> Self {
-        // The eye averages light, which is about the square of the value: half of the pixels lit look like value 180, not 128.
+        // The eye averages light, which is about the square of the value. If half of the pixels are lit, they look like value 180, not 128.
         let light = (u32::from(luma(rgb)).pow(2) + 127) / 255;
         // Thresholds of 8, 24, …, 248 keep black and white free of stray pixels.
         let threshold = BAYER[(at.y & 3) as usize][(at.x & 3) as usize] * 16 + 8;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn dithering_gives_the_light_of_the_shade_in_sixteenths() {
+    fn dithering_lights_a_share_of_pixels_proportional_to_the_light() {
         for v in 0..=255u8 {
             let lit =
                 (0..16).filter(|i| BinaryColor::shade([v; 3], Point::new(i % 4, i / 4)) == BinaryColor::On).count();

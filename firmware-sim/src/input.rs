@@ -1,4 +1,4 @@
-//! The app's five buttons, and how two physical buttons emulate them.
+//! The five buttons of the app, and their emulation with two physical buttons.
 
 use core::fmt;
 use core::str::FromStr;
@@ -57,31 +57,34 @@ impl FromStr for Button {
 
 /// Emulates the five buttons with two: a tap is `Left` or `Right`, a long press `Up` or `Down`, both together `Select`.
 ///
-/// Poll it often; the rate does not matter. An event occurs when a button is released or has been held for long. Pulses that are shorter than a contact
-/// bounces are ignored.
+/// Poll it often; the exact rate does not matter. An event occurs when a button is released or has been held for [`LONG`](Self::LONG)
+/// microseconds. Pulses that are shorter than [`BOUNCE`](Self::BOUNCE) are ignored.
 #[derive(Clone, Debug, Default)]
 pub struct TwoButtons {
     /// Start of the current press.
     since: Option<u32>,
+    /// Whether both buttons were down at the same time.
     both: bool,
+    /// Whether the right button was pressed first.
     right: bool,
-    spent: bool,
+    /// Whether the current press has caused its event.
+    reported: bool,
 }
 
 impl TwoButtons {
     /// Duration of a long press in microseconds.
     pub const LONG: u32 = 500_000;
-    /// Longest time that a contact bounces, in microseconds.
+    /// Maximum time that a contact bounces, in microseconds.
     pub const BOUNCE: u32 = 15_000;
 
     /// Processes the two levels (`true` is pressed) at time `now` in microseconds, which may wrap around. Returns the button of the app
     /// that is now pressed, if any.
     pub fn poll(&mut self, left: bool, right: bool, now: u32) -> Option<Button> {
         if !left && !right {
-            let Self { since, both, right, spent } = core::mem::take(self);
+            let Self { since, both, right, reported } = core::mem::take(self);
             return match (since, both, right) {
                 (None, ..) => None,
-                (Some(since), ..) if spent || now.wrapping_sub(since) < Self::BOUNCE => None,
+                (Some(since), ..) if reported || now.wrapping_sub(since) < Self::BOUNCE => None,
                 (_, true, _) => Some(Button::Select),
                 (_, _, true) => Some(Button::Right),
                 _ => Some(Button::Left),
@@ -92,8 +95,8 @@ impl TwoButtons {
             (self.since, self.right) = (Some(now), right);
             return None;
         };
-        if now.wrapping_sub(since) >= Self::LONG && !self.both && !self.spent {
-            self.spent = true;
+        if now.wrapping_sub(since) >= Self::LONG && !self.both && !self.reported {
+            self.reported = true;
             return Some(if self.right { Button::Down } else { Button::Up });
         }
         None
@@ -107,7 +110,7 @@ mod tests {
     fn play(levels: &[(bool, bool)]) -> Option<Button> {
         let mut buttons = TwoButtons::default();
         let mut seen = None;
-        // Twenty-five polls a second, over the end of the clock.
+        // 25 polls per second, while the clock wraps around.
         for (poll, &(left, right)) in (0..).zip(levels.iter().chain(&[(false, false)])) {
             let event = buttons.poll(left, right, (u32::MAX - 20_000).wrapping_add(poll * 40_000));
             assert!(event.is_none() || seen.is_none(), "two events from one press");
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn how_often_it_is_polled_does_not_matter_and_bounces_are_no_taps() {
+    fn the_poll_rate_does_not_matter_and_bounces_are_not_taps() {
         for step in [200, 7_000, 90_000] {
             let mut buttons = TwoButtons::default();
             let events: Vec<_> =

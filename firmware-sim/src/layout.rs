@@ -52,7 +52,7 @@ pub(crate) fn font_for(columns: u32, lines: u32, room: Size) -> Option<&'static 
     })
 }
 
-/// Returns the space that a downscaled image leaves for text: columns on wide panels, rows on larger square ones.
+/// Returns the space that is reserved for text beside a downscaled image: columns on wide panels, rows on larger square ones.
 const fn reserved(panel: Size) -> Option<Size> {
     if panel.width > panel.height && panel.width >= 120 {
         Some(Size::new(SIDE_COLUMNS * 5 + 2 * GAP, 0))
@@ -73,8 +73,8 @@ impl ScreenLayout {
         let full = ImagePlacement::within(image, panel);
         let factor = full.factor();
         let smaller = match factor {
-            0 => reserved(panel.size).map(|words| {
-                ImagePlacement::within(image, Rectangle::new(panel.top_left, panel.size.saturating_sub(words)))
+            0 => reserved(panel.size).map(|text| {
+                ImagePlacement::within(image, Rectangle::new(panel.top_left, panel.size.saturating_sub(text)))
             }),
             1..4 => None,
             _ => Some(ImagePlacement::scaled(image, panel, factor - 1)),
@@ -106,16 +106,16 @@ impl ScreenLayout {
             // The text gets the space that it needs, and the image is centered in the rest.
             let width = SIDE_COLUMNS * font.character_size.width;
             let corner = panel.top_left + Point::new((panel.size.width - width - GAP) as i32, GAP as i32);
-            let words = Rectangle::new(corner, Size::new(width, side.height));
-            (Size::new(panel.size.width - width - 2 * GAP, panel.size.height), CaptionPlace::Side(words, font))
+            let text = Rectangle::new(corner, Size::new(width, side.height));
+            (Size::new(panel.size.width - width - 2 * GAP, panel.size.height), CaptionPlace::Side(text, font))
         } else {
             let font = font_for(STRIP_COLUMNS, 1, strip)?;
             let height = font.character_size.height;
             let rest = (free.height - height) / 2;
             // Spare rows are divided between both sides of the text and the top.
             let corner = panel.top_left + Point::new(GAP as i32, (panel.size.height - height - rest.min(GAP)) as i32);
-            let words = Rectangle::new(corner, Size::new(strip.width, height));
-            (Size::new(panel.size.width, panel.size.height - height - rest.min(GAP)), CaptionPlace::Strip(words, font))
+            let text = Rectangle::new(corner, Size::new(strip.width, height));
+            (Size::new(panel.size.width, panel.size.height - height - rest.min(GAP)), CaptionPlace::Strip(text, font))
         };
         let room = Rectangle::new(panel.top_left, room);
         let image = match place.factor() {
@@ -136,23 +136,23 @@ mod tests {
     }
 
     #[test]
-    fn image_and_words_lie_inside_the_panel_and_apart() {
+    fn image_and_text_are_inside_the_panel_and_do_not_overlap() {
         for panel in [(5, 5), (64, 48), (128, 64), (160, 80), (200, 200), (240, 240), (320, 240)] {
             for image in [(1, 1), (16, 16), (28, 28), (32, 32), (64, 64), (48, 96), (128, 128), (300, 20)] {
                 let ScreenLayout { image: place, caption } = layout(panel, image);
                 let whole = Rectangle::new(Point::zero(), Size::new(panel.0, panel.1));
                 let inside = |area: Rectangle| area.intersection(&whole) == area;
                 assert!(inside(place.area()) && !place.area().is_zero_sized(), "{image:?} on {panel:?}");
-                if let CaptionPlace::Side(words, _) | CaptionPlace::Strip(words, _) = caption {
-                    assert!(inside(words), "{image:?} on {panel:?}: words at {words:?}");
-                    assert!(words.intersection(&place.area()).is_zero_sized(), "{image:?} on {panel:?} overlap");
+                if let CaptionPlace::Side(text, _) | CaptionPlace::Strip(text, _) = caption {
+                    assert!(inside(text), "{image:?} on {panel:?}: text at {text:?}");
+                    assert!(text.intersection(&place.area()).is_zero_sized(), "{image:?} on {panel:?} overlap");
                 }
             }
         }
     }
 
     #[test]
-    fn wide_panels_put_words_beside_and_square_ones_below() {
+    fn wide_panels_put_text_beside_the_image_and_square_ones_below() {
         assert!(
             matches!(layout((128, 64), (16, 16)), ScreenLayout { caption: CaptionPlace::Side(..), image } if image.factor() == 4)
         );

@@ -7,7 +7,7 @@
 //! let mut simulator = Simulator::new(file.bytes(), Device::named("st7789-240")?)?.with_seed(42);
 //! simulator.press(Button::Right);
 //! assert_eq!(simulator.app().seed(), 43);
-//! let panel = simulator.frame(); // what the panel shows; `save_png` writes the device on a desk
+//! let panel = simulator.frame(); // the pixels of the panel; `save_png` writes an image of the whole device
 //! assert_eq!((panel.width, panel.height), (240, 240));
 //! # Ok::<(), ganlet_sim::host::SimError>(())
 //! ```
@@ -39,7 +39,7 @@ pub use saved_latents::SavedLatents;
 pub use screens::Theme;
 pub use stream::{ImagePlacement, MAX_AVERAGED};
 
-/// The code of the front page, compiled.
+/// Compiles the code of the README.
 #[cfg(all(doctest, feature = "host"))]
 #[doc = include_str!("../README.md")]
 struct FrontPage;

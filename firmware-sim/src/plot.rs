@@ -1,4 +1,4 @@
-//! Plots for models of points: samples of one or two numbers as a histogram or a scatter plot.
+//! Plots for models that generate points: a histogram for one number per sample, a scatter plot for two.
 //!
 //! The image of such a model is a single row of one or two gray pixels. Black is the left or lower end of the plot, white the right or upper end.
 
@@ -54,7 +54,7 @@ impl Plot {
         let Rectangle { top_left, size } = self.area;
         target.fill_solid(&self.area, colors.background)?;
         if size.width < 16 {
-            // On a few LEDs an axis looks like samples.
+            // On a matrix of few LEDs an axis could not be distinguished from samples.
             return Ok(());
         }
         let across = if self.numbers == 1 { size.height - 1 } else { size.height / 2 };

@@ -9,19 +9,19 @@ const NO_CLASS: u8 = 255;
 
 /// Latents in flash: for each a byte for its class (255 for none), then its values.
 ///
-/// The last one has seed -1 (4,294,967,295), the one before it seed -2, and so on, so that Right goes through all of them to seed 0.
+/// The last one has seed -1 (4,294,967,295), the one before it seed -2, and so on. The right button goes through all of them to seed 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SavedLatents<'k> {
-    bytes: &'k [u8],
+pub struct SavedLatents<'a> {
+    bytes: &'a [u8],
 }
 
-impl<'k> SavedLatents<'k> {
+impl<'a> SavedLatents<'a> {
     /// No saved latents.
     pub const NONE: Self = Self { bytes: &[] };
 
     /// Borrows the latents in `bytes`. They are ignored if their length does not match the model.
     #[must_use]
-    pub const fn new(bytes: &'k [u8]) -> Self {
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
@@ -42,17 +42,17 @@ impl<'k> SavedLatents<'k> {
     }
 
     /// Returns the index of the saved latent with this seed.
-    fn place(&self, model: &Model<'_>, seed: u32) -> Option<u32> {
+    fn index_of(&self, model: &Model<'_>, seed: u32) -> Option<u32> {
         let count = self.count(model);
-        let place = seed.wrapping_add(count);
-        (place < count && seed != 0).then_some(place)
+        let index = seed.wrapping_add(count);
+        (index < count && seed != 0).then_some(index)
     }
 
     /// Returns the latent of `seed`: a saved one, or else the model's.
     pub(crate) fn latent(&self, model: &Model<'_>, seed: u32) -> Latent {
-        let kept = || {
+        let saved = || {
             let each = model.latent_len() + 1;
-            let start = self.place(model, seed)? as usize * each;
+            let start = self.index_of(model, seed)? as usize * each;
             let (class, values) = self.bytes.get(start..start + each)?.split_first()?;
             let mut latent = model.latent(seed);
             for (to, from) in latent.values_mut().iter_mut().zip(values) {
@@ -63,13 +63,13 @@ impl<'k> SavedLatents<'k> {
                 class => latent.in_class(model, class.into()).ok(),
             }
         };
-        kept().unwrap_or_else(|| model.latent(seed))
+        saved().unwrap_or_else(|| model.latent(seed))
     }
 
     /// Returns the name of a seed: "kept 1", or the number.
     pub(crate) fn name(&self, model: &Model<'_>, seed: u32) -> SeedName {
-        match self.place(model, seed) {
-            Some(place) => SeedName::Saved(place + 1),
+        match self.index_of(model, seed) {
+            Some(index) => SeedName::Saved(index + 1),
             None => SeedName::Seed(seed),
         }
     }

@@ -1,4 +1,4 @@
-//! Text around the image: captions, bars, pages, and the letters that tiny panels show instead.
+//! Text around the image: captions, bars and pages, and the single letters that tiny panels show instead.
 
 use core::fmt::Write as _;
 
@@ -137,7 +137,7 @@ where
 pub(crate) fn caption<D>(
     target: &mut D,
     place: CaptionPlace,
-    words: &CaptionText,
+    text: &CaptionText,
     colors: ThemeColors<D::Color>,
 ) -> Result<(), D::Error>
 where
@@ -145,8 +145,8 @@ where
 {
     match place {
         CaptionPlace::None => Ok(()),
-        CaptionPlace::Side(room, font) => side(target, room, font, words, colors),
-        CaptionPlace::Strip(room, font) => strip(target, room, font, words, colors),
+        CaptionPlace::Side(room, font) => side(target, room, font, text, colors),
+        CaptionPlace::Strip(room, font) => strip(target, room, font, text, colors),
     }
 }
 
@@ -154,7 +154,7 @@ fn side<D>(
     target: &mut D,
     room: Rectangle,
     font: &'static MonoFont<'static>,
-    words: &CaptionText,
+    text: &CaptionText,
     colors: ThemeColors<D::Color>,
 ) -> Result<(), D::Error>
 where
@@ -164,12 +164,12 @@ where
     let columns = room.size.width / cell.width;
     let rows = room.size.height / cell.height;
     let at = |row: u32| room.top_left + Point::new(0, (row * cell.height) as i32);
-    put(target, at(0), font, columns, words.title, (colors.background, colors.accent))?;
+    put(target, at(0), font, columns, text.title, (colors.background, colors.accent))?;
     let first = if rows > 6 { 2 } else { 1 };
-    for (row, text) in (first..).zip(&words.lines) {
-        put(target, at(row) + Point::new(0, 2), font, columns, text, (colors.foreground, colors.background))?;
+    for (row, line) in (first..).zip(&text.lines) {
+        put(target, at(row) + Point::new(0, 2), font, columns, line, (colors.foreground, colors.background))?;
     }
-    if let Some(value) = words.bar {
+    if let Some(value) = text.bar {
         let corner = at(first + 2) + Point::new(0, 3);
         bar(target, Rectangle::new(corner, Size::new(columns * cell.width, cell.height - 4)), value, colors)?;
     }
@@ -177,7 +177,7 @@ where
     let last = room.top_left + Point::new(0, (room.size.height - cell.height) as i32);
     put(target, last, font, columns, "OK next", dim)?;
     if rows >= 6 {
-        put(target, last - Point::new(0, cell.height as i32), font, columns, words.hint, dim)?;
+        put(target, last - Point::new(0, cell.height as i32), font, columns, text.hint, dim)?;
     }
     Ok(())
 }
@@ -186,7 +186,7 @@ fn strip<D>(
     target: &mut D,
     room: Rectangle,
     font: &'static MonoFont<'static>,
-    words: &CaptionText,
+    text: &CaptionText,
     colors: ThemeColors<D::Color>,
 ) -> Result<(), D::Error>
 where
@@ -196,14 +196,14 @@ where
     let columns = room.size.width / cell.width;
     let aside = columns / 3;
     let used = columns - aside;
-    put(target, room.top_left, font, used, &words.short, (colors.foreground, colors.background))?;
+    put(target, room.top_left, font, used, &text.short, (colors.foreground, colors.background))?;
     let corner = room.top_left + Point::new((room.size.width - aside * cell.width) as i32, 0);
-    if let Some(value) = words.bar {
+    if let Some(value) = text.bar {
         let height = cell.height * 2 / 3;
         let corner = corner + Point::new(0, ((cell.height - height) / 2) as i32);
         return bar(target, Rectangle::new(corner, Size::new(aside * cell.width, height)), value, colors);
     }
-    let title = words.title.trim();
+    let title = text.title.trim();
     let padding = (aside as usize).saturating_sub(title.len());
     put(target, corner, font, aside, &line(format_args!("{:padding$}{title}", "")), (colors.dim, colors.background))
 }
@@ -234,7 +234,7 @@ where
 /// Draws a message, wrapped at 20 characters; on a panel that is too small for text an exclamation mark.
 pub(crate) fn notice<D>(
     target: &mut D,
-    words: core::fmt::Arguments<'_>,
+    message: core::fmt::Arguments<'_>,
     colors: ThemeColors<D::Color>,
 ) -> Result<(), D::Error>
 where
@@ -243,7 +243,7 @@ where
     const COLUMNS: usize = 20;
     let mut text: String<160> = String::new();
     // Text that does not fit is not shown.
-    let _ = text.write_fmt(words);
+    let _ = text.write_fmt(message);
     let mut lines: heapless::Vec<TextLine, 8> = heapless::Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

@@ -17,7 +17,7 @@ pub struct ImagePlacement {
 }
 
 impl ImagePlacement {
-    /// Returns the largest placement of a `image` in `room`, centered.
+    /// Returns the largest placement of `image` in `room`, centered.
     ///
     /// Its factor is 0 if the image is larger than the room and must be averaged.
     #[must_use]
@@ -56,7 +56,7 @@ impl ImagePlacement {
         self.area
     }
 
-    /// Returns the side of an image's pixel in panel pixels; 0 if several pixels of the image are averaged.
+    /// Returns the side of an image pixel in panel pixels; 0 if several image pixels are averaged.
     #[must_use]
     pub const fn factor(&self) -> u32 {
         self.factor
@@ -159,7 +159,7 @@ mod tests {
     use embedded_graphics::primitives::PointsIter;
 
     fn drawn(image: Size, room: Size, pixel: impl Fn(u32, u32) -> u8) -> (ImagePlacement, MockDisplay<Gray8>) {
-        // The mock panics on a pixel drawn twice or outside, so every case also shows that neither happens.
+        // The mock panics if a pixel is drawn twice or outside, so every case also checks for that.
         let mut display = MockDisplay::new();
         let place = ImagePlacement::within(image, Rectangle::new(Point::zero(), room));
         let mut stream = RowStream::new(place, 1);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn smaller_panels_get_the_mean_of_the_pixels_that_share_one() {
+    fn on_smaller_panels_image_pixels_are_averaged() {
         let shade = |x: u32, y: u32| (x * 11 + y * 5) as u8;
         for (image, room) in [((16, 16), (5, 5)), ((13, 7), (12, 6)), ((20, 60), (32, 30)), ((64, 9), (3, 3))] {
             let (image, room) = (Size::new(image.0, image.1), Size::new(room.0, room.1));

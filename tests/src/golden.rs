@@ -1,4 +1,4 @@
-//! The networks of the golden model files, with numbers from short formulas.
+//! The networks of the golden model files, whose weights come from short formulas.
 use ganlet_runtime::{
     Shape,
     encode::{LayerSpec, ModelBuilder, Op, Source, TABLE_LEN},

@@ -1,3 +1,3 @@
-//! Helpers of the project-wide tests: comparison of executors and gradients, and the networks of the golden model files.
+//! Helpers for the project-wide tests: comparisons of executors and gradients, and the networks of the golden model files.
 pub mod check;
 pub mod golden;

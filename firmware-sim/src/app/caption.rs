@@ -7,20 +7,20 @@ use crate::saved_latents::SeedName;
 use crate::screens::{CaptionBar, CaptionText, TextLine, line};
 
 impl App<'_> {
-    /// Returns the caption of the current screen; `score` is the discriminator's, if it ran.
-    pub(super) fn words(&self, model: &Model<'_>, score: Option<u8>) -> CaptionText {
+    /// Returns the caption of the current screen; `score` is that of the discriminator, if it ran.
+    pub(super) fn caption_text(&self, model: &Model<'_>, score: Option<u8>) -> CaptionText {
         let title = self.screen.title();
         match self.screen {
             Screen::Gallery | Screen::About => CaptionText {
                 title,
-                short: match self.kept.name(model, self.seed) {
+                short: match self.saved.name(model, self.seed) {
                     SeedName::Seed(seed) => line(format_args!("seed {seed}")),
-                    kept => line(format_args!("{kept}")),
+                    saved => line(format_args!("{saved}")),
                 },
                 lines: [
                     line(format_args!("seed")),
-                    line(format_args!("{}", self.kept.name(model, self.seed))),
-                    match self.kept.latent(model, self.seed).class() {
+                    line(format_args!("{}", self.saved.name(model, self.seed))),
+                    match self.saved.latent(model, self.seed).class() {
                         Some(class) => line(format_args!("class {class}")),
                         None => TextLine::new(),
                     },
@@ -30,7 +30,7 @@ impl App<'_> {
             },
             Screen::Walk => {
                 let from = self.seed.wrapping_add(self.leg);
-                let [from, to] = [from, from.wrapping_add(1)].map(|seed| self.kept.name(model, seed));
+                let [from, to] = [from, from.wrapping_add(1)].map(|seed| self.saved.name(model, seed));
                 CaptionText {
                     title,
                     short: line(format_args!("{from} > {to}")),
@@ -70,7 +70,7 @@ impl App<'_> {
                 lines: [
                     line(format_args!("class {}", self.class)),
                     line(format_args!("seed")),
-                    line(format_args!("{}", self.kept.name(model, self.seed))),
+                    line(format_args!("{}", self.saved.name(model, self.seed))),
                 ],
                 bar: None,
                 hint: "<> class",

@@ -1,4 +1,4 @@
-//! Draws what changed: the image row by row, level by level or as a plot, and the text around it.
+//! Draws what has changed: the image (row by row and level by level) or the plot, and the text around it.
 
 use embedded_graphics::prelude::{DrawTarget, Size};
 use ganlet_runtime::{Generator, Model};
@@ -18,7 +18,7 @@ impl App<'_> {
 
     /// Draws what changed since the last call; returns whether anything did.
     ///
-    /// A model with several levels shows a new image level by level, smallest first, one per call. On a slow chip a coarse face
+    /// A model with several levels shows a new image level by level, smallest first, one per call. On a slow chip a coarse image
     /// appears long before its details, and buttons respond in between.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl App<'_> {
             let fresh = stale == Outdated::Everything || self.screen != Screen::Walk;
             let plot = Plot { area: layout.image.area(), numbers: self.numbers };
             self.draw_plot(plot, fresh, generator, target, &mut between)?;
-            screens::caption(target, layout.caption, &self.words(model, None), colors)?;
+            screens::caption(target, layout.caption, &self.caption_text(model, None), colors)?;
             return Ok(true);
         }
         let latent = self.latent(model);
@@ -83,7 +83,7 @@ impl App<'_> {
                 between();
             }
             self.stale = Outdated::Level(level + 1);
-            screens::caption(target, layout.caption, &self.words(model, None), colors)?;
+            screens::caption(target, layout.caption, &self.caption_text(model, None), colors)?;
             return Ok(true);
         }
         let mut stream = RowStream::new(layout.image, self.channels);
@@ -94,7 +94,7 @@ impl App<'_> {
             between();
         }
         let score = if scored { rows.score() } else { None };
-        screens::caption(target, layout.caption, &self.words(model, score), colors)?;
+        screens::caption(target, layout.caption, &self.caption_text(model, score), colors)?;
         Ok(true)
     }
 
@@ -143,7 +143,7 @@ impl App<'_> {
             target.clear(colors.background)?;
             return screens::page(target, &about, colors);
         }
-        // Too small for a page: the lines scroll from right to left, one pixel per tick.
+        // The panel is too small for a page, so the lines scroll from right to left, one pixel per tick.
         let whole: u32 = about.iter().map(|text| screens::marquee_width(text) + self.panel.width).sum();
         let mut x = ((self.age - Self::INITIAL_TICKS) % whole.max(1)) as i32;
         for text in &about {

@@ -26,19 +26,19 @@ enum Outdated {
     Everything,
 }
 
-/// The app's state, a few words of memory without image or latent.
+/// The state of the app. It is small, because it holds neither an image nor a latent.
 ///
 /// A board creates one, passes its buttons to [`press`](Self::press), and calls [`tick`](Self::tick) and then
 /// [`draw`](Self::draw) once per frame. [`Session`](crate::Session) does that in a loop.
 #[derive(Clone, Debug)]
-pub struct App<'k> {
-    kept: SavedLatents<'k>,
+pub struct App<'a> {
+    saved: SavedLatents<'a>,
     screen: Screen,
     theme: Theme,
     panel: Size,
     image: Size,
     channels: usize,
-    /// How many numbers the model generates instead of images, or 0.
+    /// Number of coordinates if the model generates points, 0 if it generates images.
     numbers: u8,
     knobs: usize,
     /// Bytes of the generator's arena.
@@ -53,7 +53,7 @@ pub struct App<'k> {
     /// Classes of the model, and the chosen one.
     classes: u16,
     class: u16,
-    /// Value of the chosen knob; `None` while it is the seed's own.
+    /// Value of the chosen knob; `None` while it is that of the seed's latent.
     turned: Option<i8>,
     /// Measured milliseconds per image.
     took: Option<u32>,
@@ -62,7 +62,7 @@ pub struct App<'k> {
     stale: Outdated,
 }
 
-impl<'k> App<'k> {
+impl<'a> App<'a> {
     /// Steps from one seed to the next at speed 1.
     pub const STEPS_PER_SEED: u32 = 64;
     /// The fastest walk, in steps per tick.
@@ -80,7 +80,7 @@ impl<'k> App<'k> {
         let numbers = plot::numbers(model);
         let size = if numbers > 0 { (64, 64) } else { model.size() };
         Self {
-            kept: SavedLatents::NONE,
+            saved: SavedLatents::NONE,
             screen: Screen::Gallery,
             theme,
             panel,
@@ -114,8 +114,8 @@ impl<'k> App<'k> {
 
     /// Adds saved latents before seed 0 and starts at the first of them.
     #[must_use]
-    pub fn with_saved(mut self, model: &Model<'_>, kept: SavedLatents<'k>) -> Self {
-        (self.kept, self.seed) = (kept, kept.first(model));
+    pub fn with_saved(mut self, model: &Model<'_>, saved: SavedLatents<'a>) -> Self {
+        (self.saved, self.seed) = (saved, saved.first(model));
         self
     }
 
@@ -225,7 +225,7 @@ impl<'k> App<'k> {
 
     /// Returns the value of the chosen knob in the seed's latent.
     fn own_value(&self, model: &Model<'_>) -> i8 {
-        self.kept.latent(model, self.seed).values().get(self.knob).copied().unwrap_or(0)
+        self.saved.latent(model, self.seed).values().get(self.knob).copied().unwrap_or(0)
     }
 
     fn turn(&mut self, model: &Model<'_>, by: i8) {
@@ -249,8 +249,8 @@ impl<'k> App<'k> {
             Screen::About => self.tiny(),
             _ => false,
         };
-        let initial_goes = self.tiny() && self.age == Self::INITIAL_TICKS;
-        if self.stale != Outdated::Everything && (moved || initial_goes) {
+        let initial_ends = self.tiny() && self.age == Self::INITIAL_TICKS;
+        if self.stale != Outdated::Everything && (moved || initial_ends) {
             self.stale = Outdated::Image;
         }
     }
@@ -263,13 +263,13 @@ impl<'k> App<'k> {
     /// Returns the latent of the image that is shown.
     #[must_use]
     pub fn latent(&self, model: &Model<'_>) -> Latent {
-        let mut own = self.kept.latent(model, self.seed);
+        let mut own = self.saved.latent(model, self.seed);
         match (self.screen, self.turned) {
             (Screen::Class, _) => own.clone().in_class(model, self.class).unwrap_or(own),
             (Screen::Walk, _) => {
                 let start = self.seed.wrapping_add(self.leg);
                 let end = start.wrapping_add(1);
-                let (from, to) = (self.kept.latent(model, start), self.kept.latent(model, end));
+                let (from, to) = (self.saved.latent(model, start), self.saved.latent(model, end));
                 Latent::slerp(&from, &to, self.step, Self::STEPS_PER_SEED)
             }
             (Screen::Knobs, Some(value)) => {

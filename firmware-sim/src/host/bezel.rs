@@ -1,4 +1,4 @@
-//! Portrait of a device: the panel with enlarged pixels, in a case with buttons, on a desk.
+//! Images of a whole device on a desk: the panel with enlarged pixels, in a case with buttons.
 
 use embedded_graphics::mono_font::{MonoTextStyle, ascii};
 use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
@@ -18,8 +18,8 @@ enum Dot {
     Square,
     /// Squares with a dark line between them.
     Gapped,
-    /// Round lamps far apart.
-    Lamp,
+    /// Round dots with wide gaps, like LEDs.
+    Round,
 }
 
 /// Draws a device with its case, at a scale at which single pixels are visible.
@@ -42,7 +42,7 @@ const GLASS: u32 = 8;
 const FOOT: u32 = 52;
 /// Radius of the body's corners.
 const CORNER: i32 = 16;
-/// The desk.
+/// Color of the desk.
 const DESK: Rgb = [214, 212, 206];
 
 impl DevicePortrait {
@@ -64,7 +64,7 @@ impl DevicePortrait {
         match device.depth {
             ColorDepth::Mono => look([24, 58, 110], [6, 8, 12], [8, 10, 16], [196, 232, 255], Dot::Gapped),
             ColorDepth::Gray16 => look([26, 92, 60], [8, 8, 8], [10, 10, 8], [255, 246, 214], Dot::Gapped),
-            ColorDepth::Led10 => look([30, 30, 34], [22, 22, 25], [52, 20, 22], [255, 56, 40], Dot::Lamp),
+            ColorDepth::Led10 => look([30, 30, 34], [22, 22, 25], [52, 20, 22], [255, 56, 40], Dot::Round),
             ColorDepth::Paper => look([238, 238, 236], [206, 205, 198], [34, 34, 38], [224, 222, 212], Dot::Square),
             ColorDepth::Rgb565 => look([38, 40, 46], [6, 6, 8], [0, 0, 0], [255, 255, 255], Dot::Square),
         }
@@ -102,10 +102,10 @@ impl DevicePortrait {
                 let covered = match self.dot {
                     Dot::Square => true,
                     Dot::Gapped => scale < 4 || (dx + 1 < scale && dy + 1 < scale),
-                    Dot::Lamp => inside_circle(2 * dx + 1 - scale, 2 * dy + 1 - scale, 2 * radius),
+                    Dot::Round => inside_circle(2 * dx + 1 - scale, 2 * dy + 1 - scale, 2 * radius),
                 };
                 let gap = match self.dot {
-                    Dot::Lamp => self.glass,
+                    Dot::Round => self.glass,
                     _ => [0, 1, 2].map(|c| ((u32::from(color[c]) * 5 + u32::from(self.glass[c]) * 3) / 8) as u8),
                 };
                 out.set(x, y, if covered { color } else { gap });
@@ -138,7 +138,7 @@ impl DevicePortrait {
     }
 }
 
-/// Desk around the body.
+/// Width of the desk around the body.
 const DESK_EDGE: u32 = 14;
 
 const fn inside_circle(dx: i32, dy: i32, radius: i32) -> bool {
@@ -163,7 +163,7 @@ impl DrawTarget for Frame {
     }
 }
 
-/// A filled rectangle with round corners.
+/// Draws a filled rectangle with round corners.
 fn rounded(frame: &mut Frame, corner: (i32, i32), size: (i32, i32), radius: i32, color: Rgb) {
     for y in 0..size.1 {
         for x in 0..size.0 {
@@ -175,10 +175,12 @@ fn rounded(frame: &mut Frame, corner: (i32, i32), size: (i32, i32), radius: i32,
     }
 }
 
+/// Makes a color brighter or darker.
 fn shifted(color: Rgb, by: i32) -> Rgb {
     color.map(|v| (i32::from(v) + by).clamp(0, 255) as u8)
 }
 
+/// Draws everything except the panel's pixels: desk, body, buttons and label.
 fn backdrop(look: DevicePortrait) -> Frame {
     let (width, height) = look.size();
     let mut out = Frame::new(width, height);

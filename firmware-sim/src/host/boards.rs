@@ -1,4 +1,4 @@
-//! The boards that the firmware is built for: compiler target, chip, panel, and how each board is flashed and emulated.
+//! The boards that have firmware: compiler target, chip, panel, and how each board is flashed and emulated.
 
 use std::fmt;
 
@@ -44,11 +44,13 @@ pub struct BusRegisters {
 /// How the emulator gives access to a board's panel and buttons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmulatedPanel {
-    /// QEMU draws the panel, a square of its screen for each pixel, and has keys for the buttons.
+    /// QEMU draws the panel, with a square for each pixel, and has keys for the buttons.
     Screen,
-    /// QEMU has neither. The firmware keeps brightnesses of 0 to 9 in memory under this symbol; buttons are pressed over the serial line.
+    /// QEMU has neither panel nor buttons. The firmware stores brightnesses of 0 to 9 in memory at this symbol. Buttons are pressed over
+    /// the serial line.
     Memory(&'static str),
-    /// QEMU has neither. The panel's controller is emulated from the bytes on its bus; buttons are pressed over the serial line.
+    /// QEMU has neither panel nor buttons. The panel's controller is emulated from the bytes on its bus. Buttons are pressed over the
+    /// serial line.
     Bus,
 }
 
@@ -74,7 +76,7 @@ pub struct BoardInfo {
     pub tool: FlashTool,
     /// The family ID in UF2 files, if the board has a UF2 boot loader.
     pub uf2: Option<u32>,
-    /// The board in QEMU, if QEMU has it.
+    /// The machine in QEMU, if QEMU emulates the board.
     pub emulated: Option<EmulatedMachine>,
 }
 
@@ -214,7 +216,7 @@ impl BoardInfo {
     /// The region of flash that is reserved for models, apart from the program.
     ///
     /// # Errors
-    /// [`BoardError::NoRegion`] if the boot loader maps no flash outside of the program.
+    /// [`BoardError::NoRegion`] if the boot loader maps no flash except the program's.
     pub fn region(&self) -> Result<ModelRegion, BoardError> {
         if self.arena_kib == 0 {
             return Err(BoardError::NoRegion { board: self.name });
@@ -262,7 +264,7 @@ pub struct ModelRegion {
     pub arena: usize,
 }
 
-/// What a model needs of a board's region for models; prints as both sums.
+/// The flash and RAM that a model needs, and those of a board's region for models. Displays both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegionFit {
     /// The board's name.
@@ -284,7 +286,7 @@ impl fmt::Display for RegionFit {
     }
 }
 
-/// Why a board cannot be used, or not with this model.
+/// The reason why a board cannot be used, or cannot be used with this model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BoardError {
@@ -371,7 +373,7 @@ mod tests {
         [("lm3s6965evb", 1), ("microbit", 1), ("nrf52840-dk", 4), ("pico", 4), ("pico2", 4), ("stm32f405", 128)];
 
     #[test]
-    fn writing_a_model_to_its_region_erases_nothing_of_the_program() {
+    fn writing_a_model_to_its_region_does_not_erase_the_program() {
         for board in BoardInfo::all().iter().filter(|board| board.arena_kib > 0) {
             let unit = ERASE_UNITS.iter().find(|(name, _)| *name == board.name).map(|(_, unit)| unit << 10);
             assert_eq!((board.region().unwrap().at - board.flash_at) % unit.unwrap(), 0, "{}", board.name);
@@ -379,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn every_board_has_a_package_with_what_a_reader_needs_and_every_package_is_listed() {
+    fn every_board_has_a_complete_package_and_every_package_is_listed() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
         let packages: BTreeSet<String> = fs::read_dir(&folder)
             .unwrap()

@@ -8,15 +8,16 @@ use super::device::{Device, grouped};
 /// The protocol by which a driver sends pixels to its panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wiring {
-    /// Each filled area is sent at once, 16 bits per pixel, after eleven bytes for its window (column and row address, memory write).
+    /// The driver sends each filled area at once, 16 bits per pixel, after eleven bytes for its window (column address, row address, memory
+    /// write).
     Windows,
-    /// The changed rows, from first to last, after six bytes for the window. The number is the bytes per row.
+    /// The driver sends all rows from the first to the last changed one, after six bytes for the window. The number is the bytes per row.
     Rows(u32),
-    /// The changed columns and pages of eight rows, over I2C: ten bytes for the window, two for every 16 of data.
+    /// The driver sends the changed columns and pages (eight rows each) over I2C, with ten bytes for the window and two for every 16 of data.
     Pages,
-    /// The whole frame, one bit per pixel, after a command.
+    /// The driver sends the whole frame, one bit per pixel, after a command.
     Whole,
-    /// No bus: a timer lights the LEDs from memory.
+    /// There is no bus: a timer lights the LEDs from memory.
     Pins,
 }
 
@@ -30,7 +31,7 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Returns the clocks per byte. I2C needs one more for the acknowledgment.
+    /// Returns the clock cycles per byte. I2C needs one more for the acknowledgment.
     const fn clocks(&self) -> u32 {
         match self.wiring {
             Wiring::Pages => 9,
@@ -91,12 +92,12 @@ impl DrawnArea {
     }
 }
 
-/// Instructions of a model on a core.
+/// Instructions that a model takes on a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instructions {
-    /// Of an image.
+    /// For an image.
     pub image: u64,
-    /// Of an image and its score, where the model has a discriminator.
+    /// For an image and its score, if the model has a discriminator.
     pub scored: u64,
 }
 
@@ -107,7 +108,7 @@ pub struct FrameCost {
     pub device: Device,
     /// Bytes on the bus.
     pub bytes: u32,
-    /// Instructions of the arithmetic of what the frame shows, where they are known; drawing and sending are not among them.
+    /// Instructions of the model for what the frame shows, if they are known. Drawing and sending are not included.
     pub instructions: Option<u64>,
 }
 
@@ -118,7 +119,7 @@ impl FrameCost {
         f64::from(self.bytes) * f64::from(self.device.bus.clocks()) * 1e3 / f64::from(self.device.bus.hertz)
     }
 
-    /// Returns the milliseconds of computation at one instruction per clock.
+    /// Returns the milliseconds of computation at one instruction per clock cycle.
     #[must_use]
     pub fn core_ms(&self) -> Option<f64> {
         Some(self.instructions? as f64 * 1e3 / f64::from(self.device.chip.hertz))
@@ -162,7 +163,7 @@ impl fmt::Display for FrameCost {
     }
 }
 
-/// Returns a bar of used space, as in `[#####···············] 26 %`.
+/// Returns a bar that shows how much of a resource is used, as in `[#####···············] 26 %`.
 #[must_use]
 pub fn budget_bar(taken: usize, of: usize) -> String {
     const CELLS: usize = 20;
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn each_driver_sends_what_its_data_sheet_says() {
+    fn each_driver_sends_the_bytes_that_its_data_sheet_states() {
         assert_eq!(bytes("st7789-240", &[(0..240, 0..240)]), 11 + 115_200);
         assert_eq!(bytes("st7789-240", &[(8..232, 3..17), (10..11, 0..1)]), 22 + 2 * (224 * 14 + 1));
         assert_eq!(bytes("oled-128x64", &[(5..6, 3..4), (0..1, 10..11)]), 6 + 8 * 64);
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_clocks_by_hertz() {
+    fn time_is_cycles_divided_by_the_clock_frequency() {
         let device = Device::named("st7789-240").unwrap();
         let cost = FrameCost { device, bytes: 62_500, instructions: Some(1_250_000) };
         assert!((cost.bus_ms() - 8.0).abs() < 1e-9 && (cost.core_ms().unwrap() - 10.0).abs() < 1e-9);
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_round_up_and_end() {
+    fn bars_round_up_and_have_a_maximum_length() {
         assert_eq!(budget_bar(1, 1000), format!("[#{}]   1 %", "·".repeat(19)));
         assert_eq!(budget_bar(1000, 1000), format!("[{}] 100 %", "#".repeat(20)));
         assert_eq!(budget_bar(1100, 1000), format!("[{}] 110 %", "#".repeat(20)));

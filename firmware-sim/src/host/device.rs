@@ -10,12 +10,12 @@
 //! | `led-5x5`          | micro:bit, 5x5 LEDs | 10 levels    | nRF51822, Cortex-M0    | 256 KiB | 72 KiB   | 16 KiB | 11 KiB   |
 //! | `epaper-200`       | SSD1681, 200x200    | 2            | nRF52840, Cortex-M4F   | 1 MiB   | 72 KiB   | 256 KiB| 24 KiB   |
 //!
-//! The use by firmware is measured if `firmware-sim/boards` has the board: 59 to 67 KiB of flash for the app, its fonts, the
-//! hardware layer and the driver; 8 to 10 KiB of stack, and the frame where one is kept (4 KiB for the SSD0323, 1 KiB for the SSD1306).
-//! For the others the same is assumed, with 5,000 bytes of frame for e-paper; the ESP32-C3 adds its boot loader, partition table
-//! and ROM glue. The STM32F405 has 192 KiB of RAM, of which 64 KiB are core-coupled and out of the reach of DMA: the model gets the
-//! main 128 KiB. Clocks of core and bus are those that the boards' firmware sets; without such a board: 42 MHz of SPI for the ILI9341, 40 for
-//! the ST7735S, 8 for e-paper, whose panel itself then takes a good part of a second to turn its ink.
+//! The flash and RAM of the firmware are measured for boards in `firmware-sim/boards`: 59 to 67 KiB of flash for the app, its fonts, the
+//! HAL and the driver; 8 to 10 KiB of stack, plus the frame buffer if there is one (4 KiB for the SSD0323, 1 KiB for the SSD1306).
+//! The same is assumed for the other devices, with a frame buffer of 5,000 bytes for e-paper. The ESP32-C3 adds its boot loader, partition
+//! table and ROM glue. The STM32F405 has 192 KiB of RAM. The model uses only the main 128 KiB, because the other 64 KiB are core-coupled and
+//! DMA cannot reach them. The clocks of core and bus are those that the boards' firmware sets. For devices without a board, SPI has
+//! 42 MHz for the ILI9341, 40 for the ST7735S and 8 for e-paper, whose panel then needs a large part of a second to change its ink.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ pub enum ColorDepth {
     Paper,
     /// Sixteen grays.
     Gray16,
-    /// Single LEDs of ten brightnesses.
+    /// Single LEDs with ten brightnesses.
     Led10,
     /// 5 bits of red, 6 of green, 5 of blue.
     Rgb565,
@@ -198,7 +198,7 @@ impl Device {
         DEVICES.iter().find(same).copied().ok_or_else(|| SimError::UnknownDevice { name: name.to_owned() })
     }
 
-    /// Returns a line with panel, colors and chip.
+    /// Returns a line that describes size, colors, panel and chip.
     #[must_use]
     pub fn describe(&self) -> String {
         let size = format!("{}x{}", self.width, self.height);
@@ -218,7 +218,7 @@ impl Device {
     }
 }
 
-/// Needs of a model and limits of a device. Displays the sums of both.
+/// The flash and RAM that a model needs, and the limits of a device. Displays the sums for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelFit {
     /// The device.

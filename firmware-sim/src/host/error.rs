@@ -12,7 +12,7 @@ use super::device::{Device, ModelFit};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SimError {
-    /// The name is not one of a device.
+    /// No device has this name.
     UnknownDevice {
         /// The given name.
         name: String,
@@ -23,7 +23,7 @@ pub enum SimError {
     TooLarge(Box<ModelFit>),
     /// A file could not be read or written.
     File {
-        /// The attempted action, as in "write".
+        /// The attempted action, such as "write".
         verb: &'static str,
         /// The file.
         path: PathBuf,

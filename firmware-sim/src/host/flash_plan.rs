@@ -12,7 +12,7 @@ pub enum ModelPlace<'p> {
     Inside {
         /// The model file.
         model: &'p Path,
-        /// A file of kept latents to build in.
+        /// A file of saved latents to build in.
         latents: Option<&'p Path>,
     },
     /// In a region of flash that is written separately.
@@ -23,7 +23,7 @@ impl ModelPlace<'_> {
     /// The environment variables that the build script of the board packages reads.
     pub const VARIABLES: [&'static str; 3] = ["GANLET_MODEL", "GANLET_LATENTS", "GANLET_REGION"];
 
-    /// Names and values of the variables for this place.
+    /// Returns the names and values of the variables for this place.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let [model_name, latents_name, region_name] = Self::VARIABLES;
@@ -37,7 +37,7 @@ impl ModelPlace<'_> {
     }
 }
 
-/// A program and its arguments; prints as one would type it in a shell.
+/// A program and its arguments. Displays as a command line for a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
     /// The program.
@@ -53,14 +53,14 @@ impl fmt::Display for CommandLine {
     }
 }
 
-/// A word in single quotes if a shell needs them.
+/// Puts a word in single quotes if a shell needs them.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 impl FlashTool {
-    /// The program's name.
+    /// Returns the name of the program.
     #[must_use]
     pub const fn program(self) -> &'static str {
         match self {
@@ -69,9 +69,9 @@ impl FlashTool {
         }
     }
 
-    /// The commands that write a file to flash, verify it and restart the board.
+    /// Returns the commands that write a file to flash, verify it and restart the board.
     ///
-    /// `file` is a linked program, or with an address the raw bytes for that address.
+    /// `file` is a linked program. If there is an `address`, `file` contains the raw bytes for that address.
     #[must_use]
     pub fn commands(self, file: &Path, address: Option<usize>) -> Vec<CommandLine> {
         let file = file.display().to_string();
@@ -100,7 +100,7 @@ impl FlashTool {
         }
     }
 
-    /// Where to get the program.
+    /// Returns where to get the program.
     #[must_use]
     pub const fn installation(self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ impl FlashTool {
         }
     }
 
-    /// What to check if flashing failed.
+    /// Returns what to check if flashing failed.
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
@@ -139,7 +139,7 @@ pub enum FlashRoute<'p> {
 }
 
 impl<'p> FlashRoute<'p> {
-    /// The route to a board: UF2 if a file is given, else the debug port.
+    /// Returns the route to a board: UF2 if a file is given, otherwise the debug port.
     ///
     /// # Errors
     /// [`BoardError::NoUf2`] if a file is given and the board has no UF2 boot loader.
@@ -158,23 +158,23 @@ pub struct FlashPlan<'p> {
     pub board: &'static BoardInfo,
     /// The model file.
     pub model: &'p Path,
-    /// A file of kept latents to build in.
+    /// A file of saved latents to build in.
     pub latents: Option<&'p Path>,
     /// The region that the model is written to; `None` to build it into the program.
     pub region: Option<ModelRegion>,
-    /// Whether the program is built and written; `false` replaces the model in its region alone.
+    /// Whether the program is built and written. If `false`, only the model in its region is replaced.
     pub program: bool,
 }
 
 impl<'p> FlashPlan<'p> {
-    /// Where the firmware finds the model.
+    /// Returns where the firmware finds the model.
     #[must_use]
     pub fn place(&self) -> ModelPlace<'p> {
         let inside = ModelPlace::Inside { model: self.model, latents: self.latents };
         self.region.map_or(inside, ModelPlace::Region)
     }
 
-    /// The commands that write a linked program, if there is one, and the model to the board through its debug port.
+    /// Returns the commands that write a linked program, if there is one, and the model to the board through its debug port.
     #[must_use]
     pub fn commands(&self, program: Option<&Path>) -> Vec<CommandLine> {
         let program = program.map(|file| (file, None));
@@ -183,7 +183,7 @@ impl<'p> FlashPlan<'p> {
         files.flat_map(|(file, address)| self.board.tool.commands(file, address)).collect()
     }
 
-    /// Every step of the plan as a numbered list, for people to read or to repeat by hand.
+    /// Returns every step of the plan as a numbered list that can also be carried out by hand.
     #[must_use]
     pub fn steps(&self, route: FlashRoute<'_>) -> String {
         let BoardInfo { name, target, .. } = self.board;

@@ -1,4 +1,4 @@
-//! GIF animations of a session: the whole device once, then the changed rows of its panel.
+//! GIF animations of a session. The first image shows the whole device, and the others show the changed rows of its panel.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -43,7 +43,7 @@ fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::
     write_whole(path, |out| {
         let mut encoder = Encoder::new(out, width as u16, height as u16, &[]).map_err(io::Error::other)?;
         encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
-        // The current frame, and the image that leads to it, which is stored when its duration is known.
+        // The current frame and its image, which is stored when its duration is known.
         let mut last: Option<(Frame, GifFrame<'static>)> = None;
         let mut store = |image: &GifFrame<'static>| {
             stored += 1;

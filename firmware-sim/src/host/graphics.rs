@@ -1,4 +1,4 @@
-//! Images in terminals: the kitty protocol and sixels.
+//! Images in terminals, by the kitty protocol or as sixels.
 
 use std::env;
 use std::fmt::Write as _;
@@ -46,7 +46,7 @@ impl TerminalGraphics {
         let is = |name: &str, words: &[&str]| {
             variable(name).is_some_and(|value| words.iter().any(|word| value.to_lowercase().contains(word)))
         };
-        // Terminal multiplexers pass neither protocol on.
+        // Terminal multiplexers support neither protocol.
         if is("TERM", &["screen", "tmux"]) {
             Self::Blocks
         } else if variable("KITTY_WINDOW_ID").is_some()
@@ -74,8 +74,8 @@ impl TerminalGraphics {
     }
 }
 
-/// Encodes a PNG in the kitty protocol: Base64 in chunks of 4,096 characters; transmit and show (`a=T`), PNG (`f=100`), keep the cursor (`C=1`), no answer
-/// (`q=2`). The fixed image number replaces the previous image.
+/// Encodes a PNG in the kitty protocol: Base64 in chunks of 4,096 characters, with the keys transmit and show (`a=T`), PNG (`f=100`), keep the
+/// cursor (`C=1`) and no answer (`q=2`). The fixed image number replaces the previous image.
 fn kitty(png: &[u8]) -> String {
     let text = STANDARD.encode(png);
     let pieces = text.as_bytes().chunks(4096).count();
@@ -88,7 +88,8 @@ fn kitty(png: &[u8]) -> String {
     out
 }
 
-/// Encodes sixels: bands of six rows, and in each band for each color one character per column, whose bits are the rows. Colors are in percent.
+/// Encodes an image as sixels. The image is divided into bands of six rows. For each color of a band there is one character per column,
+/// whose bits are the rows. Colors are in percent.
 fn sixel(frame: &Frame) -> String {
     let image = indexed(frame);
     let (width, height) = (frame.width as usize, frame.height as usize);
@@ -138,7 +139,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn kitty_gets_pieces_of_which_all_but_the_last_say_that_more_follows() {
+    fn all_kitty_chunks_but_the_last_announce_another() {
         let text = kitty(&[7; 7000]);
         let pieces: Vec<&str> = text.split("\x1b\\").filter(|p| !p.is_empty()).collect();
         assert_eq!(pieces.len(), 3);
@@ -148,10 +149,10 @@ mod tests {
         assert_eq!(length, 7000_usize.div_ceil(3) * 4);
     }
 
-    /// Numbers of colors by their places.
+    /// Index of the color at each drawn position.
     type Drawing = BTreeMap<(usize, usize), usize>;
 
-    /// What a terminal draws of sixels, and the palette in percent.
+    /// Decodes sixels to what a terminal draws, and the palette in percent.
     fn drawn(text: &str) -> (Drawing, Vec<[usize; 3]>) {
         let body = text.strip_prefix("\x1bP0;1q\"1;1;").unwrap().strip_suffix("\x1b\\").unwrap();
         let body = &body[body.find('#').unwrap()..];
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn terminals_are_known_by_what_they_say_of_themselves() {
+    fn terminals_are_detected_from_environment_variables() {
         let of = |pairs: &[(&str, &str)]| {
             TerminalGraphics::of(|name| {
                 pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())

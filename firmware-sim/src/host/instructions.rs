@@ -1,4 +1,4 @@
-//! How many instructions an image takes on a microcontroller's core, estimated from measured images.
+//! Estimates the instructions that an image takes on a microcontroller's core from measured images.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,7 +33,7 @@ impl Core {
     /// Every core, from the smallest instruction set to the largest, Arm first.
     pub const ALL: [Self; 7] = [Self::M0, Self::M3, Self::M4, Self::M7, Self::M33, Self::M55, Self::Rv32];
 
-    /// The name in tables, in JSON and on the command line.
+    /// Returns the name in tables, in JSON and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -140,7 +140,7 @@ pub struct ImageCount {
 }
 
 impl ImageCount {
-    /// Core, model and layout, which identify the entry.
+    /// Returns core, model and layout, which identify the entry.
     #[must_use]
     pub fn key(&self) -> (Core, &str, MeasuredLayout) {
         (self.core, &self.model, self.layout)
@@ -148,7 +148,7 @@ impl ImageCount {
 }
 
 impl DeviceCounts {
-    /// The committed counts, which are compiled in.
+    /// Returns the committed counts, which are compiled in.
     #[must_use]
     pub fn committed() -> &'static Self {
         // A test checks that the file parses.
@@ -157,7 +157,7 @@ impl DeviceCounts {
         &COMMITTED
     }
 
-    /// Instructions for `macs` multiply-accumulates: those of the measured image of the nearest size, scaled by the sizes.
+    /// Returns the instructions for `macs` multiply-accumulates, scaled from the measured image with the nearest number of them.
     fn scaled(&self, core: Core, layout: MeasuredLayout, macs: u64) -> Option<u64> {
         let distance = |row: &&ImageCount| {
             let ratio = row.macs.max(1) as f64 / macs.max(1) as f64;

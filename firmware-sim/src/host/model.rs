@@ -1,4 +1,4 @@
-//! A model file in memory, aligned as the runtime asks for.
+//! A model file in memory, aligned as the runtime requires.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use super::error::SimError;
 /// The bytes of a model file, at an address that is a multiple of 16.
 #[derive(Debug)]
 pub struct ModelFile {
-    // Longer than the model by up to 15 bytes, so that an aligned start exists wherever the allocator puts it. The vector is
-    // never changed afterwards: the start stays where it is.
+    // Up to 15 bytes longer than the model, so that it contains an aligned start at any address. The vector is never changed
+    // afterwards, so the start remains valid.
     store: Vec<u8>,
     start: usize,
     len: usize,
@@ -18,7 +18,7 @@ pub struct ModelFile {
 impl ModelFile {
     const ALIGN: usize = 16;
 
-    /// Copies `bytes` to an aligned place.
+    /// Copies `bytes` to an aligned address.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let mut store = vec![0; bytes.len() + Self::ALIGN - 1];
@@ -28,7 +28,7 @@ impl ModelFile {
         Self { store, start, len: bytes.len() }
     }
 
-    /// Reads a file; what is in it is checked by [`Simulator::new`](super::Simulator::new).
+    /// Reads a file. [`Simulator::new`](super::Simulator::new) checks its contents.
     ///
     /// # Errors
     /// [`SimError::File`] with the path and the cause.
@@ -41,7 +41,7 @@ impl ModelFile {
         Ok(Self::of(&bytes))
     }
 
-    /// The bytes.
+    /// Returns the bytes of the model.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.store[self.start..self.start + self.len]

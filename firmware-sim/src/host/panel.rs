@@ -1,4 +1,4 @@
-//! The emulated panel: a frame buffer in the panel's colors, which counts pixels outside of it.
+//! The emulated panel: a frame buffer in the panel's colors that counts pixels drawn outside of it.
 
 use std::convert::Infallible;
 
@@ -13,12 +13,12 @@ use super::device::{ColorDepth, Device};
 use super::frame::Frame;
 use crate::color::PanelColor;
 
-/// PixelBuffer of one color type.
+/// A frame buffer with one color type.
 #[derive(Clone, Debug)]
 pub(crate) struct PixelBuffer<C> {
     size: Size,
     colors: Vec<C>,
-    strays: usize,
+    pixels_outside: usize,
     /// Areas that were drawn since the last call of [`PanelBuffer::take_drawn`].
     drawn: DrawnArea,
 }
@@ -28,7 +28,7 @@ impl<C: PanelColor> PixelBuffer<C> {
         Self {
             size,
             colors: vec![C::BLACK; (size.width * size.height) as usize],
-            strays: 0,
+            pixels_outside: 0,
             drawn: DrawnArea::default(),
         }
     }
@@ -65,7 +65,7 @@ impl<C: PanelColor> DrawTarget for PixelBuffer<C> {
                     self.put(x, y, color);
                     self.drawn.add(x..x + 1, y..y + 1);
                 }
-                None => self.strays += 1,
+                None => self.pixels_outside += 1,
             }
         }
         Ok(())
@@ -78,7 +78,7 @@ impl<C: PanelColor> DrawTarget for PixelBuffer<C> {
             if seen.contains(at) {
                 self.put(at.x as u32, at.y as u32, color);
             } else {
-                self.strays += 1;
+                self.pixels_outside += 1;
             }
         }
         Ok(())
@@ -89,7 +89,7 @@ impl<C: PanelColor> DrawTarget for PixelBuffer<C> {
     }
 }
 
-/// A panel of one of the emulated depths.
+/// A frame buffer with one of the emulated color depths.
 #[derive(Clone, Debug)]
 pub(crate) enum PanelBuffer {
     Mono(PixelBuffer<BinaryColor>),
@@ -110,12 +110,12 @@ impl PanelBuffer {
     }
 
     /// Returns the number of pixels that were drawn outside the panel.
-    pub(crate) fn strays(&self) -> usize {
+    pub(crate) fn pixels_outside(&self) -> usize {
         match self {
-            Self::Mono(pixels) => pixels.strays,
-            Self::Gray16(pixels) => pixels.strays,
-            Self::Led10(pixels) => pixels.strays,
-            Self::Rgb565(pixels) => pixels.strays,
+            Self::Mono(pixels) => pixels.pixels_outside,
+            Self::Gray16(pixels) => pixels.pixels_outside,
+            Self::Led10(pixels) => pixels.pixels_outside,
+            Self::Rgb565(pixels) => pixels.pixels_outside,
         }
     }
 

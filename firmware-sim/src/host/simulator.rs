@@ -42,9 +42,9 @@ pub struct Simulator<'m> {
 }
 
 impl<'m> Simulator<'m> {
-    /// Checks the model and that it fits the device, and shows the gallery at seed 1.
+    /// Checks the model and whether it fits the device, and shows the gallery at seed 1.
     ///
-    /// The bytes are borrowed, as a board borrows them from flash; [`ModelFile`](super::ModelFile) aligns them.
+    /// The bytes are borrowed, like flash on a board. [`ModelFile`](super::ModelFile) aligns them.
     ///
     /// # Errors
     /// [`SimError::Model`] if the bytes are not a model, [`SimError::TooLarge`] with the sums if it does not fit.
@@ -80,9 +80,9 @@ impl<'m> Simulator<'m> {
 
     /// Adds saved latents and shows the gallery at the first of them.
     #[must_use]
-    pub fn with_saved(mut self, kept: SavedLatents<'m>) -> Self {
-        self.app = self.app.with_saved(&self.model, kept);
-        let first = kept.first(&self.model);
+    pub fn with_saved(mut self, saved: SavedLatents<'m>) -> Self {
+        self.app = self.app.with_saved(&self.model, saved);
+        let first = saved.first(&self.model);
         self.with_seed(first)
     }
 
@@ -90,7 +90,7 @@ impl<'m> Simulator<'m> {
     #[must_use]
     pub fn with_instructions(mut self, instructions: Option<Instructions>) -> Self {
         self.instructions = instructions;
-        self.spent = self.work();
+        self.spent = self.frame_instructions();
         self
     }
 
@@ -106,7 +106,7 @@ impl<'m> Simulator<'m> {
     }
 
     /// Returns the instructions for the current screen.
-    fn work(&self) -> Option<u64> {
+    fn frame_instructions(&self) -> Option<u64> {
         let Instructions { image, scored } = self.instructions?;
         let each = if self.app.shows_score(&self.model) { scored } else { image };
         Some(each * u64::from(self.app.images()))
@@ -144,8 +144,8 @@ impl<'m> Simulator<'m> {
 
     /// Returns the number of pixels that the app drew outside the panel; anything but 0 is a defect.
     #[must_use]
-    pub fn strays(&self) -> usize {
-        self.panel.strays()
+    pub fn pixels_outside(&self) -> usize {
+        self.panel.pixels_outside()
     }
 
     /// Presses a button and draws.
@@ -165,7 +165,7 @@ impl<'m> Simulator<'m> {
         while self.app.unfinished() && self.draw() {}
     }
 
-    /// Draws everything again, as after the panel was switched on.
+    /// Draws everything again, as if the panel had been switched on.
     pub fn redraw(&mut self) {
         self.app.refresh();
         self.panel = PanelBuffer::new(&self.device);
@@ -231,7 +231,7 @@ impl<'m> Simulator<'m> {
     }
 
     fn draw(&mut self) -> bool {
-        let spent = self.work();
+        let spent = self.frame_instructions();
         let Self { model, arena, device, app, panel, .. } = self;
         // The arena has the length that the model needs.
         let Ok(mut generator) = Generator::for_family(model, arena, device.chip.family) else { return false };

@@ -1,4 +1,4 @@
-//! The panel in a terminal: two pixels a character, as half blocks in 24-bit color, or an image where the terminal has images.
+//! The panel in a terminal: two pixels per character, as half blocks in 24-bit color, or an image if the terminal supports images.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -117,18 +117,18 @@ impl AlternateScreen {
 
 impl Drop for AlternateScreen {
     fn drop(&mut self) {
-        // There is nobody left to tell if this fails.
+        // A failure cannot be reported here.
         let _ = execute!(io::stdout(), cursor::Show, terminal::LeaveAlternateScreen);
         let _ = terminal::disable_raw_mode();
     }
 }
 
-/// The device as an image of the terminal.
+/// Returns the device encoded as an image for the terminal.
 fn drawn(simulator: &Simulator<'_>, graphics: TerminalGraphics) -> io::Result<String> {
     graphics.encode(&DevicePortrait::small(simulator.device()).portrait(&simulator.frame()))
 }
 
-/// What the frame on show takes, in one line.
+/// Returns a line with the cost of the current frame.
 fn status(simulator: &Simulator<'_>) -> String {
     let cost = simulator.cost();
     let time = cost.ms().map_or_else(String::new, |ms| format!("   about {ms:.0} ms a frame"));
@@ -141,8 +141,8 @@ fn interact(simulator: &mut Simulator<'_>, graphics: TerminalGraphics, color: bo
     loop {
         let until = Instant::now() + frame_time;
         let (columns, rows) = size()?;
-        let words = ["arrows: buttons   Enter: next screen   Esc: quit".to_owned(), status(simulator)];
-        let [help, status] = words.map(|line| line.chars().take(columns.into()).collect::<String>());
+        let lines = ["arrows: buttons   Enter: next screen   Esc: quit".to_owned(), status(simulator)];
+        let [help, status] = lines.map(|line| line.chars().take(columns.into()).collect::<String>());
         let text = if graphics == TerminalGraphics::Blocks {
             let image = print_frame(&simulator.frame(), columns.into(), u32::from(rows).saturating_sub(3), color);
             format!("{}\r\n{status}\x1b[K\r\n{help}", image.trim_end_matches('\n').replace('\n', "\r\n"))
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn text_never_leaves_the_room_it_has() {
+    fn text_fits_the_given_columns_and_rows() {
         for (width, height) in [(5, 5), (128, 64), (240, 240), (320, 240), (7, 3)] {
             for (columns, rows) in [(80, 24), (1, 1), (320, 100), (20, 5)] {
                 let text = print_frame(&Frame::new(width, height), columns, rows, false);

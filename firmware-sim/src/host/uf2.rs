@@ -1,4 +1,4 @@
-//! UF2 files: blocks of 512 bytes that a boot loader accepts as a file, each with its address and the chip's family ID.
+//! UF2 files for a boot loader's USB drive: blocks of 512 bytes, each with its address and the family ID of the chip.
 //!
 //! The format is specified at <https://github.com/microsoft/uf2>; the family IDs are those of the boot loaders in ROM.
 
@@ -37,7 +37,7 @@ impl FlashSegment {
     /// Reads the segments that a linked program (ELF, 32 bits) loads into flash, sorted by address.
     ///
     /// # Errors
-    /// The bytes are not such a program.
+    /// If the bytes are not such a program.
     pub fn of_program(elf: &[u8]) -> Result<Vec<Self>, NotAProgram> {
         let header = FileHeader32::<Endianness>::parse(elf)?;
         let endian = header.endian()?;
@@ -53,13 +53,13 @@ impl FlashSegment {
         Ok(segments)
     }
 
-    /// Total bytes of several segments.
+    /// Returns the total bytes of several segments.
     #[must_use]
     pub fn total(segments: &[Self]) -> usize {
         segments.iter().map(|segment| segment.bytes.len()).sum()
     }
 
-    /// The address after the last byte of flash.
+    /// Returns the address after the last byte of the segments.
     #[must_use]
     pub fn end(segments: &[Self]) -> usize {
         segments.iter().map(|segment| segment.address as usize + segment.bytes.len()).max().unwrap_or(0)
@@ -102,7 +102,7 @@ pub fn uf2_file(segments: &[FlashSegment], family: u32) -> Vec<u8> {
     out
 }
 
-/// Cuts segments into whole, aligned pages; bytes that no segment covers are 0xFF, as after erasing.
+/// Divides segments into whole, aligned pages. Bytes that no segment covers are 0xFF, like erased flash.
 fn pages(segments: &[FlashSegment]) -> Vec<(u32, [u8; PAGE])> {
     let mut pages: Vec<(u32, [u8; PAGE])> = Vec::new();
     for segment in segments {

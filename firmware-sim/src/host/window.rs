@@ -1,4 +1,4 @@
-//! The device in a desktop window; keys are its buttons.
+//! The device in a desktop window, with keys as its buttons.
 
 use minifb::{Key, KeyRepeat, Window, WindowOptions};
 
@@ -67,7 +67,7 @@ impl WindowDevice for Simulator<'_> {
 
 /// Runs the device in a window until it is closed or Esc is pressed.
 ///
-/// The arrow keys are the buttons, Enter and the space bar select. The X11 library is loaded now, not when the program starts.
+/// The arrow keys are the buttons, Enter and the space bar select. The X11 library is loaded by this call, not when the program starts.
 ///
 /// # Errors
 /// [`SimError::Window`] if there is no display or the window system refuses, and those of the device.
@@ -80,7 +80,7 @@ pub fn run_window<S: WindowDevice>(device: &mut S) -> Result<(), S::Error> {
     let failed = |cause: minifb::Error| SimError::Window { cause: cause.to_string() };
     let mut window = Window::new(&device.title(), width, height, WindowOptions::default()).map_err(failed)?;
     window.set_target_fps(FRAMES_PER_SECOND as usize);
-    let mut pixels = words(&first);
+    let mut pixels = window_pixels(&first);
     while window.is_open() && !window.is_key_down(Key::Escape) {
         let mut changed = false;
         for (key, button) in KEYS {
@@ -91,7 +91,7 @@ pub fn run_window<S: WindowDevice>(device: &mut S) -> Result<(), S::Error> {
         }
         changed |= device.tick()?;
         if changed {
-            pixels = words(&device.portrait()?);
+            pixels = window_pixels(&device.portrait()?);
         }
         window.update_with_buffer(&pixels, width, height).map_err(failed)?;
     }
@@ -99,6 +99,6 @@ pub fn run_window<S: WindowDevice>(device: &mut S) -> Result<(), S::Error> {
 }
 
 /// Converts an image to the pixels of the window.
-fn words(frame: &Frame) -> Vec<u32> {
+fn window_pixels(frame: &Frame) -> Vec<u32> {
     frame.rgb.as_chunks::<3>().0.iter().map(|&[r, g, b]| u32::from_be_bytes([0, r, g, b])).collect()
 }

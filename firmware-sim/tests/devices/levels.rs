@@ -1,4 +1,4 @@
-//! Models of several levels: a new image comes level by level, the smallest first.
+//! Models with several levels: a new image is drawn level by level, smallest first.
 
 use ganlet_runtime::{
     Shape,
@@ -7,7 +7,7 @@ use ganlet_runtime::{
 use ganlet_sim::host::{Device, ModelFile, Simulator};
 use ganlet_sim::{Button, Screen};
 
-/// A level of 4x4, then an image of 8x8 that adds to it; 64 counts of a latent make 1.
+/// Returns a model with a level of 4x4 and an image of 8x8 that adds a residual to it.
 fn pyramid() -> ModelFile {
     let dense = |side, values: i32, of: fn(i32) -> i8| LayerSpec {
         op: Op::Dense { shape: Shape { h: side, w: side, c: 1 } },
@@ -29,7 +29,7 @@ fn pyramid() -> ModelFile {
     ModelFile::of(&builder.images(&[0, 3]).finish().expect("a model that the runtime accepts"))
 }
 
-/// Whether the image on show has no more detail than 4x4.
+/// Returns whether the shown image has no more detail than 4x4.
 fn coarse(simulator: &Simulator<'_>) -> bool {
     let place = simulator.app().layout().image;
     let (frame, corner) = (simulator.frame(), place.area().top_left);
@@ -38,7 +38,7 @@ fn coarse(simulator: &Simulator<'_>) -> bool {
 }
 
 #[test]
-fn a_new_image_comes_level_by_level_and_a_walk_does_not() {
+fn a_new_image_is_drawn_level_by_level_but_a_walk_is_not() {
     let file = pyramid();
     let mut simulator = Simulator::new(file.bytes(), Device::named("st7789-240").unwrap()).unwrap();
     assert!(coarse(&simulator) && simulator.app().unfinished());
@@ -46,7 +46,7 @@ fn a_new_image_comes_level_by_level_and_a_walk_does_not() {
     assert!(simulator.tick() && !coarse(&simulator) && !simulator.app().unfinished());
     let whole = simulator.frame();
     assert!(!simulator.tick() && simulator.frame() == whole, "then nothing is left to draw");
-    // The level is the image's own.
+    // Another image starts with its own level.
     simulator.press(Button::Right);
     assert!(coarse(&simulator) && simulator.frame() != small);
     simulator.press(Button::Left);

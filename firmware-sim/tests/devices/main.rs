@@ -1,4 +1,4 @@
-//! Claims about the app on every emulated device.
+//! Tests of the app on every emulated device.
 #![forbid(unsafe_code)]
 
 mod examples;

@@ -1,4 +1,4 @@
-//! Small models with random weights: the structure of real generators, images that mean nothing.
+//! Small models with random weights: they have the structure of real generators, but their images are noise.
 
 use ganlet_runtime::{
     Shape,
@@ -6,10 +6,10 @@ use ganlet_runtime::{
 };
 use ganlet_sim::host::ModelFile;
 
-/// Latent values of every model here.
+/// Length of the latent vector of every model here.
 pub(crate) const LATENT: u16 = 12;
 
-/// Even numbers in -31..=31 from a linear congruential generator.
+/// Returns numbers in -32..=31 from a linear congruential generator.
 fn random(state: &mut u32, count: usize) -> Vec<i8> {
     let next = || {
         *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -18,7 +18,7 @@ fn random(state: &mut u32, count: usize) -> Vec<i8> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-/// A dense layer and two transposed convolutions that double the size; both sides must be multiples of four.
+/// Returns a model with a dense layer and two transposed convolutions that double the size. Both sides must be multiples of four.
 pub(crate) fn image_model(width: u16, height: u16, channels: u16) -> ModelFile {
     const INNER: u16 = 6;
     let mut state = 7;

@@ -1,4 +1,4 @@
-//! Files that the simulator writes: they decode to what the panel showed, or they are not there.
+//! Files that the simulator writes decode to what the panel showed. If writing fails, no file is left.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use ganlet_sim::host::{self, Device, DevicePortrait, Frame, Script, SimError, Si
 
 use crate::models::image_model;
 
-/// A fresh folder of this test's own.
+/// Creates an empty folder for a test.
 fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -33,7 +33,7 @@ fn a_png_shows_every_panel_pixel_enlarged() {
             [rgb[i], rgb[i + 1], rgb[i + 2]]
         };
         let (frame, (left, top), scale) = (simulator.frame(), look.origin(), look.scale());
-        // One panel color, one color in the portrait: the center of every pixel tells.
+        // Pixels of one panel color have one color in the portrait, at the center of every pixel.
         let mut tints = std::collections::BTreeMap::new();
         for y in 0..frame.height {
             for x in 0..frame.width {
@@ -48,8 +48,8 @@ fn a_png_shows_every_panel_pixel_enlarged() {
 }
 
 #[test]
-fn a_gif_holds_every_different_frame_lasts_as_long_as_the_session_and_ends_as_it_did() {
-    // Grays: few enough colors for palettes that are exact.
+fn a_gif_has_every_distinct_frame_and_the_duration_of_the_session() {
+    // Gray images have few enough colors for exact palettes.
     let (file, folder) = (image_model(16, 16, 1), folder("gif"));
     let script: Script = "wait:5,right,wait:4,select,wait:7,select,right,right".parse().unwrap();
     for device in Device::all() {
@@ -85,14 +85,14 @@ fn a_gif_holds_every_different_frame_lasts_as_long_as_the_session_and_ends_as_it
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_named_and_nothing_is_left() {
+fn a_file_that_cannot_be_written_is_named_and_leaves_no_temporary_file() {
     let (model, folder) = (image_model(16, 16, 3), folder("unwritable"));
     let mut simulator = Simulator::new(model.bytes(), Device::all()[0]).unwrap();
-    let lost = folder.join("missing").join("a.png");
-    let error = simulator.save_png(&lost).unwrap_err();
-    assert!(matches!(&error, SimError::File { path, .. } if *path == lost));
-    assert!(error.to_string().contains(&lost.display().to_string()), "{error}");
-    // A folder stands where the file should go: the temporary file is written, the renaming fails.
+    let unwritable = folder.join("missing").join("a.png");
+    let error = simulator.save_png(&unwritable).unwrap_err();
+    assert!(matches!(&error, SimError::File { path, .. } if *path == unwritable));
+    assert!(error.to_string().contains(&unwritable.display().to_string()), "{error}");
+    // A folder has the name of the file, so the temporary file is written, but renaming it fails.
     let taken = folder.join("taken.gif");
     fs::create_dir(&taken).unwrap();
     assert!(host::save_gif(&taken, &mut simulator, &"right".parse().unwrap()).is_err());

@@ -1,4 +1,4 @@
-//! What the panels show: the generator's rows, in the panel's own colors, and nothing outside.
+//! Panels show the generator's rows in their own colors, and nothing is drawn outside of them.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::models::image_model;
 
 const SIZES: [(u16, u16, u16); 5] = [(16, 16, 3), (28, 28, 1), (64, 64, 3), (32, 48, 1), (96, 128, 3)];
 
-/// Every device with every model that fits it.
+/// Calls `claim` for every device with every model that fits it.
 fn every_pair(mut claim: impl FnMut(&str, Simulator<'_>)) {
     for (width, height, channels) in SIZES {
         let file = image_model(width, height, channels);
@@ -25,7 +25,7 @@ fn every_pair(mut claim: impl FnMut(&str, Simulator<'_>)) {
     }
 }
 
-/// The image that the generator makes of the latent on show, as rows of RGB.
+/// Returns the image that the generator draws for the current latent, in RGB.
 fn image(simulator: &Simulator<'_>) -> Frame {
     let model = simulator.model();
     let mut arena = vec![0; model.arena_len()];
@@ -35,7 +35,7 @@ fn image(simulator: &Simulator<'_>) -> Frame {
     Frame { width: width.into(), height: height.into(), rgb }
 }
 
-/// An independent statement of what a panel makes of a shade.
+/// Returns the color that a panel shows for `rgb`, by an independent implementation.
 fn shown(depth: ColorDepth, rgb: [u8; 3], at: Point) -> [u8; 3] {
     let nearest = |value: u8, top: u32| (u32::from(value) * top + 127) / 255;
     match depth {
@@ -47,16 +47,16 @@ fn shown(depth: ColorDepth, rgb: [u8; 3], at: Point) -> [u8; 3] {
         }
         ColorDepth::Gray16 => [(nearest(luma(rgb), 15) * 17) as u8; 3],
         ColorDepth::Led10 => [(nearest(luma(rgb), 9) * 255 / 9) as u8; 3],
-        // Spread back to eight bits by rounding.
+        // Extended back to eight bits by rounding.
         ColorDepth::Rgb565 => {
-            let spread = |value: u8, top: u32| ((nearest(value, top) * 255 + top / 2) / top) as u8;
-            [spread(rgb[0], 31), spread(rgb[1], 63), spread(rgb[2], 31)]
+            let extend = |value: u8, top: u32| ((nearest(value, top) * 255 + top / 2) / top) as u8;
+            [extend(rgb[0], 31), extend(rgb[1], 63), extend(rgb[2], 31)]
         }
     }
 }
 
 #[test]
-fn the_image_on_the_panel_is_the_generator_s_rows_enlarged_by_a_whole_factor() {
+fn the_panel_shows_the_generators_rows_enlarged_by_a_whole_factor() {
     let mut checked = 0;
     every_pair(|name, mut simulator| {
         for _ in 0..2 {
@@ -82,7 +82,7 @@ fn the_image_on_the_panel_is_the_generator_s_rows_enlarged_by_a_whole_factor() {
 }
 
 #[test]
-fn every_panel_shows_its_own_colors_only_and_nothing_is_drawn_outside() {
+fn panels_show_only_their_own_colors_and_nothing_is_drawn_outside() {
     every_pair(|name, mut simulator| {
         let mut seen = BTreeSet::<[u8; 3]>::new();
         let tour: Script = "right,select,wait:9,select,right,left,left,down,right,select,wait:60".parse().unwrap();
@@ -90,7 +90,7 @@ fn every_panel_shows_its_own_colors_only_and_nothing_is_drawn_outside() {
             seen.extend(simulator.frame().rgb.as_chunks::<3>().0);
             Ok::<_, std::convert::Infallible>(())
         });
-        assert_eq!(simulator.strays(), 0, "{name}");
+        assert_eq!(simulator.pixels_outside(), 0, "{name}");
         let gray = seen.iter().all(|[r, g, b]| r == g && g == b);
         match simulator.device().depth {
             ColorDepth::Mono | ColorDepth::Paper => assert_eq!(Vec::from_iter(seen), [[0; 3], [255; 3]], "{name}"),
@@ -123,7 +123,7 @@ fn two_sessions_show_the_same_frames() {
 }
 
 #[test]
-fn what_was_drawn_piece_by_piece_equals_a_panel_drawn_from_scratch() {
+fn incremental_drawing_equals_drawing_from_scratch() {
     let file = image_model(16, 16, 3);
     for device in Device::all() {
         let mut simulator = Simulator::new(file.bytes(), *device).unwrap();

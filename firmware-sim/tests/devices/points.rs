@@ -1,4 +1,4 @@
-//! Models that make points: every sample of a seed is a dot where its numbers are, or counts in a bar.
+//! Models that generate points: every sample of a seed is a dot at its coordinates, or is counted in a bar.
 
 use ganlet_runtime::{Generator, Model};
 use ganlet_runtime::{
@@ -8,8 +8,8 @@ use ganlet_runtime::{
 use ganlet_sim::Button;
 use ganlet_sim::host::{Device, Frame, ModelFile, Simulator};
 
-/// A model whose numbers are the latent's own, twice as far apart.
-fn mirror(numbers: u16) -> ModelFile {
+/// Returns a model whose outputs are the values of the latent times two.
+fn scaled_latent(numbers: u16) -> ModelFile {
     let n = usize::from(numbers);
     let mut builder = ModelBuilder::new("mirror", numbers);
     builder.push(&LayerSpec {
@@ -25,7 +25,7 @@ fn mirror(numbers: u16) -> ModelFile {
     ModelFile::of(&builder.finish().expect("a model that the runtime accepts"))
 }
 
-/// The numbers of the 256 samples of `seed`.
+/// Returns the outputs for the 256 samples of `seed`.
 fn samples(file: &ModelFile, seed: u32) -> Vec<Vec<u8>> {
     let model = Model::from_bytes(file.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
@@ -38,8 +38,8 @@ fn white(frame: &Frame, x: u32, y: u32) -> bool {
 }
 
 #[test]
-fn two_numbers_are_a_dot_and_nothing_else_is_white() {
-    let file = mirror(2);
+fn only_the_dots_of_the_samples_are_white() {
+    let file = scaled_latent(2);
     let mut simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
     simulator.press(Button::Right);
     let frame = simulator.frame();
@@ -55,12 +55,12 @@ fn two_numbers_are_a_dot_and_nothing_else_is_white() {
     let shown = (0..64).flat_map(|x| (0..64).map(move |y| (left + x, top + y))).filter(|&(x, y)| white(&frame, x, y));
     assert_eq!(shown.collect::<Vec<_>>(), dots);
     assert!(dots.len() > 150, "{} places", dots.len());
-    assert_eq!(simulator.strays(), 0);
+    assert_eq!(simulator.pixels_outside(), 0);
 }
 
 #[test]
-fn one_number_is_counted_in_a_bar_as_high_as_its_share() {
-    let file = mirror(1);
+fn bars_are_as_high_as_their_share_of_the_samples() {
+    let file = scaled_latent(1);
     let simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
     let (frame, area) = (simulator.frame(), simulator.app().layout().image.area());
     let (left, top) = (area.top_left.x as u32, area.top_left.y as u32);
@@ -75,17 +75,17 @@ fn one_number_is_counted_in_a_bar_as_high_as_its_share() {
 }
 
 #[test]
-fn a_walk_leaves_a_trail_and_every_panel_holds_every_screen() {
+fn a_walk_leaves_a_trail_and_every_screen_fits_every_panel() {
     for device in Device::all() {
         for numbers in [1, 2] {
-            let file = mirror(numbers);
+            let file = scaled_latent(numbers);
             let mut simulator = Simulator::new(file.bytes(), *device).unwrap();
             let script = "right,select,wait:30,select,right,down,left,select,wait:30,select";
             let Ok(()) = simulator.play(&script.parse().unwrap(), |_| Ok::<_, std::convert::Infallible>(()));
-            assert_eq!(simulator.strays(), 0, "{} with {numbers}", device.name);
+            assert_eq!(simulator.pixels_outside(), 0, "{} with {numbers}", device.name);
         }
     }
-    let file = mirror(2);
+    let file = scaled_latent(2);
     let mut simulator = Simulator::new(file.bytes(), Device::named("st7789-240").unwrap()).unwrap();
     simulator.press(Button::Select);
     let lit = |simulator: &Simulator<'_>| {

@@ -1,4 +1,4 @@
-//! Models that are refused, and what is said about it.
+//! Models that are refused, and the messages about them.
 
 use ganlet_sim::host::{Device, ModelFile, SimError, Simulator};
 
@@ -17,7 +17,7 @@ fn a_model_that_is_too_large_is_refused_with_the_sums() {
 }
 
 #[test]
-fn no_damaged_byte_and_no_length_makes_a_panic() {
+fn damaged_and_truncated_models_are_refused_without_a_panic() {
     let file = image_model(16, 16, 3);
     let device = Device::named(Device::DEFAULT).unwrap();
     for len in (0..file.bytes().len()).step_by(7) {

@@ -8,7 +8,7 @@ use ganlet_runtime::{
 use ganlet_sim::host::{Device, ModelFile, Simulator};
 use ganlet_sim::{Button, Screen};
 
-/// A layer whose outputs are sums of inputs by `weights`, each 64 of which make one.
+/// Returns a dense layer with `weights`; an output is the weighted sum of the inputs divided by 64.
 fn dense(shape: Shape, input: Source, weights: Vec<i8>) -> LayerSpec {
     LayerSpec {
         op: Op::Dense { shape },
@@ -22,12 +22,12 @@ fn dense(shape: Shape, input: Source, weights: Vec<i8>) -> LayerSpec {
     }
 }
 
-/// Three classes of gray: -80, 0 and 80; the discriminator's value is half of the mean pixel.
+/// Returns a model with three classes of gray: -80, 0 and 80. The discriminator's output is half of the mean pixel.
 fn grays(with_discriminator: bool) -> ModelFile {
     let mut builder = ModelBuilder::new("grays", 2);
     builder.classes(3);
     let image = Shape { h: 4, w: 4, c: 1 };
-    // 16 outputs for each input: two latent values that do nothing, three classes that are 32 where chosen.
+    // 16 outputs for each input: two latent values without effect, then three classes, of which the chosen one is 32.
     let weights = [0, 0, -127, 0, 127].iter().flat_map(|&w| [w; 16]).collect();
     let at = builder.push(&dense(image, Source::Latent, weights));
     if with_discriminator {
@@ -47,7 +47,7 @@ fn gray(simulator: &Simulator<'_>) -> u8 {
 }
 
 #[test]
-fn the_class_screen_goes_through_the_classes_and_is_there_only_where_there_are_any() {
+fn the_class_screen_cycles_through_the_classes() {
     let file = grays(false);
     let mut simulator = simulator(&file);
     for screen in [Screen::Walk, Screen::Knobs, Screen::Class] {
@@ -66,11 +66,11 @@ fn the_class_screen_goes_through_the_classes_and_is_there_only_where_there_are_a
     assert_eq!((gray(&simulator), simulator.app().seed()), (shown[2], 2), "another seed, the same class");
     simulator.press(Button::Select);
     assert_eq!(simulator.app().screen(), Screen::About);
-    assert_eq!(simulator.strays(), 0);
+    assert_eq!(simulator.pixels_outside(), 0);
 }
 
 #[test]
-fn the_discriminators_score_stands_beside_the_knobs() {
+fn the_knobs_screen_shows_the_discriminators_score() {
     let (with, without) = (grays(true), grays(false));
     let model = Model::from_bytes(with.bytes()).unwrap();
     let mut arena = vec![0; model.arena_len()];
@@ -78,7 +78,7 @@ fn the_discriminators_score_stands_beside_the_knobs() {
     let score = |generator: &mut Generator<'_>, seed| generator.scored_rows(&model.latent(seed)).score().unwrap();
     let scores: Vec<u8> = (0..3).map(|seed| score(&mut generator, seed)).collect();
     assert!(scores[0] < scores[1] && scores[1] < scores[2], "{scores:?}");
-    // The words differ with the discriminator, and with its score; the image does not.
+    // The text differs with the discriminator, and with its score. The image does not.
     let frame = |file: &ModelFile, presses: &[Button]| {
         let mut simulator = simulator(file);
         presses.iter().for_each(|&button| simulator.press(button));
@@ -87,7 +87,7 @@ fn the_discriminators_score_stands_beside_the_knobs() {
     let knobs = [Button::Select, Button::Select];
     let (plain, scored) = (frame(&without, &knobs), frame(&with, &knobs));
     assert!(plain.0 == scored.0 && plain.1 != scored.1);
-    assert_eq!(frame(&without, &[]).1, frame(&with, &[]).1, "the gallery asks no discriminator");
+    assert_eq!(frame(&without, &[]).1, frame(&with, &[]).1, "the gallery does not use the discriminator");
     let next = frame(&with, &[Button::Right, Button::Select, Button::Select]);
     assert!(next.0 > scored.0 && next.1 != scored.1);
 }

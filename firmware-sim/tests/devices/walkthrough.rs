@@ -1,4 +1,4 @@
-//! What the buttons do, screen by screen.
+//! The effects of the buttons, screen by screen.
 
 use ganlet_sim::host::{Device, Simulator};
 use ganlet_sim::{App, Button, SavedLatents, Screen};
@@ -25,7 +25,7 @@ fn select_goes_through_all_screens_and_back() {
 }
 
 #[test]
-fn the_gallery_shows_a_new_image_per_press_and_left_brings_the_last_one_back() {
+fn the_gallery_shows_a_new_image_per_press_and_left_returns_to_the_previous_one() {
     on_oled(|mut simulator| {
         let first = simulator.frame();
         simulator.press(Button::Right);
@@ -45,13 +45,13 @@ fn the_gallery_shows_a_new_image_per_press_and_left_brings_the_last_one_back() {
 }
 
 #[test]
-fn the_walk_sets_out_from_the_seed_and_passes_exactly_through_the_next_one() {
+fn the_walk_starts_at_the_seed_and_passes_exactly_through_the_next_ones() {
     on_oled(|simulator| {
         let mut simulator = simulator.with_seed(40);
         simulator.press(Button::Select);
         let seed = |simulator: &Simulator<'_>, seed| simulator.model().latent(seed).values().to_vec();
         assert_eq!(latent(&simulator), seed(&simulator, 40));
-        // Speed 2 takes half as many ticks as a leg has steps.
+        // At speed 2, the walk from one seed to the next takes half as many ticks as it has steps.
         for next in [41, 42] {
             let mut before = latent(&simulator);
             for _ in 0..App::STEPS_PER_SEED / 2 {
@@ -101,7 +101,7 @@ fn a_knob_turns_one_value_and_leaves_the_others() {
 }
 
 #[test]
-fn tiny_panels_show_the_screen_s_initial_and_then_the_image() {
+fn tiny_panels_show_the_initial_of_a_screen_and_then_the_image() {
     let file = image_model(16, 16, 3);
     let mut simulator = Simulator::new(file.bytes(), Device::named("led-5x5").unwrap()).unwrap();
     let gallery = simulator.frame();
@@ -119,12 +119,12 @@ fn tiny_panels_show_the_screen_s_initial_and_then_the_image() {
 }
 
 #[test]
-fn kept_latents_come_before_seed_0_and_everything_else_stays() {
+fn saved_latents_come_before_seed_0_and_other_seeds_are_unchanged() {
     let file = crate::models::image_model(16, 16, 3);
     let device = Device::named("st7789-240").unwrap();
     let plain = Simulator::new(file.bytes(), device).unwrap();
     let latent = |seed| plain.model().latent(seed).values().to_vec();
-    // Two kept latents: those of seeds 500 and 600, so that it is known what they show.
+    // Two saved latents, those of seeds 500 and 600, so that their images are known.
     let mut bytes = Vec::new();
     for seed in [500, 600] {
         bytes.push(255);
@@ -139,11 +139,11 @@ fn kept_latents_come_before_seed_0_and_everything_else_stays() {
         assert_eq!(simulator.app().latent(simulator.model()), shown(seed), "{seed}");
         simulator.press(Button::Right);
     }
-    // The walk and the knobs set out from them as from any seed.
+    // The walk starts from them as from any seed.
     let mut simulator = Simulator::new(file.bytes(), device).unwrap().with_saved(SavedLatents::new(&bytes));
     simulator.press(Button::Select);
     assert_eq!(simulator.app().latent(simulator.model()), shown(500));
-    // Bytes that are no latents of this model are as good as none.
+    // Bytes that are not latents of this model are ignored.
     let simulator = Simulator::new(file.bytes(), device).unwrap().with_saved(SavedLatents::new(&bytes[1..]));
     assert_eq!(simulator.app().seed(), 1);
 }

@@ -1,4 +1,4 @@
-//! A training step allocates nothing, except the packing buffer of each product that matrixmultiply computes.
+//! A training step allocates nothing except the packing buffers of the crate matrixmultiply.
 use allocation_counter::measure;
 use ganlet_tests::check::feeds;
 use ganlet_trainer::exec::cpu::Cpu;
@@ -21,7 +21,7 @@ fn allocations(graph: &Graph, outputs: &[NodeId]) -> u64 {
 }
 
 #[test]
-fn elementwise_work_moves_and_sums_allocate_nothing() {
+fn elementwise_operations_data_movement_and_sums_allocate_nothing() {
     let mut g = Graph::default();
     let x = g.input("x", &[8, 40, 40, 12]);
     let y = g.unary(Unary::Tanh, x);

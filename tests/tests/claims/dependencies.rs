@@ -17,7 +17,7 @@ fn texts(value: &Value) -> Vec<&str> {
     value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
 }
 
-/// Name, version and license expression of every package that is built on this machine, dependencies of tests included.
+/// Returns name, version and license expression of every package that is built on this machine, including dependencies of tests.
 fn packages() -> BTreeSet<(String, String, String)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let words = ["tree", "--workspace", "--all-features", "--locked", "--offline", "--prefix", "none"];

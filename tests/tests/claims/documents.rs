@@ -17,7 +17,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&file).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// Direct dependencies of a manifest, including development dependencies.
+/// Returns the direct dependencies of a manifest, including development dependencies.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut inside = false;
@@ -36,7 +36,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     names
 }
 
-/// Names that the page lists under a crate's heading.
+/// Returns the names that the page lists under a crate's heading.
 fn explained(page: &str, name: &str) -> BTreeSet<String> {
     let heading = format!("## {name}");
     let section = page.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with("## "));
@@ -100,7 +100,7 @@ fn every_recipe_key_and_method_is_documented() {
     }
 }
 
-/// Pages of the project: path from the root, and text. The changelog is left out, because it names what no longer exists.
+/// Returns the pages of the project: path from the root, and text. The changelog is excluded, because it names what no longer exists.
 fn pages() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut pages = Vec::new();
@@ -128,7 +128,7 @@ fn links_of_the_pages_lead_to_files() {
     }
 }
 
-/// Folders to which pages write paths of sources relatively.
+/// Folders to which the paths of sources in pages are relative.
 const SOURCE_FOLDERS: [&str; 8] = [
     "",
     "runtime/src",
@@ -172,7 +172,7 @@ fn recipe_keys_of_the_glossary_exist_and_terms_are_sorted() {
     assert!(terms.len() > 100, "{}", terms.len());
 }
 
-/// Tests of the workspace as `module::test`, the form in which pages name them.
+/// Returns the tests of the workspace as `module::test`, the form in which pages name them.
 fn tests_named() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -1,11 +1,11 @@
-//! The planned executor against the interpreter: larger shapes, effects, guards, memory.
+//! The planned executor agrees with the interpreter: larger shapes, effects, guards, memory.
 use ganlet_tests::check::{executor, feeds, noise};
 use ganlet_trainer::exec::cpu::Cpu;
 use ganlet_trainer::exec::{Clock, Program, Store};
 use ganlet_trainer::graph::{Distribution, Graph, Shape, Unary, Window};
 
 #[test]
-fn a_long_elementwise_chain_is_one_step() {
+fn a_long_elementwise_chain_is_one_kernel_call() {
     let mut g = Graph::default();
     let (x, b) = (g.input("x", &[70, 33, 24]), g.input("b", &[24]));
     let y = g.add(x, b);
@@ -191,7 +191,7 @@ fn values_with_disjoint_lifetimes_share_buffers() {
 }
 
 #[test]
-fn a_dense_layer_with_its_gradient_is_one_step_per_product() {
+fn a_dense_layer_with_its_gradient_is_one_kernel_call_per_product() {
     for (m, k, n) in [(130, 300, 70), (40, 1, 32), (33, 17, 1), (29, 2, 3), (64, 40, 700)] {
         let mut g = Graph::default();
         let (x, w, b) = (g.input("x", &[m, k]), g.input("w", &[k, n]), g.input("b", &[n]));
@@ -205,7 +205,7 @@ fn a_dense_layer_with_its_gradient_is_one_step_per_product() {
         let grads = g.grad(loss, &[w, b, v]);
         let outputs = [loss, grads[0], grads[1], grads[2]];
         let program = Program::new("layers", &g, &outputs);
-        // Two layers forward, the hidden layer's gradient, and both weight gradients; elementwise work is fused into them.
+        // Two forward layers, the hidden layer's gradient and both weight gradients. Elementwise operations are fused into them.
         assert_eq!(program.plan.kernel_calls(), 5, "{}", program.plan.to_text(&program.graph));
         executor(&g, &outputs, &Store::default(), 4e-4);
         // Second-order gradients: masks and products are read by several steps.
@@ -216,7 +216,7 @@ fn a_dense_layer_with_its_gradient_is_one_step_per_product() {
     }
 }
 
-/// Weights are packed once for all calls that read them, and must be packed again after an assignment or a change by the caller.
+/// Packed weights are shared by all calls that read them, and must be packed again after an assignment or a change by the caller.
 #[test]
 fn packed_weights_are_repacked_after_every_change() {
     let window = Window { kernel: 4, stride: 2, pad: 1 };

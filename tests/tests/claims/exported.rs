@@ -7,7 +7,7 @@ use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::train::Trainer;
 
-/// Trains a named recipe for some steps and quantizes its generator.
+/// Trains a named recipe for some steps, then quantizes its generator.
 fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantized {
     let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
     let recipe = Recipe::open(recipe, &settings).unwrap();
@@ -19,7 +19,7 @@ fn trained(recipe: &str, steps: u64, settings: &[&str]) -> Quantized {
         .unwrap()
 }
 
-fn drawn(mut rows: Rows<'_>) -> Vec<u8> {
+fn all_rows(mut rows: Rows<'_>) -> Vec<u8> {
     let mut all = Vec::new();
     while let Some(row) = rows.next_row() {
         all.extend_from_slice(row);
@@ -36,7 +36,7 @@ fn equals_the_oracle(quantized: &Quantized) -> Vec<oracle::Tensor> {
     for seed in 0..32 {
         let latent = model.latent(seed);
         tensors = oracle::tensors(&quantized.layers, latent.values());
-        assert_eq!(drawn(generator.rows(&latent)), tensors.last().unwrap().pixels(), "seed {seed}");
+        assert_eq!(all_rows(generator.rows(&latent)), tensors.last().unwrap().pixels(), "seed {seed}");
     }
     tensors
 }
@@ -61,7 +61,7 @@ fn a_trained_pyramid_draws_level_by_level() {
         for (level, side) in [(0, 4), (1, 8)] {
             let shape = model.level_shape(level).unwrap();
             assert_eq!((shape.h, shape.w, shape.c), (side, side, 3));
-            let rows = drawn(generator.level_rows(&latent, level).unwrap());
+            let rows = all_rows(generator.level_rows(&latent, level).unwrap());
             assert!(tensors.iter().any(|t| t.shape == shape && t.pixels() == rows), "seed {seed}, level {level}");
             distances.push(distance(&rows, usize::from(side), &image, 16));
         }

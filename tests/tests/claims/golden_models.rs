@@ -14,7 +14,7 @@ const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v2.mode
 
 const PYRAMID: &[u8] = include_model!("../../../runtime/tests/golden/pyramid-v2.model");
 
-/// Compares bytes with the committed file; if they differ, writes the new file where the message says.
+/// Compares bytes with the committed file. If they differ, writes the new file and names its path in the message.
 fn frozen(name: &str, made: &[u8], golden: &[u8]) {
     if made != golden {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -6,8 +6,8 @@ use ganlet_runtime::{
 use ganlet_tests::golden;
 use ganlet_trainer::quantize::random_models::{RandomNet, SplitMix64};
 
-/// Loads a model and, if that succeeds, draws an image.
-fn try_all(bytes: &[u8]) -> Result<usize, FormatError> {
+/// Loads a model and, if that succeeds, draws an image. Returns the number of its pixels.
+fn load_and_draw(bytes: &[u8]) -> Result<usize, FormatError> {
     let model = Model::from_bytes(bytes)?;
     assert!(model.arena_len() < 1 << 24, "small edits of small models stay small");
     let mut arena = vec![0; model.arena_len()];
@@ -20,17 +20,17 @@ fn every_truncation_is_an_error() {
     let file = RandomNet::new(3).file;
     for len in 0..file.len() {
         let mut cut = file[..len].to_vec();
-        assert!(try_all(&cut).is_err(), "{len} bytes of {}", file.len());
+        assert!(load_and_draw(&cut).is_err(), "{len} bytes of {}", file.len());
         rewrite_checksum(&mut cut);
-        assert!(try_all(&cut).is_err(), "{len} bytes of {}, checksum right", file.len());
+        assert!(load_and_draw(&cut).is_err(), "{len} bytes of {}, checksum right", file.len());
     }
     let longer = [&file[..], &[0]].concat();
     let expected = file.len();
-    assert_eq!(try_all(&longer), Err(FormatError::TrailingBytes { found: expected + 1, expected }));
+    assert_eq!(load_and_draw(&longer), Err(FormatError::TrailingBytes { found: expected + 1, expected }));
 }
 
 #[test]
-fn every_flipped_bit_is_noticed() {
+fn every_flipped_bit_is_detected() {
     let file = RandomNet::new(8).file;
     for bit in 0..file.len() * 8 {
         let mut damaged = file.clone();
@@ -49,12 +49,12 @@ fn damage_with_a_valid_checksum_never_panics() {
         for _ in 0..200 {
             let mut damaged = file.clone();
             for _ in 0..1 + random.below(3) {
-                // Mostly damages the structure, sometimes the numbers.
+                // Damages mostly the structure, sometimes the numbers.
                 let end = if random.below(4) == 0 { file.len() } else { header_end };
                 damaged[random.below(end as u64) as usize] = random.next_bits() as u8;
             }
             rewrite_checksum(&mut damaged);
-            match try_all(&damaged) {
+            match load_and_draw(&damaged) {
                 Ok(_) => accepted += 1,
                 Err(_) => refused += 1,
             }
@@ -108,16 +108,16 @@ fn a_lane_interval_that_is_too_long_is_refused() {
     rewrite_checksum(&mut stretched);
     let what = "largest sum of weights in a lane interval, at most";
     let refused = FormatError::Layer { layer: 1, what, found: 33 * 254, expected: 8191 };
-    assert_eq!(try_all(&stretched), Err(refused));
+    assert_eq!(load_and_draw(&stretched), Err(refused));
     // With small weights the whole window fits; a shorter interval is valid too, and 0 makes it another kind of layer.
     let mut small = doubling(|i| (i % 50) as i8);
     let at_interval = at(&small, 96);
     small[at_interval] = 5;
     rewrite_checksum(&mut small);
-    assert_eq!(try_all(&small), Ok(8));
+    assert_eq!(load_and_draw(&small), Ok(8));
     small[at_interval] = 0;
     rewrite_checksum(&mut small);
-    assert!(try_all(&small).unwrap_err().to_string().starts_with("layer 1: bytes of weights: found 768"));
+    assert!(load_and_draw(&small).unwrap_err().to_string().starts_with("layer 1: bytes of weights: found 768"));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn words_that_encode_no_weight_pair_are_refused() {
         let mut edited = file.clone();
         edited[blob + at] = byte;
         rewrite_checksum(&mut edited);
-        try_all(&edited).map_err(|e| e.to_string())
+        load_and_draw(&edited).map_err(|e| e.to_string())
     };
     let what = "weights out of -127 to 127, the first at byte: found 4, expected 0";
     assert_eq!(refusal(5, 1), Err(format!("layer 0: {what}")), "bits between the lanes");
@@ -201,7 +201,7 @@ fn a_flash_budget_makes_small_layers_fast_first_or_is_refused() {
     };
     let compact = golden::file("tiny", 4, &net).len() as u64;
     assert_eq!(layouts(compact), Ok(vec![WeightLayout::Compact, WeightLayout::Compact]));
-    // Words need twice the bytes of groups, and of the compact weights of doubling layers.
+    // The fast layout takes twice the bytes of the compact one.
     assert_eq!(layouts(compact + 32), Ok(vec![WeightLayout::Compact, WeightLayout::Fast]));
     assert_eq!(layouts(compact + 80), Ok(vec![WeightLayout::Fast, WeightLayout::Compact]));
     assert_eq!(layouts(compact + 112), Ok(vec![WeightLayout::Fast, WeightLayout::Fast]));
@@ -219,7 +219,7 @@ fn messages_name_the_layer_and_both_values() {
 }
 
 #[test]
-fn false_header_fields_are_refused_with_found_and_expected_values() {
+fn invalid_header_fields_are_refused_with_found_and_expected_values() {
     let file = golden::file("tiny", 4, &golden::tiny());
     let edited = |at: usize, bytes: &[u8]| {
         let mut edited = file.clone();
@@ -265,13 +265,13 @@ fn numbers_outside_their_bounds_are_refused() {
 }
 
 #[test]
-fn a_region_of_flash_says_how_long_its_model_is() {
+fn the_length_of_a_model_is_read_from_its_first_bytes() {
     let file = golden::file("tiny", 4, &golden::tiny());
     let mut region = file.clone();
     region.resize(file.len() + 100, 0xFF);
     assert_eq!(Model::stated_len(&region), Some(file.len()));
     assert_eq!(Model::stated_len(&region[..12]), Some(file.len()));
-    // Neither the start of a model nor erased flash is one; a length is taken as it is stated.
+    // Too few bytes and erased flash are not a model. The stated length is not checked.
     assert_eq!(Model::stated_len(&region[..11]), None);
     assert_eq!(Model::stated_len(&[0xFF; 64]), None);
     region[8..12].fill(0xFF);

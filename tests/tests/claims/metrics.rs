@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 use serde_json::Value;
 
 /// Relative tolerance between two implementations of a formula.
-const APART: f64 = 1e-3;
+const TOLERANCE: f64 = 1e-3;
 
 fn golden(part: &str) -> Value {
     let all: Value = serde_json::from_str(include_str!("../../golden/metrics.json")).unwrap();
@@ -27,7 +27,7 @@ fn bytes(v: &Value) -> Vec<u8> {
 #[track_caller]
 fn near(what: &str, found: f64, expected: &Value) {
     let expected = expected.as_f64().unwrap_or_else(|| panic!("{what} is not in the golden file"));
-    assert!((found - expected).abs() <= APART * expected.abs().max(1e-3), "{what}: {found}, {expected} elsewhere");
+    assert!((found - expected).abs() <= TOLERANCE * expected.abs().max(1e-3), "{what}: {found}, {expected} elsewhere");
 }
 
 #[test]

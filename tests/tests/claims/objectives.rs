@@ -5,7 +5,7 @@ use ganlet_trainer::loss::{Labels, Loss};
 const REAL: [f64; 3] = [0.5, -1.0, 2.0];
 const FAKE: [f64; 3] = [-0.3, 1.2, 0.1];
 
-/// Losses of discriminator and generator, and the gradient of the generator's loss by the fake scores.
+/// Returns the losses of discriminator and generator, and the gradient of the generator's loss with respect to the fake scores.
 fn losses(loss: Loss, fake: [f64; 3]) -> (f64, f64, Vec<f64>) {
     let mut g = Graph::default();
     let (r, f) = (g.input("real", &[3, 1]), g.input("fake", &[3, 1]));

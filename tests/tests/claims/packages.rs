@@ -1,4 +1,4 @@
-//! Each published crate is complete: its package has what it needs, and its front page shows code that compiles.
+//! Each published crate is complete: its package contains all files, and its README shows code that compiles.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,7 +73,7 @@ fn every_manifest_describes_its_package() {
     }
 }
 
-/// The code of the first Rust block of a page that has `word` in it.
+/// Returns the first Rust code block of a page that contains `word`.
 fn block(page: &str, word: &str) -> String {
     let text = read(page);
     let blocks = text.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -85,7 +85,7 @@ fn block(page: &str, word: &str) -> String {
 }
 
 #[test]
-fn the_front_pages_show_the_device_example_as_it_is_compiled() {
+fn the_readmes_show_the_device_example_as_it_is_compiled() {
     let example = read("runtime/examples/device.rs");
     let code = &example[example.find("#![no_std]").unwrap()..];
     for page in ["README.md", "runtime/README.md"] {

@@ -246,7 +246,7 @@ fn methods_combine_in_any_order() {
         assert_eq!(settings(&format!("ring+{one}+{other}")), expected);
         assert_eq!(settings(&format!("ring+{other}+{one}")), expected);
     }
-    // A remedy shows its own effect: the recipe's penalty schedule is removed.
+    // A remedy replaces the recipe's penalty, including its schedule.
     assert_eq!(open("ring+r1").unwrap().objective.penalty_to, 1.0);
     for (name, key) in [("ring+r1+r2", "objective.regularizer"), ("ring+minimax+hinge", "objective.loss")] {
         let message = open(name).unwrap_err();

@@ -14,10 +14,10 @@ fn streamed(generator: &mut Generator<'_>, z: &ganlet_runtime::Latent) -> Vec<u8
 }
 
 #[test]
-fn rows_equal_the_oracle_on_random_nets() {
+fn rows_equal_the_oracle_on_random_networks() {
     let mut distinct = std::collections::HashSet::new();
     let mut kinds = std::collections::HashSet::new();
-    // The last nets have extreme weights and values.
+    // The last networks have extreme weights and values.
     for seed in 0..480 {
         let net = if seed < 400 { RandomNet::new(seed) } else { RandomNet::extreme(seed) };
         for (file, family) in

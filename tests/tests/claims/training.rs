@@ -134,7 +134,7 @@ fn a_run_stops_and_resumes_without_losing_anything() {
 }
 
 #[test]
-fn plots_and_samples_come_at_their_intervals() {
+fn plots_and_samples_are_written_at_their_intervals() {
     let root = tempfile::tempdir().unwrap();
     let intervals = ["train.plot_every=3", "train.sample_every=4", "train.log_every=100", "train.save_every=100"];
     let recipe = recipe("bimodal-1d", &[&["train.batch_size=8"][..], &intervals].concat());
@@ -143,7 +143,7 @@ fn plots_and_samples_come_at_their_intervals() {
     let mut plotted = Vec::new();
     let mut run = Run::new(trainer(&recipe, 10, 1), folder.clone()).unwrap();
     let mut on_event = |event: RunEvent<'_>| {
-        // Reported after the plot is written; removed, so that the next one is noticed.
+        // The event is reported after the plot is written. The plot is removed here, so that the next one is detected.
         if let RunEvent::Logged(entry) = event {
             plotted.extend(std::fs::remove_file(&file).is_ok().then_some(entry.report.step));
         }
@@ -258,7 +258,7 @@ fn a_diverging_run_stops_and_keeps_the_last_finite_checkpoint() {
 }
 
 #[test]
-fn both_bumps_get_a_quarter_of_the_samples_for_most_seeds() {
+fn both_modes_get_a_quarter_of_the_samples_for_most_seeds() {
     let recipe = recipe("bimodal-1d", &[]);
     let steps = recipe.train.steps;
     let least = (1..=10).map(|seed| {
@@ -266,7 +266,7 @@ fn both_bumps_get_a_quarter_of_the_samples_for_most_seeds() {
         (0..steps).for_each(|_| _ = trainer.advance().unwrap());
         let values = trainer.samples(0, 10_000);
         // Within three standard deviations.
-        let made = |bump: f32| values.iter().filter(|v| (**v - bump).abs() < 0.6).count();
+        let made = |mode: f32| values.iter().filter(|v| (**v - mode).abs() < 0.6).count();
         made(-1.0).min(made(1.0))
     });
     assert!(least.filter(|n| *n >= 2500).count() >= 8);

@@ -13,7 +13,7 @@ fn recipe(name: &str, settings: &[&str]) -> Recipe {
     Recipe::open(name, &settings).unwrap()
 }
 
-/// Alarms of the first steps of a run, which ends with its first alarm, because no other is raised after it.
+/// Returns the alarms of the first steps of a run. The run ends with its first alarm, because no other is raised after it.
 fn alarms(recipe: &Recipe, data: std::sync::Arc<dyn Dataset>, steps: u64) -> Vec<(AlarmKind, u64)> {
     let mut trainer = Trainer::new(recipe.clone(), data, 1, recipe.train.steps, 1).unwrap();
     let mut monitor = Monitor::new(&trainer);
@@ -77,7 +77,7 @@ fn a_diverged_run_rolls_back_and_recovers() {
     assert_eq!(run.alarms[0].kind, AlarmKind::Divergence);
     let written = std::fs::read_to_string(run.folder.path().join("alarms.txt")).unwrap();
     assert!(written.starts_with("divergence at step 50") && written.contains("what helps"), "{written}");
-    // The last learning rate stays with the run, and its samples are diverse again: they were all equal, and below 0.3 is a collapse.
+    // The run keeps the last learning rate, and its samples are diverse again: before, they were all equal, and below 0.3 is a collapse.
     assert_eq!(run.checkpoint().recipe.optimizer.learning_rate, rates.last().unwrap().1);
     let samples = RealExamples::of(run.trainer.data()).compare(&mut run.trainer);
     assert!(samples.diversity > 0.4, "{samples:?}");

@@ -1,19 +1,19 @@
 //! Lists the public items of a crate from its sources, one line per item.
 //!
-//! The list holds what another crate can name: items that are `pub` from the root down, followed through `pub use`, and their fields,
-//! variants, methods and traits. Items marked `doc(hidden)` are left out. Attributes such as `cfg(feature = "…")` stand in brackets.
+//! The list contains what another crate can name: items that are public from the root down or through `pub use`, and their fields,
+//! variants, methods and traits. Items marked `doc(hidden)` are excluded. Conditions such as `cfg(feature = "…")` are in brackets.
 use quote::ToTokens;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, TraitItem, Type, UseTree, Visibility};
 
-/// The items of a module, and where it lies in the crate.
+/// The items of a module, and its path in the crate.
 struct Module {
     path: Vec<String>,
     items: Vec<Item>,
 }
 
-/// A crate's modules by path, and the lines that were found so far.
+/// The modules of a crate by path, and the lines found so far.
 struct Crate {
     modules: BTreeMap<Vec<String>, Module>,
     lines: BTreeSet<String>,
@@ -21,7 +21,7 @@ struct Crate {
     open: Vec<(Vec<String>, String)>,
 }
 
-/// The public items of the crate whose root file is `root`, sorted.
+/// Returns the sorted public items of the crate whose root file is `root`.
 ///
 /// # Errors
 /// If a file cannot be read or parsed, with its path.
@@ -34,7 +34,7 @@ pub(super) fn listing(root: &Path) -> Result<String, String> {
 }
 
 impl Crate {
-    /// Parses a file and, below `folder`, those of its modules.
+    /// Parses a file and the files of its modules, which are below `folder`.
     fn load(&mut self, file: &Path, folder: &Path, path: Vec<String>) -> Result<(), String> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let items = syn::parse_file(&text).map_err(|e| format!("{}: {e}", file.display()))?.items;
@@ -129,13 +129,13 @@ impl Crate {
             } else if let Item::Use(used) = item
                 && let Some(tree) = leaf_of(&used.tree, leaf)
             {
-                // Passed on by the module in between.
+                // The module re-exports it.
                 self.used(&module, &tree, Vec::new(), name, note);
             }
         }
     }
 
-    /// The module that `steps` name, seen from the module `path`.
+    /// Returns the module that `steps` name, relative to the module `path`.
     fn locate(&self, path: &[String], steps: &[String]) -> Option<Vec<String>> {
         let mut at = path.to_vec();
         for (i, step) in steps.iter().enumerate() {
@@ -223,7 +223,7 @@ impl Crate {
         let modules: Vec<_> = self.modules.values().map(|m| (m.path.clone(), impls(&m.items))).collect();
         for (at, impls) in modules {
             for block in impls.iter().filter(|block| self_name(block).as_deref() == Some(ident)) {
-                // Another module's impl is for the type that it imports; two types of one name do not do that here.
+                // An impl in another module is for the type that it imports, unless that module defines a type of this name.
                 let other =
                     at != path && self.modules[&at].items.iter().any(|item| ident_of(item).as_deref() == Some(ident));
                 if !other {
@@ -259,13 +259,13 @@ fn impls(items: &[Item]) -> Vec<ItemImpl> {
     items.iter().filter_map(of).collect()
 }
 
-/// The last name of the type that a block implements.
+/// Returns the last name of the type that a block is for.
 fn self_name(block: &ItemImpl) -> Option<String> {
     let Type::Path(path) = &*block.self_ty else { return None };
     path.path.segments.last().map(|segment| segment.ident.to_string())
 }
 
-/// The part of a `use` that brings in `leaf`.
+/// Returns the part of a `use` that imports `leaf`.
 fn leaf_of(tree: &UseTree, leaf: &str) -> Option<UseTree> {
     match tree {
         UseTree::Path(step) => {
@@ -322,13 +322,13 @@ fn trait_item_is_hidden(item: &TraitItem) -> bool {
     matches!(item, TraitItem::Fn(method) if is_hidden(&method.attrs))
 }
 
-/// The conditions under which an item exists.
+/// Returns the conditions under which an item exists, in brackets.
 fn brackets(attrs: &[Attribute]) -> String {
     let cfg = attrs.iter().filter(|a| a.path().is_ident("cfg")).filter_map(|a| a.meta.require_list().ok());
     cfg.map(|list| format!(" [{}]", text(&list.tokens))).collect()
 }
 
-/// Code in the usual spacing.
+/// Formats code with the usual spacing.
 fn text(code: impl ToTokens) -> String {
     let tokens = code.to_token_stream().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     let pairs = [

@@ -1,14 +1,14 @@
-//! The public items of the published crates are those that the committed lists name.
+//! The public items of the published crates equal the committed lists.
 mod listing;
 
 use listing::listing;
 use std::fs;
 use std::path::Path;
 
-/// Set to write the lists instead of comparing.
+/// Environment variable that, if set, writes the lists instead of comparing them.
 const UPDATE: &str = "UPDATE_PUBLIC_API";
 
-/// Compares the list of the crate in `folder`, or writes it.
+/// Compares the public items of the crate in `folder` with its list, or writes the list.
 fn compare(folder: &str) {
     let folder_path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let path = folder_path.join("public-api.txt");
@@ -31,16 +31,16 @@ fn compare(folder: &str) {
 }
 
 #[test]
-fn the_runtime_offers_what_its_list_names() {
+fn the_public_items_of_the_runtime_equal_its_list() {
     compare("runtime");
 }
 
 #[test]
-fn the_trainer_offers_what_its_list_names() {
+fn the_public_items_of_the_trainer_equal_its_list() {
     compare("trainer");
 }
 
 #[test]
-fn the_app_and_its_simulator_offer_what_their_list_names() {
+fn the_public_items_of_the_app_and_simulator_equal_their_list() {
     compare("firmware-sim");
 }

@@ -40,7 +40,7 @@ const LAYERS: [Layers; 4] = [
     },
 ];
 
-/// The module path of a source, without tests; none for the crate's root.
+/// Returns the module path of a source; `None` for tests and for the root of the crate.
 fn module<'a>(name: &'a str, folder: &str) -> Option<Vec<&'a str>> {
     let path = name.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".rs")?;
     let path = path.strip_suffix("/mod").unwrap_or(path);
@@ -50,13 +50,13 @@ fn module<'a>(name: &'a str, folder: &str) -> Option<Vec<&'a str>> {
     (!test && !["lib", "main"].contains(&parts[0]) && parts[0] != "bin").then_some(parts)
 }
 
-/// The modules of the crate that code of the module `path` names.
+/// Returns the modules of the crate that code in the module `path` names.
 fn named(code: &str, path: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
         found.extend(heads(&code[at + "crate::".len()..]));
     }
-    // A chain of `super` that reaches the root of the crate.
+    // A chain of `super` that leads to the root of the crate.
     let climb = "super::".repeat(path.len());
     for (at, _) in code.match_indices(&climb) {
         let (before, after) = (&code[..at], &code[at + climb.len()..]);
@@ -69,7 +69,7 @@ fn named(code: &str, path: &[&str]) -> BTreeSet<String> {
     found
 }
 
-/// First names of a path or of a group of paths.
+/// Returns the first name of a path, or those of a group of paths.
 fn heads(path: &str) -> Vec<String> {
     let identifier = |text: &str| {
         let text = text.trim_start();

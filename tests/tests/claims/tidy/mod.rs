@@ -1,4 +1,4 @@
-//! House rules that a program can check: lengths, comments, unsafe code, module order, vocabulary.
+//! Style rules of the project that a program can check: lengths, comments, unsafe code, module order, vocabulary.
 mod functions;
 mod layers;
 mod scan;
@@ -44,7 +44,7 @@ const FORBIDDEN: [&str; 6] = [
     concat!("FIX", "ME"),
 ];
 
-/// Beginnings of paths that exist on one machine only.
+/// First parts of paths that exist on one machine only.
 const MACHINE_PATHS: [&str; 4] =
     [concat!("/wo", "rk"), concat!("/ro", "ot"), concat!("/tm", "p"), concat!("/ho", "me")];
 

@@ -1,6 +1,6 @@
-//! Reads Rust sources: the code without comments and literals, without test modules, and the functions in it.
+//! Reads Rust sources: removes comments, literals and test modules, and finds functions and words.
 
-/// Replaces comments and the contents of string and character literals by spaces; lines stay where they are.
+/// Replaces comments and the contents of string and character literals with spaces. Line numbers do not change.
 pub(super) fn code(text: &str) -> String {
     let source: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
@@ -103,7 +103,7 @@ pub(super) fn without_tests(code: &str) -> String {
     rest
 }
 
-/// A function: its name, the line of its `fn` from 1, and how many lines it has up to its closing brace.
+/// A function: its name, the line of its `fn` (counted from 1), and its number of lines up to the closing brace.
 #[derive(Debug, PartialEq)]
 pub(super) struct Function {
     pub(super) name: String,
@@ -111,7 +111,7 @@ pub(super) struct Function {
     pub(super) lines: usize,
 }
 
-/// Every function with a body.
+/// Returns every function with a body.
 pub(super) fn functions(text: &str) -> Vec<Function> {
     let code = code(text);
     let bytes = code.as_bytes();
@@ -146,7 +146,7 @@ fn body(code: &[u8], start: usize) -> Option<usize> {
     None
 }
 
-/// Words in lower case, each with the place where it starts; the parts of an identifier count as words.
+/// Returns the words of a line in lower case, each with its position. The parts of an identifier count as words.
 pub(super) fn words(line: &str) -> impl Iterator<Item = (usize, String)> + '_ {
     let mut starts: Vec<usize> = Vec::new();
     let mut before = ' ';

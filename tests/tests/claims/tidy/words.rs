@@ -1,4 +1,4 @@
-//! The vocabulary: words that the project has replaced do not come back.
+//! The vocabulary: words that the project has replaced are not used again.
 use super::{Text, none, scan, texts};
 
 /// Replaced words and phrases, with what to write instead. A `*` stands for any ending. Split, so that this file passes its own test.
@@ -65,7 +65,7 @@ fn written() -> Vec<Text> {
     texts().into_iter().filter(ours).collect()
 }
 
-/// Whether the words of a line contain those of a pattern, one after the other.
+/// Returns whether the words of a line contain those of a pattern in order, without gaps.
 fn contains(words: &[String], pattern: &str) -> bool {
     let pattern: Vec<&str> = pattern.split(' ').collect();
     let equal = |word: &String, p: &&str| p.strip_suffix('*').map_or(word == p, |start| word.starts_with(start));
@@ -77,7 +77,7 @@ fn line_words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn replaced_words_do_not_come_back() {
+fn replaced_words_are_not_used() {
     let mut found = Vec::new();
     for text in written() {
         for (i, line) in text.lines.iter().enumerate() {
