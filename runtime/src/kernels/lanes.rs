@@ -54,7 +54,7 @@ impl Columns {
         let [even, first, odd, last] = self.biases;
         // Contribution of earlier pixels to the next odd and even column, biases included.
         let (mut carry_odd, mut carry_even) = (odd, first);
-        // `x` is the number of the column plus two, because the first pair of values lies before the row.
+        // `x` is the column of the held value plus two, because the first pair of values lies before the row.
         let (mut left, mut x, mut held) = (self.w, 0, 0);
         while let Some(lanes) = products.next() {
             let &[e0, e1, e2, o0, o1, o2, e3, e4, e5, o3, o4, o5] = lanes;
