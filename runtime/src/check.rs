@@ -244,7 +244,7 @@ impl<'a> Check<'a> {
     /// Checks that no weight is -128, that every word encodes a pair of weights, and that no lane overflows within the interval.
     #[inline(never)]
     fn weights(&mut self, layer: &Layer, bytes: &[u8], c_in: usize, c_out: usize) -> Option<()> {
-        // Shorter intervals fit a lane with any weights, so only longer ones need the sums below.
+        // Up to this interval any weights fit a lane, so only longer intervals need the sums below.
         let proved = layer.interval > (LANE_BUDGET / 254) as u16;
         let mut most = 0;
         if proved {

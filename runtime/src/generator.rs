@@ -239,7 +239,7 @@ impl Rows<'_> {
     }
 }
 
-/// Returns the ring buffer of a tensor, which lies in the arena before the one that is being written.
+/// Returns the ring buffer of a tensor. `before` is the part of the arena before the ring buffer that is being written.
 #[inline(never)]
 fn ring<'r>(model: &Model<'_>, rings: &Rings, before: &'r [u8], source: Source) -> Ring<'r> {
     let shape = model.input_shape(source);

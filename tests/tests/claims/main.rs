@@ -1,4 +1,4 @@
-//! Claims about the whole project, one module per subject.
+//! Tests of the whole project, one module per subject.
 mod allocation;
 mod dependencies;
 mod documents;
