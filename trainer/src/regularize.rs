@@ -25,8 +25,8 @@ pub enum Regularizer {
         #[serde(default = "one")]
         every: u32,
     },
-    #[serde(rename = "r1r2")]
     /// R1 and R2 together (Huang et al. 2024).
+    #[serde(rename = "r1r2")]
     R1R2 {
         /// γ.
         gamma: f32,

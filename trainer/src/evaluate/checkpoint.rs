@@ -28,7 +28,7 @@ pub fn checkpoint_measure(data: &TrainingData, threads: usize) -> Result<Option<
                 }
                 Err(e) => (f64::NAN, format!("({e})")),
             };
-            Measurement { name: "missing modes".into(), value, details }
+            Measurement { name: "mode error".into(), value, details }
         })));
     }
     let Some(ImageSplit { train, held_out }) = &data.images else { return Ok(None) };

@@ -138,28 +138,28 @@ impl Recipe {
     }
 
     fn check_regularizer(&self) -> Result<(), String> {
-        let problem = match self.objective.regularizer {
+        let not_negative = |v: f32| v >= 0.0 && v.is_finite();
+        let positive = |v: f32| v > 0.0 && v.is_finite();
+        let (valid, problem) = match self.objective.regularizer {
+            Regularizer::None => return Ok(()),
             Regularizer::R1 { gamma, every }
             | Regularizer::R2 { gamma, every }
-            | Regularizer::R1R2 { gamma, every }
-                if (!(gamma >= 0.0 && gamma.is_finite()) || every == 0) =>
-            {
-                format!("gamma = {gamma}, every = {every}: expected gamma >= 0 and every >= 1")
+            | Regularizer::R1R2 { gamma, every } => (
+                not_negative(gamma) && every > 0,
+                format!("gamma = {gamma}, every = {every}: expected gamma >= 0 and every >= 1"),
+            ),
+            Regularizer::GradientPenalty { lambda, target, .. } => (
+                not_negative(lambda) && not_negative(target),
+                format!("lambda = {lambda}, target = {target}: expected lambda >= 0 and target >= 0"),
+            ),
+            Regularizer::Clip { limit } => {
+                (positive(limit), format!("limit = {limit}: expected a positive number, such as 0.01"))
             }
-            Regularizer::GradientPenalty { lambda, target, .. }
-                if ![lambda, target].iter().all(|v| *v >= 0.0 && v.is_finite()) =>
-            {
-                format!("lambda = {lambda}, target = {target}: expected lambda >= 0 and target >= 0")
+            Regularizer::Consensus { weight } => {
+                (positive(weight), format!("weight = {weight}: expected a positive number, such as 0.1"))
             }
-            Regularizer::Clip { limit } if !(limit > 0.0 && limit.is_finite()) => {
-                format!("limit = {limit}: expected a positive number, such as 0.01")
-            }
-            Regularizer::Consensus { weight } if !(weight > 0.0 && weight.is_finite()) => {
-                format!("weight = {weight}: expected a positive number, such as 0.1")
-            }
-            _ => return Ok(()),
         };
-        Err(format!("objective.regularizer: {problem}"))
+        if valid { Ok(()) } else { Err(format!("objective.regularizer: {problem}")) }
     }
 
     /// Combinations of the loss with regularizers and techniques.

@@ -105,10 +105,10 @@ const AUGMENTATIONS: &[Augment] = &[Augment::Color, Augment::Translation, Augmen
 ///
 /// Most methods start from the non-saturating loss without a penalty, so that each shows its own effect.
 pub const METHODS: [Method; 35] = [
-    loss("minimax", "Goodfellow et al. 2014, eq. 1", &[C::AdversarialLoss(Loss::Minimax)]),
-    loss("non-saturating", "Goodfellow et al. 2014, section 3", &[C::AdversarialLoss(Loss::NonSaturating)]),
-    loss("least-squares", "Mao et al. 2017", &[C::AdversarialLoss(Loss::LeastSquares)]),
-    loss("hinge", "Lim & Ye 2017", &[C::AdversarialLoss(Loss::Hinge)]),
+    alone("minimax", "Goodfellow et al. 2014, eq. 1", &[C::AdversarialLoss(Loss::Minimax)]),
+    alone("non-saturating", "Goodfellow et al. 2014, section 3", &[C::AdversarialLoss(Loss::NonSaturating)]),
+    alone("least-squares", "Mao et al. 2017", &[C::AdversarialLoss(Loss::LeastSquares)]),
+    alone("hinge", "Lim & Ye 2017", &[C::AdversarialLoss(Loss::Hinge)]),
     method(
         "wasserstein-clip",
         "Arjovsky et al. 2017",
@@ -121,8 +121,8 @@ pub const METHODS: [Method; 35] = [
         CRITIC,
         &[C::AdversarialLoss(Loss::Wasserstein), C::Regularizer(GRADIENT_PENALTY)],
     ),
-    loss("relativistic", "Jolicoeur-Martineau 2018", &[C::AdversarialLoss(Loss::Relativistic)]),
-    loss(
+    alone("relativistic", "Jolicoeur-Martineau 2018", &[C::AdversarialLoss(Loss::Relativistic)]),
+    alone(
         "r1r2",
         "Huang et al. 2024",
         &[C::AdversarialLoss(Loss::Relativistic), C::Regularizer(Regularizer::R1R2 { gamma: 0.01, every: 1 })],
@@ -133,39 +133,39 @@ pub const METHODS: [Method; 35] = [
         BEGAN,
         &[C::AdversarialLoss(Loss::Began), C::Discriminator(Autoencoder { hidden: &[64, 64], code: 1 })],
     ),
-    loss("feature-matching", "Salimans et al. 2016, section 3.1", &[C::AdversarialLoss(Loss::FeatureMatching)]),
-    remedy("r1", "Mescheder et al. 2018, eq. 9", &[C::Regularizer(Regularizer::R1 { gamma: 0.01, every: 1 })]),
-    remedy("r2", "Mescheder et al. 2018, eq. 10", &[C::Regularizer(Regularizer::R2 { gamma: 0.01, every: 1 })]),
-    remedy("lazy-r1", "Karras et al. 2020, section 3.1", &[C::Regularizer(Regularizer::R1 { gamma: 0.01, every: 4 })]),
-    remedy("consensus", "Mescheder et al. 2017", &[C::Regularizer(Regularizer::Consensus { weight: 0.1 })]),
-    remedy("spectral-norm", "Miyato et al. 2018", &[C::AdversarialLoss(Loss::Hinge), C::SpectralNorm(true)]),
-    remedy("noise", "Sønderby et al. 2017; Arjovsky & Bottou 2017", &[C::Noise(0.2)]),
-    remedy("smooth-labels", "Salimans et al. 2016, section 3.4", &[C::LabelReal(0.9)]),
-    remedy(
+    alone("feature-matching", "Salimans et al. 2016, section 3.1", &[C::AdversarialLoss(Loss::FeatureMatching)]),
+    alone("r1", "Mescheder et al. 2018, eq. 9", &[C::Regularizer(Regularizer::R1 { gamma: 0.01, every: 1 })]),
+    alone("r2", "Mescheder et al. 2018, eq. 10", &[C::Regularizer(Regularizer::R2 { gamma: 0.01, every: 1 })]),
+    alone("lazy-r1", "Karras et al. 2020, section 3.1", &[C::Regularizer(Regularizer::R1 { gamma: 0.01, every: 4 })]),
+    alone("consensus", "Mescheder et al. 2017", &[C::Regularizer(Regularizer::Consensus { weight: 0.1 })]),
+    alone("spectral-norm", "Miyato et al. 2018", &[C::AdversarialLoss(Loss::Hinge), C::SpectralNorm(true)]),
+    alone("noise", "Sønderby et al. 2017; Arjovsky & Bottou 2017", &[C::Noise(0.2)]),
+    alone("smooth-labels", "Salimans et al. 2016, section 3.4", &[C::LabelReal(0.9)]),
+    alone(
         "two-sided-labels",
         "Szegedy et al. 2016; Salimans et al. 2016 advise against it",
         &[C::LabelReal(0.9), C::LabelFake(0.1)],
     ),
-    remedy("historical-averaging", "Salimans et al. 2016, section 3.3", &[C::HistoricalAveraging(0.001)]),
-    remedy(
+    alone("historical-averaging", "Salimans et al. 2016, section 3.3", &[C::HistoricalAveraging(0.001)]),
+    alone(
         "minibatch-discrimination",
         "Salimans et al. 2016, section 3.2",
         &[C::BatchFeature(Minibatch::Discrimination)],
     ),
-    remedy("minibatch-stddev", "Karras et al. 2018, section 3", &[C::BatchFeature(Minibatch::Stddev)]),
-    remedy("packed-2", "Lin et al. 2018", &[C::Packing(2)]),
-    remedy("packed-4", "Lin et al. 2018", &[C::Packing(4)]),
-    remedy("unrolled-1", "Metz et al. 2017", &[C::Unroll(1)]),
-    remedy("unrolled-5", "Metz et al. 2017", &[C::Unroll(5)]),
-    remedy("unrolled-10", "Metz et al. 2017", &[C::Unroll(10)]),
-    remedy("generator-first", "reversed order of the updates", &[C::GeneratorFirst(100_000_000)]),
-    remedy("discriminator-five", "Goodfellow et al. 2014, algorithm 1 with k = 5", &[C::DiscriminatorSteps(5)]),
-    remedy(
+    alone("minibatch-stddev", "Karras et al. 2018, section 3", &[C::BatchFeature(Minibatch::Stddev)]),
+    alone("packed-2", "Lin et al. 2018", &[C::Packing(2)]),
+    alone("packed-4", "Lin et al. 2018", &[C::Packing(4)]),
+    alone("unrolled-1", "Metz et al. 2017", &[C::Unroll(1)]),
+    alone("unrolled-5", "Metz et al. 2017", &[C::Unroll(5)]),
+    alone("unrolled-10", "Metz et al. 2017", &[C::Unroll(10)]),
+    alone("generator-first", "reversed order of the updates", &[C::GeneratorFirst(100_000_000)]),
+    alone("discriminator-five", "Goodfellow et al. 2014, algorithm 1 with k = 5", &[C::DiscriminatorSteps(5)]),
+    alone(
         "balanced",
         "up to ten discriminator updates a step, until mean D(x) and D(G(z)) differ by 0.3",
         &[C::DiscriminatorSteps(10), C::DiscriminatorMargin(0.3)],
     ),
-    remedy("generator-twice", "one discriminator update and two generator updates a step", &[C::GeneratorSteps(2)]),
+    alone("generator-twice", "one discriminator update and two generator updates a step", &[C::GeneratorSteps(2)]),
     method("augment", "Zhao et al. 2020", NO_BASE, &[C::Augmentation(AUGMENTATIONS)]),
     method("sgd", "Robbins & Monro 1951", NO_BASE, &[C::Optimizer(OptimizerKind::Sgd), C::LearningRate(0.02)]),
     method(
@@ -192,13 +192,8 @@ const fn method(
     Method { name, paper, base, changes }
 }
 
-/// A loss without a penalty.
-const fn loss(name: &'static str, paper: &'static str, changes: &'static [Change]) -> Method {
-    method(name, paper, PLAIN, changes)
-}
-
-/// A technique together with the non-saturating loss.
-const fn remedy(name: &'static str, paper: &'static str, changes: &'static [Change]) -> Method {
+/// A loss or a technique by itself: the rest of the objective is the non-saturating loss without a penalty.
+const fn alone(name: &'static str, paper: &'static str, changes: &'static [Change]) -> Method {
     method(name, paper, PLAIN, changes)
 }
 
