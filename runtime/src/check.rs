@@ -83,7 +83,7 @@ impl<'a> Check<'a> {
             let shown = header.images.contains(&index);
             if words > 0 {
                 // Other layers cannot read rows of words.
-                self.keep(&Rule::Equal("readers, where some double,"), readers + u32::from(shown), words)?;
+                self.keep(&Rule::Equal("readers beside doubling layers,"), readers + u32::from(shown), words)?;
             }
             if index < last && !shown {
                 self.keep(&Rule::AtLeast("layers that read it, at least"), readers, 1)?;

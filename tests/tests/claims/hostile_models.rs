@@ -233,7 +233,7 @@ fn invalid_header_fields_are_refused_with_found_and_expected_values() {
     assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
     assert_eq!(edited(40, &[1]), FormatError::Prelude);
     // After the name come the latent's length, the classes, and the list of images.
-    let what = "readers, where some double,";
+    let what = "readers beside doubling layers,";
     assert_eq!(edited(56, &[0]), FormatError::Layer { layer: 0, what, found: 2, expected: 1 });
 }
 

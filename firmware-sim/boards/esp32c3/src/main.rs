@@ -30,7 +30,7 @@ fn main() -> ! {
     let chip = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
     let pulled_up = InputConfig::default().with_pull(Pull::Up);
     let config = Config::default().with_frequency(Rate::from_mhz(40)).with_mode(Mode::_0);
-    let Ok(bus) = Spi::new(chip.SPI2, config) else { panic!("the port does not start") };
+    let Ok(bus) = Spi::new(chip.SPI2, config) else { panic!("the port did not start") };
     let bus = bus.with_sck(chip.GPIO6).with_mosi(chip.GPIO7);
     let (level, setup) = (Level::High, OutputConfig::default());
     let Ok(device) = ExclusiveDevice::new_no_delay(bus, Output::new(chip.GPIO10, level, setup));
@@ -45,7 +45,7 @@ fn main() -> ! {
         .color_order(ColorOrder::Bgr)
         .reset_pin(reset)
         .init(&mut Delay::new());
-    let Ok(display) = panel else { panic!("the panel does not start") };
+    let Ok(display) = panel else { panic!("the panel did not start") };
     let buttons = [
         Input::new(chip.GPIO0, pulled_up),
         Input::new(chip.GPIO1, pulled_up),

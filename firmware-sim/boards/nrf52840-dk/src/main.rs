@@ -36,7 +36,7 @@ fn main() -> ! {
     let bus = I2CDisplayInterface::new(Twim::new(chip.TWIM0, lines, Frequency::K400));
     let mut display = Ssd1306::new(bus, DisplaySize128x64, DisplayRotation::Rotate0).into_buffered_graphics_mode();
     if display.init().is_err() {
-        panic!("the panel does not answer");
+        panic!("the panel did not answer");
     }
     let buttons = [
         port0.p0_11.into_pullup_input().degrade(),

@@ -45,7 +45,7 @@ fn main() -> ! {
         &mut chip.RESETS,
         &mut watchdog,
     );
-    let Ok(clocks) = clocks else { panic!("the crystal does not swing") };
+    let Ok(clocks) = clocks else { panic!("the oscillator did not start") };
     let mut timer = Timer::new_timer0(chip.TIMER0, &mut chip.RESETS, &clocks);
     let sio = Sio::new(chip.SIO);
     let pins = Pins::new(chip.IO_BANK0, chip.PADS_BANK0, sio.gpio_bank0, &mut chip.RESETS);
@@ -63,7 +63,7 @@ fn main() -> ! {
         .invert_colors(ColorInversion::Inverted)
         .reset_pin(pins.gpio20.into_push_pull_output())
         .init(&mut timer);
-    let Ok(display) = panel else { panic!("the panel does not start") };
+    let Ok(display) = panel else { panic!("the panel did not start") };
     let buttons = [
         pins.gpio10.into_pull_up_input().into_dyn_pin(),
         pins.gpio11.into_pull_up_input().into_dyn_pin(),

@@ -59,10 +59,10 @@ fn main() -> ! {
     let mut delay = core.SYST.delay(&rcc.clocks);
     // The timer counts microseconds and wraps around.
     let mut timer = chip.TIM2.counter_us(&mut rcc);
-    let Ok(()) = timer.start(u32::MAX.micros()) else { panic!("the timer does not start") };
+    let Ok(()) = timer.start(u32::MAX.micros()) else { panic!("the timer did not start") };
 
     let Ok(port) = Serial::new(chip.USART1, (port_a.pa9, port_a.pa10), 115_200.bps(), &mut rcc) else {
-        panic!("the serial line does not start")
+        panic!("the serial line did not start")
     };
     let lines = (Some(port_a.pa5), SPI1::NoMiso, Some(port_a.pa7));
     // The port can reach at most half of the bus clock.
@@ -74,7 +74,7 @@ fn main() -> ! {
         .invert_colors(ColorInversion::Inverted)
         .reset_pin(port_c.pc5.into_push_pull_output())
         .init(&mut delay);
-    let Ok(display) = panel else { panic!("the panel does not start") };
+    let Ok(display) = panel else { panic!("the panel did not start") };
     let buttons = [
         port_b.pb0.into_pull_up_input().erase(),
         port_b.pb1.into_pull_up_input().erase(),
