@@ -3,7 +3,7 @@ use crate::data::{DataError, Dataset, GaussianMixture};
 use crate::draw::Image;
 use crate::exec::NotFinite;
 use crate::export::{ExportError, device_net};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Shape};
 use crate::loss::{CustomLoss, Scores};
 use crate::nets::NetworkError;
 use crate::nn::Network;
@@ -45,7 +45,16 @@ impl Gan {
 
     /// Starts from a recipe in memory.
     pub fn from_recipe(recipe: Recipe) -> GanBuilder {
-        GanBuilder { recipe, data: None, generator: None, discriminator: None, loss: None, seed: 1, threads: 0 }
+        GanBuilder {
+            recipe,
+            data: None,
+            generator: None,
+            discriminator: None,
+            loss: None,
+            name: None,
+            seed: 1,
+            threads: 0,
+        }
     }
 
     /// Trains to the last step and calls `on_step` after each step.
@@ -130,6 +139,7 @@ pub struct GanBuilder {
     generator: Option<Network>,
     discriminator: Option<Network>,
     loss: Option<CustomLoss>,
+    name: Option<String>,
     seed: u64,
     threads: usize,
 }
@@ -142,7 +152,14 @@ impl GanBuilder {
         self
     }
 
-    /// Number of steps of the run, which learning-rate schedules depend on.
+    /// Name in figures and in the exported model; unless set, the name of your own data set, or of the recipe.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Number of steps of the run, 1 to 100,000,000; learning rate schedules follow it.
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
         self.recipe.train.steps = steps;
@@ -156,7 +173,7 @@ impl GanBuilder {
         self
     }
 
-    /// Number of threads; 0, the default, uses all cores. Results do not depend on it.
+    /// Number of threads, 1 to 256; 0, the default, uses all cores. Results do not depend on it.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
@@ -203,15 +220,34 @@ impl GanBuilder {
     /// Loads the data, initializes both networks, and plans the training steps.
     ///
     /// # Errors
-    /// If the data cannot be read, networks and data do not fit together, or the run needs more memory than is free.
-    pub fn build(self) -> Result<Gan, GanError> {
+    /// If a setting is out of range, the data cannot be read, networks, loss and data do not fit together, or the run needs more
+    /// memory than is free.
+    pub fn build(mut self) -> Result<Gan, GanError> {
+        if self.threads > MAX_THREADS {
+            let why = format!("threads = {}: expected 0 for all cores, or 1 to {MAX_THREADS}", self.threads);
+            return Err(NetworkError::new("threads", why).into());
+        }
         let (data, mixture) = match self.data {
-            Some(data) => (data, None),
+            Some(data) => {
+                check_dataset(&*data)?;
+                data.name().clone_into(&mut self.recipe.name);
+                (data, None)
+            }
             None => {
                 let loaded = load_data(&self.recipe)?;
                 (loaded.train, loaded.mixture)
             }
         };
+        self.recipe.name = self.name.unwrap_or(self.recipe.name);
+        self.recipe.validate()?;
+        for (what, network) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
+            if let Some(network) = network {
+                network.check().map_err(|why| NetworkError::new(what, why))?;
+            }
+        }
+        if let Some(loss) = &self.loss {
+            check_loss(loss, self.recipe.train.batch_size)?;
+        }
         let steps = self.recipe.train.steps;
         let parts = match (self.generator, self.discriminator) {
             (Some(generator), Some(discriminator)) => {
@@ -229,6 +265,39 @@ impl GanBuilder {
         };
         Ok(Gan { trainer: Trainer::from_parts(parts, self.seed, steps, self.threads)?, mixture })
     }
+}
+
+/// Most threads of a run; more than cores only wait for each other.
+const MAX_THREADS: usize = 256;
+
+fn check_dataset(data: &dyn Dataset) -> Result<(), NetworkError> {
+    let shape = data.shape();
+    if !matches!(shape.len(), 1 | 3) || shape.contains(&0) {
+        let why = format!(
+            "{} has examples of the shape {shape:?}: expected [height, width, channels] of an image, or [dimensions] of a point",
+            data.name()
+        );
+        return Err(NetworkError::new("data", why));
+    }
+    if data.len() == Some(0) {
+        return Err(NetworkError::new("data", format!("{} is empty: expected one or more examples", data.name())));
+    }
+    Ok(())
+}
+
+/// Builds both losses once on placeholder scores, to find a loss that is not a scalar before training is planned.
+fn check_loss(loss: &CustomLoss, batch: usize) -> Result<(), NetworkError> {
+    for (what, function) in [("discriminator loss", &loss.discriminator), ("generator loss", &loss.generator)] {
+        let mut g = Graph::default();
+        let [real, fake] = ["real scores", "fake scores"].map(|name| g.input(name, &[batch, 1]));
+        let value = function(&mut g, Scores { real, fake });
+        let shape = g.shape(value);
+        if shape != Shape::SCALAR {
+            let why = format!("it has the shape {shape:?}: expected a scalar; end it with g.mean(...)");
+            return Err(NetworkError::new(what, why));
+        }
+    }
+    Ok(())
 }
 
 /// Why a GAN cannot be built, trained or exported.

@@ -17,13 +17,13 @@ impl Window {
     /// Output size of a convolution along an axis of `len` pixels: `(len + 2·pad - kernel) / stride + 1`. `None` if the
     /// kernel does not fit.
     pub fn output(self, len: usize) -> Option<usize> {
-        Some((len + 2 * self.pad).checked_sub(self.kernel)? / self.stride + 1)
+        Some((len + 2 * self.pad).checked_sub(self.kernel)?.checked_div(self.stride)? + 1)
     }
 
     /// Output size of a transposed convolution along an axis of `len` pixels: `(len - 1)·stride + kernel - 2·pad`. `None`
     /// if that is not positive.
     pub fn transposed(self, len: usize) -> Option<usize> {
-        ((len - 1) * self.stride + self.kernel).checked_sub(2 * self.pad).filter(|&n| n > 0)
+        (len.checked_sub(1)? * self.stride + self.kernel).checked_sub(2 * self.pad).filter(|&n| n > 0)
     }
 }
 

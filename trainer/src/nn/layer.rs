@@ -192,7 +192,7 @@ impl Layer {
                 (vec![w.kernel, w.kernel, *inputs, *outputs], taps * inputs, taps * outputs, *outputs)
             }
             Self::ConvTranspose { window: w, inputs, outputs } => {
-                let taps = (w.kernel * w.kernel / (w.stride * w.stride)).max(1);
+                let taps = (w.kernel * w.kernel / (w.stride * w.stride).max(1)).max(1);
                 (vec![w.kernel, w.kernel, *outputs, *inputs], taps * inputs, w.kernel * w.kernel * outputs, *outputs)
             }
             Self::Depthwise { window: w, channels } => {

@@ -1,4 +1,5 @@
 //! Networks as lists of layers, with all weights in one flat vector.
+mod check;
 mod layer;
 mod spectral;
 mod trace;

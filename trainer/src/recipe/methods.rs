@@ -53,6 +53,7 @@ changes! {
     AdversarialLoss(Loss) = "objective.loss",
     Regularizer(Regularizer) = "objective.regularizer",
     PenaltyTo(f32) = "objective.penalty_to",
+    PenaltyFrom(f32) = "objective.penalty_from",
     BeganGamma(f32) = "objective.began_gamma",
     BeganLambda(f32) = "objective.began_lambda",
     Discriminator(Autoencoder) = "discriminator",
@@ -91,10 +92,14 @@ impl From<Autoencoder> for Discriminator {
 use Change as C;
 
 /// The non-saturating loss without a penalty.
-const PLAIN: &[Change] =
-    &[C::AdversarialLoss(Loss::NonSaturating), C::Regularizer(Regularizer::None), C::PenaltyTo(1.0)];
+const PLAIN: &[Change] = &[
+    C::AdversarialLoss(Loss::NonSaturating),
+    C::Regularizer(Regularizer::None),
+    C::PenaltyTo(1.0),
+    C::PenaltyFrom(0.0),
+];
 /// Five critic updates per step, as in both papers on Wasserstein GANs.
-const CRITIC: &[Change] = &[C::PenaltyTo(1.0), C::DiscriminatorSteps(5)];
+const CRITIC: &[Change] = &[C::PenaltyTo(1.0), C::PenaltyFrom(0.0), C::DiscriminatorSteps(5)];
 const BEGAN: &[Change] = &[C::Regularizer(Regularizer::None), C::BeganLambda(0.01), C::BeganGamma(0.7)];
 const NO_BASE: &[Change] = &[];
 

@@ -160,6 +160,11 @@ impl Recipe {
         Ok(self)
     }
 
+    /// Checks a recipe that was changed after it was read.
+    pub(crate) fn validate(&self) -> Result<(), RecipeError> {
+        self.check().map_err(|e| RecipeError(format!("recipe {}: {e}", self.name)))
+    }
+
     /// Builds generator and discriminator for examples of `shape`.
     ///
     /// # Errors

@@ -98,7 +98,7 @@ impl Checkpoint {
         let number = |key: &str| text(key)?.parse::<u64>().map_err(|e| wrong(format!("`{key}`: {e}")));
         if text("version")? != VERSION {
             return Err(wrong(format!(
-                "it has version {}, expected {VERSION}; runs of earlier versions cannot be continued, train again",
+                "it has version {}, expected {VERSION}. The run was made by another version of ganlet: use that version, or train again",
                 text("version")?
             )));
         }

@@ -164,7 +164,7 @@ impl RunFolder {
     /// Loads the newest checkpoint that can be read.
     ///
     /// # Errors
-    /// If no checkpoint can be read; the message gives the reason for each.
+    /// If no checkpoint can be read; the message gives the reason for the newest.
     pub fn newest(&self) -> Result<NewestCheckpoint, RunError> {
         let mut unreadable = Vec::new();
         for &step in self.checkpoints().iter().rev() {
@@ -173,9 +173,11 @@ impl RunFolder {
                 Err(e) => unreadable.push(e),
             }
         }
-        let mut lines: Vec<_> = unreadable.iter().map(ToString::to_string).collect();
-        lines.push("the run has no checkpoint that can be read: start again with `cargo xtask train`".into());
-        Err(RunError::new(&self.path.join("checkpoints"), lines.join("\n")))
+        let reason = match unreadable.first() {
+            Some(newest) => format!("none of its {} checkpoints can be read; the newest: {newest}", unreadable.len()),
+            None => "the run has no checkpoint yet: train again with `cargo xtask train`".to_owned(),
+        };
+        Err(RunError::new(&self.path.join("checkpoints"), reason))
     }
 
     /// Loads the newest readable checkpoint that is not after `step`, or the oldest one if there is none.

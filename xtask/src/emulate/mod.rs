@@ -33,12 +33,12 @@ pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,r
 /// both files can be compared. Without these options a window opens: the arrow keys press the emulated buttons, Enter selects, Esc quits.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  cargo xtask emulate --board lm3s6965evb --png oled.png     the committed pixel faces
+  cargo xtask emulate --board lm3s6965evb --png oled.png     the pixel faces that come with the project
   cargo xtask emulate out/generator.model --board lm3s6965evb --png oled.png
   cargo xtask emulate out/generator.model --board lm3s6965evb --press right,select,wait:20 --gif walk.gif
   cargo xtask emulate out/generator.model --board lm3s6965evb")]
 pub(crate) struct Args {
-    /// The model file [default: the committed pixel faces, firmware-sim/models/faces.model]
+    /// The model file [default: the pixel faces that come with the project, firmware-sim/models/faces.model]
     #[arg(value_name = "FILE.model")]
     file: Option<PathBuf>,
     /// Name of the board
