@@ -11,7 +11,8 @@ const ARENA: usize = arena_len(MODEL); // a file that is not a model does not co
 pub fn draw_face<D: DrawTarget<Color = Rgb565>>(display: &mut D, seed: u32) -> Result<(), D::Error> {
     let model = Model::from_bytes(MODEL).expect("faces.model is damaged"); // checks everything, once
     let mut arena = Arena::<ARENA>::new();
-    let generator = Generator::new(&model, &mut arena).expect("the arena is too small"); // the last call that can fail
+    // The last call that can fail.
+    let generator = Generator::new(&model, &mut arena).expect("the arena is too small");
     let face = GeneratedImage::<Rgb565>::new(generator, model.latent(seed));
     Image::new(&face, Point::zero()).draw(display) // computes and draws one row at a time
 }

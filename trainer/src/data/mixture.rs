@@ -89,18 +89,6 @@ impl Dataset for GaussianMixture {
         &self.shape
     }
 
-    fn len(&self) -> Option<usize> {
-        None
-    }
-
-    fn labels(&self) -> Option<&[u8]> {
-        None
-    }
-
-    fn label_names(&self) -> &[String] {
-        &[]
-    }
-
     fn batch(&self, key: Key, out: &mut [f32]) {
         key.normal(out);
         let d = self.shape[0];
@@ -113,10 +101,6 @@ impl Dataset for GaussianMixture {
 
     fn batch_labels(&self, key: Key, out: &mut [u8]) {
         self.for_modes(key, out.len(), |i, mode| out[i] = mode as u8);
-    }
-
-    fn item(&self, index: usize, out: &mut [f32]) {
-        self.batch(Key { seed: 0, stream: u32::MAX, step: index as u64 }, out);
     }
 }
 

@@ -54,18 +54,6 @@ impl Dataset for StackedDigits {
         &self.shape
     }
 
-    fn len(&self) -> Option<usize> {
-        None
-    }
-
-    fn labels(&self) -> Option<&[u8]> {
-        None
-    }
-
-    fn label_names(&self) -> &[String] {
-        &[]
-    }
-
     fn batch(&self, key: Key, out: &mut [f32]) {
         for (i, image) in out.chunks_exact_mut(3 * PIXELS).enumerate() {
             for channel in 0..3 {
@@ -75,14 +63,6 @@ impl Dataset for StackedDigits {
                 }
             }
         }
-    }
-
-    fn batch_labels(&self, _: Key, out: &mut [u8]) {
-        out.fill(0);
-    }
-
-    fn item(&self, index: usize, out: &mut [f32]) {
-        self.batch(Key { seed: 0, stream: u32::MAX, step: index as u64 }, out);
     }
 }
 
