@@ -167,7 +167,7 @@ pub fn densities(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
     let stages = [
         ("a", "near the start", 0, None),
         ("b", "discriminator nearly optimal", DISCRIMINATOR_ALONE, Some(Player::Discriminator)),
-        ("c", "after generator steps", GENERATOR_ALONE, Some(Player::Generator)),
+        ("c", "after generator updates", GENERATOR_ALONE, Some(Player::Generator)),
         ("d", "the end", TOGETHER, None),
     ];
     'stages: for (letter, title, steps, alone) in stages {

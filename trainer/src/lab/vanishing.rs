@@ -67,7 +67,7 @@ pub fn vanishing(context: &mut LabContext<'_>) -> Result<LabResults, LabError> {
         log_x: true,
         log_y: true,
         title: "Gradient of G while only D is trained".into(),
-        x_label: "discriminator steps + 1; the generator is fixed".into(),
+        x_label: "discriminator updates + 1; the generator is fixed".into(),
         y_label: "gradient norm of G".into(),
         series,
     };

@@ -1,6 +1,6 @@
 //! Recipes: TOML files that define everything that a run computes, except the seed.
 //!
-//! Unknown keys are errors. The named recipes are compiled in, and `--set key=value` changes a copy.
+//! Unknown keys are errors. The named recipes are compiled in, and `--set key=value` overrides a key for one run.
 mod check;
 mod keys;
 mod methods;
