@@ -1,7 +1,7 @@
 //! Standard output and standard error: printing, and colors where the terminal shows them.
 
 use crate::failure::Failure;
-use ::console::StyledObject;
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -12,10 +12,15 @@ pub(crate) enum TextStyle {
     Red,
 }
 
+/// Noncharacters that mark where a style starts and ends, until [`rendered`] replaces them.
+const BOLD: char = '\u{fdd0}';
+const RED: char = '\u{fdd1}';
+const END: char = '\u{fdd2}';
+
 /// Prints text to standard output. A closed pipe, as with `head`, is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(rendered(text).as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::failed(format!("cannot write to standard output: {e}")))
         }
@@ -39,7 +44,7 @@ pub(crate) fn writable(path: &Path) -> Result<(), Failure> {
 /// Prints a line to standard error.
 pub(crate) fn note(line: &str) {
     // If standard error is closed, there is nowhere to report that.
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", rendered(line));
 }
 
 /// Prints an error message to standard error.
@@ -49,18 +54,68 @@ pub(crate) fn complain(message: &str) {
 
 /// Returns text for standard error, colored if that is a terminal and `NO_COLOR` is not set.
 pub(crate) fn on_stderr(style: TextStyle, text: &str) -> String {
-    styled(style, ::console::style(text).for_stderr())
+    styled(style, text, ::console::colors_enabled_stderr())
 }
 
 /// Returns text for standard output, colored if that is a terminal and `NO_COLOR` is not set.
 pub(crate) fn on_stdout(style: TextStyle, text: &str) -> String {
-    styled(style, ::console::style(text))
+    styled(style, text, ::console::colors_enabled())
 }
 
-fn styled(style: TextStyle, text: StyledObject<&str>) -> String {
-    match style {
-        TextStyle::Bold => text.bold(),
-        TextStyle::Red => text.red(),
+fn styled(style: TextStyle, text: &str, colored: bool) -> String {
+    let mark = match style {
+        TextStyle::Bold => BOLD,
+        TextStyle::Red => RED,
+    };
+    if colored { format!("{mark}{text}{END}") } else { text.to_owned() }
+}
+
+/// Returns text as it is printed: with the escape sequences of its styles, and with visible codes for control characters, which
+/// could otherwise clear the screen or change what was printed before.
+///
+/// Names of models, files and classes come from anywhere. The codes have the form of JSON strings, so JSON stays valid.
+pub(crate) fn rendered(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            BOLD => out += "\x1b[1m",
+            RED => out += "\x1b[31m",
+            END => out += "\x1b[0m",
+            '\n' | '\t' => out.push(c),
+            c if controls(c) => _ = write!(out, "\\u{:04x}", u32::from(c)),
+            c => out.push(c),
+        }
     }
-    .to_string()
+    out
+}
+
+/// Returns a name with visible codes for all control characters, line breaks included.
+pub(crate) fn one_line(name: &str) -> String {
+    let code = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    name.chars().map(code).collect()
+}
+
+/// Returns whether a character controls the terminal: C0, C1, and the marks that reverse the direction of text.
+fn controls(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_printed_as_visible_codes() {
+        let name = "a\u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\u{7f}\u{202e}b ü\n\t";
+        assert_eq!(rendered(name), "a\\u001b[2J\\u001b]0;x\\u0007\\u000d\\u009b31m\\u007f\\u202eb ü\n\t");
+        assert_eq!(one_line("a\nb\u{1b}"), "a\\u000ab\\u001b");
+        let json = serde_json::to_string(name).unwrap();
+        assert_eq!(serde_json::from_str::<String>(&rendered(&json)).unwrap(), name);
+    }
+
+    #[test]
+    fn styles_are_the_only_escape_sequences() {
+        assert_eq!(rendered(&styled(TextStyle::Bold, "a\u{1b}[31m", true)), "\x1b[1ma\\u001b[31m\x1b[0m");
+        assert_eq!(styled(TextStyle::Red, "a", false), "a");
+    }
 }

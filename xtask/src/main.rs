@@ -98,8 +98,25 @@ fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
+/// Prints help, or what is wrong with the command line; an argument may be a file's name with control characters.
+fn misused(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    let shown = console::rendered(&text);
+    // Text without control characters can be printed with clap's styles.
+    if shown == text {
+        // If the stream is closed, there is nowhere to report that.
+        let _ = error.print();
+    } else {
+        console::note(shown.trim_end());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::UNUSABLE))
+}
+
 fn main() -> ExitCode {
-    let command = Xtask::parse().command;
+    let command = match Xtask::try_parse() {
+        Ok(xtask) => xtask.command,
+        Err(e) => return misused(&e),
+    };
     panic::set_hook(Box::new(|defect| {
         console::complain(&format!("internal error, a bug in ganlet: {defect}\nPlease report this line."));
     }));

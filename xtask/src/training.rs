@@ -172,7 +172,7 @@ impl TrainingView {
         let step = entry.report.step;
         self.bar.set_message(format!("{}  {:.0}/s", losses(&entry.report), entry.samples_per_s));
         if let (Some(m), true) = (&entry.measurement, self.terminal) {
-            self.bar.println(format!("step {step}: {} {:.3} {}", m.name, m.value, m.details));
+            self.print(&format!("step {step}: {} {:.3} {}", m.name, m.value, m.details));
         }
         let due = self.printed.is_none_or(|p| p.elapsed() >= LINE_EVERY) || entry.measurement.is_some();
         if !self.terminal && due {
@@ -185,7 +185,7 @@ impl TrainingView {
 
     /// Prints a line that stays above the bar.
     fn print(&self, text: &str) {
-        if self.terminal { self.bar.println(text) } else { console::note(text) }
+        if self.terminal { self.bar.println(console::rendered(text)) } else { console::note(text) }
     }
 }
 
