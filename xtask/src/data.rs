@@ -2,13 +2,13 @@
 
 use crate::console;
 use crate::failure::Failure;
+use crate::image_file::ImageFile;
 use crate::table::Table;
 use clap::{Args as ClapArgs, Subcommand};
 use ganlet_trainer::data::{
     BuiltinDataset, DataError, FaceCropOptions, PackedDataset, PrepareOptions, PreparedDataset, crop_faces, prepare,
 };
 use ganlet_trainer::draw::image_grid;
-use ganlet_trainer::files;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
@@ -103,9 +103,9 @@ struct PrepareOutput {
     /// The report on every file [default: OUT with the extension .report.csv]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Draw the first images as a grid
+    /// Draw the first images as a grid, a .png or a .gif
     #[arg(long, value_name = "FILE.png")]
-    sheet: Option<PathBuf>,
+    sheet: Option<ImageFile>,
 }
 
 impl PrepareOutput {
@@ -121,7 +121,7 @@ impl PrepareOutput {
     fn check(&self, out: &Path) -> Result<(), Failure> {
         console::writable(out)?;
         console::writable(&self.report(out))?;
-        self.sheet.as_deref().map_or(Ok(()), console::writable)
+        self.sheet.as_ref().map_or(Ok(()), |sheet| console::writable(sheet.path()))
     }
 }
 
@@ -204,7 +204,6 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
     std::fs::write(&report, prepared.csv()).map_err(|e| Failure::file(&report, e))?;
     if let Some(sheet) = &common.sheet {
         draw(out, sheet)?;
-        console::note(&format!("wrote {}", sheet.display()));
     }
     let [height, width, channels] = prepared.shape;
     let mut text = format!("{} {what} of {width}x{height}x{channels} in {}\n", prepared.count, out.display());
@@ -223,15 +222,15 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
 }
 
 /// Draws the first images of a packed file as a grid.
-fn draw(pack: &Path, sheet: &Path) -> Result<(), Failure> {
+fn draw(pack: &Path, sheet: &ImageFile) -> Result<(), Failure> {
     let packed = PackedDataset::open(pack, (-1.0, 1.0), false, 0.2).map_err(|e| Failure::unusable(e.to_string()))?;
     let (trained, held_out) = packed.to_measure().map_err(|e| Failure::unusable(e.to_string()))?;
     let (width, height, channels) = (trained.width(), trained.height(), trained.channels());
     let both = [&trained, &held_out];
     let images: Vec<&[u8]> = both.iter().flat_map(|set| (0..set.count()).map(|i| set.bytes(i))).take(SHOWN).collect();
     let larger = (64 / width.max(height)).clamp(1, 8);
-    files::write(sheet, image_grid(&images, (width, height, channels), images.len().min(8), larger).png())?;
-    Ok(())
+    let grid = image_grid(&images, (width, height, channels), images.len().min(8), larger);
+    sheet.write(&grid, &format!("{} images", images.len()))
 }
 
 /// Parses width and height, as in "64x64".

@@ -13,6 +13,7 @@ mod export;
 mod failure;
 mod firmware;
 mod flash;
+mod image_file;
 mod inspect;
 mod lab;
 mod latent;

@@ -5,6 +5,7 @@
 mod animation;
 pub(crate) mod axis;
 pub(crate) mod canvas;
+mod format;
 mod grid;
 mod image;
 mod networks;
@@ -15,6 +16,7 @@ mod scatter;
 pub(crate) mod svg;
 
 pub use animation::animation;
+pub use format::{ImageFormat, UnknownImageFormat};
 pub use grid::image_grid;
 pub use image::Image;
 pub use networks::{NetworkDiagram, TrainingStatus};

@@ -3,6 +3,7 @@
 use super::output::{self, SearchOutputs};
 use crate::console;
 use crate::failure::Failure;
+use crate::image_file::ImageFile;
 use crate::opening;
 use clap::Args as ClapArgs;
 use ganlet_trainer::data;
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     latents: Option<PathBuf>,
     /// Write the unchanged image, enlarged, and stop
     #[arg(long, value_name = "F", conflicts_with_all = ["strokes", "edges"])]
-    template: Option<PathBuf>,
+    template: Option<ImageFile>,
     /// Colors on a transparent background
     #[arg(long, value_name = "F.png")]
     strokes: Option<PathBuf>,
@@ -59,7 +60,7 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
     /// Write the image before and after
     #[arg(long, value_name = "F")]
-    png: Option<PathBuf>,
+    png: Option<ImageFile>,
     /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -78,10 +79,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let class = generator.class(args.class.or(own_class)).map_err(Failure::unusable)?;
     let before = generator.draw(&values(std::slice::from_ref(&original)), class)?.swap_remove(0);
     let shape = generator.shape();
-    if let Some(path) = &args.template {
-        files::write(path, output::enlarged(&before, shape, 128).png())?;
-        console::note(&format!("wrote {}: draw over it on a separate layer, and save that layer", path.display()));
-        return Ok(());
+    if let Some(file) = &args.template {
+        let what = "draw over it on a separate layer, and save that layer as a PNG";
+        return file.write(&output::enlarged(&before, shape, 128), what);
     }
     let strokes = strokes(&args, shape)?;
     let target = strokes.clone().or_keep(&before, args.keep);

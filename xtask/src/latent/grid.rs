@@ -1,11 +1,10 @@
 //! `grid`: draws a sample grid of a generator.
 
 use super::output::sheet;
-use crate::console;
 use crate::failure::Failure;
+use crate::image_file::ImageFile;
 use crate::opening;
 use clap::Args as ClapArgs;
-use ganlet_trainer::files;
 use ganlet_trainer::latent::values;
 use std::path::PathBuf;
 
@@ -37,9 +36,9 @@ pub(crate) struct Args {
     /// Draw this class only
     #[arg(long, value_name = "N")]
     class: Option<usize>,
-    /// The image file to write
+    /// The image file to write, a .png or a .gif
     #[arg(long, value_name = "F")]
-    png: PathBuf,
+    png: ImageFile,
 }
 
 /// Runs the command.
@@ -67,7 +66,5 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let columns = args.columns.unwrap_or(if several { count } else { 8 }) as usize;
     let all: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-    files::write(&args.png, sheet(&all, generator.shape(), columns, 64).png())?;
-    console::note(&format!("wrote {} ({} images)", args.png.display(), images.len()));
-    Ok(())
+    args.png.write(&sheet(&all, generator.shape(), columns, 64), &format!("{} images", images.len()))
 }

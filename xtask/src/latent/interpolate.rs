@@ -3,6 +3,7 @@
 use super::output::{enlarged, sheet};
 use crate::console;
 use crate::failure::Failure;
+use crate::image_file::{AnimationFile, ImageFile};
 use crate::opening;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use ganlet_trainer::draw::{Image, animation};
@@ -44,10 +45,10 @@ pub(crate) struct Args {
     class: Option<usize>,
     /// Write an animation
     #[arg(long, value_name = "F")]
-    gif: Option<PathBuf>,
+    gif: Option<AnimationFile>,
     /// Write all frames in one image
     #[arg(long, value_name = "F")]
-    png: Option<PathBuf>,
+    png: Option<ImageFile>,
     /// Write each frame as a PNG into this folder
     #[arg(long, value_name = "DIR")]
     frames: Option<PathBuf>,
@@ -110,16 +111,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 /// Writes the frames into the files of the command line.
 fn write(args: &Args, images: &[Vec<u8>], points: usize, shape: [usize; 3]) -> Result<(), Failure> {
     let frames = images.len();
-    if let Some(path) = &args.gif {
+    if let Some(file) = &args.gif {
+        let path = file.path();
         let images: Vec<_> = images.iter().map(|p| enlarged(p, shape, 256)).collect();
         files::write(path, animation(&images, 40))?;
         console::note(&format!("wrote {} ({frames} frames)", path.display()));
     }
-    if let Some(path) = &args.png {
+    if let Some(file) = &args.png {
         let all: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
         let columns = if args.steps < 32 { args.steps as usize + usize::from(points == 2) } else { 16 };
-        files::write(path, sheet(&all, shape, columns, 64).png())?;
-        console::note(&format!("wrote {} ({frames} images)", path.display()));
+        file.write(&sheet(&all, shape, columns, 64), &format!("{frames} images"))?;
     }
     if let Some(folder) = &args.frames {
         std::fs::create_dir_all(folder).map_err(|e| Failure::file(folder, e))?;

@@ -2,6 +2,7 @@
 
 use crate::console;
 use crate::failure::Failure;
+use crate::image_file::ImageFile;
 use crate::opening;
 use crate::training::{catch_interrupts, interrupted};
 use ganlet_trainer::draw::{Image, image_grid};
@@ -50,8 +51,8 @@ pub(super) fn with_progress(
 /// The files that a search writes, and the model that checks its result.
 pub(super) struct SearchOutputs<'a> {
     pub(super) latents: Option<&'a PathBuf>,
-    pub(super) png: Option<&'a PathBuf>,
-    pub(super) curve: Option<&'a PathBuf>,
+    pub(super) png: Option<&'a ImageFile>,
+    pub(super) curve: Option<&'a ImageFile>,
     pub(super) model: Option<&'a PathBuf>,
 }
 
@@ -71,14 +72,13 @@ pub(super) fn write(
         files::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{latent}\n", path.display()))?;
         console::note(&format!("wrote {}", path.display()));
     }
-    if let Some(path) = outputs.png {
+    if let Some(file) = outputs.png {
         let images: Vec<&[u8]> = std::iter::once(before).chain(found.iter().map(|f| &f.image[..])).collect();
-        files::write(path, sheet(&images, target.shape, images.len().min(9), 128).png())?;
-        console::note(&format!("wrote {} (the original, then the result of each search, best first)", path.display()));
+        let grid = sheet(&images, target.shape, images.len().min(9), 128);
+        file.write(&grid, "the original, then the result of each search, best first")?;
     }
-    if let Some(path) = outputs.curve {
-        files::write(path, loss_curves(found).png())?;
-        console::note(&format!("wrote {}", path.display()));
+    if let Some(file) = outputs.curve {
+        file.write(&loss_curves(found).image(900, 420), "the loss of each search")?;
     }
     let int8 = match outputs.model {
         Some(path) => {

@@ -3,6 +3,7 @@
 use super::output::{self, SearchOutputs};
 use crate::console;
 use crate::failure::Failure;
+use crate::image_file::ImageFile;
 use crate::opening;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_trainer::data;
@@ -57,10 +58,10 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
     /// Write the target and the result of each search as an image
     #[arg(long, value_name = "F")]
-    png: Option<PathBuf>,
+    png: Option<ImageFile>,
     /// Plot the loss of every search
     #[arg(long, value_name = "F")]
-    curve: Option<PathBuf>,
+    curve: Option<ImageFile>,
     /// Compare the target with the image that this model, exported from the run, draws of the latent
     #[arg(long, value_name = "FILE.model")]
     model: Option<PathBuf>,
