@@ -16,7 +16,18 @@ pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
 /// Reads a file of stored latents, which holds at least one.
 pub(crate) fn stored_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> {
     let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+    let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string()))?;
+    if bytes.starts_with(&Model::MAGIC) {
+        return Err(unusable(
+            "this is a model file, expected a text file of latents, as `project` and `edit` write with --out; a model is given without \
+             --latents, as in `cargo xtask sim x.model`"
+                .to_owned(),
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        unusable(format!("not a text file (byte {at} is no UTF-8), expected latents, as `project` and `edit` write with --out"))
+    })?;
     let all = StoredLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
     if all.is_empty() {
         return Err(unusable(

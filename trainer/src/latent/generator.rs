@@ -28,7 +28,9 @@ impl CheckedModel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LatentToolError {
-    /// The run generates points, not images.
+    /// The file is not a valid model.
+    Model(FormatError),
+    /// The generator is one of points, not of images.
     Points,
     /// A class was requested, but the generator has no classes.
     NoClasses {
@@ -63,8 +65,9 @@ pub enum LatentToolError {
 impl fmt::Display for LatentToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Model(error) => error.fmt(f),
             Self::Points => f.write_str(
-                "this run generates points, and the latent tools draw images; `cargo xtask sim` shows the points of an exported model",
+                "it generates points, not images: `cargo xtask sim`, with the same run or model, plots 256 of its points",
             ),
             Self::NoClasses { class } => write!(f, "--class {class}: this generator was trained without classes"),
             Self::NoSuchClass { class, classes } => write!(f, "--class {class}: expected 0 to {}", classes - 1),
@@ -81,6 +84,12 @@ impl fmt::Display for LatentToolError {
 }
 
 impl std::error::Error for LatentToolError {}
+
+impl From<FormatError> for LatentToolError {
+    fn from(error: FormatError) -> Self {
+        Self::Model(error)
+    }
+}
 
 impl From<LatentError> for LatentToolError {
     fn from(error: LatentError) -> Self {
@@ -103,10 +112,14 @@ impl ImageGenerator {
     /// Uses a model file.
     ///
     /// # Errors
-    /// If the file is not a valid model.
-    pub fn of_model(file: &[u8]) -> Result<Self, FormatError> {
+    /// If the file is not a valid model, or generates points.
+    pub fn of_model(file: &[u8]) -> Result<Self, LatentToolError> {
         let aligned = AlignedModel::new(file);
-        Model::from_bytes(aligned.bytes())?;
+        let model = Model::from_bytes(aligned.bytes())?;
+        // The numbers of a point are the pixels of its only row.
+        if model.channels() == 1 && matches!(model.size(), (1 | 2, 1)) {
+            return Err(LatentToolError::Points);
+        }
         Ok(Self::Int8(CheckedModel(aligned)))
     }
 
