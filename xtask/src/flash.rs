@@ -4,6 +4,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::firmware::board;
 use crate::model_file;
+use crate::opening;
 use crate::process;
 use crate::table::grouped;
 use clap::Args as ClapArgs;
@@ -21,15 +22,15 @@ use std::process::{Command, Stdio};
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask flash out/generator.model --board pico --uf2 faces.uf2    a file to copy to the USB drive of a Pico
-  cargo xtask flash out/generator.model --board nrf52840-dk             writes through the debug port with probe-rs
+  cargo xtask flash runs/00001-faces --board nrf52840-dk                writes through the debug port with probe-rs
   cargo xtask flash out/generator.model --board pico2 --dry-run         print the steps only
   cargo xtask flash out/generator.model --board pico2 --own-region --uf2 app.uf2    firmware for any model, and this one
   cargo xtask flash other.model --board pico2 --model-only --uf2 other.uf2          another model for it
   cargo xtask flash --list-boards")]
 pub(crate) struct Args {
-    /// The model file
-    #[arg(value_name = "FILE.model", required_unless_present = "list_boards")]
-    file: Option<PathBuf>,
+    /// A .model file or a run folder [default: the newest run, or the pixel faces that come with the project]
+    #[arg(value_name = "RUN|MODEL")]
+    what: Option<PathBuf>,
     /// Name of the board
     #[arg(long, value_name = "B", required_unless_present = "list_boards")]
     board: Option<String>,
@@ -55,7 +56,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let (Some(path), Some(name), false) = (&args.file, &args.board, args.list_boards) else {
+    let (Some(name), false) = (&args.board, args.list_boards) else {
         return console::print(&list());
     };
     let board = board::named(name)?;
@@ -63,20 +64,21 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let (Some(path), false) = (&args.uf2, args.dry_run) {
         console::writable(path)?;
     }
-    let file = model_file::read(path)?;
-    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
+    let opened = opening::model(args.what.as_deref())?;
+    let origin = &opened.origin;
+    let model = Model::from_bytes(opened.file.bytes()).map_err(|e| Failure::file(origin, e))?;
     let region = if args.own_region || args.model_only { Some(board::region(board)?) } else { None };
     if let Some(latents) = &args.latents {
         model_file::latent_bytes(latents, &model)?;
     }
     // The steps run in other folders, and --dry-run prints them to be typed elsewhere, so paths are absolute.
     let whole = |path: &Path| path.canonicalize().map_err(|e| Failure::file(path, e));
-    let (path, latents) = (whole(path)?, args.latents.as_deref().map(whole).transpose()?);
+    let (path, latents) = (opened.path()?, args.latents.as_deref().map(whole).transpose()?);
     let plan = FlashPlan { board, model: &path, latents: latents.as_deref(), region, program: !args.model_only };
     if region.is_some() {
-        console::note(&board::check_region(board, &path, &model)?.to_string());
+        console::note(&board::check_region(board, origin, &model)?.to_string());
     } else {
-        console::note(&board::check(board, &path, &model)?.to_string());
+        console::note(&board::check(board, origin, &model)?.to_string());
     }
     if args.dry_run {
         return console::print(&format!("{}nothing was done\n", plan.steps(route)));
@@ -87,7 +89,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let program = if plan.program { Some(build(&plan)?) } else { None };
     match route {
-        FlashRoute::Uf2 { family, file: to } => write_uf2(&plan, program.as_deref(), file.bytes(), family, to),
+        FlashRoute::Uf2 { family, file: to } => write_uf2(&plan, program.as_deref(), opened.file.bytes(), family, to),
         FlashRoute::DebugPort => write(&plan, program.as_deref()),
     }
 }

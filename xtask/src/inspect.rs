@@ -1,12 +1,12 @@
 //! `inspect`: prints the layers of a model file, their cost, and the devices it fits.
 
-use crate::builtin;
 use crate::console::{self, TextStyle};
 use crate::failure::Failure;
+use crate::opening;
 use crate::table::{Table, grouped};
 use clap::Args as ClapArgs;
 use ganlet_runtime::{KernelFamily, LayerFacts, Model, Shape};
-use ganlet_sim::host::{Device, ModelFile, ModelFit};
+use ganlet_sim::host::{Device, ModelFit};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 /// buffer. The RAM for whole tensors is shown for comparison.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  cargo xtask inspect                     the pixel faces that come with the project
+  cargo xtask inspect                     the newest run
+  cargo xtask inspect runs/00001-faces
   cargo xtask inspect out/generator.model
   cargo xtask inspect out/generator.model --json")]
 pub(crate) struct Args {
-    /// The model file [default: the pixel faces that come with the project, firmware-sim/models/faces.model]
-    #[arg(value_name = "FILE.model")]
-    file: Option<PathBuf>,
+    /// A .model file or a run folder [default: the newest run, or the pixel faces that come with the project]
+    #[arg(value_name = "RUN|MODEL")]
+    what: Option<PathBuf>,
     /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -30,10 +31,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let path = builtin::given_or_faces(args.file);
-    let file = ModelFile::read(&path).map_err(|e| Failure::unusable(e.to_string()))?;
-    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&path, e))?;
-    console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &path) })
+    let opened = opening::model(args.what.as_deref())?;
+    let model = Model::from_bytes(opened.file.bytes()).map_err(|e| Failure::file(&opened.origin, e))?;
+    console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &opened.origin) })
 }
 
 fn fits(model: &Model<'_>) -> impl Iterator<Item = ModelFit> {
@@ -92,7 +92,7 @@ fn as_text(model: &Model<'_>, path: &Path) -> String {
         "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates per image, {}\n\n{}\n\
          {}  {} bytes of flash: {} of weights, {} of biases, scales, tables and structure\n\
          {}    {} bytes drawn row by row, {percent} % of the {} bytes for whole tensors\n\n{}\n{}",
-        bold(model.name()),
+        bold(&console::one_line(model.name())),
         model.latent_len(),
         grouped(model.macs()),
         path.display(),

@@ -1,13 +1,18 @@
 //! Opens runs and model files for the commands, and reports which checkpoint is used.
 
+use crate::builtin;
 use crate::console;
 use crate::failure::Failure;
 use crate::model_file;
+use crate::process;
 use crate::training::RUNS;
+use ganlet_sim::host::ModelFile;
 use ganlet_trainer::export::PreparedRun;
+use ganlet_trainer::files;
 use ganlet_trainer::latent::{ImageGenerator, StoredLatent};
+use ganlet_trainer::quantize::LayoutChoice;
 use ganlet_trainer::run::{CheckpointChoice, RunFolder};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens the run at `path`, or the newest one if it is "latest", at the chosen checkpoint.
 pub(crate) fn run(path: &Path, choice: CheckpointChoice) -> Result<PreparedRun, Failure> {
@@ -21,6 +26,71 @@ pub(crate) fn run(path: &Path, choice: CheckpointChoice) -> Result<PreparedRun, 
 pub(crate) fn report_choice(folder: &RunFolder, run: &PreparedRun) {
     let step = run.checkpoint.step;
     console::note(&format!("{}: using the checkpoint of step {step}, {}", folder.path().display(), run.reason));
+}
+
+/// A checked model, and the file or run that it is from.
+pub(crate) struct OpenedModel {
+    pub(crate) file: ModelFile,
+    /// The model file, or the run folder.
+    pub(crate) origin: PathBuf,
+    /// Name for a file of this model, if it was exported from a run and is in no file.
+    exported: Option<String>,
+}
+
+impl OpenedModel {
+    /// Returns the absolute path of a file with the model, for firmware that is built with it. A model that was exported for this
+    /// command is written to the project's folder for built files.
+    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
+        let Some(name) = &self.exported else {
+            return self.origin.canonicalize().map_err(|e| Failure::file(&self.origin, e));
+        };
+        let path = process::folder()?.join(name);
+        files::write(&path, self.file.bytes())?;
+        Ok(path)
+    }
+}
+
+/// Opens the model that a command shows: a model file, or a run, whose generator is quantized for this command. Without a path, opens
+/// the newest run, or the committed faces if there is no run.
+pub(crate) fn model(given: Option<&Path>) -> Result<OpenedModel, Failure> {
+    let Some(path) = given else { return newest_model() };
+    if path.is_dir() || path == Path::new("latest") {
+        return exported(&RunFolder::open(Path::new(RUNS), &path.display().to_string()).map_err(Failure::unusable)?);
+    }
+    Ok(OpenedModel { file: model_file::read(path)?, origin: path.to_owned(), exported: None })
+}
+
+fn newest_model() -> Result<OpenedModel, Failure> {
+    let faces = builtin::faces();
+    let Ok(newest) = RunFolder::open(Path::new(RUNS), "latest") else {
+        console::note(&format!(
+            "no model given, and {RUNS}/ has no run with a checkpoint: using the trained faces that come with the project, {}",
+            faces.display()
+        ));
+        return Ok(OpenedModel { file: model_file::read(&faces)?, origin: faces, exported: None });
+    };
+    console::note(&format!("no model given: using the newest run, {}", newest.path().display()));
+    exported(&newest).map_err(|e| Failure {
+        message: format!("{}\nto show another model, name its file or its run, as in {}", e.message, faces.display()),
+        ..e
+    })
+}
+
+/// Quantizes the generator of a run.
+fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
+    let run = PreparedRun::open(folder, CheckpointChoice::Best).map_err(Failure::unusable)?;
+    report_choice(folder, &run);
+    console::note(&format!(
+        "quantizing it to int8; `cargo xtask export {}` writes a .model file, and reports its quality",
+        folder.path().display()
+    ));
+    let quantized = run.quantize(LayoutChoice::Compact).map_err(Failure::unusable)?;
+    let name = folder.path().canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
+    Ok(OpenedModel {
+        file: ModelFile::of(&quantized.file),
+        origin: folder.path().to_owned(),
+        exported: Some(format!("{}-{}.model", name.unwrap_or_else(|| "run".to_owned()), run.checkpoint.step)),
+    })
 }
 
 /// Opens a generator of images: a run folder, or a model file.

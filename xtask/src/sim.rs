@@ -1,15 +1,16 @@
 //! `sim`: shows a model on an emulated device: in a window, in the terminal, or in a file.
 
-use crate::builtin;
 use crate::console;
 use crate::failure::Failure;
+use crate::image_file::{AnimationFile, ImageFile};
 use crate::model_file;
+use crate::opening;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_sim::SavedLatents;
-use ganlet_sim::host::{self, Device, Instructions, ModelFile, Script, SimError, Simulator, TerminalGraphics};
+use ganlet_sim::host::{self, Device, Instructions, Script, SimError, Simulator, TerminalGraphics};
 use std::convert::Infallible;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Show a model on an emulated device, with the app that boards run: gallery, latent walk, knobs
 ///
@@ -17,16 +18,17 @@ use std::path::{Path, PathBuf};
 /// display, and otherwise draws in the terminal. A model that does not fit the device is rejected with the number of missing bytes.
 #[derive(ClapArgs)]
 #[command(group(ArgGroup::new("output").args(["png", "gif", "terminal", "window"])), after_help = "Examples:
-  cargo xtask sim                                 the trained pixel faces that come with the project
+  cargo xtask sim                                 the newest run; if there is none, faces that come with the project
+  cargo xtask sim runs/00001-faces --png face.png
   cargo xtask sim out/generator.model
   cargo xtask sim out/generator.model --device oled-128x64 --terminal
   cargo xtask sim out/generator.model --seed 7 --press right,select,wait:20 --png walk.png
   cargo xtask sim out/generator.model --device badge-160x80 --gif tour.gif
   cargo xtask sim --list-devices")]
 pub(crate) struct Args {
-    /// The model file [default: the pixel faces that come with the project, firmware-sim/models/faces.model]
-    #[arg(value_name = "FILE.model")]
-    file: Option<PathBuf>,
+    /// A .model file or a run folder [default: the newest run, or the pixel faces that come with the project]
+    #[arg(value_name = "RUN|MODEL")]
+    what: Option<PathBuf>,
     /// Name of the device
     #[arg(long, value_name = "D", default_value = Device::DEFAULT)]
     device: String,
@@ -39,12 +41,12 @@ pub(crate) struct Args {
     /// Buttons to press first, separated by commas: left, right, up, down, select, wait:FRAMES
     #[arg(long, value_name = "SCRIPT")]
     press: Option<String>,
-    /// Write an image of the device to a PNG file
+    /// Write an image of the device, a .png or a .gif
     #[arg(long, value_name = "F")]
-    png: Option<PathBuf>,
+    png: Option<ImageFile>,
     /// Write an animation of the pressed buttons, or of a tour of the app
     #[arg(long, value_name = "F")]
-    gif: Option<PathBuf>,
+    gif: Option<AnimationFile>,
     /// Draw in this terminal
     #[arg(long)]
     terminal: bool,
@@ -61,8 +63,8 @@ pub(crate) struct Args {
 
 /// Where the device is drawn.
 enum Output {
-    Png(PathBuf),
-    Gif(PathBuf),
+    Png(ImageFile),
+    Gif(AnimationFile),
     Terminal,
     Window,
 }
@@ -72,11 +74,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.list_devices {
         return console::print(&devices());
     }
-    let path = &builtin::given_or_faces(args.file.clone());
     let device = Device::named(&args.device).map_err(unusable)?;
     let script = args.press.as_deref().map(str::parse::<Script>).transpose().map_err(unusable)?;
-    let file = ModelFile::read(path).map_err(unusable)?;
-    let simulator = Simulator::new(file.bytes(), device).map_err(|e| match e {
+    let output = output(&args)?;
+    let opened = opening::model(args.what.as_deref())?;
+    let path = &opened.origin;
+    let simulator = Simulator::new(opened.file.bytes(), device).map_err(|e| match e {
         SimError::TooLarge(_) => Failure::failed(format!("{}: {e}", path.display())),
         _ => Failure::file(path, e),
     })?;
@@ -90,25 +93,23 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         None => simulator.with_seed(args.seed),
     };
     let simulator = simulator.with_instructions(instructions);
-    let output = output(&args)?;
     // Files show no time, so that they equal the files of an emulated board, which has no real clock.
     let mut simulator = match output {
         Output::Terminal | Output::Window => simulator.with_time(),
         Output::Png(_) | Output::Gif(_) => simulator,
     };
-    if let Output::Gif(path) = &output {
-        let frames = host::save_gif(path, &mut simulator, &script.unwrap_or_else(Script::tour))?;
-        report(path, &format!("{frames} frames on {}", device.name));
+    if let Output::Gif(file) = &output {
+        let frames = host::save_gif(file.path(), &mut simulator, &script.unwrap_or_else(Script::tour))?;
+        console::note(&format!("wrote {} ({frames} frames on {})", file.path().display(), device.name));
         return console::print(&costs(&simulator));
     }
     if let Some(script) = script {
         let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
     }
     match &output {
-        Output::Png(path) => {
+        Output::Png(file) => {
             simulator.finish();
-            simulator.save_png(path)?;
-            report(path, device.name);
+            file.write_frame(&simulator.portrait(), device.name)?;
             console::print(&costs(&simulator))?;
         }
         Output::Window => host::run_window(&mut simulator)?,
@@ -119,11 +120,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 
 /// Returns the requested output, or a window or the terminal if one is available.
 fn output(args: &Args) -> Result<Output, Failure> {
-    if let Some(path) = &args.png {
-        return Ok(Output::Png(path.clone()));
+    if let Some(file) = &args.png {
+        return Ok(Output::Png(file.clone()));
     }
-    if let Some(path) = &args.gif {
-        return Ok(Output::Gif(path.clone()));
+    if let Some(file) = &args.gif {
+        return Ok(Output::Gif(file.clone()));
     }
     if args.window || (!args.terminal && has_display()) {
         return Ok(Output::Window);
@@ -150,10 +151,6 @@ fn costs(simulator: &Simulator<'_>) -> String {
 fn devices() -> String {
     let line = |d: &Device| format!("  {:<18}{}\n", d.name, d.describe());
     Device::all().iter().map(line).collect()
-}
-
-fn report(path: &Path, what: &str) {
-    console::note(&format!("wrote {} ({what})", path.display()));
 }
 
 fn unusable(error: SimError) -> Failure {

@@ -7,11 +7,12 @@ mod screen;
 mod st7789;
 mod window;
 
-use crate::builtin;
 use crate::console;
 use crate::failure::Failure;
 use crate::firmware::board as firmware;
+use crate::image_file::{AnimationFile, ImageFile};
 use crate::model_file;
+use crate::opening::{self, OpenedModel};
 use crate::sim;
 use crate::table::grouped;
 use board::{EmulatedBoard, RamUse};
@@ -22,7 +23,7 @@ use ganlet_sim::host::{
     self, BoardInfo, DevicePortrait, Frame, FrameCost, Instructions, Script, ScriptStep, Simulator,
 };
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A script that visits every screen and presses every button.
 pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,right,down,select,wait:2,select";
@@ -33,14 +34,15 @@ pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,r
 /// both files can be compared. Without these options a window opens: the arrow keys press the emulated buttons, Enter selects, Esc quits.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  cargo xtask emulate --board lm3s6965evb --png oled.png     the pixel faces that come with the project
+  cargo xtask emulate --board lm3s6965evb --png oled.png     the newest run
+  cargo xtask emulate runs/00001-faces --board microbit --png leds.png
   cargo xtask emulate out/generator.model --board lm3s6965evb --png oled.png
   cargo xtask emulate out/generator.model --board lm3s6965evb --press right,select,wait:20 --gif walk.gif
   cargo xtask emulate out/generator.model --board lm3s6965evb")]
 pub(crate) struct Args {
-    /// The model file [default: the pixel faces that come with the project, firmware-sim/models/faces.model]
-    #[arg(value_name = "FILE.model")]
-    file: Option<PathBuf>,
+    /// A .model file or a run folder [default: the newest run, or the pixel faces that come with the project]
+    #[arg(value_name = "RUN|MODEL")]
+    what: Option<PathBuf>,
     /// Name of the board
     #[arg(long, value_name = "B")]
     board: String,
@@ -56,37 +58,19 @@ pub(crate) struct Args {
     /// Build firmware for any model, and load this one into the region of flash that the firmware reads
     #[arg(long)]
     own_region: bool,
-    /// Write an image of the device after the script
+    /// Write an image of the device after the script, a .png or a .gif
     #[arg(long, value_name = "F")]
-    png: Option<PathBuf>,
+    png: Option<ImageFile>,
     /// Write an animation of the script, or of a tour of the app
     #[arg(long, value_name = "F")]
-    gif: Option<PathBuf>,
+    gif: Option<AnimationFile>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let board = emulated(&args.board)?;
-    [&args.png, &args.gif].into_iter().flatten().try_for_each(|path| console::writable(path))?;
-    let mut script = script(&args)?;
-    let path = builtin::given_or_faces(args.file.clone());
-    let file = model_file::read(&path)?;
-    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(&path, e))?;
-    if args.own_region {
-        firmware::check_region(board, &path, &model)?;
-    } else {
-        firmware::check(board, &path, &model)?;
-    }
-    let stored = args.latents.as_ref().map_or(Ok(Vec::new()), |path| model_file::latent_bytes(path, &model))?;
-    // The simulator plays the same script first: it knows the cost of a frame, and when the last image has all levels of its pyramid.
-    let device = board.device();
-    let simulator = Simulator::new(file.bytes(), device)?.with_saved(SavedLatents::new(&stored));
-    let mut simulator = simulator.with_instructions(Instructions::estimate(&model, device.chip.core));
-    let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
-    while args.png.is_some() && simulator.app().unfinished() {
-        simulator.tick();
-        script.0.push(ScriptStep::Wait(1));
-    }
+    let outputs = args.png.iter().map(ImageFile::path).chain(args.gif.iter().map(AnimationFile::path));
+    outputs.into_iter().try_for_each(console::writable)?;
     let writes_files = args.png.is_some() || args.gif.is_some();
     if !writes_files && !sim::has_display() {
         return Err(Failure::unusable(
@@ -94,13 +78,32 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
              --png FILE writes an image of the emulated device, --gif FILE an animation",
         ));
     }
-    let mut emulated = start(board, &args, &path)?;
+    let mut script = script(&args)?;
+    let opened = opening::model(args.what.as_deref())?;
+    let path = &opened.origin;
+    let model = Model::from_bytes(opened.file.bytes()).map_err(|e| Failure::file(path, e))?;
+    if args.own_region {
+        firmware::check_region(board, path, &model)?;
+    } else {
+        firmware::check(board, path, &model)?;
+    }
+    let stored = args.latents.as_ref().map_or(Ok(Vec::new()), |path| model_file::latent_bytes(path, &model))?;
+    // The simulator plays the same script first: it knows the cost of a frame, and when the last image has all levels of its pyramid.
+    let device = board.device();
+    let simulator = Simulator::new(opened.file.bytes(), device)?.with_saved(SavedLatents::new(&stored));
+    let mut simulator = simulator.with_instructions(Instructions::estimate(&model, device.chip.core));
+    let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
+    while args.png.is_some() && simulator.app().unfinished() {
+        simulator.tick();
+        script.0.push(ScriptStep::Wait(1));
+    }
+    let mut emulated = start(board, &args, &opened)?;
     if let Some(why) = emulated.refusal() {
         console::note(&format!("the firmware rejects the model and shows no images: {why}"));
     }
     if !writes_files {
         emulated.play(&script, |_, _| Ok(()))?;
-        let title = format!("ganlet: {} on {}, emulated", model.name(), board.name);
+        let title = format!("ganlet: {} on {}, emulated", console::one_line(model.name()), board.name);
         return host::run_window(&mut window::BoardWindow {
             board: emulated,
             title,
@@ -132,13 +135,14 @@ fn emulated(name: &str) -> Result<&'static BoardInfo, Failure> {
 }
 
 /// Builds the firmware and starts it.
-fn start(board: &'static BoardInfo, args: &Args, model: &Path) -> Result<EmulatedBoard, Failure> {
+fn start(board: &'static BoardInfo, args: &Args, opened: &OpenedModel) -> Result<EmulatedBoard, Failure> {
+    let model = opened.path()?;
     if args.own_region {
-        return EmulatedBoard::with_region(board, model);
+        return EmulatedBoard::with_region(board, &model);
     }
     let toolchain = firmware::toolchain(board)?;
-    console::note(&format!("building {} with {} ({})", board.name, model.display(), toolchain.describe()));
-    EmulatedBoard::start(board, &firmware::build(board, &toolchain, model, args.latents.as_deref())?)
+    console::note(&format!("building {} with {} ({})", board.name, opened.origin.display(), toolchain.describe()));
+    EmulatedBoard::start(board, &firmware::build(board, &toolchain, &model, args.latents.as_deref())?)
 }
 
 /// Plays the script and writes the files; returns the bytes that the last frame sent, if the bus is monitored.
@@ -159,13 +163,12 @@ fn record(
         Ok(())
     })?;
     let device = board.device();
-    if let (Some(path), Some(frame)) = (&args.png, frames.last()) {
-        DevicePortrait::of(&device).portrait(frame).save_png(path)?;
-        console::note(&format!("wrote {} ({})", path.display(), board.name));
+    if let (Some(file), Some(frame)) = (&args.png, frames.last()) {
+        file.write_frame(&DevicePortrait::of(&device).portrait(frame), board.name)?;
     }
-    if let Some(path) = &args.gif {
-        let stored = host::save_frames(path, &device, &frames)?;
-        console::note(&format!("wrote {} ({stored} frames on {})", path.display(), board.name));
+    if let Some(file) = &args.gif {
+        let stored = host::save_frames(file.path(), &device, &frames)?;
+        console::note(&format!("wrote {} ({stored} frames on {})", file.path().display(), board.name));
     }
     Ok(sent)
 }
