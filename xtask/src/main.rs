@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod failure;
 mod firmware;
+mod fitting;
 mod flash;
 mod image_file;
 mod inspect;

@@ -2,7 +2,6 @@
 
 use crate::console::{self, TextStyle};
 use crate::failure::Failure;
-use ganlet_runtime::Latent;
 use ganlet_trainer::evaluate::checkpoint_measure;
 use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunFolder, RunOutcome, TrainingData};
 use ganlet_trainer::train::{StepReport, Trainer};
@@ -77,12 +76,6 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
         trainer.discriminator().len(),
         trainer.flops() / 1e9,
     ));
-    if data.shape().len() == 3 && trainer.generator().input[0] > Latent::MAX_LEN {
-        let most = Latent::MAX_LEN;
-        console::note(&format!(
-            "{INDENT}devices take latents of at most {most} values: this generator cannot be exported"
-        ));
-    }
     let threads = trainer.threads();
     console::note(&format!(
         "  run        {} steps, seed {}, {threads} thread{}, {:.1} MB planned{}",

@@ -1,6 +1,7 @@
 //! Why a run cannot be exported.
 use crate::data::DataError;
 use crate::loss::Loss;
+use crate::nets::NetworkError;
 use crate::quantize::QuantizeError;
 use crate::run::RunError;
 use ganlet_runtime::FormatError;
@@ -14,6 +15,8 @@ pub enum ExportError {
     Run(RunError),
     /// The data of the run cannot be loaded.
     Data(DataError),
+    /// The networks of the recipe cannot be built.
+    Network(NetworkError),
     /// The generator cannot be quantized.
     Quantize(QuantizeError),
     /// The discriminator cannot be quantized.
@@ -38,6 +41,7 @@ impl fmt::Display for ExportError {
         match self {
             Self::Run(error) => error.fmt(f),
             Self::Data(error) => error.fmt(f),
+            Self::Network(error) => error.fmt(f),
             Self::Quantize(error) => error.fmt(f),
             Self::Discriminator(error) => write!(f, "--with-discriminator: {error}"),
             Self::Format(error) => error.fmt(f),
@@ -68,6 +72,12 @@ impl From<RunError> for ExportError {
 impl From<DataError> for ExportError {
     fn from(error: DataError) -> Self {
         Self::Data(error)
+    }
+}
+
+impl From<NetworkError> for ExportError {
+    fn from(error: NetworkError) -> Self {
+        Self::Network(error)
     }
 }
 

@@ -20,12 +20,14 @@
 //! ```
 mod check;
 mod device_net;
+mod draft;
 mod error;
 mod prepared;
 mod summary;
 
 pub use check::{CHECK_SEEDS, ScoreComparison, bit_exact, compare_scores};
 pub use device_net::device_net;
+pub use draft::{FittedRecipe, draft_model, fit_widths};
 pub use error::ExportError;
 pub use prepared::{PreparedRun, QuantizedWithScores};
 pub use summary::{ExportSummary, SummaryInputs};

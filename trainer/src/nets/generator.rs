@@ -90,6 +90,49 @@ impl Generator {
         }
     }
 
+    /// Returns the largest number of channels or features between its layers.
+    pub fn largest_width(&self) -> usize {
+        let (widths, more): (&[usize], &[usize]) = match self {
+            Self::Mlp { hidden, .. } => (hidden, &[]),
+            Self::Dcgan { mapping, widths, .. } => (widths, mapping),
+            Self::Residual { widths, .. } | Self::Pyramid { widths, .. } => (widths, &[]),
+        };
+        widths.iter().chain(more).copied().max().unwrap_or(1)
+    }
+
+    /// Returns the generator with all widths reduced by the factor that makes `largest` the largest one.
+    ///
+    /// Widths are rounded down to multiples of 8, which devices compute together, or of 4 below 16. None is reduced below 4.
+    #[must_use]
+    pub fn narrowed(&self, largest: usize) -> Self {
+        let whole = self.largest_width();
+        let narrow = |width: &mut usize| {
+            let exact = *width * largest / whole;
+            let rounded = if exact >= 16 { exact / 8 * 8 } else { (exact / 4 * 4).max(4) };
+            *width = if largest >= whole { *width } else { rounded.min(*width) };
+        };
+        let mut narrowed = self.clone();
+        match &mut narrowed {
+            Self::Mlp { hidden, .. } => hidden.iter_mut().for_each(narrow),
+            Self::Dcgan { mapping, widths, .. } => widths.iter_mut().chain(mapping).for_each(narrow),
+            Self::Residual { widths, .. } | Self::Pyramid { widths, .. } => widths.iter_mut().for_each(narrow),
+        }
+        narrowed
+    }
+
+    /// Returns its widths as `key = value`, for messages.
+    pub fn widths(&self) -> String {
+        match self {
+            Self::Mlp { hidden, .. } => format!("generator.hidden = {hidden:?}"),
+            Self::Dcgan { mapping, widths, .. } if !mapping.is_empty() => {
+                format!("generator.widths = {widths:?}, generator.mapping = {mapping:?}")
+            }
+            Self::Dcgan { widths, .. } | Self::Residual { widths, .. } | Self::Pyramid { widths, .. } => {
+                format!("generator.widths = {widths:?}")
+            }
+        }
+    }
+
     /// Builds the network for examples of `shape`; with `classes`, a one-hot class follows the latent in its input.
     ///
     /// # Errors

@@ -100,6 +100,19 @@ pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, 
     Ok(Quantized { file, report, layers: lower::lower(&fused, &stats, clipping) })
 }
 
+/// Returns a model file of `net` that is calibrated on one latent and compared with nothing.
+///
+/// Its size, memory and cost are those of the model that [`quantize`] would return, up to the tables of activations that depend on the
+/// weights. They are therefore known before training.
+///
+/// # Errors
+/// The errors of [`quantize`].
+pub fn draft(net: &FloatNet) -> Result<Vec<u8>, QuantizeError> {
+    error::check(net)?;
+    let fused = net.fuse_upsampling();
+    encode(&fused, &calibrate::calibrate(&fused, 1), Clipping::Whole, LayoutChoice::Compact)
+}
+
 /// Encodes the model file.
 fn encode(
     net: &FloatNet,

@@ -2,10 +2,12 @@
 
 use crate::console;
 use crate::failure::Failure;
+use crate::fitting::{self, Limits};
 use crate::profile;
 use crate::table::Table;
 use crate::training::{self, RUNS};
 use clap::Args as ClapArgs;
+use ganlet_sim::host::Device;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, NewestCheckpoint, Run, RunFolder, RunOutcome, TrainingData, load_data};
 use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
@@ -21,6 +23,7 @@ use std::sync::Arc;
   cargo xtask train                                     the built-in 16x16 faces
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
   cargo xtask train faces --data photos/                your own folder of PNG and JPEG images, at 16x16
+  cargo xtask train digits --fit microbit               narrow the generator until this board can run it
   cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
   cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
   cargo xtask train ring --seeds 5                      one run for each of the seeds 1 to 5
@@ -62,7 +65,13 @@ pub(crate) struct Args {
     /// Time every kernel: prints a table at the end and writes profile.folded, for flame graphs
     #[arg(long)]
     pub(crate) profile: bool,
-    /// Print the recipe, memory and time of the run without training
+    /// Narrow the generator until the exported model fits this board, or device of `sim`, next to the firmware
+    #[arg(long, value_name = "BOARD", value_parser = fitting::device)]
+    pub(crate) fit: Option<Device>,
+    /// Narrow the generator until the exported model takes at most this many bytes, as in 64K
+    #[arg(long, value_name = "SIZE", value_parser = fitting::bytes)]
+    pub(crate) flash: Option<usize>,
+    /// Print the recipe, memory and time of the run, and the boards that the exported generator fits, without training
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -96,6 +105,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::unusable("--out names one folder, but --seeds creates several: omit --out"));
     }
     let data = load_data(&recipe).map_err(Failure::unusable)?;
+    if args.fit.is_some() || args.flash.is_some() {
+        recipe = fitting::narrowed(&recipe, &data, &Limits { device: args.fit, flash: args.flash })?;
+    }
     let mut table = Table::new(&["run", ">seed", ">steps", "measured"]);
     for seed in seeds {
         let dataset = Arc::clone(&data.train);
@@ -106,13 +118,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             trainer.set_steps(steps);
         }
         if args.dry_run {
-            return dry_run(&mut trainer, &data.notes);
+            return dry_run(&mut trainer, &data);
         }
         if let Some(n) = args.trace_steps {
             return console::print(&trace(&mut trainer, n)?);
         }
         let folder = RunFolder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(Failure::unusable)?;
         training::introduce(&trainer, &data.notes);
+        fitting::report(&recipe, &data);
         let (run, outcome) = train(trainer, folder, &data, args.profile)?;
         let measured = conclude(&run, outcome);
         let step = run.trainer.step().to_string();
@@ -168,18 +181,21 @@ fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
 }
 
 /// Prints what a run would do, and the time it would take.
-fn dry_run(trainer: &mut Trainer, notes: &[String]) -> Result<(), Failure> {
-    training::introduce(trainer, notes);
+fn dry_run(trainer: &mut Trainer, data: &TrainingData) -> Result<(), Failure> {
+    training::introduce(trainer, &data.notes);
+    fitting::report(trainer.recipe(), data);
     let seconds = run::seconds_per_step(trainer)?;
     let minutes = seconds * (trainer.steps() - trainer.step()) as f64 / 60.0;
     console::note(&format!("  time       {:.2} ms per step, {minutes:.1} minutes in total", 1e3 * seconds));
+    fitting::print_boards(trainer.recipe(), data)?;
     console::print(&trainer.recipe().to_toml())
 }
 
 /// Continues a run from its newest checkpoint.
 fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
     let fixed = args.data.is_some() || !args.set.is_empty() || args.seed.is_some();
-    if fixed || args.out.is_some() || args.minutes.is_some() {
+    let fitted = args.fit.is_some() || args.flash.is_some();
+    if fixed || fitted || args.out.is_some() || args.minutes.is_some() {
         return Err(Failure::unusable(
             "--resume continues with the run's own recipe, data, seed and folder; it accepts --steps, --threads, --profile and \
              --dry-run only",
@@ -208,9 +224,10 @@ fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
     let mut trainer =
         run::restore_trainer(&saved, &data, steps, args.threads.unwrap_or(0)).map_err(Failure::unusable)?;
     if args.dry_run {
-        return dry_run(&mut trainer, &data.notes);
+        return dry_run(&mut trainer, &data);
     }
     training::introduce(&trainer, &data.notes);
+    fitting::report(&saved.recipe, &data);
     console::note(&format!("  resumed    at step {}", saved.step));
     let (run, outcome) = train(trainer, folder, &data, args.profile)?;
     conclude(&run, outcome);
