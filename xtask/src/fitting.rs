@@ -8,6 +8,7 @@ use ganlet_sim::host::{BoardInfo, Device, FrameCost, Instructions, ModelFile};
 use ganlet_trainer::export::{draft_model, fit_widths};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::TrainingData;
+use std::collections::BTreeSet;
 
 /// Limits for the exported generator, from `--fit` and `--flash`.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +75,11 @@ pub(crate) fn narrowed(recipe: &Recipe, data: &TrainingData, limits: &Limits) ->
     console::note(&if before == after {
         format!("the generator of recipe {} fits as it is: {after}\n{}", recipe.name, limits.compare(&model))
     } else {
-        format!("narrowed the generator of recipe {} to {after}, from {before}\n{}", recipe.name, limits.compare(&model))
+        format!(
+            "narrowed the generator of recipe {} to {after}, from {before}\n{}",
+            recipe.name,
+            limits.compare(&model)
+        )
     });
     Ok(fitted.recipe)
 }
@@ -84,16 +89,16 @@ pub(crate) fn report(recipe: &Recipe, data: &TrainingData) {
     match draft(recipe, data) {
         Ok(file) => match Model::from_bytes(file.bytes()) {
             Ok(model) => console::note(&format!("  export     {}", summary(&model))),
-            Err(e) => console::note(&format!("  warning    this generator cannot be exported to a device: {e}")),
+            Err(e) => console::note(&format!("  warning    no device can run this generator: {e}")),
         },
-        Err(e) => console::note(&format!("  warning    this generator cannot be exported to a device: {e}")),
+        Err(e) => console::note(&format!("  warning    no device can run this generator: {e}")),
     }
 }
 
 /// Prints the flash, RAM and instructions that the exported generator will need on each board.
 pub(crate) fn print_boards(recipe: &Recipe, data: &TrainingData) -> Result<(), Failure> {
     let Ok(file) = draft(recipe, data) else { return Ok(()) };
-    console::note(&boards(&Model::from_bytes(file.bytes())?).lines());
+    console::note(&boards(&Model::from_bytes(file.bytes())?).lines().trim_end());
     Ok(())
 }
 
@@ -106,13 +111,16 @@ fn summary(model: &Model<'_>) -> String {
     let all = BoardInfo::all();
     let (fitting, others): (Vec<_>, Vec<_>) = all.iter().partition(|board| board.check(model).is_ok());
     let names = |boards: &[&BoardInfo]| boards.iter().map(|board| board.name).collect::<Vec<_>>().join(", ");
-    let [flash, ram, macs] = [model.flash_bytes() as u64, model.arena_len() as u64, model.macs()].map(grouped);
+    let [flash, macs] = [model.flash_bytes() as u64, model.macs()].map(grouped);
+    // The buffers of a model depend on the kernels of the core.
+    let ram: BTreeSet<_> = all.iter().map(|board| board.device().fit_of(model).ram as u64).collect();
+    let ram = ram.into_iter().map(grouped).collect::<Vec<_>>().join(" or ");
     let verdict = match (fitting.len(), others.len()) {
         (_, 0) => format!("fits all {} boards", all.len()),
         (0, _) => "fits no board: --fit BOARD narrows the generator".to_owned(),
         _ => format!("fits {}, but not {}", names(&fitting), names(&others)),
     };
-    format!("{flash} bytes of flash, {ram} of RAM, {macs} multiply-accumulates per image; {verdict}")
+    format!("{flash} bytes of flash, {ram} of RAM, {macs} multiply-accumulates per image: {verdict}")
 }
 
 fn boards(model: &Model<'_>) -> Table {
@@ -145,7 +153,10 @@ mod tests {
 
     #[test]
     fn sizes_have_units_of_1024() {
-        assert_eq!([bytes("65536"), bytes("64K"), bytes("64kib"), bytes("1.5M")].map(Result::unwrap), [65_536, 65_536, 65_536, 3 << 19]);
+        assert_eq!(
+            [bytes("65536"), bytes("64K"), bytes("64kib"), bytes("1.5M")].map(Result::unwrap),
+            [65_536, 65_536, 65_536, 3 << 19]
+        );
         assert!(["", "K", "-1", "0", "64G", "6 4", "1e99"].into_iter().all(|text| bytes(text).is_err()));
     }
 

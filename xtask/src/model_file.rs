@@ -26,7 +26,9 @@ pub(crate) fn stored_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> 
     }
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        unusable(format!("not a text file (byte {at} is no UTF-8), expected latents, as `project` and `edit` write with --out"))
+        unusable(format!(
+            "not a text file (byte {at} is no UTF-8), expected latents, as `project` and `edit` write with --out"
+        ))
     })?;
     let all = StoredLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
     if all.is_empty() {

@@ -10,7 +10,6 @@ use ganlet_sim::host::ModelFile;
 use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{ImageGenerator, StoredLatent};
-use ganlet_trainer::quantize::LayoutChoice;
 use ganlet_trainer::run::{CheckpointChoice, RunFolder};
 use std::path::{Path, PathBuf};
 
@@ -84,7 +83,7 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
         "quantizing it to int8; `cargo xtask export {}` writes a .model file, and reports its quality",
         folder.path().display()
     ));
-    let quantized = run.quantize(LayoutChoice::Compact).map_err(Failure::unusable)?;
+    let quantized = run.quantize_unmeasured().map_err(Failure::unusable)?;
     let name = folder.path().canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
     Ok(OpenedModel {
         file: ModelFile::of(&quantized.file),

@@ -77,6 +77,14 @@ impl PreparedRun {
         Ok(quantize(&self.float_net()?, &QuantizeOptions { layouts, ..QuantizeOptions::default() })?)
     }
 
+    /// Quantizes the generator for a first look: the file of [`quantize`](Self::quantize), without the long comparison.
+    ///
+    /// # Errors
+    /// If the generator cannot be quantized.
+    pub fn quantize_unmeasured(&self) -> Result<Quantized, ExportError> {
+        Ok(quantize(&self.float_net()?, &QuantizeOptions { comparison: 1, ..QuantizeOptions::default() })?)
+    }
+
     /// Quantizes the generator with its discriminator, so that devices can show D(G(z)).
     ///
     /// # Errors

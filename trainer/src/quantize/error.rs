@@ -96,7 +96,12 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantizeError> {
         );
     }
     if net.inputs == 0 || net.inputs > MAX_LATENT {
-        return refuse(format!("its latent has {} values", net.inputs), "use 1 to 256 latent values");
+        let classes = match net.classes {
+            0 => String::new(),
+            classes => format!(", {classes} of them for the classes"),
+        };
+        let remedy = "use 1 to 256 latent values: set generator.latent to a smaller number";
+        return refuse(format!("its latent has {} values{classes}", net.inputs), remedy);
     }
     if net.layers.is_empty() {
         return Err(QuantizeError::no_layers());

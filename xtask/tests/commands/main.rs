@@ -5,6 +5,7 @@ mod data;
 mod evaluating;
 mod latents;
 mod measuring;
+mod showing;
 
 use std::fs;
 #[cfg(unix)]
@@ -38,6 +39,12 @@ fn xtask(words: &[&str]) -> Output {
     command.args(words).current_dir(root()).env_remove("DISPLAY").output().unwrap()
 }
 
+/// Runs the command in another folder, so that it does not see the runs of the project's own folder.
+fn xtask_in(folder: &str, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(words).current_dir(folder).env_remove("DISPLAY").output().unwrap()
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -68,14 +75,18 @@ const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
 
 #[test]
 fn without_a_file_the_committed_faces_are_shown() {
-    let output = xtask(&["inspect", "--json"]);
+    let folder = scratch("no-runs");
+    fs::create_dir_all(&folder).unwrap();
+    let output = xtask_in(&folder, &["inspect", "--json"]);
     let (json, note) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success() && note.contains("firmware-sim/models/faces.model"), "{note}");
     assert!(json.contains("\"name\": \"faces\"") && json.contains("\"width\": 16"), "{json}");
-    let shown = [None, Some("firmware-sim/models/faces.model"), Some("firmware-sim/models/digits.model")].map(|file| {
-        let png = scratch(&format!("shown-{}.png", file.map_or("default", |f| &f[20..24])));
-        let words: Vec<_> = ["sim"].into_iter().chain(file).chain(["--png", &png]).collect();
-        let output = xtask(&words);
+    let models = ["faces", "digits"].map(|name| root().join(format!("firmware-sim/models/{name}.model")));
+    let shown = [None, Some(&models[0]), Some(&models[1])].map(|file| {
+        let png = scratch("shown.png");
+        let words: Vec<_> =
+            ["sim"].into_iter().chain(file.map(|f| f.to_str().unwrap())).chain(["--png", &png]).collect();
+        let output = xtask_in(&folder, &words);
         assert!(output.status.success(), "{}", text(&output.stderr));
         fs::read(png).unwrap()
     });
@@ -194,6 +205,7 @@ fn flash_reports_errors_before_building() {
     refused(&["flash", MODEL, "--board", "stm32f405", "--uf2", "never.uf2"], 2, "pico");
     refused(&["flash", MODEL, "--board", "toaster"], 2, "stm32f405");
     refused(&["flash", MODEL], 2, "--board");
+    refused(&["flash"], 2, "--board");
     refused(&["flash", "no-such.model", "--board", "pico"], 2, "no-such.model");
 }
 
