@@ -98,7 +98,7 @@ pub(crate) fn report(recipe: &Recipe, data: &TrainingData) {
 /// Prints the flash, RAM and instructions that the exported generator will need on each board.
 pub(crate) fn print_boards(recipe: &Recipe, data: &TrainingData) -> Result<(), Failure> {
     let Ok(file) = draft(recipe, data) else { return Ok(()) };
-    console::note(&boards(&Model::from_bytes(file.bytes())?).lines().trim_end());
+    console::note(boards(&Model::from_bytes(file.bytes())?).lines().trim_end());
     Ok(())
 }
 

@@ -51,6 +51,7 @@ impl std::error::Error for UnknownImageFormat {}
 
 impl Image {
     /// Returns the image as a file of this format. A GIF of more than 256 colors has the nearest of 256 chosen ones.
+    #[doc(hidden)]
     pub fn encoded(&self, format: ImageFormat) -> Vec<u8> {
         match format {
             ImageFormat::Png => self.png(),
