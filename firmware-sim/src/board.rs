@@ -17,6 +17,23 @@ use crate::input::Button;
 use crate::saved_latents::SavedLatents;
 use crate::screens::{self, Theme};
 
+/// Text without control characters: each is written as `?`. A terminal on the serial line would obey them, and a name may contain them.
+struct OneLine<'a>(fmt::Arguments<'a>);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::write(&mut Visible(f), self.0)
+    }
+}
+
+struct Visible<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Visible<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| self.0.write_char(if c.is_control() { '?' } else { c }))
+    }
+}
+
 /// The buttons of a board, and the clock that debounces them.
 pub trait Inputs {
     /// Returns whether a button is down.
@@ -182,7 +199,7 @@ impl<'g> Session<'g> {
     pub fn notice<B: Board>(board: &mut B, why: fmt::Arguments<'_>) -> Result<Self, <B::Display as DrawTarget>::Error> {
         screens::notice(board.parts().0, why, B::THEME.colors())?;
         board.flush();
-        board.send(format_args!("refused: {why}\nready\n"));
+        board.send(format_args!("refused: {}\nready\n", OneLine(why)));
         Ok(Self { shown: None, edges: ButtonEdges::default(), stepped: false, last: 0 })
     }
 

@@ -169,6 +169,13 @@ fn a_model_that_needs_more_ram_is_reported_on_the_panel_and_buttons_do_nothing()
 }
 
 #[test]
+fn control_characters_in_a_notice_are_not_sent_on_the_serial_line() {
+    let mut board = test_board();
+    let Ok(_) = Session::notice(&mut board, format_args!("{}: too large", "a\u{1b}[2J\nb\u{9b}"));
+    assert_eq!(board.sent, "refused: a?[2J?b?: too large\nready\n");
+}
+
+#[test]
 fn a_tap_while_an_image_is_drawn_is_not_lost() {
     let file = image_model(16, 16, 3);
     let model = Model::from_bytes(file.bytes()).unwrap();

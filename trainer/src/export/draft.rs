@@ -158,6 +158,9 @@ mod tests {
             let narrow = generator.narrowed(1);
             assert!(narrow.largest_width() <= 4, "{name}");
             assert_eq!(generator.narrowed(generator.largest_width()), generator, "{name}");
+            let Some([width, height]) = small(name, &[]).data.size else { continue };
+            let recipe = Recipe { generator: narrow, ..small(name, &[]) };
+            assert!(draft_model(&recipe, &[height, width, 3], None).unwrap().len() < 60_000, "{name}");
         }
     }
 }
