@@ -1,6 +1,6 @@
 //! The main interface of the crate: build a GAN, train it, draw samples, and export it as an int8 model.
 use crate::data::{DataError, Dataset, GaussianMixture};
-use crate::draw::Image;
+use crate::draw::{Image, ImageFormat};
 use crate::exec::NotFinite;
 use crate::export::{ExportError, device_net};
 use crate::graph::{Graph, NodeId, Shape};
@@ -94,12 +94,17 @@ impl Gan {
         figures::samples(&mut self.trainer)
     }
 
-    /// Writes [`Gan::figure`] as a PNG file.
+    /// Writes [`Gan::figure`] as a PNG file, or as a GIF file if the name ends in `.gif`.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the name ends in that of another format, or the file cannot be written.
     pub fn save_figure(&mut self, path: impl AsRef<Path>) -> Result<(), GanError> {
-        save(path.as_ref(), &self.figure().png())
+        let path = path.as_ref();
+        let format = ImageFormat::of(path, ImageFormat::Png).map_err(|e| GanError::File {
+            path: path.display().to_string(),
+            cause: std::io::Error::new(std::io::ErrorKind::InvalidInput, e),
+        })?;
+        save(path, &self.figure().encoded(format))
     }
 
     /// Quantizes the EMA generator to int8: `file` of the result is the content of a `.model` file.

@@ -62,3 +62,17 @@ fn a_model_carries_the_name_of_its_data_or_the_given_one() {
         assert!(file.windows(name.len()).any(|bytes| bytes == name.as_bytes()), "{name}");
     }
 }
+
+#[test]
+fn a_figure_has_the_format_of_its_file_name() {
+    use ganlet_trainer::prelude::*;
+    let folder = tempfile::tempdir().unwrap();
+    let mut gan = Gan::recipe("ring").unwrap().set("train.batch_size=4").unwrap().build().unwrap();
+    for (name, start) in [("a.png", b"\x89PNG"), ("a.gif", b"GIF8"), ("a", b"\x89PNG")] {
+        gan.save_figure(folder.path().join(name)).unwrap();
+        assert!(std::fs::read(folder.path().join(name)).unwrap().starts_with(start), "{name}");
+    }
+    let error = gan.save_figure(folder.path().join("a.jpg")).unwrap_err().to_string();
+    assert!(error.contains("a.jpg") && error.contains(".png or .gif"), "{error}");
+    assert!(!folder.path().join("a.jpg").exists());
+}

@@ -8,6 +8,7 @@ use crate::opening;
 use crate::process;
 use crate::table::grouped;
 use clap::Args as ClapArgs;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use ganlet_runtime::Model;
 use ganlet_sim::host::{BoardInfo, FlashPlan, FlashRoute, FlashSegment, ModelPlace, uf2_file};
 use std::fs;
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "B", required_unless_present = "list_boards")]
     board: Option<String>,
     /// Write a UF2 file for the board's boot loader
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", value_parser = PathBufValueParser::new().try_map(named_uf2))]
     uf2: Option<PathBuf>,
     /// File of stored latents, as written by `project` and `edit`, to build in with the model
     #[arg(long, value_name = "F", conflicts_with_all = ["own_region", "model_only"])]
@@ -92,6 +93,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         FlashRoute::Uf2 { family, file: to } => write_uf2(&plan, program.as_deref(), opened.file.bytes(), family, to),
         FlashRoute::DebugPort => write(&plan, program.as_deref()),
     }
+}
+
+/// Accepts names of UF2 files; other tools take a file with another extension for what its name says.
+fn named_uf2(path: PathBuf) -> Result<PathBuf, &'static str> {
+    let named = path.extension().is_none_or(|e| e.eq_ignore_ascii_case("uf2"));
+    if named { Ok(path) } else { Err("this option writes UF2: expected a name that ends in .uf2") }
 }
 
 fn build(plan: &FlashPlan<'_>) -> Result<PathBuf, Failure> {

@@ -206,6 +206,7 @@ fn flash_reports_errors_before_building() {
     refused(&["flash", MODEL, "--board", "toaster"], 2, "stm32f405");
     refused(&["flash", MODEL], 2, "--board");
     refused(&["flash"], 2, "--board");
+    refused(&["flash", MODEL, "--board", "pico", "--uf2", "never.hex"], 2, "expected a name that ends in .uf2");
     refused(&["flash", "no-such.model", "--board", "pico"], 2, "no-such.model");
 }
 

@@ -132,9 +132,10 @@ fn control_characters_never_reach_the_terminal() {
     let image = format!("{name}.png");
     for words in [
         &trained[..],
-        &["inspect", name],
-        &["inspect", name, "--json"],
         &["export", name],
+        &["inspect", name],
+        &["inspect", &format!("{name}/generator.model")],
+        &["inspect", name, "--json"],
         &["sim", name, "--png", &image],
         &["inspect", &format!("{name}.model")],
         &["sim", MODEL, "--latents", name, "--png", "x.png"],
@@ -148,6 +149,8 @@ fn control_characters_never_reach_the_terminal() {
         }
     }
     assert!(Path::new(&folder).join(&image).is_file());
+    let (shown, _) = done(&folder, &["inspect", name]);
+    assert!(shown.starts_with("x\\u001b[2Jy  16x16 RGB"), "{shown}");
     fs::remove_dir_all(&folder).unwrap();
 }
 
