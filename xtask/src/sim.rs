@@ -153,6 +153,6 @@ fn devices() -> String {
     Device::all().iter().map(line).collect()
 }
 
-fn unusable(error: SimError) -> Failure {
-    Failure::unusable(error.to_string())
+fn unusable(error: impl Into<SimError>) -> Failure {
+    Failure::unusable(error.into().to_string())
 }

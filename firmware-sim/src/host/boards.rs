@@ -4,8 +4,9 @@ use std::fmt;
 
 use ganlet_runtime::Model;
 
-use super::device::{Chip, Device, ModelFit, grouped};
+use super::device::{Chip, Device, ModelFit};
 use super::instructions::Core;
+use super::text::grouped;
 use super::{bus, uf2};
 
 /// The program that writes firmware to a board over its debug port, with the program's own name for the chip or board.

@@ -21,9 +21,9 @@ use std::fmt;
 
 use ganlet_runtime::{KernelFamily, Model};
 
-use super::bus::{Bus, Wiring, budget_bar};
-use super::error::SimError;
+use super::bus::{Bus, Wiring};
 use super::instructions::Core;
+use super::text::{budget_bar, grouped};
 
 /// The colors that a panel can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,10 +192,10 @@ impl Device {
     /// Returns the device with the given name, ignoring case.
     ///
     /// # Errors
-    /// [`SimError::UnknownDevice`], whose message lists the names.
-    pub fn named(name: &str) -> Result<Self, SimError> {
+    /// [`UnknownDevice`], whose message lists the names.
+    pub fn named(name: &str) -> Result<Self, UnknownDevice> {
         let same = |device: &&Self| device.name.eq_ignore_ascii_case(name);
-        DEVICES.iter().find(same).copied().ok_or_else(|| SimError::UnknownDevice { name: name.to_owned() })
+        DEVICES.iter().find(same).copied().ok_or_else(|| UnknownDevice(name.to_owned()))
     }
 
     /// Returns a line that describes size, colors, panel and chip.
@@ -218,6 +218,19 @@ impl Device {
     }
 }
 
+/// The text is not the name of a [`Device`]; the message lists the names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownDevice(String);
+
+impl fmt::Display for UnknownDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no device is named \"{}\"; there are:", self.0)?;
+        DEVICES.iter().try_for_each(|device| write!(f, "\n  {:<18}{}", device.name, device.describe()))
+    }
+}
+
+impl std::error::Error for UnknownDevice {}
+
 /// The flash and RAM that a model needs, and the limits of a device. Displays the sums for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelFit {
@@ -236,19 +249,6 @@ impl ModelFit {
         let chip = &self.device.chip;
         self.flash <= chip.flash - chip.firmware_flash && self.ram <= chip.ram - chip.firmware_ram
     }
-}
-
-/// Formats a number with commas between groups of three digits.
-pub(crate) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 impl ModelFit {

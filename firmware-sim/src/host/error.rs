@@ -6,17 +6,14 @@ use std::path::PathBuf;
 
 use ganlet_runtime::FormatError;
 
-use super::device::{Device, ModelFit};
+use super::device::{ModelFit, UnknownDevice};
 
 /// The reason why the simulator refused a model or failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SimError {
     /// No device has this name.
-    UnknownDevice {
-        /// The given name.
-        name: String,
-    },
+    UnknownDevice(UnknownDevice),
     /// The bytes are not a model.
     Model(FormatError),
     /// The model needs more flash or RAM than the device has.
@@ -47,14 +44,7 @@ pub enum SimError {
 impl fmt::Display for SimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownDevice { name } => {
-                writeln!(f, "no device is named \"{name}\"; there are:")?;
-                for (i, device) in Device::all().iter().enumerate() {
-                    let end = if i + 1 < Device::all().len() { "\n" } else { "" };
-                    write!(f, "  {:<18}{}{end}", device.name, device.describe())?;
-                }
-                Ok(())
-            }
+            Self::UnknownDevice(cause) => cause.fmt(f),
             Self::Model(cause) => cause.fmt(f),
             Self::TooLarge(fit) => fit.fmt(f),
             Self::File { verb, path, cause } => write!(f, "cannot {verb} {}: {cause}", path.display()),
@@ -79,6 +69,7 @@ impl std::error::Error for SimError {
         match self {
             Self::File { cause, .. } | Self::Terminal(cause) => Some(cause),
             Self::Model(cause) => Some(cause),
+            Self::UnknownDevice(cause) => Some(cause),
             _ => None,
         }
     }
@@ -87,5 +78,11 @@ impl std::error::Error for SimError {
 impl From<FormatError> for SimError {
     fn from(cause: FormatError) -> Self {
         Self::Model(cause)
+    }
+}
+
+impl From<UnknownDevice> for SimError {
+    fn from(cause: UnknownDevice) -> Self {
+        Self::UnknownDevice(cause)
     }
 }

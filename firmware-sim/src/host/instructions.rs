@@ -7,8 +7,6 @@ use std::sync::LazyLock;
 use ganlet_runtime::{Model, WeightLayout};
 use serde::{Deserialize, Serialize};
 
-use super::bus::Instructions;
-
 /// A processor core on which images were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -167,6 +165,15 @@ impl DeviceCounts {
         let nearest = rows.min_by_key(distance)?;
         Some((u128::from(macs) * u128::from(nearest.instructions) / u128::from(nearest.macs.max(1))) as u64)
     }
+}
+
+/// Instructions that a model takes on a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instructions {
+    /// For an image.
+    pub image: u64,
+    /// For an image and its score, if the model has a discriminator.
+    pub scored: u64,
 }
 
 impl Instructions {

@@ -20,6 +20,7 @@ mod device;
 mod error;
 mod flash_plan;
 mod frame;
+mod frame_cost;
 mod gif;
 mod graphics;
 mod instructions;
@@ -28,6 +29,7 @@ mod panel;
 mod script;
 mod simulator;
 mod terminal;
+mod text;
 mod uf2;
 #[cfg(feature = "window")]
 mod window;
@@ -36,14 +38,15 @@ pub use bezel::DevicePortrait;
 pub use boards::{
     BoardError, BoardInfo, BusRegisters, EmulatedMachine, EmulatedPanel, FlashTool, ModelRegion, RegionFit,
 };
-pub use bus::{Bus, FrameCost, Instructions, Wiring, budget_bar};
-pub use device::{Chip, ColorDepth, Device, ModelFit};
+pub use bus::{Bus, Wiring};
+pub use device::{Chip, ColorDepth, Device, ModelFit, UnknownDevice};
 pub use error::SimError;
 pub use flash_plan::{CommandLine, FlashPlan, FlashRoute, ModelPlace};
 pub use frame::Frame;
+pub use frame_cost::FrameCost;
 pub use gif::{save_frames, save_gif};
 pub use graphics::TerminalGraphics;
-pub use instructions::{Core, DeviceCounts, ImageCount, MeasuredLayout, UnknownCore};
+pub use instructions::{Core, DeviceCounts, ImageCount, Instructions, MeasuredLayout, UnknownCore};
 pub use model::ModelFile;
 pub use script::{Script, ScriptStep};
 pub use simulator::Simulator;

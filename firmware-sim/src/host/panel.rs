@@ -8,9 +8,9 @@ use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Gray8, GrayColor, Rgb565
 use embedded_graphics::prelude::{Dimensions, DrawTarget, Point, Size};
 use embedded_graphics::primitives::{PointsIter, Rectangle};
 
-use super::bus::DrawnArea;
 use super::device::{ColorDepth, Device};
 use super::frame::Frame;
+use super::frame_cost::DrawnArea;
 use crate::color::PanelColor;
 
 /// A frame buffer with one color type.

@@ -6,10 +6,11 @@ use embedded_graphics::prelude::Size;
 use ganlet_runtime::{Generator, Model};
 
 use super::bezel::DevicePortrait;
-use super::bus::{FrameCost, Instructions};
 use super::device::{ColorDepth, Device, ModelFit};
 use super::error::SimError;
 use super::frame::Frame;
+use super::frame_cost::FrameCost;
+use super::instructions::Instructions;
 use super::panel::PanelBuffer;
 use super::script::{Script, ScriptStep};
 use crate::app::App;

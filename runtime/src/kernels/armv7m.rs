@@ -1,4 +1,4 @@
-//! Packed kernels of Armv7-M and Armv8-M mainline in assembly; the reference is `lanes::reference`.
+//! Packed kernels of Armv7-M and Armv8-M mainline in assembly; the reference is `lanes`.
 use super::row::{Finish, Out, Row, Sums};
 use crate::{
     format::part,

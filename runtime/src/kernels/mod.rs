@@ -8,12 +8,15 @@ mod armv7m;
 mod dense;
 #[cfg(any(not(any(kernels = "lanes", kernels = "lanes-asm")), feature = "simulate"))]
 mod doubling;
+mod finish;
 mod group;
 #[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
 mod lanes;
 #[cfg(kernels = "mve")]
 #[allow(unsafe_code)]
 mod mve;
+#[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
+mod packed;
 mod portable;
 mod row;
 #[cfg(all(target_arch = "riscv32", any(kernels = "lanes", feature = "simulate")))]
@@ -31,10 +34,10 @@ use armv7m::{add_run, double, words};
 use group::add_run;
 #[cfg(any(kernels = "plain", all(kernels = "lanes", not(target_arch = "riscv32"))))]
 use group::{add_one, words};
-#[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
-use lanes::double;
 #[cfg(kernels = "mve")]
 use mve::{add_one, words};
+#[cfg(any(kernels = "lanes", all(feature = "simulate", not(kernels = "lanes-asm"))))]
+use packed::double;
 pub(crate) use row::{Out, Ring, Row};
 #[cfg(all(kernels = "lanes", target_arch = "riscv32"))]
 use rv32::{add_one, words};

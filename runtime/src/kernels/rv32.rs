@@ -3,7 +3,7 @@
 //! These cores trap on unaligned words, so the compiler assembles words from bytes unless it can prove the alignment.
 use super::{
     group,
-    lanes::{Lanes, reference},
+    lanes::{self, Lanes},
     row::Sums,
 };
 use crate::{
@@ -25,10 +25,10 @@ fn words_mut(bytes: &mut [u8]) -> Option<&mut [i32]> {
     before.is_empty().then_some(words)
 }
 
-/// Same contract as `reference::quad`.
+/// Same contract as `lanes::quad`.
 pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
-    let [Some(first), Some(second)] = rows.map(whole_words) else { return reference::quad(rows, taps, interval) };
-    let Some(taps) = whole_words(taps) else { return reference::quad(rows, taps, interval) };
+    let [Some(first), Some(second)] = rows.map(whole_words) else { return lanes::quad(rows, taps, interval) };
+    let Some(taps) = whole_words(taps) else { return lanes::quad(rows, taps, interval) };
     let mut lanes = [0; 12];
     let mut accs = [0i64; 4];
     let (mut taps, mut room) = (taps.as_chunks::<2>().0, interval);
@@ -36,7 +36,7 @@ pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
         let mut pixels = row.as_chunks::<2>().0;
         while !pixels.is_empty() && !taps.is_empty() {
             if room == 0 {
-                reference::empty(&mut accs, &mut lanes);
+                lanes::empty(&mut accs, &mut lanes);
                 room = interval.max(1);
             }
             let steps = room.min(pixels.len()).min(taps.len());
@@ -53,13 +53,13 @@ pub(super) fn quad(rows: [&[u8]; 2], taps: &[u8], interval: usize) -> Lanes {
             (pixels, taps, room) = (later, taps_later, room - steps);
         }
     }
-    reference::empty(&mut accs, &mut lanes);
+    lanes::empty(&mut accs, &mut lanes);
     lanes
 }
 
-/// Same contract as `reference::unpack`.
+/// Same contract as `lanes::unpack`.
 pub(super) fn unpack<'s>(columns: [&[u8]; 2], c_in: usize, scratch: &'s mut [u8]) -> &'s [u8] {
-    let Some(all) = words_mut(scratch) else { return reference::unpack(columns, c_in, scratch) };
+    let Some(all) = words_mut(scratch) else { return lanes::unpack(columns, c_in, scratch) };
     let mut steps = all.as_chunks_mut::<2>().0;
     for t in 0..2 {
         // For even and for odd columns: the high weights, then the low ones.

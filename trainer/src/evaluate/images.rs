@@ -1,7 +1,7 @@
 //! Measures 8-bit images against held-out real ones.
 use super::extract::{Extractor, ImageFeatures};
 use super::network::{FEWEST_FEATURES, FeatureNetwork, FeatureNetworkId};
-use super::slow_metrics::SlowReference;
+use super::slow_reference::SlowReference;
 use super::{EvaluateError, Quality};
 use crate::data::{Dataset, ImageDataset};
 use crate::metrics::{ClassHistogram, FeatureMoments, Memorization, kernel_distance, memorization, precision_recall};

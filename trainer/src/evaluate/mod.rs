@@ -24,6 +24,7 @@ mod network;
 mod points;
 mod quality;
 mod slow_metrics;
+mod slow_reference;
 #[cfg(test)]
 mod tests;
 

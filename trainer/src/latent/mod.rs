@@ -11,8 +11,9 @@ pub use generator::{
     CheckedModel, ImageGenerator, LatentToolError, checked_class, device_walk, draw_device_walk, mean_difference,
     values,
 };
+pub use objective::ProjectionGenerator;
 pub use path::{Interpolation, interpolate};
-pub use project::{ProjectionGenerator, ProjectionOptions, ProjectionResult, Projector};
+pub use project::{ProjectionOptions, ProjectionResult, Projector};
 pub use search::{
     EditDistances, NEAR_DB, SearchResult, SearchResults, float_image, held_out_image, int8_psnr, loss_curves,
     projector, shape_of,

@@ -1,11 +1,25 @@
 //! The objective of a projection: the distance of a generated image from the target, as a graph over latents.
-use super::project::ProjectionGenerator;
 use super::target::ProjectionTarget;
 use crate::evaluate::FeatureNetwork;
 use crate::exec::Store;
 use crate::graph::{Graph, NodeId, ParamId, Shape, Unary};
 use crate::nn::{Layer, Mode, Network};
 use crate::step::{Input, InputValues, ProgramGraph};
+
+/// A generator whose latents are searched.
+#[derive(Clone, Copy, Debug)]
+pub struct ProjectionGenerator<'a> {
+    /// Its layers.
+    pub generator: &'a Network,
+    /// Its weights.
+    pub weights: &'a [f32],
+    /// Its batch-norm statistics; empty without batch norm.
+    pub statistics: &'a [f32],
+    /// Values of black and white in its images.
+    pub range: [f32; 2],
+    /// Length of a latent; the generator's input continues with a one-hot class if it has classes.
+    pub latent: usize,
+}
 
 /// Squared difference of neighboring pixels from which they count as an edge; that of black and white is 4.
 const EDGE_CONTRAST: f32 = 1.0;

@@ -1,6 +1,6 @@
 //! Projection (GAN inversion): searches latents whose images are close to a target, by gradient descent through the generator from several
 //! starts (Creswell & Bharath 2016; Zhu et al. 2016, eq. 4).
-use super::objective::{Fixed, Inputs, Objective, Stored, TermWeights};
+use super::objective::{Fixed, Inputs, Objective, ProjectionGenerator, Stored, TermWeights};
 use super::target::ProjectionTarget;
 use super::{LATENT_MAX, LATENT_ONE, latent_of_seed, to_float, to_int8};
 use crate::data::to_bytes;
@@ -8,7 +8,6 @@ use crate::evaluate::FeatureNetwork;
 use crate::exec::cpu::Cpu;
 use crate::exec::{Clock, Store};
 use crate::metrics::psnr;
-use crate::nn::Network;
 use crate::optim::{Optimizer, Schedule};
 use crate::regularize::clipped;
 use crate::step::{Output, PlannedProgram, ProgramGraph, Progress, Step, StepGraph, Trainable};
@@ -17,21 +16,6 @@ use crate::step::{Output, PlannedProgram, ProgramGraph, Progress, Step, StepGrap
 const ROUNDED_FROM: f32 = 0.6;
 /// Optimizer of the latents; the options set the learning rate.
 const ADAM: Optimizer = Optimizer::adam(0.1, 0.9, 0.99);
-
-/// A generator whose latents are searched.
-#[derive(Clone, Copy, Debug)]
-pub struct ProjectionGenerator<'a> {
-    /// Its layers.
-    pub generator: &'a Network,
-    /// Its weights.
-    pub weights: &'a [f32],
-    /// Its batch-norm statistics; empty without batch norm.
-    pub statistics: &'a [f32],
-    /// Values of black and white in its images.
-    pub range: [f32; 2],
-    /// Length of a latent; the generator's input continues with a one-hot class if it has classes.
-    pub latent: usize,
-}
 
 /// Settings of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -264,7 +248,7 @@ fn weighted_psnr(image: &[u8], target: &ProjectionTarget) -> f64 {
 mod tests {
     use super::*;
     use crate::data::blobs;
-    use crate::nn::{Activation, Layer};
+    use crate::nn::{Activation, Layer, Network};
 
     fn generator() -> (Network, Vec<f32>) {
         let dense = |inputs, to: &[usize]| Layer::Dense { inputs, to: to.to_vec() };

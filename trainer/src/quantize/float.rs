@@ -1,5 +1,48 @@
 //! Runs the float network, one image at a time. It is the reference of every comparison.
-use super::net::{Dims, FloatNet, FloatOp, FloatSource};
+use super::net::{Activation, Dims, FloatLayer, FloatNet, FloatOp, FloatSource};
+
+impl FloatNet {
+    /// Computes the image for the inputs `z`, each meaning `z / 32`: values rows first, channels innermost.
+    ///
+    /// # Panics
+    /// If the layers do not fit together; [`super::quantize`] reports which one instead.
+    pub fn forward(&self, z: &[i8]) -> Vec<f32> {
+        Forward::new(self).run(z, |_, _, _| {})
+    }
+
+    /// Returns the discriminator's score D(G(z)) for the inputs `z`, 0..=1; `None` without a discriminator.
+    pub fn score(&self, z: &[i8]) -> Option<f32> {
+        let score = Forward::new(self).run_all(z).last().copied();
+        score.filter(|_| self.discriminator_layers > 0)
+    }
+
+    /// Appends a discriminator and a sigmoid that maps its logit to a score in 0..=1.
+    ///
+    /// Some losses train a discriminator on score differences only, so that its logits have no absolute meaning. `real` then holds real
+    /// images whose mean logit becomes the score 0.5.
+    #[must_use]
+    pub fn with_discriminator(mut self, discriminator: Self, real: Option<&[f32]>) -> Self {
+        let (image, first) = (self.image(), self.layers.len());
+        let moved = |source| match source {
+            FloatSource::Latent => FloatSource::Layer(image),
+            FloatSource::Layer(i) => FloatSource::Layer(first + i),
+        };
+        self.discriminator_layers = discriminator.layers.len();
+        self.layers.extend(discriminator.layers.into_iter().map(|layer| layer.with_sources(moved)));
+        if let Some(real) = real {
+            let logits = Forward::new(&self).discriminate(real);
+            let mean = logits.iter().map(|&v| f64::from(v)).sum::<f64>() / logits.len().max(1) as f64;
+            if let Some(last) = self.layers.last_mut() {
+                let bias = last.bias.first().copied().unwrap_or(0.0) - mean as f32;
+                last.bias = vec![bias];
+            }
+        }
+        if let Some(last) = self.layers.last_mut() {
+            last.activation = Activation::Sigmoid;
+        }
+        self
+    }
+}
 
 /// A network whose weights are rearranged so that those of one output are contiguous.
 pub(super) struct Forward<'a> {
@@ -13,7 +56,7 @@ impl<'a> Forward<'a> {
     /// If the layers do not fit together.
     pub(super) fn new(net: &'a FloatNet) -> Self {
         let shapes = net.shapes().expect("the layers fit together");
-        let arrange = |layer: &super::FloatLayer| match layer.op {
+        let arrange = |layer: &FloatLayer| match layer.op {
             FloatOp::Dense { h, w, c, .. } => transpose(&layer.weight, h * w * c),
             FloatOp::Conv { c_out, .. } => transpose(&layer.weight, c_out),
             // [k, k, c_out, c_in] to [c_out, k, k, c_in].

@@ -233,14 +233,6 @@ impl FloatLayer {
 }
 
 impl FloatNet {
-    /// Computes the image for the inputs `z`, each meaning `z / 32`: values rows first, channels innermost.
-    ///
-    /// # Panics
-    /// If the layers do not fit together; [`super::quantize`] reports which one instead.
-    pub fn forward(&self, z: &[i8]) -> Vec<f32> {
-        super::float::Forward::new(self).run(z, |_, _, _| {})
-    }
-
     /// Returns the inputs of seed `seed` as on a device: its latent and, with classes, class `seed` modulo their number.
     pub fn inputs_of_seed(&self, seed: u32) -> Vec<i8> {
         let mut z = vec![0; self.inputs];
@@ -256,39 +248,6 @@ impl FloatNet {
     /// Returns the index of the layer whose output is the image.
     pub(super) fn image(&self) -> usize {
         (self.layers.len() - self.discriminator_layers).saturating_sub(1)
-    }
-
-    /// Returns the discriminator's score D(G(z)) for the inputs `z`, 0..=1; `None` without a discriminator.
-    pub fn score(&self, z: &[i8]) -> Option<f32> {
-        let score = super::float::Forward::new(self).run_all(z).last().copied();
-        score.filter(|_| self.discriminator_layers > 0)
-    }
-
-    /// Appends a discriminator and a sigmoid that maps its logit to a score in 0..=1.
-    ///
-    /// Some losses train a discriminator on score differences only, so that its logits have no absolute meaning. `real` then holds real
-    /// images whose mean logit becomes the score 0.5.
-    #[must_use]
-    pub fn with_discriminator(mut self, discriminator: Self, real: Option<&[f32]>) -> Self {
-        let (image, first) = (self.image(), self.layers.len());
-        let moved = |source| match source {
-            FloatSource::Latent => FloatSource::Layer(image),
-            FloatSource::Layer(i) => FloatSource::Layer(first + i),
-        };
-        self.discriminator_layers = discriminator.layers.len();
-        self.layers.extend(discriminator.layers.into_iter().map(|layer| layer.with_sources(moved)));
-        if let Some(real) = real {
-            let logits = super::float::Forward::new(&self).discriminate(real);
-            let mean = logits.iter().map(|&v| f64::from(v)).sum::<f64>() / logits.len().max(1) as f64;
-            if let Some(last) = self.layers.last_mut() {
-                let bias = last.bias.first().copied().unwrap_or(0.0) - mean as f32;
-                last.bias = vec![bias];
-            }
-        }
-        if let Some(last) = self.layers.last_mut() {
-            last.activation = Activation::Sigmoid;
-        }
-        self
     }
 
     /// Reinterprets the output of a generator of points as a row of gray pixels, which devices show as a point in a plot.

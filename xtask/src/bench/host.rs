@@ -2,6 +2,7 @@
 
 use super::peers::{PeerRow, Peers};
 use super::speed_page;
+use super::step_timing::StepTiming;
 use crate::console;
 use crate::failure::Failure;
 use crate::process;
@@ -14,8 +15,7 @@ use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::simd::instruction_set;
 use ganlet_trainer::train::Trainer;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::Serialize;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -102,30 +102,6 @@ pub(crate) struct Args {
     /// Measure in this process instead of a new one
     #[arg(long, hide = true)]
     here: bool,
-}
-
-/// The timing of a configuration with a number of threads.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct StepTiming {
-    pub(crate) config: String,
-    pub(crate) threads: usize,
-    /// CPU time of a step, the median over rounds.
-    pub(crate) cpu_ms: f64,
-    /// Wall time of a step, the median over rounds.
-    pub(crate) wall_ms: f64,
-    /// Wall time of the slowest round divided by that of the fastest.
-    pub(crate) spread: f64,
-    pub(crate) samples_per_s: f64,
-    /// Floating-point operations of the products of a step.
-    pub(crate) gflop: f64,
-    pub(crate) gflops_per_core: f64,
-    /// `gflops_per_core` divided by `sgemm_gflops`.
-    pub(crate) share: f64,
-    pub(crate) sgemm_gflops: f64,
-    pub(crate) rss_bytes: u64,
-    pub(crate) planned_bytes: usize,
-    /// Wall milliseconds of a step for each kind of node, from additional steps with profiling.
-    pub(crate) kinds: BTreeMap<String, f64>,
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ mod peers;
 pub(crate) mod record;
 mod report;
 mod speed_page;
+mod step_timing;
 
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, Subcommand};

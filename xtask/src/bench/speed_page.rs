@@ -1,7 +1,7 @@
 //! Writes the table of timings in `docs/SPEED.md`, for `bench host --record`.
 
-use super::host::StepTiming;
 use super::peers::PeerRow;
+use super::step_timing::StepTiming;
 use crate::failure::Failure;
 use crate::process::root;
 use std::fs;

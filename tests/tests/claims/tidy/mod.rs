@@ -1,6 +1,7 @@
 //! Style rules of the project that a program can check: lengths, comments, unsafe code, module order, vocabulary.
 mod functions;
 mod layers;
+mod references;
 mod scan;
 mod words;
 

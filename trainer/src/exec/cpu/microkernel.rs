@@ -8,7 +8,7 @@
 use super::microkernel_neon;
 #[cfg(target_arch = "x86_64")]
 use super::microkernel_x86;
-use super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
+use super::operands::{MicroTile, OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
 use crate::simd::{InstructionSet, instruction_set};
 
 /// Length of a k-block. A panel's part of a k-block stays in the second-level cache while all rows of A use it.
@@ -97,23 +97,6 @@ fn run_16_column_tiles(
         let slice = PanelB { data: &b.data[at..], width: 16.min(b.width - at), ..b };
         run_micro_tiles::<6>(a, slice, c, j + at, accumulate, kernel);
     }
-}
-
-/// Arguments of a micro-kernel: `MR` rows by `width` columns of C, over one k-block. The caller has checked all bounds.
-pub(super) struct MicroTile<'a, const MR: usize> {
-    pub(super) a: *const f32,
-    /// Offset of each row in A.
-    pub(super) a_rows: [usize; MR],
-    pub(super) segments: &'a [usize],
-    pub(super) segment_len: usize,
-    pub(super) a_col_stride: usize,
-    pub(super) b: *const f32,
-    pub(super) b_row_stride: usize,
-    pub(super) width: usize,
-    pub(super) c: *mut f32,
-    /// Offset of each row in C.
-    pub(super) c_rows: [usize; MR],
-    pub(super) accumulate: bool,
 }
 
 // SAFETY: the caller checks bounds and selects a micro-kernel whose instructions the processor has; see

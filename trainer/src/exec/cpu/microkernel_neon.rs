@@ -1,5 +1,5 @@
 //! The micro-kernel for AArch64 processors (NEON).
-use super::microkernel::MicroTile;
+use super::operands::MicroTile;
 use std::arch::aarch64::*;
 
 /// Micro-kernel of 6 rows by up to 16 columns: 24 of the 32 vector registers hold sums.

@@ -1,6 +1,6 @@
 //! The micro-kernels for x86-64 processors (AVX-512, AVX2).
 #![allow(clippy::needless_range_loop, reason = "indices say which register an instruction takes")]
-use super::microkernel::MicroTile;
+use super::operands::MicroTile;
 use std::arch::x86_64::*;
 
 /// Micro-kernel of `MR` rows by `VECTORS` vectors of 16 columns, the last of them masked.

@@ -105,3 +105,20 @@ impl<'a> OutputC<'a> {
         Self { data, rows: RowOffsets::Strided(n), m, n, accumulate: false }
     }
 }
+
+/// Arguments of a micro-kernel: `MR` rows by `width` columns of C, over one k-block. The caller has checked all bounds.
+pub(super) struct MicroTile<'a, const MR: usize> {
+    pub(super) a: *const f32,
+    /// Offset of each row in A.
+    pub(super) a_rows: [usize; MR],
+    pub(super) segments: &'a [usize],
+    pub(super) segment_len: usize,
+    pub(super) a_col_stride: usize,
+    pub(super) b: *const f32,
+    pub(super) b_row_stride: usize,
+    pub(super) width: usize,
+    pub(super) c: *mut f32,
+    /// Offset of each row in C.
+    pub(super) c_rows: [usize; MR],
+    pub(super) accumulate: bool,
+}

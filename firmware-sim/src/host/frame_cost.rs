@@ -1,0 +1,145 @@
+//! Cost of a frame: bytes on the panel's bus, and the time of transfer and computation.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::bus::Wiring;
+use super::device::Device;
+use super::text::grouped;
+
+/// The areas that were drawn in one frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DrawnArea {
+    pub(crate) windows: u32,
+    pub(crate) pixels: u32,
+    pub(crate) rows: Range<u32>,
+    pub(crate) columns: Range<u32>,
+}
+
+impl DrawnArea {
+    /// Adds an area inside the panel.
+    pub(crate) fn add(&mut self, columns: Range<u32>, rows: Range<u32>) {
+        if columns.is_empty() || rows.is_empty() {
+            return;
+        }
+        self.windows += 1;
+        self.pixels += columns.len() as u32 * rows.len() as u32;
+        let join = |a: &Range<u32>, b: &Range<u32>| {
+            if a.is_empty() { b.clone() } else { a.start.min(b.start)..a.end.max(b.end) }
+        };
+        (self.rows, self.columns) = (join(&self.rows, &rows), join(&self.columns, &columns));
+    }
+
+    /// Returns the bytes that the driver sends.
+    pub(crate) fn bytes(&self, device: &Device) -> u32 {
+        if self.windows == 0 {
+            return 0;
+        }
+        match device.bus.wiring {
+            Wiring::Windows => 11 * self.windows + 2 * self.pixels,
+            Wiring::Rows(bytes) => 6 + bytes * self.rows.len() as u32,
+            Wiring::Pages => {
+                let pages = self.rows.end.div_ceil(8) - self.rows.start / 8;
+                let width = self.columns.len() as u32;
+                10 + pages * (width + 2 * width.div_ceil(16))
+            }
+            Wiring::Whole => 1 + device.width * device.height / 8,
+            Wiring::Pins => 0,
+        }
+    }
+}
+
+/// Cost of a frame on a device. Displays as two or three lines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrameCost {
+    /// The device.
+    pub device: Device,
+    /// Bytes on the bus.
+    pub bytes: u32,
+    /// Instructions of the model for what the frame shows, if they are known. Drawing and sending are not included.
+    pub instructions: Option<u64>,
+}
+
+impl FrameCost {
+    /// Returns the milliseconds of the transfer.
+    #[must_use]
+    pub fn bus_ms(&self) -> f64 {
+        f64::from(self.bytes) * f64::from(self.device.bus.clocks()) * 1e3 / f64::from(self.device.bus.hertz)
+    }
+
+    /// Returns the milliseconds of computation at one instruction per clock cycle.
+    #[must_use]
+    pub fn core_ms(&self) -> Option<f64> {
+        Some(self.instructions? as f64 * 1e3 / f64::from(self.device.chip.hertz))
+    }
+
+    /// Returns the sum of both.
+    #[must_use]
+    pub fn ms(&self) -> Option<f64> {
+        Some(self.core_ms()? + self.bus_ms())
+    }
+}
+
+impl fmt::Display for FrameCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Device { bus, chip, .. } = &self.device;
+        let megahertz = |hertz: u32| f64::from(hertz) / 1e6;
+        match bus.wiring {
+            Wiring::Pins => write!(f, "bus    none")?,
+            _ => write!(
+                f,
+                "bus    {} bytes over {} at {:.1} MHz: {:.1} ms",
+                grouped(self.bytes as usize),
+                bus.name(),
+                megahertz(bus.hertz),
+                self.bus_ms()
+            )?,
+        }
+        if self.instructions == Some(0) {
+            return write!(f, "\ncore   no image to compute");
+        }
+        if let (Some(count), Some(core), Some(all)) = (self.instructions, self.core_ms(), self.ms()) {
+            write!(
+                f,
+                "\ncore   about {} instructions at {:.0} MHz: {core:.1} ms, at one a clock\nframe  about {all:.1} ms, {:.0} a second",
+                grouped(count as usize),
+                megahertz(chip.hertz),
+                1e3 / all.max(1e-3)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(device: &str, areas: &[(Range<u32>, Range<u32>)]) -> u32 {
+        let mut drawn = DrawnArea::default();
+        areas.iter().for_each(|(columns, rows)| drawn.add(columns.clone(), rows.clone()));
+        drawn.bytes(&Device::named(device).unwrap())
+    }
+
+    #[test]
+    fn each_driver_sends_the_bytes_that_its_data_sheet_states() {
+        assert_eq!(bytes("st7789-240", &[(0..240, 0..240)]), 11 + 115_200);
+        assert_eq!(bytes("st7789-240", &[(8..232, 3..17), (10..11, 0..1)]), 22 + 2 * (224 * 14 + 1));
+        assert_eq!(bytes("oled-128x64", &[(5..6, 3..4), (0..1, 10..11)]), 6 + 8 * 64);
+        assert_eq!(bytes("oled-mono-128x64", &[(0..20, 7..9)]), 10 + 2 * (20 + 4));
+        assert_eq!(bytes("epaper-200", &[(0..1, 0..1)]), 5001);
+        assert_eq!(bytes("led-5x5", &[(0..5, 0..5)]), 0);
+        assert_eq!(bytes("epaper-200", &[]), 0);
+    }
+
+    #[test]
+    fn time_is_cycles_divided_by_the_clock_frequency() {
+        let device = Device::named("st7789-240").unwrap();
+        let cost = FrameCost { device, bytes: 62_500, instructions: Some(1_250_000) };
+        assert!((cost.bus_ms() - 8.0).abs() < 1e-9 && (cost.core_ms().unwrap() - 10.0).abs() < 1e-9);
+        let text = cost.to_string();
+        assert!(text.contains("62,500 bytes over SPI at 62.5 MHz: 8.0 ms") && text.contains("56 a second"), "{text}");
+        let unknown = FrameCost { instructions: None, ..cost };
+        assert!(unknown.ms().is_none() && !unknown.to_string().contains("core"));
+    }
+}
