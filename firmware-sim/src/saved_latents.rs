@@ -66,7 +66,7 @@ impl<'a> SavedLatents<'a> {
         saved().unwrap_or_else(|| model.latent(seed))
     }
 
-    /// Returns the name of a seed: "kept 1", or the number.
+    /// Returns the name of a seed: "saved 1", or the number.
     pub(crate) fn name(&self, model: &Model<'_>, seed: u32) -> SeedName {
         match self.index_of(model, seed) {
             Some(index) => SeedName::Saved(index + 1),
@@ -85,7 +85,7 @@ pub(crate) enum SeedName {
 impl fmt::Display for SeedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Saved(number) => write!(f, "kept {number}"),
+            Self::Saved(number) => write!(f, "saved {number}"),
             Self::Seed(seed) => seed.fmt(f),
         }
     }

@@ -31,6 +31,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum DataCommand {
     /// List the built-in data sets
+    #[command(after_help = "Example:\n  cargo xtask data list")]
     List,
     Prepare(Prepare),
     Faces(Faces),

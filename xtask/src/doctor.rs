@@ -9,7 +9,7 @@ use crate::toolchain::{self, OLDEST_MINOR, Toolchain};
 use clap::Args as ClapArgs;
 use std::path::Path;
 
-/// List the programs that the project uses, whether they are installed, and how to get them.
+/// List the programs that the project uses, whether they are installed, and how to get them
 ///
 /// Fails only if something is missing that training, export and simulation need: a recent Rust and a C linker. Nothing needs Python, a
 /// graphics card or development packages.

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Write firmware with a model to a board.
+/// Write firmware with a model to a board
 ///
 /// Checks first that model and firmware fit the flash and RAM of the chip. probe-rs flashes most boards through their debug port; boards
 /// with a UF2 boot loader also accept the file that --uf2 writes. With --own-region, the model is in its own region of flash, outside of
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Write a UF2 file for the board's boot loader
     #[arg(long, value_name = "F", value_parser = PathBufValueParser::new().try_map(named_uf2))]
     uf2: Option<PathBuf>,
-    /// File of stored latents, as written by `project` and `edit`, to build in with the model
+    /// File of saved latents, as written by `project` and `edit`, to build in with the model
     #[arg(long, value_name = "F", conflicts_with_all = ["own_region", "model_only"])]
     latents: Option<PathBuf>,
     /// Build firmware that reads its model from a region of flash, and write both

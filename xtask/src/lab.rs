@@ -40,12 +40,16 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Experiment {
     /// Mode collapse on eight Gaussians on a circle, and the effect of each remedy
+    #[command(after_help = "Example:\n  cargo xtask lab ring --methods minimax,recipe --seeds 3")]
     Ring(PointsArgs),
     /// Mode collapse on twenty-five Gaussians on a grid
+    #[command(after_help = "Example:\n  cargo xtask lab grid --methods minimax,recipe")]
     Grid(PointsArgs),
     /// Densities of data and generator in one dimension, and the discriminator, at four stages of training
+    #[command(after_help = "Example:\n  cargo xtask lab densities")]
     Densities,
     /// The smallest GAN, G(z) = wz + b and D(x) = sigmoid(ax + c), with every number
+    #[command(after_help = "Example:\n  cargo xtask lab playground --z 1.0")]
     Playground {
         /// Number of steps
         #[arg(long, value_name = "N", default_value_t = 200)]
@@ -55,34 +59,43 @@ enum Experiment {
         z: f32,
     },
     /// Checks of the theory: the optimal discriminator, C(G), the minimax game and its equilibrium
+    #[command(after_help = "Example:\n  cargo xtask lab theory --json")]
     Theory,
     /// The Dirac GAN: the smallest GAN that does not converge, and the regularizers that make it converge
+    #[command(after_help = "Example:\n  cargo xtask lab dirac")]
     Dirac,
     /// Vanishing gradients: a discriminator that is too good, and the losses and regularizers that help
+    #[command(after_help = "Example:\n  cargo xtask lab vanishing")]
     Vanishing,
     /// A Gaussian, a mixture, a Boltzmann machine, a variational autoencoder and a GAN on the same data
+    #[command(after_help = "Example:\n  cargo xtask lab compare")]
     Compare,
     /// Generators of several sizes: Fréchet distance against bytes of flash
+    #[command(after_help = "Example:\n  cargo xtask lab capacity --steps 500")]
     Capacity {
         /// Training steps for each size
         #[arg(long, value_name = "N", default_value_t = 1000)]
         steps: u64,
     },
     /// Images of exactly three discs: how often the generator draws another number
+    #[command(after_help = "Example:\n  cargo xtask lab counting")]
     Counting {
         /// Training steps
         #[arg(long, value_name = "N", default_value_t = 1500)]
         steps: u64,
     },
     /// Images with mirror symmetry: how often generated images lack it
+    #[command(after_help = "Example:\n  cargo xtask lab symmetry")]
     Symmetry {
         /// Training steps
         #[arg(long, value_name = "N", default_value_t = 1500)]
         steps: u64,
     },
     /// Outcomes of every pair of learning rates of discriminator and generator
+    #[command(after_help = "Example:\n  cargo xtask lab rates ring+minimax --steps 1000")]
     Rates(RatesArgs),
     /// Stacked MNIST: three digits as red, green and blue; how many of 1,000 modes are generated
+    #[command(after_help = "Example:\n  cargo xtask lab stacked --seed 2")]
     Stacked(StackedArgs),
 }
 
@@ -108,10 +121,10 @@ struct RatesArgs {
     #[arg(value_name = "RECIPE", default_value = "ring")]
     recipe: String,
     /// Learning rates of the discriminator, separated by commas
-    #[arg(long, value_name = "RATES", value_delimiter = ',', default_values_t = [1e-4, 3e-4, 1e-3, 3e-3])]
+    #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1e-4,3e-4,1e-3,3e-3")]
     discriminator: Vec<f32>,
     /// Learning rates of the generator, separated by commas
-    #[arg(long, value_name = "RATES", value_delimiter = ',', default_values_t = [1e-4, 3e-4, 1e-3, 3e-3])]
+    #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1e-4,3e-4,1e-3,3e-3")]
     generator: Vec<f32>,
     /// Training steps of each run
     #[arg(long, value_name = "N", default_value_t = 2000)]

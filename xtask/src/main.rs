@@ -235,4 +235,23 @@ mod tests {
         }
         assert!(seen > 30, "{seen}");
     }
+
+    #[test]
+    fn every_command_has_an_example_and_a_short_title() {
+        fn check(command: &clap::Command, path: &str, faults: &mut String) {
+            let path = format!("{path} {}", command.get_name());
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            if !help.contains("cargo xtask") && command.get_name() != "help" {
+                *faults += &format!("{path}: no example\n");
+            }
+            let title = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
+            if title.is_empty() || title.lines().next().unwrap_or_default().ends_with('.') {
+                *faults += &format!("{path}: \"{title}\" has to begin with a title, without a full stop\n");
+            }
+            command.get_subcommands().for_each(|c| check(c, &path, faults));
+        }
+        let mut faults = String::new();
+        check(&Xtask::command(), "cargo", &mut faults);
+        assert_eq!(faults, "");
+    }
 }

@@ -1,9 +1,9 @@
-//! Model files and files of stored latents, read and checked.
+//! Model files and files of saved latents, read and checked.
 
 use crate::failure::Failure;
 use ganlet_runtime::Model;
 use ganlet_sim::host::ModelFile;
-use ganlet_trainer::latent::StoredLatent;
+use ganlet_trainer::latent::SavedLatent;
 use std::path::Path;
 
 /// Reads a model file and checks its contents.
@@ -13,8 +13,8 @@ pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
     Ok(file)
 }
 
-/// Reads a file of stored latents, which holds at least one.
-pub(crate) fn stored_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> {
+/// Reads a file of saved latents, which holds at least one.
+pub(crate) fn saved_latents(path: &Path) -> Result<Vec<SavedLatent>, Failure> {
     let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string()))?;
     if bytes.starts_with(&Model::MAGIC) {
@@ -30,7 +30,7 @@ pub(crate) fn stored_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> 
             "not a text file (byte {at} is no UTF-8), expected latents, as `project` and `edit` write with --out"
         ))
     })?;
-    let all = StoredLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
+    let all = SavedLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
     if all.is_empty() {
         return Err(unusable(
             "found no latents, expected one on each line: `project` and `edit` write them".to_owned(),
@@ -39,12 +39,12 @@ pub(crate) fn stored_latents(path: &Path) -> Result<Vec<StoredLatent>, Failure> 
     Ok(all)
 }
 
-/// Reads a file of stored latents for `model`; returns the bytes that the app reads from flash.
+/// Reads a file of saved latents for `model`; returns the bytes that the app reads from flash.
 ///
 /// A latent is a byte for its class, 255 for none, and its values.
 pub(crate) fn latent_bytes(path: &Path, model: &Model<'_>) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    for (number, StoredLatent { values, class }) in (1..).zip(&stored_latents(path)?) {
+    for (number, SavedLatent { values, class }) in (1..).zip(&saved_latents(path)?) {
         ganlet_runtime::Latent::new(model, values, *class).map_err(|e| {
             let path = path.display();
             Failure::unusable(format!("{path}: latent {number}: {e}; it belongs to another model"))

@@ -9,7 +9,7 @@ use crate::training::RUNS;
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{ImageGenerator, StoredLatent};
+use ganlet_trainer::latent::{ImageGenerator, SavedLatent};
 use ganlet_trainer::run::{CheckpointChoice, RunFolder};
 use std::path::{Path, PathBuf};
 
@@ -116,9 +116,9 @@ pub(crate) fn latents(
     generator: &ImageGenerator,
     file: Option<&Path>,
     seeds: &[u32],
-) -> Result<Vec<StoredLatent>, Failure> {
+) -> Result<Vec<SavedLatent>, Failure> {
     let Some(path) = file else { return Ok(generator.latents_of_seeds(seeds)) };
-    let stored = model_file::stored_latents(path)?;
+    let stored = model_file::saved_latents(path)?;
     generator.check(&stored).map_err(|e| Failure::file(path, e))?;
     Ok(stored)
 }

@@ -60,7 +60,7 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     console::note(&format!("{}: {}", console::on_stderr(TextStyle::Bold, &recipe.name), recipe.about));
     let data = trainer.data();
     let shape: Vec<_> = data.shape().iter().map(usize::to_string).collect();
-    let count = data.len().map_or("endless".to_owned(), |n| n.to_string());
+    let count = data.len().map_or("unlimited samples".to_owned(), |n| n.to_string());
     let batch = recipe.train.batch_size;
     console::note(&format!("  data       {} ({count} of {})", data.name(), shape.join("x")));
     notes.iter().for_each(|n| console::note(&format!("{INDENT}{n}")));

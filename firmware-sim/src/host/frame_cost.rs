@@ -101,7 +101,7 @@ impl fmt::Display for FrameCost {
         if let (Some(count), Some(core), Some(all)) = (self.instructions, self.core_ms(), self.ms()) {
             write!(
                 f,
-                "\ncore   about {} instructions at {:.0} MHz: {core:.1} ms, at one a clock\nframe  about {all:.1} ms, {:.0} a second",
+                "\ncore   about {} instructions at {:.0} MHz: {core:.1} ms at one per clock cycle\nframe  about {all:.1} ms, {:.0} frames per second",
                 grouped(count as usize),
                 megahertz(chip.hertz),
                 1e3 / all.max(1e-3)
@@ -138,7 +138,10 @@ mod tests {
         let cost = FrameCost { device, bytes: 62_500, instructions: Some(1_250_000) };
         assert!((cost.bus_ms() - 8.0).abs() < 1e-9 && (cost.core_ms().unwrap() - 10.0).abs() < 1e-9);
         let text = cost.to_string();
-        assert!(text.contains("62,500 bytes over SPI at 62.5 MHz: 8.0 ms") && text.contains("56 a second"), "{text}");
+        assert!(
+            text.contains("62,500 bytes over SPI at 62.5 MHz: 8.0 ms") && text.contains("56 frames per second"),
+            "{text}"
+        );
         let unknown = FrameCost { instructions: None, ..cost };
         assert!(unknown.ms().is_none() && !unknown.to_string().contains("core"));
     }

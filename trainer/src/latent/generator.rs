@@ -1,5 +1,5 @@
 //! Draws the images of given latents with the float generator of a run or with an int8 model file.
-use super::{StoredLatent, latent_of_seed, to_float, to_int8};
+use super::{SavedLatent, latent_of_seed, to_float, to_int8};
 use crate::data::to_bytes;
 use crate::export::PreparedRun;
 use crate::quantize::AlignedModel;
@@ -159,9 +159,9 @@ impl ImageGenerator {
     }
 
     /// Returns the latents of seeds as devices draw them. With classes, seed s is of class s modulo their number.
-    pub fn latents_of_seeds(&self, seeds: &[u32]) -> Vec<StoredLatent> {
+    pub fn latents_of_seeds(&self, seeds: &[u32]) -> Vec<SavedLatent> {
         let (len, classes) = (self.latent_len(), self.classes());
-        let stored = |&seed: &u32| StoredLatent {
+        let stored = |&seed: &u32| SavedLatent {
             values: latent_of_seed(seed, len),
             class: (classes > 0).then(|| (seed as usize % classes) as u16),
         };
@@ -172,7 +172,7 @@ impl ImageGenerator {
     ///
     /// # Errors
     /// At the first latent of another length.
-    pub fn check(&self, latents: &[StoredLatent]) -> Result<(), LatentToolError> {
+    pub fn check(&self, latents: &[SavedLatent]) -> Result<(), LatentToolError> {
         let expected = self.latent_len();
         match latents.iter().find(|latent| latent.values.len() != expected) {
             Some(other) => Err(LatentToolError::Length { found: other.values.len(), expected }),
@@ -205,7 +205,7 @@ impl ImageGenerator {
 /// If the model does not accept a point.
 pub fn draw_device_walk(
     model: &Model<'_>,
-    points: &[StoredLatent],
+    points: &[SavedLatent],
     class: usize,
     steps: u32,
 ) -> Result<Vec<Vec<u8>>, LatentToolError> {
@@ -218,7 +218,7 @@ pub fn draw_device_walk(
 /// If the model does not accept a point.
 pub fn device_walk(
     model: &Model<'_>,
-    points: &[StoredLatent],
+    points: &[SavedLatent],
     class: usize,
     steps: u32,
 ) -> Result<Vec<Latent>, LatentError> {
@@ -228,8 +228,8 @@ pub fn device_walk(
     Ok(legs.chain(points.last().cloned()).collect())
 }
 
-/// Returns stored latents as inputs of the float generator.
-pub fn values(latents: &[StoredLatent]) -> Vec<Vec<f32>> {
+/// Returns saved latents as inputs of the float generator.
+pub fn values(latents: &[SavedLatent]) -> Vec<Vec<f32>> {
     latents.iter().map(|latent| to_float(&latent.values)).collect()
 }
 
@@ -306,7 +306,7 @@ mod tests {
         let generator = ImageGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
         assert_eq!(generator.class(Some(1)), Err(LatentToolError::NoClasses { class: 1 }));
         assert_eq!(checked_class(10, Some(10)), Err(LatentToolError::NoSuchClass { class: 10, classes: 10 }));
-        let short = StoredLatent { values: vec![0; 3], class: None };
+        let short = SavedLatent { values: vec![0; 3], class: None };
         assert_eq!(generator.check(&[short]), Err(LatentToolError::Length { found: 3, expected: 64 }));
     }
 }

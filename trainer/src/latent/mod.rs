@@ -19,7 +19,7 @@ pub use search::{
     projector, shape_of,
 };
 pub use target::ProjectionTarget;
-pub use text::{LatentsError, StoredLatent};
+pub use text::{LatentsError, SavedLatent};
 
 /// The integer that stands for 1.0 in the latents of a device.
 pub const LATENT_ONE: f32 = 32.0;

@@ -111,7 +111,7 @@ impl Projector {
         let (losses, images) = (step.program.output(objective.losses), step.program.output(objective.images));
         let g = &mut step.program.graph;
         let sum = g.sum(objective.losses);
-        // The gradient is computed at the latents that were fed, which are rounded late in the search. It updates the stored latents.
+        // The gradient is computed at the latents that were fed, which are rounded late in the search. It updates the saved latents.
         let gradient = g.grad(sum, &[objective.latents])[0];
         let gradient = g.reshape(gradient, &[latents.len()]);
         let current = g.param(latents.weights, &[latents.len()]);

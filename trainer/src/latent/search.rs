@@ -1,7 +1,7 @@
 //! Searches the latents of a run's generator for the latent of an image, and reports the results: metrics and loss curves.
 use super::generator::{draw_float, image_shape};
 use super::{
-    ImageGenerator, LatentToolError, ProjectionGenerator, ProjectionResult, ProjectionTarget, Projector, StoredLatent,
+    ImageGenerator, LatentToolError, ProjectionGenerator, ProjectionResult, ProjectionTarget, Projector, SavedLatent,
     to_float,
 };
 use crate::data::to_bytes;
@@ -65,7 +65,7 @@ impl SearchResults {
 /// If the model does not accept the latent.
 pub fn int8_psnr(
     model: &mut ImageGenerator,
-    latent: &StoredLatent,
+    latent: &SavedLatent,
     target: &ProjectionTarget,
 ) -> Result<Option<f64>, LatentToolError> {
     model.check(std::slice::from_ref(latent))?;

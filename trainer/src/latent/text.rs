@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A latent of a text file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredLatent {
+pub struct SavedLatent {
     /// The integers of a device; 32 stands for 1.0.
     pub values: Vec<i8>,
     /// The class, if the generator has classes.
@@ -33,14 +33,14 @@ impl fmt::Display for LatentsError {
 
 impl std::error::Error for LatentsError {}
 
-impl StoredLatent {
+impl SavedLatent {
     /// Parses the latents of a text. Comments, which start with `#`, and empty lines are skipped.
     ///
     /// ```
-    /// use ganlet_trainer::latent::StoredLatent;
-    /// let kept = StoredLatent::read("# two numbers\n12 -3\nclass 7  0 127\n").unwrap();
-    /// assert_eq!(kept[1], StoredLatent { values: vec![0, 127], class: Some(7) });
-    /// assert!(StoredLatent::read("12 -128").is_err());
+    /// use ganlet_trainer::latent::SavedLatent;
+    /// let saved = SavedLatent::read("# two numbers\n12 -3\nclass 7  0 127\n").unwrap();
+    /// assert_eq!(saved[1], SavedLatent { values: vec![0, 127], class: Some(7) });
+    /// assert!(SavedLatent::read("12 -128").is_err());
     /// ```
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl StoredLatent {
     }
 }
 
-impl fmt::Display for StoredLatent {
+impl fmt::Display for SavedLatent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(class) = self.class {
             write!(f, "class {class} ")?;
@@ -94,21 +94,21 @@ mod tests {
     #[test]
     fn written_latents_are_read_back() {
         let kept = vec![
-            StoredLatent { values: vec![-127, 0, 9], class: Some(3) },
-            StoredLatent { values: vec![1, 2, 3], class: None },
+            SavedLatent { values: vec![-127, 0, 9], class: Some(3) },
+            SavedLatent { values: vec![1, 2, 3], class: None },
         ];
-        let text: Vec<String> = kept.iter().map(StoredLatent::to_string).collect();
-        assert_eq!(StoredLatent::read(&format!("# header\n\n{}  # first\n", text.join("\n"))).unwrap(), kept);
+        let text: Vec<String> = kept.iter().map(SavedLatent::to_string).collect();
+        assert_eq!(SavedLatent::read(&format!("# header\n\n{}  # first\n", text.join("\n"))).unwrap(), kept);
     }
 
     #[test]
     fn invalid_lines_are_reported_with_their_number() {
         for (text, word) in [("1 2\n1", "1 numbers"), ("1\n\nx", "\"x\""), ("class x 1", "class \"x\""), ("128", "128")]
         {
-            let error = StoredLatent::read(text).unwrap_err();
+            let error = SavedLatent::read(text).unwrap_err();
             assert_eq!(error.line, text.lines().count());
             assert!(error.to_string().contains(word), "{error}");
         }
-        assert_eq!(StoredLatent::read("").unwrap(), []);
+        assert_eq!(SavedLatent::read("").unwrap(), []);
     }
 }

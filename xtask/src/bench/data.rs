@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Steps in each of seven rounds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     steps: u32,
-    /// Print JSON on standard output, and nothing else there
+    /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-/// Draw an image on emulated microcontrollers and count instructions, RAM, stack and code.
+/// Draw an image on emulated microcontrollers and count instructions, RAM, stack and code
 ///
 /// QEMU counts executed instructions exactly, separately for loading the model and for drawing; they are not cycles. The image must
 /// equal the one drawn on this machine. Models are generators of fixed shapes with random weights.
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Layouts of the weights in flash [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     layout: Vec<Layout>,
-    /// Print JSON on standard output, and nothing else there
+    /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
     /// Write the counts of the reference generators to firmware-sim/device-counts.json, which the tests compare with

@@ -68,7 +68,7 @@ const CONFIGS: [(&str, &str, &[&str]); 6] = [
 /// Rounds of steps; the median round is reported.
 const ROUNDS: usize = 7;
 
-/// Measure the time of training steps, and compare it with the rate of the plain matrix product.
+/// Measure the time of training steps, and compare it with the rate of the plain matrix product
 ///
 /// Each configuration runs in its own process, so that its memory is measured alone. CPU milliseconds count all threads. The column
 /// "of sgemm" compares with matrixmultiply's 512x512x512 product on one thread in the same process; the Winograd kernels can exceed it.
@@ -84,7 +84,7 @@ pub(crate) struct Args {
     /// Measure only this configuration: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28 or faces
     #[arg(long, value_name = "NAME")]
     config: Option<String>,
-    /// Print JSON on standard output, and nothing else there
+    /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
     /// A Python interpreter with PyTorch or JAX, to measure the same steps there for comparison

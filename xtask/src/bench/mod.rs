@@ -16,8 +16,12 @@ mod step_timing;
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, Subcommand};
 
-/// Measure speed and memory of training, data sets and devices.
+/// Measure speed and memory of training, data sets and devices
 #[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  cargo xtask bench host                    training steps on this machine
+  cargo xtask bench device --core m0        an image on an emulated Cortex-M0
+  cargo xtask bench data                    reading images while training")]
 pub(crate) struct Args {
     #[command(subcommand)]
     benchmark: Benchmark,

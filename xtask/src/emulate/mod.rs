@@ -28,7 +28,7 @@ use std::path::PathBuf;
 /// A script that visits every screen and presses every button.
 pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,right,down,select,wait:2,select";
 
-/// Run the unchanged firmware of a board, with a model inside, in QEMU.
+/// Run the unchanged firmware of a board, with a model inside, in QEMU
 ///
 /// With --png or --gif, a script presses the buttons, and the emulated panel is written with the same case around it as by `sim`, so that
 /// both files can be compared. Without these options a window opens: the arrow keys press the emulated buttons, Enter selects, Esc quits.
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Frames to wait after that
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
     frames: u32,
-    /// File of stored latents, as written by `project` and `edit`, to show before seed 0
+    /// File of saved latents, as written by `project` and `edit`, to show before seed 0
     #[arg(long, value_name = "F", conflicts_with = "own_region")]
     latents: Option<PathBuf>,
     /// Build firmware for any model, and load this one into the region of flash that the firmware reads

@@ -105,10 +105,10 @@ fn real_cell(e: &Evaluation, metric: Metric) -> String {
     }
 }
 
-/// Returns a line with one score, its confidence interval, and its ratio to the floor.
+/// Returns a line with one score, its confidence interval, and its ratio to that of real data.
 pub(crate) fn headline(name: &str, interval: &ConfidenceInterval, floor: f64, over: &str) -> String {
     format!(
-        "  {name} {} ({} to {} with 95 % confidence, over {} {over}): {:.1} times the floor\n",
+        "  {name} {} ({} to {} with 95 % confidence, over {} {over}): {:.1} times that of real data\n",
         number(interval.mean),
         number(interval.low),
         number(interval.high),
@@ -206,7 +206,7 @@ mod tests {
         let interval = ConfidenceInterval::of(&[9.0, 10.0, 11.0]).unwrap();
         let line = headline("int8 Fréchet distance", &interval, 2.0, "runs");
         assert!(
-            line.contains("10.000 (7.516 to 12.484 with 95 % confidence, over 3 runs): 5.0 times the floor"),
+            line.contains("10.000 (7.516 to 12.484 with 95 % confidence, over 3 runs): 5.0 times that of real data"),
             "{line}"
         );
     }

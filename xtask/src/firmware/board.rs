@@ -73,7 +73,7 @@ pub(crate) fn cargo(
     Ok(command)
 }
 
-/// Links the firmware of `board` with a model file, and optionally a file of stored latents; returns the path of the linked file.
+/// Links the firmware of `board` with a model file, and optionally a file of saved latents; returns the path of the linked file.
 pub(crate) fn build(
     board: &BoardInfo,
     toolchain: &Toolchain,

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use ganlet_trainer::data;
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{
-    EditDistances, ImageGenerator, ProjectionOptions, ProjectionTarget, StoredLatent, projector, values,
+    EditDistances, ImageGenerator, ProjectionOptions, ProjectionTarget, SavedLatent, projector, values,
 };
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Change the first latent in this file instead
     #[arg(long, value_name = "F", conflicts_with = "seed")]
     latents: Option<PathBuf>,
-    /// Write the unchanged image, enlarged, and stop
+    /// Write the original image, enlarged, to draw over, and exit
     #[arg(long, value_name = "F", conflicts_with_all = ["strokes", "edges"])]
     template: Option<ImageFile>,
     /// Colors on a transparent background
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Edges on a transparent background
     #[arg(long, value_name = "F.png")]
     edges: Option<PathBuf>,
-    /// Weight of leaving pixels without a stroke unchanged; pixels under a stroke have the weight 1
+    /// Weight of the pixels without a stroke, which should stay unchanged; pixels under a stroke weigh 1
     #[arg(long, value_name = "W", default_value_t = 0.05)]
     keep: f32,
     /// Weight of staying near the original latent
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// The class, for generators with classes [default: the class of the latent]
     #[arg(long, value_name = "N")]
     class: Option<usize>,
-    /// Store the original and the changed latent in a file
+    /// Save the original and the changed latent in a file
     #[arg(long, value_name = "F")]
     out: Option<PathBuf>,
     /// Write the image before and after
@@ -100,7 +100,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let outputs = SearchOutputs { latents: None, png: args.png.as_ref(), curve: None, model: None };
     let results = output::write(&found, &target, class, &before, &outputs)?;
     if let (Some(path), Some(best)) = (&args.out, found.first()) {
-        let after = StoredLatent { values: best.latent.clone(), class };
+        let after = SavedLatent { values: best.latent.clone(), class };
         files::write(path, format!("{original}  # before\n{after}  # after\n"))?;
         console::note(&format!("wrote {} (before and after, for `interpolate --latents`)", path.display()));
     }

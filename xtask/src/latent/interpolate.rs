@@ -26,9 +26,9 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN|MODEL")]
     what: PathBuf,
     /// The seeds to pass through, separated by commas
-    #[arg(long, value_name = "S,S,…", value_delimiter = ',', default_values_t = [1, 2, 3, 4])]
+    #[arg(long, value_name = "S,S,…", value_delimiter = ',', default_value = "1,2,3,4")]
     seeds: Vec<u32>,
-    /// Pass through the latents in this file instead, as `project` and `edit` store them
+    /// Pass through the latents in this file instead, as `project` and `edit` save them
     #[arg(long, value_name = "F", conflicts_with = "seeds")]
     latents: Option<PathBuf>,
     /// Frames from one latent to the next

@@ -7,7 +7,7 @@ use crate::opening;
 use crate::training::{catch_interrupts, interrupted};
 use ganlet_trainer::draw::{Image, image_grid};
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{ProjectionResult, ProjectionTarget, SearchResults, StoredLatent, int8_psnr, loss_curves};
+use ganlet_trainer::latent::{ProjectionResult, ProjectionTarget, SavedLatent, SearchResults, int8_psnr, loss_curves};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
@@ -67,7 +67,7 @@ pub(super) fn write(
     let Some(best) = found.first() else {
         return Err(Failure::failed("the search was stopped before it had a result"));
     };
-    let latent = StoredLatent { values: best.latent.clone(), class };
+    let latent = SavedLatent { values: best.latent.clone(), class };
     if let Some(path) = outputs.latents {
         files::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{latent}\n", path.display()))?;
         console::note(&format!("wrote {}", path.display()));

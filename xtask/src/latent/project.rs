@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// Find the latent whose image is nearest to a given one (GAN inversion)
 ///
 /// Each search starts at the best of 64 seeds and follows the gradient of the pixel and feature distance through the float generator
-/// (Creswell & Bharath 2016). Toward the end, latents are rounded as devices round them. The best latent can be stored in a file, which
+/// (Creswell & Bharath 2016). Toward the end, latents are rounded as devices round them. The best latent can be saved in a file, which
 /// `sim`, `emulate` and `flash` show with --latents.
 #[derive(ClapArgs)]
 #[command(group(ArgGroup::new("target").args(["image", "held_out", "of_seed"]).required(true)), after_help = "Examples:
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     /// Weight of the feature distance relative to the pixel distance; 0 for pixels only
     #[arg(long, value_name = "W", default_value_t = 0.1)]
     features: f32,
-    /// Store the best latent in a file
+    /// Save the best latent in a file
     #[arg(long, value_name = "F")]
     out: Option<PathBuf>,
     /// Write the target and the result of each search as an image

@@ -14,7 +14,7 @@ use ganlet_sim::host::Core;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Measure the linked runtime: code, constants and RAM, and that it contains no floats, panics or allocations.
+/// Measure the linked runtime: code, constants and RAM, and that it contains no floats, panics or allocations
 ///
 /// The measured program loads a model and draws all rows; it can run every kind of layer and has no start-up code. With --board, the
 /// firmware of boards is measured instead, by default with the models of the recipes `faces` and `digits` inside.
@@ -27,7 +27,7 @@ use std::path::PathBuf;
   cargo xtask size --json")]
 pub(crate) struct Args {
     /// Cores to link for
-    #[arg(long, value_parser = machines::core_parser(), value_delimiter = ',', default_values = ["m0", "m4"])]
+    #[arg(long, value_parser = machines::core_parser(), value_delimiter = ',', default_value = "m0,m4")]
     core: Vec<Core>,
     /// Measure the firmware of these boards, or of "all"
     #[arg(long, value_name = "B", value_delimiter = ',', conflicts_with = "core")]
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Model files to build into the firmware
     #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "board")]
     model: Vec<PathBuf>,
-    /// Print JSON on standard output, and nothing else there
+    /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
 }

@@ -15,7 +15,7 @@ use crate::console;
 use crate::failure::Failure;
 use clap::Args as ClapArgs;
 
-/// Run all tests and lints, build for microcontrollers, and test emulated devices.
+/// Run all tests and lints, build for microcontrollers, and test emulated devices
 ///
 /// Installs a missing target or emulator if no question has to be answered (rustup; apt-get as root). A part that cannot run is reported as
 /// NOT RUN with the remedy; with CI=true in the environment or with --require-device it counts as failed. The last line of the output

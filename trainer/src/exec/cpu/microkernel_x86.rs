@@ -36,7 +36,7 @@ pub(super) unsafe fn avx512<const MR: usize, const VECTORS: usize>(t: &MicroTile
                     }
                 }
                 b = b.wrapping_add(t.b_row_stride);
-                at += t.a_col_stride;
+                at = at.wrapping_add(t.a_col_stride);
             }
         }
         if t.accumulate {
@@ -90,7 +90,7 @@ pub(super) unsafe fn avx2_6x16(t: &MicroTile<'_, 6>) {
                     }
                 }
                 b = b.wrapping_add(t.b_row_stride);
-                at += t.a_col_stride;
+                at = at.wrapping_add(t.a_col_stride);
             }
         }
         if t.accumulate {
