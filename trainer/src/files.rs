@@ -23,7 +23,9 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = File::create(&temporary)
+    // A file of this name is left from an interrupted process. It may also be a link, which is not followed.
+    let _ = fs::remove_file(&temporary);
+    let written = File::create_new(&temporary)
         .and_then(|mut file| file.write_all(bytes.as_ref()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
@@ -38,6 +40,46 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Whether [`write`](write()) gives this name to a temporary file, which stays behind if the process is interrupted.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    let parts = || name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.');
+    parts().is_some_and(|(file, process)| !file.is_empty() && process.parse::<u32>().is_ok())
+}
+
+/// Checks that an output may be written to `path`: there is nothing yet, an empty file, or a file that `is_own` recognizes as an earlier
+/// output. With `overwrite`, any other file is replaced, but never a device, a pipe or a folder.
+///
+/// # Errors
+/// If there is something else. The message names it and a remedy.
+pub fn check_output(path: &Path, is_own: fn(&Path) -> bool, overwrite: bool) -> io::Result<()> {
+    let refused = |found: &str, remedy: &str| {
+        let text = format!("{}: {found}; it is not replaced\n  to do: {remedy}", path.display());
+        Err(io::Error::new(ErrorKind::AlreadyExists, text))
+    };
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(_) if path.is_symlink() => return refused("a link to a file that does not exist", "choose another name"),
+        // A folder that does not exist is reported when the file is written.
+        Err(_) => return Ok(()),
+    };
+    match () {
+        () if found.is_dir() => refused("a folder has this name", "name a file"),
+        () if !found.is_file() => refused("this is a device or a pipe, not a file", "name a file"),
+        () if overwrite || found.len() == 0 || is_own(path) => Ok(()),
+        () => refused(
+            "a file of this name exists, and this command did not make it",
+            "choose another name, or add --overwrite",
+        ),
+    }
+}
+
+/// Returns a path as a shell takes it: in single quotes if it has characters that shells interpret.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@,%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn explained(path: &Path, error: &io::Error) -> io::Error {
@@ -63,6 +105,41 @@ mod tests {
         write(&path, "two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn paths_are_quoted_for_a_shell_only_if_needed() {
+        let quoted = |path: &str| quoted(Path::new(path));
+        assert_eq!(quoted("runs/00001-ring+hinge"), "runs/00001-ring+hinge");
+        assert_eq!(quoted("my run"), "'my run'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("größe/a"), "größe/a");
+    }
+
+    #[test]
+    fn outputs_replace_only_earlier_outputs_unless_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("photo.png");
+        let own = |path: &Path| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"own"));
+        let check = |path: &Path, overwrite| check_output(path, own, overwrite).map_err(|e| e.to_string());
+        assert_eq!(check(&path, false), Ok(()));
+        for (contents, allowed) in [("", true), ("own data", true), ("mine", false)] {
+            fs::write(&path, contents).unwrap();
+            assert_eq!(check(&path, false).is_ok(), allowed, "{contents}");
+        }
+        assert!(check(&path, false).unwrap_err().contains("add --overwrite"));
+        assert_eq!(check(&path, true), Ok(()));
+        assert!(check(dir.path(), true).unwrap_err().contains("a folder"));
+        assert!(check(Path::new("/dev/null"), true).unwrap_err().contains("a device or a pipe"));
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(check(&link, true).unwrap_err().contains("a link to a file that does not exist"));
+    }
+
+    #[test]
+    fn temporary_files_are_recognized_by_name() {
+        assert!(is_temporary(".step-0000060.safetensors.4711.tmp"));
+        assert!(["a.4711.tmp", ".a.tmp", ".4711.tmp", "..4711.tmp", ".a.b.tmp"].iter().all(|name| !is_temporary(name)));
     }
 
     #[test]

@@ -96,6 +96,12 @@ impl Optimizer {
         self.generator_learning_rate.unwrap_or(self.learning_rate)
     }
 
+    /// Multiplies the learning rates of both networks by `factor`.
+    pub fn scale_learning_rates(&mut self, factor: f32) {
+        self.learning_rate *= factor;
+        self.generator_learning_rate = self.generator_learning_rate.map(|rate| rate * factor);
+    }
+
     /// Scalars of update number `t`, counted from 1, at the given learning rate.
     pub fn scalars(&self, t: u64, learning_rate: f32) -> Scalars<f32> {
         let corrects = matches!(self.kind, OptimizerKind::Adam | OptimizerKind::Amsgrad);

@@ -41,6 +41,22 @@ pub(crate) fn writable(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Checks that a folder for results does not exist yet, is empty, or holds the file `mark` of earlier results, which are replaced.
+pub(crate) fn own_folder(folder: &Path, mark: Option<&str>) -> Result<(), Failure> {
+    let Ok(mut entries) = folder.read_dir() else { return Ok(()) };
+    match entries.next() {
+        Some(_) if mark.is_some_and(|mark| folder.join(mark).is_file()) => Ok(()),
+        Some(Ok(entry)) => Err(Failure::file(
+            folder,
+            format!(
+                "this folder holds other files, such as {}; nothing was overwritten: choose a new or an empty folder with --out",
+                entry.file_name().display()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Prints a line to standard error.
 pub(crate) fn note(line: &str) {
     // If standard error is closed, there is nowhere to report that.

@@ -107,6 +107,9 @@ struct PrepareOutput {
     /// Draw the first images as a grid, a .png or a .gif
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<ImageFile>,
+    /// Replace existing files that this command did not make. Earlier packed files and reports are always replaced
+    #[arg(long)]
+    overwrite: bool,
 }
 
 impl PrepareOutput {
@@ -118,11 +121,26 @@ impl PrepareOutput {
         self.report.clone().unwrap_or_else(|| out.with_extension("report.csv"))
     }
 
-    /// Checks that all files can be written, before any work.
-    fn check(&self, out: &Path) -> Result<(), Failure> {
-        console::writable(out)?;
-        console::writable(&self.report(out))?;
-        self.sheet.as_ref().map_or(Ok(()), |sheet| console::writable(sheet.path()))
+    /// Checks that all files can be written, and replace neither each other nor the `inputs`, before any work.
+    fn check(&self, out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+        let report = self.report(out);
+        let is_own: [fn(&Path) -> bool; 3] = [PackedDataset::recognize, PreparedDataset::is_report, |_| false];
+        let outputs = [Some(out), Some(&report), self.sheet.as_ref().map(ImageFile::path)].into_iter().zip(is_own);
+        let mut used: Vec<PathBuf> = inputs.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        for (path, is_own) in outputs.filter_map(|(path, is_own)| Some((path?, is_own))) {
+            console::writable(path)?;
+            files::check_output(path, is_own, self.overwrite).map_err(Failure::unusable)?;
+            // A file that does not exist yet has no canonical path.
+            let place = path.canonicalize().or_else(|_| std::path::absolute(path))?;
+            if used.contains(&place) {
+                return Err(Failure::file(
+                    path,
+                    "this file is already an input or another output: choose another name",
+                ));
+            }
+            used.push(place);
+        }
+        Ok(())
     }
 }
 
@@ -131,7 +149,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         DataCommand::List => list(),
         DataCommand::Prepare(args) => {
-            args.common.check(&args.out)?;
+            let inputs: Vec<&Path> = [args.source.as_path()].into_iter().chain(args.labels.as_deref()).collect();
+            args.common.check(&args.out, &inputs)?;
             let preparation = PrepareOptions {
                 size: args.size.as_deref().map(sides).transpose()?,
                 labels: args.labels.as_deref(),
@@ -142,7 +161,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             conclude(&prepared, &args.out, &args.common, "images")
         }
         DataCommand::Faces(args) => {
-            args.common.check(&args.out)?;
+            args.common.check(&args.out, &[&args.source])?;
             if !(1.0..=4.0).contains(&args.margin) {
                 return Err(Failure::unusable(format!(
                     "--margin {}: expected 1 to 4 times the size of a face",
@@ -202,7 +221,7 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
     }
     skipped.iter().take(LISTED).for_each(|row| console::note(&format!("  {}: {}", row.file, row.reason)));
     let report = common.report(out);
-    std::fs::write(&report, prepared.csv()).map_err(|e| Failure::file(&report, e))?;
+    files::write(&report, prepared.csv())?;
     if let Some(sheet) = &common.sheet {
         draw(out, sheet)?;
     }
@@ -218,7 +237,7 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
         (28, 28, 1) => ("digits", String::new()),
         _ => ("RECIPE", format!(" with a recipe of {width}x{height} images")),
     };
-    console::note(&format!("next: cargo xtask train {recipe} --data {}{size}", out.display()));
+    console::note(&format!("next: cargo xtask train {recipe} --data {}{size}", files::quoted(out)));
     Ok(())
 }
 

@@ -42,11 +42,12 @@ const SAMPLES: usize = 64;
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let start = Instant::now();
+    console::own_folder(&args.out, Some("generator.model"))?;
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::file(&args.out, e))?;
     let data = load_data(&Recipe::open("faces", &[])?)?;
     let trained = train(&args, &data)?;
     announce("2/4 export")?;
-    let mut run = PreparedRun::with_data(trained.folder.choose(CheckpointChoice::Best)?, data.clone())?;
+    let mut run = PreparedRun::open(&trained.folder, CheckpointChoice::Best)?;
     opening::report_choice(&trained.folder, &run);
     let quantized = run.quantize(LayoutChoice::Compact)?;
     let write = |name: &str, bytes: &[u8]| files::write(args.out.join(name), bytes);
@@ -54,7 +55,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     console::note(&quantized.report.to_string());
     announce("3/4 check")?;
     let bit_exact = bit_exact(&quantized)?;
-    let Some(split) = &run.data.images else { return Err(Failure::failed("the data set of faces has no images")) };
+    let Some(split) = &data.images else { return Err(Failure::failed("the data set of faces has no images")) };
     let amount = SampleAmount { samples: evaluate::IMAGES, sets: evaluate::SETS };
     let progress = eval::Progress::new();
     let evaluation = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p))?;
@@ -97,10 +98,10 @@ fn train<'d>(args: &Args, data: &'d TrainingData) -> Result<Run<'d>, Failure> {
     let folder = RunFolder::create(Path::new(RUNS), None, &recipe)?;
     console::note(&console::on_stderr(TextStyle::Bold, "1/4 train"));
     training::introduce(&trainer, &data.notes);
-    let (run, outcome) = training::train(trainer, folder, data)?;
+    let (run, outcome) = training::train(Run::new(trainer, folder)?, data)?;
     if outcome == RunOutcome::Stopped {
         console::note(&format!("stopped; the unfinished run is in {}", run.folder.path().display()));
-        return Err(Failure::failed("the demo was stopped before it was complete"));
+        return Err(stopped());
     }
     Ok(run)
 }
@@ -108,10 +109,15 @@ fn train<'d>(args: &Args, data: &'d TrainingData) -> Result<Run<'d>, Failure> {
 /// Announces the next part, unless Ctrl-C was pressed.
 fn announce(part: &str) -> Result<(), Failure> {
     if training::interrupted() {
-        return Err(Failure::failed("the demo was stopped before it was complete"));
+        return Err(stopped());
     }
     console::note(&console::on_stderr(TextStyle::Bold, part));
     Ok(())
+}
+
+fn stopped() -> Failure {
+    console::note("the demo was stopped before it was complete");
+    Failure::stopped()
 }
 
 /// Writes an image of the device and a tour of its app; returns the contents of both files.

@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Export the discriminator too: the app on the device then shows D(G(z)) next to the knobs
     #[arg(long)]
     pub(crate) with_discriminator: bool,
+    /// The data to compare with, if those of the run are no longer where they were
+    #[arg(long, value_name = "D")]
+    pub(crate) data: Option<String>,
     /// The file to write [default: generator.model in the run folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -91,9 +94,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         (WeightLayoutArg::Fast, None) => LayoutChoice::Fast,
     };
     let mut run = opening::run(&args.run, CheckpointChoice::Best)?;
+    let data = opening::data(&run, args.data.as_deref());
+    if let (Err(e), true) = (&data, args.data.is_some()) {
+        return Err(Failure::unusable(e));
+    }
+    let split = data.as_ref().ok().and_then(|data| data.images.as_ref());
     console::note("calibrating, quantizing and comparing with the float network over 1,000 latents");
     let quantized = if args.with_discriminator {
-        let found = run.quantize_with_discriminator(layouts).map_err(Failure::unusable)?;
+        let found =
+            run.quantize_with_discriminator(layouts, split.map(|split| &split.held_out)).map_err(Failure::unusable)?;
         console::note(&found.scores.to_string());
         found.quantized
     } else {
@@ -101,7 +110,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     };
     files::write(&out, &quantized.file)?;
     console::print(&format!("{}\n", quantized.report))?;
-    if let Some(split) = &run.data.images {
+    if let Err(e) = &data {
+        console::note(&format!("not compared with real images: {e}"));
+    }
+    if let Some(split) = split {
         let amount = SampleAmount { samples: IMAGES, sets: 1 };
         let progress = eval::Progress::new();
         match evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p)) {
@@ -110,6 +122,6 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
     }
     console::note(&format!("wrote {}", out.display()));
-    console::note(&format!("next: cargo xtask sim {0}   or: cargo xtask inspect {0}", out.display()));
+    console::note(&format!("next: cargo xtask sim {0}   or: cargo xtask inspect {0}", files::quoted(&out)));
     Ok(())
 }

@@ -8,6 +8,8 @@ use std::path::Path;
 pub(crate) const FAILED: u8 = 1;
 /// Exit code if the input or the command line is not usable.
 pub(crate) const UNUSABLE: u8 = 2;
+/// Exit code if Ctrl-C or a signal stopped the work. What was finished is saved.
+pub(crate) const STOPPED: u8 = 3;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -22,6 +24,11 @@ impl Failure {
     /// The work failed.
     pub(crate) fn failed(message: impl Display) -> Self {
         Self { code: FAILED, message: message.to_string() }
+    }
+
+    /// The work was stopped, and everything was printed already.
+    pub(crate) fn stopped() -> Self {
+        Self { code: STOPPED, message: String::new() }
     }
 
     /// The input or the command line is not usable.

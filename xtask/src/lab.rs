@@ -227,7 +227,7 @@ fn folder(name: &str, given: Option<&Path>) -> Result<PathBuf, Failure> {
             "{}: this folder holds results of an experiment already; nothing was overwritten: choose another --out",
             out.display()
         ))),
-        Some(out) => Ok(out.to_owned()),
+        Some(out) => console::own_folder(out, None).map(|()| out.to_owned()),
         None => {
             let numbered = (2..).map(|n| format!("lab-{name}-{n}"));
             let mut all = std::iter::once(format!("lab-{name}")).chain(numbered).map(|n| Path::new("runs").join(n));

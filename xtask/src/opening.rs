@@ -7,10 +7,11 @@ use crate::model_file;
 use crate::process;
 use crate::training::RUNS;
 use ganlet_sim::host::ModelFile;
+use ganlet_trainer::data::DataError;
 use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{ImageGenerator, SavedLatent};
-use ganlet_trainer::run::{CheckpointChoice, RunFolder};
+use ganlet_trainer::run::{CheckpointChoice, DataRecord, RunFolder, TrainingData};
 use std::path::{Path, PathBuf};
 
 /// Opens the run at `path`, or the newest one if it is "latest", at the chosen checkpoint.
@@ -19,6 +20,20 @@ pub(crate) fn run(path: &Path, choice: CheckpointChoice) -> Result<PreparedRun, 
     let run = PreparedRun::open(&folder, choice).map_err(Failure::unusable)?;
     report_choice(&folder, &run);
     Ok(run)
+}
+
+/// Loads data to compare the samples of a run with: `data` if given, else the data of the run.
+pub(crate) fn data(run: &PreparedRun, data: Option<&str>) -> Result<TrainingData, DataError> {
+    let Some(source) = data else { return run.load_data() };
+    let loaded = run.load_other_data(source)?;
+    loaded.notes.iter().for_each(|note| console::note(note));
+    let same = run.checkpoint.data.fingerprint == DataRecord::of(&*loaded.train).fingerprint;
+    console::note(&if same {
+        format!("{source}: the data of the run")
+    } else {
+        format!("{source}: other data than those of the run")
+    });
+    Ok(loaded)
 }
 
 /// Prints which checkpoint of a run is used, and why.

@@ -3,7 +3,7 @@
 use crate::console::{self, TextStyle};
 use crate::failure::Failure;
 use ganlet_trainer::evaluate::checkpoint_measure;
-use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunFolder, RunOutcome, TrainingData};
+use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunOutcome, TrainingData};
 use ganlet_trainer::train::{StepReport, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -94,14 +94,9 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     }
 }
 
-/// Trains in `folder` to the last step or until Ctrl-C, with a progress display; returns the run.
-pub(crate) fn train<'d>(
-    trainer: Trainer,
-    folder: RunFolder,
-    data: &'d TrainingData,
-) -> Result<(Run<'d>, RunOutcome), Failure> {
+/// Trains to the last step or until Ctrl-C, with a progress display; returns the run.
+pub(crate) fn train<'d>(mut run: Run<'d>, data: &'d TrainingData) -> Result<(Run<'d>, RunOutcome), Failure> {
     catch_interrupts();
-    let mut run = Run::new(trainer, folder)?;
     run.measure = match checkpoint_measure(data, run.trainer.threads()) {
         Ok(measure) => measure,
         Err(e) => {

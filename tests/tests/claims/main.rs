@@ -12,6 +12,7 @@ mod objectives;
 mod packages;
 mod public_api;
 mod recipes;
+mod resuming;
 mod streaming;
 mod tidy;
 mod training;

@@ -196,10 +196,12 @@ fn settings_change_a_copy() {
 }
 
 #[test]
-fn differing_recipes_name_the_first_difference() {
-    let (a, b) = (Recipe::open("ring", &[]).unwrap(), Recipe::open("ring", &["train.batch_size=7".into()]).unwrap());
-    assert_eq!(a.difference(&a), None);
-    assert_eq!(a.difference(&b).unwrap(), format!("train.batch_size: {} against 7", a.train.batch_size));
+fn differing_recipes_name_every_difference() {
+    let settings = ["train.batch_size=7".into(), "technique.noise=0.25".into()];
+    let (a, b) = (Recipe::open("ring", &[]).unwrap(), Recipe::open("ring", &settings).unwrap());
+    assert_eq!(a.differences(&a), [""; 0]);
+    let batch = format!("train.batch_size: {}, now 7", a.train.batch_size);
+    assert_eq!(a.differences(&b), ["technique.noise: 0.0, now 0.25", &batch]);
 }
 
 #[test]

@@ -149,6 +149,28 @@ impl ImageDataset {
         }
     }
 
+    /// Converts all images to `channels`: 1 for gray (luma), 3 for colors.
+    ///
+    /// # Errors
+    /// When `channels` is neither.
+    pub(crate) fn with_channels(&self, channels: usize) -> Result<Self, DataError> {
+        if channels == self.channels() {
+            return Ok(self.clone());
+        }
+        let all = (0..self.count()).flat_map(|i| self.bytes(i));
+        let pixels: Vec<u8> = match channels {
+            1 => {
+                let colors: Vec<u8> = all.copied().collect();
+                let luma =
+                    |p: &[u8]| (299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2]) + 500) / 1000;
+                colors.chunks_exact(3).map(|p| luma(p) as u8).collect()
+            }
+            _ => all.flat_map(|&v| [v; 3]).collect(),
+        };
+        let images = Self::new(&self.name, (self.width(), self.height(), channels), pixels, self.labels.clone())?;
+        Ok(Self { range: self.range, flip: self.flip, ..images.with_label_names(&self.label_names) })
+    }
+
     /// Resizes all images, after cropping their centers to the new aspect ratio.
     ///
     /// # Errors
@@ -242,6 +264,16 @@ impl Dataset for ImageDataset {
         for (position, out) in out.iter_mut().enumerate() {
             *out = self.label(self.draw(key, position).0).unwrap_or(0);
         }
+    }
+
+    /// Checksum of all images of the set that this one was split from, and of the choice of its own images and their classes.
+    fn fingerprint(&self) -> u32 {
+        let mut sum = flate2::Crc::new();
+        sum.update(format!("{:?} {}", self.shape, self.count()).as_bytes());
+        sum.update(&self.pixels);
+        self.order.iter().for_each(|i| sum.update(&i.to_le_bytes()));
+        sum.update(self.labels.as_deref().unwrap_or_default());
+        sum.sum()
     }
 
     fn item(&self, index: usize, out: &mut [f32]) {

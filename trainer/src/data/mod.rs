@@ -35,6 +35,9 @@ pub use synthetic::blobs;
 
 use crate::philox::Key;
 
+/// Largest number of examples that the default of [`Dataset::fingerprint`] reads.
+const SAMPLED: usize = 256;
+
 /// A source of training examples. A data set must provide `name`, `shape` and `batch`; all other methods have defaults.
 #[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
 pub trait Dataset: Send + Sync {
@@ -67,6 +70,22 @@ pub trait Dataset: Send + Sync {
     /// Fills `out` with the classes of the examples that [`batch`](Self::batch) draws for the same `key`; 0 without labels.
     fn batch_labels(&self, _key: Key, out: &mut [u8]) {
         out.fill(0);
+    }
+
+    /// Checksum of the examples and their classes, in their order. A run stores it, so that other data are noticed when it continues.
+    ///
+    /// The default reads up to 256 examples, so it does not notice every change.
+    fn fingerprint(&self) -> u32 {
+        let size: usize = self.shape().iter().product();
+        let (count, mut example) = (self.len().unwrap_or(SAMPLED), vec![0.0; size]);
+        let mut sum = flate2::Crc::new();
+        sum.update(format!("{:?} {:?}", self.shape(), self.len()).as_bytes());
+        sum.update(self.labels().unwrap_or_default());
+        for i in 0..count.min(SAMPLED) {
+            self.item(i * count / count.min(SAMPLED), &mut example);
+            example.iter().for_each(|v| sum.update(&v.to_le_bytes()));
+        }
+        sum.sum()
     }
 
     /// Writes example number `index` to `out`, never mirrored. An endless distribution draws the example with `index` as part of the key.

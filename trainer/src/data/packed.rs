@@ -51,6 +51,8 @@ pub struct PackedDataset {
     /// The class of every training image.
     trained_labels: Option<Vec<u8>>,
     label_names: Vec<String>,
+    /// CRC-32 of the header and the index.
+    checksum: u32,
     range: (f32, f32),
     flip: bool,
 }
@@ -101,6 +103,7 @@ impl PackedDataset {
             held_out,
             labels: index.labels,
             label_names: index.class_names,
+            checksum: header.checksum,
             range,
             flip,
         })
@@ -267,6 +270,14 @@ impl Dataset for PackedDataset {
         for (position, out) in out.iter_mut().enumerate() {
             *out = self.labels.as_ref().map_or(0, |l| l[self.draw(key, position).0]);
         }
+    }
+
+    /// Checksum of the file's index, which has a hash of every image, and of the choice of the training images.
+    fn fingerprint(&self) -> u32 {
+        let mut sum = flate2::Crc::new();
+        sum.update(&self.checksum.to_le_bytes());
+        self.trained.iter().for_each(|i| sum.update(&i.to_le_bytes()));
+        sum.sum()
     }
 
     fn item(&self, index: usize, out: &mut [f32]) {

@@ -37,10 +37,21 @@ pub(crate) enum Added {
 impl PackedWriter {
     /// Starts a file of images of `size`, width and height.
     pub(crate) fn create(out: &Path, size: (usize, usize)) -> Result<Self, DataError> {
+        // A link stays a link: the file that it names is replaced.
+        let out = &fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
+        if fs::metadata(out).is_ok_and(|found| !found.is_file()) {
+            return Err(unwritable(out, &io::Error::other("a folder, a device or a pipe has this name")));
+        }
         let mut name = out.as_os_str().to_owned();
         name.push(".part");
         let part = PathBuf::from(name);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&part);
+        if is_unfinished(&part) {
+            fs::remove_file(&part).map_err(|e| unwritable(out, &e))?;
+        }
+        // Any other file of this name stays.
+        let file = File::options().read(true).write(true).create_new(true).open(&part).map_err(|e| {
+            io::Error::new(e.kind(), format!("the temporary file {} cannot be created: {e}", part.display()))
+        });
         let mut file = BufWriter::new(file.map_err(|e| unwritable(out, &e))?);
         file.write_all(&[0; HEADER]).map_err(|e| unwritable(out, &e))?;
         Ok(Self {
@@ -130,6 +141,14 @@ impl Drop for PackedWriter {
             let _ = fs::remove_file(&self.part);
         }
     }
+}
+
+/// Whether a file is one that an interrupted process left: its header is still empty.
+fn is_unfinished(part: &Path) -> bool {
+    let mut head = [1; HEADER];
+    let is_file = fs::symlink_metadata(part).is_ok_and(|found| found.is_file());
+    let read = is_file.then(|| File::open(part).and_then(|mut file| file.read(&mut head)));
+    matches!(read, Some(Ok(n)) if head[..n].iter().all(|b| *b == 0))
 }
 
 fn unwritable(out: &Path, error: &io::Error) -> DataError {

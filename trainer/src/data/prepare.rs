@@ -1,5 +1,6 @@
 //! Prepares images for training: decodes each once into a packed file and records the outcome for every source file.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::decode::{DecodedImage, MAX_PIXELS, decode};
@@ -80,13 +81,23 @@ pub struct PreparedDataset {
     pub notes: Vec<String>,
 }
 
+/// Headings of the table of outcomes.
+const HEADINGS: [&str; 4] = ["file", "found", "kept", "why"];
+
 impl PreparedDataset {
+    /// Whether the file at `path` is a table of outcomes.
+    pub fn is_report(path: &Path) -> bool {
+        let expected = HEADINGS.join(",");
+        let mut head = vec![0; expected.len()];
+        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == expected.as_bytes()
+    }
+
     /// The outcomes as a CSV table with headings.
     pub fn csv(&self) -> String {
         let mut table = csv::Writer::from_writer(Vec::new());
         let rows =
             self.files.iter().map(|f| [f.file.clone(), f.found.to_string(), f.kept.to_string(), f.reason.clone()]);
-        for row in std::iter::once(["file", "found", "kept", "why"].map(str::to_owned)).chain(rows) {
+        for row in std::iter::once(HEADINGS.map(str::to_owned)).chain(rows) {
             table.write_record(row).expect("rows of one length, written to memory");
         }
         let bytes = table.into_inner().expect("written to memory");

@@ -5,7 +5,7 @@ use crate::data::{Dataset, GaussianMixture, to_bytes};
 use crate::metrics::ConfidenceInterval;
 use crate::quantize::{AlignedModel, Quantized};
 use crate::recipe::{NAMED, Recipe};
-use crate::run::{ImageSplit, load_data};
+use crate::run::{ImageSplit, load_data_of_shape};
 use crate::train::Trainer;
 use ganlet_runtime::Model;
 use serde::Serialize;
@@ -79,46 +79,51 @@ pub fn evaluate_run(
     })
 }
 
-/// Evaluates the images of a model file against `data` or, by default, the data of the recipe that the model is named after.
+/// Loads the data to compare a model file with: `data` or, by default, the data of the recipe that the model is named after. The images
+/// are brought to the shape of the model's images.
 ///
 /// # Errors
-/// If the file is not a model, is not named after a recipe, its images have another shape than the data, or there are too few samples.
+/// If the file is not a model, no data are named and none are known by its name, or the data cannot be loaded.
+pub fn model_data(file: &[u8], data: Option<&str>) -> Result<ImageSplit, EvaluateError> {
+    let aligned = AlignedModel::new(file);
+    let model = Model::from_bytes(aligned.bytes())?;
+    let recipe = NAMED.iter().find(|n| n.0 == model.name()).and_then(|n| Recipe::open(n.0, &[]).ok());
+    let (source, held_out) = match (data, &recipe) {
+        (Some(data), _) => (data.to_owned(), None),
+        (None, Some(recipe)) => (recipe.data.source.clone(), recipe.data.held_out),
+        (None, None) => {
+            return Err(EvaluateError::Unsuitable {
+                subject: "model file",
+                found: format!("a model named `{}`, after no recipe that comes with the project", model.name()),
+                expected: "the data that it was trained on".into(),
+                remedy: "name these data with --data, or evaluate its run folder".into(),
+            });
+        }
+    };
+    let (w, h) = model.size();
+    let shape = [usize::from(h), usize::from(w), usize::from(model.channels())];
+    load_data_of_shape(&source, shape, [-1.0, 1.0], held_out)?.images.ok_or_else(|| EvaluateError::Unsuitable {
+        subject: "model file",
+        found: format!("points, in the data {source}"),
+        expected: "images".into(),
+        remedy: "name a set of images with --data".into(),
+    })
+}
+
+/// Evaluates the images of a model file against those of `split`.
+///
+/// # Errors
+/// If the file is not a model, its images have another shape than the data, or there are too few samples.
 pub fn evaluate_model(
     file: &[u8],
-    data: Option<&str>,
+    split: &ImageSplit,
     amount: SampleAmount,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Evaluation, EvaluateError> {
     let aligned = AlignedModel::new(file);
     let model = Model::from_bytes(aligned.bytes())?;
-    let recipe = NAMED.iter().find(|n| n.0 == model.name()).and_then(|n| Recipe::open(n.0, &[]).ok());
-    let Some(mut recipe) = recipe else {
-        return Err(EvaluateError::Unsuitable {
-            subject: "model file",
-            found: format!("a model named `{}`", model.name()),
-            expected: "a model named after a recipe that comes with the project".into(),
-            remedy: "evaluate its run folder instead".into(),
-        });
-    };
-    if let Some(data) = data {
-        recipe.data.source = data.to_owned();
-    }
-    let (w, h) = model.size();
-    let shape = [usize::from(h), usize::from(w), usize::from(model.channels())];
-    let unsuitable = |expected: String| EvaluateError::Unsuitable {
-        subject: "model file",
-        found: format!("images of {shape:?} [height, width, channels]"),
-        expected,
-        remedy: "name the data that it was trained on with --data, or evaluate its run folder".into(),
-    };
-    let Some(split) = load_data(&recipe)?.images else {
-        return Err(unsuitable(format!("points, as the data of recipe {}", recipe.name)));
-    };
-    if split.held_out.shape() != shape {
-        return Err(unsuitable(format!("{:?}, as the data of recipe {}", split.held_out.shape(), recipe.name)));
-    }
     let source = ImageSource::Int8 { file, classes: model.classes().into() };
-    evaluate_images(&split, vec![source], amount, progress)
+    evaluate_images(split, vec![source], amount, progress)
 }
 
 fn evaluate_images(

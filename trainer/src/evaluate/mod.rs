@@ -35,7 +35,7 @@ pub use device::int8_images;
 pub use error::EvaluateError;
 pub use generator::{
     EvaluationProgress, FIRST_SEED, IMAGES, PointsEvaluation, SETS, SampleAmount, evaluate_model, evaluate_points,
-    evaluate_run,
+    evaluate_run, model_data,
 };
 pub use images::Evaluator;
 pub use metric::{Intervals, Metric, SampleSource, intervals};

@@ -80,6 +80,12 @@ impl FeatureNetwork {
         })
     }
 
+    /// Returns the classifier for the built-in set `data` if it has images of `shape`, else a random network with all features.
+    pub fn of_shape(data: &str, shape: [usize; 3]) -> Self {
+        let known = EMBEDDED.iter().find(|e| e.data == data && e.shape == shape);
+        known.map_or_else(|| Self::random(shape, FEATURES), Embedded::open)
+    }
+
     /// Returns a network with He-initialized weights. Even untrained convolutions respond to structure (Saxe et al. 2011).
     pub fn random(shape: [usize; 3], features: usize) -> Self {
         let network = layers(shape, features, 0);

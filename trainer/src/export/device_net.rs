@@ -47,7 +47,7 @@ pub(super) fn with_discriminator(
     generator: FloatNet,
     checkpoint: &Checkpoint,
     discriminator: &Network,
-    held_out: &ImageDataset,
+    held_out: Option<&ImageDataset>,
 ) -> Result<FloatNet, ExportError> {
     let recipe = &checkpoint.recipe;
     let only_differences = match recipe.objective.loss {
@@ -55,6 +55,9 @@ pub(super) fn with_discriminator(
         Loss::Relativistic | Loss::Hinge | Loss::Wasserstein => true,
         loss => return Err(ExportError::NoScore(loss)),
     };
+    if only_differences && held_out.is_none() {
+        return Err(ExportError::NoRealImages(recipe.objective.loss));
+    }
     let trained = TrainedNetwork {
         name: "discriminator",
         network: discriminator,
@@ -66,7 +69,9 @@ pub(super) fn with_discriminator(
     let discriminator = fold(&trained).map_err(ExportError::Discriminator)?;
     let [low, high] = recipe.data.range;
     let value = |&byte: &u8| low + f32::from(byte) / 255.0 * (high - low);
-    let count = held_out.count().min(REAL_IMAGES);
-    let real: Vec<f32> = (0..count).flat_map(|i| held_out.bytes(i)).map(value).collect();
-    Ok(generator.with_discriminator(discriminator, only_differences.then_some(&real)))
+    let first = |images: &ImageDataset| -> Vec<f32> {
+        (0..images.count().min(REAL_IMAGES)).flat_map(|i| images.bytes(i)).map(value).collect()
+    };
+    let real = held_out.filter(|_| only_differences).map(first);
+    Ok(generator.with_discriminator(discriminator, real.as_deref()))
 }

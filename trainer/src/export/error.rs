@@ -34,6 +34,8 @@ pub enum ExportError {
     DiscriminatorOfPoints,
     /// With this loss, the discriminator has no score in 0..=1.
     NoScore(Loss),
+    /// With this loss, real images are needed to find the score of 0.5, and there are none.
+    NoRealImages(Loss),
 }
 
 impl fmt::Display for ExportError {
@@ -52,6 +54,11 @@ impl fmt::Display for ExportError {
             Self::DiscriminatorOfPoints => {
                 f.write_str("--with-discriminator: this run generates points; devices show D(G(z)) for images only")
             }
+            Self::NoRealImages(loss) => write!(
+                f,
+                "--with-discriminator: the loss \"{loss}\" trains on differences of scores, so real images are needed to find the score of \
+                 0.5: name the data of the run with --data"
+            ),
             Self::NoScore(loss) => write!(
                 f,
                 "--with-discriminator: the loss \"{loss}\" trains a discriminator whose output is not a score between 0 and 1; export without \

@@ -1,22 +1,25 @@
 //! A run opened at one of its checkpoints, ready to generate samples and to be exported.
 use super::device_net::{folded_generator, with_discriminator};
 use super::{ExportError, ScoreComparison, compare_scores};
+use crate::data::{AnyDataset, BuiltinDataset, DataError, GaussianMixture, ImageDataset};
 use crate::quantize::{FloatNet, LayoutChoice, QuantizeOptions, Quantized, quantize};
+use crate::recipe::Recipe;
 use crate::run::{
-    Checkpoint, CheckpointChoice, ChoiceReason, ChosenCheckpoint, RunFolder, TrainingData, load_data, restore_trainer,
+    Checkpoint, CheckpointChoice, ChoiceReason, ChosenCheckpoint, RunFolder, TrainingData, drawing_trainer, load_data,
+    load_data_of_shape,
 };
 use crate::train::Trainer;
 
-/// A run at one of its checkpoints: the checkpoint, its data, and a trainer that generates samples.
+/// A run at one of its checkpoints: the checkpoint, and a trainer that generates samples. It needs no data.
 pub struct PreparedRun {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
     /// Why this checkpoint was chosen.
     pub reason: ChoiceReason,
-    /// The data of the run.
-    pub data: TrainingData,
-    /// A trainer in the state of the checkpoint.
+    /// A trainer in the state of the checkpoint, without data: it cannot train.
     pub trainer: Trainer,
+    /// The place of the data, which `recipe.toml` states.
+    source: String,
 }
 
 /// A quantized generator with its discriminator.
@@ -29,24 +32,60 @@ pub struct QuantizedWithScores {
 }
 
 impl PreparedRun {
-    /// Opens the run in `folder` at the chosen checkpoint and loads its data.
+    /// Opens the run in `folder` at the chosen checkpoint.
     ///
     /// # Errors
-    /// If the checkpoint or the data cannot be loaded, or the data no longer matches the checkpoint.
+    /// If the checkpoint cannot be loaded, or its networks do not fit into memory.
     pub fn open(folder: &RunFolder, choice: CheckpointChoice) -> Result<Self, ExportError> {
-        let chosen = folder.choose(choice)?;
-        let data = load_data(&chosen.checkpoint.recipe)?;
-        Self::with_data(chosen, data)
+        let ChosenCheckpoint { checkpoint, reason } = folder.choose(choice)?;
+        let trainer = drawing_trainer(&checkpoint)?;
+        // The checkpoint knows the place that the data had when it was saved.
+        let source = folder.recipe().map_or_else(|_| checkpoint.recipe.data.source.clone(), |own| own.data.source);
+        Ok(Self { checkpoint, reason, trainer, source })
     }
 
-    /// Prepares a checkpoint whose data is already loaded.
+    /// Loads the data of the run, from where `recipe.toml` says that they are.
     ///
     /// # Errors
-    /// If the shape of the data differs from that at the start of the run.
-    pub fn with_data(chosen: ChosenCheckpoint, data: TrainingData) -> Result<Self, ExportError> {
-        let ChosenCheckpoint { checkpoint, reason } = chosen;
-        let trainer = restore_trainer(&checkpoint, &data, checkpoint.steps, 0)?;
-        Ok(Self { checkpoint, reason, data, trainer })
+    /// If the data cannot be loaded.
+    pub fn load_data(&self) -> Result<TrainingData, DataError> {
+        let mut recipe: Recipe = self.checkpoint.recipe.clone();
+        recipe.data.source.clone_from(&self.source);
+        load_data(&recipe)
+    }
+
+    /// Loads other data to compare the run's samples with. Images are brought to the shape of the run's images.
+    ///
+    /// # Errors
+    /// If the data cannot be loaded.
+    pub fn load_other_data(&self, source: &str) -> Result<TrainingData, DataError> {
+        let wanted = &self.checkpoint.recipe.data;
+        match self.checkpoint.shape[..] {
+            [height, width, channels] => {
+                load_data_of_shape(source, [height, width, channels], wanted.range, wanted.held_out)
+            }
+            _ => {
+                let mut recipe: Recipe = self.checkpoint.recipe.clone();
+                source.clone_into(&mut recipe.data.source);
+                load_data(&recipe)
+            }
+        }
+    }
+
+    /// Whether the run generates images, not points.
+    pub fn has_images(&self) -> bool {
+        self.checkpoint.shape.len() == 3
+    }
+
+    /// Returns the distribution that a run of points was trained on; `None` for images.
+    fn mixture(&self) -> Result<Option<GaussianMixture>, ExportError> {
+        if self.has_images() {
+            return Ok(None);
+        }
+        match BuiltinDataset::from_name(&self.checkpoint.data.name).map(BuiltinDataset::open).transpose()? {
+            Some(AnyDataset::Mixture(mixture)) => Ok(Some(mixture)),
+            _ => Ok(self.load_data()?.mixture),
+        }
     }
 
     /// Returns the folded float network of the EMA generator, which [`quantize`](Self::quantize) quantizes.
@@ -56,17 +95,20 @@ impl PreparedRun {
     pub fn float_net(&self) -> Result<FloatNet, ExportError> {
         let (weights, statistics) = self.checkpoint.ema();
         let (recipe, network) = (&self.checkpoint.recipe, self.trainer.generator());
-        folded_generator(recipe, self.data.mixture.as_ref(), network, weights, statistics)
+        folded_generator(recipe, self.mixture()?.as_ref(), network, weights, statistics)
     }
 
-    /// Returns the folded generator with its discriminator after the image.
+    /// Returns the folded generator with its discriminator after the image. Losses that train on differences of scores need real images
+    /// to find the score of 0.5.
     ///
     /// # Errors
-    /// If the run generates points, its discriminator has no score in 0..=1, or a layer has no counterpart in the model format.
-    pub fn float_net_with_discriminator(&self) -> Result<FloatNet, ExportError> {
-        let generator = self.float_net()?;
-        let split = self.data.images.as_ref().ok_or(ExportError::DiscriminatorOfPoints)?;
-        with_discriminator(generator, &self.checkpoint, self.trainer.discriminator(), &split.held_out)
+    /// If the run generates points, real images are needed and there are none, the discriminator has no score in 0..=1, or a layer has no
+    /// counterpart in the model format.
+    pub fn float_net_with_discriminator(&self, held_out: Option<&ImageDataset>) -> Result<FloatNet, ExportError> {
+        if !self.has_images() {
+            return Err(ExportError::DiscriminatorOfPoints);
+        }
+        with_discriminator(self.float_net()?, &self.checkpoint, self.trainer.discriminator(), held_out)
     }
 
     /// Quantizes the generator and compares it with the float network over 1,000 latents.
@@ -89,8 +131,12 @@ impl PreparedRun {
     ///
     /// # Errors
     /// If the generator or the discriminator cannot be quantized.
-    pub fn quantize_with_discriminator(&self, layouts: LayoutChoice) -> Result<QuantizedWithScores, ExportError> {
-        let net = self.float_net_with_discriminator()?;
+    pub fn quantize_with_discriminator(
+        &self,
+        layouts: LayoutChoice,
+        held_out: Option<&ImageDataset>,
+    ) -> Result<QuantizedWithScores, ExportError> {
+        let net = self.float_net_with_discriminator(held_out)?;
         let quantized = quantize(&net, &QuantizeOptions { layouts, ..QuantizeOptions::default() })?;
         let scores = compare_scores(&net, &quantized)?;
         Ok(QuantizedWithScores { quantized, scores })

@@ -103,7 +103,7 @@ impl ImageGenerator {
     /// # Errors
     /// If the run generates points.
     pub fn of_run(run: PreparedRun) -> Result<Self, LatentToolError> {
-        if run.data.mixture.is_some() {
+        if !run.has_images() {
             return Err(LatentToolError::Points);
         }
         Ok(Self::Float(Box::new(run)))

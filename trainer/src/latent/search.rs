@@ -4,7 +4,7 @@ use super::{
     ImageGenerator, LatentToolError, ProjectionGenerator, ProjectionResult, ProjectionTarget, Projector, SavedLatent,
     to_float,
 };
-use crate::data::to_bytes;
+use crate::data::{ImageDataset, to_bytes};
 use crate::draw::{Plot, PlotSeries};
 use crate::evaluate::FeatureNetwork;
 use crate::export::PreparedRun;
@@ -25,8 +25,8 @@ pub fn projector(run: &PreparedRun, restarts: usize) -> Projector {
         range: recipe.data.range,
         latent: recipe.generator.latent(),
     };
-    let features = run.data.images.as_ref().and_then(|split| FeatureNetwork::of(&split.held_out));
-    Projector::new(subject, features.as_ref(), restarts, 0)
+    let features = FeatureNetwork::of_shape(&run.checkpoint.data.name, shape_of(run));
+    Projector::new(subject, Some(&features), restarts, 0)
 }
 
 /// The results of searches, as `project --json` and `edit --json` print them.
@@ -89,12 +89,11 @@ pub fn loss_curves(found: &[ProjectionResult]) -> Plot {
     }
 }
 
-/// Returns the bytes of a held-out image of the run.
+/// Returns the bytes of a held-out image.
 ///
 /// # Errors
-/// If the run has no images, or no image with this number.
-pub fn held_out_image(run: &PreparedRun, number: usize) -> Result<Vec<u8>, LatentToolError> {
-    let held_out = run.data.images.as_ref().map(|split| &split.held_out).ok_or(LatentToolError::Points)?;
+/// If there is no image with this number.
+pub fn held_out_image(held_out: &ImageDataset, number: usize) -> Result<Vec<u8>, LatentToolError> {
     if number >= held_out.count() {
         return Err(LatentToolError::NoSuchImage { number, count: held_out.count() });
     }

@@ -22,6 +22,7 @@ use renamed::check_renamed;
 pub use sections::{Batches, Data, Init, Objective, Train};
 use serde::{Deserialize, Serialize};
 use settings::{flatten, insert, set};
+use std::collections::BTreeSet;
 use std::fmt;
 pub use technique::{Augment, Technique};
 
@@ -208,9 +209,9 @@ impl Recipe {
         toml::to_string(self).unwrap_or_else(|e| format!("# {e}\n"))
     }
 
-    /// The first key with a different value in `other`, with both values; `data.source` is ignored.
+    /// The keys with different values in `other`, with both values; `data.source` is ignored.
     #[doc(hidden)]
-    pub fn difference(&self, other: &Self) -> Option<String> {
+    pub fn differences(&self, other: &Self) -> Vec<String> {
         let flat = |recipe: &Self| {
             let mut all = flatten(&recipe.to_toml().parse::<toml::Table>().unwrap_or_default());
             all.retain(|(key, _)| key != "data.source");
@@ -220,9 +221,9 @@ impl Recipe {
         let value = |list: &[(String, String)], key: &str| {
             list.iter().find(|e| e.0 == key).map_or_else(|| "nothing".to_owned(), |e| e.1.clone())
         };
-        let keys = a.iter().chain(&b).map(|e| &e.0);
-        let differs = |key: &&String| value(&a, key) != value(&b, key);
-        keys.into_iter().find(differs).map(|key| format!("{key}: {} against {}", value(&a, key), value(&b, key)))
+        let keys: BTreeSet<_> = a.iter().chain(&b).map(|e| e.0.as_str()).collect();
+        let differing = keys.into_iter().filter(|key| value(&a, key) != value(&b, key));
+        differing.map(|key| format!("{key}: {}, now {}", value(&a, key), value(&b, key))).collect()
     }
 }
 

@@ -2,20 +2,24 @@
 //!
 //! Every weight is a tensor with its own name (`generator.weights/0.weight`). The file also holds both optimizers' moments, the
 //! exponential moving average of the generator, and its batch norm statistics. Random numbers need no state: they are keyed by
-//! seed and step, which are in the metadata with the recipe.
-use super::RunError;
+//! seed and step, which are in the metadata with the recipe, the state of the run and the identity of its data. Equal states give
+//! equal files, byte for byte. The metadata end with the CRC-32 of the file.
+use super::{DataRecord, RunError, RunState};
 use crate::exec::Store;
 use crate::files;
 use crate::nets::NetworkError;
 use crate::nn::Network;
 use crate::recipe::Recipe;
 use crate::train::{Player, StateKey, state_tensors};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::HashMap;
+use safetensors::tensor::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// Version of the file's layout; other versions are rejected.
-const VERSION: &str = "2";
+const VERSION: &str = "3";
+/// Name of the checksum in the metadata, and the digits that stand for it while it is computed.
+const CHECKSUM: &str = "checksum";
+const NO_CHECKSUM: &str = "00000000";
 
 /// The state of a run at one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,10 @@ pub struct Checkpoint {
     pub steps: u64,
     /// Shape of one training example.
     pub shape: Vec<usize>,
+    /// The data of the run.
+    pub data: DataRecord,
+    /// State of the run apart from the weights.
+    pub state: RunState,
     /// Weights and optimizer state.
     pub store: Store,
 }
@@ -59,29 +67,40 @@ impl Checkpoint {
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), RunError> {
         let (generator, discriminator) = self.networks().map_err(|e| RunError::new(path, e))?;
-        let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+        let (mut header, mut data) = (Map::new(), Vec::with_capacity(self.store.bytes()));
+        header.insert("__metadata__".into(), self.metadata());
         for entry in self.store.entries() {
             for tensor in state_tensors(&entry.name, &generator, &discriminator) {
-                let run = &entry.values[tensor.at..][..tensor.len()];
-                let raw = run.iter().flat_map(|v| v.to_le_bytes()).collect();
-                bytes.push((format!("{}/{}", entry.name, tensor.key), tensor.dims.clone(), raw));
+                let at = data.len();
+                entry.values[tensor.at..][..tensor.len()].iter().for_each(|v| data.extend(v.to_le_bytes()));
+                let described = json!({ "dtype": "F32", "shape": tensor.dims, "data_offsets": [at, data.len()] });
+                header.insert(format!("{}/{}", entry.name, tensor.key), described);
             }
         }
-        let views = bytes
-            .iter()
-            .map(|(name, dims, raw)| TensorView::new(Dtype::F32, dims.clone(), raw).map(|view| (name.as_str(), view)));
-        let views: Vec<_> = views.collect::<Result<_, _>>().map_err(|e| RunError::new(path, e))?;
-        let shape: Vec<_> = self.shape.iter().map(usize::to_string).collect();
-        let metadata = HashMap::from([
-            ("version".to_owned(), VERSION.to_owned()),
-            ("recipe".to_owned(), self.recipe.to_toml()),
-            ("seed".to_owned(), self.seed.to_string()),
-            ("step".to_owned(), self.step.to_string()),
-            ("steps".to_owned(), self.steps.to_string()),
-            ("shape".to_owned(), shape.join("x")),
-        ]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| RunError::new(path, e))?;
+        let mut header = Value::Object(header).to_string();
+        // Readers map the tensors, so that these begin at a multiple of their size.
+        header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+        let mut file = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat();
+        let at = checksum_at(&file).ok_or_else(|| RunError::new(path, "the header has no place for a checksum"))?;
+        let checksum = format!("{:08x}", crc32(&file));
+        file[at..at + checksum.len()].copy_from_slice(checksum.as_bytes());
         files::write(path, file).map_err(|e| RunError::of_write(&e))
+    }
+
+    /// Returns everything but the tensors, as text.
+    fn metadata(&self) -> Value {
+        let shape: Vec<_> = self.shape.iter().map(usize::to_string).collect();
+        json!({
+            "version": VERSION,
+            "recipe": self.recipe.to_toml(),
+            "seed": self.seed.to_string(),
+            "step": self.step.to_string(),
+            "steps": self.steps.to_string(),
+            "shape": shape.join("x"),
+            "data": json!(self.data).to_string(),
+            "state": json!(self.state).to_string(),
+            CHECKSUM: NO_CHECKSUM,
+        })
     }
 
     /// Reads a checkpoint that [`Checkpoint::save`] wrote.
@@ -90,9 +109,13 @@ impl Checkpoint {
     /// If the file cannot be read, or is not a checkpoint of this version.
     pub fn load(path: &Path) -> Result<Self, RunError> {
         let file = std::fs::read(path).map_err(|e| RunError::io(path, &e))?;
+        Self::parse(path, file)
+    }
+
+    /// Reads a checkpoint from the bytes of the file at `path`.
+    fn parse(path: &Path, mut file: Vec<u8>) -> Result<Self, RunError> {
         let wrong = |what: String| RunError::new(path, format!("this is not a checkpoint of this version: {what}"));
         let (_, head) = SafeTensors::read_metadata(&file).map_err(|e| wrong(e.to_string()))?;
-        let tensors = SafeTensors::deserialize(&file).map_err(|e| wrong(e.to_string()))?;
         let metadata = head.metadata().clone().unwrap_or_default();
         let text = |key: &str| metadata.get(key).cloned().ok_or_else(|| wrong(format!("`{key}` is missing")));
         let number = |key: &str| text(key)?.parse::<u64>().map_err(|e| wrong(format!("`{key}`: {e}")));
@@ -102,6 +125,11 @@ impl Checkpoint {
                 text("version")?
             )));
         }
+        verify(&mut file, &text(CHECKSUM)?).map_err(|e| RunError::new(path, e))?;
+        let tensors = SafeTensors::deserialize(&file).map_err(|e| wrong(e.to_string()))?;
+        let json = |key: &str, e: serde_json::Error| wrong(format!("`{key}`: {e}"));
+        let data = serde_json::from_str(&text("data")?).map_err(|e| json("data", e))?;
+        let state = serde_json::from_str(&text("state")?).map_err(|e| json("state", e))?;
         let recipe = Recipe::parse("in the checkpoint", &text("recipe")?, &[]).map_err(|e| wrong(e.to_string()))?;
         let shape = text("shape")?.split('x').map(str::parse).collect::<Result<Vec<usize>, _>>();
         let shape = shape.map_err(|e| wrong(format!("`shape`: {e}")))?;
@@ -109,7 +137,7 @@ impl Checkpoint {
             return Err(wrong(format!("`shape` {shape:?} is neither the shape of an image nor of a point")));
         }
         let (seed, step, steps) = (number("seed")?, number("step")?, number("steps")?);
-        let mut checkpoint = Self { recipe, seed, step, steps, shape, store: Store::default() };
+        let mut checkpoint = Self { recipe, seed, step, steps, shape, data, state, store: Store::default() };
         let (generator, discriminator) = checkpoint.networks().map_err(|e| wrong(e.to_string()))?;
         crate::train::check_memory(&checkpoint.recipe, &generator, &discriminator).map_err(|e| wrong(e.to_string()))?;
         let template = crate::train::initial_store(&checkpoint.recipe, &generator, &discriminator, 0);
@@ -130,4 +158,31 @@ impl Checkpoint {
         }
         Ok(checkpoint)
     }
+}
+
+/// Returns where the digits of the checksum are in a file.
+fn checksum_at(file: &[u8]) -> Option<usize> {
+    // Quotes inside texts are escaped, so only the key itself looks like this.
+    let key = format!("\"{CHECKSUM}\":\"");
+    let header = &file[..file.len().min((u64::from_le_bytes(*file.first_chunk()?) as usize).saturating_add(8))];
+    header.windows(key.len()).position(|bytes| bytes == key.as_bytes()).map(|at| at + key.len())
+}
+
+/// Compares the CRC-32 of a file with the one that its metadata state. The digits in the file are set to zeros.
+fn verify(file: &mut [u8], stated: &str) -> Result<(), String> {
+    let at =
+        checksum_at(file).filter(|at| file[*at..].starts_with(stated.as_bytes()) && stated.len() == NO_CHECKSUM.len());
+    let at = at.ok_or("the checksum cannot be found: the file was written by another program, which cannot be used")?;
+    file[at..at + NO_CHECKSUM.len()].copy_from_slice(NO_CHECKSUM.as_bytes());
+    let found = format!("{:08x}", crc32(file));
+    if found == stated {
+        return Ok(());
+    }
+    Err(format!("the file is damaged or was changed after it was saved: its checksum is {found}, expected {stated}"))
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }

@@ -95,6 +95,71 @@ pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
     }
 }
 
+/// Loads images of `source` in the shape [height, width, channels] of a generator's images, to compare these with them.
+///
+/// # Errors
+/// If the source is missing or unreadable, or has no images.
+pub fn load_data_of_shape(
+    source: &str,
+    shape: [usize; 3],
+    range: [f32; 2],
+    held_out: Option<f32>,
+) -> Result<TrainingData, DataError> {
+    let [height, width, channels] = shape;
+    let path = Path::new(source);
+    let built_in = BuiltinDataset::from_name(source);
+    if built_in.is_none() && PackedDataset::recognize(path) {
+        let packed = PackedDataset::open(path, (range[0], range[1]), false, held_out.unwrap_or(HELD_OUT))?;
+        let (train, rest) = packed.to_measure()?;
+        let in_shape = |images: ImageDataset| images.resized(width, height)?.with_channels(channels);
+        let split = ImageSplit { train: in_shape(train)?, held_out: in_shape(rest)? };
+        return Ok(TrainingData {
+            train: Arc::new(split.train.clone()),
+            images: Some(split),
+            mixture: None,
+            notes: Vec::new(),
+        });
+    }
+    let (images, mut notes) = match built_in {
+        Some(set) => match set.open()? {
+            AnyDataset::Images(images) => (images, Vec::new()),
+            AnyDataset::Mixture(_) => {
+                return Err(DataError::new(
+                    source,
+                    "images",
+                    "a distribution of points",
+                    "name a set of images with --data",
+                ));
+            }
+        },
+        None => {
+            let options = ReadOptions { size: Some((width, height)), ..ReadOptions::default() };
+            let opened = data::open(source, &options)?;
+            (opened.images, opened.notes)
+        }
+    };
+    if images.shape() != shape {
+        let [h, w, c] = [0, 1, 2].map(|axis| images.shape()[axis]);
+        notes.push(format!("the images are {w}x{h}x{c}; they are compared at {width}x{height}x{channels}, the shape of the generated ones"));
+    }
+    let images = images.resized(width, height)?.with_channels(channels)?.with_range(range[0], range[1]);
+    let split: ImageSplit = match held_out {
+        None if built_in.is_some() => images.default_split()?,
+        share => images.split_by_content(share.unwrap_or(HELD_OUT))?,
+    }
+    .into();
+    Ok(TrainingData { train: Arc::new(split.train.clone()), images: Some(split), mixture: None, notes })
+}
+
+/// Returns the source of data as it can be found from any folder: paths are absolute, names of built-in sets stay.
+pub fn absolute_source(source: &str) -> String {
+    if BuiltinDataset::from_name(source).is_some() || source.is_empty() {
+        return source.to_owned();
+    }
+    let absolute = std::path::absolute(source).ok().and_then(|path| path.into_os_string().into_string().ok());
+    absolute.unwrap_or_else(|| source.to_owned())
+}
+
 /// Opens a packed file, whose images are streamed from the disk.
 fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> {
     let wanted = &recipe.data;

@@ -1,16 +1,14 @@
 //! The folder of a run: it holds the recipe, the log, sample grids and checkpoints, and decides which checkpoints are kept.
-use super::{
-    BestCheckpoint, Checkpoint, CheckpointChoice, ChoiceReason, ChosenCheckpoint, LogEntry, Measurement, RunError,
-};
+use super::log::Log;
+use super::{Checkpoint, LogEntry, RunError};
 use crate::draw::Image;
 use crate::files;
 use crate::recipe::Recipe;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Files and folders whose presence indicates that a folder holds a run.
-const CONTENTS: [&str; 4] = ["recipe.toml", "log.jsonl", "samples", "checkpoints"];
+/// The folders in the folder of a run.
+const FOLDERS: [&str; 2] = ["samples", "checkpoints"];
 /// Folders with larger numbers are ignored when the next number is chosen.
 const MOST_RUNS: u64 = 1_000_000_000;
 /// Number of the newest checkpoints that are kept, in addition to the best one.
@@ -34,27 +32,61 @@ pub struct NewestCheckpoint {
 impl RunFolder {
     /// Creates the next numbered folder below `root`, or `exact` if given, and writes the recipe into it.
     ///
+    /// An existing folder is used if it is empty, or if it holds a run that ended before its first checkpoint.
+    ///
     /// # Errors
-    /// If `exact` holds a run already, or the folder cannot be created.
+    /// If `exact` holds anything else, or the folder cannot be created.
     pub fn create(root: &Path, exact: Option<&Path>, recipe: &Recipe) -> Result<Self, RunError> {
         let path = match exact {
-            Some(path) if CONTENTS.iter().any(|part| path.join(part).exists()) => {
-                let problem =
-                    "this folder holds a run already; nothing was overwritten: choose another --out, or --resume it";
-                return Err(RunError::new(path, problem));
-            }
             Some(path) => {
                 fs::create_dir_all(path).map_err(|e| RunError::io(path, &e))?;
                 path.to_owned()
             }
             None => create_numbered(root, &file_name(&recipe.name))?,
         };
-        for part in [path.join("samples"), path.join("checkpoints")] {
+        let folder = Self { path };
+        folder.check_unused()?;
+        for part in FOLDERS.map(|part| folder.path.join(part)) {
             fs::create_dir_all(&part).map_err(|e| RunError::io(&part, &e))?;
         }
-        let folder = Self { path };
         folder.write("recipe.toml", recipe.to_toml())?;
         Ok(folder)
+    }
+
+    /// Refuses a folder that holds a run with a checkpoint, or anything that is not part of a run.
+    fn check_unused(&self) -> Result<(), RunError> {
+        let refused = |problem: String| {
+            Err(RunError::new(&self.path, format!("{problem}; nothing was overwritten: choose another --out")))
+        };
+        if !self.checkpoints().is_empty() {
+            return refused(format!(
+                "this folder holds a run already: continue it with `cargo xtask train --resume {}`",
+                files::quoted(&self.path)
+            ));
+        }
+        let mut names: Vec<_> = fs::read_dir(&self.path)
+            .map_err(|e| RunError::io(&self.path, &e))?
+            .map(|entry| entry.map(|e| e.file_name()))
+            .collect::<Result<_, _>>()
+            .map_err(|e| RunError::io(&self.path, &e))?;
+        let temporary = |name: &std::ffi::OsStr| name.to_str().is_some_and(files::is_temporary);
+        names.retain(|name| !temporary(name));
+        names.sort();
+        // The folders are created before the recipe is written.
+        let started =
+            FOLDERS.iter().all(|part| self.path.join(part).is_dir()) && self.path.join("recipe.toml").is_file();
+        let empty = |name: &std::ffi::OsString| {
+            let inside = fs::read_dir(self.path.join(name)).map(Iterator::count);
+            FOLDERS.iter().any(|part| name == part) && inside.is_ok_and(|n| n == 0)
+        };
+        if started {
+            // Another process may be about to save its first checkpoint.
+            self.lock()?;
+        }
+        match names.iter().find(|name| !started && !empty(name)) {
+            Some(name) => refused(format!("this folder is neither empty nor a run: it holds {}", name.display())),
+            None => Ok(()),
+        }
     }
 
     /// Opens the run at `path`. "latest" means the run below `root` with the highest number that has a checkpoint.
@@ -95,13 +127,25 @@ impl RunFolder {
         files::write(&path, bytes).map_err(|e| RunError::of_write(&e))
     }
 
+    /// Reads `recipe.toml`, which users may edit.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not a valid recipe.
+    pub fn recipe(&self) -> Result<Recipe, RunError> {
+        let path = self.path.join("recipe.toml");
+        let text = fs::read_to_string(&path).map_err(|e| RunError::io(&path, &e))?;
+        Recipe::parse(&path.display().to_string(), &text, &[]).map_err(|e| RunError::new(Path::new(""), e))
+    }
+
     /// Locks the folder against other processes for as long as the returned file is open.
     ///
     /// # Errors
     /// If another process holds the lock.
     pub fn lock(&self) -> Result<fs::File, RunError> {
-        let path = self.path.join("run.lock");
-        let file = fs::File::create(&path).map_err(|e| RunError::io(&path, &e))?;
+        // The folder itself is locked: there is no lock file that could be deleted, or be a link.
+        let path = if cfg!(unix) { self.path.clone() } else { self.path.join("run.lock") };
+        let file = if cfg!(unix) { fs::File::open(&path) } else { fs::File::create(&path) };
+        let file = file.map_err(|e| RunError::io(&path, &e))?;
         match file.try_lock() {
             Err(fs::TryLockError::WouldBlock) => {
                 Err(RunError::new(&self.path, "another process is training this run; wait for it, or stop it"))
@@ -120,7 +164,7 @@ impl RunFolder {
         Ok(())
     }
 
-    fn checkpoint_path(&self, step: u64) -> PathBuf {
+    pub(super) fn checkpoint_path(&self, step: u64) -> PathBuf {
         self.path.join("checkpoints").join(format!("step-{step:07}.safetensors"))
     }
 
@@ -133,29 +177,22 @@ impl RunFolder {
         steps
     }
 
-    /// Returns the best checkpoint so far; `None` if none was measured.
-    pub fn best(&self) -> Option<BestCheckpoint> {
-        serde_json::from_slice(&fs::read(self.path.join("best.json")).ok()?).ok()
-    }
-
-    /// Saves a checkpoint. Older ones are removed, except the one before it and the best.
-    ///
-    /// # Errors
-    /// If a file cannot be written or removed.
-    pub fn save(&self, checkpoint: &Checkpoint, measurement: Option<&Measurement>) -> Result<(), RunError> {
+    /// Saves a checkpoint and removes older ones, except the one before it, the best, and with `rollbacks` those that a rollback of up
+    /// to `delay` steps may need.
+    pub(super) fn save(&self, checkpoint: &Checkpoint, delay: Option<u64>) -> Result<(), RunError> {
         checkpoint.save(&self.checkpoint_path(checkpoint.step))?;
-        if let Some(measurement) = measurement.filter(|m| m.value.is_finite()) {
-            let better =
-                self.best().is_none_or(|b| b.step > checkpoint.step || measurement.value < b.measurement.value);
-            if better {
-                let best = BestCheckpoint { step: checkpoint.step, measurement: measurement.clone() };
-                self.write("best.json", serde_json::to_vec_pretty(&best).unwrap_or_default())?;
-            }
+        self.update_best()?;
+        let steps = self.checkpoints();
+        let older = &steps[..steps.partition_point(|s| *s < checkpoint.step)];
+        let mut kept: Vec<u64> = older.iter().rev().take(KEPT - 1).copied().collect();
+        kept.extend(self.best().map(|b| b.step));
+        if let Some(delay) = delay {
+            // The newest that is old enough, and the next one, which will be old enough later.
+            let safe = older.partition_point(|s| *s <= checkpoint.step.saturating_sub(delay));
+            kept.extend(older[safe.saturating_sub(1)..].iter().take(2));
         }
-        let best = self.best().map(|b| b.step);
-        let older: Vec<_> = self.checkpoints().into_iter().filter(|s| *s < checkpoint.step).collect();
-        for &step in older.iter().rev().skip(KEPT - 1).filter(|s| Some(**s) != best) {
-            let path = self.checkpoint_path(step);
+        for step in older.iter().filter(|step| !kept.contains(step)) {
+            let path = self.checkpoint_path(*step);
             fs::remove_file(&path).map_err(|e| RunError::io(&path, &e))?;
         }
         Ok(())
@@ -194,42 +231,8 @@ impl RunFolder {
             let path = self.checkpoint_path(later);
             fs::remove_file(&path).map_err(|e| RunError::io(&path, &e))?;
         }
-        if self.best().is_some_and(|best| best.step > step) {
-            let path = self.path.join("best.json");
-            fs::remove_file(&path).map_err(|e| RunError::io(&path, &e))?;
-        }
-        self.truncate_log(step)
-    }
-
-    /// Loads the checkpoint that `choice` requests, and returns the reason why it was chosen.
-    ///
-    /// # Errors
-    /// If there is no such checkpoint, or it cannot be read.
-    pub fn choose(&self, choice: CheckpointChoice) -> Result<ChosenCheckpoint, RunError> {
-        let newest = |reason| self.newest().map(|n| ChosenCheckpoint { checkpoint: n.checkpoint, reason });
-        match choice {
-            CheckpointChoice::Best => {
-                let Some(best) = self.best() else { return newest(ChoiceReason::NothingMeasured) };
-                match Checkpoint::load(&self.checkpoint_path(best.step)) {
-                    Ok(checkpoint) => {
-                        let reason = ChoiceReason::BestMeasurement(best.measurement);
-                        Ok(ChosenCheckpoint { checkpoint, reason })
-                    }
-                    Err(_) => newest(ChoiceReason::BestUnreadable { step: best.step }),
-                }
-            }
-            CheckpointChoice::Last => newest(ChoiceReason::Newest),
-            CheckpointChoice::Step(step) if self.checkpoints().contains(&step) => {
-                let checkpoint = Checkpoint::load(&self.checkpoint_path(step))?;
-                Ok(ChosenCheckpoint { checkpoint, reason: ChoiceReason::Requested })
-            }
-            CheckpointChoice::Step(step) => {
-                let kept: Vec<_> = self.checkpoints().iter().map(u64::to_string).collect();
-                let problem =
-                    format!("there is no checkpoint of step {step}; these steps have one: {}", kept.join(", "));
-                Err(RunError::new(&self.path.join("checkpoints"), problem))
-            }
-        }
+        self.truncate_log(step)?;
+        self.update_best()
     }
 
     /// Appends an entry to the log.
@@ -237,17 +240,48 @@ impl RunFolder {
     /// # Errors
     /// If the log cannot be written.
     pub fn append_log(&self, entry: &LogEntry) -> Result<(), RunError> {
-        let path = self.path.join("log.jsonl");
-        let mut text = serde_json::to_string(entry).unwrap_or_default();
-        text.push('\n');
-        let file = fs::OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(|e| RunError::io(&path, &e))
+        Log::append(&self.log_path(), entry)
     }
 
-    /// Returns the entries of the log; an incomplete last line is skipped.
+    /// Returns the entries of the log; lines that cannot be read are skipped.
     pub fn log_entries(&self) -> Vec<LogEntry> {
-        let text = fs::read_to_string(self.path.join("log.jsonl")).unwrap_or_default();
-        text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
+        Log::read(&self.log_path()).map(Log::entries).unwrap_or_default()
+    }
+
+    /// Returns the numbers of the lines of the log that cannot be read, from 1.
+    pub fn unreadable_log_lines(&self) -> Vec<usize> {
+        Log::read(&self.log_path()).map(|log| log.unreadable()).unwrap_or_default()
+    }
+
+    /// Replaces the log entry of the same step, or appends `entry`.
+    pub(super) fn set_log_entry(&self, entry: LogEntry) -> Result<(), RunError> {
+        let mut log = Log::read(&self.log_path())?;
+        log.set(entry);
+        log.write()
+    }
+
+    /// Removes log entries after `step`, which a resumed run will write again.
+    pub(super) fn truncate_log(&self, step: u64) -> Result<(), RunError> {
+        let mut log = Log::read(&self.log_path())?;
+        log.truncate(step);
+        log.write()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.path.join("log.jsonl")
+    }
+
+    /// Removes temporary files that an interrupted process left.
+    pub(super) fn remove_leftovers(&self) {
+        for folder in [self.path.clone()].into_iter().chain(FOLDERS.map(|part| self.path.join(part))) {
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            // Exported models are written without the lock, perhaps at this moment.
+            let left = |name: &str| files::is_temporary(name) && !name.contains(".model.");
+            for entry in entries.filter(|e| e.file_name().to_str().is_some_and(left)) {
+                // They do no harm if they stay.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Returns the sample grids up to `step`, the first frames of a resumed run's animation; unreadable ones are skipped.
@@ -266,16 +300,6 @@ impl RunFolder {
         let size = frames.last().map(|f| (f.1.width(), f.1.height()));
         frames.retain(|f| Some((f.1.width(), f.1.height())) == size);
         frames
-    }
-
-    /// Removes log entries after `step`, which a resumed run will write again.
-    pub(super) fn truncate_log(&self, step: u64) -> Result<(), RunError> {
-        let mut text = String::new();
-        for entry in self.log_entries().iter().filter(|e| e.report.step <= step) {
-            text += &serde_json::to_string(entry).unwrap_or_default();
-            text.push('\n');
-        }
-        self.write("log.jsonl", text)
     }
 }
 

@@ -1,5 +1,9 @@
 //! The training loop of a run: steps, log entries, sample grids, measurements, checkpoints and rollbacks.
-use super::{Checkpoint, LogEntry, Measurement, RunError, RunEvent, RunFolder, RunOutcome, TrainingError, figures};
+use super::resume::ROLLBACK_RATE_FACTOR;
+use super::{
+    Checkpoint, DataRecord, LogEntry, Measurement, ResumedRun, RunError, RunEvent, RunFolder, RunOutcome, RunState,
+    TrainingError, figures,
+};
 use crate::draw::{Image, animation};
 use crate::exec::NotFinite;
 use crate::train::{StepReport, Trainer};
@@ -8,9 +12,6 @@ use std::time::Instant;
 
 /// Maximum number of frames in the animation of sample grids. Whenever there are more, every other frame is dropped.
 const MAX_FRAMES: usize = 60;
-/// Factor of the learning rates after a rollback.
-const ROLLBACK_RATE_FACTOR: f32 = 1.0 / 3.0;
-
 /// Measures a trainer's generator; lower is better. `evaluate::checkpoint_measure` returns the default measurement.
 pub type CheckpointMeasure<'m> = Box<dyn FnMut(&mut Trainer) -> Measurement + 'm>;
 
@@ -22,8 +23,9 @@ pub struct Run<'m> {
     pub folder: RunFolder,
     /// Measures the generator whenever a checkpoint is saved. With `None`, only the newest checkpoints are kept.
     pub measure: Option<CheckpointMeasure<'m>>,
-    /// Alarms raised in this session.
+    /// Alarms raised so far, in all sessions.
     pub alarms: Vec<Alarm>,
+    data: DataRecord,
     monitor: Monitor,
     convergence: Convergence,
     rollbacks: u32,
@@ -59,26 +61,53 @@ impl<'m> Run<'m> {
     /// # Errors
     /// If another process trains this run, or a file of the folder cannot be written.
     pub fn new(trainer: Trainer, folder: RunFolder) -> Result<Self, RunError> {
-        let every = trainer.recipe().train.sample_every;
-        let seconds = folder.log_entries().iter().rfind(|e| e.report.step <= trainer.step()).map_or(0.0, |e| e.seconds);
+        let data = DataRecord::of(trainer.data());
+        Self::open(trainer, folder, data, RunState::default())
+    }
+
+    /// Continues a run with the trainer of `resumed`. Accepted changes are written to `recipe.toml` and `changes.txt`.
+    ///
+    /// # Errors
+    /// The errors of [`Run::new`].
+    pub fn resume(trainer: Trainer, folder: RunFolder, resumed: &ResumedRun) -> Result<Self, RunError> {
+        let Checkpoint { step, data, state, .. } = &resumed.checkpoint;
+        let run = Self::open(trainer, folder, data.clone(), state.clone())?;
+        if let Some(recipe) = &resumed.recipe {
+            run.folder.write("recipe.toml", recipe.to_toml())?;
+        }
+        if !resumed.changes.is_empty() {
+            let before = std::fs::read_to_string(run.folder.path().join("changes.txt")).unwrap_or_default();
+            let lines: String = resumed.changes.iter().map(|change| format!("from step {step}: {change}\n")).collect();
+            run.folder.write("changes.txt", before + &lines)?;
+        }
+        Ok(run)
+    }
+
+    fn open(trainer: Trainer, folder: RunFolder, data: DataRecord, state: RunState) -> Result<Self, RunError> {
+        let (step, every) = (trainer.step(), trainer.recipe().train.sample_every);
         let lock = folder.lock()?;
-        folder.rename_unreadable_after(trainer.step())?;
-        folder.truncate_log(trainer.step())?;
-        let frames = if trainer.step() > 0 { folder.frames(trainer.step()) } else { Vec::new() };
-        let monitor = Monitor::new(&trainer);
+        folder.remove_leftovers();
+        folder.rename_unreadable_after(step)?;
+        folder.truncate_log(step)?;
+        let seconds = folder.log_entries().last().map_or(0.0, |e| e.seconds);
+        let frames = if step > 0 { folder.frames(step) } else { Vec::new() };
+        let mut monitor = Monitor::new(&trainer);
+        monitor.restore(state.monitor);
         let mut run = Self {
             trainer,
             folder,
             measure: None,
-            alarms: Vec::new(),
+            alarms: state.alarms,
+            data,
             monitor,
-            convergence: Convergence::default(),
-            rollbacks: 0,
+            convergence: state.convergence,
+            rollbacks: state.rollbacks,
             frames,
             frame_every: every,
             seconds,
             _lock: lock,
         };
+        run.write_alarms()?;
         run.thin_frames();
         Ok(run)
     }
@@ -93,6 +122,14 @@ impl<'m> Run<'m> {
             step: t.step(),
             steps: t.steps(),
             shape: t.data().shape().to_vec(),
+            data: self.data.clone(),
+            state: RunState {
+                last: *t.last_report(),
+                rollbacks: self.rollbacks,
+                alarms: self.alarms.clone(),
+                monitor: self.monitor.state().clone(),
+                convergence: self.convergence.clone(),
+            },
             store: t.store().clone(),
         }
     }
@@ -108,10 +145,11 @@ impl<'m> Run<'m> {
     ) -> Result<RunOutcome, TrainingError> {
         let mut clock = LogClock::start(self.trainer.step());
         if self.trainer.step() == 0 {
+            // A rollback finds at least this checkpoint. A run that ends before it starts anew.
+            self.save_checkpoint()?;
             self.save_samples()?;
-            // A rollback finds at least this checkpoint.
-            let start = self.checkpoint();
-            self.folder.save(&start, None)?;
+        } else {
+            self.complete_log(on_event)?;
         }
         while self.trainer.step() < self.trainer.steps() {
             let report = match self.trainer.advance() {
@@ -186,14 +224,16 @@ impl<'m> Run<'m> {
         if sample {
             self.save_samples()?;
         }
-        if save {
-            let measurement = self.save_checkpoint(report, stopping, on_event)?;
-            if let Some(entry) = &mut entry {
-                entry.measurement = measurement;
-            }
+        if let (Some(entry), true, false) = (&mut entry, save, stopping) {
+            entry.measurement = self.measured(report, on_event);
         }
         if let Some(entry) = entry {
+            // The log is written first: every step that was saved is in it.
             self.folder.append_log(&entry)?;
+            if save {
+                on_event(RunEvent::Saving);
+                self.save_checkpoint()?;
+            }
             if plot {
                 self.save_plots()?;
             }
@@ -213,56 +253,73 @@ impl<'m> Run<'m> {
         LogEntry { report: *report, samples_per_s, seconds: self.seconds, measurement: None }
     }
 
-    /// Measures the generator, unless the run is being stopped, and saves a checkpoint.
-    fn save_checkpoint(
-        &mut self,
-        report: &StepReport,
-        stopping: bool,
-        on_event: &mut dyn FnMut(RunEvent<'_>),
-    ) -> Result<Option<Measurement>, RunError> {
-        let measurement = match &mut self.measure {
-            Some(measure) if !stopping => {
-                on_event(RunEvent::Measuring);
-                Some(measure(&mut self.trainer))
-            }
-            _ => None,
-        };
-        on_event(RunEvent::Saving);
-        let checkpoint = self.checkpoint();
-        self.folder.save(&checkpoint, measurement.as_ref())?;
-        if let Some(m) = &measurement
-            && self.convergence.record(m.value, report.d_real.into(), report.d_fake.into())
-        {
+    /// Measures the generator, if the run has a measure.
+    fn measured(&mut self, report: &StepReport, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Option<Measurement> {
+        let measure = self.measure.as_mut()?;
+        on_event(RunEvent::Measuring);
+        let measurement = measure(&mut self.trainer);
+        if self.convergence.record(measurement.value, report.d_real.into(), report.d_fake.into()) {
             on_event(RunEvent::Converged);
         }
-        Ok(measurement)
+        Some(measurement)
     }
 
-    /// Reports an alarm and appends it to `alarms.txt`.
+    /// Saves a checkpoint. With rollbacks, it keeps one that is older than the delay of alarms.
+    fn save_checkpoint(&mut self) -> Result<(), RunError> {
+        let checkpoint = self.checkpoint();
+        let delay = (self.trainer.recipe().train.rollbacks > 0).then(|| self.monitor.delay());
+        self.folder.save(&checkpoint, delay)
+    }
+
+    /// Adds what the log of a resumed run lacks of its last step: the entry itself, or the measurement of a checkpoint that was saved
+    /// when the run was stopped.
+    fn complete_log(&mut self, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), RunError> {
+        let report = *self.trainer.last_report();
+        let logged = self.folder.log_entries().pop().filter(|entry| entry.report.step == report.step);
+        let complete = logged.as_ref().is_some_and(|entry| entry.measurement.is_some() || self.measure.is_none());
+        if !complete {
+            let seconds = self.seconds;
+            let mut entry = logged.unwrap_or(LogEntry { report, samples_per_s: 0.0, seconds, measurement: None });
+            let convergence = self.convergence.clone();
+            entry.measurement = self.measured(&report, on_event).or(entry.measurement);
+            if !report.step.is_multiple_of(self.trainer.recipe().train.save_every) {
+                // An uninterrupted run does not measure here.
+                self.convergence = convergence;
+            }
+            self.folder.set_log_entry(entry.clone())?;
+            on_event(RunEvent::Logged(&entry));
+        }
+        self.folder.update_best()
+    }
+
+    /// Reports an alarm and adds it to `alarms.txt`.
     fn raise(&mut self, alarm: Alarm, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), RunError> {
         on_event(RunEvent::Alarm(&alarm));
-        // A resumed run keeps the alarms of its earlier sessions.
-        let before = std::fs::read_to_string(self.folder.path().join("alarms.txt")).unwrap_or_default();
-        self.folder.write("alarms.txt", format!("{before}{alarm}\n"))?;
         self.alarms.push(alarm);
-        Ok(())
+        self.write_alarms()
+    }
+
+    fn write_alarms(&self) -> Result<(), RunError> {
+        let text: String = self.alarms.iter().map(|alarm| format!("{alarm}\n")).collect();
+        let file = self.folder.path().join("alarms.txt");
+        if text.is_empty() && !file.exists() { Ok(()) } else { self.folder.write("alarms.txt", text) }
     }
 
     /// Returns to the last checkpoint that is certainly older than the problem, and continues with smaller learning rates.
     fn roll_back(&mut self, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), RunError> {
         self.rollbacks += 1;
-        let good = self.trainer.step().saturating_sub(2 * self.monitor.every());
-        let checkpoint = self.folder.checkpoint_before(good)?;
-        let step = checkpoint.step;
+        let good = self.trainer.step().saturating_sub(self.monitor.delay());
+        let Checkpoint { store, step, state, .. } = self.folder.checkpoint_before(good)?;
         self.folder.roll_back(step)?;
-        self.trainer.restore(checkpoint.store, step);
+        self.trainer.restore(store, step);
+        self.trainer.restore_report(state.last);
         self.trainer.scale_learning_rates(ROLLBACK_RATE_FACTOR);
+        self.convergence = state.convergence;
         self.frames.retain(|frame| frame.0 <= step);
         self.monitor.reset();
         on_event(RunEvent::RolledBack { step, learning_rate: self.trainer.recipe().optimizer.learning_rate });
         // Saved at once, so that the smaller rates survive an interruption.
-        let start = self.checkpoint();
-        self.folder.save(&start, None)
+        self.save_checkpoint()
     }
 
     /// Writes a sample grid and keeps it for the animation.
@@ -311,7 +368,7 @@ impl<'m> Run<'m> {
 /// # Errors
 /// If a value of these steps is not finite.
 pub fn seconds_per_step(trainer: &mut Trainer) -> Result<f64, NotFinite> {
-    let (store, step) = (trainer.store().clone(), trainer.step());
+    let (store, step, last) = (trainer.store().clone(), trainer.step(), *trainer.last_report());
     // The first step fills caches and starts threads.
     trainer.advance()?;
     let (start, mut n) = (Instant::now(), 0u32);
@@ -321,5 +378,6 @@ pub fn seconds_per_step(trainer: &mut Trainer) -> Result<f64, NotFinite> {
     }
     let seconds = start.elapsed().as_secs_f64() / f64::from(n);
     trainer.restore(store, step);
+    trainer.restore_report(last);
     Ok(seconds)
 }

@@ -91,7 +91,7 @@ impl Trainer {
             let penalized = every > 0 && update.is_multiple_of(every);
             self.run(if penalized { StepKind::Penalized } else { StepKind::Discriminator }, update)?;
             let planned = if penalized { self.programs.penalized } else { self.programs.discriminator };
-            let read = |output| planned.step.program.scalar(&self.cpu, output);
+            let read = |output| finite(planned.step.program.scalar(&self.cpu, output));
             let outputs = planned.outputs;
             report.discriminator_loss = read(outputs.loss);
             report.d_real = read(outputs.d_real);
@@ -124,7 +124,7 @@ impl Trainer {
             on_phase(StepPhase::BatchDrawn, report);
             self.run(StepKind::Generator, update)?;
             let planned = self.programs.generator;
-            let read = |output| planned.step.program.scalar(&self.cpu, output);
+            let read = |output| finite(planned.step.program.scalar(&self.cpu, output));
             report.generator_loss = read(planned.outputs.loss);
             report.generator_gradient_norm = read(planned.outputs.gradient_norm);
             on_phase(StepPhase::GeneratorUpdated, report);
@@ -218,6 +218,11 @@ impl Trainer {
             device_latent(key.words(i as u32)[0], bytes, z);
         }
     }
+}
+
+/// The nearest finite value: the norm of finite gradients may overflow, and JSON has no infinity.
+fn finite(value: f32) -> f32 {
+    value.clamp(f32::MIN, f32::MAX)
 }
 
 /// The latent that a device draws from `seed`, in float.

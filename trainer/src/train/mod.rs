@@ -237,9 +237,7 @@ impl Trainer {
 
     /// Multiplies the learning rates of both networks by `factor`; checkpoints keep the product.
     pub fn scale_learning_rates(&mut self, factor: f32) {
-        let optimizer = &mut self.recipe.optimizer;
-        optimizer.learning_rate *= factor;
-        optimizer.generator_learning_rate = optimizer.generator_learning_rate.map(|rate| rate * factor);
+        self.recipe.optimizer.scale_learning_rates(factor);
     }
 
     /// Continues from the store and the step of a checkpoint.
@@ -247,7 +245,17 @@ impl Trainer {
         *self.cpu.store_mut() = store;
         self.step = step;
         self.estimated = None;
-        self.last = StepReport::default();
+        self.last = StepReport { step, ..StepReport::default() };
+    }
+
+    /// The report of the last step; all values are 0 before the first.
+    pub fn last_report(&self) -> &StepReport {
+        &self.last
+    }
+
+    /// Replaces the report of the last step, after [`restore`](Self::restore). Values that a step does not measure are repeated from it.
+    pub fn restore_report(&mut self, last: StepReport) {
+        self.last = StepReport { step: self.step, ..last };
     }
 
     /// Mutable access to the values of `key`, before training; `None` if the run does not store them.

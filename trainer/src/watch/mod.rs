@@ -9,6 +9,7 @@ mod signals;
 
 use crate::loss::Loss;
 use crate::train::{StepReport, Trainer};
+use serde::{Deserialize, Serialize};
 pub use signals::{RealExamples, SampleStatistics, StepMeans};
 use std::fmt;
 
@@ -39,7 +40,8 @@ const UNDECIDED: f64 = 0.05;
 const FLAT_MEASUREMENTS: usize = 3;
 
 /// Failure of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AlarmKind {
     /// Gradients explode, or the generator returns the same example for each latent.
     Divergence,
@@ -97,7 +99,7 @@ impl AlarmKind {
 }
 
 /// A failure that was detected.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alarm {
     /// The failure.
     pub kind: AlarmKind,
@@ -121,9 +123,15 @@ pub struct Monitor {
     every: u64,
     /// Whether D(x) is a probability, so that the discriminator can be too good.
     has_probabilities: bool,
+    state: MonitorState,
+}
+
+/// What a [`Monitor`] remembers of earlier steps; checkpoints hold it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MonitorState {
     means: StepMeans,
-    /// Smallest mean gradient norm of all checks so far.
-    smallest_norm: f64,
+    /// Smallest mean gradient norm of all checks so far; `None` before the first.
+    smallest_norm: Option<f64>,
     /// Consecutive checks that showed each kind.
     shown: [u32; AlarmKind::ALL.len()],
     /// Whether each kind was raised.
@@ -139,10 +147,7 @@ impl Monitor {
             real: RealExamples::of(trainer.data()),
             every: if has_batch_norm { CHECK_EVERY_WITH_BATCH_NORM } else { CHECK_EVERY },
             has_probabilities: matches!(loss, Loss::Minimax | Loss::NonSaturating | Loss::Relativistic),
-            means: StepMeans::default(),
-            smallest_norm: f64::INFINITY,
-            shown: [0; AlarmKind::ALL.len()],
-            raised: [false; AlarmKind::ALL.len()],
+            state: MonitorState::default(),
         }
     }
 
@@ -151,15 +156,30 @@ impl Monitor {
         self.every
     }
 
+    /// Steps from the beginning of a failure to its alarm, at most: an alarm needs up to two checks.
+    pub fn delay(&self) -> u64 {
+        2 * self.every
+    }
+
+    /// What the monitor remembers of earlier steps.
+    pub fn state(&self) -> &MonitorState {
+        &self.state
+    }
+
+    /// Continues from the state of an earlier monitor of the same run.
+    pub fn restore(&mut self, state: MonitorState) {
+        self.state = state;
+    }
+
     /// Records a step; returns whether a [`check`](Self::check) is due.
     pub fn record(&mut self, report: &StepReport) -> bool {
-        self.means.add(report);
-        u64::from(self.means.steps) >= self.every
+        self.state.means.add(report);
+        u64::from(self.state.means.steps) >= self.every
     }
 
     /// Checks the steps since the last check, and fresh samples; an alarm that was raised before is not raised again.
     pub fn check(&mut self, trainer: &mut Trainer) -> Option<Alarm> {
-        let means = std::mem::take(&mut self.means);
+        let means = std::mem::take(&mut self.state.means);
         let samples = self.real.compare(trainer);
         let gradient = means.discriminator_gradient_norm.max(means.generator_gradient_norm);
         let exploded = self.exploded(gradient);
@@ -173,10 +193,11 @@ impl Monitor {
                 AlarmKind::ModeCollapse => samples.diversity < COLLAPSED_DIVERSITY,
                 AlarmKind::Memorization => self.real.is_complete() && self.are_copies(&samples),
             };
-            self.shown[i] = if shows { self.shown[i] + 1 } else { 0 };
-            if self.shown[i] >= kind.checks() && !self.raised[i] {
+            let MonitorState { shown, raised, .. } = &mut self.state;
+            shown[i] = if shows { shown[i] + 1 } else { 0 };
+            if shown[i] >= kind.checks() && !raised[i] {
                 // Later alarms would only report consequences of this one.
-                self.raised = [true; AlarmKind::ALL.len()];
+                *raised = [true; AlarmKind::ALL.len()];
                 return Some(Alarm { kind, step: trainer.step(), evidence: evidence(kind, &means, &samples) });
             }
         }
@@ -186,8 +207,8 @@ impl Monitor {
     /// Whether a mean gradient norm is far above all earlier ones, or not a number.
     fn exploded(&mut self, gradient: f64) -> bool {
         // The first check has no earlier norm to compare with.
-        let smallest_norm = if self.smallest_norm.is_finite() { self.smallest_norm } else { 0.0 };
-        self.smallest_norm = self.smallest_norm.min(gradient);
+        let smallest_norm = self.state.smallest_norm.unwrap_or(0.0);
+        self.state.smallest_norm = Some(self.state.smallest_norm.map_or(gradient, |norm| norm.min(gradient)));
         gradient.is_nan() || (gradient > EXPLODED && gradient > EXPLODED_RATIO * smallest_norm)
     }
 
@@ -202,10 +223,7 @@ impl Monitor {
 
     /// Discards the results of all earlier checks, after a rollback.
     pub fn reset(&mut self) {
-        self.means = StepMeans::default();
-        self.smallest_norm = f64::INFINITY;
-        self.shown = [0; AlarmKind::ALL.len()];
-        self.raised = [false; AlarmKind::ALL.len()];
+        self.state = MonitorState::default();
     }
 }
 
@@ -234,12 +252,13 @@ fn evidence(kind: AlarmKind, means: &StepMeans, samples: &SampleStatistics) -> S
 /// Detects convergence: the discriminator is undecided, and the measure no longer changes.
 ///
 /// D(x) = 0.5 is not sufficient: it also occurs early in training, and at a mode collapse.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Convergence {
+    /// The last measurements, at most three.
     measurements: Vec<Measurement>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Measurement {
     measure: f64,
     d_real: f64,
@@ -256,9 +275,15 @@ impl Convergence {
     /// assert!(!convergence.record(0.7, 0.9, 0.1));
     /// ```
     pub fn record(&mut self, measure: f64, d_real: f64, d_fake: f64) -> bool {
+        if !measure.is_finite() {
+            // The measurement failed.
+            self.measurements.clear();
+            return false;
+        }
         self.measurements.push(Measurement { measure, d_real, d_fake });
         let Some(from) = self.measurements.len().checked_sub(FLAT_MEASUREMENTS) else { return false };
-        let last = &self.measurements[from..];
+        self.measurements.drain(..from);
+        let last = &self.measurements;
         let undecided = |d: f64| (d - 0.5).abs() <= UNDECIDED;
         let measures = last.iter().map(|m| m.measure);
         let (low, high) = measures.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), m| (a.min(m), b.max(m)));

@@ -5,6 +5,7 @@ use crate::data::Dataset;
 use crate::philox::Key;
 use crate::train::{StepReport, Trainer};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Number of samples.
 const SAMPLES: usize = 64;
@@ -17,7 +18,7 @@ const FIRST_SEED: u32 = 3 << 20;
 const STREAM: u32 = 0x5741_5443;
 
 /// Means over steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepMeans {
     /// Number of steps.
     pub steps: u32,

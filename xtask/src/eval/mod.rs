@@ -8,9 +8,10 @@ use crate::failure::Failure;
 use crate::opening;
 use clap::Args as ClapArgs;
 use ganlet_sim::host::ModelFile;
+use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{
     self, Evaluation, Intervals, Metric, PointsEvaluation, Quality, SampleAmount, SampleSource, evaluate_model,
-    evaluate_points, evaluate_run, intervals,
+    evaluate_points, evaluate_run, intervals, model_data,
 };
 use ganlet_trainer::quantize::LayoutChoice;
 use ganlet_trainer::run::CheckpointChoice;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   cargo xtask eval runs/00001-faces
   cargo xtask eval faces.model --samples 2000 --json
+  cargo xtask eval mine.model --data photos/             a model of your own images
   cargo xtask eval runs/00001-ring runs/00002-ring runs/00003-ring    intervals over training seeds")]
 pub(crate) struct Args {
     /// A run folder or a .model file, or several runs of one recipe
@@ -42,7 +44,7 @@ pub(crate) struct Args {
     /// The checkpoint of a run: best, last, or a step
     #[arg(long, value_name = "best|last|STEP", default_value = "best")]
     pub(crate) checkpoint: CheckpointChoice,
-    /// The data to compare a model file with [default: the data of the recipe that the model is named after]
+    /// The data to compare with [default: those of the run, or of the recipe that the model file is named after]
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
     /// Print JSON to standard output, and nothing else
@@ -94,17 +96,21 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
     let progress = &mut |p| progress.show(p);
     if path.is_file() {
         let file = ModelFile::read(path).map_err(Failure::unusable)?;
-        let found = evaluate_model(file.bytes(), args.data.as_deref(), amount, progress);
+        let split = model_data(file.bytes(), args.data.as_deref()).map_err(|e| Failure::file(path, e))?;
+        let (held_out, name) = (split.held_out.count(), split.held_out.name());
+        console::note(&format!("{}: comparing with {held_out} held-out images of {name}", path.display()));
+        let found = evaluate_model(file.bytes(), &split, amount, progress);
         return Ok(Evaluated::Images(Box::new(found.map_err(|e| Failure::file(path, e))?)));
     }
     let mut run = opening::run(path, args.checkpoint)?;
-    if let Some(mixture) = &run.data.mixture {
+    let data = opening::data(&run, args.data.as_deref()).map_err(Failure::unusable)?;
+    if let Some(mixture) = &data.mixture {
         let amount = SampleAmount { samples: args.samples.unwrap_or(evaluate::POINTS), sets };
         let found = evaluate_points(&mut run.trainer, mixture, amount).map_err(Failure::unusable)?;
         return Ok(Evaluated::Points(found));
     }
     let quantized = run.quantize(LayoutChoice::Compact).map_err(Failure::unusable)?;
-    let Some(split) = &run.data.images else {
+    let Some(split) = &data.images else {
         return Err(Failure::file(path, "the data of this run are neither images nor a mixture"));
     };
     let found = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, progress);

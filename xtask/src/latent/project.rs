@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// The target: an image of the held-out set, by number
     #[arg(long, value_name = "N")]
     held_out: Option<usize>,
+    /// The data of the held-out set, if those of the run are no longer where they were
+    #[arg(long, value_name = "D", requires = "held_out")]
+    data: Option<String>,
     /// The target: the image that the generator draws for a seed
     #[arg(long, value_name = "S")]
     of_seed: Option<u32>,
@@ -108,7 +111,11 @@ fn target_image(args: &Args, run: &mut PreparedRun, class: usize) -> Result<Vec<
             notes.iter().for_each(|note| console::note(note));
             Ok(bytes)
         }
-        (None, Some(number), _) => held_out_image(run, number).map_err(Failure::unusable),
+        (None, Some(number), _) => {
+            let data = opening::data(run, args.data.as_deref()).map_err(Failure::unusable)?;
+            let split = data.images.ok_or_else(|| Failure::unusable("--held-out: the data are not images"))?;
+            held_out_image(&split.held_out, number).map_err(Failure::unusable)
+        }
         (None, None, seed) => {
             let len = run.checkpoint.recipe.generator.latent();
             Ok(float_image(run, &latent_of_seed(seed.unwrap_or(1), len), class))

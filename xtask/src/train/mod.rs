@@ -1,5 +1,7 @@
 //! `train`: trains a GAN from a recipe and data, in a run folder that can be resumed.
 
+mod resume;
+
 use crate::console;
 use crate::failure::Failure;
 use crate::fitting::{self, Limits};
@@ -8,8 +10,9 @@ use crate::table::Table;
 use crate::training::{self, RUNS};
 use clap::Args as ClapArgs;
 use ganlet_sim::host::Device;
+use ganlet_trainer::files;
 use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run::{self, NewestCheckpoint, Run, RunFolder, RunOutcome, TrainingData, load_data};
+use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, TrainingData, absolute_source, load_data};
 use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +20,8 @@ use std::sync::Arc;
 /// Train a GAN from a recipe; checkpoints, logs, plots and samples go to a run folder
 ///
 /// RECIPE is a name (faces, digits, ring; docs/RECIPES.md lists all) or a TOML file. Methods are appended with +, as in
-/// ring+minimax+packed-2. Ctrl-C saves a checkpoint and stops; --resume continues from it with bitwise the same result as an uninterrupted run.
+/// ring+minimax+packed-2. Ctrl-C saves a checkpoint and stops with exit code 3; --resume continues from it with bitwise the same result as an
+/// uninterrupted run. Exit code 1 means that training failed, and 2 that it could not start.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   cargo xtask train                                     the built-in 16x16 faces
@@ -27,7 +31,8 @@ use std::sync::Arc;
   cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
   cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
   cargo xtask train ring --seeds 5                      one run for each of the seeds 1 to 5
-  cargo xtask train --resume latest --steps 20000       continue the newest run to step 20,000")]
+  cargo xtask train --resume latest --steps 20000       continue the newest run to step 20,000
+  cargo xtask train --resume latest --data photos/      continue it after its images were moved to photos/")]
 pub(crate) struct Args {
     /// Name of a recipe, or a TOML file [default: faces]
     #[arg(value_name = "RECIPE")]
@@ -56,6 +61,9 @@ pub(crate) struct Args {
     /// Continue the newest run, or the one in DIR, from its last checkpoint
     #[arg(long, value_name = "latest|DIR", num_args = 0..=1, default_missing_value = "latest")]
     pub(crate) resume: Option<String>,
+    /// With --resume: continue although recipe or data differ from those of the run. It goes on with the new ones
+    #[arg(long, requires = "resume")]
+    pub(crate) accept_changes: bool,
     /// Number of threads; the result does not depend on it [default: one per core, or one where that is faster]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
@@ -86,12 +94,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::unusable(message));
     }
     if let Some(folder) = &args.resume {
-        return resume(&args, folder);
+        return resume::resume(&args, folder);
     }
     let mut recipe = Recipe::open(args.recipe.as_deref().unwrap_or("faces"), &args.set).map_err(Failure::unusable)?;
-    if let Some(data) = &args.data {
-        recipe.data.source = data.clone();
-    }
+    recipe.data.source = absolute_source(args.data.as_ref().unwrap_or(&recipe.data.source));
     let steps = args.steps.unwrap_or(recipe.train.steps);
     if steps == 0 {
         return Err(Failure::unusable("--steps 0: expected at least 1"));
@@ -109,6 +115,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         recipe = fitting::narrowed(&recipe, &data, &Limits { device: args.fit, flash: args.flash })?;
     }
     let mut table = Table::new(&["run", ">seed", ">steps", "measured"]);
+    let mut stopped = false;
     for seed in seeds {
         let dataset = Arc::clone(&data.train);
         let mut trainer = Trainer::new(recipe.clone(), dataset, seed, steps, args.threads.unwrap_or(0))
@@ -126,28 +133,27 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let folder = RunFolder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(Failure::unusable)?;
         training::introduce(&trainer, &data.notes);
         fitting::report(&recipe, &data);
-        let (run, outcome) = train(trainer, folder, &data, args.profile)?;
+        let (run, outcome) = train(Run::new(trainer, folder)?, &data, args.profile)?;
         let measured = conclude(&run, outcome);
         let step = run.trainer.step().to_string();
         table.row([run.folder.path().display().to_string(), seed.to_string(), step, measured]);
         if outcome == RunOutcome::Stopped {
+            stopped = true;
             break;
         }
     }
-    if args.seeds.is_some_and(|n| n > 1) { console::print(&table.lines()) } else { Ok(()) }
+    if args.seeds.is_some_and(|n| n > 1) {
+        console::print(&table.lines())?;
+    }
+    if stopped { Err(Failure::stopped()) } else { Ok(()) }
 }
 
 /// Trains, and prints the profile if requested.
-fn train<'d>(
-    mut trainer: Trainer,
-    folder: RunFolder,
-    data: &'d TrainingData,
-    profile: bool,
-) -> Result<(Run<'d>, RunOutcome), Failure> {
+fn train<'d>(mut run: Run<'d>, data: &'d TrainingData, profile: bool) -> Result<(Run<'d>, RunOutcome), Failure> {
     if profile {
-        trainer.executor().start_profile();
+        run.trainer.executor().start_profile();
     }
-    let (mut run, outcome) = training::train(trainer, folder, data)?;
+    let (mut run, outcome) = training::train(run, data)?;
     if profile {
         profile::print(&mut run)?;
     }
@@ -191,55 +197,12 @@ fn dry_run(trainer: &mut Trainer, data: &TrainingData) -> Result<(), Failure> {
     console::print(&trainer.recipe().to_toml())
 }
 
-/// Continues a run from its newest checkpoint.
-fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
-    let fixed = args.data.is_some() || !args.set.is_empty() || args.seed.is_some();
-    let fitted = args.fit.is_some() || args.flash.is_some();
-    if fixed || fitted || args.out.is_some() || args.minutes.is_some() {
-        return Err(Failure::unusable(
-            "--resume continues with the run's own recipe, data, seed and folder; it accepts --steps, --threads, --profile and \
-             --dry-run only",
-        ));
-    }
-    let folder = RunFolder::open(Path::new(RUNS), folder).map_err(Failure::unusable)?;
-    let path = folder.path().display().to_string();
-    let NewestCheckpoint { checkpoint: saved, unreadable } = folder.newest().map_err(Failure::unusable)?;
-    unreadable.iter().for_each(|e| console::note(&format!("skipped: {e}")));
-    if let Some(name) = &args.recipe {
-        let named = Recipe::open(name, &[]).map_err(Failure::unusable)?;
-        if let Some(difference) = saved.recipe.difference(&named) {
-            return Err(Failure::unusable(format!(
-                "{path} was trained with another recipe than {name} ({difference}): omit the recipe to continue it, or start a new run \
-                 without --resume"
-            )));
-        }
-    }
-    let steps = args.steps.unwrap_or(saved.steps);
-    if steps <= saved.step {
-        let done = saved.step;
-        console::note(&format!("{path} has completed its {done} steps; --steps N with a larger number continues it"));
-        return Ok(());
-    }
-    let data = load_data(&saved.recipe).map_err(Failure::unusable)?;
-    let mut trainer =
-        run::restore_trainer(&saved, &data, steps, args.threads.unwrap_or(0)).map_err(Failure::unusable)?;
-    if args.dry_run {
-        return dry_run(&mut trainer, &data);
-    }
-    training::introduce(&trainer, &data.notes);
-    fitting::report(&saved.recipe, &data);
-    console::note(&format!("  resumed    at step {}", saved.step));
-    let (run, outcome) = train(trainer, folder, &data, args.profile)?;
-    conclude(&run, outcome);
-    Ok(())
-}
-
 /// Prints where the run is and what to do next; returns its last measurement.
 fn conclude(run: &Run<'_>, outcome: RunOutcome) -> String {
-    let path = run.folder.path().display();
+    let (path, typed) = (run.folder.path().display(), files::quoted(run.folder.path()));
     match outcome {
         RunOutcome::Stopped => {
-            console::note(&format!("stopped and saved; continue with: cargo xtask train --resume {path}"));
+            console::note(&format!("stopped and saved; continue with: cargo xtask train --resume {typed}"));
         }
         RunOutcome::Completed => {
             let measured = if run.folder.path().join("measure.png").exists() { ", measure.png" } else { "" };
@@ -254,7 +217,7 @@ fn conclude(run: &Run<'_>, outcome: RunOutcome) -> String {
         ));
     }
     if run.trainer.data().shape().len() == 3 && outcome == RunOutcome::Completed {
-        console::note(&format!("next: cargo xtask export {path}"));
+        console::note(&format!("next: cargo xtask export {typed}"));
     }
     let entries = run.folder.log_entries();
     let last = entries.iter().rev().find_map(|e| e.measurement.as_ref());

@@ -5,6 +5,7 @@ mod data;
 mod evaluating;
 mod latents;
 mod measuring;
+mod runs;
 mod showing;
 
 use std::fs;

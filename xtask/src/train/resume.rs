@@ -1,0 +1,68 @@
+//! `train --resume`: continues a run from its newest checkpoint.
+
+use super::{Args, conclude, dry_run, train};
+use crate::console;
+use crate::failure::Failure;
+use crate::fitting;
+use crate::training::{self, RUNS};
+use ganlet_trainer::files;
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run::{ResumeOptions, Run, RunFolder, RunOutcome};
+use std::path::Path;
+
+/// Continues the run in `folder`, or the newest one if that is "latest".
+pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
+    let fitted = args.fit.is_some() || args.flash.is_some();
+    if fitted || args.seed.is_some() || args.out.is_some() || args.minutes.is_some() {
+        return Err(Failure::unusable(
+            "--resume continues with the run's own seed, folder and widths; with it, omit --seed, --out, --minutes, --fit and --flash",
+        ));
+    }
+    let folder = RunFolder::open(Path::new(RUNS), folder).map_err(Failure::unusable)?;
+    let recipe = recipe(args, &folder)?;
+    let options = ResumeOptions { recipe, data: args.data.clone(), accept_changes: args.accept_changes };
+    let resumed = folder.resume(options).map_err(Failure::unusable)?;
+    resumed.warnings.iter().for_each(|warning| console::note(warning));
+    let saved = &resumed.checkpoint;
+    // Steps that were changed in the recipe count, too.
+    let changed = resumed.changes.iter().any(|change| change.starts_with("train.steps:"));
+    let own = if changed { saved.recipe.train.steps } else { saved.steps };
+    let steps = args.steps.unwrap_or(own).max(saved.step);
+    let mut trainer = resumed.trainer(steps, args.threads.unwrap_or(0)).map_err(Failure::unusable)?;
+    if args.dry_run {
+        return dry_run(&mut trainer, &resumed.data);
+    }
+    let done = saved.step >= steps;
+    if !done {
+        training::introduce(&trainer, &resumed.data.notes);
+        fitting::report(&saved.recipe, &resumed.data);
+        console::note(&format!("  resumed    at step {}", saved.step));
+    }
+    resumed.changes.iter().for_each(|change| console::note(&format!("  changed    {change}")));
+    let path = folder.path().to_owned();
+    let (run, outcome) = train(Run::resume(trainer, folder, &resumed)?, &resumed.data, args.profile)?;
+    if done {
+        console::note(&format!(
+            "{} has completed its {} steps; to continue it: cargo xtask train --resume {} --steps {}",
+            path.display(),
+            saved.step,
+            files::quoted(&path),
+            2 * saved.step
+        ));
+        return Ok(());
+    }
+    conclude(&run, outcome);
+    if outcome == RunOutcome::Stopped { Err(Failure::stopped()) } else { Ok(()) }
+}
+
+/// Returns the recipe of the command line: the named one, or that of the run with the settings of `--set`.
+fn recipe(args: &Args, folder: &RunFolder) -> Result<Option<Recipe>, Failure> {
+    match &args.recipe {
+        Some(name) => Recipe::open(name, &args.set).map(Some).map_err(Failure::unusable),
+        None if args.set.is_empty() => Ok(None),
+        None => {
+            let own = folder.recipe().map_err(Failure::unusable)?;
+            Recipe::parse(&own.name, &own.to_toml(), &args.set).map(Some).map_err(Failure::unusable)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Tests of run folders: moved data, changed recipes, outputs that are not overwritten, exit codes.
+
+use crate::{refused, root, scratch, text, xtask};
+use std::fs;
+use std::path::Path;
+
+/// Settings of small networks.
+const SMALL: [&str; 8] = [
+    "generator.latent=4",
+    "generator.widths=[8, 8]",
+    "discriminator.widths=[8]",
+    "discriminator.stem=0",
+    "train.batch_size=4",
+    "train.save_every=10",
+    "train.sample_every=20",
+    "train.log_every=10",
+];
+
+/// Returns an empty folder for one test.
+fn folder(name: &str) -> String {
+    let path = scratch(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// Trains small networks with the further `words` of the command line.
+#[track_caller]
+fn train(words: &[&str]) {
+    let settings: Vec<&str> = SMALL.iter().flat_map(|setting| ["--set", setting]).collect();
+    succeed(&[&["train", "faces", "--threads", "1"], &settings[..], words].concat());
+}
+
+/// Runs a command that must succeed; returns what it printed.
+#[track_caller]
+fn succeed(words: &[&str]) -> String {
+    let output = xtask(words);
+    let printed = text(&output.stderr) + &text(&output.stdout);
+    assert!(output.status.success(), "{words:?}: {printed}");
+    printed
+}
+
+/// Writes `count` different images into the folder `at`.
+fn photos(at: &str, count: usize) {
+    fs::create_dir_all(at).unwrap();
+    for i in 0..count {
+        let image =
+            image::RgbImage::from_fn(16, 16, |x, y| image::Rgb([x, y, x * y + 9].map(|v| (v * (i as u32 + 3)) as u8)));
+        image.save(format!("{at}/photo-{i}.png")).unwrap();
+    }
+}
+
+#[test]
+fn a_run_whose_data_have_moved_is_used_and_continued() {
+    let at = folder("moved");
+    let [here, there, run, png, model] =
+        ["here", "there", "my run", "grid.png", "m.model"].map(|n| format!("{at}/{n}"));
+    photos(&here, 90);
+    train(&["--data", &here, "--steps", "10", "--out", &run]);
+    fs::rename(&here, &there).unwrap();
+    succeed(&["grid", &run, "--png", &png]);
+    succeed(&["interpolate", &run, "--png", &png]);
+    succeed(&["project", &run, "--of-seed", "3", "--steps", "3", "--restarts", "1"]);
+    succeed(&["edit", &run, "--template", &png]);
+    let exported = succeed(&["export", &run, "--out", &model]);
+    assert!(exported.contains("not compared with real images") && exported.contains("dB"), "{exported}");
+    // The advice works.
+    refused(&["eval", &run, "--samples", "64"], 2, "--data PATH");
+    refused(&["train", "--resume", &run, "--steps", "20"], 2, "--data PATH");
+    let measured = succeed(&["eval", &run, "--data", &there, "--samples", "64", "--seeds", "1"]);
+    assert!(measured.contains("the data of the run") && measured.contains("Fréchet distance"), "{measured}");
+    refused(&["project", &run, "--held-out", "1"], 2, "--data PATH");
+    succeed(&["project", &run, "--held-out", "1", "--data", &there, "--steps", "3", "--restarts", "1"]);
+    let continued = succeed(&["train", "--resume", &run, "--data", &there, "--steps", "20"]);
+    assert!(continued.contains(&format!("next: cargo xtask export '{run}'")), "{continued}");
+    succeed(&["eval", &run, "--samples", "64", "--seeds", "1"]);
+    // Other images than those of the run, of another shape.
+    let other = succeed(&["eval", &run, "--data", "digits", "--samples", "200", "--seeds", "1"]);
+    assert!(other.contains("other data than those of the run") && other.contains("28x28x1"), "{other}");
+}
+
+#[test]
+fn a_model_of_any_name_and_size_is_compared_with_named_images() {
+    let at = folder("own-model");
+    let [run, model, pack] = ["run", "mine.model", "faces.pack"].map(|n| format!("{at}/{n}"));
+    let recipe = format!("{at}/mine.toml");
+    let own = text(&xtask(&["train", "faces", "--dry-run"]).stdout).replace("name = \"faces\"", "name = \"mine\"");
+    fs::write(&recipe, own).unwrap();
+    let settings: Vec<&str> = SMALL.iter().chain(["data.size=[32, 32]"].iter()).flat_map(|s| ["--set", s]).collect();
+    succeed(&[&["train", &recipe, "--threads", "1", "--steps", "2", "--out", &run], &settings[..]].concat());
+    succeed(&["export", &run, "--out", &model]);
+    refused(&["eval", &model], 2, "name these data with --data");
+    succeed(&["data", "prepare", "blobs", "--out", &pack]);
+    for data in ["faces", "blobs", "digits", &pack] {
+        let printed = succeed(&["eval", &model, "--data", data, "--samples", "200", "--seeds", "1"]);
+        assert!(printed.contains("held-out images of") && printed.contains("Fréchet distance"), "{printed}");
+    }
+    refused(&["eval", &model, "--data", "ring"], 2, "a distribution of points");
+}
+
+#[test]
+fn a_changed_recipe_or_data_set_is_refused_unless_it_is_accepted() {
+    let at = folder("changed");
+    let [data, run] = ["data", "run"].map(|n| format!("{at}/{n}"));
+    photos(&data, 20);
+    train(&["--data", &data, "--steps", "10", "--out", &run]);
+    let resume = ["train", "--resume", &run, "--steps", "20", "--threads", "1"];
+    refused(&[&resume[..], &["--set", "optimizer.learning_rate=0.5"]].concat(), 2, "optimizer.learning_rate: ");
+    refused(&["train", "faces", "--resume", &run], 2, "generator.widths");
+    fs::remove_file(format!("{data}/photo-3.png")).unwrap();
+    refused(&resume, 2, "--accept-changes");
+    let printed = succeed(&[&resume[..], &["--accept-changes"]].concat());
+    assert!(printed.contains("changed    data: "), "{printed}");
+    refused(&["train", "--accept-changes"], 2, "--resume");
+    // The run is complete now. Its figures are written again.
+    fs::remove_file(format!("{run}/timeline.gif")).unwrap();
+    let printed = succeed(&["train", "--resume", &run]);
+    assert!(
+        printed.contains("has completed its 20 steps") && Path::new(&run).join("timeline.gif").is_file(),
+        "{printed}"
+    );
+}
+
+#[test]
+fn files_and_folders_of_the_user_are_not_overwritten() {
+    let at = folder("own-files");
+    let [data, pack, mine, notes] = ["data", "a.pack", "mine", "data/notes.csv"].map(|n| format!("{at}/{n}"));
+    photos(&data, 4);
+    let photo = format!("{data}/photo-1.png");
+    let before = fs::read(&photo).unwrap();
+    fs::write(&notes, "my notes").unwrap();
+    let prepare = ["data", "prepare", &data, "--size", "16x16", "--out"];
+    refused(&[&prepare[..], &[&photo]].concat(), 2, "this command did not make it");
+    refused(&[&prepare[..], &[&pack, "--report", &notes]].concat(), 2, "--overwrite");
+    refused(&[&prepare[..], &[&pack, "--sheet", &photo]].concat(), 2, "this command did not make it");
+    refused(&[&prepare[..], &["/dev/null"]].concat(), 2, "a device or a pipe");
+    refused(&[&prepare[..], &[&pack, "--sheet", &pack]].concat(), 2, "another output");
+    refused(&["data", "prepare", &photo, "--overwrite", "--out", &photo], 2, "an input or another output");
+    assert!(fs::read(&photo).unwrap() == before && fs::read_to_string(&notes).unwrap() == "my notes");
+    // What the command made itself is replaced.
+    let sheet = format!("{at}/sheet.png");
+    succeed(&[&prepare[..], &[&pack, "--sheet", &sheet]].concat());
+    refused(&[&prepare[..], &[&pack, "--sheet", &sheet]].concat(), 2, "--overwrite");
+    succeed(&[&prepare[..], &[&pack, "--sheet", &sheet, "--overwrite"]].concat());
+    succeed(&[&prepare[..], &[&pack]].concat());
+    fs::create_dir(&mine).unwrap();
+    fs::write(format!("{mine}/report.html"), "my report").unwrap();
+    for words in [&["train", "ring"][..], &["demo"], &["lab", "dirac"]] {
+        refused(&[words, &["--out", &mine]].concat(), 2, "nothing was overwritten");
+    }
+    assert_eq!(fs::read_dir(&mine).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_run_has_its_own_exit_code_and_continues() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let at = folder("stopped");
+    let run = format!("{at}/run");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args([
+        "train",
+        "ring",
+        "--threads",
+        "1",
+        "--steps",
+        "100000000",
+        "--set",
+        "train.save_every=50",
+        "--out",
+        &run,
+    ]);
+    let mut child = command.current_dir(root()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut printed = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(printed.any(|line| line.starts_with("step ")));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let advice = printed.find(|line| line.contains("continue with")).unwrap();
+    printed.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(advice, format!("stopped and saved; continue with: cargo xtask train --resume {run}"));
+    succeed(&["train", "--resume", &run, "--steps", "1", "--threads", "1"]);
+}
