@@ -42,7 +42,7 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
     Ok(())
 }
 
-/// Whether [`write`](write()) gives this name to a temporary file, which stays behind if the process is interrupted.
+/// Whether [`write`](write()) gives this name to a temporary file, which is left if the process is interrupted.
 pub(crate) fn is_temporary(name: &str) -> bool {
     let parts = || name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.');
     parts().is_some_and(|(file, process)| !file.is_empty() && process.parse::<u32>().is_ok())

@@ -96,7 +96,7 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
     report_choice(folder, &run);
     console::note(&format!(
         "quantizing it to int8; `cargo xtask export {}` writes a .model file, and reports its quality",
-        folder.path().display()
+        files::quoted(folder.path())
     ));
     let quantized = run.quantize_unmeasured().map_err(Failure::unusable)?;
     let name = folder.path().canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
