@@ -9,6 +9,7 @@ use ganlet_trainer::data::{
     BuiltinDataset, DataError, FaceCropOptions, PackedDataset, PrepareOptions, PreparedDataset, crop_faces, prepare,
 };
 use ganlet_trainer::draw::image_grid;
+use ganlet_trainer::files;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
