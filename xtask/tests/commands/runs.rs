@@ -84,7 +84,7 @@ fn a_run_whose_data_have_moved_is_used_and_continued() {
 #[test]
 fn a_model_of_any_name_and_size_is_compared_with_named_images() {
     let at = folder("own-model");
-    let [run, model, pack] = ["run", "mine.model", "faces.pack"].map(|n| format!("{at}/{n}"));
+    let [run, model, pack, data] = ["run", "mine.model", "discs.pack", "data"].map(|n| format!("{at}/{n}"));
     let recipe = format!("{at}/mine.toml");
     let own = text(&xtask(&["train", "faces", "--dry-run"]).stdout).replace("name = \"faces\"", "name = \"mine\"");
     fs::write(&recipe, own).unwrap();
@@ -93,8 +93,9 @@ fn a_model_of_any_name_and_size_is_compared_with_named_images() {
     succeed(&["export", &run, "--out", &model]);
     refused(&["eval", &model], 2, "name these data with --data");
     succeed(&["data", "prepare", "blobs", "--out", &pack]);
-    for data in ["faces", "blobs", "digits", &pack] {
-        let printed = succeed(&["eval", &model, "--data", data, "--samples", "200", "--seeds", "1"]);
+    photos(&data, 90);
+    for data in [data, pack] {
+        let printed = succeed(&["eval", &model, "--data", &data, "--samples", "200", "--seeds", "1"]);
         assert!(printed.contains("held-out images of") && printed.contains("Fréchet distance"), "{printed}");
     }
     refused(&["eval", &model, "--data", "ring"], 2, "a distribution of points");
@@ -136,7 +137,7 @@ fn files_and_folders_of_the_user_are_not_overwritten() {
     refused(&[&prepare[..], &[&pack, "--report", &notes]].concat(), 2, "--overwrite");
     refused(&[&prepare[..], &[&pack, "--sheet", &photo]].concat(), 2, "this command did not make it");
     refused(&[&prepare[..], &["/dev/null"]].concat(), 2, "a device or a pipe");
-    refused(&[&prepare[..], &[&pack, "--sheet", &pack]].concat(), 2, "another output");
+    refused(&[&prepare[..], &[&pack, "--report", &pack]].concat(), 2, "another output");
     refused(&["data", "prepare", &photo, "--overwrite", "--out", &photo], 2, "an input or another output");
     assert!(fs::read(&photo).unwrap() == before && fs::read_to_string(&notes).unwrap() == "my notes");
     // What the command made itself is replaced.
