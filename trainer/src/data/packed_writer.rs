@@ -68,7 +68,7 @@ impl PackedWriter {
 
     /// Adds an image, RGB bytes, unless it is a duplicate.
     pub(crate) fn add(&mut self, rgb: &[u8], label: u8) -> Result<Added, DataError> {
-        debug_assert_eq!(rgb.len(), 3 * self.size.0 * self.size.1);
+        assert_eq!(rgb.len(), 3 * self.size.0 * self.size.1);
         let hash = content_hash(rgb, 3);
         match self.index_of_hash.entry(hash) {
             Entry::Occupied(first) => return Ok(Added::CopyOf(*first.get())),

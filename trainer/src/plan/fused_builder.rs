@@ -145,7 +145,7 @@ impl<'v, 'g> Fusion<'v, 'g> {
             (NodeRole::Inlined, _) => self.repeated(node.args[0]),
             _ => {
                 let groups = self.values.groups;
-                debug_assert!(groups.of[id.index()] != self.group || groups.stored[id.index()]);
+                assert!(groups.of[id.index()] != self.group || groups.stored[id.index()]);
                 Source::Input(self.input(id))
             }
         }
