@@ -4,12 +4,14 @@ use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
 use crate::table::Table;
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use ganlet_trainer::data::{
-    BuiltinDataset, DataError, FaceCropOptions, PackedDataset, PrepareOptions, PreparedDataset, crop_faces, prepare,
+    BuiltinDataset, DataError, FaceCropOptions, Fit, LabelSource, PackedDataset, PrepareOptions, PreparedDataset,
+    crop_faces, prepare,
 };
 use ganlet_trainer::draw::image_grid;
 use ganlet_trainer::files;
+use ganlet_trainer::recipe::parse_size;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
@@ -44,24 +46,34 @@ enum DataCommand {
 /// of an image decides whether it belongs to the held-out set, so that adding, renaming and removing files does not change the split.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  cargo xtask data prepare photos/ --size 64x64 --out photos.pack
+  cargo xtask data prepare photos/ --size 64 --out photos.pack
+  cargo xtask data prepare photos.zip --size 64x48 --fit pad --out photos.pack
   cargo xtask data prepare photos/ --labels attributes.csv --label-column Smiling --out smiles.pack
   cargo xtask train portraits-64 --data photos.pack")]
 struct Prepare {
-    /// A folder of PNG and JPEG images (its subfolders become classes), an IDX or NPZ file, or a built-in set
+    /// A folder or zip file of images (PNG, JPEG, WebP, BMP, GIF, TIFF, QOI; subfolders are classes), an IDX or NumPy file, or a built-in set
     source: PathBuf,
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Width and height of the resized images [default: near the most common size, at most 64]
+    /// Width and height of the resized images, as in 64x48, or 64 for a square [default: near the most common size, at most 64]
     #[arg(long, value_name = "WxH")]
     size: Option<String>,
+    /// How images of another aspect ratio get the size: crop their center, pad them with white, or stretch them
+    #[arg(long, value_name = "F", value_enum, default_value_t = FitArg::Crop)]
+    fit: FitArg,
+    /// Convert color images to gray
+    #[arg(long)]
+    gray: bool,
     /// Classes: a CSV table of file and class, or the array `labels` of an NPZ or NPY file [default: the names of subfolders]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Heading of the table's class column [default: the second column]
+    /// Heading of the table's class column [default: the column after the files]
     #[arg(long, value_name = "NAME", requires = "labels")]
     label_column: Option<String>,
+    /// Heading of the table's column with the files [default: the column with the most names of files]
+    #[arg(long, value_name = "NAME", requires = "labels")]
+    file_column: Option<String>,
     #[command(flatten)]
     common: PrepareOutput,
 }
@@ -95,6 +107,24 @@ struct Faces {
     sure: f64,
     #[command(flatten)]
     common: PrepareOutput,
+}
+
+/// Values of --fit.
+#[derive(Clone, Copy, ValueEnum)]
+enum FitArg {
+    Crop,
+    Pad,
+    Stretch,
+}
+
+impl From<FitArg> for Fit {
+    fn from(fit: FitArg) -> Self {
+        match fit {
+            FitArg::Crop => Self::Crop,
+            FitArg::Pad => Self::Pad,
+            FitArg::Stretch => Self::Stretch,
+        }
+    }
 }
 
 #[derive(ClapArgs)]
@@ -154,8 +184,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             args.common.check(&args.out, &inputs)?;
             let preparation = PrepareOptions {
                 size: args.size.as_deref().map(sides).transpose()?,
-                labels: args.labels.as_deref(),
-                label_column: args.label_column.as_deref(),
+                fit: args.fit.into(),
+                gray: args.gray,
+                labels: args.labels.as_deref().map(|path| LabelSource {
+                    path,
+                    label_column: args.label_column.as_deref(),
+                    file_column: args.file_column.as_deref(),
+                }),
                 max_pixels: args.common.max_pixels(),
             };
             let prepared = with_progress(|progress| prepare(&args.source, &preparation, &args.out, progress))?;
@@ -191,7 +226,7 @@ fn list() -> Result<(), Failure> {
         table.row([set.name().to_owned(), set.summary().to_owned(), set.license().to_owned()]);
     }
     console::print(&table.lines().to_string())?;
-    console::note("your own images: cargo xtask train portraits-64 --data FOLDER|FILE.npz|FILE.pack");
+    console::note("your own images: cargo xtask train portraits-64 --data FOLDER|FILE.zip|FILE.npz|FILE.pack");
     Ok(())
 }
 
@@ -254,10 +289,12 @@ fn draw(pack: &Path, sheet: &ImageFile) -> Result<(), Failure> {
     sheet.write(&grid, &format!("{} images", images.len()))
 }
 
-/// Parses width and height, as in "64x64".
+/// Parses width and height, as in "64x48", or "64" for a square.
 fn sides(text: &str) -> Result<(usize, usize), Failure> {
-    let side = |s: &str| s.parse().ok().filter(|n| (1..=4096).contains(n));
-    let parsed = text.split_once('x').and_then(|(w, h)| Some((side(w)?, side(h)?)));
-    parsed
-        .ok_or_else(|| Failure::unusable(format!("--size {text}: expected width and height of 1 to 4096, as in 64x64")))
+    let sides = parse_size(text).filter(|sides| sides.iter().all(|side| (1..=4096).contains(side)));
+    sides.map(|[width, height]| (width, height)).ok_or_else(|| {
+        Failure::unusable(format!(
+            "--size {text}: expected width and height of 1 to 4096, as in 64x48, or 64 for a square"
+        ))
+    })
 }

@@ -102,7 +102,7 @@ impl BuiltinDataset {
 /// # Errors
 /// When the embedded data does not decode, which would be a bug in the build.
 pub fn faces() -> Result<ImageDataset, DataError> {
-    let faces = npz::parse(Path::new("faces"), std::io::Cursor::new(FACES), &ReadOptions::default())?;
+    let faces = npz::parse(Path::new("faces"), std::io::Cursor::new(FACES), &ReadOptions::default(), &mut Vec::new())?;
     Ok(faces.with_label_names(&["plain", "glasses", "beard", "hat"]))
 }
 

@@ -1,16 +1,49 @@
-//! Decodes a PNG or JPEG file, applies its EXIF orientation, and blends transparent parts onto white.
+//! Decodes an image file, applies its EXIF orientation, and blends transparent parts onto white.
 
-use std::fs;
-use std::path::Path;
+use std::io::{BufRead, Read, Seek, SeekFrom};
 
+use image::error::ImageError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
-use super::fit;
+use super::budget::MemoryBudget;
+use super::fit::Frame;
 use crate::text::grouped;
 
+/// Extensions of the image formats that are read, in lower case.
+pub(crate) const EXTENSIONS: [&str; 11] =
+    ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff", "qoi"];
+/// The formats in words, for messages.
+pub(crate) const FORMATS: &str = "PNG, JPEG, WebP, BMP, GIF, TIFF or QOI";
 /// Default limit on the pixels of an image that is decoded. Larger ones would take too much memory.
 pub(crate) const MAX_PIXELS: u64 = 100_000_000;
+/// Limit on what the parts of a file before its pixels, such as a color profile, may unpack to.
+const MAX_METADATA: u64 = 64 << 20;
+
+/// The bytes of an image file: a file on disk, or a member of an archive in memory.
+pub(crate) trait ImageBytes: BufRead + Seek {}
+
+impl<T: BufRead + Seek> ImageBytes for T {}
+
+/// Limits on the images that are decoded.
+pub(crate) struct DecodeLimits {
+    /// Images with more pixels are refused before they are decoded.
+    pub(crate) max_pixels: u64,
+    /// Memory for all images that are being decoded.
+    pub(crate) memory: MemoryBudget,
+}
+
+impl DecodeLimits {
+    /// At most `max_pixels` for each image, and half of the free memory for all together.
+    pub(crate) fn new(max_pixels: u64) -> Self {
+        Self { max_pixels, memory: MemoryBudget::of_free_memory() }
+    }
+}
+
+/// Limit on the size of a file of an image of `max_pixels`. No format needs more than 8 bytes for a pixel.
+pub(crate) fn max_file_bytes(max_pixels: u64) -> u64 {
+    max_pixels.saturating_mul(8).saturating_add(MAX_METADATA)
+}
 
 /// A decoded image at the requested size.
 pub(crate) struct DecodedImage {
@@ -22,52 +55,69 @@ pub(crate) struct DecodedImage {
     pub(crate) transparent: bool,
 }
 
-/// Reads an image as RGB bytes of the given size: crops the center to the aspect ratio and resizes it.
-pub(crate) fn decode(path: &Path, width: usize, height: usize, max_pixels: u64) -> Result<DecodedImage, String> {
-    let image = decode_upright(path, max_pixels)?;
-    let original = (image.width() as usize, image.height() as usize);
-    let (rgb, transparent) = blend_onto_white(image);
-    let bytes = fit::fit(rgb.as_raw(), (original.0, original.1, 3), width, height);
-    Ok(DecodedImage { bytes, original, transparent })
+/// Reads an image as RGB bytes of the size of `frame`.
+pub(crate) fn decode(file: Box<dyn ImageBytes>, frame: Frame, limits: &DecodeLimits) -> Result<DecodedImage, String> {
+    decode_upright(file, limits, |image| {
+        let original = (image.width() as usize, image.height() as usize);
+        let (rgb, transparent) = blend_onto_white(image);
+        let bytes = frame.fit(rgb.as_raw(), (original.0, original.1, 3));
+        DecodedImage { bytes, original, transparent }
+    })
 }
 
-/// Reads an image at its own size and turns it upright. Limits are checked before anything is decoded.
-pub(crate) fn decode_upright(path: &Path, max_pixels: u64) -> Result<DynamicImage, String> {
-    let bytes = fs::metadata(path).map_err(|e| e.to_string())?.len();
-    if bytes > max_pixels.saturating_mul(8) {
-        return Err(format!(
-            "a file of {} MB, more than an image of the largest size would take",
-            grouped((bytes >> 20) as usize)
-        ));
+/// Reads an image at its own size, turns it upright, and calls `work` on it. Limits are checked before anything is decoded.
+///
+/// The memory of the image stays reserved until `work` returns.
+pub(crate) fn decode_upright<T>(
+    mut file: Box<dyn ImageBytes>,
+    limits: &DecodeLimits,
+    work: impl FnOnce(DynamicImage) -> T,
+) -> Result<T, String> {
+    let size = file.seek(SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size)).map_err(|e| e.to_string())?;
+    if size > max_file_bytes(limits.max_pixels) {
+        let megabytes = grouped((size >> 20) as usize);
+        return Err(format!("a file of {megabytes} MB, more than an image of the largest size would take"));
     }
-    let mut reader = reader(path)?;
-    if reader.format() == Some(image::ImageFormat::Jpeg) && is_truncated(&fs::read(path).map_err(|e| e.to_string())?) {
-        return Err("it is truncated: its data has no end marker".into());
+    let mut reader = reader(file)?;
+    if reader.format() == Some(ImageFormat::Jpeg) {
+        let mut bytes = Vec::new();
+        let mut file = reader.into_inner();
+        file.read_to_end(&mut bytes).and_then(|_| file.rewind()).map_err(|e| e.to_string())?;
+        if is_truncated(&bytes) {
+            return Err("it is truncated: its data has no end marker".into());
+        }
+        reader = ImageReader::with_format(file, ImageFormat::Jpeg);
     }
-    reader.no_limits();
-    let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
+    let mut decoder = decoder(reader)?;
     let (w, h) = decoder.dimensions();
     let pixels = u64::from(w) * u64::from(h);
     if pixels == 0 {
         return Err("it has no pixels".into());
     }
-    if pixels > max_pixels {
-        let (found, most) = (pixels.div_ceil(1_000_000), max_pixels / 1_000_000);
+    if pixels > limits.max_pixels {
+        let (found, most) = (pixels.div_ceil(1_000_000), limits.max_pixels / 1_000_000);
         return Err(format!(
             "{w}x{h} are {} megapixels; the limit is {}",
             grouped(found as usize),
             grouped(most as usize)
         ));
     }
+    let needed = memory_of(&decoder, pixels).saturating_add(size);
+    let Some(_reserved) = limits.memory.reserve(needed) else {
+        let gb = |bytes: u64| bytes as f64 / 1e9;
+        let (needed, free) = (gb(needed), gb(limits.memory.total()));
+        return Err(format!("decoding its {w}x{h} pixels takes {needed:.1} GB of memory; {free:.1} GB can be used"));
+    };
+    decoder.set_limits(allocation(needed.saturating_add(MAX_METADATA))).map_err(explained)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(explained)?;
     image.apply_orientation(orientation);
-    Ok(image)
+    Ok(work(image))
 }
 
 /// Width and height of the upright image, read without decoding it.
-pub(crate) fn upright_size(path: &Path) -> Result<(usize, usize), String> {
-    let mut decoder = reader(path)?.into_decoder().map_err(|e| e.to_string())?;
+pub(crate) fn upright_size(file: Box<dyn ImageBytes>) -> Result<(usize, usize), String> {
+    let mut decoder = decoder(reader(file)?)?;
     let (w, h) = decoder.dimensions();
     let sideways = matches!(
         decoder.orientation(),
@@ -76,8 +126,46 @@ pub(crate) fn upright_size(path: &Path) -> Result<(usize, usize), String> {
     Ok(if sideways { (h as usize, w as usize) } else { (w as usize, h as usize) })
 }
 
-fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<fs::File>>, String> {
-    ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|e| e.to_string())
+fn reader(file: Box<dyn ImageBytes>) -> Result<ImageReader<Box<dyn ImageBytes>>, String> {
+    let reader = ImageReader::new(file).with_guessed_format().map_err(|e| e.to_string())?;
+    if reader.format().is_none() {
+        return Err(format!("its content is not that of a {FORMATS} image"));
+    }
+    Ok(reader)
+}
+
+fn decoder(mut reader: ImageReader<Box<dyn ImageBytes>>) -> Result<impl ImageDecoder, String> {
+    reader.limits(allocation(MAX_METADATA));
+    reader.into_decoder().map_err(explained)
+}
+
+/// Limits of the `image` crate: at most `bytes` of memory.
+fn allocation(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+/// Memory in bytes that decoding and the conversion to RGB take at most.
+fn memory_of(decoder: &impl ImageDecoder, pixels: u64) -> u64 {
+    let color = decoder.color_type();
+    let converted = match color {
+        ColorType::Rgb8 => 0,
+        _ if color.has_alpha() => 4 + 3,
+        _ => 3,
+    };
+    // The crop that is resized is another copy.
+    decoder.total_bytes().saturating_add(pixels.saturating_mul(converted + 3))
+}
+
+fn explained(error: ImageError) -> String {
+    match error {
+        ImageError::Limits(_) => {
+            format!("it unpacks to more than its pixels and {} MB of other data", MAX_METADATA >> 20)
+        }
+        ImageError::Unsupported(e) => format!("{e}; convert it to PNG"),
+        error => error.to_string(),
+    }
 }
 
 /// Whether a JPEG file has no end marker. The decoder accepts such a file and fills the missing part with gray.
@@ -108,4 +196,53 @@ pub(crate) fn blend_onto_white(image: DynamicImage) -> (RgbImage, bool) {
         Rgb([blend(r), blend(g), blend(b)])
     });
     (rgb, transparent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Cursor, Write};
+
+    fn png(color: ColorType, side: u32) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        DynamicImage::new(side, side, color).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    fn open(bytes: &[u8]) -> Box<dyn ImageBytes> {
+        Box::new(Cursor::new(bytes.to_vec()))
+    }
+
+    const FRAME: Frame = Frame { width: 8, height: 8, fit: crate::recipe::Fit::Crop };
+
+    #[test]
+    fn a_color_profile_is_not_unpacked_beyond_the_limit() {
+        let plain = png(ColorType::Rgb8, 8);
+        // The chunk iCCP after the signature and IHDR, which take 33 bytes.
+        let with_profile = |size: usize| {
+            let mut packed = flate2::write::ZlibEncoder::new(b"iCCPicc\0\0".to_vec(), flate2::Compression::fast());
+            packed.write_all(&vec![0; size]).unwrap();
+            let chunk = packed.finish().unwrap();
+            let mut crc = flate2::Crc::new();
+            crc.update(&chunk);
+            let length = (chunk.len() as u32 - 4).to_be_bytes();
+            [&plain[..33], &length, &chunk, &crc.sum().to_be_bytes(), &plain[33..]].concat()
+        };
+        let profile = |bytes: &[u8]| decoder(reader(open(bytes)).unwrap()).unwrap().icc_profile().unwrap();
+        assert_eq!(profile(&with_profile(1000)).map(|p| p.len()), Some(1000));
+        let bomb = with_profile(MAX_METADATA as usize + 1);
+        assert_eq!(profile(&bomb), None);
+        assert!(decode(open(&bomb), FRAME, &DecodeLimits::new(MAX_PIXELS)).is_ok());
+    }
+
+    #[test]
+    fn an_image_that_takes_more_than_the_free_memory_is_refused_before_it_is_decoded() {
+        let deep = png(ColorType::Rgba16, 100);
+        let limits = |bytes| DecodeLimits { max_pixels: MAX_PIXELS, memory: MemoryBudget::new(bytes) };
+        assert!(decode(open(&deep), FRAME, &limits(1 << 20)).is_ok());
+        let message = decode(open(&deep), FRAME, &limits(100_000)).err().unwrap();
+        assert!(message.contains("decoding its 100x100 pixels takes 0.0 GB"), "{message}");
+        let small = DecodeLimits { max_pixels: 9_999, memory: MemoryBudget::new(1 << 20) };
+        assert!(decode(open(&deep), FRAME, &small).err().unwrap().contains("megapixels"));
+    }
 }

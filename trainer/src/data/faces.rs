@@ -6,12 +6,12 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 use rustface::{Detector, ImageData, Model};
 
-use super::decode::{MAX_PIXELS, blend_onto_white, decode_upright};
+use super::decode::{DecodeLimits, ImageBytes, MAX_PIXELS, blend_onto_white, decode_upright, max_file_bytes};
 use super::error::DataError;
-use super::fit;
-use super::folder::{ImageFolder, in_order};
+use super::fit::Frame;
 use super::packed_writer::Added;
 use super::prepare::{FileOutcome, Packing, PreparedDataset, Progress};
+use super::{Fit, open};
 
 static MODEL: &[u8] = include_bytes!("../../assets/seeta_fd_frontal_v1.0.bin");
 
@@ -84,22 +84,21 @@ pub fn crop_faces(
     progress: &mut Progress<'_>,
 ) -> Result<PreparedDataset, DataError> {
     let mut notes = Vec::new();
-    let folder = ImageFolder::find(source, &mut notes)?;
-    folder.require_files(source)?;
-    let ImageFolder { files, labels, classes, others } = folder;
+    let folder = open::image_folder(source, &mut notes)?;
     let model = rustface::read_model(MODEL).map_err(|e| {
         DataError::new("the face detector's network", "the file of this version", e.to_string(), "build ganlet again")
     })?;
-    let mut packing = Packing::create(out, (options.side, options.side), &classes)?;
-    packing.files.extend(others.iter().map(|other| FileOutcome::not_an_image(other)));
+    let mut packing = Packing::create(out, (options.side, options.side), &folder.classes)?;
+    packing.files.extend(folder.others.iter().map(FileOutcome::ignored));
     // The photograph of each kept face, and the number of rotated photographs.
     let (mut photograph_of, mut rotated) = (Vec::new(), 0);
-    in_order(
-        &files,
-        |path| crops(path, &model, options),
+    let limits = DecodeLimits::new(options.max_pixels);
+    folder.in_order(
+        max_file_bytes(options.max_pixels),
+        |file| crops(file, &limits, &model, options),
         |i, result| {
-            progress(i + 1, files.len());
-            let file = files[i].display().to_string();
+            progress(i + 1, folder.files.len());
+            let file = folder.name(i);
             let crops = match result {
                 Ok(crops) => crops,
                 Err(reason) => {
@@ -110,13 +109,13 @@ pub fn crop_faces(
             rotated += usize::from(crops.quarter_turns > 0);
             let (mut kept, mut reasons) = (0, Vec::new());
             for square in &crops.squares {
-                match packing.add(square, labels[i])? {
+                match packing.add(square, folder.labels[i])? {
                     Added::New => {
                         photograph_of.push(i);
                         kept += 1;
                     }
                     Added::CopyOf(first) => {
-                        reasons.push(format!("the same face as in {}", files[photograph_of[first]].display()));
+                        reasons.push(format!("the same face as in {}", folder.name(photograph_of[first])));
                     }
                 }
             }
@@ -138,8 +137,16 @@ pub fn crop_faces(
 }
 
 /// Finds the faces of one photograph and cuts them out. If there is none, the photograph is searched in the other three orientations.
-fn crops(path: &Path, model: &Model, options: &FaceCropOptions) -> Result<FaceCrops, String> {
-    let (photograph, _) = blend_onto_white(decode_upright(path, options.max_pixels)?);
+fn crops(
+    file: Box<dyn ImageBytes>,
+    limits: &DecodeLimits,
+    model: &Model,
+    options: &FaceCropOptions,
+) -> Result<FaceCrops, String> {
+    decode_upright(file, limits, |image| crops_of(blend_onto_white(image).0, model, options))
+}
+
+fn crops_of(photograph: RgbImage, model: &Model, options: &FaceCropOptions) -> FaceCrops {
     let mut detector = rustface::create_detector_with_model(model.clone());
     detector.set_score_thresh(options.min_score);
     detector.set_pyramid_scale_factor(PYRAMID_SCALE);
@@ -159,9 +166,9 @@ fn crops(path: &Path, model: &Model, options: &FaceCropOptions) -> Result<FaceCr
         }
         let large = found.iter().filter(|face| face.side >= min_width);
         let squares: Vec<_> = large.map(|face| square(photograph, *face, margin, options.side)).collect();
-        return Ok(FaceCrops { too_small: found.len() - squares.len(), squares, quarter_turns });
+        return FaceCrops { too_small: found.len() - squares.len(), squares, quarter_turns };
     }
-    Ok(FaceCrops { squares: Vec::new(), too_small: 0, quarter_turns: 0 })
+    FaceCrops { squares: Vec::new(), too_small: 0, quarter_turns: 0 }
 }
 
 /// The faces of a photograph, sorted from left to right.
@@ -200,7 +207,7 @@ fn square(photograph: &RgbImage, face: FaceSquare, margin: f64, to: usize) -> Ve
     let corner = |at: i64, end: i64| (at + (face.side - side) / 2).clamp(0, end - side) as u32;
     let (x, y) = (corner(face.x, width), corner(face.y, height));
     let cut = imageops::crop_imm(photograph, x, y, side as u32, side as u32).to_image();
-    fit::fit(cut.as_raw(), (side as usize, side as usize, 3), to, to)
+    Frame { width: to, height: to, fit: Fit::Crop }.fit(cut.as_raw(), (side as usize, side as usize, 3))
 }
 
 #[cfg(test)]

@@ -1,90 +1,105 @@
-//! Reads a folder of PNG and JPEG files of any size. Subfolders become classes.
+//! Reads a folder or a zip file of image files of any size. Subfolders become classes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::content::content_hash;
-use super::decode::{DecodedImage, MAX_PIXELS, decode, upright_size};
+use super::decode::{
+    DecodeLimits, DecodedImage, FORMATS, ImageBytes, MAX_PIXELS, decode, max_file_bytes, upright_size,
+};
 use super::error::DataError;
+use super::fit::Frame;
 use super::images::volume;
+use super::layout::{Layout, arrange};
 use super::open::{ReadOptions, stem};
+use super::source::{Ignored, ImageFile, ImageSource, Listing};
 use super::{ImageDataset, fit};
+use crate::recipe::Fit;
 use crate::text::grouped;
 
+/// Files whose size is looked at to choose the default size.
+const SIZED: usize = 1000;
 /// Up to this many skipped files are listed one by one.
 const LISTED: usize = 5;
 /// Files that are read in parallel before their results are passed on.
 const CHUNK: usize = 64;
 
-/// The image files of a folder and their classes.
+/// The image files of a folder or a zip file, and their classes.
 pub(crate) struct ImageFolder {
-    pub(crate) files: Vec<PathBuf>,
+    source: ImageSource,
+    pub(crate) files: Vec<ImageFile>,
     /// The class of each file; zeros if there are no classes.
     pub(crate) labels: Vec<u8>,
-    /// Names of the classes; empty if all files are in the folder itself.
+    /// Names of the classes; empty if there are none.
     pub(crate) classes: Vec<String>,
-    /// Ignored entries: files with other extensions, and folders that are nested too deep.
-    pub(crate) others: Vec<PathBuf>,
+    /// Entries that are not read, and why.
+    pub(crate) others: Vec<Ignored>,
 }
 
 impl ImageFolder {
-    /// Finds the image files in the folder itself or, if it has none, in its subfolders.
-    pub(crate) fn find(path: &Path, notes: &mut Vec<String>) -> Result<Self, DataError> {
-        let is_image = |p: &PathBuf| {
-            let extension = p.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-            p.is_file() && matches!(&extension[..], "png" | "jpg" | "jpeg")
-        };
-        let (folders, own): (Vec<PathBuf>, Vec<PathBuf>) = entries(path)?.into_iter().partition(|p| p.is_dir());
-        let (mut files, mut others): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(is_image);
-        let (mut labels, mut classes) = (vec![0; files.len()], Vec::new());
-        if files.is_empty() {
-            for folder in &folders {
-                let (inside, rest): (Vec<PathBuf>, Vec<PathBuf>) = entries(folder)?.into_iter().partition(is_image);
-                others.extend(rest);
-                if inside.is_empty() {
-                    continue;
-                }
-                let class = u8::try_from(classes.len()).unwrap_or(u8::MAX);
-                labels.extend(std::iter::repeat_n(class, inside.len()));
-                files.extend(inside);
-                classes.push(folder.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    /// Takes the files of a listing that are read, and reports the others.
+    pub(crate) fn new(source: ImageSource, listing: Listing, notes: &mut Vec<String>) -> Self {
+        let Layout { files, labels, classes, unused, notes: of_layout } = arrange(listing.images);
+        notes.extend(of_layout);
+        let reason = "an array beside images: the images are read; name the array to use it";
+        let arrays = listing.arrays.into_iter().map(|path| Ignored { path, reason: reason.into() });
+        let mut others = unused;
+        others.extend(arrays);
+        others.extend(listing.others);
+        Self { source, files, labels, classes, others }
+    }
+
+    /// Path of file `i` for messages.
+    pub(crate) fn name(&self, i: usize) -> String {
+        self.source.display(&self.files[i])
+    }
+
+    /// Paths of the files inside the folder.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.inside.clone()).collect()
+    }
+
+    /// The requested frame, or one of the default size for the most common size of the files.
+    pub(crate) fn frame(&self, size: Option<(usize, usize)>, fit: Fit) -> Frame {
+        let common = || self.most_common_size().map_or((64, 64), |(w, h)| fit::default_size(w, h));
+        let (width, height) = size.unwrap_or_else(common);
+        Frame { width, height, fit }
+    }
+
+    /// The size that most files have; the larger of two equally common ones. Of many files, only some are looked at.
+    fn most_common_size(&self) -> Option<(usize, usize)> {
+        let mut sizes = BTreeMap::<(usize, usize), usize>::new();
+        for file in self.files.iter().step_by(self.files.len().div_ceil(SIZED).max(1)) {
+            let size = self.source.open(file, max_file_bytes(MAX_PIXELS));
+            if let Ok(size) = size.and_then(upright_size) {
+                *sizes.entry(size).or_default() += 1;
             }
-        } else {
-            others.extend(folders);
         }
-        if classes.len() > 256 {
-            notes
-                .push(format!("{} subfolders exceed the limit of 256 classes: labels ignored", grouped(classes.len())));
-            classes.clear();
-        } else if !classes.is_empty() {
-            notes.push(format!("{} subfolders became {} classes", classes.len(), classes.len()));
-        }
-        Ok(Self { files, labels, classes, others })
+        sizes.into_iter().max_by_key(|&(size, count)| (count, size)).map(|(size, _)| size)
     }
 
-    /// Refuses a folder without image files.
-    pub(crate) fn require_files(&self, path: &Path) -> Result<(), DataError> {
-        if !self.files.is_empty() {
-            return Ok(());
-        }
-        let found = match self.others.first() {
-            None => "an empty folder".into(),
-            Some(first) => format!("{} other entries, the first is {}", grouped(self.others.len()), first.display()),
+    /// Calls `work` on all files in parallel and `each` with the results in order, a chunk at a time to bound the memory.
+    ///
+    /// A panic in `work`, such as that of a decoder on a damaged file, becomes an error for that file.
+    pub(crate) fn in_order<T: Send, E>(
+        &self,
+        max_bytes: u64,
+        work: impl Fn(Box<dyn ImageBytes>) -> Result<T, String> + Sync,
+        mut each: impl FnMut(usize, Result<T, String>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let guarded = |file: &ImageFile| {
+            let work = std::panic::AssertUnwindSafe(|| work(self.source.open(file, max_bytes)?));
+            std::panic::catch_unwind(work).unwrap_or_else(|_| Err("its decoder failed".to_string()))
         };
-        Err(DataError::new(
-            path.display().to_string(),
-            "PNG or JPEG images, IDX files or a .npz file",
-            found,
-            "name another folder, or convert the images to PNG",
-        ))
-    }
-
-    /// The requested size, or the default size for the most common size of the files.
-    pub(crate) fn size(&self, wanted: Option<(usize, usize)>) -> (usize, usize) {
-        wanted.unwrap_or_else(|| most_common_size(&self.files).map_or((64, 64), |(w, h)| fit::default_size(w, h)))
+        for (number, chunk) in self.files.chunks(CHUNK).enumerate() {
+            let done: Vec<_> = chunk.par_iter().map(guarded).collect();
+            for (i, result) in done.into_iter().enumerate() {
+                each(number * CHUNK + i, result)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -100,20 +115,31 @@ struct FolderImages {
     skipped: Vec<String>,
     /// One message per duplicate of an earlier image.
     copies: Vec<String>,
+    /// One message per image that is in two classes.
+    contradictions: Vec<String>,
     /// The first file of each content hash.
     seen: HashMap<u64, usize>,
 }
 
 impl FolderImages {
     fn add(&mut self, folder: &ImageFolder, i: usize, decoded: Result<DecodedImage, String>) {
-        let file = folder.files[i].display();
+        let file = folder.name(i);
         let decoded = match decoded {
             Ok(decoded) => decoded,
             Err(reason) => return self.skipped.push(format!("skipped {file}: {reason}")),
         };
         let first = *self.seen.entry(content_hash(&decoded.bytes, 3)).or_insert(i);
         if first != i {
-            self.copies.push(format!("{file} is the same image as {}", folder.files[first].display()));
+            self.copies.push(format!("{file} is the same image as {}", folder.name(first)));
+            if folder.labels[first] != folder.labels[i] {
+                let class = |i: usize| &folder.classes[usize::from(folder.labels[i])];
+                self.contradictions.push(format!(
+                    "{file} ({}) and {} ({})",
+                    class(i),
+                    folder.name(first),
+                    class(first)
+                ));
+            }
         }
         self.pixels.extend(decoded.bytes);
         self.labels.push(folder.labels[i]);
@@ -122,8 +148,12 @@ impl FolderImages {
     }
 
     /// Notes for the user about resized, blended, skipped and repeated images.
-    fn notes(&mut self, (width, height): (usize, usize), notes: &mut Vec<String>) {
-        let resized: usize = self.sizes.iter().filter(|&(&size, _)| size != (width, height)).map(|(_, &n)| n).sum();
+    fn notes(&mut self, frame: Frame, notes: &mut Vec<String>) {
+        let same = (frame.width, frame.height);
+        let count = |keep: &dyn Fn(usize, usize) -> bool| -> usize {
+            self.sizes.iter().filter(|&(&(w, h), _)| keep(w, h)).map(|(_, &n)| n).sum()
+        };
+        let resized = count(&|w, h| (w, h) != same);
         if resized > 0 {
             let mut sizes: Vec<_> = self.sizes.iter().collect();
             sizes.sort_by_key(|&(_, &n)| std::cmp::Reverse(n));
@@ -132,10 +162,20 @@ impl FolderImages {
             let more = sizes.len().saturating_sub(3);
             let more = if more > 0 { format!(" and {} other sizes", grouped(more)) } else { String::new() };
             notes.push(format!(
-                "{} of {} images cropped to the center where needed and resized to {width}x{height} (found {}{more})",
+                "{} of {} images {} (found {}{more})",
                 grouped(resized),
                 grouped(self.labels.len()),
+                frame.describe(),
                 shown.join(", ")
+            ));
+        }
+        let small = count(&|w, h| w < frame.width && h < frame.height);
+        if small > 0 {
+            notes.push(format!(
+                "{} images are smaller than {}x{} and therefore blurred: use a smaller data.size",
+                grouped(small),
+                frame.width,
+                frame.height
             ));
         }
         if self.transparent > 0 {
@@ -151,31 +191,47 @@ impl FolderImages {
                 grouped(self.copies.len())
             ));
         }
+        if let Some(first) = self.contradictions.first() {
+            notes.push(format!(
+                "{} images are in two classes, such as {first}: remove one of each",
+                grouped(self.contradictions.len())
+            ));
+        }
     }
 }
 
-/// Reads every image of a folder, or of its subfolders, which become classes.
-pub(crate) fn read(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
+/// Reads every image file of a folder or a zip file.
+pub(crate) fn read(
+    path: &Path,
+    folder: &ImageFolder,
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<ImageDataset, DataError> {
     let place = path.display().to_string();
-    let folder = ImageFolder::find(path, notes)?;
     if let Some(first) = folder.others.first() {
-        notes.push(format!("{} other entries ignored, the first is {}", grouped(folder.others.len()), first.display()));
+        notes.push(format!(
+            "{} other entries ignored, the first is {}: {}",
+            grouped(folder.others.len()),
+            first.path.display(),
+            first.reason
+        ));
     }
-    folder.require_files(path)?;
-    let (width, height) = folder.size(options.size);
+    let frame = folder.frame(options.size, options.fit);
+    let (width, height) = (frame.width, frame.height);
     options.check_size(&place, volume(&place, &[folder.files.len(), width, height, 3])?)?;
 
     let mut images = FolderImages::default();
-    let decode = |path: &Path| decode(path, width, height, MAX_PIXELS);
-    in_order(&folder.files, decode, |i, decoded| {
-        images.add(&folder, i, decoded);
+    let limits = DecodeLimits::new(MAX_PIXELS);
+    let decode = |file| decode(file, frame, &limits);
+    folder.in_order(max_file_bytes(MAX_PIXELS), decode, |i, decoded| {
+        images.add(folder, i, decoded);
         Ok::<(), DataError>(())
     })?;
     if images.labels.is_empty() {
         let found = format!("{} files, none of them readable; {}", grouped(images.skipped.len()), images.skipped[0]);
-        return Err(DataError::new(place, "readable PNG or JPEG images", found, "get the images again"));
+        return Err(DataError::new(place, format!("readable {FORMATS} images"), found, "get the images again"));
     }
-    images.notes((width, height), notes);
+    images.notes(frame, notes);
     let mut pixels = images.pixels;
     let channels = if pixels.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]) {
         pixels = pixels.chunks_exact(3).map(|p| p[0]).collect();
@@ -187,49 +243,6 @@ pub(crate) fn read(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) 
     let labels = (!folder.classes.is_empty()).then_some(images.labels);
     let name = path.canonicalize().map_or_else(|_| stem(path), |p| stem(&p));
     Ok(ImageDataset::new(name, (width, height, channels), pixels, labels)?.with_label_names(&folder.classes))
-}
-
-/// The visible entries of a folder, sorted.
-pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(|e| DataError::io(path, &e))? {
-        let entry = entry.map_err(|e| DataError::io(path, &e))?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The size that most files have; the larger of two equally common ones.
-fn most_common_size(files: &[PathBuf]) -> Option<(usize, usize)> {
-    let mut sizes = BTreeMap::<(usize, usize), usize>::new();
-    for size in files.iter().filter_map(|path| upright_size(path).ok()) {
-        *sizes.entry(size).or_default() += 1;
-    }
-    sizes.into_iter().max_by_key(|&(size, count)| (count, size)).map(|(size, _)| size)
-}
-
-/// Calls `work` on all paths in parallel and `each` with the results in order, a chunk at a time to bound the memory.
-///
-/// A panic in `work`, such as that of a decoder on a damaged file, becomes an error for that path.
-pub(crate) fn in_order<T: Send, E>(
-    paths: &[PathBuf],
-    work: impl Fn(&Path) -> Result<T, String> + Sync,
-    mut each: impl FnMut(usize, Result<T, String>) -> Result<(), E>,
-) -> Result<(), E> {
-    let guarded = |path: &PathBuf| {
-        let work = std::panic::AssertUnwindSafe(|| work(path));
-        std::panic::catch_unwind(work).unwrap_or_else(|_| Err("its decoder failed".to_string()))
-    };
-    for (number, chunk) in paths.chunks(CHUNK).enumerate() {
-        let done: Vec<_> = chunk.par_iter().map(guarded).collect();
-        for (i, result) in done.into_iter().enumerate() {
-            each(number * CHUNK + i, result)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -119,9 +119,9 @@ fn folders_without_images_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let text = open(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(text.contains("an empty folder"), "{text}");
-    fs::write(dir.path().join("a.webp"), "RIFF").unwrap();
+    fs::write(dir.path().join("a.heic"), "ftyp").unwrap();
     let text = open(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
-    assert!(text.contains("a.webp") && text.contains("convert"), "{text}");
+    assert!(text.contains("a.heic") && text.contains("convert"), "{text}");
 }
 
 #[test]
@@ -136,4 +136,110 @@ fn images_with_huge_header_sizes_are_skipped() {
     fs::write(dir.path().join("huge.png"), huge).unwrap();
     let opened = open(dir.path(), &ReadOptions { size: Some((8, 8)), ..ReadOptions::default() }).unwrap();
     assert!(opened.images.count() == 1 && has(&opened.notes, "huge.png"), "{:?}", opened.notes);
+}
+
+fn gray(value: u8) -> RgbImage {
+    RgbImage::from_fn(8, 8, |x, y| Rgb([value, (x * 30) as u8, (y * 30) as u8]))
+}
+
+#[test]
+fn every_format_is_read_and_only_the_first_frame_of_a_gif() {
+    let dir = tempfile::tempdir().unwrap();
+    for (i, name) in ["a.png", "b.webp", "c.bmp", "d.TIFF", "e.qoi", "f.gif", "g.jfif"].into_iter().enumerate() {
+        let format =
+            if name == "g.jfif" { image::ImageFormat::Jpeg } else { image::ImageFormat::from_path(name).unwrap() };
+        gray(30 * i as u8).save_with_format(dir.path().join(name), format).unwrap();
+    }
+    let film = fs::File::create(dir.path().join("h.gif")).unwrap();
+    let mut film = image::codecs::gif::GifEncoder::new(film);
+    for shade in [250, 0] {
+        film.encode_frame(image::Frame::new(RgbaImage::from_pixel(8, 8, Rgba([shade, shade, 9, 255])))).unwrap();
+    }
+    drop(film);
+    let images = open(dir.path(), &ReadOptions::default()).unwrap().images;
+    assert_eq!((images.count(), images.shape()), (8, [8, 8, 3].as_slice()));
+    for i in 0..5 {
+        assert_eq!(images.bytes(i), gray(30 * i as u8).as_raw(), "{i}");
+    }
+    assert_eq!(images.bytes(7)[..3], [250, 250, 9]);
+}
+
+#[test]
+fn images_win_over_arrays_and_other_files_beside_them() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("x_idx3.png"), gray(1));
+    save(&dir.path().join("y.png"), gray(2));
+    fs::write(dir.path().join("backup.npy"), b"\x93NUMPY").unwrap();
+    fs::write(dir.path().join("train-images-idx3-ubyte"), [0, 0, 8, 3]).unwrap();
+    fs::write(dir.path().join("labels.csv"), "file,class\n").unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
+    assert_eq!(opened.images.count(), 2);
+    assert!(has(&opened.notes, "3 other entries ignored, the first is backup.npy: an array beside images"));
+    let out = dir.path().join("out.pack");
+    let prepared = super::super::prepare(dir.path(), &Default::default(), &out, &mut |_, _| {}).unwrap();
+    assert_eq!(prepared.count, 2);
+    assert!(prepared.skipped().any(|row| row.file == "labels.csv" && row.reason.contains("prepare --labels")));
+}
+
+#[test]
+fn parts_nested_classes_and_zip_files_are_read_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("deep");
+    let mut zip = zip::ZipWriter::new(fs::File::create(dir.path().join("deep.zip")).unwrap());
+    let mut names = Vec::new();
+    for (i, name) in ["train/1/0.png", "train/2/old/0.png", "train/10/0.png", "val/1/0.png"].into_iter().enumerate() {
+        save(&deep.join(name), gray(i as u8));
+        names.push(name);
+    }
+    names.extend(["__MACOSX/train/1/._0.png", "train/2/notes.md"]);
+    for name in names {
+        let bytes = fs::read(deep.join(name)).unwrap_or_else(|_| b"junk".to_vec());
+        zip.start_file(format!("set\\{name}"), zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, &bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    for path in [deep, dir.path().join("deep.zip")] {
+        let opened = open(&path, &ReadOptions::default()).unwrap();
+        assert_eq!(opened.images.name(), "deep");
+        assert_eq!(opened.images.label_names(), ["1", "2", "10"]);
+        assert_eq!(opened.images.labels(), Some([0, 1, 2].as_slice()));
+        assert_eq!(opened.images.bytes(2), gray(2).as_raw());
+        assert!(has(&opened.notes, "train is read, val is not"), "{:?}", opened.notes);
+    }
+}
+
+#[test]
+fn an_image_in_two_classes_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    save(&dir.path().join("cat/1.png"), gray(1));
+    save(&dir.path().join("dog/1.png"), gray(1));
+    save(&dir.path().join("dog/2.png"), gray(2));
+    let notes = open(dir.path(), &ReadOptions::default()).unwrap().notes;
+    assert!(notes.iter().any(|n| n.starts_with("1 images are in two classes") && n.contains("(dog)")), "{notes:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_devices_and_broken_links_are_never_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (i, name) in ["a.png", "b.png"].into_iter().enumerate() {
+        save(&dir.path().join(name), gray(i as u8));
+    }
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+    link("nowhere.png", "dangling.png");
+    link("/dev/zero", "zero.png");
+    link(".", "loop");
+    let out = dir.path().join("out.pack");
+    let prepared = super::super::prepare(dir.path(), &Default::default(), &out, &mut |_, _| {}).unwrap();
+    assert_eq!(prepared.count, 2);
+    let why = |name: &str| prepared.files.iter().find(|row| row.file == name).unwrap().reason.clone();
+    assert!(why("pipe.png").contains("pipe") && why("zero.png").contains("device"), "{:?}", prepared.files);
+    assert!(why("dangling.png").contains("broken link") && why("loop").contains("contains it"));
+    for path in [&pipe, Path::new("/dev/zero")] {
+        let text = open(path, &ReadOptions::default()).unwrap_err().to_string();
+        assert!(text.contains("a regular file") && text.contains("may never end"), "{text}");
+        assert!(!super::super::PackedDataset::recognize(path));
+    }
 }

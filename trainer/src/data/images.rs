@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::error::DataError;
-use super::{Dataset, fit};
+use super::fit::{Frame, luma};
+use super::{Dataset, Fit};
 use crate::memory;
 use crate::philox::Key;
 use crate::text::grouped;
@@ -56,7 +57,7 @@ impl ImageDataset {
                 name,
                 format!("one or more images of {height}x{width}x{channels} bytes"),
                 format!("{} bytes", grouped(pixels.len())),
-                "write the file again from complete images",
+                "give the bytes of whole images, [n, height, width, channels]",
             ));
         }
         let n = pixels.len() / size;
@@ -176,6 +177,12 @@ impl ImageDataset {
     /// # Errors
     /// When the result would not fit into free memory.
     pub fn resized(&self, width: usize, height: usize) -> Result<Self, DataError> {
+        self.fitted(Frame { width, height, fit: Fit::Crop })
+    }
+
+    /// Converts all images to the size of `frame`.
+    pub(crate) fn fitted(&self, frame: Frame) -> Result<Self, DataError> {
+        let Frame { width, height, .. } = frame;
         if (width, height) == (self.width(), self.height()) {
             return Ok(self.clone());
         }
@@ -193,10 +200,25 @@ impl ImageDataset {
         }
         let mut pixels = Vec::with_capacity(bytes);
         for i in 0..self.count() {
-            pixels.extend(fit::fit(self.bytes(i), from, width, height));
+            pixels.extend(frame.fit(self.bytes(i), from));
         }
         let fresh = Self::new(&self.name, (width, height, from.2), pixels, self.labels.clone())?;
         Ok(fresh.with_label_names(&self.label_names).with_range(self.range.0, self.range.1).with_flip(self.flip))
+    }
+
+    /// Converts color images to gray ones, with one channel.
+    pub(crate) fn gray(&self) -> Self {
+        if self.channels() == 1 {
+            return self.clone();
+        }
+        let of_image = |i| self.bytes(i).as_chunks::<3>().0.iter().map(|pixel| luma(*pixel));
+        let pixels = (0..self.count()).flat_map(of_image).collect();
+        Self {
+            shape: [self.height(), self.width(), 1],
+            pixels: Arc::new(pixels),
+            order: (0..self.count() as u32).collect(),
+            ..self.clone()
+        }
     }
 
     fn item_size(&self) -> usize {
@@ -288,7 +310,7 @@ pub(crate) fn volume(place: &str, dims: &[usize]) -> Result<usize, DataError> {
             place,
             "sizes that fit into memory",
             format!("sizes {dims:?}, whose product overflows"),
-            "the file is damaged or not an image file: get it again",
+            "check the sizes: these are not those of images",
         )
     })
 }

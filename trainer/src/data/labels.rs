@@ -1,40 +1,54 @@
-//! Reads the classes of the images in a folder from a table or an array.
+//! Reads the classes of image files from a table or an array.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord, Trim};
-
 use super::error::DataError;
+use super::file_index::FileIndex;
+use super::layout::{MAX_CLASSES, compare_classes};
 use super::open::ReadOptions;
+use super::table::{Row, Separator, decode_text, rows, without_comments};
 use super::{npz, open};
 use crate::text::grouped;
+
+/// Rows that are looked at to find the separator and the column with the files.
+const SAMPLED: usize = 200;
+
+/// Where the classes of images are.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelSource<'a> {
+    /// A CSV table of files and classes, or an NPZ or NPY file with a label for each image.
+    pub path: &'a Path,
+    /// Heading of the table column with the classes. `None` uses the column after the files.
+    pub label_column: Option<&'a str>,
+    /// Heading of the table column with the files. `None` uses the column with the most names of files.
+    pub file_column: Option<&'a str>,
+}
+
+/// The class of a file, or why it has none.
+pub(crate) type FileLabel = Result<u8, String>;
 
 /// The classes of a list of files.
 #[derive(Debug, PartialEq)]
 pub(crate) struct FileLabels {
-    /// The class of each file; `None` if the table has no row for it.
-    pub(crate) of_files: Vec<Option<u8>>,
+    pub(crate) of_files: Vec<FileLabel>,
     pub(crate) classes: Vec<String>,
-    /// Number of rows that do not name one of the files.
-    pub(crate) unmatched_rows: usize,
+    /// Messages for the user.
+    pub(crate) notes: Vec<String>,
 }
 
-/// Reads the classes of `files`, which lie in `folder`, from a CSV table, from the array `labels` of an NPZ file, or from an NPY file.
+/// Reads the classes of `files`, paths inside their folder.
 ///
-/// A table names a file in its first column, with or without its folders, and its class in `column` or, by default, in the second one. An
-/// array has a number for each file, in the order of their names.
-pub(crate) fn read(
-    path: &Path,
-    column: Option<&str>,
-    folder: &Path,
-    files: &[PathBuf],
-) -> Result<FileLabels, DataError> {
+/// An array has a label for each file, in the order of their names.
+pub(crate) fn read(source: LabelSource<'_>, files: &[PathBuf]) -> Result<FileLabels, DataError> {
+    let path = source.path;
     let bytes = open::read(path, &ReadOptions::default())?;
     if !bytes.starts_with(b"PK") && !bytes.starts_with(b"\x93NUMPY") {
-        return table(path, &String::from_utf8_lossy(&bytes), column, folder, files);
+        let (text, note) = decode_text(&bytes);
+        let mut labels = table(source, &text, files)?;
+        labels.notes.extend(note.map(|note| format!("{}: {note}", path.display())));
+        return Ok(labels);
     }
-    let labels = npz::labels(path, &bytes)?;
+    let npz::ArrayLabels { labels, names, notes } = npz::labels(path, &bytes)?;
     if labels.len() != files.len() {
         return Err(DataError::new(
             path.display().to_string(),
@@ -43,197 +57,155 @@ pub(crate) fn read(
             "write a CSV table of file and class instead, which does not depend on the order",
         ));
     }
-    let classes = (0..=labels.iter().copied().max().unwrap_or(0)).map(|c| c.to_string()).collect();
-    Ok(FileLabels { of_files: labels.into_iter().map(Some).collect(), classes, unmatched_rows: 0 })
+    Ok(FileLabels { of_files: labels.into_iter().map(Ok).collect(), classes: names, notes })
 }
 
-fn table(
-    path: &Path,
-    text: &str,
-    column: Option<&str>,
-    folder: &Path,
-    files: &[PathBuf],
-) -> Result<FileLabels, DataError> {
-    let invalid = |expected: &str, found: String, remedy: &str| {
-        DataError::new(path.display().to_string(), expected, found, remedy)
-    };
-    let separator = Separator::of(text);
-    let records = records(text, separator)
-        .map_err(|e| invalid("a CSV table", e.to_string(), "write a row `file,class` for each image"))?;
-    let Some((_, first)) = records.first() else {
-        let remedy = "write a row `file,class` for each image";
-        return Err(invalid("rows of file and class", "an empty file".into(), remedy));
-    };
-    let index = FileIndex::new(folder, files);
-    let class_column = match column {
-        None => 1,
-        Some(column) => first.iter().position(|name| name == column).filter(|at| *at > 0).ok_or_else(|| {
-            let found = format!("the columns {}", first.join(", "));
-            invalid(&format!("a column called {column}"), found, "name one of these with --label-column")
-        })?,
-    };
-    let has_headings = column.is_some() || (first.len() > 1 && index.find(&first[0]).is_none());
-    let (mut class_of, mut unmatched_rows) = (vec![None; files.len()], 0);
-    for (line, fields) in &records[usize::from(has_headings)..] {
-        let Some(class) = fields.get(class_column).filter(|class| !class.is_empty()) else {
-            return Err(invalid(
-                &format!("a file and its class in every row, separated by {:?}", separator.as_char()),
-                format!("line {line}: {}", fields.join(&separator.as_char().to_string())),
+/// A table whose columns are known.
+struct Columns {
+    separator: Separator,
+    rows: Vec<Row>,
+    /// Columns of the file and of its class.
+    file: usize,
+    class: usize,
+    has_headings: bool,
+}
+
+/// The class that a row gives a file, and the line of that row.
+type Named = Option<(String, u64)>;
+
+fn table(source: LabelSource<'_>, text: &str, files: &[PathBuf]) -> Result<FileLabels, DataError> {
+    let path = source.path.display().to_string();
+    let index = FileIndex::new(files);
+    let text = if index.has_hash { text.to_owned() } else { without_comments(text) };
+    let table = columns(source, &text, &index)?;
+    let data = &table.rows[usize::from(table.has_headings)..];
+    let mut named: Vec<Named> = vec![None; files.len()];
+    let mut contradicted: Vec<Option<String>> = vec![None; files.len()];
+    let mut unmatched = Vec::new();
+    for (line, fields) in data {
+        let Some(class) = fields.get(table.class).filter(|class| !class.is_empty()) else {
+            let separator = table.separator.as_char();
+            return Err(DataError::new(
+                path,
+                format!("a file and its class in every row, separated by {separator:?}"),
+                format!("line {line}: {}", fields.join(&separator.to_string())),
                 "complete the row or remove it",
             ));
         };
-        match index.find(&fields[0]) {
-            Some(i) => class_of[i] = Some(class.clone()),
-            None => unmatched_rows += 1,
+        let name = fields.get(table.file).map_or("", String::as_str);
+        match index.find(name) {
+            None => unmatched.push((line, name)),
+            Some(i) => match &named[i] {
+                Some((other, first)) if other != class => {
+                    contradicted[i] =
+                        Some(format!("two rows disagree: {other} in line {first}, {class} in line {line}"));
+                }
+                _ => named[i] = Some((class.clone(), *line)),
+            },
         }
     }
-    if class_of.iter().all(Option::is_none) {
-        return Err(invalid(
-            "names of the image files in the first column",
-            format!("{} rows, none of which names a file such as {}", grouped(unmatched_rows), files[0].display()),
-            "write the file names relative to the folder",
-        ));
+    if named.iter().all(Option::is_none) {
+        return Err(nothing_matches(&table, &path, data, files));
     }
-    let classes = class_names(&class_of);
-    if classes.len() > 256 {
+    let mut notes = Vec::new();
+    if let Some((line, name)) = unmatched.first() {
+        notes.push(format!("{} rows of {path} match no file; the first is line {line}: {name}", unmatched.len()));
+    }
+    let mut both = contradicted.iter().enumerate().filter_map(|(i, why)| Some((i, why.as_ref()?)));
+    if let Some((i, why)) = both.next() {
+        let count = grouped(1 + both.count());
+        notes.push(format!("{count} files of {path} are skipped, such as {}: {why}", files[i].display()));
+    }
+    let classes = class_names(&named, &contradicted);
+    if classes.len() > MAX_CLASSES {
         let remedy = "choose another column with --label-column, or leave the labels out";
-        return Err(invalid("at most 256 classes", format!("{} classes", grouped(classes.len())), remedy));
+        let found = format!("{} classes", grouped(classes.len()));
+        return Err(DataError::new(path, format!("at most {MAX_CLASSES} classes"), found, remedy));
     }
-    let number = |class: &String| classes.iter().position(|c| c == class).map(|c| c as u8);
-    let of_files = class_of.iter().map(|class| class.as_ref().and_then(number)).collect();
-    Ok(FileLabels { of_files, classes, unmatched_rows })
+    let label = |(named, contradicted): (Named, Option<String>)| {
+        if let Some(why) = contradicted {
+            return Err(why);
+        }
+        let number = named.and_then(|(class, _)| classes.iter().position(|c| *c == class));
+        number.and_then(|n| u8::try_from(n).ok()).ok_or_else(|| "no row in the table of labels".into())
+    };
+    Ok(FileLabels { of_files: named.into_iter().zip(contradicted).map(label).collect(), classes, notes })
 }
 
-/// The distinct classes. Numbers are sorted by value, so that 10 comes after 9.
-fn class_names(class_of: &[Option<String>]) -> Vec<String> {
-    let mut classes: Vec<String> = class_of.iter().flatten().cloned().collect();
-    classes.sort_by_key(|class| (class.parse::<i64>().unwrap_or(i64::MAX), class.clone()));
+/// Finds the separator and the columns. The separator and the file column are those with the most names of files.
+fn columns(source: LabelSource<'_>, text: &str, index: &FileIndex) -> Result<Columns, DataError> {
+    let invalid = |expected: String, found: String, remedy: &str| {
+        DataError::new(source.path.display().to_string(), expected, found, remedy)
+    };
+    let remedy = "write a row `file,class` for each image";
+    let start: String = text.split_inclusive('\n').take(SAMPLED).collect();
+    let matches = |separator: Separator| {
+        let rows = rows(&start, separator).unwrap_or_default();
+        let width = rows.iter().map(|(_, fields)| fields.len()).max().unwrap_or(0);
+        let names_file = |row: &Row, column: usize| row.1.get(column).is_some_and(|name| index.find(name).is_some());
+        let count = |column| rows.iter().filter(|row| names_file(row, column)).count();
+        let counts: Vec<usize> = (0..width).map(count).collect();
+        let most = counts.iter().copied().max().unwrap_or(0);
+        (most, counts.iter().position(|n| *n == most).unwrap_or(0), width)
+    };
+    let scores = Separator::ALL.map(|separator| (separator, matches(separator)));
+    let best = scores.iter().copied().rev().max_by_key(|(_, (most, _, width))| (*most, *width > 1));
+    let (separator, (_, matched, _)) = best.unwrap_or((Separator::Comma, (0, 0, 0)));
+    let rows = rows(text, separator).map_err(|e| invalid("a CSV table".into(), e.to_string(), remedy))?;
+    let Some((_, first)) = rows.first() else {
+        return Err(invalid("rows of file and class".into(), "an empty file".into(), remedy));
+    };
+    // Some tables have no heading above the files.
+    let shift = usize::from(rows.get(1).is_some_and(|(_, second)| second.len() == first.len() + 1));
+    let position = |name: &str, option: &str| {
+        let at = first.iter().position(|heading| heading == name);
+        let at = at.or_else(|| first.iter().position(|heading| heading.eq_ignore_ascii_case(name)));
+        at.map(|at| at + shift).ok_or_else(|| {
+            let found = format!("the columns {}", first.join(", "));
+            invalid(format!("a column called {name}"), found, &format!("name one of these with {option}"))
+        })
+    };
+    let file = source.file_column.map_or(Ok(matched), |name| position(name, "--file-column"))?;
+    let after = if first.len() + shift > file + 1 { file + 1 } else { file.saturating_sub(1) };
+    let after = if after == file { file + 1 } else { after };
+    let class = source.label_column.map_or(Ok(after), |name| position(name, "--label-column"))?;
+    if class == file {
+        let (expected, found) = ("the class in another column than the file", format!("column {} for both", file + 1));
+        return Err(invalid(expected.into(), found, "name another column with --label-column or --file-column"));
+    }
+    let named = source.file_column.or(source.label_column).is_some();
+    let has_headings = named || (first.len() > 1 && first.get(file).is_none_or(|name| index.find(name).is_none()));
+    Ok(Columns { separator, file, class, has_headings, rows })
+}
+
+/// The error for a table that names none of the files: shows a name of a row beside one of a file.
+fn nothing_matches(table: &Columns, path: &str, data: &[Row], files: &[PathBuf]) -> DataError {
+    let found = match data.first() {
+        None => "no rows below the headings".to_owned(),
+        Some((line, fields)) => {
+            let name = fields.get(table.file).map_or("", String::as_str);
+            let file = files[0].display();
+            format!("{} rows, none of which names a file: line {line} names {name}, a file is {file}", data.len())
+        }
+    };
+    let remedy = match table.rows.first() {
+        Some((_, headings)) if table.has_headings && headings.len() > 2 => {
+            format!("name the column with the files: --file-column, one of {}", headings.join(", "))
+        }
+        _ => "write the file names as they are in the folder".to_owned(),
+    };
+    DataError::new(path, "names of the image files in one column", found, remedy)
+}
+
+/// The distinct classes of the files that no rows contradict, in order.
+fn class_names(named: &[Named], contradicted: &[Option<String>]) -> Vec<String> {
+    let clear = named.iter().zip(contradicted).filter(|(_, why)| why.is_none());
+    let mut classes: Vec<String> = clear.filter_map(|(named, _)| Some(named.as_ref()?.0.clone())).collect();
+    classes.sort_by(|a, b| compare_classes(a, b));
     classes.dedup();
     classes
 }
 
-/// Finds files by their names in a table.
-struct FileIndex(HashMap<String, Option<usize>>);
-
-impl FileIndex {
-    fn new(folder: &Path, files: &[PathBuf]) -> Self {
-        let mut index = HashMap::new();
-        for (i, file) in files.iter().enumerate() {
-            let inside = file.strip_prefix(folder).unwrap_or(file).to_string_lossy().replace('\\', "/");
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // If several folders contain files of the same name, only the path identifies each.
-            index.entry(name).and_modify(|at| *at = None).or_insert(Some(i));
-            index.insert(inside, Some(i));
-        }
-        Self(index)
-    }
-
-    fn find(&self, name: &str) -> Option<usize> {
-        self.0.get(name.trim_start_matches("./")).copied().flatten()
-    }
-}
-
-/// The separator of the fields of a row.
-#[derive(Clone, Copy, PartialEq)]
-enum Separator {
-    Comma,
-    Semicolon,
-    Tab,
-    /// Any number of spaces.
-    Spaces,
-}
-
-impl Separator {
-    /// The separator of a table, guessed from its first line with text.
-    fn of(text: &str) -> Self {
-        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        [Self::Comma, Self::Semicolon, Self::Tab]
-            .into_iter()
-            .find(|s| first.contains(s.as_char()))
-            .unwrap_or(Self::Spaces)
-    }
-
-    fn as_char(self) -> char {
-        match self {
-            Self::Comma => ',',
-            Self::Semicolon => ';',
-            Self::Tab => '\t',
-            Self::Spaces => ' ',
-        }
-    }
-}
-
-/// The rows of a table that are not empty, each with its line number.
-fn records(text: &str, separator: Separator) -> Result<Vec<(u64, Vec<String>)>, csv::Error> {
-    let text = text.trim_start_matches('\u{feff}');
-    let mut reader = ReaderBuilder::new()
-        .delimiter(separator.as_char() as u8)
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(text.as_bytes());
-    let fields = |record: &StringRecord| -> Vec<String> {
-        let kept = |field: &&str| separator != Separator::Spaces || !field.is_empty();
-        record.iter().filter(kept).map(str::to_owned).collect()
-    };
-    let rows = reader.records().map(|record| {
-        let record = record?;
-        Ok((record.position().map_or(0, csv::Position::line), fields(&record)))
-    });
-    rows.filter(|row| !matches!(row, Ok((_, fields)) if fields.iter().all(String::is_empty))).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn files(names: &[&str]) -> Vec<PathBuf> {
-        names.iter().map(|name| Path::new("photos").join(name)).collect()
-    }
-
-    fn read(text: &str, column: Option<&str>, names: &[&str]) -> Result<FileLabels, String> {
-        table(Path::new("l.csv"), text, column, Path::new("photos"), &files(names)).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn tables_with_and_without_headings_name_classes() {
-        let names = ["a.png", "b, c.png", "d.png"];
-        let with = read("file,kind\na.png,dog\n\"b, c.png\",\"cat \"\"x\"\"\"\ngone.png,dog\n", None, &names).unwrap();
-        assert_eq!(with.classes, ["cat \"x\"", "dog"]);
-        assert_eq!((with.of_files, with.unmatched_rows), (vec![Some(1), Some(0), None], 1));
-        let plain = read("a.png;10\r\nd.png;9\r\n", None, &names).unwrap();
-        assert_eq!((plain.classes, plain.of_files), (vec!["9".into(), "10".into()], vec![Some(1), None, Some(0)]));
-        let wide = read("image_id  Bald Smiling\n a.png  1 -1\nd.png -1  1\n", Some("Smiling"), &names).unwrap();
-        assert_eq!((wide.classes, wide.of_files), (vec!["-1".into(), "1".into()], vec![Some(0), None, Some(1)]));
-    }
-
-    #[test]
-    fn files_of_one_name_in_several_folders_are_distinguished() {
-        let names = ["x/1.png", "y/1.png"];
-        let labels = read("x/1.png,up\ny/1.png,down\n", None, &names).unwrap();
-        assert_eq!(labels.of_files, [Some(1), Some(0)]);
-        assert!(read("file,class\n1.png,up\n", None, &names).unwrap_err().contains("none of which names a file"));
-    }
-
-    #[test]
-    fn invalid_tables_are_refused() {
-        let names = ["a.png"];
-        for (text, column, expected) in [
-            ("", None, "an empty file"),
-            ("a.png\n", None, "line 1: a.png"),
-            ("a.png,dog\na.png,\n", None, "line 2"),
-            ("file,kind\na.png,dog\n", Some("color"), "the columns file, kind"),
-            ("z.png,dog\ny.png,cat\n", None, "none of which names a file"),
-        ] {
-            let message = read(text, column, &names).unwrap_err();
-            assert!(
-                message.contains(expected) && message.contains("l.csv") && message.lines().count() == 4,
-                "{message}"
-            );
-        }
-        let many: Vec<String> = (0..300).map(|i| format!("{i}.png")).collect();
-        let rows: String = many.iter().map(|name| format!("{name},class of {name}\n")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert!(read(&rows, None, &many).unwrap_err().contains("300 classes"));
-    }
-}
+#[path = "labels_tests.rs"]
+mod tests;

@@ -1,31 +1,39 @@
 //! Data sets to train on: read from files, embedded in the program, or synthetic.
 
+mod budget;
 mod builtin;
 mod content;
 mod decode;
 mod display;
 mod error;
 mod faces;
+mod file_index;
 mod fit;
 mod folder;
 mod idx;
 mod images;
 mod labels;
+mod layout;
 mod mixture;
+mod npy;
 mod npz;
 mod open;
 mod packed;
 mod packed_writer;
 mod prepare;
 mod single;
+mod source;
 mod split;
 mod synthetic;
+mod table;
 
 pub use builtin::{AnyDataset, BuiltinDataset, digits, faces};
 pub use display::to_bytes;
 pub use error::DataError;
 pub use faces::{FaceCropOptions, crop_faces};
+pub(crate) use fit::Frame;
 pub use images::ImageDataset;
+pub use labels::LabelSource;
 pub use mixture::GaussianMixture;
 pub use open::{OpenedImages, ReadOptions, open};
 pub use packed::PackedDataset;
@@ -34,6 +42,7 @@ pub use single::{image, strokes};
 pub use synthetic::blobs;
 
 use crate::philox::Key;
+pub use crate::recipe::Fit;
 
 /// Largest number of examples that the default of [`Dataset::fingerprint`] reads.
 const SAMPLED: usize = 256;
@@ -86,6 +95,13 @@ pub trait Dataset: Send + Sync {
             example.iter().for_each(|v| sum.update(&v.to_le_bytes()));
         }
         sum.sum()
+    }
+
+    /// Why examples could not be read, for data sets that read while training; `None`, the default, if nothing failed.
+    ///
+    /// Examples drawn after a failure are not valid. A trainer asks after each draw, and ends the training step with this error.
+    fn failure(&self) -> Option<DataError> {
+        None
     }
 
     /// Writes example number `index` to `out`, never mirrored. An endless distribution draws the example with `index` as part of the key.

@@ -1,4 +1,4 @@
-//! Reads NumPy files: an archive (.npz) with `images` and optional `labels`, or a single array (.npy) of images.
+//! Reads NumPy files: an archive (.npz) with images and optional labels, or a single array (.npy) of images.
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -6,41 +6,37 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::error::DataError;
-use super::images::volume;
+use super::layout::{MAX_CLASSES, compare_classes};
+use super::npy::{Content, MAGIC, NpyArray, SAVE, array};
 use super::open::ReadOptions;
 use super::{ImageDataset, open};
 use crate::text::grouped;
 
-const MAGIC: &[u8] = b"\x93NUMPY";
-/// Remedy for files with unexpected contents.
-const SAVE: &str = "write it with numpy.savez_compressed(file, images=images, labels=labels)";
+/// Names of the arrays of images and labels, in the order in which they are looked for.
+const NAMES: [[&str; 2]; 5] =
+    [["images", "labels"], ["train_images", "train_labels"], ["x_train", "y_train"], ["X", "y"], ["arr_0", "arr_1"]];
 
-/// A NumPy array in C order.
-struct NpyArray {
-    /// Byte order, kind and width of a value, such as `|u1` or `<f4`.
-    dtype: String,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+/// Labels of an array, and the names of their classes.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ArrayLabels {
+    pub(crate) labels: Vec<u8>,
+    pub(crate) names: Vec<String>,
+    /// Messages for the user.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Reads the images and labels of an archive.
-pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &ReadOptions) -> Result<ImageDataset, DataError> {
+pub(crate) fn parse(
+    path: &Path,
+    file: impl Read + Seek,
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<ImageDataset, DataError> {
     let place = path.display().to_string();
     let mut archive = ZipArchive::new(file)
         .map_err(|e| DataError::new(&place, "a valid .npz archive", e.to_string(), "get the file again"))?;
-    let mut member = |name: &str| -> Result<Option<NpyArray>, DataError> {
-        let file = format!("{name}.npy");
-        if !archive.file_names().any(|n| n == file) {
-            return Ok(None);
-        }
-        let place = format!("{place}, array `{name}`");
-        let reader = archive
-            .by_name(&file)
-            .map_err(|e| DataError::new(&place, "a readable member of the archive", e.to_string(), SAVE))?;
-        array(&place, reader, options).map(Some)
-    };
-    let (images, labels) = (member("images")?, member("labels")?);
-    let Some(images) = images else {
+    let has = |archive: &ZipArchive<_>, name: &str| archive.index_for_name(&format!("{name}.npy")).is_some();
+    let Some([images, labels]) = NAMES.into_iter().find(|names| has(&archive, names[0])) else {
         let mut names: Vec<String> =
             archive.file_names().map(|n| format!("`{}`", n.trim_end_matches(".npy"))).collect();
         names.sort();
@@ -49,40 +45,60 @@ pub(crate) fn parse(path: &Path, file: impl Read + Seek, options: &ReadOptions) 
             if names.is_empty() { "an empty archive".into() } else { format!("the arrays {}", names.join(", ")) };
         return Err(DataError::new(place, "an array `images`", found, SAVE));
     };
-    let labels = labels.map(|l| classes(&format!("{place}, array `labels`"), &l)).transpose()?;
-    to_dataset(path, images, labels)
+    let has_labels = has(&archive, labels);
+    let mut member = |name: &str, content: Content| -> Result<NpyArray, DataError> {
+        let place = format!("{place}, array `{name}`");
+        let reader = archive
+            .by_name(&format!("{name}.npy"))
+            .map_err(|e| DataError::new(&place, "a readable member of the archive", e.to_string(), SAVE))?;
+        array(&place, reader, content, options)
+    };
+    let of_images = member(images, Content::Images)?;
+    let of_labels = if has_labels { Some(member(labels, Content::Labels)?) } else { None };
+    if images != "images" {
+        notes.push(match of_labels {
+            Some(_) => format!("the arrays `{images}` and `{labels}` are read"),
+            None => format!("the array `{images}` is read"),
+        });
+    }
+    let labels = of_labels.map(|of| classes(&format!("{place}, array `{labels}`"), &of)).transpose()?;
+    to_dataset(path, &format!("{place}, array `{images}`"), of_images, labels, notes)
 }
 
 /// Reads class labels from the array `labels` of an archive, or from a single array.
-pub(crate) fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
+pub(crate) fn labels(path: &Path, bytes: &[u8]) -> Result<ArrayLabels, DataError> {
     let place = path.display().to_string();
     let options = ReadOptions::default();
     if bytes.starts_with(MAGIC) {
-        return classes(&place, &array(&place, bytes, &options)?);
+        return classes(&place, &array(&place, bytes, Content::Labels, &options)?);
     }
     let inside = format!("{place}, array `labels`");
     let missing =
         |e: zip::result::ZipError| DataError::new(&inside, "an archive with the array `labels`", e.to_string(), SAVE);
     let mut archive = ZipArchive::new(std::io::Cursor::new(bytes)).map_err(missing)?;
     let member = archive.by_name("labels.npy").map_err(missing)?;
-    classes(&inside, &array(&inside, member, &options)?)
+    classes(&inside, &array(&inside, member, Content::Labels, &options)?)
 }
 
 /// Reads a single array of images.
-pub(crate) fn parse_npy(path: &Path, file: impl Read, options: &ReadOptions) -> Result<ImageDataset, DataError> {
-    to_dataset(path, array(&path.display().to_string(), file, options)?, None)
+pub(crate) fn parse_npy(
+    path: &Path,
+    file: impl Read,
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<ImageDataset, DataError> {
+    let place = path.display().to_string();
+    let images = array(&place, file, Content::Images, options)?;
+    to_dataset(path, &place, images, None, notes)
 }
 
-fn to_dataset(path: &Path, images: NpyArray, labels: Option<Vec<u8>>) -> Result<ImageDataset, DataError> {
-    let place = format!("{}, array `images`", path.display());
-    if images.dtype != "|u1" {
-        let remedy = match images.dtype.as_bytes() {
-            [_, b'f', ..] => "convert them: (255 * images).round().astype('uint8') if they lie in 0..1",
-            [_, b'b', ..] => "convert them: (255 * images.astype('uint8'))",
-            _ => "convert them: images.astype('uint8')",
-        };
-        return Err(DataError::new(place, "unsigned bytes (uint8)", format!("type {}", images.dtype), remedy));
-    }
+fn to_dataset(
+    path: &Path,
+    place: &str,
+    images: NpyArray,
+    labels: Option<ArrayLabels>,
+    notes: &mut Vec<String>,
+) -> Result<ImageDataset, DataError> {
     let (height, width, channels) = match images.shape[..] {
         [_, height, width] => (height, width, 1),
         [_, 1 | 3, height, width] if !matches!(width, 1 | 3) => {
@@ -103,133 +119,140 @@ fn to_dataset(path: &Path, images: NpyArray, labels: Option<Vec<u8>>) -> Result<
             ));
         }
     };
-    ImageDataset::new(open::stem(path), (width, height, channels), images.bytes, labels)
-        .map_err(|e| DataError { place, ..e })
-}
-
-/// Converts labels of any integer type; their values must fit into a byte.
-fn classes(place: &str, labels: &NpyArray) -> Result<Vec<u8>, DataError> {
-    let remedy = "number the classes from 0 and save labels.astype('uint8')";
-    let dtype = labels.dtype.as_bytes();
-    let size = match dtype {
-        [b'|' | b'<' | b'>', b'u' | b'i', size @ (b'1' | b'2' | b'4' | b'8')] => usize::from(size - b'0'),
-        _ => return Err(DataError::new(place, "integers", format!("type {}", labels.dtype), remedy)),
-    };
-    if labels.shape.len() != 1 {
-        return Err(DataError::new(place, "shape [count]", format!("shape {:?}", labels.shape), remedy));
-    }
-    let little_endian = dtype[0] != b'>';
-    labels
-        .bytes
-        .chunks_exact(size)
-        .map(|value| {
-            let (low, high) =
-                if little_endian { (value[0], &value[1..]) } else { (value[size - 1], &value[..size - 1]) };
-            let negative = dtype[1] == b'i' && size == 1 && low > 127;
-            if negative || high.iter().any(|&b| b != 0) {
-                return Err(DataError::new(place, "classes from 0 to 255", "another value", remedy));
-            }
-            Ok(low)
-        })
-        .collect()
-}
-
-/// Reads from a file or archive member and reports errors with its name.
-struct ArrayReader<'a, R> {
-    place: &'a str,
-    file: R,
-}
-
-impl<R: Read> ArrayReader<'_, R> {
-    /// Reads `count` bytes of `part`.
-    fn exactly(&mut self, count: usize, part: &str) -> Result<Vec<u8>, DataError> {
-        let bytes = self.up_to(count)?;
-        if bytes.len() == count {
-            return Ok(bytes);
+    let pixels = pixels(place, images, notes)?;
+    let (labels, names) = match labels {
+        Some(ArrayLabels { labels, names, notes: of_labels }) => {
+            notes.extend(of_labels);
+            (Some(labels), names)
         }
+        None => (None, Vec::new()),
+    };
+    let images = ImageDataset::new(open::stem(path), (width, height, channels), pixels, labels)
+        .map_err(|e| DataError { place: place.to_owned(), ..e })?;
+    Ok(images.with_label_names(&names))
+}
+
+/// The pixels of an array as bytes. Integers are taken if all are in 0..=255. The remedy for other values never wraps them around.
+fn pixels(place: &str, images: NpyArray, notes: &mut Vec<String>) -> Result<Vec<u8>, DataError> {
+    if images.dtype == "|u1" {
+        return Ok(images.bytes);
+    }
+    if let Some(values) = images.integers() {
+        if images.kind() == b'b' {
+            notes.push("false is black and true is white".into());
+            return Ok(values.into_iter().map(|v| if v == 0 { 0 } else { 255 }).collect());
+        }
+        let (low, high) = values.iter().fold((i64::MAX, i64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
+        if let (0.., ..=255) = (low, high) {
+            return Ok(values.into_iter().map(|v| v as u8).collect());
+        }
+        return Err(other_values(place, &images.dtype, integer_remedy(low, high), &low, &high));
+    }
+    let Some(values) = images.floats() else {
+        let remedy = "save the values of the pixels, 0 to 255, as numbers: numpy.array(pixels, dtype='uint8')";
+        return Err(DataError::new(place, "unsigned bytes (uint8)", format!("type {}", images.dtype), remedy));
+    };
+    if values.iter().any(|v| !v.is_finite()) {
+        let remedy = "replace them: images = numpy.nan_to_num(images)";
+        return Err(DataError::new(place, "finite values", format!("NaN or infinity, type {}", images.dtype), remedy));
+    }
+    let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
+    let remedy = match (low, high) {
+        (0.0.., ..=1.0) => "convert them: (255 * images).round().astype('uint8')".to_owned(),
+        (-1.0.., ..=1.0) => "convert them: (127.5 * (images + 1)).round().astype('uint8')".to_owned(),
+        (0.0.., ..=255.0) => "convert them: images.round().astype('uint8')".to_owned(),
+        _ => scaled(&low, &high),
+    };
+    Err(other_values(place, &images.dtype, remedy, &low, &high))
+}
+
+fn other_values(
+    place: &str,
+    dtype: &str,
+    remedy: String,
+    low: &dyn std::fmt::Display,
+    high: &dyn std::fmt::Display,
+) -> DataError {
+    DataError::new(place, "values from 0 to 255 (uint8)", format!("values from {low} to {high}, type {dtype}"), remedy)
+}
+
+/// How to convert integers from `low` to `high` to bytes without wrapping around.
+fn integer_remedy(low: i64, high: i64) -> String {
+    match (low, high) {
+        (-128..0, ..=127) => "shift them: (images.astype('int16') + 128).astype('uint8')".to_owned(),
+        (0.., 4096..=65535) => "scale them: (images // 257).astype('uint8')".to_owned(),
+        (0.., 1024..=4095) => "scale them: (images // 16).astype('uint8')".to_owned(),
+        _ => format!("cut them off: images.clip(0, 255).astype('uint8'), or {}", scaled(&low, &high)),
+    }
+}
+
+fn scaled(low: &dyn std::fmt::Display, high: &dyn std::fmt::Display) -> String {
+    format!("scale them: numpy.interp(images, [{low}, {high}], [0, 255]).round().astype('uint8')")
+}
+
+/// Converts labels: numbers from 0 to 255 or names, one for each image, or one-hot rows.
+fn classes(place: &str, labels: &NpyArray) -> Result<ArrayLabels, DataError> {
+    let wrong_shape = |remedy: &str| {
         Err(DataError::new(
-            self.place,
-            format!("{part} of {} bytes", grouped(count)),
-            format!("the end after {} of them", grouped(bytes.len())),
-            "get the file again: it is truncated",
+            place,
+            "shape [count], one class for each image",
+            format!("shape {:?}", labels.shape),
+            remedy,
         ))
-    }
-
-    /// Reads `count` bytes, or fewer at the end of the file.
-    fn up_to(&mut self, count: usize) -> Result<Vec<u8>, DataError> {
-        let mut bytes = Vec::new();
-        match self.file.by_ref().take(count as u64).read_to_end(&mut bytes) {
-            Ok(_) => Ok(bytes),
-            Err(e) => {
-                Err(DataError::new(self.place, "readable bytes", e.to_string(), "get the file again: it is damaged"))
-            }
-        }
-    }
-}
-
-/// Reads the header of an array, and its values: the number of bytes that the header announces.
-fn array(place: &str, file: impl Read, options: &ReadOptions) -> Result<NpyArray, DataError> {
-    let mut reader = ArrayReader { place, file };
-    let NpyHeader { dtype, fortran_order, shape } = header(&mut reader)?;
-    if fortran_order && shape.len() > 1 {
-        let remedy = "save numpy.ascontiguousarray(images)";
-        return Err(DataError::new(place, "an array in C order", "one in Fortran order", remedy));
-    }
-    let Some(width) = dtype.get(2..).and_then(|w| w.parse::<usize>().ok()).filter(|w| (1..=16).contains(w)) else {
-        return Err(DataError::new(place, "an array of numbers", format!("type {dtype}"), SAVE));
     };
-    let dims: Vec<usize> = shape.iter().copied().chain([width]).collect();
-    let size = volume(place, &dims)?;
-    options.check_size(place, size)?;
-    let bytes = reader.exactly(size, &format!("values for shape {shape:?}"))?;
-    // The archive reader compares the checksum when it reaches the end.
-    if !reader.up_to(1)?.is_empty() {
-        return Err(DataError::new(place, format!("{} bytes, then the end", grouped(size)), "more bytes", SAVE));
-    }
-    Ok(NpyArray { dtype, shape, bytes })
+    let columns = match labels.shape[..] {
+        [_] => 1,
+        [_, columns] if columns > 0 => columns,
+        _ => return wrong_shape("save one class for each image: labels.reshape(len(images))"),
+    };
+    let whole = |v: f64| (v.fract() == 0.0 && v.abs() < 1e15).then_some(v as i64);
+    let numbers = labels.integers().or_else(|| labels.floats()?.into_iter().map(whole).collect());
+    let Some(numbers) = numbers else {
+        return match labels.strings() {
+            Some(names) if columns == 1 => named_classes(place, &names),
+            Some(_) => wrong_shape("save one column: labels[:, 0]"),
+            None => {
+                let remedy = "save whole numbers from 0, labels.astype(int), or names, labels.astype(str)";
+                Err(DataError::new(place, "whole numbers or names", format!("type {}", labels.dtype), remedy))
+            }
+        };
+    };
+    let mut notes = Vec::new();
+    let numbers = if columns == 1 {
+        numbers
+    } else {
+        let mut of_rows = Vec::with_capacity(numbers.len() / columns);
+        for row in numbers.chunks_exact(columns) {
+            let one_hot = row.iter().all(|v| matches!(v, 0 | 1)) && row.iter().sum::<i64>() == 1;
+            if !one_hot {
+                return wrong_shape("choose one class for each image: labels.argmax(1), or one column: labels[:, 0]");
+            }
+            of_rows.push(row.iter().position(|v| *v == 1).unwrap_or(0) as i64);
+        }
+        notes.push(format!("one-hot labels of {columns} classes"));
+        of_rows
+    };
+    let labels: Result<Vec<u8>, _> = numbers.iter().map(|v| u8::try_from(*v)).collect();
+    let Ok(labels) = labels else {
+        let other = numbers.iter().find(|v| u8::try_from(**v).is_err()).copied().unwrap_or(0);
+        let remedy = "number the classes from 0: numpy.unique(labels, return_inverse=True)[1]";
+        return Err(DataError::new(place, "classes from 0 to 255", format!("the class {other}"), remedy));
+    };
+    let count = labels.iter().max().map_or(0, |m| usize::from(*m) + 1);
+    Ok(ArrayLabels { labels, names: (0..count).map(|c| c.to_string()).collect(), notes })
 }
 
-/// The header of an array.
-struct NpyHeader {
-    /// Byte order, kind and width of a value, such as `|u1` or `<f4`.
-    dtype: String,
-    fortran_order: bool,
-    shape: Vec<usize>,
-}
-
-fn header(reader: &mut ArrayReader<'_, impl Read>) -> Result<NpyHeader, DataError> {
-    let part = "a NumPy header";
-    let start = reader.exactly(10, part)?;
-    if !start.starts_with(MAGIC) || !(1..=3).contains(&start[6]) {
-        return Err(DataError::new(reader.place, "a NumPy array of format 1 to 3", "other bytes", SAVE));
+fn named_classes(place: &str, of_images: &[String]) -> Result<ArrayLabels, DataError> {
+    let mut names = of_images.to_vec();
+    names.sort_by(|a, b| compare_classes(a, b));
+    names.dedup();
+    if names.len() > MAX_CLASSES {
+        let found = format!("{} classes", grouped(names.len()));
+        let remedy = "use labels with fewer values, or leave them out";
+        return Err(DataError::new(place, format!("at most {MAX_CLASSES} classes"), found, remedy));
     }
-    let mut length = usize::from(u16::from_le_bytes([start[8], start[9]]));
-    if start[6] > 1 {
-        let more = reader.exactly(2, part)?;
-        length |= usize::from(u16::from_le_bytes([more[0], more[1]])) << 16;
-    }
-    let text = reader.exactly(length.min(1 << 16), part)?;
-    let text = String::from_utf8_lossy(&text);
-    NpyHeader::parse(&text).ok_or_else(|| {
-        let shown: String = text.chars().take(80).collect();
-        DataError::new(reader.place, "a header with 'descr', 'fortran_order' and 'shape'", shown, SAVE)
-    })
-}
-
-impl NpyHeader {
-    /// Parses a header such as `{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }`.
-    ///
-    /// The header is parsed by hand: crates for NPY headers only report a parse error, while this code names the key, the type and the
-    /// NumPy call that fixes it.
-    fn parse(text: &str) -> Option<Self> {
-        let value = |key: &str| Some(text.split_once(key)?.1.split_once(':')?.1.trim_start());
-        let descr = value("'descr'")?.strip_prefix('\'')?;
-        let dtype = descr[..descr.find('\'')?].to_string();
-        let fortran_order = value("'fortran_order'")?.starts_with("True");
-        let shape = value("'shape'")?.strip_prefix('(')?;
-        let shape = shape[..shape.find(')')?].split(',').map(str::trim).filter(|d| !d.is_empty());
-        Some(Self { dtype, fortran_order, shape: shape.map(str::parse).collect::<Result<_, _>>().ok()? })
-    }
+    let number = |name: &String| names.binary_search_by(|other| compare_classes(other, name)).unwrap_or(0) as u8;
+    Ok(ArrayLabels { labels: of_images.iter().map(number).collect(), names, notes: Vec::new() })
 }
 
 #[cfg(test)]
@@ -258,7 +281,8 @@ mod tests {
     }
 
     fn open(file: Vec<u8>) -> Result<ImageDataset, String> {
-        parse(Path::new("a.npz"), Cursor::new(file), &ReadOptions::default()).map_err(|e| e.to_string())
+        parse(Path::new("a.npz"), Cursor::new(file), &ReadOptions::default(), &mut Vec::new())
+            .map_err(|e| e.to_string())
     }
 
     fn images() -> Vec<u8> {
@@ -276,7 +300,9 @@ mod tests {
         }
         let color = npy("|u1", "False", "(1, 1, 2, 3)", &[1, 2, 3, 4, 5, 6]);
         assert_eq!(open(npz(&[("images", color.clone())])).unwrap().shape(), [1, 2, 3]);
-        assert_eq!(parse_npy(Path::new("a.npy"), &color[..], &ReadOptions::default()).unwrap().shape(), [1, 2, 3]);
+        let single = parse_npy(Path::new("a.npy"), &color[..], &ReadOptions::default(), &mut Vec::new());
+        assert_eq!(single.unwrap().shape(), [1, 2, 3]);
+        assert_eq!(open(npz(&[("X", color)])).unwrap().shape(), [1, 2, 3]);
     }
 
     #[test]
@@ -286,8 +312,8 @@ mod tests {
         assert!(open(npz(&[("pics", images())])).unwrap_err().contains("`pics`"));
         assert!(open(npz(&[])).unwrap_err().contains("empty archive"));
         assert!(refuse("<f4", "False", "(2, 2, 3)", 48).contains("255 * images"));
-        assert!(refuse("<U7", "False", "(2, 2, 3)", 84).contains("cannot use"));
-        assert!(refuse("|O", "False", "(2, 2, 3)", 84).contains("type |O"));
+        assert!(refuse("<U7", "False", "(2, 2, 3)", 336).contains("numpy.array(pixels, dtype='uint8')"));
+        assert!(refuse("|O", "False", "(2, 2, 3)", 84).contains("numpy.stack(list(images))"));
         assert!(refuse("|u1", "False", "(12,)", 12).contains("shape [12]"));
         assert!(refuse("|u1", "False", "(2, 3, 8, 8)", 384).contains("transpose"));
         assert!(refuse("|u1", "False", "(2, 8, 8, 4)", 512).contains("alpha"));
@@ -300,16 +326,75 @@ mod tests {
         assert!(refuse("|u1", "False", "(2, x)", 12).contains("'shape'"));
     }
 
+    /// An archive of one image of `values`.
+    fn of_values(kind: &str, values: &[u8], count: usize) -> Result<ImageDataset, String> {
+        open(npz(&[("images", npy(kind, "False", &format!("(1, 1, {count})"), values))]))
+    }
+
+    #[test]
+    fn values_of_other_types_are_kept_or_refused_with_a_conversion_that_does_not_wrap() {
+        let bytes = |values: &[i64]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
+        assert_eq!(of_values("<i8", &bytes(&[0, 255]), 2).unwrap().bytes(0), [0, 255]);
+        assert_eq!(of_values(">u2", &[0, 7, 0, 255], 2).unwrap().bytes(0), [7, 255]);
+        assert_eq!(of_values("|b1", &[0, 1], 2).unwrap().bytes(0), [0, 255]);
+        for (kind, values, found, remedy) in [
+            ("<u2", vec![0, 0, 0x40, 0x9c], "values from 0 to 40000", "(images // 257)"),
+            ("<u2", vec![0, 0, 0xff, 0x0f], "values from 0 to 4095", "(images // 16)"),
+            ("|i1", vec![0xff, 127], "values from -1 to 127", "(images.astype('int16') + 128)"),
+            ("<i8", bytes(&[-1, 300]), "values from -1 to 300", "images.clip(0, 255)"),
+            ("<i8", bytes(&[0, 500]), "values from 0 to 500", "numpy.interp(images, [0, 500], [0, 255])"),
+            ("<f4", [0.0_f32, 0.5].iter().flat_map(|v| v.to_le_bytes()).collect(), "0 to 0.5", "(255 * images)"),
+            (
+                "<f8",
+                [-1.0_f64, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect(),
+                "-1 to 1",
+                "(127.5 * (images + 1))",
+            ),
+            (">f4", [0.0_f32, 255.0].iter().flat_map(|v| v.to_be_bytes()).collect(), "0 to 255", "images.round()"),
+            ("<f2", vec![0, 0xbc, 0, 0x44], "-1 to 4", "numpy.interp(images, [-1, 4], [0, 255])"),
+            ("<f4", [f32::NAN, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect(), "NaN", "nan_to_num"),
+        ] {
+            let text = of_values(kind, &values, 2).unwrap_err();
+            assert!(text.contains(found) && text.contains(remedy) && text.contains(&format!("type {kind}")), "{text}");
+        }
+    }
+
+    fn labeled(kind: &str, shape: &str, bytes: &[u8]) -> Result<ImageDataset, String> {
+        open(npz(&[("images", images()), ("labels", npy(kind, "False", shape, bytes))]))
+    }
+
+    #[test]
+    fn labels_in_columns_one_hot_rows_and_names_are_read() {
+        let floats: Vec<u8> = [1.0_f32, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let names: Vec<u8> = "dogcat".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        for (kind, shape, bytes) in [
+            ("|u1", "(2, 1)", vec![1, 0]),
+            ("|u1", "(2, 2)", vec![0, 1, 1, 0]),
+            ("<f4", "(2,)", floats),
+            ("|b1", "(2,)", vec![1, 0]),
+            ("<U3", "(2,)", names),
+            ("|S3", "(2, 1)", b"xy\0a\0\0".to_vec()),
+        ] {
+            let set = labeled(kind, shape, &bytes).unwrap();
+            assert_eq!(set.labels(), Some([1, 0].as_slice()), "{kind} {shape}");
+            match kind {
+                "<U3" => assert_eq!(set.label_names(), ["cat", "dog"]),
+                "|S3" => assert_eq!(set.label_names(), ["a", "xy"]),
+                _ => assert_eq!(set.label_names(), ["0", "1"]),
+            }
+        }
+    }
+
     #[test]
     fn invalid_labels_are_refused() {
-        let refuse = |kind, shape, bytes: &[u8]| {
-            open(npz(&[("images", images()), ("labels", npy(kind, "False", shape, bytes))])).unwrap_err()
-        };
+        let refuse = |kind, shape, bytes: &[u8]| labeled(kind, shape, bytes).unwrap_err();
         assert!(refuse("|u1", "(3,)", &[0; 3]).contains("3 labels"));
-        assert!(refuse("<f4", "(2,)", &[0; 8]).contains("integers"));
-        assert!(refuse("<i2", "(2,)", &[0, 1, 0, 0]).contains("0 to 255"));
-        assert!(refuse("|i1", "(2,)", &[255, 0]).contains("0 to 255"));
-        assert!(refuse("|u1", "(2, 1)", &[0; 2]).contains("shape [2, 1]"));
+        assert!(refuse("<f4", "(2,)", &0.5_f32.to_le_bytes().repeat(2)).contains("labels.astype(int)"));
+        assert!(refuse("<i2", "(2,)", &[0, 1, 0, 0]).contains("the class 256"));
+        assert!(refuse("|i1", "(2,)", &[255, 0]).contains("numpy.unique"));
+        assert!(refuse("|u1", "(2, 2)", &[1, 1, 0, 1]).contains("labels.argmax(1)"));
+        assert!(refuse("|u1", "(2, 1, 1)", &[0; 2]).contains("shape [2, 1, 1]"));
+        assert!(refuse("|O", "(2,)", &[0; 2]).contains("labels.astype(str)"));
     }
 
     #[test]

@@ -1,10 +1,16 @@
-//! Opens a set of images: an archive, an IDX file, or a folder of these or of image files.
+//! Opens a set of images: a folder or zip file of image files, or a file that holds all of them.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::decode::FORMATS;
 use super::error::DataError;
-use super::{BuiltinDataset, ImageDataset, folder, idx, npz};
+use super::fit::Frame;
+use super::folder::ImageFolder;
+use super::source::{ImageSource, Listing};
+use super::{BuiltinDataset, Fit, ImageDataset, PackedDataset, folder, idx, npz};
+use crate::memory;
 use crate::text::grouped;
 
 /// Options for reading images.
@@ -12,17 +18,20 @@ use crate::text::grouped;
 pub struct ReadOptions {
     /// Width and height to resize to. `None` keeps the size; image files in a folder get a size near the most common one, at most 64 x 64.
     pub size: Option<(usize, usize)>,
+    /// How images of another aspect ratio get the size.
+    pub fit: Fit,
     /// Mirror each drawn image with a probability of 0.5.
     pub flip: bool,
     /// Values that the bytes 0 and 255 are scaled to.
     pub range: (f32, f32),
-    /// Limit on the memory of the images, in bytes.
+    /// Limit on the memory of the images, in bytes; by default half of the free memory.
     pub max_bytes: u64,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { size: None, flip: false, range: (-1.0, 1.0), max_bytes: 4 << 30 }
+        let max_bytes = (memory::free() / 2.0) as u64;
+        Self { size: None, fit: Fit::Crop, flip: false, range: (-1.0, 1.0), max_bytes }
     }
 }
 
@@ -33,7 +42,7 @@ impl ReadOptions {
         }
         Err(DataError::new(
             place,
-            format!("at most {} MB of images", grouped((self.max_bytes >> 20) as usize)),
+            format!("at most {} MB of data in memory", grouped((self.max_bytes >> 20) as usize)),
             format!("{} MB", grouped(bytes >> 20)),
             "use fewer or smaller images (--set data.size), or stream them from the disk: cargo xtask data prepare",
         ))
@@ -49,9 +58,80 @@ pub struct OpenedImages {
     pub notes: Vec<String>,
 }
 
-/// Opens a .npz or .npy file, an IDX file (plain or .gz), or a folder that contains one of these files or PNG and JPEG files.
+/// What a path to training data holds.
+pub(crate) enum Source {
+    /// The image files of a folder or a zip file.
+    Images(ImageFolder),
+    /// A file that holds all images: NumPy or IDX.
+    Array(PathBuf),
+}
+
+impl Source {
+    /// Decides what `path` holds. Training, evaluation and `data prepare` all follow this decision.
+    ///
+    /// A folder with image files is read as such, whatever else is in it; one without may hold a NumPy or IDX file. The content of a file,
+    /// not its name, decides how it is read.
+    pub(crate) fn find(path: &Path, notes: &mut Vec<String>) -> Result<Self, DataError> {
+        let metadata = fs::metadata(path).map_err(|e| {
+            let mut error = DataError::io(path, &e);
+            if path.to_str().and_then(BuiltinDataset::from_name).is_some() {
+                error.remedy = format!("`{}` is the name of a built-in data set, not of a file", path.display());
+            }
+            error
+        })?;
+        if metadata.is_dir() {
+            let (source, listing) = ImageSource::folder(path)?;
+            if listing.images.is_empty() && !listing.arrays.is_empty() {
+                return choose_array(path, &listing.arrays, notes).map(Self::Array);
+            }
+            require_images(path, &listing)?;
+            return Ok(Self::Images(ImageFolder::new(source, listing, notes)));
+        }
+        if starts_with(path, b"PK")? && path.extension().is_none_or(|extension| extension != "npz") {
+            let (source, listing) = ImageSource::archive(path)?;
+            let is_numpy = listing.arrays.iter().any(|name| name.extension().is_some_and(|e| e == "npy"));
+            if !(listing.images.is_empty() && is_numpy) {
+                require_images(path, &listing)?;
+                return Ok(Self::Images(ImageFolder::new(source, listing, notes)));
+            }
+        }
+        Ok(Self::Array(path.to_owned()))
+    }
+}
+
+/// The image files of a folder or a zip file.
+pub(crate) fn image_folder(path: &Path, notes: &mut Vec<String>) -> Result<ImageFolder, DataError> {
+    match Source::find(path, notes)? {
+        Source::Images(folder) => Ok(folder),
+        Source::Array(array) => {
+            let (found, remedy) = (format!("the array {}", array.display()), "name a folder of photographs");
+            Err(DataError::new(path.display().to_string(), format!("{FORMATS} images"), found, remedy))
+        }
+    }
+}
+
+fn require_images(path: &Path, listing: &Listing) -> Result<(), DataError> {
+    if !listing.images.is_empty() {
+        return Ok(());
+    }
+    let count = grouped(listing.others.len());
+    let found = match listing.others.first() {
+        None if path.is_dir() => "an empty folder".into(),
+        None => "an empty archive".into(),
+        Some(first) => format!("{count} other entries, the first is {}: {}", first.path.display(), first.reason),
+    };
+    Err(DataError::new(
+        path.display().to_string(),
+        format!("{FORMATS} images, IDX files or a .npz file"),
+        found,
+        "name another folder, or convert the images to PNG",
+    ))
+}
+
+/// Opens a NumPy file (.npz or .npy), an IDX file (plain or .gz), or a folder or zip file that holds image files or one of these files.
 ///
-/// The content of a file, not its name, decides how it is read. In a folder without image files, every subfolder is a class.
+/// The content of a file, not its name, decides how it is read. Subfolders are classes; of the parts `train`, `val` and `test`, the training
+/// part is read.
 ///
 /// # Errors
 /// When `path` has no valid set of images. The message says what was found and how to fix it.
@@ -64,24 +144,16 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImage
         return Err(DataError::new("the requested size", "sides of 1 to 4096 pixels", found, "choose another size"));
     }
     let mut notes = Vec::new();
-    let metadata = fs::metadata(path).map_err(|e| {
-        let mut error = DataError::io(path, &e);
-        if path.to_str().and_then(BuiltinDataset::from_name).is_some() {
-            error.remedy = format!("`{}` is the name of a built-in data set, not of a file", path.display());
-        }
-        error
-    })?;
-    let images =
-        if metadata.is_dir() { open_folder(path, options, &mut notes)? } else { open_file(path, options, &mut notes)? };
+    let images = match Source::find(path, &mut notes)? {
+        Source::Images(folder) => folder::read(path, &folder, options, &mut notes)?,
+        Source::Array(array) => open_file(&array, options, &mut notes)?,
+    };
     let images = match options.size {
         Some((width, height)) if (width, height) != (images.width(), images.height()) => {
-            notes.push(format!(
-                "{} images of {}x{} cropped to the center where needed and resized to {width}x{height}",
-                grouped(images.count()),
-                images.width(),
-                images.height()
-            ));
-            images.resized(width, height)?
+            let frame = Frame { width, height, fit: options.fit };
+            let (count, found) = (grouped(images.count()), format!("{}x{}", images.width(), images.height()));
+            notes.push(format!("{count} images of {found} {}", frame.describe()));
+            images.fitted(frame)?
         }
         _ => images,
     };
@@ -89,74 +161,98 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImage
     Ok(OpenedImages { images, notes })
 }
 
-fn open_folder(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
-    let candidates = array_files(path)?;
-    let candidates: Vec<&PathBuf> = candidates.iter().collect();
-    let names = |of: &[&PathBuf]| -> String {
-        let names = of.iter().take(6).map(|p| p.file_name().unwrap_or_default().to_string_lossy());
-        names.collect::<Vec<_>>().join(", ")
-    };
+/// Chooses the NumPy or IDX file of a folder without image files: the only one, or the one with the training part.
+fn choose_array(folder: &Path, arrays: &[PathBuf], notes: &mut Vec<String>) -> Result<PathBuf, DataError> {
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_idx = |path: &&PathBuf| ["idx3", "idx4"].iter().any(|part| name(path).contains(part));
+    let mut candidates: Vec<&PathBuf> = arrays.iter().filter(is_idx).collect();
+    if candidates.is_empty() {
+        candidates = arrays.iter().collect();
+    }
+    let named = |of: &[&PathBuf]| of.iter().take(6).map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     let chosen = match candidates[..] {
-        [] => return folder::read(path, options, notes),
         [only] => only,
-        _ => candidates.iter().find(|p| names(&[p]).contains("train")).ok_or_else(|| {
-            let found = format!("several: {}", names(&candidates));
-            DataError::new(path.display().to_string(), "one data set in the folder", found, "name one of these files")
+        _ => candidates.iter().find(|path| name(path).contains("train")).ok_or_else(|| {
+            let found = format!("several: {}", named(&candidates));
+            DataError::new(folder.display().to_string(), "one data set in the folder", found, "name one of these files")
         })?,
     };
     let others: Vec<&PathBuf> = candidates.iter().filter(|other| **other != chosen).copied().collect();
     if !others.is_empty() {
-        notes.push(format!("{} read, {} left out; name a file to choose it", names(&[chosen]), names(&others)));
+        notes.push(format!("{} read, {} left out; name a file to choose it", chosen.display(), named(&others)));
     }
-    open_file(chosen, options, notes)
-}
-
-/// The files of a folder that contain a whole data set, recognized by name: IDX files or, if there are none, NumPy files.
-fn array_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let files: Vec<PathBuf> = folder::entries(path)?.into_iter().filter(|p| p.is_file()).collect();
-    let named = |parts: &[&str]| -> Vec<PathBuf> {
-        let has = |p: &&PathBuf| {
-            let name = p.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-            parts.iter().any(|part| name.contains(part))
-        };
-        files.iter().filter(has).cloned().collect()
-    };
-    let (idx_files, archives) = (named(&["idx3", "idx4"]), named(&[".npz", ".npy"]));
-    Ok(if idx_files.is_empty() { archives } else { idx_files })
-}
-
-/// Whether a folder contains an IDX or NumPy file.
-pub(crate) fn has_array_files(path: &Path) -> Result<bool, DataError> {
-    Ok(!array_files(path)?.is_empty())
+    Ok(folder.join(chosen))
 }
 
 fn open_file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
     let bytes = read(path, options)?;
     match bytes[..] {
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => npz::parse(path, std::io::Cursor::new(bytes), options),
-        [0x93, b'N', b'U', b'M', ..] => npz::parse_npy(path, &bytes[..], options),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => npz::parse(path, std::io::Cursor::new(bytes), options, notes),
+        [0x93, b'N', b'U', b'M', ..] => npz::parse_npy(path, &bytes[..], options, notes),
         [0x1f, 0x8b, ..] | [0, 0, ..] => idx::files(path, options, notes),
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, ..] => {
-            let expected = "a set of images";
-            Err(DataError::new(path.display().to_string(), expected, "a single image", "name its folder"))
+        _ => {
+            let (found, remedy) = describe_start(&bytes);
+            let expected = "a .npz, .npy or IDX file (plain or .gz), a zip file of images, or a packed file";
+            Err(DataError::new(path.display().to_string(), expected, found, remedy))
         }
-        _ => Err(DataError::new(
-            path.display().to_string(),
-            "a .npz, .npy or IDX file (plain or .gz)",
-            match &bytes[..bytes.len().min(4)] {
-                [] => "an empty file".to_string(),
-                start => format!("a file that starts with the bytes {start:02x?}"),
-            },
-            "name one of these, or a folder of PNG or JPEG images",
-        )),
     }
 }
 
-/// Reads a file, unless it exceeds the size limit.
+/// What a file that cannot be read is, and what to do with it.
+fn describe_start(bytes: &[u8]) -> (String, &'static str) {
+    const TO_ARRAY: &str = "convert it in Python: numpy.savez_compressed('images.npz', images=images, labels=labels)";
+    const UNPACK: &str = "unpack it and name the folder, or make a zip file of the images";
+    let is_tar = bytes.get(257..262) == Some(b"ustar");
+    match bytes {
+        [] => ("an empty file".into(), "name another file, or a folder of images"),
+        _ if PackedDataset::has_magic(bytes) => {
+            ("a packed file, which is prepared already".into(), "train on it: cargo xtask train --data FILE")
+        }
+        _ if is_tar => ("a tar archive".into(), UNPACK),
+        [0x37, 0x7a, 0xbc, 0xaf, ..] => ("a 7z archive".into(), UNPACK),
+        [b'R', b'a', b'r', b'!', ..] => ("a RAR archive".into(), UNPACK),
+        [0x89, b'H', b'D', b'F', ..] => ("an HDF5 file".into(), TO_ARRAY),
+        [b'P', b'A', b'R', b'1', ..] => ("a Parquet file".into(), TO_ARRAY),
+        [0x80, 2..=5, ..] => ("a Python pickle".into(), TO_ARRAY),
+        _ if image::guess_format(bytes).is_ok() => ("a single image".into(), "name its folder"),
+        _ => (
+            format!("a file that starts with the bytes {:02x?}", &bytes[..bytes.len().min(4)]),
+            "name a folder or zip file of images, or a .npz or IDX file",
+        ),
+    }
+}
+
+/// Whether a regular file starts with `magic`. Pipes and devices are refused before they are opened, because opening one may never return.
+pub(crate) fn starts_with(path: &Path, magic: &[u8]) -> Result<bool, DataError> {
+    let mut start = Vec::new();
+    let file = open_regular(path)?;
+    file.take(magic.len() as u64).read_to_end(&mut start).map_err(|e| DataError::io(path, &e))?;
+    Ok(start == magic)
+}
+
+/// Opens a file, unless it is a pipe, a socket, a device or a folder.
+pub(crate) fn open_regular(path: &Path) -> Result<fs::File, DataError> {
+    let metadata = fs::metadata(path).map_err(|e| DataError::io(path, &e))?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device, which may never end" };
+        let remedy = "write the data to a file first, and name that file";
+        return Err(DataError::new(path.display().to_string(), "a regular file", found, remedy));
+    }
+    fs::File::open(path).map_err(|e| DataError::io(path, &e))
+}
+
+/// Reads a regular file, unless it exceeds the size limit.
 pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Vec<u8>, DataError> {
-    let size = fs::metadata(path).map_err(|e| DataError::io(path, &e))?.len();
-    options.check_size(&path.display().to_string(), usize::try_from(size).unwrap_or(usize::MAX))?;
-    fs::read(path).map_err(|e| DataError::io(path, &e))
+    let file = open_regular(path)?;
+    let mut bytes = Vec::new();
+    // Special files of a system state a size of 0 and may be endless.
+    let most = options.max_bytes.saturating_add(1);
+    let size = file.metadata().map_or(0, |m| m.len());
+    let place = path.display().to_string();
+    options.check_size(&place, usize::try_from(size).unwrap_or(usize::MAX))?;
+    file.take(most).read_to_end(&mut bytes).map_err(|e| DataError::io(path, &e))?;
+    options.check_size(&place, bytes.len())?;
+    Ok(bytes)
 }
 
 /// The file name up to its first dot: the name of the data set.
@@ -219,7 +315,8 @@ mod tests {
         for (bytes, expected) in [
             (&b""[..], "empty file"),
             (b"hello", "starts with the bytes"),
-            (b"\x89PNG\r\n", "a single image"),
+            (b"\x89PNG\r\n\x1a\n", "a single image"),
+            (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
             (b"PK\x03\x04", "valid .npz"),
             (b"\x93NUMPY", "NumPy header"),
         ] {

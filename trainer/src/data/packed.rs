@@ -7,11 +7,11 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock};
 
 use super::error::DataError;
-use super::open::stem;
+use super::fit::luma;
+use super::open::{open_regular, starts_with, stem};
 use super::split::split_by_hash;
 use super::{Dataset, ImageDataset};
 use crate::philox::Key;
@@ -55,14 +55,21 @@ pub struct PackedDataset {
     checksum: u32,
     range: (f32, f32),
     flip: bool,
+    /// Channels of the images in the file; `shape` has 1 instead of 3 if they are converted to gray.
+    stored_channels: usize,
+    /// The first failure to read an image.
+    failure: OnceLock<DataError>,
 }
 
 impl PackedDataset {
     /// Whether `path` starts with the magic of a packed file, of this or an earlier version.
     pub fn recognize(path: &Path) -> bool {
-        let mut magic = [0; 8];
-        let read = File::open(path).and_then(|mut f| f.read_exact(&mut magic));
-        read.is_ok() && [MAGIC, EARLIER].contains(&&magic)
+        [MAGIC, EARLIER].into_iter().any(|magic| starts_with(path, magic).unwrap_or(false))
+    }
+
+    /// Whether the bytes of a file start with the magic of a packed file.
+    pub(super) fn has_magic(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC) || bytes.starts_with(EARLIER)
     }
 
     /// Opens a packed file and reads its index; the pixels stay on disk. The fraction `held_out` of the images, approximately, is held out.
@@ -74,7 +81,7 @@ impl PackedDataset {
         let invalid = |found: String| {
             DataError::new(path.display().to_string(), "a packed file of complete images", found, AGAIN)
         };
-        let mut file = File::open(path).map_err(unreadable)?;
+        let mut file = open_regular(path)?;
         let size = file.metadata().map_err(unreadable)?.len();
         let mut bytes = [0; HEADER];
         file.read_exact(&mut bytes).map_err(|e| invalid(format!("an incomplete header: {e}")))?;
@@ -106,12 +113,30 @@ impl PackedDataset {
             checksum: header.checksum,
             range,
             flip,
+            stored_channels: header.shape[2],
+            failure: OnceLock::new(),
         })
+    }
+
+    /// Converts the images to gray when they are read.
+    pub(crate) fn gray(mut self) -> Self {
+        self.shape[2] = 1;
+        self
+    }
+
+    /// Number of held-out images.
+    pub(crate) fn held_out_count(&self) -> usize {
+        self.held_out.len()
+    }
+
+    /// Bytes of an image in the file.
+    fn stored_size(&self) -> usize {
+        self.shape[0] * self.shape[1] * self.stored_channels
     }
 
     /// Bytes of the training images.
     pub fn bytes(&self) -> u64 {
-        self.trained.len() as u64 * self.shape.iter().product::<usize>() as u64
+        self.trained.len() as u64 * self.stored_size() as u64
     }
 
     /// Reads images for evaluation: up to 8,000 training images and up to 2,000 held-out images.
@@ -126,27 +151,37 @@ impl PackedDataset {
 
     fn read(&self, indices: &[usize]) -> Result<ImageDataset, DataError> {
         let size: usize = self.shape.iter().product();
-        let mut pixels = vec![0; indices.len() * size];
-        indices.iter().zip(pixels.chunks_exact_mut(size)).for_each(|(&i, to)| self.read_pixels(i, to));
+        let (mut pixels, mut stored) = (vec![0; indices.len() * size], Vec::new());
+        for (&i, to) in indices.iter().zip(pixels.chunks_exact_mut(size)) {
+            to.copy_from_slice(self.read_pixels(i, &mut stored)?);
+        }
         let labels = self.labels.as_ref().map(|l| indices.iter().map(|&i| l[i]).collect());
         let [h, w, c] = self.shape;
         let images = ImageDataset::new(&self.name, (w, h, c), pixels, labels)?;
         Ok(images.with_label_names(&self.label_names).with_range(self.range.0, self.range.1))
     }
 
-    /// Reads image `index` of the file. If the disk fails, prints a message and retries until it works again.
-    fn read_pixels(&self, index: usize, to: &mut [u8]) {
-        let at = HEADER as u64 + index as u64 * to.len() as u64;
-        for attempt in 0.. {
-            let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            match file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(to)) {
-                Ok(()) => return,
-                Err(e) if attempt == 0 => eprintln!("cannot read {}: {e}; retrying every second", self.path.display()),
-                Err(_) => {}
-            }
-            drop(file);
-            std::thread::sleep(Duration::from_secs(1));
+    /// Reads image `index` of the file into `stored`, and returns its pixels.
+    fn read_pixels<'s>(&self, index: usize, stored: &'s mut Vec<u8>) -> Result<&'s mut [u8], DataError> {
+        stored.resize(self.stored_size(), 0);
+        let at = HEADER as u64 + index as u64 * stored.len() as u64;
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(stored)).map_err(|e| {
+            let (found, remedy) = match e.kind() {
+                io::ErrorKind::UnexpectedEof => ("a file that has become shorter".to_owned(), AGAIN),
+                _ => (e.to_string(), "check that the disk is readable"),
+            };
+            let place = self.path.display().to_string();
+            DataError::new(place, format!("the pixels of image {}", grouped(index)), found, remedy)
+        })?;
+        if self.shape[2] == self.stored_channels {
+            return Ok(stored);
         }
+        let pixels = self.shape[0] * self.shape[1];
+        for i in 0..pixels {
+            stored[i] = luma([stored[3 * i], stored[3 * i + 1], stored[3 * i + 2]]);
+        }
+        Ok(&mut stored[..pixels])
     }
 
     /// The index of the image that `key` draws for `position` in the batch, and whether the image is mirrored.
@@ -156,11 +191,17 @@ impl PackedDataset {
         (self.trained[index as usize], self.flip && words[1] & 1 == 1)
     }
 
-    /// Reads image `index` into `bytes` and copies it to `out`, scaled to the range.
-    fn copy_scaled(&self, index: usize, flip: bool, bytes: &mut [u8], out: &mut [f32]) {
+    /// Reads image `index` into `stored` and copies it to `out`, scaled to the range. A failure is kept, and makes the image black.
+    fn copy_scaled(&self, index: usize, flip: bool, stored: &mut Vec<u8>, out: &mut [f32]) {
         let (low, high) = self.range;
         let step = (high - low) / 255.0;
-        self.read_pixels(index, bytes);
+        let bytes = match self.read_pixels(index, stored) {
+            Ok(bytes) => bytes,
+            Err(e) => {
+                let _ = self.failure.set(e);
+                return out.fill(low);
+            }
+        };
         let (channels, row) = (self.shape[2], self.shape[1] * self.shape[2]);
         for (out, bytes) in out.chunks_exact_mut(row).zip(bytes.chunks_exact_mut(row)) {
             if flip {
@@ -259,10 +300,10 @@ impl Dataset for PackedDataset {
 
     fn batch(&self, key: Key, out: &mut [f32]) {
         let size = self.shape.iter().product();
-        let mut bytes = vec![0; size];
+        let mut stored = Vec::new();
         for (position, out) in out.chunks_exact_mut(size).enumerate() {
             let (index, flip) = self.draw(key, position);
-            self.copy_scaled(index, flip, &mut bytes, out);
+            self.copy_scaled(index, flip, &mut stored, out);
         }
     }
 
@@ -281,7 +322,11 @@ impl Dataset for PackedDataset {
     }
 
     fn item(&self, index: usize, out: &mut [f32]) {
-        self.copy_scaled(self.trained[index], false, &mut vec![0; out.len()], out);
+        self.copy_scaled(self.trained[index], false, &mut Vec::new(), out);
+    }
+
+    fn failure(&self) -> Option<DataError> {
+        self.failure.get().cloned()
     }
 }
 

@@ -49,6 +49,39 @@ fn training_from_the_disk_is_bit_for_bit_training_from_memory() {
 }
 
 #[test]
+fn a_file_that_shrinks_while_it_is_read_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.pack");
+    let blobs = blobs(8, 8, 3, 40, 1);
+    packed(&path, &blobs, &[]);
+    let packed = PackedDataset::open(&path, RANGE, false, 0.2).unwrap();
+    let mut out = vec![0.0; 16 * 192];
+    packed.batch(Key { seed: 1, stream: 0, step: 0 }, &mut out);
+    assert_eq!(packed.failure(), None);
+    File::options().write(true).open(&path).unwrap().set_len(100).unwrap();
+    packed.batch(Key { seed: 1, stream: 0, step: 0 }, &mut out);
+    let text = packed.failure().unwrap().to_string();
+    assert!(text.contains("become shorter") && text.contains("some.pack"), "{text}");
+    assert!(packed.to_measure().is_err());
+}
+
+#[test]
+fn gray_images_equal_those_of_a_set_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.pack");
+    let blobs = blobs(6, 4, 3, 30, 1).with_flip(true);
+    packed(&path, &blobs, &[]);
+    let packed = PackedDataset::open(&path, RANGE, true, 0.2).unwrap().gray();
+    let train = blobs.split_by_content(0.2).unwrap().0.gray();
+    assert_eq!(packed.shape(), train.shape());
+    let (mut a, mut b) = ([0.0; 24 * 8], [0.0; 24 * 8]);
+    let key = Key { seed: 3, stream: 1, step: 0 };
+    packed.batch(key, &mut a);
+    train.batch(key, &mut b);
+    assert_eq!(a, b);
+}
+
+#[test]
 fn copies_are_left_out_and_unfinished_files_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blobs.pack");

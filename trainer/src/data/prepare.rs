@@ -3,12 +3,15 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::decode::{DecodedImage, MAX_PIXELS, decode};
+use super::decode::{DecodeLimits, DecodedImage, MAX_PIXELS, decode, max_file_bytes};
 use super::error::DataError;
-use super::folder::{ImageFolder, in_order};
-use super::open::ReadOptions;
+use super::fit::{Frame, luma};
+use super::folder::ImageFolder;
+use super::labels::{self, FileLabel, LabelSource};
+use super::open::{ReadOptions, Source};
 use super::packed_writer::{Added, PackedWriter};
-use super::{AnyDataset, BuiltinDataset, Dataset, ImageDataset, labels, open};
+use super::source::Ignored;
+use super::{AnyDataset, BuiltinDataset, Dataset, Fit, ImageDataset, open};
 use crate::text::grouped;
 
 /// Receives the number of finished files and the number of all files.
@@ -19,17 +22,19 @@ pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
 pub struct PrepareOptions<'a> {
     /// Width and height to resize to. `None` chooses a size near the most common one, at most 64 x 64.
     pub size: Option<(usize, usize)>,
-    /// A CSV table, or an NPZ or NPY array, with the classes. `None` uses the names of subfolders.
-    pub labels: Option<&'a Path>,
-    /// Heading of the table column with the classes. `None` uses the second column.
-    pub label_column: Option<&'a str>,
+    /// How images of another aspect ratio get the size.
+    pub fit: Fit,
+    /// Converts the images to gray.
+    pub gray: bool,
+    /// Where the classes are. `None` uses the names of subfolders.
+    pub labels: Option<LabelSource<'a>>,
     /// Images with more pixels are skipped before they are decoded.
     pub max_pixels: u64,
 }
 
 impl Default for PrepareOptions<'_> {
     fn default() -> Self {
-        Self { size: None, labels: None, label_column: None, max_pixels: MAX_PIXELS }
+        Self { size: None, fit: Fit::Crop, gray: false, labels: None, max_pixels: MAX_PIXELS }
     }
 }
 
@@ -55,14 +60,9 @@ impl FileOutcome {
         Self { file: file.into(), found, kept: 0, reason: reason.into() }
     }
 
-    /// The outcome of a folder entry that is not an image file.
-    pub(crate) fn not_an_image(path: &Path) -> Self {
-        let reason = if path.is_dir() {
-            "a folder beside images or nested too deep: put images into the folder, or into subfolders that name their classes"
-        } else {
-            "its extension is not .png, .jpg or .jpeg: convert it if it is an image"
-        };
-        Self::skipped(path.display().to_string(), 0, reason)
+    /// The outcome of an entry that is not read.
+    pub(crate) fn ignored(entry: &Ignored) -> Self {
+        Self::skipped(entry.path.display().to_string(), 0, &*entry.reason)
     }
 }
 
@@ -110,7 +110,7 @@ impl PreparedDataset {
     }
 }
 
-/// Packs the images of `source` into the file `out`. The source is a built-in set, a folder, or an IDX, NPZ or NPY file.
+/// Packs the images of `source` into the file `out`. The source is a built-in set, a folder, or a zip, IDX, NPZ or NPY file.
 ///
 /// # Errors
 /// When the source cannot be read, has fewer than two different images, or `out` cannot be written. No file remains then.
@@ -131,16 +131,14 @@ pub fn prepare(
             )),
         };
     }
-    if source.is_dir() {
-        let mut notes = Vec::new();
-        let folder = ImageFolder::find(source, &mut notes)?;
-        // A folder may also contain one file with all images.
-        if !folder.files.is_empty() || !open::has_array_files(source)? {
-            return prepare_folder(source, folder, notes, options, out, progress);
+    let mut notes = Vec::new();
+    match Source::find(source, &mut notes)? {
+        Source::Images(folder) => prepare_folder(source, &folder, notes, options, out, progress),
+        Source::Array(_) => {
+            let opened = open(source, &ReadOptions { size: options.size, fit: options.fit, ..ReadOptions::default() })?;
+            prepare_array(&opened.images, opened.notes, options, out, progress)
         }
     }
-    let opened = open(source, &ReadOptions { size: options.size, ..ReadOptions::default() })?;
-    prepare_array(&opened.images, opened.notes, options, out, progress)
 }
 
 /// Numbers of images that were changed while they were decoded.
@@ -152,15 +150,16 @@ struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, image: &DecodedImage, (width, height): (usize, usize)) {
-        self.resized += usize::from(image.original != (width, height));
-        self.enlarged += usize::from(image.original.0 < width || image.original.1 < height);
+    fn add(&mut self, image: &DecodedImage, frame: Frame) {
+        self.resized += usize::from(image.original != (frame.width, frame.height));
+        self.enlarged += usize::from(image.original.0 < frame.width || image.original.1 < frame.height);
         self.transparent += usize::from(image.transparent);
     }
 
-    fn notes(&self, (width, height): (usize, usize)) -> impl Iterator<Item = String> {
+    fn notes(&self, frame: Frame) -> impl Iterator<Item = String> {
+        let (width, height) = (frame.width, frame.height);
         let all = [
-            (self.resized, format!("cropped to the center where needed and resized to {width}x{height}")),
+            (self.resized, frame.describe()),
             (self.enlarged, format!("smaller than {width}x{height} and therefore blurred: use a smaller --size")),
             (self.transparent, "with transparent parts, now white".to_owned()),
         ];
@@ -170,50 +169,67 @@ impl Changes {
 
 fn prepare_folder(
     source: &Path,
-    folder: ImageFolder,
+    folder: &ImageFolder,
     mut notes: Vec<String>,
     options: &PrepareOptions<'_>,
     out: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<PreparedDataset, DataError> {
-    folder.require_files(source)?;
-    let size = folder.size(options.size);
-    let ImageFolder { files, labels, mut classes, others } = folder;
-    let mut labels: Vec<Option<u8>> = labels.into_iter().map(Some).collect();
-    if let Some(path) = options.labels {
-        let table = labels::read(path, options.label_column, source, &files)?;
-        if table.unmatched_rows > 0 {
-            notes.push(format!("{} rows of {} match no file", grouped(table.unmatched_rows), path.display()));
-        }
+    let frame = folder.frame(options.size, options.fit);
+    let (mut labels, mut classes): (Vec<FileLabel>, _) =
+        (folder.labels.iter().map(|label| Ok(*label)).collect(), folder.classes.clone());
+    if let Some(columns) = options.labels {
+        let table = labels::read(columns, &folder.paths())?;
+        notes.extend(table.notes);
         (labels, classes) = (table.of_files, table.classes);
     }
-    let mut packing = Packing::create(out, size, &classes)?;
-    packing.files.extend(
-        others.iter().filter(|other| options.labels != Some(other)).map(|other| FileOutcome::not_an_image(other)),
-    );
-    let (mut kept, mut changes) = (Vec::<usize>::new(), Changes::default());
-    let read = |path: &Path| decode(path, size.0, size.1, options.max_pixels);
-    in_order(&files, read, |i, decoded| {
-        progress(i + 1, files.len());
-        let file = files[i].display().to_string();
-        let outcome = match (decoded, labels[i]) {
+    let mut packing = Packing::create(out, (frame.width, frame.height), &classes)?;
+    let is_table = |path: &Path| options.labels.is_some_and(|labels| labels.path == source.join(path));
+    packing.files.extend(folder.others.iter().filter(|other| !is_table(&other.path)).map(FileOutcome::ignored));
+    let (mut kept, mut changes, mut contradictions) = (Vec::<usize>::new(), Changes::default(), 0);
+    let limits = DecodeLimits::new(options.max_pixels);
+    let read = |file| decode(file, frame, &limits);
+    folder.in_order(max_file_bytes(options.max_pixels), read, |i, decoded| {
+        progress(i + 1, folder.files.len());
+        let file = folder.name(i);
+        let outcome = match (decoded, &labels[i]) {
             (Err(reason), _) => FileOutcome::skipped(file, 0, reason),
-            (Ok(_), None) => FileOutcome::skipped(file, 1, "no row in the table of labels"),
-            (Ok(image), Some(label)) => match packing.add(&image.bytes, label)? {
-                Added::CopyOf(first) => {
-                    FileOutcome::skipped(file, 1, format!("the same image as {}", files[kept[first]].display()))
+            (Ok(_), Err(reason)) => FileOutcome::skipped(file, 1, reason),
+            (Ok(mut image), Ok(label)) => {
+                if options.gray {
+                    image.bytes = image.bytes.as_chunks::<3>().0.iter().flat_map(|rgb| [luma(*rgb); 3]).collect();
                 }
-                Added::New => {
-                    kept.push(i);
-                    changes.add(&image, size);
-                    FileOutcome::kept(file)
+                match packing.add(&image.bytes, *label)? {
+                    Added::CopyOf(first) => {
+                        let first = kept[first];
+                        let mut reason = format!("the same image as {}", folder.name(first));
+                        if let Ok(other) = labels[first]
+                            && other != *label
+                        {
+                            contradictions += 1;
+                            let class = |label: u8| &classes[usize::from(label)];
+                            reason += &format!(", which has the class {}, not {}", class(other), class(*label));
+                        }
+                        FileOutcome::skipped(file, 1, reason)
+                    }
+                    Added::New => {
+                        kept.push(i);
+                        changes.add(&image, frame);
+                        FileOutcome::kept(file)
+                    }
                 }
-            },
+            }
         };
         packing.files.push(outcome);
         Ok(())
     })?;
-    notes.extend(changes.notes(size));
+    notes.extend(changes.notes(frame));
+    if contradictions > 0 {
+        notes.push(format!(
+            "{} images are in two classes; the first one counts: see the report, and remove one of each",
+            grouped(contradictions)
+        ));
+    }
     packing.finish(source, notes)
 }
 
@@ -224,20 +240,26 @@ fn prepare_array(
     out: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<PreparedDataset, DataError> {
-    let images = match options.size {
-        Some((width, height)) => images.resized(width, height)?,
+    let mut images = match options.size {
+        Some((width, height)) => images.fitted(Frame { width, height, fit: options.fit })?,
         None => images.clone(),
     };
+    if options.gray {
+        images = images.gray();
+    }
     let count = images.count();
     let (mut labels, mut classes) = (images.labels().map(<[u8]>::to_vec), images.label_names().to_vec());
-    if let Some(path) = options.labels {
+    if let Some(columns) = options.labels {
         let indices: Vec<PathBuf> = (0..count).map(|i| PathBuf::from(i.to_string())).collect();
-        let table = labels::read(path, options.label_column, Path::new(""), &indices)?;
-        if let Some(i) = table.of_files.iter().position(Option::is_none) {
-            let (expected, remedy) = ("a row for every image, by its number from 0", "complete the table");
-            return Err(DataError::new(path.display().to_string(), expected, format!("none for image {i}"), remedy));
+        let table = labels::read(columns, &indices)?;
+        notes.extend(table.notes);
+        let mut all = Vec::with_capacity(count);
+        for (i, label) in table.of_files.into_iter().enumerate() {
+            let (expected, remedy) = ("one class for every image, by its number from 0", "complete the table");
+            let place = columns.path.display().to_string();
+            all.push(label.map_err(|why| DataError::new(place, expected, format!("image {i}: {why}"), remedy))?);
         }
-        (labels, classes) = (Some(table.of_files.into_iter().flatten().collect()), table.classes);
+        (labels, classes) = (Some(all), table.classes);
     }
     let mut packing = Packing::create(out, (images.width(), images.height()), &classes)?;
     let mut kept = Vec::new();

@@ -21,10 +21,11 @@ fn folder(path: &Path) {
     let good = fs::read(path.join("4.png")).unwrap();
     fs::write(path.join("broken.png"), &good[..good.len() / 2]).unwrap();
     fs::write(path.join("text.jpg"), "no image at all").unwrap();
-    fs::write(path.join("old.webp"), "RIFF").unwrap();
+    fs::write(path.join("old.heic"), "ftyp").unwrap();
     GrayImage::new(1200, 900).save(path.join("vast.png")).unwrap();
     RgbImage::from_pixel(200, 7, Rgb([9, 8, 7])).save(path.join("wide.png")).unwrap();
     fs::create_dir(path.join("more")).unwrap();
+    image(11, 16).save(path.join("more/11.png")).unwrap();
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn every_file_is_accounted_for() {
     assert!(why("copy.png").contains("the same image as") && why("copy.png").ends_with("3.png"));
     assert!(!why("broken.png").is_empty() && !why("text.jpg").is_empty());
     assert!(why("vast.png").contains("1200x900 are 2 megapixels; the limit is 1"), "{}", why("vast.png"));
-    assert!(why("old.webp").contains("convert") && why("more").contains("folder"));
+    assert!(why("old.heic").contains("convert") && why("more").contains("beside"));
     assert_eq!(prepared.skipped().count(), 6);
     assert!(prepared.notes.iter().any(|n| n.contains("1 images smaller than 16x16")), "{:?}", prepared.notes);
     assert_eq!(prepared.csv().lines().count(), 1 + 17);
@@ -65,7 +66,8 @@ fn classes_come_from_folders_tables_and_arrays() {
         image(i, 8).save(photos.join(class).join(format!("{i}.png"))).unwrap();
     }
     let run = |labels: Option<&Path>, column| {
-        let preparation = PrepareOptions { labels, label_column: column, ..PrepareOptions::default() };
+        let labels = labels.map(|path| LabelSource { path, label_column: column, file_column: None });
+        let preparation = PrepareOptions { labels, ..PrepareOptions::default() };
         prepare(&photos, &preparation, &out, &mut |_, _| {})
     };
     assert_eq!(run(None, None).unwrap().classes, [("cat".into(), 2), ("dog".into(), 3)]);

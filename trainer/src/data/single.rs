@@ -1,22 +1,25 @@
 //! Reads a single image at a given shape: a target for projection, or strokes drawn by hand.
 
+use std::io::BufReader;
 use std::path::Path;
 
-use super::decode::{MAX_PIXELS, decode};
+use super::Fit;
+use super::decode::{DecodeLimits, FORMATS, ImageBytes, MAX_PIXELS, decode, decode_upright};
 use super::error::DataError;
+use super::fit::{Frame, luma};
+use super::open::open_regular;
+use image::DynamicImage;
 use image::imageops::{self, FilterType};
 
-/// The luma weights of Rec. 601, in 256ths.
-const LUMA: [u32; 3] = [77, 150, 29];
-
-/// Reads a PNG or JPEG file as [height, width, channels]: cropped to the aspect ratio, resized, and converted to gray for one channel.
+/// Reads an image file as [height, width, channels]: cropped to the aspect ratio, resized, and converted to gray for one channel.
 ///
 /// The second returned value lists these changes for the user.
 ///
 /// # Errors
 /// When the file is not a readable image.
 pub fn image(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<u8>, Vec<String>), DataError> {
-    let decoded = decode(path, width, height, MAX_PIXELS).map_err(|why| unreadable(path, why))?;
+    let frame = Frame { width, height, fit: Fit::Crop };
+    let decoded = decode(open_image(path)?, frame, &DecodeLimits::new(MAX_PIXELS)).map_err(|e| unreadable(path, e))?;
     let mut notes = Vec::new();
     let (w, h) = decoded.original;
     if (w, h) != (width, height) {
@@ -33,10 +36,7 @@ pub fn image(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<
     if pixels.iter().any(|[r, g, b]| r != g || g != b) {
         notes.push(format!("{}: converted to gray, because the generator draws gray images", path.display()));
     }
-    let luma = |pixel: &[u8; 3]| {
-        ((pixel.iter().zip(LUMA).map(|(&v, weight)| u32::from(v) * weight).sum::<u32>() + 128) >> 8) as u8
-    };
-    Ok((pixels.iter().map(luma).collect(), notes))
+    Ok((pixels.iter().map(|rgb| luma(*rgb)).collect(), notes))
 }
 
 /// Reads strokes on a transparent background as RGBA bytes of the given size.
@@ -44,9 +44,8 @@ pub fn image(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<
 /// # Errors
 /// When the file is not a readable image, has another aspect ratio, or is opaque everywhere. (Only the opaque parts count as strokes.)
 pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, DataError> {
-    let opened = image::ImageReader::open(path).and_then(|r| r.with_guessed_format()).map_err(|e| e.to_string());
-    let image = opened.and_then(|r| r.decode().map_err(|e| e.to_string())).map_err(|why| unreadable(path, why))?;
-    let rgba = image.into_rgba8();
+    let limits = DecodeLimits::new(MAX_PIXELS);
+    let rgba = decode_upright(open_image(path)?, &limits, DynamicImage::into_rgba8).map_err(|e| unreadable(path, e))?;
     let (w, h) = (rgba.width() as usize, rgba.height() as usize);
     let refused = |expected: String, found: String, remedy: &'static str| {
         Err(DataError::new(path.display().to_string(), expected, found, remedy))
@@ -83,8 +82,15 @@ pub fn strokes(path: &Path, width: usize, height: usize) -> Result<Vec<u8>, Data
     Ok(bytes.collect())
 }
 
+fn open_image(path: &Path) -> Result<Box<dyn ImageBytes>, DataError> {
+    Ok(Box::new(BufReader::new(open_regular(path)?)))
+}
+
 fn unreadable(path: &Path, why: String) -> DataError {
-    DataError::new(path.display().to_string(), "a PNG or JPEG image".to_owned(), why, "convert it to PNG")
+    // Converting a damaged file would not repair it.
+    let is_other_format = why.contains("its content is not") || why.contains("convert it");
+    let remedy = if is_other_format { "convert it to PNG" } else { "get the file again, or save it as PNG" };
+    DataError::new(path.display().to_string(), format!("a {FORMATS} image"), why, remedy)
 }
 
 #[cfg(test)]
@@ -109,7 +115,11 @@ mod tests {
         );
         assert_eq!(image(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
         std::fs::remove_file(&path).unwrap();
-        assert!(image(&path, [8, 8, 1]).unwrap_err().to_string().contains("expected: a PNG"));
+        assert!(image(&path, [8, 8, 1]).unwrap_err().to_string().contains("check the spelling"));
+        std::fs::write(&path, "no image").unwrap();
+        let message = image(&path, [8, 8, 1]).unwrap_err().to_string();
+        assert!(message.contains("expected: a PNG, JPEG, WebP") && message.contains("convert it"), "{message}");
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

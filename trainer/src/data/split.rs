@@ -67,19 +67,19 @@ impl ImageDataset {
     /// part.
     ///
     /// # Errors
-    /// When there are fewer than two images.
+    /// When there are fewer than two different images.
     #[doc(hidden)]
     pub fn split_by_content(&self, fraction: f32) -> Result<(Self, Self), DataError> {
         let hashes: Vec<u64> = (0..self.count()).map(|i| content_hash(self.bytes(i), self.channels())).collect();
-        let (trained, held_out) = split_by_hash(&hashes, fraction);
-        if trained.is_empty() || held_out.is_empty() {
-            return Err(DataError::new(
-                self.name(),
-                "at least 2 images, one to train on and one to hold out",
-                grouped(self.count()),
-                "add images",
-            ));
+        if hashes.iter().all(|hash| *hash == hashes[0]) {
+            let found = match self.count() {
+                1 => "1 image".to_owned(),
+                n => format!("{} copies of 1 image", grouped(n)),
+            };
+            let expected = "at least 2 different images, one to train on and one to hold out";
+            return Err(DataError::new(self.name(), expected, found, "add images"));
         }
+        let (trained, held_out) = split_by_hash(&hashes, fraction);
         Ok((self.select(&trained), self.select(&held_out)))
     }
 }
@@ -100,6 +100,15 @@ mod tests {
         assert_eq!(split_by_hash(&all[..300], 0.2).1, first);
         let more = split_by_hash(&all, 0.4).1;
         assert!(held_out.iter().all(|i| more.contains(i)) && more.len() > held_out.len());
+    }
+
+    #[test]
+    fn copies_of_one_image_are_refused() {
+        let copies = ImageDataset::new("same", (2, 1, 1), [7, 8].repeat(10), None).unwrap();
+        let text = copies.split_by_content(0.2).unwrap_err().to_string();
+        assert!(text.contains("at least 2 different images") && text.contains("10 copies of 1 image"), "{text}");
+        let one = copies.select(&[0]).split_by_content(0.2).unwrap_err().to_string();
+        assert!(one.contains("found:    1 image"), "{one}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod names;
 mod renamed;
 mod sections;
 mod settings;
+mod size;
 mod technique;
 
 use crate::loss::{Labels, Loss};
@@ -19,10 +20,11 @@ use methods::{Change, changes};
 pub use methods::{METHODS, Method};
 use names::{similar, similar_keys};
 use renamed::check_renamed;
-pub use sections::{Batches, Data, Init, Objective, Train};
+pub use sections::{Batches, Data, Fit, Init, Objective, Train};
 use serde::{Deserialize, Serialize};
 use settings::{flatten, insert, set};
 use std::collections::BTreeSet;
+pub use size::parse_size;
 use std::fmt;
 pub use technique::{Augment, Technique};
 
@@ -50,8 +52,9 @@ pub const NAMED: [(&str, &str); 14] = [
 pub struct Recipe {
     /// Name; run folders contain it.
     pub name: String,
-    /// One sentence about the recipe.
+    /// One sentence about the recipe; may be empty.
     #[doc(hidden)]
+    #[serde(default)]
     pub about: String,
     /// Initial distribution of the weights.
     #[doc(hidden)]

@@ -14,15 +14,34 @@ pub enum Init {
     Glorot,
 }
 
+/// How an image of another aspect ratio gets the training size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// Crops the center to the aspect ratio.
+    #[default]
+    Crop,
+    /// Keeps the whole image and fills the margins with white.
+    Pad,
+    /// Changes the aspect ratio of the image.
+    Stretch,
+}
+
 /// Training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Name of a built-in data set, or a path.
     pub source: String,
-    /// Size to which images are cropped and scaled, [width, height].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Size to which images are resized, [width, height]; also read from "32x32", and from 32 for a square.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::size::deserialize")]
     pub size: Option<[usize; 2]>,
+    /// How images of another aspect ratio get this size.
+    #[serde(default)]
+    pub fit: Fit,
+    /// Converts color images to gray.
+    #[serde(default)]
+    pub gray: bool,
     /// Values of black and white.
     #[serde(default = "range")]
     pub range: [f32; 2],

@@ -1,11 +1,15 @@
 //! Loads the data that a recipe names, split into a training set and a held-out set.
 use crate::data::{
-    self, AnyDataset, BuiltinDataset, DataError, Dataset, GaussianMixture, ImageDataset, PackedDataset, ReadOptions,
+    self, AnyDataset, BuiltinDataset, DataError, Dataset, Frame, GaussianMixture, ImageDataset, PackedDataset,
+    ReadOptions,
 };
 use crate::recipe::Recipe;
+use crate::text::grouped;
 use std::path::Path;
 use std::sync::Arc;
 
+/// With fewer training images, generators mostly repeat them.
+const FEW: usize = 1000;
 /// Share of a data set that is held out if the recipe does not set `data.held_out`.
 const HELD_OUT: f32 = 0.2;
 
@@ -39,11 +43,24 @@ impl From<(ImageDataset, ImageDataset)> for ImageSplit {
     }
 }
 
-/// Loads what `recipe.data` names: a built-in set, a folder of images, or an IDX, NPZ or packed file.
+/// Loads what `recipe.data` names: a built-in set, a folder or zip file of images, or an IDX, NumPy or packed file.
 ///
 /// # Errors
 /// If the source is missing or unreadable, or its images do not fit the recipe.
 pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
+    let loaded = load(recipe)?;
+    if loaded.images.is_some() && loaded.train.labels().is_none() && recipe.data.classes > 0 {
+        return Err(DataError::new(
+            &recipe.data.source,
+            format!("images of {0} classes, because data.classes = {0}", recipe.data.classes),
+            "no labels",
+            "make a subfolder for each class, or use `data prepare --labels`; or set data.classes=0",
+        ));
+    }
+    Ok(loaded)
+}
+
+fn load(recipe: &Recipe) -> Result<TrainingData, DataError> {
     let wanted = &recipe.data;
     let range = (wanted.range[0], wanted.range[1]);
     let size = wanted.size.map(|[w, h]| (w, h));
@@ -52,10 +69,10 @@ pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
     if built_in.is_none() && PackedDataset::recognize(path) {
         return open_packed(recipe, path);
     }
-    let (source, notes) = if let Some(set) = built_in {
+    let (source, mut notes) = if let Some(set) = built_in {
         (set.open()?, Vec::new())
     } else if path.exists() {
-        let options = ReadOptions { size, flip: wanted.flip, range, ..ReadOptions::default() };
+        let options = ReadOptions { size, fit: wanted.fit, flip: wanted.flip, range, ..ReadOptions::default() };
         let opened = data::open(&wanted.source, &options)?;
         (AnyDataset::Images(opened.images), opened.notes)
     } else {
@@ -81,15 +98,19 @@ pub fn load_data(recipe: &Recipe) -> Result<TrainingData, DataError> {
                 ));
             }
             let images = match size {
-                Some((w, h)) => images.resized(w, h)?,
+                Some((width, height)) => images.fitted(Frame { width, height, fit: wanted.fit })?,
                 None => images,
             };
             let images = images.with_range(range.0, range.1).with_flip(wanted.flip);
-            let split: ImageSplit = match wanted.held_out {
+            let mut split: ImageSplit = match wanted.held_out {
                 None if built_in.is_some() => images.default_split()?,
                 share => images.split_by_content(share.unwrap_or(HELD_OUT))?,
             }
             .into();
+            if wanted.gray {
+                split = ImageSplit { train: split.train.gray(), held_out: split.held_out.gray() };
+            }
+            notes.extend(limits(recipe, &split.train, split.held_out.count()));
             Ok(TrainingData { train: Arc::new(split.train.clone()), images: Some(split), mixture: None, notes })
         }
     }
@@ -169,18 +190,45 @@ fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> 
         wanted.flip,
         wanted.held_out.unwrap_or(HELD_OUT),
     )?;
+    let packed = if wanted.gray { packed.gray() } else { packed };
     let &[height, width, _] = packed.shape() else { unreachable!("packed data are images") };
     if let Some([w, h]) = wanted.size.filter(|size| *size != [width, height]) {
         return Err(DataError::new(
             path.display().to_string(),
             format!("images of {w}x{h}, the size that recipe {} sets", recipe.name),
             format!("{width}x{height}"),
-            format!("prepare them again with --size {w}x{h}, or train with --set data.size=[{width},{height}]"),
+            format!("prepare them again with --size {w}x{h}, or train with --set data.size={width}x{height}"),
         ));
     }
     let images = Some(packed.to_measure()?.into());
     let megabytes = packed.bytes() as f64 / 1e6;
-    let notes =
+    let mut notes =
         vec![format!("{megabytes:.0} MB streamed from the disk; --profile shows the time spent waiting for it")];
+    notes.extend(limits(recipe, &packed, packed.held_out_count()));
     Ok(TrainingData { train: Arc::new(packed), images, mixture: None, notes })
+}
+
+/// Remarks on what limits the result: how many images there are to train on, and classes that are not used.
+fn limits(recipe: &Recipe, train: &dyn Dataset, held_out: usize) -> Vec<String> {
+    let count = train.len().unwrap_or(0);
+    let mut notes = vec![format!("{} to train, {} held out", grouped(count), grouped(held_out))];
+    if count < FEW {
+        notes.push(format!(
+            "fewer than {} images: expect copies of them; add images, or train with the method +augment",
+            grouped(FEW)
+        ));
+    }
+    let classes = train.label_names();
+    match (classes.len(), recipe.data.classes) {
+        (0 | 1, _) => {}
+        (n, 0) => notes.push(format!("{n} classes not used: --set data.classes={n} trains on them")),
+        (n, _) => {
+            let named: Vec<String> = classes.iter().enumerate().map(|(i, name)| format!("{i} {name}")).collect();
+            // Numbers that name themselves need no list.
+            if named.iter().any(|text| text.split_once(' ').is_none_or(|(number, name)| number != name)) {
+                notes.push(format!("{n} classes: {}", named.join(", ")));
+            }
+        }
+    }
+    notes
 }

@@ -76,7 +76,7 @@ fn data_reports_errors_before_any_work() {
     fs::create_dir_all(&empty).unwrap();
     refused(&["data", "prepare", "no-such-folder", "--out", &pack], 2, "check the spelling");
     refused(&["data", "prepare", &empty, "--out", &pack], 2, "an empty folder");
-    refused(&["data", "prepare", "digits", "--size", "64", "--out", &pack], 2, "as in 64x64");
+    refused(&["data", "prepare", "digits", "--size", "big", "--out", &pack], 2, "as in 64x48");
     refused(&["data", "prepare", "digits", "--out", "no-such-folder/a.pack"], 2, "create it first");
     refused(&["data", "prepare", "ring", "--out", &pack], 2, "points");
     refused(&["data", "faces", &empty, "--out", &pack], 2, "an empty folder");
