@@ -10,7 +10,7 @@ use crate::nn::Network;
 use crate::quantize::{QuantizeError, QuantizeOptions, Quantized, quantize};
 use crate::recipe::{Recipe, RecipeError};
 use crate::run::{figures, load_data};
-use crate::train::{StepReport, Trainer, TrainerParts};
+use crate::train::{StepError, StepReport, Trainer, TrainerParts};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -356,11 +356,13 @@ macro_rules! from {
     };
 }
 
-from!(
-    Recipe(RecipeError),
-    Data(DataError),
-    Network(NetworkError),
-    Diverged(NotFinite),
-    Export(ExportError),
-    Quantize(QuantizeError)
-);
+impl From<StepError> for GanError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::NotFinite(error) => Self::Diverged(error),
+            StepError::Data(error) => Self::Data(error),
+        }
+    }
+}
+
+from!(Recipe(RecipeError), Data(DataError), Network(NetworkError), Export(ExportError), Quantize(QuantizeError));

@@ -1,5 +1,6 @@
 //! Tests of the whole project, one module per subject.
 mod allocation;
+mod data;
 mod dependencies;
 mod documents;
 mod executor;

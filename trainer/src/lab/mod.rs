@@ -34,6 +34,7 @@ use crate::evaluate::EvaluateError;
 use crate::exec::NotFinite;
 use crate::nets::NetworkError;
 use crate::recipe::RecipeError;
+use crate::train::StepError;
 use std::fmt;
 
 /// A table of text.
@@ -115,6 +116,15 @@ impl fmt::Display for LabError {
 }
 
 impl std::error::Error for LabError {}
+
+impl From<StepError> for LabError {
+    fn from(e: StepError) -> Self {
+        match e {
+            StepError::NotFinite(e) => Self::NotFinite(e),
+            StepError::Data(e) => Self::Request(e.to_string()),
+        }
+    }
+}
 
 impl From<NotFinite> for LabError {
     fn from(e: NotFinite) -> Self {

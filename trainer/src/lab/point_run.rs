@@ -63,7 +63,7 @@ pub(super) fn run(
             frames.push(scatter(&mut trainer, mixture, title));
             drawing += before.elapsed().as_secs_f64();
         }
-        diverged = trainer.advance().err().map(|e| e.step);
+        diverged = trainer.advance().err().map(|_| trainer.step() + 1);
     }
     let seconds = start.elapsed().as_secs_f64() - drawing;
     let mut points = trainer.samples(0, POINTS);

@@ -1,4 +1,5 @@
 //! Why a run cannot start, continue or be saved.
+use crate::data::DataError;
 use crate::exec::NotFinite;
 use std::fmt;
 use std::io;
@@ -56,6 +57,8 @@ impl std::error::Error for RunError {}
 pub enum TrainingError {
     /// A value was not finite; the checkpoints in the folder are intact.
     NotFinite(NotFinite),
+    /// The training examples could not be read; the last checkpoint is intact.
+    Data(DataError),
     /// A file of the run could not be read or written.
     Run(RunError),
 }
@@ -68,6 +71,9 @@ impl fmt::Display for TrainingError {
                 "{e}\nTraining stopped before that update was applied; the last checkpoint is good. A smaller \
                  optimizer.learning_rate usually helps, and so does a regularizer on the discriminator if there is none."
             ),
+            Self::Data(e) => {
+                write!(f, "training ended, because an image could not be read; the last checkpoint is good.\n{e}")
+            }
             Self::Run(e) => e.fmt(f),
         }
     }

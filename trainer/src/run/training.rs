@@ -5,8 +5,7 @@ use super::{
     TrainingError, figures,
 };
 use crate::draw::{Image, animation};
-use crate::exec::NotFinite;
-use crate::train::{StepReport, Trainer};
+use crate::train::{StepError, StepReport, Trainer};
 use crate::watch::{Alarm, AlarmKind, Convergence, Monitor};
 use std::time::Instant;
 
@@ -177,7 +176,18 @@ impl<'m> Run<'m> {
     }
 
     /// Rolls back after a value that was not finite, or gives up if the recipe allows no further rollback.
-    fn recover(&mut self, error: NotFinite, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), TrainingError> {
+    fn recover(&mut self, error: StepError, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), TrainingError> {
+        let error = match error {
+            StepError::NotFinite(error) => error,
+            StepError::Data(error) => {
+                // After a part of a step, the last checkpoint is the newest state that training can continue from.
+                if !self.trainer.is_partial() {
+                    self.save_checkpoint()?;
+                }
+                self.finish()?;
+                return Err(TrainingError::Data(error));
+            }
+        };
         if self.rollbacks >= self.trainer.recipe().train.rollbacks {
             self.finish()?;
             return Err(TrainingError::NotFinite(error));
@@ -366,8 +376,8 @@ impl<'m> Run<'m> {
 /// Measures the seconds per step of `trainer`. It runs a few steps and undoes them.
 ///
 /// # Errors
-/// If a value of these steps is not finite.
-pub fn seconds_per_step(trainer: &mut Trainer) -> Result<f64, NotFinite> {
+/// If a value of these steps is not finite, or the data cannot be read.
+pub fn seconds_per_step(trainer: &mut Trainer) -> Result<f64, StepError> {
     let (store, step, last) = (trainer.store().clone(), trainer.step(), *trainer.last_report());
     // The first step fills caches and starts threads.
     trainer.advance()?;

@@ -1,5 +1,5 @@
 //! One step of training: draws batches, updates the discriminator and the generator, and reports the measurements.
-use super::{Player, StepPhase, StepReport, Trainer};
+use super::{Player, StepError, StepPhase, StepReport, Trainer};
 use crate::exec::NotFinite;
 use crate::philox::Key;
 use crate::regularize::Regularizer;
@@ -44,24 +44,24 @@ impl Trainer {
     /// Runs one step: the discriminator's updates, then the generator's. `train.generator_first` reverses the order.
     ///
     /// # Errors
-    /// If a loss or a gradient is not finite. The failing update is not applied.
-    pub fn advance(&mut self) -> Result<StepReport, NotFinite> {
+    /// If a loss or a gradient is not finite, or the training examples cannot be read. The failing update is not applied.
+    pub fn advance(&mut self) -> Result<StepReport, StepError> {
         self.advance_with(&mut |_, _| {})
     }
 
     /// Runs one step like [`Trainer::advance`] and calls `on_phase` after each phase.
-    pub fn advance_with(&mut self, on_phase: &mut OnPhase<'_>) -> Result<StepReport, NotFinite> {
+    pub fn advance_with(&mut self, on_phase: &mut OnPhase<'_>) -> Result<StepReport, StepError> {
         let first =
             if self.step < self.recipe.train.generator_first { Player::Generator } else { Player::Discriminator };
         self.advance_players(&[first, first.other()], on_phase)
     }
 
     /// Runs one step of one network only: its updates on fresh batches.
-    pub(crate) fn advance_one(&mut self, player: Player) -> Result<StepReport, NotFinite> {
+    pub(crate) fn advance_one(&mut self, player: Player) -> Result<StepReport, StepError> {
         self.advance_players(&[player], &mut |_, _| {})
     }
 
-    fn advance_players(&mut self, players: &[Player], on_phase: &mut OnPhase<'_>) -> Result<StepReport, NotFinite> {
+    fn advance_players(&mut self, players: &[Player], on_phase: &mut OnPhase<'_>) -> Result<StepReport, StepError> {
         let step = self.step + 1;
         let mut report = StepReport { step, ..self.last };
         for player in players {
@@ -69,8 +69,12 @@ impl Trainer {
                 Player::Discriminator => self.update_discriminator(&mut report, on_phase),
                 Player::Generator => self.update_generator(&mut report, on_phase),
             };
-            updated.map_err(|e| NotFinite { step, ..e })?;
+            updated.map_err(|e| match e {
+                StepError::NotFinite(e) => NotFinite { step, ..e }.into(),
+                e @ StepError::Data(_) => e,
+            })?;
         }
+        self.partial = false;
         self.step = step;
         self.last = report;
         Ok(report)
@@ -80,13 +84,13 @@ impl Trainer {
         &mut self,
         report: &mut StepReport,
         on_phase: &mut OnPhase<'_>,
-    ) -> Result<(), NotFinite> {
+    ) -> Result<(), StepError> {
         let times = u64::from(self.recipe.train.discriminator_steps);
         let every = u64::from(self.recipe.objective.regularizer.every());
         let has_consensus = matches!(self.recipe.objective.regularizer, Regularizer::Consensus { .. });
         for i in 0..times {
             let update = self.step * times + i;
-            self.draw(update, Player::Discriminator);
+            self.draw(update, Player::Discriminator)?;
             on_phase(StepPhase::BatchDrawn, report);
             let penalized = every > 0 && update.is_multiple_of(every);
             self.run(if penalized { StepKind::Penalized } else { StepKind::Discriminator }, update)?;
@@ -116,11 +120,11 @@ impl Trainer {
         &mut self,
         report: &mut StepReport,
         on_phase: &mut OnPhase<'_>,
-    ) -> Result<(), NotFinite> {
+    ) -> Result<(), StepError> {
         let times = u64::from(self.recipe.train.generator_steps);
         for i in 0..times {
             let update = self.step * times + i;
-            self.draw(update, Player::Generator);
+            self.draw(update, Player::Generator)?;
             on_phase(StepPhase::BatchDrawn, report);
             self.run(StepKind::Generator, update)?;
             let planned = self.programs.generator;
@@ -133,7 +137,7 @@ impl Trainer {
     }
 
     /// Runs a step on the batch that was drawn; `update` counts the updates of its network.
-    fn run(&mut self, kind: StepKind, update: u64) -> Result<(), NotFinite> {
+    fn run(&mut self, kind: StepKind, update: u64) -> Result<(), StepError> {
         let (optimizer, programs) = (&self.recipe.optimizer, &self.programs);
         let (mut step, inputs, learning_rate) = match kind {
             StepKind::Discriminator => {
@@ -160,7 +164,9 @@ impl Trainer {
         inputs.classes.into_iter().for_each(|classes| _ = values.set(classes, &buffers.classes));
         inputs.ema_share.into_iter().for_each(|share| _ = values.set(share, &ema_share));
         let progress = Progress { seed: self.seed, update, step: self.step, steps: self.steps };
-        step.run(&mut self.cpu, values, progress)
+        step.run(&mut self.cpu, values, progress)?;
+        self.partial = true;
+        Ok(())
     }
 
     /// A prediction of the next update, whose batch is prepared during the computation.
@@ -188,11 +194,14 @@ impl Trainer {
     }
 
     /// Draws real examples, latents and classes for one update of `player`.
-    fn draw(&mut self, update: u64, player: Player) {
+    fn draw(&mut self, update: u64, player: Player) -> Result<(), StepError> {
         if player == Player::Discriminator || self.generator_reads {
             let key = Key { seed: self.seed, stream: REAL_STREAM + player.stream(), step: update };
             let (step, following) = self.predicted_next(update, player);
             self.batches.draw(key, Key { stream: REAL_STREAM + following.stream(), step, ..key });
+            if let Some(failure) = self.batches.failure() {
+                return Err(StepError::Data(failure));
+            }
             let (scale, count) = (self.recipe.data.scale, self.recipe.data.classes);
             let scaled = self.buffers.scaled.iter_mut().zip(self.batches.real());
             scaled.for_each(|(to, v)| *to = v * scale);
@@ -205,6 +214,7 @@ impl Trainer {
         }
         let key = Key { seed: self.seed, stream: LATENT_STREAM + player.stream(), step: update };
         self.draw_latents(key);
+        Ok(())
     }
 
     /// Draws a batch of latents: the device's integers for images, standard normal numbers for points.

@@ -1,7 +1,7 @@
 //! Prefetches batches of real examples in a thread while the previous batch is used, and measures the time spent waiting.
 //!
 //! A batch depends on its key only, so a prefetched batch equals a batch drawn in place.
-use crate::data::Dataset;
+use crate::data::{DataError, Dataset};
 use crate::philox::Key;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -49,6 +49,11 @@ impl Batches {
     /// The data set that batches are drawn from.
     pub(crate) fn data(&self) -> &dyn Dataset {
         &*self.data
+    }
+
+    /// Why examples could not be read, if reading failed; the current batch is then not valid.
+    pub(crate) fn failure(&self) -> Option<DataError> {
+        self.data.failure()
     }
 
     /// Examples of the current batch.

@@ -34,8 +34,7 @@ pub(super) fn check_classes(recipe: &Recipe, data: &dyn Dataset) -> Result<(), N
     let name = data.name();
     let why = match found {
         0 => format!(
-            "data.classes = {expected}, but {name} has no labels: use data with labels (an NPZ or IDX file, a folder with one \
-             subfolder for each class), or set data.classes = 0"
+            "data.classes = {expected}, but {name} has no labels: give each example a label, or set data.classes = 0"
         ),
         _ => format!(
             "data.classes = {expected}, but {name} has {found} classes: set data.classes = {found}, or 0 to train without classes"

@@ -2,6 +2,7 @@
 mod advance;
 mod batches;
 mod discriminator_input;
+mod error;
 mod game;
 mod limits;
 mod programs;
@@ -21,6 +22,7 @@ use crate::nn::Network;
 use crate::recipe::Recipe;
 pub use advance::OnPhase;
 use batches::Batches;
+pub use error::StepError;
 use game::Game;
 pub(crate) use limits::check_memory;
 use programs::Programs;
@@ -78,6 +80,8 @@ pub struct Trainer {
     estimated: Option<u64>,
     /// Whether the generator's updates read real examples or their classes.
     generator_reads: bool,
+    /// Whether the last step failed after some of its updates, so that the state is not one between two steps.
+    partial: bool,
 }
 
 /// Buffers for the inputs of a step.
@@ -156,6 +160,7 @@ impl Trainer {
             cpu,
             last: StepReport::default(),
             estimated: None,
+            partial: false,
         })
     }
 
@@ -172,6 +177,11 @@ impl Trainer {
     /// Number of steps done.
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// Whether the last step failed after some of its updates. The state is then not one that training passes between two steps.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// Number of steps of the whole run; schedules follow it.
@@ -244,6 +254,7 @@ impl Trainer {
     pub fn restore(&mut self, store: Store, step: u64) {
         *self.cpu.store_mut() = store;
         self.step = step;
+        self.partial = false;
         self.estimated = None;
         self.last = StepReport { step, ..StepReport::default() };
     }
