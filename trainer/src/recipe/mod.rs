@@ -23,8 +23,8 @@ use renamed::check_renamed;
 pub use sections::{Batches, Data, Fit, Init, Objective, Train};
 use serde::{Deserialize, Serialize};
 use settings::{flatten, insert, set};
-use std::collections::BTreeSet;
 pub use size::parse_size;
+use std::collections::BTreeSet;
 use std::fmt;
 pub use technique::{Augment, Technique};
 
