@@ -71,6 +71,20 @@ impl<'a> Model<'a> {
         result
     }
 
+    /// Checks the model file in `bytes` like [`Model::from_bytes`], and that an image with its score takes at most `limit`
+    /// multiply-accumulates.
+    ///
+    /// A few kilobytes can describe a model that draws for hours, because the same weights are used for every pixel. Hosts that open files
+    /// of unknown origin should set a limit.
+    ///
+    /// # Errors
+    /// Those of [`Model::from_bytes`], and [`FormatError::Work`].
+    pub fn from_bytes_within(bytes: &'a [u8], limit: u64) -> Result<Self, FormatError> {
+        let model = Self::from_bytes(bytes)?;
+        let found = model.macs();
+        if found > limit { Err(FormatError::Work { found, limit }) } else { Ok(model) }
+    }
+
     #[inline(never)]
     fn load(&mut self, bytes: &'a [u8], fault: &mut FormatError) -> Option<()> {
         let parts = format::split(bytes, fault)?;
@@ -80,7 +94,7 @@ impl<'a> Model<'a> {
         }
         check(&self.header, parts.blob, &mut self.shapes, fault)?;
         let layers = &self.header.layers;
-        plan::ring_rows(&self.header.images, layers, &self.shapes, &mut self.rows);
+        plan::ring_rows(&self.header, &self.shapes, &mut self.rows, fault)?;
         for family in 0..FAMILIES {
             let expected = plan::arena(family, self.header.inputs(), layers, &self.shapes, &self.rows);
             let found = parts.arenas[family];

@@ -117,13 +117,14 @@ fn sum_of_magnitudes(bytes: &[u8]) -> u32 {
     for &four in fours {
         let four = magnitudes(four);
         let pairs = (four & 0x00FF_00FF) + ((four >> 8) & 0x00FF_00FF);
-        // The upper half-word of the product is the sum of both half-words.
-        sum += pairs.wrapping_mul(0x0001_0001) >> 16;
+        // The upper half-word of the product is the sum of both half-words. The sum of a whole layer may wrap around; only that of
+        // one run of weights, which is far below 2^32, is used.
+        sum = u32::wrapping_add(sum, pairs.wrapping_mul(0x0001_0001) >> 16);
         all |= four;
     }
     for &w in rest {
         let magnitude = u32::from((w as i8).unsigned_abs());
-        sum += magnitude;
+        sum = sum.wrapping_add(magnitude);
         all |= magnitude;
     }
     if all & SIGNS == 0 { sum } else { u32::MAX }

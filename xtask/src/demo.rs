@@ -2,6 +2,7 @@
 
 use crate::console::{self, TextStyle};
 use crate::eval::{self, tables};
+use crate::export;
 use crate::failure::Failure;
 use crate::opening;
 use crate::training::{self, RUNS};
@@ -61,6 +62,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let evaluation = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p))?;
     drop(progress);
     console::note(&tables::images(&evaluation));
+    export::warn(trained.folder.path(), &run, &quantized.report, Some(&evaluation));
     announce("4/4 simulate")?;
     let bytes = int8_images(&quantized.file, 1, SAMPLES, |_, _| {})?;
     let samples = figures::sheet(&bytes, &run.checkpoint.shape, 8).png();

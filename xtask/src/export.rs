@@ -1,16 +1,17 @@
 //! `export`: quantizes the generator of a run and writes it as a model file for microcontrollers.
 
-use crate::console;
+use crate::console::{self, TextStyle};
 use crate::eval::{self, tables};
 use crate::failure::Failure;
 use crate::opening;
 use clap::{Args as ClapArgs, ValueEnum};
 use ganlet_runtime::Model;
-use ganlet_trainer::evaluate::{SampleAmount, evaluate_run};
+use ganlet_trainer::evaluate::{Evaluation, SampleAmount, evaluate_run};
+use ganlet_trainer::export::{PreparedRun, QualityWarning};
 use ganlet_trainer::files;
-use ganlet_trainer::quantize::LayoutChoice;
+use ganlet_trainer::quantize::{LayoutChoice, QuantizationReport};
 use ganlet_trainer::run::CheckpointChoice;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Quantize the generator of a run to int8 and write it as a .model file
 ///
@@ -110,6 +111,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     };
     files::write(&out, &quantized.file)?;
     console::print(&format!("{}\n", quantized.report))?;
+    let mut evaluation = None;
     if let Err(e) = &data {
         console::note(&format!("not compared with real images: {e}"));
     }
@@ -117,11 +119,35 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let amount = SampleAmount { samples: IMAGES, sets: 1 };
         let progress = eval::Progress::new();
         match evaluate_run(&mut run.trainer, split, Some(&quantized), amount, &mut |p| progress.show(p)) {
-            Ok(evaluation) => console::print(&tables::images(&evaluation))?,
+            Ok(found) => console::print(&tables::images(evaluation.insert(found)))?,
             Err(e) => console::note(&format!("not evaluated: {e}")),
         }
     }
+    warn(&args.run, &run, &quantized.report, evaluation.as_ref());
     console::note(&format!("wrote {}", out.display()));
     console::note(&format!("next: cargo xtask sim {0}   or: cargo xtask inspect {0}", files::quoted(&out)));
     Ok(())
+}
+
+/// Prints the warnings about the quality of an exported run, and what helps.
+pub(crate) fn warn(
+    folder: &Path,
+    run: &PreparedRun,
+    report: &QuantizationReport,
+    evaluation: Option<&Evaluation>,
+) {
+    let rate = run.checkpoint.recipe.optimizer.learning_rate / 5.0;
+    for warning in QualityWarning::all(report, evaluation) {
+        console::note(&format!("{} {warning}", console::on_stderr(TextStyle::Bold, "warning:")));
+        let recipe = files::quoted(&folder.join("recipe.toml"));
+        console::note(&match warning {
+            QualityWarning::DistanceChanged { .. } => {
+                format!("  measure it with confidence intervals: cargo xtask eval {}", files::quoted(folder))
+            }
+            _ => format!(
+                "  a lower learning rate makes large weights rarer: cargo xtask train {recipe} --set \
+                 optimizer.learning_rate={rate:.1e}"
+            ),
+        });
+    }
 }

@@ -186,7 +186,9 @@ impl ModelBuilder {
             return Err(fault);
         }
         let mut rows = [0; MAX_LAYERS];
-        plan::ring_rows(&header.images, &header.layers, &shapes, &mut rows);
+        if plan::ring_rows(&header, &shapes, &mut rows, &mut fault).is_none() {
+            return Err(fault);
+        }
         let encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);
 

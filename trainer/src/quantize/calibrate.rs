@@ -17,6 +17,8 @@ pub(super) struct TensorStats {
     pub(super) before: f32,
     /// Mean of each value of the tensor.
     pub(super) mean: Vec<f64>,
+    /// Largest magnitude of each value of the tensor.
+    pub(super) peaks: Vec<f32>,
     histogram: Vec<u64>,
 }
 
@@ -45,7 +47,7 @@ impl Clipping {
 
 impl TensorStats {
     fn empty(values: usize) -> Self {
-        Self { lo: 0.0, hi: 0.0, before: 0.0, mean: vec![0.0; values], histogram: Vec::new() }
+        Self { lo: 0.0, hi: 0.0, before: 0.0, mean: vec![0.0; values], peaks: vec![0.0; values], histogram: Vec::new() }
     }
 
     /// Returns the range that is mapped to the 256 levels.
@@ -88,9 +90,10 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<TensorStats> {
             forward.run(&net.inputs_of_seed(seed), |layer, before, after| {
                 let s = &mut stats[layer];
                 s.before = before.iter().fold(s.before, |m, v| m.max(v.abs()));
-                for (mean, &v) in s.mean.iter_mut().zip(after) {
+                for ((mean, peak), &v) in s.mean.iter_mut().zip(&mut s.peaks).zip(after) {
                     (s.lo, s.hi) = (s.lo.min(v), s.hi.max(v));
                     *mean += f64::from(v) / f64::from(count);
+                    *peak = peak.max(v.abs());
                 }
             });
         }
@@ -101,6 +104,7 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<TensorStats> {
         for (s, part) in stats.iter_mut().zip(piece) {
             (s.lo, s.hi, s.before) = (s.lo.min(part.lo), s.hi.max(part.hi), s.before.max(part.before));
             s.mean.iter_mut().zip(part.mean).for_each(|(to, from)| *to += from);
+            s.peaks.iter_mut().zip(part.peaks).for_each(|(to, from)| *to = to.max(from));
         }
     }
     let histograms = parallel(pieces, |piece| {

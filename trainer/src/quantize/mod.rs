@@ -1,11 +1,12 @@
 //! Quantization: converts a trained float generator to an int8 model file and measures how much its images change.
 //!
-//! `fold` folds batch norm into the layers before it. [`quantize`] calibrates activation ranges on latents of the device's
-//! own sampler, quantizes weights per output channel, folds zero points into biases, and encodes the file with the runtime's
-//! encoder. For the comparison with the float network, `ganlet-runtime` draws the int8 images.
+//! `fold` folds batch norm into the layers before it. [`quantize`] equalizes channel ranges, calibrates activation ranges on
+//! latents of the device's own sampler, quantizes weights per output channel, folds zero points into biases, and encodes the file
+//! with the runtime's encoder. For the comparison with the float network, `ganlet-runtime` draws the int8 images.
 mod aligned;
 mod calibrate;
 mod compare;
+mod equalize;
 mod error;
 mod float;
 mod fold;
@@ -24,9 +25,10 @@ pub use compare::PsnrSummary;
 pub use error::QuantizeError;
 pub use fold::{TrainedNetwork, fold};
 pub use net::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource};
-pub use report::{LayerReport, QuantizationReport};
+pub use report::{LayerReport, QuantizationReport, UnevenWeights};
 
-use calibrate::Clipping;
+use calibrate::{Clipping, TensorStats};
+use equalize::Equalized;
 pub use ganlet_runtime::encode::LayoutChoice;
 use ganlet_runtime::encode::{LayerSpec, ModelBuilder};
 
@@ -51,13 +53,21 @@ pub struct QuantizeOptions {
     /// Whether to fuse an upsampling and the convolution after it into one transposed convolution. This takes less than half
     /// of the multiplications and less RAM, but more flash.
     pub fuse_upsampling: bool,
+    /// Whether to equalize the ranges of channels if that raises the PSNR.
+    pub equalize: bool,
     /// Layout of the weights in flash: compact, fast, or the fastest one within a flash budget.
     pub layouts: LayoutChoice,
 }
 
 impl Default for QuantizeOptions {
     fn default() -> Self {
-        Self { calibration: 512, comparison: 1000, fuse_upsampling: true, layouts: LayoutChoice::Compact }
+        Self {
+            calibration: 512,
+            comparison: 1000,
+            fuse_upsampling: true,
+            equalize: true,
+            layouts: LayoutChoice::Compact,
+        }
     }
 }
 
@@ -80,24 +90,48 @@ pub struct Quantized {
 /// layer and the remedy.
 pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
-    let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
-    let stats = calibrate::calibrate(&fused, options.calibration.max(1));
-    let trials = compare::FloatImages::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
-    let mut best: Option<(f64, Clipping)> = None;
-    for clipping in Clipping::ALL {
-        // Images do not depend on the layout.
-        let file = encode(&fused, &stats, clipping, LayoutChoice::Compact)?;
-        let psnr = trials.compare(&file)?.mean_db;
-        if best.as_ref().is_none_or(|(db, ..)| psnr > *db) {
-            best = Some((psnr, clipping));
-        }
-    }
-    let Some((_, clipping)) = best else { unreachable!("the list of clippings is not empty") };
-    let file = encode(&fused, &stats, clipping, options.layouts)?;
+    let Candidate { net: prepared, stats, clipping, .. } = best_candidate(net, options)?;
+    let file = encode(&prepared, &stats, clipping, options.layouts)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::FloatImages::new(net, seeds).compare(&file)?;
-    let report = QuantizationReport::new(&file, psnr, clipping.name())?;
-    Ok(Quantized { file, report, layers: lower::lower(&fused, &stats, clipping) })
+    let report = QuantizationReport::new(&file, psnr, clipping.name(), &prepared)?;
+    Ok(Quantized { file, report, layers: lower::lower(&prepared, &stats, clipping) })
+}
+
+/// A network ready to be encoded, and the mean PSNR of its trial images in dB.
+struct Candidate {
+    net: FloatNet,
+    stats: Vec<TensorStats>,
+    clipping: Clipping,
+    psnr_db: f64,
+}
+
+/// Returns the equalization and the clipping with the highest PSNR.
+///
+/// The discriminator is always equalized, because images say nothing about it.
+fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate, QuantizeError> {
+    let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
+    let calibration = options.calibration.max(1);
+    let stats = calibrate::calibrate(&fused, calibration);
+    let nets = if options.equalize {
+        [Equalized::All, Equalized::Discriminator].map(|which| fused.equalized(&stats, which)).to_vec()
+    } else {
+        vec![fused]
+    };
+    let trials = compare::FloatImages::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
+    let mut best: Option<Candidate> = None;
+    for net in nets {
+        let stats = calibrate::calibrate(&net, calibration);
+        for clipping in Clipping::ALL {
+            // Images do not depend on the layout.
+            let file = encode(&net, &stats, clipping, LayoutChoice::Compact)?;
+            let psnr_db = trials.compare(&file)?.mean_db;
+            if best.as_ref().is_none_or(|best| psnr_db > best.psnr_db) {
+                best = Some(Candidate { net: net.clone(), stats: stats.clone(), clipping, psnr_db });
+            }
+        }
+    }
+    Ok(best.unwrap_or_else(|| unreachable!("the lists are not empty")))
 }
 
 /// Returns a model file of `net` that is calibrated on one latent and compared with nothing.
@@ -116,7 +150,7 @@ pub fn draft(net: &FloatNet) -> Result<Vec<u8>, QuantizeError> {
 /// Encodes the model file.
 fn encode(
     net: &FloatNet,
-    stats: &[calibrate::TensorStats],
+    stats: &[TensorStats],
     clipping: Clipping,
     layouts: LayoutChoice,
 ) -> Result<Vec<u8>, QuantizeError> {

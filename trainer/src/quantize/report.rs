@@ -1,5 +1,5 @@
 //! The report of a quantization: size and cost of each layer, and the PSNR against the float network.
-use super::{PsnrSummary, QuantizeError};
+use super::{FloatNet, PsnrSummary, QuantizeError};
 use ganlet_runtime::{KernelFamily, Model, WeightLayout};
 use std::fmt;
 
@@ -37,10 +37,39 @@ pub struct QuantizationReport {
     pub psnr: PsnrSummary,
     /// How the activation ranges were chosen.
     pub clipping: &'static str,
+    /// The layer whose weights are the most uneven.
+    pub uneven: Option<UnevenWeights>,
+}
+
+/// A layer with an output that has one weight much larger than the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnevenWeights {
+    /// Index of the layer, as in `inspect`.
+    pub layer: usize,
+    /// Name of its operation.
+    pub kind: &'static str,
+    /// Largest magnitude of a weight of the output, divided by the median.
+    pub ratio: f64,
+}
+
+impl UnevenWeights {
+    /// Returns the layer of `net` with the largest ratio; `None` if no output has a median above 0.
+    fn of(net: &FloatNet) -> Option<Self> {
+        let ratio = |mut weights: Vec<f64>| {
+            weights.sort_by(f64::total_cmp);
+            let (median, largest) = (weights.get(weights.len() / 2)?, weights.last()?);
+            (*median > 0.0).then(|| largest / median)
+        };
+        let layers = net.layers.iter().enumerate().filter_map(|(layer, l)| {
+            let ratio = l.weights_by_channel().into_iter().filter_map(ratio).max_by(f64::total_cmp)?;
+            Some(Self { layer, kind: l.op.kind(), ratio })
+        });
+        layers.max_by(|a, b| a.ratio.total_cmp(&b.ratio))
+    }
 }
 
 impl QuantizationReport {
-    pub(super) fn new(file: &[u8], psnr: PsnrSummary, clipping: &'static str) -> Result<Self, QuantizeError> {
+    pub(super) fn new(file: &[u8], psnr: PsnrSummary, clipping: &'static str, net: &FloatNet) -> Result<Self, QuantizeError> {
         let model = Model::from_bytes(file)?;
         let layer = |facts: ganlet_runtime::LayerFacts| LayerReport {
             kind: facts.kind,
@@ -58,6 +87,7 @@ impl QuantizationReport {
             macs: model.macs(),
             psnr,
             clipping,
+            uneven: UnevenWeights::of(net),
         })
     }
 }

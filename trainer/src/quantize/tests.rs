@@ -136,6 +136,57 @@ fn dead_channels_and_dominant_biases_survive() {
     check(&net, 38.0);
 }
 
+/// Scales the channels of hidden layer `layer` from 1/r to r and the weights of the next layer, which is a transposed convolution,
+/// by the inverse.
+fn uneven(net: &FloatNet, layer: usize, r: f32) -> FloatNet {
+    let mut net = net.clone();
+    let channels = net.shapes().unwrap()[layer].c;
+    let factor = |c: usize| r.powf(2.0 * (c % channels) as f32 / (channels - 1) as f32 - 1.0);
+    let inner = if let FloatOp::ConvTranspose { c_in, .. } = net.layers[layer].op { c_in } else { 1 };
+    net.layers[layer].weight.iter_mut().enumerate().for_each(|(i, w)| *w *= factor(i / inner));
+    net.layers[layer].bias.iter_mut().enumerate().for_each(|(i, b)| *b *= factor(i));
+    net.layers[layer + 1].weight.iter_mut().enumerate().for_each(|(i, w)| *w /= factor(i));
+    net
+}
+
+#[test]
+fn uneven_channels_cost_no_quality() {
+    let (relu, leaky) = (Activation::Relu, Activation::LeakyRelu(0.2));
+    let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 8 };
+    let even = net(16, &[(dense, relu), (up(8, 8), leaky), (up(8, 8), relu), (up(8, 3), Activation::Tanh)]);
+    let options = QuantizeOptions { calibration: 128, comparison: 64, ..QuantizeOptions::default() };
+    let psnr = |net: &FloatNet, options: &QuantizeOptions| quantize(net, options).unwrap().report.psnr.mean_db;
+    let expected = psnr(&even, &options);
+    for (layer, r) in [(0, 30.0), (1, 4.0), (1, 100.0), (2, 100.0)] {
+        let net = uneven(&even, layer, r);
+        let z = even.inputs_of_seed(3);
+        assert!(even.forward(&z).iter().zip(&net.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-4));
+        let (found, without) = (psnr(&net, &options), psnr(&net, &QuantizeOptions { equalize: false, ..options }));
+        assert!(found > expected - 0.5, "layer {layer}, 1/{r} to {r}: {found:.1} dB instead of {expected:.1} dB");
+        assert!(without < found - 3.0, "without equalization: {without:.1} dB");
+    }
+    let all = uneven(&uneven(&uneven(&even, 0, 50.0), 1, 80.0), 2, 20.0);
+    assert!(psnr(&all, &options) > expected - 0.5);
+}
+
+#[test]
+fn an_outlier_among_the_weights_is_reported_with_its_layer() {
+    use crate::export::QualityWarning;
+    let relu = Activation::Relu;
+    let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 8 };
+    let mut net = net(16, &[(dense, relu), (up(8, 8), relu), (up(8, 3), Activation::Tanh)]);
+    let options = QuantizeOptions { calibration: 64, comparison: 32, ..QuantizeOptions::default() };
+    let report = quantize(&net, &options).unwrap().report;
+    assert_eq!(QualityWarning::all(&report, None), []);
+    net.layers[1].weight[5] = 40.0;
+    let report = quantize(&net, &options).unwrap().report;
+    let uneven = report.uneven.clone().unwrap();
+    assert!(uneven.layer == 1 && uneven.ratio > 30.0, "{uneven:?}");
+    let warnings: Vec<String> = QualityWarning::all(&report, None).iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{report}");
+    assert!(warnings[0].contains("the most uneven weights are in layer 1 (conv-transpose)"), "{warnings:?}");
+}
+
 #[test]
 fn a_flash_budget_increases_speed_without_changing_images() {
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
@@ -278,6 +329,12 @@ fn depthwise_layers_and_sums_keep_their_images() {
     let z: Vec<i8> = (0..32).map(|i| i * 3 - 50).collect();
     assert!(residual.forward(&z).iter().zip(&fused.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-5));
     check(&residual, 40.0);
+    // The shortcut ties two tensors and their sum together.
+    let stats = calibrate::calibrate(&fused, 64);
+    let equalized = fused.equalized(&stats, Equalized::All);
+    let changed: Vec<bool> = equalized.layers.iter().zip(&fused.layers).map(|(a, b)| a != b).collect();
+    assert_eq!(changed, [true, true, true, true, false, true]);
+    assert!(fused.forward(&z).iter().zip(&equalized.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-4));
     residual.layers[6].op = FloatOp::Add { other: FloatSource::Layer(0) };
     let refused = quantize(&residual, &QuantizeOptions::default()).unwrap_err().to_string();
     assert!(

@@ -1,0 +1,80 @@
+//! Warnings about the quality of an exported model.
+use crate::evaluate::Evaluation;
+use crate::quantize::{QuantizationReport, UnevenWeights};
+use std::fmt;
+
+/// Mean PSNR in dB below which int8 images visibly differ from float images.
+pub const LEAST_PSNR_DB: f64 = 35.0;
+/// Relative change of the Fréchet distance above which quantization has changed the distribution of images.
+pub const LARGEST_DISTANCE_CHANGE: f64 = 0.05;
+
+/// A way in which the int8 images of an exported model differ from those of the float network.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum QualityWarning {
+    /// The mean PSNR is below [`LEAST_PSNR_DB`].
+    LowPsnr {
+        /// Mean PSNR in dB.
+        mean_db: f64,
+        /// The layer whose weights are the most uneven.
+        uneven: Option<UnevenWeights>,
+    },
+    /// The Fréchet distance changes by more than [`LARGEST_DISTANCE_CHANGE`].
+    DistanceChanged {
+        /// Distance of the float images.
+        float: f64,
+        /// Distance of the int8 images.
+        int8: f64,
+    },
+}
+
+impl QualityWarning {
+    /// Returns the warnings about a quantized model; `evaluation` is that of the float network and the model, if it was measured.
+    pub fn all(report: &QuantizationReport, evaluation: Option<&Evaluation>) -> Vec<Self> {
+        let mean_db = report.psnr.mean_db;
+        let low = (mean_db < LEAST_PSNR_DB).then(|| Self::LowPsnr { mean_db, uneven: report.uneven.clone() });
+        let distances = evaluation.and_then(|e| Some((e.float.as_ref()?.frechet, e.int8.as_ref()?.frechet)));
+        low.into_iter().chain(distances.and_then(|(float, int8)| Self::of_distances(float, int8))).collect()
+    }
+
+    fn of_distances(float: f64, int8: f64) -> Option<Self> {
+        ((int8 - float).abs() > LARGEST_DISTANCE_CHANGE * float).then_some(Self::DistanceChanged { float, int8 })
+    }
+}
+
+impl fmt::Display for QualityWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LowPsnr { mean_db, uneven } => {
+                write!(f, "the int8 images differ visibly from the float images: PSNR {mean_db:.1} dB, expected ")?;
+                write!(f, "{LEAST_PSNR_DB} dB or more")?;
+                if let Some(UnevenWeights { layer, kind, ratio }) = uneven {
+                    write!(f, "; the most uneven weights are in layer {layer} ({kind}): in one of its outputs the largest ")?;
+                    write!(f, "weight is {ratio:.0} times their median, and eight bits have to represent both")?;
+                }
+                Ok(())
+            }
+            Self::DistanceChanged { float, int8 } => write!(
+                f,
+                "quantization changes the Fréchet distance by {:.0} %, from {float:.2} to {int8:.2}; expected at most {:.0} %",
+                100.0 * (int8 - float).abs() / float,
+                100.0 * LARGEST_DISTANCE_CHANGE
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_that_changes_by_more_than_five_percent_is_reported() {
+        assert_eq!(QualityWarning::of_distances(2.0, 2.09), None);
+        assert_eq!(QualityWarning::of_distances(2.0, 1.91), None);
+        let warning = QualityWarning::of_distances(2.0, 2.5).unwrap();
+        let expected = "quantization changes the Fréchet distance by 25 %, from 2.00 to 2.50; expected at most 5 %";
+        assert_eq!(warning.to_string(), expected);
+        assert!(QualityWarning::of_distances(2.0, 1.8).is_some());
+    }
+}
