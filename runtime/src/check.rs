@@ -1,8 +1,8 @@
 //! Validation of a decoded header: shapes, spans, multipliers and accumulator bounds, so that running the model is safe.
 use crate::{
     format::{
-        Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape,
-        Source, Span, TABLE_LEN, WeightLayout, product,
+        Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_DIRECTIONS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS,
+        MAX_SIDE, Op, Shape, Source, Span, TABLE_LEN, WeightLayout, product,
     },
     plan,
     weights::{self, DENSE_LANE, LANE, LANE_BUDGET},
@@ -90,6 +90,15 @@ impl<'a> Check<'a> {
             }
         }
         self.layer = None;
+        // Whole directions, of any values.
+        let bytes = header.directions.len;
+        let whole = bytes - bytes.checked_rem(header.latent.into()).unwrap_or(0);
+        self.keep(
+            &Rule::AtMost("bytes of directions, at most"),
+            bytes,
+            MAX_DIRECTIONS as u32 * u32::from(header.latent),
+        )?;
+        self.bytes(&Rule::Equal("bytes of directions"), header.directions, whole)?;
         self.keep(&Rule::AtLeast("images, at least"), header.images.len() as u32, 1)?;
         let mut least = 0;
         for &image in &header.images {

@@ -2,7 +2,8 @@
 use crate::{
     check::check,
     format::{
-        self, FAMILIES, FAMILY, FormatError, Header, KernelFamily, Layer, MAX_LAYERS, Op, Shape, Source, WeightLayout,
+        self, FAMILIES, FAMILY, FormatError, Header, KernelFamily, Layer, MAX_LAYERS, Op, Shape, Source, Span,
+        WeightLayout,
     },
     plan::{self, Form, Rings},
 };
@@ -88,7 +89,7 @@ impl<'a> Model<'a> {
     #[inline(never)]
     fn load(&mut self, bytes: &'a [u8], fault: &mut FormatError) -> Option<()> {
         let parts = format::split(bytes, fault)?;
-        if !self.header.decode(parts.header) {
+        if !self.header.decode(parts.header, parts.version) {
             *fault = FormatError::Header;
             return None;
         }
@@ -221,6 +222,20 @@ impl<'a> Model<'a> {
                 }),
             },
         )
+    }
+
+    /// Returns the number of directions in latent space that the exporter stored, the one that changes images most first.
+    ///
+    /// [`crate::Latent::coordinate`] and [`crate::Latent::set_coordinate`] use them.
+    pub fn directions(&self) -> usize {
+        (self.header.directions.len as usize).checked_div(self.latent_len()).unwrap_or(0)
+    }
+
+    /// Returns the values of a direction, i8 in units of 1/128; empty if there is no such direction.
+    pub(crate) fn direction(&self, index: usize) -> &'a [u8] {
+        let (Span { at, len }, each) = (self.header.directions, self.latent_len());
+        let all = format::part(self.blob, at as usize, len as usize);
+        format::part(all, index.saturating_mul(each), each)
     }
 
     pub(crate) fn layer_list(&self) -> &[Layer] {

@@ -300,7 +300,7 @@ mod tests {
     #[cfg(feature = "encode")]
     #[test]
     fn the_largest_sum_is_that_of_the_steps_between_two_emptyings() {
-        use alloc::vec::Vec;
+        use alloc::{vec, vec::Vec};
         let mut state = 1u32;
         let mut roll = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -322,6 +322,9 @@ mod tests {
                 assert_eq!(Some(Taps::Fast(&words).largest_sum(column, c_in, interval)), expected, "{c_in} {interval}");
             }
         }
+        // The sum of the magnitudes of these weights exceeds u32.
+        let large = vec![0x81; 40 << 20];
+        assert_eq!(first_minus_128(&large), None);
         assert_eq!((first_minus_128(&[1, 0x81, 2, 3, 0x7F, 0x80]), first_minus_128(&[0x81; 9])), (Some(5), None));
     }
 }

@@ -14,6 +14,12 @@ pub fn tiny() -> Vec<LayerSpec> {
     ]
 }
 
+/// Returns `tiny-v3.model`: `tiny-v2.model` with two directions in latent space.
+pub fn directed_file() -> Vec<u8> {
+    let directions = [vec![64, 64, 64, 64], vec![64, -64, 64, -64]];
+    builder("tiny", 4, &tiny()).directions(&directions).finish().unwrap_or_else(|e| panic!("tiny: {e}"))
+}
+
 /// Returns the layers of `kinds-v2.model`: every kind of layer and activation, three channels, 6x10.
 pub fn kinds() -> Vec<LayerSpec> {
     let tabled = |mut layer: LayerSpec, entry: fn(i32) -> i32| {

@@ -130,12 +130,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// Prints the warnings about the quality of an exported run, and what helps.
-pub(crate) fn warn(
-    folder: &Path,
-    run: &PreparedRun,
-    report: &QuantizationReport,
-    evaluation: Option<&Evaluation>,
-) {
+pub(crate) fn warn(folder: &Path, run: &PreparedRun, report: &QuantizationReport, evaluation: Option<&Evaluation>) {
     let rate = run.checkpoint.recipe.optimizer.learning_rate / 5.0;
     for warning in QualityWarning::all(report, evaluation) {
         console::note(&format!("{} {warning}", console::on_stderr(TextStyle::Bold, "warning:")));

@@ -41,21 +41,22 @@ impl App<'_> {
             }
             Screen::Knobs => {
                 let (value, own) = (self.knob_value(model), self.own_value(model));
+                let knob = KnobName { direction: self.directions, number: self.knob };
                 let place = |value: i8| (i32::from(value) + i32::from(Self::KNOB_LIMIT)).max(0) as u32;
                 CaptionText {
                     title,
                     short: match score {
-                        Some(score) => line(format_args!("z{} {value:+} D {}", self.knob, Percent(score))),
-                        None => line(format_args!("z{} {value:+}", self.knob)),
+                        Some(score) => line(format_args!("{knob} {value:+} D {}", Percent(score))),
+                        None => line(format_args!("{knob} {value:+}")),
                     },
                     // Two lines, because the bar takes the third.
                     lines: [
                         match score {
                             Some(score) => line(format_args!("D(G) {}", Percent(score))),
-                            None => line(format_args!("z{} of {}", self.knob, self.knobs)),
+                            None => line(format_args!("{knob} of {}", self.knobs)),
                         },
                         match score {
-                            Some(_) => line(format_args!("z{} {value:+}", self.knob)),
+                            Some(_) => line(format_args!("{knob} {value:+}")),
                             None => line(format_args!("{value:+}")),
                         },
                         TextLine::new(),
@@ -88,7 +89,7 @@ impl App<'_> {
         [
             line(format_args!("{}", model.name())),
             shape,
-            line(format_args!("latent {}", self.knobs)),
+            line(format_args!("latent {}", model.latent_len())),
             line(format_args!("flash {} B", model.flash_bytes())),
             line(format_args!("RAM {} B", self.arena)),
             match self.took {
@@ -96,6 +97,19 @@ impl App<'_> {
                 None => line(format_args!("by ganlet {}", env!("CARGO_PKG_VERSION"))),
             },
         ]
+    }
+}
+
+/// The name of a knob: that of a direction, numbered from 1, or of a latent value, numbered from 0.
+#[derive(Clone, Copy)]
+struct KnobName {
+    direction: bool,
+    number: usize,
+}
+
+impl core::fmt::Display for KnobName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.direction { write!(f, "dir {}", self.number + 1) } else { write!(f, "z{}", self.number) }
     }
 }
 

@@ -40,7 +40,9 @@ pub struct App<'a> {
     channels: usize,
     /// Number of coordinates if the model generates points, 0 if it generates images.
     numbers: u8,
+    /// Number of knobs: the directions of the model or, if it has none, its latent values.
     knobs: usize,
+    directions: bool,
     /// Bytes of the generator's arena.
     arena: usize,
     seed: u32,
@@ -87,7 +89,8 @@ impl<'a> App<'a> {
             image: Size::new(size.0.into(), size.1.into()),
             channels: model.channels().into(),
             numbers,
-            knobs: model.latent_len(),
+            knobs: if model.directions() > 0 { model.directions() } else { model.latent_len() },
+            directions: model.directions() > 0,
             arena: model.arena_len(),
             seed,
             leg: 0,
@@ -225,7 +228,12 @@ impl<'a> App<'a> {
 
     /// Returns the value of the chosen knob in the seed's latent.
     fn own_value(&self, model: &Model<'_>) -> i8 {
-        self.saved.latent(model, self.seed).values().get(self.knob).copied().unwrap_or(0)
+        let latent = self.saved.latent(model, self.seed);
+        if self.directions {
+            latent.coordinate(model, self.knob)
+        } else {
+            latent.values().get(self.knob).copied().unwrap_or(0)
+        }
     }
 
     fn turn(&mut self, model: &Model<'_>, by: i8) {
@@ -273,7 +281,9 @@ impl<'a> App<'a> {
                 Latent::slerp(&from, &to, self.step, Self::STEPS_PER_SEED)
             }
             (Screen::Knobs, Some(value)) => {
-                if let Some(knob) = own.values_mut().get_mut(self.knob) {
+                if self.directions {
+                    own.set_coordinate(model, self.knob, value);
+                } else if let Some(knob) = own.values_mut().get_mut(self.knob) {
                     *knob = value;
                 }
                 own

@@ -7,7 +7,7 @@ pub enum Screen {
     Gallery,
     /// Endless interpolation from the latent of a seed to that of the next.
     Walk,
-    /// One latent dimension at a time, with the discriminator's score if the model has a discriminator.
+    /// One direction of the latent space at a time (a latent value if the model stores no directions), with the discriminator's score if the model has a discriminator.
     Knobs,
     /// The classes of a conditional model, at one seed.
     Class,

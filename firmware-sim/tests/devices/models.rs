@@ -20,6 +20,11 @@ fn random(state: &mut u32, count: usize) -> Vec<i8> {
 
 /// Returns a model with a dense layer and two transposed convolutions that double the size. Both sides must be multiples of four.
 pub(crate) fn image_model(width: u16, height: u16, channels: u16) -> ModelFile {
+    image_model_with(width, height, channels, &[])
+}
+
+/// Returns [`image_model`] with directions in latent space.
+pub(crate) fn image_model_with(width: u16, height: u16, channels: u16, directions: &[Vec<i8>]) -> ModelFile {
     const INNER: u16 = 6;
     let mut state = 7;
     let start = Shape { h: height / 4, w: width / 4, c: INNER };
@@ -48,5 +53,6 @@ pub(crate) fn image_model(width: u16, height: u16, channels: u16) -> ModelFile {
     let input = builder.push(&spec(up(INNER), input, 16 * inner * inner, 4 * inner, inner, 0.012));
     let last = usize::from(channels);
     builder.push(&spec(up(channels), input, 16 * inner * last, 4 * last, last, 0.012));
+    builder.directions(directions);
     ModelFile::of(&builder.finish().expect("a model that the runtime accepts"))
 }

@@ -3,7 +3,7 @@
 use ganlet_sim::host::{Device, Simulator};
 use ganlet_sim::{App, Button, SavedLatents, Screen};
 
-use crate::models::{LATENT, image_model};
+use crate::models::{LATENT, image_model, image_model_with};
 
 fn on_oled(claim: impl FnOnce(Simulator<'_>)) {
     let file = image_model(16, 16, 1);
@@ -98,6 +98,32 @@ fn a_knob_turns_one_value_and_leaves_the_others() {
         }
         assert_eq!(latent(&simulator)[usize::from(LATENT) - 1], -App::KNOB_LIMIT);
     });
+}
+
+#[test]
+fn knobs_turn_the_directions_of_a_model_that_has_them() {
+    let latent_len = usize::from(LATENT);
+    // Two directions of length 1: the first value, and the mean of the second and third.
+    let mut directions = vec![vec![0; latent_len]; 2];
+    directions[0][0] = 127;
+    directions[1][1..3].fill(91);
+    let file = image_model_with(16, 16, 1, &directions);
+    let mut simulator = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
+    let coordinates = |z: &[i8]| [f64::from(z[0]), (f64::from(z[1]) + f64::from(z[2])) / 2f64.sqrt()];
+    simulator.press(Button::Select);
+    simulator.press(Button::Select);
+    let own = latent(&simulator);
+    for knob in 0..2 {
+        simulator.press(Button::Right);
+        let turned = latent(&simulator);
+        let (before, now) = (coordinates(&own), coordinates(&turned));
+        assert!((now[knob] - before[knob] - f64::from(App::KNOB_STEP)).abs() < 1.5, "{before:?} {now:?}");
+        assert!((now[1 - knob] - before[1 - knob]).abs() < 0.01 && turned[3..] == own[3..]);
+        simulator.press(Button::Down);
+    }
+    // There are no more knobs than directions.
+    simulator.press(Button::Right);
+    assert_ne!(latent(&simulator)[0], own[0]);
 }
 
 #[test]

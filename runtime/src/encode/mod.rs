@@ -7,7 +7,8 @@ mod arrange;
 use crate::{
     check::check,
     format::{
-        Activation, FAMILIES, FormatError, Header, Layer, MAGIC, PRELUDE_LEN, Span, VERSION, WeightLayout, at, checksum,
+        Activation, FAMILIES, FormatError, Header, Layer, MAGIC, OLDEST_VERSION, PRELUDE_LEN, Span, VERSION,
+        WeightLayout, at, checksum,
     },
     plan, weights,
 };
@@ -15,7 +16,7 @@ use alloc::{string::String, vec, vec::Vec};
 use arrange::{Doubling, arrange, dense_words};
 
 pub use crate::format::{
-    MAX_CHANNELS, MAX_IMAGES, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Source, TABLE_LEN,
+    MAX_CHANNELS, MAX_DIRECTIONS, MAX_IMAGES, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Source, TABLE_LEN,
 };
 
 /// One quantized layer, with weights in training order.
@@ -64,6 +65,7 @@ pub struct ModelBuilder {
     classes: u16,
     images: Vec<u8>,
     specs: Vec<LayerSpec>,
+    directions: Vec<i8>,
     layouts: LayoutChoice,
 }
 
@@ -76,6 +78,7 @@ impl ModelBuilder {
             classes: 0,
             images: Vec::new(),
             specs: Vec::new(),
+            directions: Vec::new(),
             layouts: LayoutChoice::Compact,
         }
     }
@@ -91,6 +94,13 @@ impl ModelBuilder {
     /// By default the last layer's output is the only image. Layers after the image are the discriminator.
     pub fn images(&mut self, layers: &[u8]) -> &mut Self {
         self.images = layers.into();
+        self
+    }
+
+    /// Sets directions in latent space, each with as many values as the latent, in units of 1/128. The directions should be orthogonal
+    /// and of length 1. A file with directions has format version 3; without them it has version 2.
+    pub fn directions(&mut self, directions: &[Vec<i8>]) -> &mut Self {
+        self.directions = directions.concat();
         self
     }
 
@@ -179,7 +189,11 @@ impl ModelBuilder {
             expected: MAX_IMAGES as u32,
         })?;
         let (name, latent, classes) = (self.name.as_bytes(), self.latent, self.classes);
-        let header = Header { name, latent, classes, images, layers };
+        let directions = match &self.directions[..] {
+            [] => Span::default(),
+            values => append(&mut blob, &values.iter().map(|&v| v as u8).collect::<Vec<_>>()),
+        };
+        let header = Header { name, latent, classes, images, layers, directions };
         let mut shapes = heapless::Vec::new();
         let mut fault = FormatError::Header;
         if check(&header, &blob, &mut shapes, &mut fault).is_none() {
@@ -189,13 +203,18 @@ impl ModelBuilder {
         if plan::ring_rows(&header, &shapes, &mut rows, &mut fault).is_none() {
             return Err(fault);
         }
-        let encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
+        let mut encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
+        let mut version = OLDEST_VERSION;
+        if directions.len > 0 {
+            version = VERSION;
+            encoded.extend(postcard::to_allocvec(&directions).map_err(|_| FormatError::Header)?);
+        }
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);
 
         let mut file = vec![0; PRELUDE_LEN];
         let mut put = |at: usize, bytes: &[u8]| file[at..][..bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
-        put(at::VERSION, &VERSION.to_le_bytes());
+        put(at::VERSION, &version.to_le_bytes());
         put(at::TOTAL, &fit("bytes of the file, at most", (blob_at + blob.len()) as u64)?);
         put(at::HEADER_LEN, &(encoded.len() as u32).to_le_bytes());
         put(at::BLOB, &(blob_at as u32).to_le_bytes());

@@ -1,5 +1,5 @@
 //! Reasons why bytes are refused as a model, with their messages.
-use super::VERSION;
+use super::{OLDEST_VERSION, VERSION};
 use core::fmt;
 
 /// The reason why bytes were refused as a model.
@@ -93,7 +93,8 @@ impl fmt::Display for FormatError {
             Self::Magic => f.write_str("not a model file: the first four bytes are not \"GNLT\""),
             Self::Version { found } => write!(
                 f,
-                "the model has format version {found}, this runtime reads version {VERSION}: export it again or update the runtime"
+                "the model has format version {found}, this runtime reads versions {OLDEST_VERSION} to {VERSION}: export it again or \
+                 update the runtime"
             ),
             Self::Checksum { found, expected } => {
                 write!(f, "the model is damaged: found checksum {found:08x}, expected {expected:08x}")

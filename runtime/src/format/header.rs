@@ -1,4 +1,5 @@
 //! The postcard header of a model file: layers, their connections, and the spans of their numbers in the blob.
+use super::OLDEST_VERSION;
 use heapless::Vec;
 use postcard::{Deserializer, de_flavors::Slice};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub const MAX_CHANNELS: u16 = 4096;
 pub const MAX_KERNEL: u8 = 16;
 /// Maximum number of images of a model, which are the levels of a pyramid.
 pub const MAX_IMAGES: usize = 4;
+/// Maximum number of directions in latent space.
+pub const MAX_DIRECTIONS: usize = 16;
 /// Entries of an activation table: one for each high byte, plus the end of the last interval.
 pub const TABLE_LEN: usize = 257;
 
@@ -209,12 +212,15 @@ pub(crate) struct Header<'a> {
     pub images: Vec<u8, MAX_IMAGES>,
     /// The layers in topological order. Layers after the image are the discriminator, whose last layer has a single output.
     pub layers: Vec<Layer, MAX_LAYERS>,
+    /// Directions in latent space, each as many i8 as the latent has values. Version 2 has none.
+    #[serde(skip)]
+    pub directions: Span,
 }
 
 impl<'a> Header<'a> {
     /// Creates a header without layers.
     pub(crate) fn empty() -> Self {
-        Self { name: &[], latent: 0, classes: 0, images: Vec::new(), layers: Vec::new() }
+        Self { name: &[], latent: 0, classes: 0, images: Vec::new(), layers: Vec::new(), directions: Span::default() }
     }
 
     /// Returns the number of input values: the latent's, plus one per class.
@@ -222,11 +228,11 @@ impl<'a> Header<'a> {
         self.latent.saturating_add(self.classes)
     }
 
-    /// Decodes `bytes` into an empty header; returns whether they are exactly one header.
+    /// Decodes `bytes` into an empty header; returns whether they are exactly one header of format version `version`.
     ///
     /// The fields are decoded one by one. Code derived by serde reads the same format but is five times as large.
     #[inline(never)]
-    pub(crate) fn decode(&mut self, bytes: &'a [u8]) -> bool {
+    pub(crate) fn decode(&mut self, bytes: &'a [u8], version: u16) -> bool {
         let mut fields = Fields { rest: Deserializer::from_bytes(bytes), valid: true };
         self.name = fields.bytes();
         self.latent = fields.short();
@@ -241,6 +247,9 @@ impl<'a> Header<'a> {
             if self.layers.push(fields.layer()).is_err() || !fields.valid {
                 return false;
             }
+        }
+        if version > OLDEST_VERSION {
+            self.directions = fields.span();
         }
         fields.valid && fields.rest.finalize().is_ok_and(<[u8]>::is_empty)
     }

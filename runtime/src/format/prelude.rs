@@ -3,8 +3,10 @@ use super::{FormatError, crc::crc32};
 
 /// First four bytes of every model file.
 pub(crate) const MAGIC: [u8; 4] = *b"GNLT";
-/// Version of the file format that this runtime reads and writes.
-pub(crate) const VERSION: u16 = 2;
+/// Newest version of the file format that this runtime reads.
+pub(crate) const VERSION: u16 = 3;
+/// Oldest version that this runtime reads.
+pub(crate) const OLDEST_VERSION: u16 = 2;
 /// Length of the prelude in bytes.
 pub(crate) const PRELUDE_LEN: usize = 48;
 /// Number of kernel families: the prelude states one arena size for each.
@@ -75,10 +77,8 @@ pub const fn arena_len(bytes: &[u8]) -> usize {
         bytes[0] == MAGIC[0] && bytes[1] == MAGIC[1] && bytes[2] == MAGIC[2] && bytes[3] == MAGIC[3],
         "not a model file: wrong first bytes"
     );
-    assert!(
-        u16::from_le_bytes([bytes[at::VERSION], bytes[at::VERSION + 1]]) == VERSION,
-        "the model has another format version: export it again"
-    );
+    let version = u16::from_le_bytes([bytes[at::VERSION], bytes[at::VERSION + 1]]);
+    assert!(OLDEST_VERSION <= version && version <= VERSION, "the model has another format version: export it again");
     assert!(word(bytes, at::TOTAL) as usize == bytes.len(), "the model file is truncated");
     word(bytes, at::ARENAS + 4 * FAMILY) as usize
 }
@@ -96,6 +96,7 @@ pub(crate) fn stated_len(prefix: &[u8]) -> Option<usize> {
 
 /// The parts of a file whose lengths and checksum are correct.
 pub(crate) struct Parts<'a> {
+    pub(crate) version: u16,
     pub(crate) header: &'a [u8],
     pub(crate) blob: &'a [u8],
     pub(crate) arenas: [u32; FAMILIES],
@@ -120,7 +121,7 @@ pub(crate) fn split<'a>(bytes: &'a [u8], fault: &mut FormatError) -> Option<Part
     };
     let word = |at: usize| u32::from_le_bytes(prelude[at / 4]);
     let (version, flags) = (word(at::VERSION) as u16, word(at::VERSION) >> 16);
-    if version != VERSION {
+    if !(OLDEST_VERSION..=VERSION).contains(&version) {
         return refuse(FormatError::Version { found: version });
     }
     let expected = word(at::TOTAL) as usize;
@@ -142,7 +143,7 @@ pub(crate) fn split<'a>(bytes: &'a [u8], fault: &mut FormatError) -> Option<Part
         let used = gap.iter().chain(reserved.as_flattened()).fold(0, |all, &byte| all | byte);
         let tidy = flags == 0 && used == 0 && gap.len() < 16 && blob_at.is_multiple_of(16);
         let arenas = arenas.map(u32::from_le_bytes);
-        tidy.then_some(Parts { header, blob: bytes.get(blob_at..)?, arenas })
+        tidy.then_some(Parts { version, header, blob: bytes.get(blob_at..)?, arenas })
     };
     parts().or_else(|| refuse(FormatError::Prelude))
 }

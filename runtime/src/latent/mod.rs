@@ -123,6 +123,29 @@ impl Latent {
         self.class
     }
 
+    /// Returns the coordinate of the latent along direction `index` of `model`, which is standard normal for random latents. It stands
+    /// for `coordinate / 32` and saturates at ±127; 0 if there is no such direction.
+    pub fn coordinate(&self, model: &Model<'_>, index: usize) -> i8 {
+        ((self.projection(model.direction(index)) + 64) >> 7).clamp(-127, 127) as i8
+    }
+
+    /// Moves the latent along direction `index` of `model` until its coordinate is `coordinate`, up to rounding. The coordinates along the
+    /// other directions stay, because directions are orthogonal.
+    pub fn set_coordinate(&mut self, model: &Model<'_>, index: usize, coordinate: i8) {
+        let direction = model.direction(index);
+        // At most 2^14 + 256 · 2^14, so that products with an i8 fit.
+        let way = (i32::from(coordinate) << 7) - self.projection(direction);
+        for (value, &d) in self.values.iter_mut().zip(direction) {
+            let moved = i32::from(*value) + ((way * i32::from(d as i8) + (1 << 13)) >> 14);
+            *value = moved.clamp(-127, 127) as i8;
+        }
+    }
+
+    /// Returns the projection on a direction, with seven fraction bits more than values have.
+    fn projection(&self, direction: &[u8]) -> i32 {
+        self.values.iter().zip(direction).map(|(&z, &d)| i32::from(z) * i32::from(d as i8)).sum()
+    }
+
     /// Interpolates spherically between `a` (`step == 0`) and `b` (`step == steps`); both ends are exact.
     ///
     /// The angle between `a` and `b` is taken as 90°, because independent normal vectors of many dimensions are nearly orthogonal. The

@@ -1,4 +1,4 @@
-//! Version 2 of the format is frozen: golden files, their images, arena sizes and documentation.
+//! Versions 2 and 3 of the format are frozen: golden files, their images, arena sizes and documentation.
 use ganlet_runtime::{
     Aligned, Generator, Model, arena_len,
     encode::{LayerSpec, LayoutChoice},
@@ -12,6 +12,7 @@ const TINY: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v2.model"
 const FAST: &[u8] = include_model!("../../../runtime/tests/golden/tiny-fast-v2.model");
 const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v2.model");
 
+const DIRECTED: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v3.model");
 const PYRAMID: &[u8] = include_model!("../../../runtime/tests/golden/pyramid-v2.model");
 
 /// Compares bytes with the committed file. If they differ, writes the new file and names its path in the message.
@@ -81,6 +82,25 @@ fn the_model_with_classes_levels_and_a_score_is_frozen() {
     let mut generator = Generator::new(&model, &mut arena).unwrap();
     let scores: Vec<_> = (0..6).map(|seed| generator.scored_rows(&model.latent(seed)).score().unwrap()).collect();
     assert_eq!(scores, [156, 18, 54, 111, 77, 120]);
+}
+
+#[test]
+fn directions_in_latent_space_are_frozen_and_change_no_image() {
+    frozen("tiny-v3.model", &golden::directed_file(), DIRECTED);
+    assert_eq!(fingerprint(DIRECTED, &golden::tiny()), fingerprint(TINY, &golden::tiny()));
+    const ARENA: usize = arena_len(DIRECTED);
+    assert_eq!(ARENA, arena_len(TINY));
+    let model = Model::from_bytes(DIRECTED).unwrap();
+    assert_eq!((model.directions(), Model::from_bytes(TINY).unwrap().directions()), (2, 0));
+    let mut z = model.latent_of(&[32, 12, 55, 17]).unwrap();
+    // (32 + 12 + 55 + 17) / 2 and (32 - 12 + 55 - 17) / 2.
+    assert_eq!([0, 1, 2].map(|index| z.coordinate(&model, index)), [58, 29, 0]);
+    z.set_coordinate(&model, 1, -40);
+    assert_eq!(z.values(), [-2, 47, 21, 52]);
+    assert_eq!([0, 1].map(|index| z.coordinate(&model, index)), [59, -40]);
+    z.set_coordinate(&model, 0, 127);
+    z.set_coordinate(&model, 2, 5);
+    assert_eq!(z.values(), [32, 81, 55, 86], "a direction that does not exist moves nothing");
 }
 
 #[test]

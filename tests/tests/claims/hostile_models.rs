@@ -228,7 +228,9 @@ fn invalid_header_fields_are_refused_with_found_and_expected_values() {
         Model::from_bytes(&edited).unwrap_err()
     };
     assert_eq!(edited(0, b"ELF"), FormatError::Magic);
-    assert_eq!(edited(4, &[3]), FormatError::Version { found: 3 });
+    assert_eq!(edited(4, &[1]), FormatError::Version { found: 1 });
+    assert_eq!(edited(4, &[4]), FormatError::Version { found: 4 });
+    assert_eq!(edited(4, &[3]), FormatError::Header, "the directions of version 3 are missing");
     assert_eq!(edited(24, &[12]), FormatError::Arena { family: 0, found: 12, expected: 16 });
     assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
     assert_eq!(edited(40, &[1]), FormatError::Prelude);
@@ -262,6 +264,80 @@ fn numbers_outside_their_bounds_are_refused() {
     assert_eq!(many, "model: layers, at most: found 25, expected 24");
     let none = refusal(Vec::clear);
     assert_eq!(none, "model: layers, at least: found 0, expected 1");
+}
+
+#[test]
+fn a_score_that_does_not_depend_on_every_row_is_refused() {
+    let image = golden::tiny();
+    let scored = |judge: LayerSpec| {
+        let mut builder = golden::builder("scored", 4, &image);
+        builder.push(&judge);
+        builder.images(&[1]).finish()
+    };
+    let one = |op, input, weights| LayerSpec {
+        op,
+        input,
+        weights: vec![1; weights],
+        bias: vec![0],
+        scale: vec![1 << 25],
+        ..image[1].clone()
+    };
+    let dense = Op::Dense { shape: Shape { h: 1, w: 1, c: 1 } };
+    let what = "rows of the image that the score depends on";
+    let refused = |found| Err(FormatError::Model { what, found, expected: 4 });
+    // A convolution with stride 4 reads the first row only, a dense layer that reads the latent no row.
+    assert_eq!(scored(one(Op::Conv { k: 1, s: 4, p: 0, c: 1 }, Source::Layer(1), 1)), refused(1));
+    assert_eq!(scored(one(Op::Conv { k: 3, s: 4, p: 0, c: 1 }, Source::Layer(1), 9)), refused(3));
+    assert_eq!(scored(one(dense, Source::Latent, 4)), refused(0));
+    let file = scored(one(dense, Source::Layer(1), 16)).unwrap();
+    let model = Model::from_bytes(&file).unwrap();
+    let mut arena = vec![0; model.arena_len()];
+    let mut generator = Generator::new(&model, &mut arena).unwrap();
+    let mut rows = generator.scored_rows(&model.latent(1));
+    assert_eq!(std::iter::from_fn(|| rows.next_row().map(|_| ())).count(), 4);
+}
+
+#[test]
+fn a_limit_on_the_work_of_an_image_is_kept() {
+    // A few hundred bytes that describe two million multiply-accumulates.
+    let mut layers = vec![golden::tiny().remove(0)];
+    let large =
+        LayerSpec { op: Op::Conv { k: 16, s: 1, p: 15, c: 1 }, weights: vec![1; 512], ..golden::tiny().remove(1) };
+    let wide = LayerSpec { input: Source::Layer(0), bias: vec![0], scale: vec![1], ..large };
+    layers.push(LayerSpec {
+        bias: vec![],
+        scale: vec![],
+        weights: vec![],
+        op: Op::Upsample { factor: 30 },
+        ..layers[0].clone()
+    });
+    layers[1].input = Source::Layer(0);
+    layers.push(LayerSpec { input: Source::Layer(1), ..wide });
+    let file = golden::file("work", 4, &layers);
+    let macs = Model::from_bytes(&file).unwrap().macs();
+    assert!(file.len() < 5000 && macs > 2_000_000, "{} bytes, {macs}", file.len());
+    assert_eq!(Model::from_bytes_within(&file, macs).unwrap().macs(), macs);
+    let refused = Model::from_bytes_within(&file, macs - 1).unwrap_err();
+    assert_eq!(refused, FormatError::Work { found: macs, limit: macs - 1 });
+    assert!(refused.to_string().starts_with(&format!("an image takes {macs} multiply-accumulates")), "{refused}");
+}
+
+#[test]
+fn directions_that_are_incomplete_or_too_many_are_refused() {
+    let with = |directions: &[Vec<i8>]| {
+        let file = golden::builder("tiny", 4, &golden::tiny()).directions(directions).finish();
+        file.map(|file| Model::from_bytes(&file).unwrap().directions()).map_err(|e| e.to_string())
+    };
+    assert_eq!(with(&vec![vec![-128; 4]; 16]), Ok(16));
+    assert_eq!(with(&vec![vec![1; 4]; 17]), Err("model: bytes of directions, at most: found 68, expected 64".into()));
+    assert_eq!(with(&[vec![1; 7]]), Err("model: bytes of directions: found 7, expected 4".into()));
+    // The extreme values of a latent and its directions do not overflow.
+    let file = golden::builder("tiny", 4, &golden::tiny()).directions(&[vec![-128; 4]]).finish().unwrap();
+    let model = Model::from_bytes(&file).unwrap();
+    let mut z = model.latent_of(&[-128; 4]).unwrap();
+    assert_eq!(z.coordinate(&model, 0), 127);
+    z.set_coordinate(&model, 0, -128);
+    assert_eq!(z.values(), [127; 4]);
 }
 
 #[test]

@@ -49,7 +49,10 @@ impl fmt::Display for QualityWarning {
                 write!(f, "the int8 images differ visibly from the float images: PSNR {mean_db:.1} dB, expected ")?;
                 write!(f, "{LEAST_PSNR_DB} dB or more")?;
                 if let Some(UnevenWeights { layer, kind, ratio }) = uneven {
-                    write!(f, "; the most uneven weights are in layer {layer} ({kind}): in one of its outputs the largest ")?;
+                    write!(
+                        f,
+                        "; the most uneven weights are in layer {layer} ({kind}): in one of its outputs the largest "
+                    )?;
                     write!(f, "weight is {ratio:.0} times their median, and eight bits have to represent both")?;
                 }
                 Ok(())

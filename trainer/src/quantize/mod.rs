@@ -1,11 +1,12 @@
 //! Quantization: converts a trained float generator to an int8 model file and measures how much its images change.
 //!
 //! `fold` folds batch norm into the layers before it. [`quantize`] equalizes channel ranges, calibrates activation ranges on
-//! latents of the device's own sampler, quantizes weights per output channel, folds zero points into biases, and encodes the file
-//! with the runtime's encoder. For the comparison with the float network, `ganlet-runtime` draws the int8 images.
+//! latents of the device's own sampler, quantizes weights per output channel, folds zero points into biases, finds the directions
+//! in latent space that change images most, and encodes the file with the runtime's encoder. For the comparison with the float network, `ganlet-runtime` draws the int8 images.
 mod aligned;
 mod calibrate;
 mod compare;
+mod directions;
 mod equalize;
 mod error;
 mod float;
@@ -37,6 +38,9 @@ pub const COMPARISON_SEEDS: u32 = 1 << 30;
 /// Number of images with which the clipping of the activation ranges is chosen.
 const TRIALS: u32 = 64;
 
+/// Default number of directions in a model file.
+const DIRECTIONS: usize = 8;
+
 /// Options of [`quantize`].
 ///
 /// ```
@@ -55,6 +59,8 @@ pub struct QuantizeOptions {
     pub fuse_upsampling: bool,
     /// Whether to equalize the ranges of channels if that raises the PSNR.
     pub equalize: bool,
+    /// Number of directions in latent space to store, which the knobs of the app turn; at most 16. With 0 the knobs turn single latent values.
+    pub directions: usize,
     /// Layout of the weights in flash: compact, fast, or the fastest one within a flash budget.
     pub layouts: LayoutChoice,
 }
@@ -66,6 +72,7 @@ impl Default for QuantizeOptions {
             comparison: 1000,
             fuse_upsampling: true,
             equalize: true,
+            directions: DIRECTIONS,
             layouts: LayoutChoice::Compact,
         }
     }
@@ -91,7 +98,8 @@ pub struct Quantized {
 pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
     let Candidate { net: prepared, stats, clipping, .. } = best_candidate(net, options)?;
-    let file = encode(&prepared, &stats, clipping, options.layouts)?;
+    let directions = net.directions(options.directions, options.calibration);
+    let file = encode(&prepared, &stats, clipping, options.layouts, &directions)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::FloatImages::new(net, seeds).compare(&file)?;
     let report = QuantizationReport::new(&file, psnr, clipping.name(), &prepared)?;
@@ -124,7 +132,7 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
         let stats = calibrate::calibrate(&net, calibration);
         for clipping in Clipping::ALL {
             // Images do not depend on the layout.
-            let file = encode(&net, &stats, clipping, LayoutChoice::Compact)?;
+            let file = encode(&net, &stats, clipping, LayoutChoice::Compact, &[])?;
             let psnr_db = trials.compare(&file)?.mean_db;
             if best.as_ref().is_none_or(|best| psnr_db > best.psnr_db) {
                 best = Some(Candidate { net: net.clone(), stats: stats.clone(), clipping, psnr_db });
@@ -153,10 +161,11 @@ fn encode(
     stats: &[TensorStats],
     clipping: Clipping,
     layouts: LayoutChoice,
+    directions: &[Vec<i8>],
 ) -> Result<Vec<u8>, QuantizeError> {
     let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let mut builder = ModelBuilder::new(&net.name, short(net.inputs.saturating_sub(net.classes)));
-    builder.classes(short(net.classes));
+    builder.classes(short(net.classes)).directions(directions);
     for spec in lower::lower(net, stats, clipping) {
         builder.push(&spec);
     }

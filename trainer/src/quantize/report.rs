@@ -69,7 +69,12 @@ impl UnevenWeights {
 }
 
 impl QuantizationReport {
-    pub(super) fn new(file: &[u8], psnr: PsnrSummary, clipping: &'static str, net: &FloatNet) -> Result<Self, QuantizeError> {
+    pub(super) fn new(
+        file: &[u8],
+        psnr: PsnrSummary,
+        clipping: &'static str,
+        net: &FloatNet,
+    ) -> Result<Self, QuantizeError> {
         let model = Model::from_bytes(file)?;
         let layer = |facts: ganlet_runtime::LayerFacts| LayerReport {
             kind: facts.kind,

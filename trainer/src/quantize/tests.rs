@@ -187,6 +187,60 @@ fn an_outlier_among_the_weights_is_reported_with_its_layer() {
     assert!(warnings[0].contains("the most uneven weights are in layer 1 (conv-transpose)"), "{warnings:?}");
 }
 
+/// Mean absolute change of pixels when random latents move along `direction` by one standard deviation.
+fn effect(net: &FloatNet, direction: &[f64]) -> f64 {
+    let change = |seed| {
+        let z = net.inputs_of_seed(seed);
+        let moved: Vec<i8> = z.iter().zip(direction).map(|(&z, d)| (f64::from(z) + 32.0 * d).round() as i8).collect();
+        let (a, b) = (net.forward(&z), net.forward(&moved));
+        a.iter().zip(&b).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / a.len() as f64
+    };
+    (0..24).map(change).sum::<f64>() / 24.0
+}
+
+#[test]
+fn the_first_direction_changes_images_more_than_any_latent_value() {
+    let relu = Activation::Relu;
+    let dense = FloatOp::Dense { inputs: 12, h: 4, w: 4, c: 8 };
+    let features = net(12, &[(dense, relu), (up(8, 8), relu), (up(8, 3), Activation::Tanh)]);
+    let flat = |inputs, c| FloatOp::Dense { inputs, h: 1, w: 1, c };
+    let mapped = net(
+        12,
+        &[(flat(12, 16), relu), (FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 8 }, relu), (up(8, 3), Activation::Tanh)],
+    );
+    // SeFa for the first network; principal components for the second, which has a mapping network.
+    for net in [features, mapped] {
+        let directions = net.directions(12, 512);
+        assert_eq!(directions.len(), 12);
+        let real: Vec<Vec<f64>> =
+            directions.iter().map(|d| d.iter().map(|&v| f64::from(v) / 128.0).collect()).collect();
+        for (i, a) in real.iter().enumerate() {
+            for (j, b) in real.iter().enumerate() {
+                let product: f64 = a.iter().zip(b).map(|(x, y)| x * y).sum();
+                assert!((product - f64::from(u8::from(i == j))).abs() < 0.03, "{i} {j} {product}");
+            }
+        }
+        let axis = |i: usize| (0..12).map(|j| f64::from(u8::from(i == j))).collect::<Vec<_>>();
+        let axes: Vec<f64> = (0..12).map(|i| effect(&net, &axis(i))).collect();
+        let (first, last) = (effect(&net, &real[0]), effect(&net, &real[11]));
+        let largest = axes.iter().copied().fold(0.0, f64::max);
+        assert!(first > largest && first > 1.5 * last, "{first} {last} {axes:?}");
+    }
+}
+
+#[test]
+fn directions_are_stored_in_the_model_unless_they_are_not_wanted() {
+    let dense = FloatOp::Dense { inputs: 12, h: 4, w: 4, c: 8 };
+    let net = net(12, &[(dense, Activation::Relu), (up(8, 1), Activation::Tanh)]);
+    let options = QuantizeOptions { calibration: 64, comparison: 8, ..QuantizeOptions::default() };
+    let directions = |options: &QuantizeOptions| {
+        let quantized = quantize(&net, options).unwrap();
+        ganlet_runtime::Model::from_bytes(&quantized.file).unwrap().directions()
+    };
+    assert_eq!(directions(&options), 8);
+    assert_eq!(directions(&QuantizeOptions { directions: 0, ..options }), 0);
+}
+
 #[test]
 fn a_flash_budget_increases_speed_without_changing_images() {
     let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
