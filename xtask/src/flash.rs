@@ -3,7 +3,7 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::firmware::board;
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::opening;
 use crate::process;
 use crate::table::grouped;
@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let (Some(path), false) = (&args.uf2, args.dry_run) {
         console::writable(path)?;
     }
-    let opened = opening::model(args.what.as_deref())?;
+    let opened = opening::model(args.what.as_deref(), WorkLimit::NONE)?;
     let origin = &opened.origin;
     let model = Model::from_bytes(opened.file.bytes()).map_err(|e| Failure::file(origin, e))?;
     let region = if args.own_region || args.model_only { Some(board::region(board)?) } else { None };

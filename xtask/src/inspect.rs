@@ -2,6 +2,7 @@
 
 use crate::console::{self, TextStyle};
 use crate::failure::Failure;
+use crate::model_file::{MAX_MACS, WorkLimit};
 use crate::opening;
 use crate::table::{Table, grouped};
 use clap::Args as ClapArgs;
@@ -31,7 +32,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let opened = opening::model(args.what.as_deref())?;
+    let opened = opening::model(args.what.as_deref(), WorkLimit::NONE)?;
     let model = Model::from_bytes(opened.file.bytes()).map_err(|e| Failure::file(&opened.origin, e))?;
     console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &opened.origin) })
 }
@@ -71,6 +72,7 @@ fn as_json(model: &Model<'_>) -> Value {
         "channels": model.channels(),
         "latent": model.latent_len(),
         "classes": model.classes(),
+        "directions": model.directions(),
         "flash_bytes": model.flash_bytes(),
         "arena_bytes": model.arena_len(),
         "whole_tensor_bytes": model.whole_tensor_bytes(),
@@ -88,8 +90,17 @@ fn as_text(model: &Model<'_>, path: &Path) -> String {
     let (flash, ram, whole) = (model.flash_bytes() as u64, model.arena_len() as u64, model.whole_tensor_bytes());
     let weights: u64 = model.layers().map(|l| u64::from(l.weight_bytes)).sum();
     let percent = (100 * ram).checked_div(whole).unwrap_or(0);
+    let slow = if model.macs() > MAX_MACS {
+        format!(
+            "this is more than {} multiply-accumulates: commands draw it only with --max-macs {}\n\n",
+            grouped(MAX_MACS),
+            model.macs()
+        )
+    } else {
+        String::new()
+    };
     format!(
-        "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates per image, {}\n\n{}\n\
+        "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates per image, {}\n\n{slow}{}\n\
          {}  {} bytes of flash: {} of weights, {} of biases, scales, tables and structure\n\
          {}    {} bytes drawn row by row, {percent} % of the {} bytes for whole tensors\n\n{}\n{}",
         bold(&console::one_line(model.name())),

@@ -1,16 +1,46 @@
 //! Model files and files of saved latents, read and checked.
 
 use crate::failure::Failure;
-use ganlet_runtime::Model;
+use crate::table::grouped;
+use clap::Args as ClapArgs;
+use ganlet_runtime::{FormatError, Model};
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::latent::SavedLatent;
 use std::path::Path;
 
-/// Reads a model file and checks its contents.
-pub(crate) fn read(path: &Path) -> Result<ModelFile, Failure> {
+/// Multiply-accumulates of an image that commands draw without being asked: about a second here, minutes on most boards.
+pub(crate) const MAX_MACS: u64 = 1_000_000_000;
+
+/// The option for drawing models that take very long.
+#[derive(ClapArgs, Clone, Copy, Debug)]
+pub(crate) struct WorkLimit {
+    /// Largest number of multiply-accumulates of an image; a model file that takes more is refused
+    #[arg(long, value_name = "N", default_value_t = MAX_MACS)]
+    max_macs: u64,
+}
+
+impl WorkLimit {
+    /// For commands that draw no image.
+    pub(crate) const NONE: Self = Self { max_macs: u64::MAX };
+    /// The default of the option, for commands without it.
+    pub(crate) const DEFAULT: Self = Self { max_macs: MAX_MACS };
+}
+
+/// Reads a model file, and checks its contents and the work of an image.
+pub(crate) fn read(path: &Path, limit: WorkLimit) -> Result<ModelFile, Failure> {
     let file = ModelFile::read(path).map_err(|e| Failure::unusable(e.to_string()))?;
-    Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
-    Ok(file)
+    match Model::from_bytes_within(file.bytes(), limit.max_macs) {
+        Ok(_) => Ok(file),
+        Err(FormatError::Work { found, limit }) => Err(Failure::file(
+            path,
+            format!(
+                "an image takes {} multiply-accumulates, and the limit is {}: --max-macs {found} draws it",
+                grouped(found),
+                grouped(limit)
+            ),
+        )),
+        Err(e) => Err(Failure::file(path, e)),
+    }
 }
 
 /// Reads a file of saved latents, which holds at least one.

@@ -3,7 +3,7 @@
 use crate::builtin;
 use crate::console;
 use crate::failure::Failure;
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::process;
 use crate::training::RUNS;
 use ganlet_sim::host::ModelFile;
@@ -66,12 +66,12 @@ impl OpenedModel {
 
 /// Opens the model that a command shows: a model file, or a run, whose generator is quantized for this command. Without a path, opens
 /// the newest run, or the committed faces if there is no run.
-pub(crate) fn model(given: Option<&Path>) -> Result<OpenedModel, Failure> {
+pub(crate) fn model(given: Option<&Path>, limit: WorkLimit) -> Result<OpenedModel, Failure> {
     let Some(path) = given else { return newest_model() };
     if path.is_dir() || path == Path::new("latest") {
         return exported(&RunFolder::open(Path::new(RUNS), &path.display().to_string()).map_err(Failure::unusable)?);
     }
-    Ok(OpenedModel { file: model_file::read(path)?, origin: path.to_owned(), exported: None })
+    Ok(OpenedModel { file: model_file::read(path, limit)?, origin: path.to_owned(), exported: None })
 }
 
 fn newest_model() -> Result<OpenedModel, Failure> {
@@ -81,7 +81,7 @@ fn newest_model() -> Result<OpenedModel, Failure> {
             "no model given, and {RUNS}/ has no run with a checkpoint: using the trained faces that come with the project, {}",
             faces.display()
         ));
-        return Ok(OpenedModel { file: model_file::read(&faces)?, origin: faces, exported: None });
+        return Ok(OpenedModel { file: model_file::read(&faces, WorkLimit::NONE)?, origin: faces, exported: None });
     };
     console::note(&format!("no model given: using the newest run, {}", newest.path().display()));
     exported(&newest).map_err(|e| Failure {
@@ -108,16 +108,16 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
 }
 
 /// Opens a generator of images: a run folder, or a model file.
-pub(crate) fn generator(path: &Path) -> Result<ImageGenerator, Failure> {
+pub(crate) fn generator(path: &Path, limit: WorkLimit) -> Result<ImageGenerator, Failure> {
     if path.is_file() {
-        return ImageGenerator::of_model(model_file::read(path)?.bytes()).map_err(|e| Failure::file(path, e));
+        return ImageGenerator::of_model(model_file::read(path, limit)?.bytes()).map_err(|e| Failure::file(path, e));
     }
     ImageGenerator::of_run(run(path, CheckpointChoice::Best)?).map_err(|e| Failure::file(path, e))
 }
 
 /// Opens a run for a search, which needs the float generator; a model file is an error.
 pub(crate) fn searchable(path: &Path) -> Result<PreparedRun, Failure> {
-    match generator(path)? {
+    match generator(path, WorkLimit::NONE)? {
         ImageGenerator::Float(run) => Ok(*run),
         ImageGenerator::Int8(_) => Err(Failure::file(
             path,

@@ -3,7 +3,7 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::{AnimationFile, ImageFile};
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::opening;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_sim::SavedLatents;
@@ -56,6 +56,8 @@ pub(crate) struct Args {
     /// Open a window
     #[arg(long)]
     window: bool,
+    #[command(flatten)]
+    work: WorkLimit,
     /// List the devices and stop
     #[arg(long)]
     list_devices: bool,
@@ -77,7 +79,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let device = Device::named(&args.device).map_err(unusable)?;
     let script = args.press.as_deref().map(str::parse::<Script>).transpose().map_err(unusable)?;
     let output = output(&args)?;
-    let opened = opening::model(args.what.as_deref())?;
+    let opened = opening::model(args.what.as_deref(), args.work)?;
     let path = &opened.origin;
     let simulator = Simulator::new(opened.file.bytes(), device).map_err(|e| match e {
         SimError::TooLarge(_) => Failure::failed(format!("{}: {e}", path.display())),

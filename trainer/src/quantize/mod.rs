@@ -152,7 +152,8 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
 pub fn draft(net: &FloatNet) -> Result<Vec<u8>, QuantizeError> {
     error::check(net)?;
     let fused = net.fuse_upsampling();
-    encode(&fused, &calibrate::calibrate(&fused, 1), Clipping::Whole, LayoutChoice::Compact)
+    let stats = calibrate::calibrate(&fused, 1);
+    encode(&fused, &stats, Clipping::Whole, LayoutChoice::Compact, &net.directions(DIRECTIONS, 1))
 }
 
 /// Encodes the model file.

@@ -11,7 +11,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::firmware::board as firmware;
 use crate::image_file::{AnimationFile, ImageFile};
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::opening::{self, OpenedModel};
 use crate::sim;
 use crate::table::grouped;
@@ -64,6 +64,8 @@ pub(crate) struct Args {
     /// Write an animation of the script, or of a tour of the app
     #[arg(long, value_name = "F")]
     gif: Option<AnimationFile>,
+    #[command(flatten)]
+    work: WorkLimit,
 }
 
 /// Runs the command.
@@ -79,7 +81,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         ));
     }
     let mut script = script(&args)?;
-    let opened = opening::model(args.what.as_deref())?;
+    let opened = opening::model(args.what.as_deref(), args.work)?;
     let path = &opened.origin;
     let model = Model::from_bytes(opened.file.bytes()).map_err(|e| Failure::file(path, e))?;
     if args.own_region {

@@ -5,9 +5,9 @@ pub(crate) mod tables;
 
 use crate::console;
 use crate::failure::Failure;
+use crate::model_file::{self, WorkLimit};
 use crate::opening;
 use clap::Args as ClapArgs;
-use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{
     self, Evaluation, Intervals, Metric, PointsEvaluation, Quality, SampleAmount, SampleSource, evaluate_model,
@@ -50,6 +50,8 @@ pub(crate) struct Args {
     /// Print JSON to standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) work: WorkLimit,
 }
 
 /// Largest values of `--samples` and `--seeds`.
@@ -95,7 +97,7 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
     let progress = Progress::new();
     let progress = &mut |p| progress.show(p);
     if path.is_file() {
-        let file = ModelFile::read(path).map_err(Failure::unusable)?;
+        let file = model_file::read(path, args.work)?;
         let split = model_data(file.bytes(), args.data.as_deref()).map_err(|e| Failure::file(path, e))?;
         let (held_out, name) = (split.held_out.count(), split.held_out.name());
         console::note(&format!("{}: comparing with {held_out} held-out images of {name}", path.display()));

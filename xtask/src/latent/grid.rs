@@ -3,6 +3,7 @@
 use super::output::sheet;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
+use crate::model_file::WorkLimit;
 use crate::opening;
 use clap::Args as ClapArgs;
 use ganlet_trainer::latent::values;
@@ -39,6 +40,8 @@ pub(crate) struct Args {
     /// The image file to write, a .png or a .gif
     #[arg(long, value_name = "F")]
     png: ImageFile,
+    #[command(flatten)]
+    work: WorkLimit,
 }
 
 /// Runs the command.
@@ -46,7 +49,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !(0.0..=1.0).contains(&args.truncation) {
         return Err(Failure::unusable(format!("--truncation {}: expected 0 to 1", args.truncation)));
     }
-    let mut generator = opening::generator(&args.what)?;
+    let mut generator = opening::generator(&args.what, args.work)?;
     let classes = match (generator.classes(), args.class) {
         (0, None) => 0..1,
         (_, Some(_)) => {

@@ -4,6 +4,7 @@ use super::output::{enlarged, sheet};
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::{AnimationFile, ImageFile};
+use crate::model_file::WorkLimit;
 use crate::opening;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use ganlet_trainer::draw::{Image, animation};
@@ -52,6 +53,8 @@ pub(crate) struct Args {
     /// Write each frame as a PNG into this folder
     #[arg(long, value_name = "DIR")]
     frames: Option<PathBuf>,
+    #[command(flatten)]
+    work: WorkLimit,
 }
 
 /// Values of `--path`.
@@ -80,7 +83,7 @@ const MOST_FRAMES: usize = 100_000;
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let mut generator = opening::generator(&args.what)?;
+    let mut generator = opening::generator(&args.what, args.work)?;
     let mut points = opening::latents(&generator, args.latents.as_deref(), &args.seeds)?;
     if args.closed {
         points.extend(points.first().cloned());
@@ -148,9 +151,9 @@ mod tests {
 
     #[test]
     fn the_spherical_path_of_a_model_is_the_walk_of_a_device() {
-        let file = model_file::read(&root().join(MODEL)).unwrap();
+        let file = model_file::read(&root().join(MODEL), WorkLimit::DEFAULT).unwrap();
         let model = Model::from_bytes(file.bytes()).unwrap();
-        let generator = opening::generator(&root().join(MODEL)).unwrap();
+        let generator = opening::generator(&root().join(MODEL), WorkLimit::DEFAULT).unwrap();
         let walk = device_walk(&model, &generator.latents_of_seeds(&[1, 2, 3]), 0, App::STEPS_PER_SEED).unwrap();
         let mut device = Simulator::new(file.bytes(), Device::named("oled-128x64").unwrap()).unwrap();
         device.press(Button::Select);

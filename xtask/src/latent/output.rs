@@ -3,6 +3,7 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
+use crate::model_file::WorkLimit;
 use crate::opening;
 use crate::training::{catch_interrupts, interrupted};
 use ganlet_trainer::draw::{Image, image_grid};
@@ -82,7 +83,7 @@ pub(super) fn write(
     }
     let int8 = match outputs.model {
         Some(path) => {
-            let mut model = opening::generator(path)?;
+            let mut model = opening::generator(path, WorkLimit::DEFAULT)?;
             if model.latent_len() != best.latent.len() || model.shape() != target.shape {
                 return Err(Failure::file(path, "this model was exported from another run"));
             }

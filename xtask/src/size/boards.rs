@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::firmware::board;
 use crate::firmware::elf::{self, ProgramContents};
 use crate::firmware::samples;
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::table::{Table, grouped};
 use ganlet_runtime::Model;
 use ganlet_sim::host::BoardInfo;
@@ -56,7 +56,7 @@ pub(crate) fn measure_all(boards: &[&'static BoardInfo], given: &[PathBuf]) -> R
     let mut sizes = Vec::new();
     for board in boards {
         for path in &paths {
-            match board::check(board, path, &Model::from_bytes(model_file::read(path)?.bytes())?) {
+            match board::check(board, path, &Model::from_bytes(model_file::read(path, WorkLimit::DEFAULT)?.bytes())?) {
                 Ok(_) => sizes.push(measure(board, path)?),
                 Err(failure) => console::note(&format!("skipped: {}", failure.message)),
             }
@@ -72,7 +72,7 @@ fn measure(board: &'static BoardInfo, path: &Path) -> Result<FirmwareSize, Failu
     let firmware = board::build(board, &toolchain, path, None)?;
     let bytes = std::fs::read(&firmware).map_err(|e| Failure::file(&firmware, e))?;
     let contents = elf::contents(&bytes).map_err(|e| Failure::file(&firmware, e))?;
-    let file = model_file::read(path)?;
+    let file = model_file::read(path, WorkLimit::DEFAULT)?;
     let model = Model::from_bytes(file.bytes())?;
     let fit = board.device().fit_of(&model);
     let stack = match board.emulated {

@@ -5,7 +5,7 @@ use crate::emulate::EVERY_SCREEN;
 use crate::emulate::board::{EMULATOR, EmulatedBoard};
 use crate::failure::Failure;
 use crate::firmware::{board, samples};
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::process::{self, root};
 use crate::toolchain::Toolchain;
 use ganlet_runtime::Model;
@@ -36,7 +36,7 @@ pub(super) fn images(board: &'static BoardInfo) -> Result<Checks, Failure> {
     }
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let file = model_file::read(&path)?;
+        let file = model_file::read(&path, WorkLimit::DEFAULT)?;
         let (mut expected, mut costs) = (Vec::new(), Vec::new());
         let mut simulator = Simulator::new(file.bytes(), board.device())?;
         let Ok(()) = simulator.play(&script, |simulator| {
@@ -79,7 +79,7 @@ pub(super) fn regions(board: &'static BoardInfo) -> Result<Checks, Failure> {
     let mut checks = Checks::default();
     for recipe in samples::RECIPES {
         let path = samples::model(recipe)?;
-        let file = model_file::read(&path)?;
+        let file = model_file::read(&path, WorkLimit::DEFAULT)?;
         let model = Model::from_bytes(file.bytes())?;
         board::check_region(board, &path, &model)?;
         // The last page of the app shows the size of the arena, which must be that of the model in either place.
@@ -105,12 +105,14 @@ pub(super) fn regions(board: &'static BoardInfo) -> Result<Checks, Failure> {
     }
     let large = samples::large_arena()?;
     checks.check(
-        board::check_region(board, &large, &Model::from_bytes(model_file::read(&large)?.bytes())?).is_err(),
+        board::check_region(board, &large, &Model::from_bytes(model_file::read(&large, WorkLimit::DEFAULT)?.bytes())?)
+            .is_err(),
         || format!("{}: a model that is too large for the arena is accepted", board.name),
     );
     // The firmware's source is a file that is not a model.
     let nothing = root().join("firmware-sim/boards/model.rs");
-    let needed = Model::from_bytes(model_file::read(&large)?.bytes())?.arena_len_of(board.device().chip.family);
+    let needed = Model::from_bytes(model_file::read(&large, WorkLimit::DEFAULT)?.bytes())?
+        .arena_len_of(board.device().chip.family);
     for (path, word) in [(large, needed.to_string()), (nothing, "no model".to_owned())] {
         let mut emulated = EmulatedBoard::with_region(board, &path)?;
         let why = emulated.refusal().unwrap_or_default().to_owned();

@@ -3,7 +3,7 @@
 use super::checks::{self, Checks};
 use crate::failure::Failure;
 use crate::firmware::{board, elf, samples};
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::process::root;
 use crate::toolchain::Toolchain;
 use ganlet_runtime::Model;
@@ -39,7 +39,7 @@ pub(super) fn links(board: &'static BoardInfo) -> Result<Checks, Failure> {
 }
 
 fn measure(board: &BoardInfo, path: &Path, checks: &mut Checks) -> Result<(), Failure> {
-    let file = model_file::read(path)?;
+    let file = model_file::read(path, WorkLimit::DEFAULT)?;
     let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
     let fit = board::check(board, path, &model)?;
     let firmware = board::build(board, &board::toolchain(board)?, path, None)?;

@@ -2,7 +2,7 @@
 
 use super::checks::Checks;
 use crate::failure::Failure;
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::process::{self, folder, root};
 use ganlet_sim::Button;
 use ganlet_sim::host::{BoardInfo, Device, DevicePortrait, Frame, Simulator};
@@ -43,7 +43,7 @@ pub(super) fn prepare(_: Window, report: &dyn Fn(&str)) -> Result<(), String> {
 /// Opens the window, presses a key and closes it with Esc; the window must show what the simulator shows.
 pub(super) fn check(kind: Window) -> Result<Checks, Failure> {
     let path = root().join(MODEL);
-    let file = model_file::read(&path)?;
+    let file = model_file::read(&path, WorkLimit::DEFAULT)?;
     let (name, words): (String, Vec<&str>) = match kind {
         Window::Simulator(device) => (format!("sim {device}"), vec!["sim", "--window", "--device", device]),
         Window::Emulator(board) => (format!("emulate {}", board.name), vec!["emulate", "--board", board.name]),

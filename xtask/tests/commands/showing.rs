@@ -172,3 +172,63 @@ fn files_that_are_not_latents_and_models_of_points_are_explained() {
     assert!(xtask(&["sim", &model, "--png", &format!("{folder}/ring.png")]).status.success());
     fs::remove_dir_all(&folder).unwrap();
 }
+
+/// A model file of a few kilobytes whose image takes two billion multiply-accumulates.
+fn endless_model() -> Vec<u8> {
+    use ganlet_runtime::{
+        Shape,
+        encode::{LayerSpec, ModelBuilder, Op, Source},
+    };
+    let dense = LayerSpec {
+        op: Op::Dense { shape: Shape { h: 1, w: 1, c: 8 } },
+        input: Source::Latent,
+        zero_point: 0,
+        table: None,
+        weights: vec![1; 8],
+        wide: [0; 2],
+        bias: vec![0; 8],
+        scale: vec![1 << 30; 8],
+    };
+    let copy = |factor, before| LayerSpec {
+        op: Op::Upsample { factor },
+        input: Source::Layer(before),
+        weights: vec![],
+        bias: vec![],
+        scale: vec![],
+        ..dense.clone()
+    };
+    let conv = LayerSpec {
+        op: Op::Conv { k: 16, s: 1, p: 8, c: 1 },
+        input: Source::Layer(2),
+        weights: vec![1; 2048],
+        bias: vec![0],
+        scale: vec![1 << 20],
+        ..dense.clone()
+    };
+    let mut builder = ModelBuilder::new("endless", 1);
+    [dense.clone(), copy(250, 0), copy(4, 1), conv].iter().for_each(|layer| _ = builder.push(layer));
+    builder.finish().unwrap()
+}
+
+#[test]
+fn a_model_that_draws_for_very_long_is_refused_unless_it_is_allowed() {
+    let path = scratch("endless.model");
+    let file = endless_model();
+    assert!(file.len() < 8000, "{}", file.len());
+    fs::write(&path, file).unwrap();
+    let why = "an image takes 2,052,098,048 multiply-accumulates, and the limit is 1,000,000,000: --max-macs 2052098048 draws it";
+    for words in [
+        &["sim", &path, "--png", "never.png"][..],
+        &["emulate", &path, "--board", "lm3s6965evb", "--png", "never.png"],
+        &["grid", &path, "--png", "never.png"],
+        &["interpolate", &path, "--png", "never.png"],
+        &["eval", &path],
+    ] {
+        refused(words, 2, why);
+    }
+    refused(&["sim", &path, "--png", "never.png", "--max-macs", "2052098047"], 2, "the limit is 2,052,098,047");
+    // The limit is not the only check: this model does not fit the device either.
+    refused(&["sim", &path, "--device", "oled-128x64", "--png", "x.png", "--max-macs", "2052098048"], 1, "RAM");
+    let shown = text(&xtask(&["inspect", &path]).stdout);
+    assert!(shown.contains("commands draw it only with --max-macs 2052098048"), "{shown}");
+}
