@@ -1,8 +1,8 @@
 //! Validation of a decoded header: shapes, spans, multipliers and accumulator bounds, so that running the model is safe.
 use crate::{
     format::{
-        Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_DIRECTIONS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS,
-        MAX_SIDE, Op, Shape, Source, Span, TABLE_LEN, WeightLayout, product,
+        Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape,
+        Source, Span, TABLE_LEN, WeightLayout, product,
     },
     plan,
     weights::{self, DENSE_LANE, LANE, LANE_BUDGET},
@@ -12,9 +12,16 @@ use heapless::Vec;
 /// The output shapes of a model's layers.
 pub(crate) type Shapes = Vec<Shape, MAX_LAYERS>;
 
-/// Checks every layer and appends its output shape to the empty list `shapes`. On failure `fault` is the reason.
-pub(crate) fn check(header: &Header<'_>, blob: &[u8], shapes: &mut Shapes, fault: &mut FormatError) -> Option<()> {
-    Check { header, blob, shapes, layer: None, fault }.model()
+/// Checks every layer, appends its output shape to the empty list `shapes`, and sets the number of rows of its ring buffer. On failure
+/// `fault` is the reason.
+pub(crate) fn check(
+    header: &Header<'_>,
+    blob: &[u8],
+    shapes: &mut Shapes,
+    rows: &mut [u16; MAX_LAYERS],
+    fault: &mut FormatError,
+) -> Option<()> {
+    Check { header, blob, shapes, layer: None, fault }.model(rows)
 }
 
 /// A required relation between a value and its bound, with the name of the property for the message.
@@ -59,7 +66,7 @@ impl<'a> Check<'a> {
     }
 
     #[inline(never)]
-    fn model(&mut self) -> Option<()> {
+    fn model(&mut self, rows: &mut [u16; MAX_LAYERS]) -> Option<()> {
         let header = self.header;
         self.keep(&Rule::AtLeast("latent length, at least"), header.latent.into(), 1)?;
         self.keep(&Rule::AtMost("latent length and classes, at most"), header.inputs().into(), MAX_LATENT as u32)?;
@@ -91,30 +98,26 @@ impl<'a> Check<'a> {
         }
         self.layer = None;
         // Whole directions, of any values.
-        let bytes = header.directions.len;
-        let whole = bytes - bytes.checked_rem(header.latent.into()).unwrap_or(0);
-        self.keep(
-            &Rule::AtMost("bytes of directions, at most"),
-            bytes,
-            MAX_DIRECTIONS as u32 * u32::from(header.latent),
-        )?;
+        let len = header.directions.len;
+        let whole = len - len.checked_rem(header.latent.into()).unwrap_or(0);
         self.bytes(&Rule::Equal("bytes of directions"), header.directions, whole)?;
         self.keep(&Rule::AtLeast("images, at least"), header.images.len() as u32, 1)?;
-        let mut least = 0;
+        let (mut least, mut shape) = (0, Shape::default());
         for &image in &header.images {
             self.keep(&Rule::AtLeast("layer of an image, at least"), image.into(), least)?;
             self.keep(&Rule::AtMost("layer of an image, at most"), image.into(), last.into())?;
             least = u32::from(image) + 1;
-            let channels = self.shapes.get(usize::from(image)).map_or(0, |s| s.c.into());
-            if channels != 1 {
-                self.keep(&Rule::Equal("channels of an image, if not 1"), channels, 3)?;
+            shape = self.shapes.get(usize::from(image)).copied().unwrap_or_default();
+            if shape.c != 1 {
+                self.keep(&Rule::Equal("channels of an image, if not 1"), shape.c.into(), 3)?;
             }
         }
         if least <= last.into() {
             let values = self.shapes.last().map_or(0, |s| s.count());
             self.keep(&Rule::Equal("values of the last layer, after the image"), values, 1)?;
         }
-        Some(())
+        let drawn = plan::ring_rows(&header.images, &header.layers, self.shapes, rows);
+        self.keep(&Rule::Equal("rows of the image that the score depends on"), drawn.into(), shape.h.into())
     }
 
     /// Returns the shape of the layer's input.

@@ -50,4 +50,4 @@ pub use generator::{ArenaTooSmall, Generator, Pixels, Rows};
 pub use graphics::GeneratedImage;
 pub use latent::{Latent, LatentError, normal_i8};
 pub use memory::{Aligned, Arena};
-pub use model::{LayerFacts, Model};
+pub use model::{LayerFacts, Model, TooMuchWork};

@@ -7,6 +7,7 @@ use crate::{
     },
     plan::{self, Form, Rings},
 };
+use core::fmt;
 use heapless::Vec;
 
 /// Largest arena in bytes. Every machine can address it, alignment included.
@@ -72,20 +73,6 @@ impl<'a> Model<'a> {
         result
     }
 
-    /// Checks the model file in `bytes` like [`Model::from_bytes`], and that an image with its score takes at most `limit`
-    /// multiply-accumulates.
-    ///
-    /// A few kilobytes can describe a model that draws for hours, because the same weights are used for every pixel. Hosts that open files
-    /// of unknown origin should set a limit.
-    ///
-    /// # Errors
-    /// Those of [`Model::from_bytes`], and [`FormatError::Work`].
-    pub fn from_bytes_within(bytes: &'a [u8], limit: u64) -> Result<Self, FormatError> {
-        let model = Self::from_bytes(bytes)?;
-        let found = model.macs();
-        if found > limit { Err(FormatError::Work { found, limit }) } else { Ok(model) }
-    }
-
     #[inline(never)]
     fn load(&mut self, bytes: &'a [u8], fault: &mut FormatError) -> Option<()> {
         let parts = format::split(bytes, fault)?;
@@ -93,9 +80,8 @@ impl<'a> Model<'a> {
             *fault = FormatError::Header;
             return None;
         }
-        check(&self.header, parts.blob, &mut self.shapes, fault)?;
+        check(&self.header, parts.blob, &mut self.shapes, &mut self.rows, fault)?;
         let layers = &self.header.layers;
-        plan::ring_rows(&self.header, &self.shapes, &mut self.rows, fault)?;
         for family in 0..FAMILIES {
             let expected = plan::arena(family, self.header.inputs(), layers, &self.shapes, &self.rows);
             let found = parts.arenas[family];
@@ -192,6 +178,18 @@ impl<'a> Model<'a> {
         self.layers().take(self.image() + 1).map(|l| l.macs).sum()
     }
 
+    /// Checks that an image with its score takes at most `limit` multiply-accumulates.
+    ///
+    /// A few kilobytes can describe a model that draws for hours, because the same weights are used for every pixel. Hosts that open files
+    /// of unknown origin should set a limit.
+    ///
+    /// # Errors
+    /// [`TooMuchWork`], with both numbers.
+    pub fn within(self, limit: u64) -> Result<Self, TooMuchWork> {
+        let found = self.macs();
+        if found > limit { Err(TooMuchWork { found, limit }) } else { Ok(self) }
+    }
+
     /// Returns the RAM in bytes that an implementation without row streaming needs: the largest sum of whole tensors that are alive at once.
     pub fn whole_tensor_bytes(&self) -> u64 {
         let layers = &self.header.layers;
@@ -266,6 +264,23 @@ impl<'a> Model<'a> {
         plan::zero_point(source, &self.header.layers)
     }
 }
+
+/// An image takes more multiply-accumulates than the limit of [`Model::within`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMuchWork {
+    /// Multiply-accumulates of an image with its score.
+    pub found: u64,
+    /// The limit.
+    pub limit: u64,
+}
+
+impl fmt::Display for TooMuchWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an image takes {} multiply-accumulates, more than the limit of {}", self.found, self.limit)
+    }
+}
+
+impl core::error::Error for TooMuchWork {}
 
 /// Description and cost of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

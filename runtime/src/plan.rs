@@ -1,5 +1,5 @@
 //! Row streaming: which input rows a layer needs, the order of rows, and the size of each ring buffer.
-use crate::format::{FormatError, Header, Layer, MAX_LAYERS, Op, Shape, Source, WeightLayout, product};
+use crate::format::{Layer, MAX_LAYERS, Op, Shape, Source, WeightLayout, product};
 
 /// One axis of a window: `count` input positions from `start`, which may be in the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,20 +155,15 @@ fn ancestors(target: usize, layers: &[Layer]) -> u32 {
 
 /// Computes the rows of each ring buffer by simulating the schedule of each image and of the last layer.
 ///
-/// The last layer must need every row of the image; if it does not, `fault` is the reason.
+/// Returns the rows of the full image that the last layer depends on.
 #[inline(never)]
-pub(crate) fn ring_rows(
-    header: &Header<'_>,
-    shapes: &[Shape],
-    rows: &mut [u16; MAX_LAYERS],
-    fault: &mut FormatError,
-) -> Option<()> {
-    let Header { images, layers, .. } = header;
+pub(crate) fn ring_rows(images: &[u8], layers: &[Layer], shapes: &[Shape], rows: &mut [u16; MAX_LAYERS]) -> u16 {
     let last = layers.len().saturating_sub(1) as u8;
-    let image = usize::from(*images.last()?);
+    let image = images.last().map_or(0, |&image| image.into());
     let mut drawn = 0;
     for &target in images.iter().chain(&[last]) {
         let (target, mut schedule) = (target.into(), Schedule::new());
+        drawn = 0;
         let running = ancestors(target, layers);
         while let Some(at) = schedule.next(target, layers, shapes) {
             let alive = schedule.alive(at, running, layers, shapes);
@@ -176,15 +171,10 @@ pub(crate) fn ring_rows(
                 *most = alive.max(*most);
             }
             schedule.advance(at);
+            drawn += u16::from(at == image);
         }
-        drawn = schedule.made(image);
     }
-    let (found, expected) = (drawn.into(), shapes.get(image)?.h.into());
-    if found != expected {
-        *fault = FormatError::Model { what: "rows of the image that the score depends on", found, expected };
-        return None;
-    }
-    Some(())
+    drawn
 }
 
 /// Layout of the rows of a tensor in the arena.

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::table::grouped;
 use clap::Args as ClapArgs;
-use ganlet_runtime::{FormatError, Model};
+use ganlet_runtime::{Model, TooMuchWork};
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::latent::SavedLatent;
 use std::path::Path;
@@ -29,18 +29,14 @@ impl WorkLimit {
 /// Reads a model file, and checks its contents and the work of an image.
 pub(crate) fn read(path: &Path, limit: WorkLimit) -> Result<ModelFile, Failure> {
     let file = ModelFile::read(path).map_err(|e| Failure::unusable(e.to_string()))?;
-    match Model::from_bytes_within(file.bytes(), limit.max_macs) {
-        Ok(_) => Ok(file),
-        Err(FormatError::Work { found, limit }) => Err(Failure::file(
-            path,
-            format!(
-                "an image takes {} multiply-accumulates, and the limit is {}: --max-macs {found} draws it",
-                grouped(found),
-                grouped(limit)
-            ),
-        )),
-        Err(e) => Err(Failure::file(path, e)),
-    }
+    let model = Model::from_bytes(file.bytes()).map_err(|e| Failure::file(path, e))?;
+    model.within(limit.max_macs).map_err(|TooMuchWork { found, limit }| {
+        let (macs, most) = (grouped(found), grouped(limit));
+        let why =
+            format!("an image takes {macs} multiply-accumulates, and the limit is {most}: --max-macs {found} draws it");
+        Failure::file(path, why)
+    })?;
+    Ok(file)
 }
 
 /// Reads a file of saved latents, which holds at least one.

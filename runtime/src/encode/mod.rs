@@ -16,7 +16,7 @@ use alloc::{string::String, vec, vec::Vec};
 use arrange::{Doubling, arrange, dense_words};
 
 pub use crate::format::{
-    MAX_CHANNELS, MAX_DIRECTIONS, MAX_IMAGES, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Source, TABLE_LEN,
+    MAX_CHANNELS, MAX_IMAGES, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Source, TABLE_LEN,
 };
 
 /// One quantized layer, with weights in training order.
@@ -196,11 +196,8 @@ impl ModelBuilder {
         let header = Header { name, latent, classes, images, layers, directions };
         let mut shapes = heapless::Vec::new();
         let mut fault = FormatError::Header;
-        if check(&header, &blob, &mut shapes, &mut fault).is_none() {
-            return Err(fault);
-        }
         let mut rows = [0; MAX_LAYERS];
-        if plan::ring_rows(&header, &shapes, &mut rows, &mut fault).is_none() {
+        if check(&header, &blob, &mut shapes, &mut rows, &mut fault).is_none() {
             return Err(fault);
         }
         let mut encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;

@@ -69,13 +69,6 @@ pub enum FormatError {
         /// Bytes needed.
         expected: u32,
     },
-    /// An image takes more multiply-accumulates than [`crate::Model::from_bytes_within`] allows.
-    Work {
-        /// Multiply-accumulates of an image with its score.
-        found: u64,
-        /// The limit.
-        limit: u64,
-    },
 }
 
 impl fmt::Display for FormatError {
@@ -110,9 +103,6 @@ impl fmt::Display for FormatError {
                     f,
                     "the model states an arena of {found} bytes for kernel family {family}, its layers need {expected}"
                 )
-            }
-            Self::Work { found, limit } => {
-                write!(f, "an image takes {found} multiply-accumulates, more than the limit of {limit}")
             }
         }
     }

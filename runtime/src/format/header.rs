@@ -16,8 +16,6 @@ pub const MAX_CHANNELS: u16 = 4096;
 pub const MAX_KERNEL: u8 = 16;
 /// Maximum number of images of a model, which are the levels of a pyramid.
 pub const MAX_IMAGES: usize = 4;
-/// Maximum number of directions in latent space.
-pub const MAX_DIRECTIONS: usize = 16;
 /// Entries of an activation table: one for each high byte, plus the end of the last interval.
 pub const TABLE_LEN: usize = 257;
 

@@ -9,8 +9,7 @@ pub use error::FormatError;
 pub use header::MAX_IMAGES;
 pub(crate) use header::{Activation, Header, Layer, Span};
 pub use header::{
-    MAX_CHANNELS, MAX_DIRECTIONS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape, Source, TABLE_LEN,
-    WeightLayout,
+    MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape, Source, TABLE_LEN, WeightLayout,
 };
 pub(crate) use prelude::{FAMILIES, FAMILY, MAGIC, OLDEST_VERSION, VERSION, split, stated_len};
 pub use prelude::{KernelFamily, arena_len};

@@ -59,7 +59,7 @@ pub struct QuantizeOptions {
     pub fuse_upsampling: bool,
     /// Whether to equalize the ranges of channels if that raises the PSNR.
     pub equalize: bool,
-    /// Number of directions in latent space to store, which the knobs of the app turn; at most 16. With 0 the knobs turn single latent values.
+    /// Number of directions in latent space to store, which the knobs of the app turn. With 0 they turn single latent values.
     pub directions: usize,
     /// Layout of the weights in flash: compact, fast, or the fastest one within a flash budget.
     pub layouts: LayoutChoice,
