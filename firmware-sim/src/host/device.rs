@@ -41,6 +41,14 @@ pub enum ColorDepth {
 }
 
 impl ColorDepth {
+    /// Returns the milliseconds that the panel takes for a partial and for a full refresh; `None` if it shows pixels as they arrive.
+    ///
+    /// The values are typical of e-paper with an SSD1681.
+    #[must_use]
+    pub const fn refresh_ms(self) -> Option<[u32; 2]> {
+        if matches!(self, Self::Paper) { Some([300, 2000]) } else { None }
+    }
+
     const fn describe(self) -> &'static str {
         match self {
             Self::Mono => "mono",

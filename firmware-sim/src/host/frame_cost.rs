@@ -78,11 +78,18 @@ impl FrameCost {
     pub fn ms(&self) -> Option<f64> {
         Some(self.core_ms()? + self.bus_ms())
     }
+
+    /// Returns the shortest time from one frame to the next in milliseconds: [`ms`](Self::ms) and, on e-paper, a partial refresh.
+    #[must_use]
+    pub fn frame_ms(&self) -> Option<f64> {
+        let [partial, _] = self.device.depth.refresh_ms().unwrap_or_default();
+        Some(self.ms()? + f64::from(partial))
+    }
 }
 
 impl fmt::Display for FrameCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Device { bus, chip, .. } = &self.device;
+        let Device { bus, chip, depth, .. } = &self.device;
         let megahertz = |hertz: u32| f64::from(hertz) / 1e6;
         match bus.wiring {
             Wiring::Pins => write!(f, "bus    none")?,
@@ -98,16 +105,29 @@ impl fmt::Display for FrameCost {
         if self.instructions == Some(0) {
             return write!(f, "\ncore   no image to compute");
         }
-        if let (Some(count), Some(core), Some(all)) = (self.instructions, self.core_ms(), self.ms()) {
-            write!(
-                f,
-                "\ncore   about {} instructions at {:.0} MHz: {core:.1} ms at one per clock cycle\nframe  about {all:.1} ms, {:.0} frames per second",
-                grouped(count as usize),
-                megahertz(chip.hertz),
-                1e3 / all.max(1e-3)
-            )?;
+        let (Some(count), Some(core), Some(all)) = (self.instructions, self.core_ms(), self.ms()) else {
+            return Ok(());
+        };
+        write!(
+            f,
+            "\ncore   about {} instructions at {:.0} MHz: {core:.1} ms at one per clock cycle\nframe  about {all:.1} ms, ",
+            grouped(count as usize),
+            megahertz(chip.hertz)
+        )?;
+        match depth.refresh_ms() {
+            None => write!(f, "{:.0} frames per second", 1e3 / all.max(1e-3)),
+            Some(refresh) => {
+                let [partial, full] = refresh.map(f64::from);
+                write!(
+                    f,
+                    "then the panel refreshes: {:.1} s for a part, {:.1} s in full, so at most {:.1} or {:.1} frames per second",
+                    partial / 1e3,
+                    full / 1e3,
+                    1e3 / (all + partial),
+                    1e3 / (all + full)
+                )
+            }
         }
-        Ok(())
     }
 }
 
@@ -142,7 +162,18 @@ mod tests {
             text.contains("62,500 bytes over SPI at 62.5 MHz: 8.0 ms") && text.contains("56 frames per second"),
             "{text}"
         );
+        assert_eq!(cost.frame_ms(), cost.ms());
         let unknown = FrameCost { instructions: None, ..cost };
         assert!(unknown.ms().is_none() && !unknown.to_string().contains("core"));
+    }
+
+    #[test]
+    fn e_paper_frames_include_the_refresh_of_the_panel() {
+        let device = Device::named("epaper-200").unwrap();
+        let cost = FrameCost { device, bytes: 5001, instructions: Some(60_000) };
+        assert!((cost.frame_ms().unwrap() - 306.0).abs() < 0.1, "{:?}", cost.frame_ms());
+        let text = cost.to_string();
+        let refresh = "frame  about 5.9 ms, then the panel refreshes: 0.3 s for a part, 2.0 s in full";
+        assert!(text.contains(refresh) && text.ends_with("at most 3.3 or 0.5 frames per second"), "{text}");
     }
 }

@@ -131,7 +131,7 @@ fn drawn(simulator: &Simulator<'_>, graphics: TerminalGraphics) -> io::Result<St
 /// Returns a line with the cost of the current frame.
 fn status(simulator: &Simulator<'_>) -> String {
     let cost = simulator.cost();
-    let time = cost.ms().map_or_else(String::new, |ms| format!("   about {ms:.0} ms a frame"));
+    let time = cost.frame_ms().map_or_else(String::new, |ms| format!("   about {ms:.0} ms a frame"));
     format!("{} bytes a frame over {}{time}", cost.bytes, cost.device.bus.name())
 }
 
