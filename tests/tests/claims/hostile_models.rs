@@ -269,9 +269,9 @@ fn numbers_outside_their_bounds_are_refused() {
 #[test]
 fn a_score_that_does_not_depend_on_every_row_is_refused() {
     let image = golden::tiny();
-    let scored = |judge: LayerSpec| {
+    let scored = |last: LayerSpec| {
         let mut builder = golden::builder("scored", 4, &image);
-        builder.push(&judge);
+        builder.push(&last);
         builder.images(&[1]).finish()
     };
     let one = |op, input, weights| LayerSpec {

@@ -15,7 +15,7 @@ const LEAST_IMPORTANCE: f64 = 1e-6;
 /// The hidden tensors to equalize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Equalized {
-    /// Those of the discriminator.
+    /// The tensors of the discriminator.
     Discriminator,
     /// All.
     All,
