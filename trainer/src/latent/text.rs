@@ -47,7 +47,8 @@ impl SavedLatent {
     /// At the first line that is not a latent, or whose length differs from that of the first latent.
     pub fn read(text: &str) -> Result<Vec<Self>, LatentsError> {
         let mut all: Vec<Self> = Vec::new();
-        for (i, line) in text.lines().enumerate() {
+        // Editors on Windows mark UTF-8 with a byte order mark.
+        for (i, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default();
             let mut words = line.split_whitespace().peekable();
             let error = |found: String| LatentsError { line: i + 1, found };
@@ -98,7 +99,11 @@ mod tests {
             SavedLatent { values: vec![1, 2, 3], class: None },
         ];
         let text: Vec<String> = kept.iter().map(SavedLatent::to_string).collect();
-        assert_eq!(SavedLatent::read(&format!("# header\n\n{}  # first\n", text.join("\n"))).unwrap(), kept);
+        for start in ["", "\u{feff}"] {
+            let text = format!("{start}# header\n\n{}  # first\n", text.join("\n"));
+            assert_eq!(SavedLatent::read(&text).unwrap(), kept);
+        }
+        assert_eq!(SavedLatent::read("\u{feff}1 2 3").unwrap(), kept[1..]);
     }
 
     #[test]

@@ -124,6 +124,12 @@ impl Recipe {
         if self.name.trim().is_empty() {
             return Err("name is empty: expected a word, because run folders contain it".into());
         }
+        if self.name.contains(['/', '\\']) {
+            let name = self.name.escape_default();
+            return Err(format!(
+                "name = \"{name}\": expected a word, not a path, because run folders and model files contain it"
+            ));
+        }
         if let Some(size) = self.data.size.filter(|s| s.iter().any(|n| *n == 0 || *n > 4096)) {
             return Err(format!("data.size = {size:?}: expected [width, height], each 1 to 4096"));
         }

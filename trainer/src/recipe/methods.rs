@@ -202,9 +202,13 @@ const fn alone(name: &'static str, paper: &'static str, changes: &'static [Chang
     method(name, paper, PLAIN, changes)
 }
 
-/// The changes of the methods called `names`. A defining change of one method takes precedence over a default change of another.
-pub(super) fn changes<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<Change>, String> {
-    let methods = names.map(find).collect::<Result<Vec<_>, _>>()?;
+/// The changes of the methods in `names`, which are separated by `+` and follow the recipe `base`. A defining change of one method takes
+/// precedence over a default change of another.
+pub(super) fn changes(base: &str, names: &str) -> Result<Vec<Change>, String> {
+    if names.split('+').any(str::is_empty) {
+        return Err(format!("a + without a method after it: type {base} alone, or a method as in {base}+augment"));
+    }
+    let methods = names.split('+').map(find).collect::<Result<Vec<_>, _>>()?;
     let mut own: Vec<(&Method, Change)> = Vec::new();
     for method in &methods {
         for change in method.changes {

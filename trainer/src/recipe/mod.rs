@@ -18,7 +18,7 @@ use crate::optim::{Optimizer, Schedule};
 pub use keys::keys;
 use methods::{Change, changes};
 pub use methods::{METHODS, Method};
-use names::{similar, similar_keys};
+use names::{similar, unknown_key};
 use renamed::check_renamed;
 pub use sections::{Batches, Data, Fit, Init, Objective, Train};
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ pub const NAMED: [(&str, &str); 14] = [
 pub struct Recipe {
     /// Name; run folders contain it.
     pub name: String,
-    /// One sentence about the recipe; may be empty.
+    /// One sentence about the recipe; it may be empty.
     #[doc(hidden)]
     #[serde(default)]
     pub about: String,
@@ -107,18 +107,18 @@ impl std::error::Error for RecipeError {}
 impl Recipe {
     /// Opens the recipe called `name`, or the recipe file at that path, and applies `settings` ("key=value").
     ///
-    /// Methods may follow, each after a `+`: `ring+minimax+packed-2`.
+    /// Methods may follow, each after a `+`: `ring+minimax+packed-2`. They are appended to the recipe's name. A path may contain `+`, too.
     ///
     /// # Errors
     /// If there is no such recipe or method, or the result is invalid.
     pub fn open(name: &str, settings: &[String]) -> Result<Self, RecipeError> {
-        let (base, methods) = name.split_once('+').map_or((name, None), |(base, methods)| (base, Some(methods)));
+        let (base, methods) = split_methods(name);
         let fail = |e| RecipeError(format!("recipe {name}: {e}"));
-        let changes = methods.map(|m| changes(m.split('+'))).transpose().map_err(fail)?;
+        let changes = methods.map(|m| changes(base, m)).transpose().map_err(fail)?;
         let text = read(base)?;
-        match changes {
+        match methods.zip(changes) {
             None => Self::parse(name, &text, settings),
-            Some(changes) => Self::with_changes(name, &text, &changes, settings),
+            Some((methods, changes)) => Self::with_changes((name, methods), &text, &changes, settings),
         }
     }
 
@@ -137,15 +137,22 @@ impl Recipe {
         recipe.checked(origin)
     }
 
-    /// Applies the changes of methods, then `settings`; the recipe is renamed to `name`.
-    fn with_changes(name: &str, text: &str, changes: &[Change], settings: &[String]) -> Result<Self, RecipeError> {
-        let mut table = parse_table(name, text)?;
-        let fail = |e| RecipeError(format!("recipe {name}: {e}"));
+    /// Applies the changes of methods, then `settings`; the methods are appended to the recipe's name.
+    fn with_changes(
+        (origin, methods): (&str, &str),
+        text: &str,
+        changes: &[Change],
+        settings: &[String],
+    ) -> Result<Self, RecipeError> {
+        let mut table = parse_table(origin, text)?;
+        let fail = |e| RecipeError(format!("recipe {origin}: {e}"));
         for change in changes {
             insert(&mut table, change.key(), change.value()).map_err(fail)?;
         }
-        table.insert("name".into(), toml::Value::String(name.into()));
-        Self::with_settings(name, table, settings)
+        if let Some(toml::Value::String(name)) = table.get_mut("name") {
+            *name = format!("{name}+{methods}");
+        }
+        Self::with_settings(origin, table, settings)
     }
 
     fn with_settings(origin: &str, mut table: toml::Table, settings: &[String]) -> Result<Self, RecipeError> {
@@ -230,15 +237,28 @@ impl Recipe {
     }
 }
 
+/// Splits "recipe+method+method" into the recipe and its methods. A `+` may also be part of a path.
+fn split_methods(name: &str) -> (&str, Option<&str>) {
+    let exists = |base: &str| NAMED.iter().any(|r| r.0 == base) || std::path::Path::new(base).is_file();
+    if exists(name) {
+        return (name, None);
+    }
+    let found = name.rmatch_indices('+').find(|(at, _)| exists(&name[..*at]));
+    // Without such a recipe, the message names a file, or the part before the methods.
+    let file = name.rfind(['/', '\\']).map_or(0, |at| at + 1);
+    let at = found.map(|f| f.0).or_else(|| name[file..].find('+').map(|at| file + at));
+    at.map_or((name, None), |at| (&name[..at], Some(&name[at + 1..])))
+}
+
 /// The text of the recipe called `name`, or of the file at that path.
 fn read(name: &str) -> Result<String, RecipeError> {
-    if std::path::Path::new(name).is_dir() {
-        return Err(RecipeError(format!(
-            "{name} is a folder, not a recipe; to train on its images, add --data {name}"
-        )));
-    }
     if let Some((_, text)) = NAMED.iter().find(|r| r.0 == name) {
         return Ok((*text).to_owned());
+    }
+    if std::path::Path::new(name).is_dir() {
+        return Err(RecipeError(format!(
+            "{name} is a folder, not a recipe; to train on its images, use --data {name}"
+        )));
     }
     std::fs::read_to_string(name).map_err(|e| {
         let names: Vec<_> = NAMED.iter().map(|r| r.0).collect();
@@ -266,9 +286,7 @@ fn check_names(origin: &str, table: &toml::Table) -> Result<(), RecipeError> {
 fn unreadable(origin: &str, table: &toml::Table, error: &toml::de::Error) -> RecipeError {
     let error = error.to_string();
     let unknown = flatten(table).into_iter().map(|(key, _)| key).find(|key| !keys().contains(&key.as_str()));
-    let hint = unknown.map_or_else(String::new, |key| {
-        format!("\nno key is called {key}; similar: {}", similar_keys(&key).join(", "))
-    });
+    let hint = unknown.map_or_else(String::new, |key| format!("\n{}", unknown_key(&key, None)));
     RecipeError(format!(
         "recipe {origin}: {}{hint}\ndocs/RECIPES.md lists every key with its range, and says which are required",
         error.trim_end()

@@ -1,6 +1,6 @@
 //! Settings "key=value" from the command line, applied to the TOML table of a recipe.
 use super::keys::{example, keys};
-use super::names::similar_keys;
+use super::names::unknown_key;
 use super::renamed::check_renamed;
 
 /// Applies "table.key=value". A value that is not TOML is read as a string.
@@ -16,7 +16,7 @@ pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> 
         let inside = format!("{key}.");
         return Err(match keys().iter().find(|k| k.starts_with(&inside)) {
             Some(first) => format!("{key} is a table: set one of its keys, as {first}"),
-            None => format!("no key is called {key}; similar: {}", similar_keys(key).join(", ")),
+            None => unknown_key(key, Some(value)),
         });
     }
     let value = parse(key, value);
