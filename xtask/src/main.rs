@@ -22,6 +22,8 @@ mod model_file;
 mod opening;
 mod process;
 mod profile;
+mod report;
+mod seeds;
 mod sim;
 mod size;
 mod table;
@@ -29,6 +31,7 @@ mod test;
 mod toolchain;
 mod train;
 mod training;
+mod verdict;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -67,6 +70,7 @@ enum Command {
     Project(latent::project::Args),
     Edit(latent::edit::Args),
     Export(export::Args),
+    Report(report::Args),
     Inspect(inspect::Args),
     Sim(sim::Args),
     Emulate(emulate::Args),
@@ -89,6 +93,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Project(args) => latent::project::run(args),
         Command::Edit(args) => latent::edit::run(args),
         Command::Export(args) => export::run(args),
+        Command::Report(args) => report::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Emulate(args) => emulate::run(args),

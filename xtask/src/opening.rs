@@ -14,9 +14,14 @@ use ganlet_trainer::latent::{ImageGenerator, SavedLatent};
 use ganlet_trainer::run::{CheckpointChoice, DataRecord, RunFolder, TrainingData};
 use std::path::{Path, PathBuf};
 
+/// Opens the folder of the run at `path`, or of the newest run if it is "latest".
+pub(crate) fn folder(path: &Path) -> Result<RunFolder, Failure> {
+    RunFolder::open(Path::new(RUNS), &path.display().to_string()).map_err(Failure::unusable)
+}
+
 /// Opens the run at `path`, or the newest one if it is "latest", at the chosen checkpoint.
 pub(crate) fn run(path: &Path, choice: CheckpointChoice) -> Result<PreparedRun, Failure> {
-    let folder = RunFolder::open(Path::new(RUNS), &path.display().to_string()).map_err(Failure::unusable)?;
+    let folder = folder(path)?;
     let run = PreparedRun::open(&folder, choice).map_err(Failure::unusable)?;
     report_choice(&folder, &run);
     Ok(run)

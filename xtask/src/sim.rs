@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::image_file::{AnimationFile, ImageFile};
 use crate::model_file::{self, WorkLimit};
 use crate::opening;
+use crate::seeds::latent_seed;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_sim::SavedLatents;
 use ganlet_sim::host::{self, Device, Instructions, Script, SimError, Simulator, TerminalGraphics};
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "D", default_value = Device::DEFAULT)]
     device: String,
     /// The first image; a seed gives the same image on every machine
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = latent_seed, allow_negative_numbers = true)]
     seed: u32,
     /// Show the latents in this file first; `project` and `edit` write such files
     #[arg(long, value_name = "F", conflicts_with = "seed")]

@@ -2,9 +2,10 @@
 
 use crate::console::{self, TextStyle};
 use crate::failure::Failure;
+use crate::table::grouped;
 use ganlet_trainer::evaluate::checkpoint_measure;
-use ganlet_trainer::run::{self, LogEntry, Run, RunEvent, RunOutcome, TrainingData};
-use ganlet_trainer::train::{StepReport, Trainer};
+use ganlet_trainer::run::{self, LogEntry, NEWEST_SAMPLES, Run, RunEvent, RunFolder, RunOutcome, TrainingData};
+use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -53,11 +54,19 @@ pub(crate) fn steps_in(trainer: &mut Trainer, minutes: f64) -> Result<u64, Failu
     Ok(steps)
 }
 
+/// Prints where a run is, and where its samples appear.
+pub(crate) fn announce(folder: &RunFolder) {
+    let path = folder.path();
+    let samples = path.join(NEWEST_SAMPLES);
+    console::note(&format!("run folder {}; the newest samples are always in {}", path.display(), samples.display()));
+}
+
 /// Prints what will be trained: data, networks, steps and memory.
 pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     const INDENT: &str = "             ";
     let recipe = trainer.recipe();
-    console::note(&format!("{}: {}", console::on_stderr(TextStyle::Bold, &recipe.name), recipe.about));
+    let colon = if recipe.about.is_empty() { "" } else { ": " };
+    console::note(&format!("{}{colon}{}", console::on_stderr(TextStyle::Bold, &recipe.name), recipe.about));
     let data = trainer.data();
     let shape: Vec<_> = data.shape().iter().map(usize::to_string).collect();
     let count = data.len().map_or("unlimited samples".to_owned(), |n| n.to_string());
@@ -95,7 +104,13 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
 }
 
 /// Trains to the last step or until Ctrl-C, with a progress display; returns the run.
-pub(crate) fn train<'d>(mut run: Run<'d>, data: &'d TrainingData) -> Result<(Run<'d>, RunOutcome), Failure> {
+///
+/// The phases of the first `traced` steps are described on standard output.
+pub(crate) fn train<'d>(
+    mut run: Run<'d>,
+    data: &'d TrainingData,
+    traced: u64,
+) -> Result<(Run<'d>, RunOutcome), Failure> {
     catch_interrupts();
     run.measure = match checkpoint_measure(data, run.trainer.threads()) {
         Ok(measure) => measure,
@@ -104,11 +119,11 @@ pub(crate) fn train<'d>(mut run: Run<'d>, data: &'d TrainingData) -> Result<(Run
             None
         }
     };
-    let mut view = TrainingView::new(&run.trainer);
+    let mut view = TrainingView::new(&run.trainer, traced);
     let outcome = run.train(&interrupted, &mut |event| view.show(event))?;
     view.bar.finish_and_clear();
-    if let Some(entry) = run.folder.log_entries().last() {
-        console::note(&log_line(entry, run.trainer.steps()));
+    if let Some(entry) = run.folder.log_entries().last().filter(|entry| view.printed_step != Some(entry.report.step)) {
+        console::note(&view.log_line(entry));
     }
     Ok((run, outcome))
 }
@@ -118,13 +133,20 @@ struct TrainingView {
     bar: ProgressBar,
     terminal: bool,
     printed: Option<Instant>,
+    /// Step of the last printed log entry.
+    printed_step: Option<u64>,
     started: Instant,
     first: u64,
     steps: u64,
+    batch_size: usize,
+    /// What a second is divided into: images or points.
+    unit: &'static str,
+    /// Last step whose phases are described.
+    traced: u64,
 }
 
 impl TrainingView {
-    fn new(trainer: &Trainer) -> Self {
+    fn new(trainer: &Trainer, traced: u64) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(trainer.steps()), target);
@@ -133,12 +155,33 @@ impl TrainingView {
         bar.set_position(trainer.step());
         bar.reset_eta();
         let (started, first) = (Instant::now(), trainer.step());
-        Self { bar, terminal, printed: None, started, first, steps: trainer.steps() }
+        Self {
+            bar,
+            terminal,
+            printed: None,
+            printed_step: None,
+            started,
+            first,
+            steps: trainer.steps(),
+            batch_size: trainer.recipe().train.batch_size,
+            unit: if trainer.data().shape().len() == 3 { "images" } else { "points" },
+            traced: first + traced,
+        }
     }
 
     fn show(&mut self, event: RunEvent<'_>) {
         match event {
-            RunEvent::Step(report) => self.bar.set_position(report.step),
+            RunEvent::Phase(phase, report) if report.step <= self.traced => self.trace(&self.phase(phase, report)),
+            RunEvent::Phase(..) => {}
+            RunEvent::Step(report) => {
+                self.bar.set_position(report.step);
+                if report.step <= self.traced {
+                    let step = report.step;
+                    self.trace(&format!(
+                        "step {step}: done; repeat until D(x) and D(G(z)) are 0.5 and the metric stays flat\n"
+                    ));
+                }
+            }
             RunEvent::Logged(entry) => self.show_log_entry(entry),
             RunEvent::Measuring => self.bar.set_message("measuring"),
             RunEvent::Saving => self.bar.set_message("saving a checkpoint"),
@@ -158,7 +201,7 @@ impl TrainingView {
 
     fn show_log_entry(&mut self, entry: &LogEntry) {
         let step = entry.report.step;
-        self.bar.set_message(format!("{}  {:.0}/s", losses(&entry.report), entry.samples_per_s));
+        self.bar.set_message(format!("{}  {}", losses(&entry.report), self.speed(entry)));
         if let (Some(m), true) = (&entry.measurement, self.terminal) {
             self.print(&format!("step {step}: {} {:.3} {}", m.name, m.value, m.details));
         }
@@ -166,9 +209,45 @@ impl TrainingView {
         if !self.terminal && due {
             let done = (step - self.first).max(1) as f64;
             let left = self.started.elapsed().as_secs_f64() / done * (self.steps - step) as f64;
-            console::note(&format!("{}  {} left", log_line(entry, self.steps), clock(left)));
+            let left = if step < self.steps { format!("  {} left", clock(left)) } else { String::new() };
+            console::note(&format!("{}{left}", self.log_line(entry)));
             self.printed = Some(Instant::now());
+            self.printed_step = Some(step);
         }
+    }
+
+    /// Describes a phase of a step (Goodfellow et al. 2014, algorithm 1).
+    fn phase(&self, phase: StepPhase, r: &StepReport) -> String {
+        let (step, batch) = (r.step, self.batch_size);
+        match phase {
+            StepPhase::BatchDrawn => {
+                format!("step {step}: draw {batch} latents z and {batch} real examples x; generate G(z)\n")
+            }
+            StepPhase::DiscriminatorUpdated => format!(
+                "step {step}: update D on x and G(z): D(x) {:.3}, D(G(z)) {:.3}, loss of D {:.4}\n",
+                r.d_real, r.d_fake, r.discriminator_loss
+            ),
+            StepPhase::GeneratorUpdated => {
+                format!("step {step}: update G through D, which stays fixed: loss of G {:.4}\n", r.generator_loss)
+            }
+        }
+    }
+
+    /// Prints a line of the description of a step at once.
+    fn trace(&self, line: &str) {
+        // A closed standard output does not end the run.
+        self.bar.suspend(|| _ = console::print(line));
+    }
+
+    fn speed(&self, entry: &LogEntry) -> String {
+        format!("{} {}/s", grouped(entry.samples_per_s.round() as u64), self.unit)
+    }
+
+    fn log_line(&self, entry: &LogEntry) -> String {
+        let measurement = entry.measurement.as_ref();
+        let measured = measurement.map_or(String::new(), |m| format!("  {} {:.3} {}", m.name, m.value, m.details));
+        let (report, steps) = (&entry.report, self.steps);
+        format!("step {}/{steps}  {}  {}{measured}", report.step, losses(report), self.speed(entry))
     }
 
     /// Prints a line that stays above the bar.
@@ -187,13 +266,6 @@ fn losses(r: &StepReport) -> String {
         r.discriminator_gradient_norm,
         r.generator_gradient_norm
     )
-}
-
-fn log_line(entry: &LogEntry, steps: u64) -> String {
-    let measurement = entry.measurement.as_ref();
-    let measured = measurement.map_or(String::new(), |m| format!("  {} {:.3} {}", m.name, m.value, m.details));
-    let LogEntry { report, samples_per_s, .. } = entry;
-    format!("step {}/{steps}  {}  {samples_per_s:.0}/s{measured}", report.step, losses(report))
 }
 
 fn clock(seconds: f64) -> String {

@@ -110,6 +110,39 @@ impl TryFrom<String> for Metric {
     }
 }
 
+impl Metric {
+    /// Name of the metric in tables.
+    pub fn label(self) -> String {
+        let name = match self {
+            Self::Frechet => "Fréchet distance",
+            Self::Kernel => "kernel distance",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::Density => "density",
+            Self::Coverage => "coverage",
+            Self::ClassKl => "classes, KL",
+            Self::AsRequested => "as asked",
+            Self::Memorization => "memorization",
+            Self::Support => "different, at least",
+            Self::Rare => "rarest class",
+            Self::Modes => "modes",
+            Self::HighQuality => "high quality",
+            Self::ReverseKl => "reverse KL",
+            Self::Spread => "spread",
+            Self::Wasserstein => "Wasserstein distance",
+            Self::JensenShannon => "Jensen-Shannon",
+            Self::Patches(level) => return format!("patches {}", level + 1),
+            Self::Class(class) => return format!("class {class}"),
+        };
+        name.to_owned()
+    }
+
+    /// Whether the value is a lower bound, of which a mean or an interval says nothing.
+    pub const fn is_bound(self) -> bool {
+        matches!(self, Self::Support)
+    }
+}
+
 /// Source of the samples of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -136,7 +169,7 @@ impl SampleSource {
 /// Confidence intervals by metric.
 pub type Intervals = BTreeMap<Metric, ConfidenceInterval>;
 
-/// Returns the confidence interval of every metric over repeated measurements. Metrics that a measurement lacks are omitted.
+/// Returns the confidence interval of every metric over repeated measurements. Bounds, and metrics that a measurement lacks, are omitted.
 ///
 /// ```
 /// use ganlet_trainer::evaluate::{Metric, intervals};
@@ -149,7 +182,7 @@ pub fn intervals(measured: &[Vec<(Metric, f64)>]) -> Intervals {
         let find = |list: &Vec<(Metric, f64)>| list.iter().find(|n| n.0 == metric).map(|n| n.1);
         ConfidenceInterval::of(&measured.iter().map(find).collect::<Option<Vec<_>>>()?)
     };
-    first.iter().filter_map(|(metric, _)| Some((*metric, of(*metric)?))).collect()
+    first.iter().filter(|m| !m.0.is_bound()).filter_map(|(metric, _)| Some((*metric, of(*metric)?))).collect()
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod slow_metrics;
 mod slow_reference;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use checkpoint::{POINTS, checkpoint_measure};
 pub use classifier::EmbeddedClassifier;
@@ -42,3 +43,4 @@ pub use metric::{Intervals, Metric, SampleSource, intervals};
 pub use network::{FEATURES, FeatureNetwork, FeatureNetworkId, RANDOM_SEED};
 pub use points::{PointsQuality, points};
 pub use quality::{Evaluation, Quality, RareClass, SlowMetrics};
+pub use verdict::{AgainstReal, Change, Comparison, Trend};

@@ -10,6 +10,8 @@ pub const FEATURES: usize = 64;
 /// Seed of random feature networks.
 pub const RANDOM_SEED: u64 = 0x6665_6174;
 
+/// Start of the name of a random feature network.
+const RANDOM: &str = "random network";
 const HALVE: Window = Window { kernel: 4, stride: 2, pad: 1 };
 const LEAKY: Layer = Layer::Activation(Activation::Leaky(0.2));
 /// Output channels of the convolutions, each of which halves the image.
@@ -67,6 +69,13 @@ pub struct FeatureNetwork {
     pub(super) identity: FeatureNetworkId,
 }
 
+impl FeatureNetworkId {
+    /// Returns whether the network is random, because none was trained for such images.
+    pub fn is_random(&self) -> bool {
+        self.network.starts_with(RANDOM)
+    }
+}
+
 impl FeatureNetwork {
     /// Returns the classifier for `data` if it is a built-in set at its own size, else a random network for its shape.
     ///
@@ -92,7 +101,7 @@ impl FeatureNetwork {
         let weights = network.initial_weights(RANDOM_SEED, 0);
         let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
         let identity = FeatureNetworkId {
-            network: format!("random network of seed {RANDOM_SEED:#x}"),
+            network: format!("{RANDOM} of seed {RANDOM_SEED:#x}"),
             hash: hex(crc32(&bytes)),
             features,
         };

@@ -114,6 +114,19 @@ pub struct Evaluation {
     pub real_as_labeled: Option<f64>,
 }
 
+impl Evaluation {
+    /// Returns the mean of a metric over the sets of latents, or its value if there was one set.
+    pub fn mean(&self, source: SampleSource, metric: Metric) -> Option<f64> {
+        let quality = match source {
+            SampleSource::Float => self.float.as_ref(),
+            SampleSource::Int8 => self.int8.as_ref(),
+            SampleSource::Points => None,
+        };
+        let interval = self.intervals.get(&source).and_then(|i| i.get(&metric));
+        interval.map(|i| i.mean).or_else(|| quality?.metric(metric))
+    }
+}
+
 impl Quality {
     /// Returns the value of a metric, if it was measured.
     pub fn metric(&self, metric: Metric) -> Option<f64> {

@@ -3,10 +3,10 @@ use super::extract::ImageFeatures;
 use super::images::NEIGHBORS;
 use super::quality::{RareClass, SlowMetrics};
 use super::slow_reference::{DUPLICATE, SlowReference, cut_patches, directions};
-use super::{EvaluateError, Evaluator, Quality};
+use super::{AgainstReal, EvaluateError, Evaluator, Quality};
 use crate::data::Dataset;
 use crate::metrics::{self, ConfidenceInterval, PATCH};
-use ndarray::s;
+use ndarray::{Array2, s};
 
 /// Number of disjoint subsets from which the spread of the kernel distance is estimated.
 const SUBSETS: usize = 10;
@@ -53,6 +53,24 @@ impl Evaluator {
         let slow = self.slow_metrics(&seen, &reference, |i| train.bytes(i));
         self.slow_reference = Some(reference);
         Ok(Quality { slow: Some(slow), ..self.quality(&seen) })
+    }
+
+    /// Returns the sliced Wasserstein distances of patches on each pyramid level, of `images` and of as many training images.
+    pub(super) fn patch_distances(&self, images: &[u8]) -> Vec<AgainstReal> {
+        let (held_out, train) = (&self.held_out, &self.train);
+        let shape = [held_out.height(), held_out.width(), held_out.channels()];
+        let size: usize = shape.iter().product();
+        let n = (images.len() / size).min(train.count());
+        let reference = cut_patches(shape, held_out.count(), |i| held_out.bytes(i));
+        let made = cut_patches(shape, n, |i| &images[i * size..][..size]);
+        let real = cut_patches(shape, n, |i| train.bytes(i));
+        let directions = directions(PATCH * PATCH * shape[2]);
+        let distance = |a: &Array2<f64>, b: &Array2<f64>| metrics::sliced_along(a.view(), b.view(), directions.view());
+        let of = |((made, real), held_out)| AgainstReal {
+            generated: distance(made, held_out),
+            real: distance(real, held_out),
+        };
+        made.iter().zip(&real).zip(&reference).map(of).collect()
     }
 
     /// Computes the data of the real images.

@@ -9,9 +9,9 @@ use serde::Serialize;
 pub struct ExportSummary {
     /// Minutes from the start of training to the finished export.
     pub minutes: f64,
-    /// Fréchet distance of the float network.
+    /// Fréchet distance of the float network: the mean over the sets of latents.
     pub frechet_float: f64,
-    /// Fréchet distance of the int8 model.
+    /// Fréchet distance of the int8 model: the mean to which the confidence interval belongs.
     pub frechet_int8: f64,
     /// Fréchet distance of real training images.
     pub frechet_floor: f64,
@@ -37,9 +37,9 @@ pub struct ExportSummary {
     pub macs: u64,
     /// Name of the emulated device.
     pub device: String,
-    /// Recall of the int8 model.
+    /// Recall of the int8 model, as a mean.
     pub recall: f64,
-    /// Precision of the int8 model.
+    /// Precision of the int8 model, as a mean.
     pub precision: f64,
     /// Distance to the nearest training image, relative to held-out images.
     pub memorization: Option<f64>,
@@ -56,8 +56,8 @@ pub struct SummaryInputs<'a> {
     pub run: &'a PreparedRun,
     /// Its int8 model.
     pub quantized: &'a Quantized,
-    /// The evaluation of both.
-    pub evaluation: &'a Evaluation,
+    /// The evaluation of both; `None` if there are too few images.
+    pub evaluation: Option<&'a Evaluation>,
     /// Result of [`bit_exact`](super::bit_exact).
     pub bit_exact: bool,
     /// Minutes from the start of training to the finished export.
@@ -73,14 +73,15 @@ impl ExportSummary {
     pub fn new(inputs: SummaryInputs<'_>) -> Self {
         let SummaryInputs { run, quantized, evaluation, bit_exact, minutes, device, alarms } = inputs;
         let report = &quantized.report;
-        let (float, int8) = (evaluation.float.as_ref(), evaluation.int8.as_ref());
-        let slow = int8.and_then(|q| q.slow.as_ref());
-        let interval = evaluation.intervals.get(&SampleSource::Int8).and_then(|i| i.get(&Metric::Frechet));
+        let mean = |source, metric| evaluation.and_then(|e| e.mean(source, metric));
+        let int8 = |metric| mean(SampleSource::Int8, metric);
+        let interval =
+            evaluation.and_then(|e| e.intervals.get(&SampleSource::Int8)).and_then(|i| i.get(&Metric::Frechet));
         Self {
             minutes,
-            frechet_float: float.map_or(f64::NAN, |q| q.frechet),
-            frechet_int8: int8.map_or(f64::NAN, |q| q.frechet),
-            frechet_floor: evaluation.floor,
+            frechet_float: mean(SampleSource::Float, Metric::Frechet).unwrap_or(f64::NAN),
+            frechet_int8: int8(Metric::Frechet).unwrap_or(f64::NAN),
+            frechet_floor: evaluation.map_or(f64::NAN, |e| e.floor),
             frechet_int8_low: interval.map(|i| i.low),
             frechet_int8_high: interval.map(|i| i.high),
             psnr_mean_db: report.psnr.mean_db,
@@ -92,10 +93,11 @@ impl ExportSummary {
             parameters: run.trainer.generator().len(),
             macs: report.macs,
             device: device.to_owned(),
-            recall: int8.map_or(f64::NAN, |q| q.recall),
-            precision: int8.map_or(f64::NAN, |q| q.precision),
-            memorization: slow.and_then(|s| s.memorization),
-            different_at_least: slow.map(|s| s.support.at_least),
+            recall: int8(Metric::Recall).unwrap_or(f64::NAN),
+            precision: int8(Metric::Precision).unwrap_or(f64::NAN),
+            memorization: int8(Metric::Memorization),
+            // A mean of bounds would be no bound.
+            different_at_least: evaluation.and_then(|e| e.int8.as_ref()?.metric(Metric::Support)),
             alarms,
         }
     }

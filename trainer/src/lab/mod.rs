@@ -1,4 +1,5 @@
 //! Experiments that reproduce results of the literature. Each one produces a table, figures and JSON.
+mod about;
 mod capacity;
 mod compare;
 mod counting;
@@ -15,6 +16,7 @@ mod symmetry;
 mod theory;
 mod vanishing;
 
+pub use about::{AboutExperiment, EXPERIMENTS};
 pub use capacity::capacity;
 pub use compare::compare;
 pub use counting::counting;

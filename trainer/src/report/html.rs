@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::page::{embedded, table};
+use super::numbers::numbers;
+use super::page::{document, embedded, section, table};
 use crate::draw::Plot;
 use crate::draw::svg::escape;
-use crate::text::measured;
 
 /// An image on the page with its caption.
 #[derive(Clone, Debug)]
@@ -32,84 +32,35 @@ pub struct Page {
     pub title: String,
     /// One or two introductory sentences below the title.
     pub lead: String,
+    /// The verdict on the run, in sentences.
+    pub verdict: Vec<String>,
     /// Samples of the generator.
     pub samples: Option<PageFigure>,
+    /// Real images, beside the samples.
+    pub real: Option<PageFigure>,
+    /// Samples with their nearest training images.
+    pub neighbors: Option<PageFigure>,
+    /// An animation of samples during training.
+    pub timeline: Option<PageFigure>,
     /// An image as the device displays it.
     pub device: Option<PageFigure>,
     /// An animated interpolation through the latent space.
     pub walk: Option<PageFigure>,
     /// Diagram of both networks, an `<svg>` element.
     pub networks: Option<String>,
+    /// Measured distances during training, and their floor.
+    pub distances: Option<Plot>,
     /// Losses over time.
     pub losses: Option<Plot>,
     /// Texts of the alarms that the run raised; `None` if the run was not watched.
     pub alarms: Option<Vec<String>>,
     /// Metrics by key, for example those of `summary.json`. Known keys are shown with an explanation.
     pub numbers: Map<String, Value>,
+    /// The devices, and whether the model fits each.
+    pub devices: PageTable,
     /// The layers of the generator.
     pub layers: PageTable,
 }
-
-/// Explanation of a key of [`Page::numbers`].
-struct KnownNumber {
-    key: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    meaning: &'static str,
-}
-
-const fn known(key: &'static str, name: &'static str, unit: &'static str, meaning: &'static str) -> KnownNumber {
-    KnownNumber { key, name, unit, meaning }
-}
-
-/// The explained keys, in the order in which the page shows them.
-const KNOWN: [KnownNumber; 20] = [
-    known("minutes", "Time", "min", "duration of the whole run"),
-    known(
-        "frechet_float",
-        "Fréchet distance, float",
-        "",
-        "between generated and held-out real images; smaller is better",
-    ),
-    known("frechet_int8", "Fréchet distance, int8", "", "the same for the quantized generator that runs on the device"),
-    known(
-        "frechet_floor",
-        "Fréchet distance, floor",
-        "",
-        "between two sets of real images: the score of a perfect generator",
-    ),
-    known(
-        "frechet_int8_low",
-        "Fréchet distance, int8, low",
-        "",
-        "lower end of the 95 % confidence interval over sets of latents",
-    ),
-    known("frechet_int8_high", "Fréchet distance, int8, high", "", "upper end of the same interval"),
-    known("psnr_mean_db", "PSNR, mean", "dB", "int8 images compared with float images of the same latents"),
-    known("psnr_min_db", "PSNR, worst", "dB", "the lowest PSNR among these images"),
-    known("model_bytes", "Flash", "bytes", "size of the model file"),
-    known("ram_bytes", "RAM", "bytes", "arena that the runtime needs while it draws an image"),
-    known("bit_exact", "Bit-exact", "", "whether streamed rows equal a whole-tensor computation in every bit"),
-    known("steps", "Steps", "", "updates of the generator"),
-    known("parameters", "Parameters", "", "weights and biases of the generator"),
-    known("macs", "Multiply-accumulates", "", "operations per image"),
-    known("precision", "Precision", "", "share of int8 images that lie in the manifold of the real images"),
-    known("recall", "Recall", "", "share of real images that lie in the manifold of the int8 images"),
-    known(
-        "memorization",
-        "Memorization",
-        "",
-        "distance to the nearest training image, divided by that of held-out images; 0 means copies",
-    ),
-    known(
-        "different_at_least",
-        "Distinct images",
-        "",
-        "lower bound on the number of distinct images, by the birthday paradox",
-    ),
-    known("alarms", "Alarms", "", "raised during training"),
-    known("device", "Device", "", "the emulated panel in the image"),
-];
 
 impl Page {
     /// The page as self-contained HTML that follows the reader's light or dark theme and fits a phone.
@@ -120,14 +71,7 @@ impl Page {
     /// assert!(html.contains("<h1>Faces &lt;16x16&gt;</h1>") && !html.contains("http-equiv"));
     /// ```
     pub fn html(&self) -> String {
-        let title = escape(&self.title);
-        let body = self.opening() + &self.training() + &self.measurements();
-        let style = include_str!("page.css");
-        format!(
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-             <title>{title}</title>\n<style>\n{style}</style></head>\n<body><main>{body}</main></body></html>\n"
-        )
+        document(&self.title, &(self.opening() + &self.training() + &self.measurements()))
     }
 
     /// Title, lead and the images that the generator draws.
@@ -136,16 +80,13 @@ impl Page {
         if !self.lead.is_empty() {
             body += &format!("<p class=\"lead\">{}</p>", escape(&self.lead));
         }
-        if let Some(samples) = &self.samples {
-            body += &section("Samples", &figure(samples));
+        let verdict: String = self.verdict.iter().map(|v| format!("<p>{}</p>", escape(v))).collect();
+        if !verdict.is_empty() {
+            body += &section("Verdict", &verdict);
         }
-        let side_by_side: String = [("On the device", &self.device), ("Latent space interpolation", &self.walk)]
-            .iter()
-            .filter_map(|(heading, part)| Some(section(heading, &figure(part.as_ref()?))))
-            .collect();
-        if !side_by_side.is_empty() {
-            body += &format!("<div class=\"pair\">{side_by_side}</div>");
-        }
+        body += &pair([("Samples", &self.samples), ("Real images", &self.real)]);
+        body += &pair([("Nearest training images", &self.neighbors), ("Timeline", &self.timeline)]);
+        body += &pair([("On the device", &self.device), ("Latent space interpolation", &self.walk)]);
         body
     }
 
@@ -155,10 +96,9 @@ impl Page {
         if let Some(svg) = &self.networks {
             body += &section("Networks", &format!("<div class=\"scroll\">{svg}</div>"));
         }
-        if let Some(plot) = &self.losses {
-            let (wide, narrow) = (plot.svg(), plot.svg_sized(420, 360));
-            let both = format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div>");
-            body += &section("Training", &both);
+        let curves: String = [&self.distances, &self.losses].into_iter().flatten().map(curve).collect();
+        if !curves.is_empty() {
+            body += &section("Training", &curves);
         }
         if let Some(raised) = &self.alarms {
             body += &section("Alarms", &alarms(raised));
@@ -172,6 +112,9 @@ impl Page {
         if !self.numbers.is_empty() {
             body += &section("Numbers", &numbers(&self.numbers));
         }
+        if !self.devices.rows.is_empty() {
+            body += &section("Devices", &table(&self.devices.header, &self.devices.rows));
+        }
         if !self.layers.rows.is_empty() {
             body += &section("Layers of the generator", &table(&self.layers.header, &self.layers.rows));
         }
@@ -179,8 +122,17 @@ impl Page {
     }
 }
 
-fn section(heading: &str, content: &str) -> String {
-    format!("<section><h2>{heading}</h2>{content}</section>")
+/// Sections with figures, side by side where there is room.
+fn pair(figures: [(&str, &Option<PageFigure>); 2]) -> String {
+    let sections: String =
+        figures.iter().filter_map(|(heading, part)| Some(section(heading, &figure(part.as_ref()?)))).collect();
+    if sections.is_empty() { sections } else { format!("<div class=\"pair\">{sections}</div>") }
+}
+
+/// A plot for wide screens, and the same one for phones.
+fn curve(plot: &Plot) -> String {
+    let (wide, narrow) = (plot.svg(), plot.svg_sized(420, 360));
+    format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div>")
 }
 
 fn figure(figure: &PageFigure) -> String {
@@ -195,35 +147,6 @@ fn alarms(raised: &[String]) -> String {
     }
     let item = |alarm: &String| format!("<li>{}</li>", escape(alarm).replace('\n', "<br>"));
     format!("<ul>{}</ul>", raised.iter().map(item).collect::<String>())
-}
-
-/// A table of the known keys with their explanations, followed by the other keys.
-fn numbers(map: &Map<String, Value>) -> String {
-    let known = KNOWN.iter().filter_map(|known| {
-        let value = map.get(known.key)?;
-        let unit = if value.is_number() && !known.unit.is_empty() { format!(" {}", known.unit) } else { String::new() };
-        let name = format!("{}<small>{}</small>", escape(known.name), escape(known.meaning));
-        Some((name, shown(value) + &unit))
-    });
-    let others = map.iter().filter(|(key, _)| !KNOWN.iter().any(|known| known.key == key.as_str()));
-    let others = others.map(|(key, value)| (format!("<code>{}</code>", escape(key)), shown(value)));
-    let rows: String = known
-        .chain(others)
-        .map(|(name, value)| format!("<tr><td>{name}</td><td class=\"n\">{}</td></tr>", escape(&value)))
-        .collect();
-    format!("<table class=\"numbers\"><tbody>{rows}</tbody></table>")
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "not measured".into(),
-        Value::Bool(true) => "yes".into(),
-        Value::Bool(false) => "no".into(),
-        Value::Number(n) => n.as_f64().map_or_else(|| n.to_string(), measured),
-        Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(", "),
-        Value::Object(map) => map.iter().map(|(k, v)| format!("{k} {}", shown(v))).collect::<Vec<_>>().join(", "),
-    }
 }
 
 #[cfg(test)]
@@ -242,13 +165,22 @@ mod tests {
         Page {
             title: "Faces".into(),
             lead: "Trained & shrunk".into(),
+            verdict: vec!["Still improving <fast>".into()],
             samples: figure("64 samples"),
+            real: figure("64 real images"),
+            neighbors: figure("neighbors"),
+            timeline: figure("timeline"),
             device: figure("ST7789"),
             walk: figure("a walk"),
             networks: Some("<svg>G and D</svg>".into()),
+            distances: Some(plot::tests::losses(20)),
             losses: Some(plot::tests::losses(500)),
             alarms: Some(vec!["mode collapse at step 100: <saw>\n  what helps: packing".into()]),
             numbers,
+            devices: PageTable {
+                header: vec!["device".into(), "verdict".into()],
+                rows: vec![vec!["led-5x5".into(), "fits".into()]],
+            },
             layers: PageTable {
                 header: vec!["kind".into(), "bytes".into()],
                 rows: vec![vec!["dense".into(), "1,024".into()]],
@@ -260,7 +192,12 @@ mod tests {
     fn a_page_contains_every_part_and_no_external_reference() {
         let page = full().html();
         for part in [
+            "Verdict</h2><p>Still improving &lt;fast&gt;</p>",
             "Samples",
+            "Real images",
+            "Nearest training images",
+            "Timeline",
+            "Devices",
             "On the device",
             "interpolation",
             "Networks",

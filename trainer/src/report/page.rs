@@ -7,6 +7,21 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::draw::svg::escape;
 
+/// A whole page with the style of all pages, which follows the reader's light or dark theme and fits a phone.
+pub(super) fn document(title: &str, body: &str) -> String {
+    let (title, style) = (escape(title), include_str!("page.css"));
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>{title}</title>\n<style>\n{style}</style></head>\n<body><main>{body}</main></body></html>\n"
+    )
+}
+
+/// A section with a heading.
+pub(super) fn section(heading: &str, content: &str) -> String {
+    format!("<section><h2>{heading}</h2>{content}</section>")
+}
+
 /// An `<img>` element that embeds the bytes of a PNG or GIF file; width and height come from the file.
 pub(crate) fn embedded(file: &[u8], description: &str) -> String {
     let (kind, size) = match file {

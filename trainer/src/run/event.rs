@@ -1,11 +1,13 @@
 //! The events that a run reports while it trains, and the ways in which it can end.
 use super::LogEntry;
-use crate::train::StepReport;
+use crate::train::{StepPhase, StepReport};
 use crate::watch::Alarm;
 
 /// An event that [`Run::train`](super::Run::train) reports to its caller.
 #[derive(Clone, Copy, Debug)]
 pub enum RunEvent<'a> {
+    /// A phase of a training step is complete.
+    Phase(StepPhase, &'a StepReport),
     /// A training step is complete.
     Step(&'a StepReport),
     /// An entry was appended to the log.

@@ -14,6 +14,9 @@ const MOST_RUNS: u64 = 1_000_000_000;
 /// Number of the newest checkpoints that are kept, in addition to the best one.
 const KEPT: usize = 2;
 
+/// File of a run folder that always shows the newest samples.
+pub const NEWEST_SAMPLES: &str = "samples/latest.png";
+
 /// The folder of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
@@ -282,6 +285,20 @@ impl RunFolder {
                 let _ = fs::remove_file(entry.path());
             }
         }
+    }
+
+    /// Returns the texts of the alarms that the run raised, in all sessions.
+    pub fn alarms(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path.join("alarms.txt")).unwrap_or_default();
+        let mut all: Vec<String> = Vec::new();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            // Further lines of an alarm are indented.
+            match all.last_mut() {
+                Some(alarm) if line.starts_with(' ') => *alarm += &format!("\n{line}"),
+                _ => all.push(line.to_owned()),
+            }
+        }
+        all
     }
 
     /// Returns the sample grids up to `step`, the first frames of a resumed run's animation; unreadable ones are skipped.

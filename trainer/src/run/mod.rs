@@ -36,7 +36,7 @@ pub use choice::{CheckpointChoice, ChoiceReason, ChosenCheckpoint};
 pub use data::{ImageSplit, TrainingData, absolute_source, load_data, load_data_of_shape};
 pub use error::{RunError, TrainingError};
 pub use event::{RunEvent, RunOutcome};
-pub use folder::{NewestCheckpoint, RunFolder};
+pub use folder::{NEWEST_SAMPLES, NewestCheckpoint, RunFolder};
 pub use log::{BestCheckpoint, LogEntry, Measurement};
 pub use record::{DataRecord, RunState};
 pub use restore::{drawing_trainer, restore_trainer};

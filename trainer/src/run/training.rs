@@ -1,8 +1,8 @@
 //! The training loop of a run: steps, log entries, sample grids, measurements, checkpoints and rollbacks.
 use super::resume::ROLLBACK_RATE_FACTOR;
 use super::{
-    Checkpoint, DataRecord, LogEntry, Measurement, ResumedRun, RunError, RunEvent, RunFolder, RunOutcome, RunState,
-    TrainingError, figures,
+    Checkpoint, DataRecord, LogEntry, Measurement, NEWEST_SAMPLES, ResumedRun, RunError, RunEvent, RunFolder,
+    RunOutcome, RunState, TrainingError, figures,
 };
 use crate::draw::{Image, animation};
 use crate::train::{StepError, StepReport, Trainer};
@@ -151,7 +151,8 @@ impl<'m> Run<'m> {
             self.complete_log(on_event)?;
         }
         while self.trainer.step() < self.trainer.steps() {
-            let report = match self.trainer.advance() {
+            let phase = &mut |phase, report: &StepReport| on_event(RunEvent::Phase(phase, report));
+            let report = match self.trainer.advance_with(phase) {
                 Ok(report) => report,
                 Err(error) => {
                     self.recover(error, on_event)?;
@@ -336,7 +337,9 @@ impl<'m> Run<'m> {
     fn save_samples(&mut self) -> Result<(), RunError> {
         let image = figures::samples(&mut self.trainer);
         let step = self.trainer.step();
-        self.folder.write(&format!("samples/step-{step:07}.png"), image.png())?;
+        let png = image.png();
+        self.folder.write(&format!("samples/step-{step:07}.png"), &png)?;
+        self.folder.write(NEWEST_SAMPLES, &png)?;
         if step.is_multiple_of(self.frame_every) || step == self.trainer.steps() {
             self.frames.push((step, image));
         }

@@ -240,7 +240,7 @@ impl Trainer {
             + flops(generator.step) * f64::from(self.recipe.train.generator_steps)
     }
 
-    /// Sets the length of the run, before its first step.
+    /// Sets the length of the run, before its first step or when it continues.
     pub fn set_steps(&mut self, steps: u64) {
         self.steps = steps;
     }

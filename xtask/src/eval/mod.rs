@@ -80,14 +80,49 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(n) = args.seeds.filter(|n| !(1..=MOST_SETS).contains(n)) {
         return Err(Failure::unusable(format!("--seeds {n}: expected 1 to {MOST_SETS} sets of latents")));
     }
-    if let Some(missing) = args.what.iter().find(|path| !path.exists()) {
+    if let Some(missing) = args.what.iter().find(|path| !path.exists() && path.as_os_str() != "latest") {
         return Err(Failure::file(missing, "there is no such run folder or model file"));
     }
+    check_comparable(&args)?;
     let evaluated = args.what.iter().map(|path| evaluated(path, &args)).collect::<Result<Vec<_>, _>>()?;
     match &evaluated[..] {
         [one] => show(one, args.json),
         all => show_several(&args.what, all, args.json),
     }
+}
+
+/// Refuses runs and model files that cannot be compared, before any of them is evaluated.
+fn check_comparable(args: &Args) -> Result<(), Failure> {
+    let [first, others @ ..] = &args.what[..] else { return Ok(()) };
+    if others.is_empty() {
+        return Ok(());
+    }
+    let expected = described(first, args)?;
+    for other in others {
+        let found = described(other, args)?;
+        if found != expected {
+            return Err(Failure::unusable(format!(
+                "{} and {} cannot be compared: the first is {expected}, the second {found}; evaluate them one by one",
+                first.display(),
+                other.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Describes a run or a model file, so that those with equal descriptions are comparable.
+fn described(path: &Path, args: &Args) -> Result<String, Failure> {
+    if path.is_file() {
+        return Ok("a model file".into());
+    }
+    let checkpoint = opening::folder(path)?.choose(args.checkpoint).map_err(Failure::unusable)?.checkpoint;
+    let kind = match checkpoint.shape[..] {
+        [height, width, channels] => format!("a run of {width}x{height}x{channels} images"),
+        _ => format!("a run of points of {} numbers", checkpoint.shape[0]),
+    };
+    let source = &checkpoint.recipe.data.source;
+    Ok(if args.data.is_some() { kind } else { format!("{kind} of {source}") })
 }
 
 /// Evaluates one run or model file.
@@ -130,14 +165,6 @@ fn show(evaluated: &Evaluated, json: bool) -> Result<(), Failure> {
 
 fn show_several(paths: &[PathBuf], all: &[Evaluated], json: bool) -> Result<(), Failure> {
     let sources = |e: &Evaluated| e.metrics().into_keys().collect::<Vec<_>>();
-    if let Some(other) = all.iter().position(|e| sources(e) != sources(&all[0])) {
-        return Err(Failure::unusable(format!(
-            "{} and {} cannot be compared: one generates points and the other images, or one is a run and the other a model file; \
-             evaluate them one by one",
-            paths[0].display(),
-            paths[other].display()
-        )));
-    }
     let of_source = |source: SampleSource| {
         let metrics: Vec<_> = all.iter().filter_map(|e| e.metrics().remove(&source)).collect();
         (source, intervals(&metrics))

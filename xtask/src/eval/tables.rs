@@ -52,37 +52,32 @@ fn image_rows(e: &Evaluation) -> Vec<(String, Metric, String)> {
     let spread = spread.map_or_else(String::new, |s| format!("; standard deviation over ten subsets {}", number(s)));
     let labeled = e.real_as_labeled.map_or_else(String::new, |r| format!("; of real images {r:.3}"));
     let mut rows: Vec<(String, Metric, String)> = Vec::new();
-    let mut row = |label: &str, metric, meaning: &str| rows.push((label.to_owned(), metric, meaning.to_owned()));
-    row("Fréchet distance", Metric::Frechet, "of features to held-out real images; smaller is better");
-    row("kernel distance", Metric::Kernel, &format!("of features, without bias{spread}"));
+    let mut row = |metric: Metric, meaning: &str| rows.push((metric.label(), metric, meaning.to_owned()));
+    row(Metric::Frechet, "of features to held-out real images; smaller is better");
+    row(Metric::Kernel, &format!("of features, without bias{spread}"));
     let levels = e.real.as_ref().and_then(|q| q.slow.as_ref()).map_or(0, |s| s.patches.len());
     for level in 0..levels {
         let size = if level == 0 { "at full size".to_owned() } else { format!("at 1/{} of the size", 1 << level) };
         let meaning = format!("Wasserstein distance of 7x7 patches {size}");
-        row(&format!("patches {}", level + 1), Metric::Patches(level), &meaning);
+        row(Metric::Patches(level), &meaning);
     }
-    row("precision", Metric::Precision, "share of generated images within the manifold of real ones");
-    row("recall", Metric::Recall, "share of real images within the manifold of generated ones");
-    row("density", Metric::Density, "real neighborhoods around a generated image, on average");
-    row("coverage", Metric::Coverage, "share of real neighborhoods that contain a generated image");
+    row(Metric::Precision, "share of generated images within the manifold of real ones");
+    row(Metric::Recall, "share of real images within the manifold of generated ones");
+    row(Metric::Density, "real neighborhoods around a generated image, on average");
+    row(Metric::Coverage, "share of real neighborhoods that contain a generated image");
+    row(Metric::Memorization, "distance to the nearest training image, divided by that of held-out images; 0: copies");
     row(
-        "memorization",
-        Metric::Memorization,
-        "distance to the nearest training image, divided by that of held-out images; 0: copies",
-    );
-    row(
-        "different, at least",
         Metric::Support,
         "number of different images that it can generate, estimated from duplicates (95 % confidence)",
     );
-    row("as asked", Metric::AsRequested, &format!("share classified as the requested class{labeled}"));
-    row("classes, KL", Metric::ClassKl, "divergence from the real class shares, in nats");
+    row(Metric::AsRequested, &format!("share classified as the requested class{labeled}"));
+    row(Metric::ClassKl, "divergence from the real class shares, in nats");
     for (i, name) in e.class_names.iter().enumerate() {
         let recall = |q: &Option<Quality>| q.as_ref()?.slow.as_ref()?.class_recall.get(i).copied().flatten();
         let recall = recall(&e.int8).or_else(|| recall(&e.float));
         let recall = recall.map_or_else(String::new, |r| format!("; recall {r:.2}"));
         let meaning = format!("share, according to a classifier{recall}");
-        row(&format!("class {name}"), Metric::Class(i), &meaning);
+        rows.push((format!("class {name}"), Metric::Class(i), meaning));
     }
     rows
 }
@@ -92,7 +87,12 @@ fn cell(e: &Evaluation, source: SampleSource, metric: Metric) -> String {
         return with_margin(interval);
     }
     let quality = if source == SampleSource::Int8 { &e.int8 } else { &e.float };
-    quality.as_ref().and_then(|q| q.metric(metric)).map_or_else(String::new, number)
+    quality.as_ref().and_then(|q| q.metric(metric)).map_or_else(String::new, |value| shown(metric, value))
+}
+
+/// Returns a value, marked if it is a bound.
+fn shown(metric: Metric, value: f64) -> String {
+    if metric.is_bound() { format!("≥ {}", number(value)) } else { number(value) }
 }
 
 /// Returns the cell of the column "real".
@@ -101,7 +101,7 @@ fn real_cell(e: &Evaluation, metric: Metric) -> String {
         (Metric::Frechet, Some(spread)) => format!("{} s {}", number(e.floor), number(spread)),
         (Metric::Frechet, None) => number(e.floor),
         (Metric::Memorization, _) => "1".into(),
-        _ => e.real.as_ref().and_then(|q| q.metric(metric)).map_or_else(String::new, number),
+        _ => e.real.as_ref().and_then(|q| q.metric(metric)).map_or_else(String::new, |value| shown(metric, value)),
     }
 }
 
@@ -122,28 +122,22 @@ pub(crate) fn points(PointsEvaluation { quality, intervals, dimensions }: &Point
     let mut table = Table::new(&["", ">generated", ">real", "meaning"]);
     let (ceiling, width) = if *dimensions == 1 { ("0.997", "0.987") } else { ("0.989", "0.974") };
     let rows = [
-        ("modes", Metric::Modes, quality.of.to_string(), "with a point within 3 sigma"),
-        ("high quality", Metric::HighQuality, ceiling.into(), "share of points within 3 sigma of a mode"),
-        ("reverse KL", Metric::ReverseKl, "0".into(), "divergence of the mode shares from equal shares, in nats"),
-        ("spread", Metric::Spread, width.into(), "standard deviation of a mode over sigma, on average"),
+        (Metric::Modes, quality.of.to_string(), "with a point within 3 sigma"),
+        (Metric::HighQuality, ceiling.into(), "share of points within 3 sigma of a mode"),
+        (Metric::ReverseKl, "0".into(), "divergence of the mode shares from equal shares, in nats"),
+        (Metric::Spread, width.into(), "standard deviation of a mode over sigma, on average"),
+        (Metric::Wasserstein, number(quality.wasserstein_floor), "to as many real points; sliced in two dimensions"),
         (
-            "Wasserstein distance",
-            Metric::Wasserstein,
-            number(quality.wasserstein_floor),
-            "to as many real points; sliced in two dimensions",
-        ),
-        (
-            "Jensen-Shannon",
             Metric::JensenShannon,
             quality.jensen_shannon_floor.map_or_else(String::new, number),
             "divergence of histograms, in nats",
         ),
     ];
     let metrics = quality.metrics();
-    for (label, metric, real, meaning) in rows {
+    for (metric, real, meaning) in rows {
         let single = metrics.iter().find(|m| m.0 == metric).map(|m| number(m.1));
         if let Some(made) = intervals.get(&metric).map(with_margin).or(single) {
-            table.row([label.into(), made, real, meaning.into()]);
+            table.row([metric.label(), made, real, meaning.into()]);
         }
     }
     let (n, modes) = (grouped(quality.samples as u64), quality.of);
@@ -157,7 +151,7 @@ pub(crate) fn several(sources: &BTreeMap<SampleSource, Intervals>, runs: usize) 
         for (metric, i) in intervals {
             table.row([
                 source.name().to_owned(),
-                metric.to_string(),
+                metric.label(),
                 number(i.mean),
                 number(i.low),
                 number(i.high),

@@ -5,6 +5,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
 use crate::opening;
+use crate::seeds::latent_seed;
 use clap::Args as ClapArgs;
 use ganlet_trainer::data;
 use ganlet_trainer::files;
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN")]
     what: PathBuf,
     /// The seed of the image to change
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = latent_seed, allow_negative_numbers = true)]
     seed: u32,
     /// Change the first latent in this file instead
     #[arg(long, value_name = "F", conflicts_with = "seed")]

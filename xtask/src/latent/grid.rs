@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::image_file::ImageFile;
 use crate::model_file::WorkLimit;
 use crate::opening;
+use crate::seeds::latent_seed;
 use clap::Args as ClapArgs;
 use ganlet_trainer::latent::values;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN|MODEL")]
     what: PathBuf,
     /// The first seed
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = latent_seed, allow_negative_numbers = true)]
     seed: u32,
     /// Number of images, for each class if there are classes [default: 64, or 8 for each class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::image_file::{AnimationFile, ImageFile};
 use crate::model_file::WorkLimit;
 use crate::opening;
+use crate::seeds::latent_seed;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use ganlet_trainer::draw::{Image, animation};
 use ganlet_trainer::files;
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN|MODEL")]
     what: PathBuf,
     /// The seeds to pass through, separated by commas
-    #[arg(long, value_name = "S,S,…", value_delimiter = ',', default_value = "1,2,3,4")]
+    #[arg(long, value_name = "S,S,…", value_delimiter = ',', default_value = "1,2,3,4", value_parser = latent_seed, allow_negative_numbers = true)]
     seeds: Vec<u32>,
     /// Pass through the latents in this file instead, as `project` and `edit` save them
     #[arg(long, value_name = "F", conflicts_with = "seeds")]

@@ -70,7 +70,7 @@ pub(super) fn write(
     };
     let latent = SavedLatent { values: best.latent.clone(), class };
     if let Some(path) = outputs.latents {
-        files::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{latent}\n", path.display()))?;
+        files::write(path, format!("# a latent; cargo xtask sim MODEL --latents {}\n{latent}\n", files::quoted(path)))?;
         console::note(&format!("wrote {}", path.display()));
     }
     if let Some(file) = outputs.png {

@@ -5,6 +5,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
 use crate::opening;
+use crate::seeds::latent_seed;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_trainer::data;
 use ganlet_trainer::export::PreparedRun;
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "D", requires = "held_out")]
     data: Option<String>,
     /// The target: the image that the generator draws for a seed
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = latent_seed, allow_negative_numbers = true)]
     of_seed: Option<u32>,
     /// The class to search in, for generators with classes [default: 0]
     #[arg(long, value_name = "N")]
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: u32,
     /// The first of the seeds among which the starting points are chosen
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = latent_seed, allow_negative_numbers = true)]
     seed: u32,
     /// Weight of the feature distance relative to the pixel distance; 0 for pixels only
     #[arg(long, value_name = "W", default_value_t = 0.1)]

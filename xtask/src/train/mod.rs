@@ -6,14 +6,16 @@ use crate::console;
 use crate::failure::Failure;
 use crate::fitting::{self, Limits};
 use crate::profile;
+use crate::seeds::{SeedList, run_seed};
 use crate::table::Table;
 use crate::training::{self, RUNS};
+use crate::verdict;
 use clap::Args as ClapArgs;
 use ganlet_sim::host::Device;
 use ganlet_trainer::files;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, TrainingData, absolute_source, load_data};
-use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
+use ganlet_trainer::train::Trainer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +32,8 @@ use std::sync::Arc;
   cargo xtask train digits --fit microbit               narrow the generator until this board can run it
   cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
   cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
-  cargo xtask train ring --seeds 5                      one run for each of the seeds 1 to 5
+  cargo xtask train ring --seeds 1-5                    one run for each of the seeds 1 to 5
+  cargo xtask train --resume latest --minutes 10        continue the newest run for ten minutes
   cargo xtask train --resume latest --steps 20000       continue the newest run to step 20,000
   cargo xtask train --resume latest --data photos/      continue it after its images were moved to photos/")]
 pub(crate) struct Args {
@@ -46,15 +49,15 @@ pub(crate) struct Args {
     /// Number of training steps of the whole run
     #[arg(long, value_name = "N", conflicts_with = "minutes")]
     pub(crate) steps: Option<u64>,
-    /// Length of the run in minutes, converted to a number of steps before it starts
+    /// Length of the run in minutes, converted to a number of steps before it starts; with --resume, minutes from now on
     #[arg(long, value_name = "M")]
     pub(crate) minutes: Option<f64>,
     /// Seed of all random numbers [default: 1]
-    #[arg(long, value_name = "S", conflicts_with = "seeds")]
+    #[arg(long, value_name = "S", conflicts_with = "seeds", value_parser = run_seed, allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
-    /// Train one run for each seed from 1 to N
-    #[arg(long, value_name = "N", conflicts_with = "resume")]
-    pub(crate) seeds: Option<u64>,
+    /// Train one run for each of several seeds: 4 means 1 to 4; 3-6 and 1,7,9 work, too
+    #[arg(long, value_name = "N|A-B|A,B", conflicts_with = "resume", allow_hyphen_values = true)]
+    pub(crate) seeds: Option<SeedList>,
     /// The run folder [default: the next number in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -67,9 +70,9 @@ pub(crate) struct Args {
     /// Number of threads; the result does not depend on it [default: one per core, or one where that is faster]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Print each part of the first N steps, then stop
-    #[arg(long, value_name = "N")]
-    pub(crate) trace_steps: Option<u64>,
+    /// Describe each part of the first N steps in words, on standard output, while they run
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) trace_steps: u64,
     /// Time every kernel: prints a table at the end and writes profile.folded, for flame graphs
     #[arg(long)]
     pub(crate) profile: bool,
@@ -102,12 +105,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if steps == 0 {
         return Err(Failure::unusable("--steps 0: expected at least 1"));
     }
-    let seeds = match (args.seeds, args.seed.unwrap_or(1)) {
-        (Some(0), _) => return Err(Failure::unusable("--seeds 0: expected at least 1")),
-        (Some(n), _) => 1..=n,
-        (None, seed) => seed..=seed,
-    };
-    if args.out.is_some() && args.seeds.is_some_and(|n| n > 1) {
+    let seeds = args.seeds.map_or_else(|| vec![args.seed.unwrap_or(1)], |list| list.0);
+    let several = seeds.len() > 1;
+    if args.out.is_some() && several {
         return Err(Failure::unusable("--out names one folder, but --seeds creates several: omit --out"));
     }
     let data = load_data(&recipe).map_err(Failure::unusable)?;
@@ -127,63 +127,38 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         if args.dry_run {
             return dry_run(&mut trainer, &data);
         }
-        if let Some(n) = args.trace_steps {
-            return console::print(&trace(&mut trainer, n)?);
-        }
         let folder = RunFolder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(Failure::unusable)?;
+        training::announce(&folder);
         training::introduce(&trainer, &data.notes);
         fitting::report(&recipe, &data);
-        let (run, outcome) = train(Run::new(trainer, folder)?, &data, args.profile)?;
-        let measured = conclude(&run, outcome);
-        let step = run.trainer.step().to_string();
-        table.row([run.folder.path().display().to_string(), seed.to_string(), step, measured]);
+        let (run, outcome) = train(Run::new(trainer, folder)?, &data, (args.profile, args.trace_steps))?;
+        let (path, step) = (run.folder.path().display().to_string(), run.trainer.step().to_string());
+        table.row([path, seed.to_string(), step, conclude(run, &data, outcome)?]);
         if outcome == RunOutcome::Stopped {
             stopped = true;
             break;
         }
     }
-    if args.seeds.is_some_and(|n| n > 1) {
+    if several {
         console::print(&table.lines())?;
     }
     if stopped { Err(Failure::stopped()) } else { Ok(()) }
 }
 
-/// Trains, and prints the profile if requested.
-fn train<'d>(mut run: Run<'d>, data: &'d TrainingData, profile: bool) -> Result<(Run<'d>, RunOutcome), Failure> {
+/// Trains, and prints the profile if requested. The phases of the first steps are described if `traced` is not 0.
+fn train<'d>(
+    mut run: Run<'d>,
+    data: &'d TrainingData,
+    (profile, traced): (bool, u64),
+) -> Result<(Run<'d>, RunOutcome), Failure> {
     if profile {
         run.trainer.executor().start_profile();
     }
-    let (mut run, outcome) = training::train(run, data)?;
+    let (mut run, outcome) = training::train(run, data, traced)?;
     if profile {
         profile::print(&mut run)?;
     }
     Ok((run, outcome))
-}
-
-/// Trains `steps` steps and describes each part of them (Goodfellow et al. 2014, algorithm 1).
-fn trace(trainer: &mut Trainer, steps: u64) -> Result<String, Failure> {
-    let batch = trainer.recipe().train.batch_size;
-    let mut text = String::new();
-    for _ in 0..steps.min(trainer.steps()) {
-        let step = trainer.step() + 1;
-        let describe = &mut |part, r: &StepReport| {
-            text += &match part {
-                StepPhase::BatchDrawn => {
-                    format!("step {step}: draw {batch} latents z and {batch} real examples x; generate G(z)\n")
-                }
-                StepPhase::DiscriminatorUpdated => format!(
-                    "step {step}: update D on x and G(z): D(x) {:.3}, D(G(z)) {:.3}, loss of D {:.4}\n",
-                    r.d_real, r.d_fake, r.discriminator_loss
-                ),
-                StepPhase::GeneratorUpdated => {
-                    format!("step {step}: update G through D, which stays fixed: loss of G {:.4}\n", r.generator_loss)
-                }
-            };
-        };
-        trainer.advance_with(describe)?;
-        text += &format!("step {step}: done; repeat until D(x) and D(G(z)) are 0.5 and the metric stays flat\n");
-    }
-    Ok(text)
 }
 
 /// Prints what a run would do, and the time it would take.
@@ -198,28 +173,22 @@ fn dry_run(trainer: &mut Trainer, data: &TrainingData) -> Result<(), Failure> {
 }
 
 /// Prints where the run is and what to do next; returns its last measurement.
-fn conclude(run: &Run<'_>, outcome: RunOutcome) -> String {
-    let (path, typed) = (run.folder.path().display(), files::quoted(run.folder.path()));
+fn conclude(run: Run<'_>, data: &TrainingData, outcome: RunOutcome) -> Result<String, Failure> {
+    let (folder, steps) = (run.folder.clone(), run.trainer.step());
+    // The memory is needed for the page of the run.
+    drop(run);
+    let (path, typed) = (folder.path().display(), files::quoted(folder.path()));
     match outcome {
         RunOutcome::Stopped => {
             console::note(&format!("stopped and saved; continue with: cargo xtask train --resume {typed}"));
         }
         RunOutcome::Completed => {
-            let measured = if run.folder.path().join("measure.png").exists() { ", measure.png" } else { "" };
-            console::note(&format!("done: {path} (samples/, timeline.gif, losses.png{measured})"));
+            let measured = if folder.path().join("measure.png").exists() { ", measure.png" } else { "" };
+            console::note(&format!("done: {path} (report.html, samples/, timeline.gif, losses.png{measured})"));
+            verdict::conclude(&folder, steps, data)?;
         }
     }
-    if let Some(best) = run.folder.best().filter(|best| best.step < run.trainer.step()) {
-        let m = &best.measurement;
-        console::note(&format!(
-            "best checkpoint: step {}, {} {:.3}; it is kept and will be exported",
-            best.step, m.name, m.value
-        ));
-    }
-    if run.trainer.data().shape().len() == 3 && outcome == RunOutcome::Completed {
-        console::note(&format!("next: cargo xtask export {typed}"));
-    }
-    let entries = run.folder.log_entries();
+    let entries = folder.log_entries();
     let last = entries.iter().rev().find_map(|e| e.measurement.as_ref());
-    last.map_or_else(String::new, |m| format!("{} {:.3} {}", m.name, m.value, m.details))
+    Ok(last.map_or_else(String::new, |m| format!("{} {:.3} {}", m.name, m.value, m.details)))
 }

@@ -13,9 +13,9 @@ use std::path::Path;
 /// Continues the run in `folder`, or the newest one if that is "latest".
 pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
     let fitted = args.fit.is_some() || args.flash.is_some();
-    if fitted || args.seed.is_some() || args.out.is_some() || args.minutes.is_some() {
+    if fitted || args.seed.is_some() || args.out.is_some() {
         return Err(Failure::unusable(
-            "--resume continues with the run's own seed, folder and widths; with it, omit --seed, --out, --minutes, --fit and --flash",
+            "--resume continues with the run's own seed, folder and widths; with it, omit --seed, --out, --fit and --flash",
         ));
     }
     let folder = RunFolder::open(Path::new(RUNS), folder).map_err(Failure::unusable)?;
@@ -29,10 +29,15 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
     let own = if changed { saved.recipe.train.steps } else { saved.steps };
     let steps = args.steps.unwrap_or(own).max(saved.step);
     let mut trainer = resumed.trainer(steps, args.threads.unwrap_or(0)).map_err(Failure::unusable)?;
+    if let Some(minutes) = args.minutes {
+        let more = training::steps_in(&mut trainer, minutes)?;
+        trainer.set_steps(saved.step + more);
+    }
     if args.dry_run {
         return dry_run(&mut trainer, &resumed.data);
     }
-    let done = saved.step >= steps;
+    let done = saved.step >= trainer.steps();
+    training::announce(&folder);
     if !done {
         training::introduce(&trainer, &resumed.data.notes);
         fitting::report(&saved.recipe, &resumed.data);
@@ -40,18 +45,18 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
     }
     resumed.changes.iter().for_each(|change| console::note(&format!("  changed    {change}")));
     let path = folder.path().to_owned();
-    let (run, outcome) = train(Run::resume(trainer, folder, &resumed)?, &resumed.data, args.profile)?;
+    let options = (args.profile, args.trace_steps);
+    let (run, outcome) = train(Run::resume(trainer, folder, &resumed)?, &resumed.data, options)?;
     if done {
         console::note(&format!(
-            "{} has completed its {} steps; to continue it: cargo xtask train --resume {} --steps {}",
+            "{} has completed its {} steps; to continue it: cargo xtask train --resume {} --minutes 10",
             path.display(),
             saved.step,
-            files::quoted(&path),
-            2 * saved.step
+            files::quoted(&path)
         ));
         return Ok(());
     }
-    conclude(&run, outcome);
+    conclude(run, &resumed.data, outcome)?;
     if outcome == RunOutcome::Stopped { Err(Failure::stopped()) } else { Ok(()) }
 }
 

@@ -34,8 +34,9 @@ const LAYERS: [Layers; 4] = [
     Layers {
         folder: "xtask/src",
         modules: &[
-            "failure", "console", "table", "process", "image_file", "toolchain", "model_file", "builtin", "profile", "training", "fitting",
-            "opening", "firmware", "data", "inspect", "lab", "train", "sim", "doctor", "latent", "eval", "export",
+            "failure", "console", "table", "seeds", "process", "image_file", "toolchain", "model_file", "builtin", "profile",
+            "training", "fitting", "opening", "firmware", "report", "verdict", "data", "inspect", "lab", "train", "sim",
+            "doctor", "latent", "eval", "export",
             "demo", "flash", "emulate", "size", "bench", "test",
         ],
     },

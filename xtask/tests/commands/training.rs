@@ -1,0 +1,143 @@
+//! Tests of `train`: what it prints, and that the commands it prints work.
+
+use super::{scratch, text};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const TINY: &str = r#"
+name = "tiny"
+[data]
+source = "blobs"
+size = [8, 8]
+[generator]
+family = "dcgan"
+latent = 4
+widths = [8]
+[discriminator]
+family = "dcgan"
+widths = [8]
+[objective]
+loss = "relativistic"
+[optimizer]
+learning_rate = 1e-3
+[train]
+steps = 12
+batch_size = 4
+ema = 0.9
+log_every = 2
+sample_every = 6
+save_every = 2
+"#;
+
+/// Creates an empty folder with a tiny recipe.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(scratch(name));
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(path.join("c++")).unwrap();
+    for file in ["tiny.toml", "c++/tiny.toml"] {
+        fs::write(path.join(file), TINY).unwrap();
+    }
+    path
+}
+
+fn typed(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(words).current_dir(folder).env_remove("DISPLAY").output().unwrap()
+}
+
+/// Runs a command that must succeed; returns its standard error.
+#[track_caller]
+fn notes(folder: &Path, words: &[&str]) -> String {
+    let output = typed(folder, words);
+    let message = text(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {message}");
+    message
+}
+
+#[test]
+fn a_run_says_where_it_is_how_it_went_and_what_to_type_next() {
+    let folder = folder("verdict");
+    let first = notes(&folder, &["train", "tiny.toml", "--threads", "1"]);
+    let line = first.lines().next().unwrap();
+    assert!(line.starts_with("run folder runs/00001-tiny;") && line.ends_with("runs/00001-tiny/samples/latest.png"));
+    let samples = |name: &str| fs::read(folder.join("runs/00001-tiny/samples").join(name)).unwrap();
+    assert!(samples("latest.png") == samples("step-0000012.png"));
+    assert_eq!(first.matches("step 12/12").count(), 1, "{first}");
+    assert!(first.contains(" images/s") && first.contains("verdict: "), "{first}");
+    for part in ["random features: distance", "patches of 7x7 pixels: distance", "real training images reach"] {
+        assert!(first.contains(part), "{part}: {first}");
+    }
+    // The command that is printed continues the run.
+    let next = "cargo xtask train --resume latest --minutes 10";
+    assert!(first.lines().last().unwrap().contains(next), "{first}");
+    let again = notes(&folder, &["train", "--resume", "latest", "--minutes", "0.001", "--threads", "1"]);
+    assert!(again.contains("resumed    at step 12") && again.contains("verdict: "), "{again}");
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn recipe_paths_may_contain_plus_and_names_are_never_paths() {
+    let folder = folder("plus");
+    let words = ["train", "./c++/tiny.toml", "--steps", "1", "--threads", "1"];
+    assert!(notes(&folder, &words).contains("runs/00001-tiny;"));
+    let path = folder.join("c++/tiny.toml+augment");
+    let words = ["train", path.to_str().unwrap(), "--steps", "1", "--threads", "1", "--out", "my run"];
+    let printed = notes(&folder, &words);
+    assert!(printed.contains("tiny+augment") && printed.contains("cargo xtask export 'my run'"), "{printed}");
+    let recipe = fs::read_to_string(folder.join("my run/recipe.toml")).unwrap();
+    assert!(recipe.contains("name = \"tiny+augment\""), "{recipe}");
+    let missing = text(&typed(&folder, &["train", "c++/other.toml+augment"]).stderr);
+    assert!(missing.contains("no recipe is called \"c++/other.toml\""), "{missing}");
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn steps_are_described_while_the_run_goes_on_to_its_end() {
+    let folder = folder("trace");
+    let output = typed(&folder, &["train", "tiny.toml", "--steps", "4", "--trace-steps", "2", "--threads", "1"]);
+    let (described, notes) = (text(&output.stdout), text(&output.stderr));
+    assert!(described.contains("step 2: done") && !described.contains("step 3"), "{described}");
+    assert!(notes.contains("step 4/4"), "{notes}");
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn several_seeds_are_a_range_or_a_list() {
+    let folder = folder("seeds");
+    let train =
+        |seeds: &str| typed(&folder, &["train", "tiny.toml", "--seeds", seeds, "--steps", "1", "--threads", "1"]);
+    let table = text(&train("2-3").stdout);
+    let seeds: Vec<_> = table.lines().filter_map(|l| l.split_whitespace().nth(1)).collect();
+    assert_eq!(seeds, ["seed", "2", "3"], "{table}");
+    let refused = text(&train("4-1").stderr);
+    assert!(refused.contains("a range as in 1-4"), "{refused}");
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn the_page_of_a_run_shows_real_images_neighbors_curves_and_devices() {
+    let folder = folder("page");
+    notes(&folder, &["train", "tiny.toml", "--threads", "1"]);
+    let file = folder.join("runs/00001-tiny/report.html");
+    let page = fs::read_to_string(&file).unwrap();
+    for part in [
+        "<h2>Verdict</h2>",
+        "<h2>Samples</h2>",
+        "<h2>Real images</h2>",
+        "<h2>Nearest training images</h2>",
+        "<h2>Timeline</h2>",
+        "floor: real images",
+        "<h2>Devices</h2>",
+        "led-5x5",
+        "<h2>Layers of the generator</h2>",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    fs::remove_file(&file).unwrap();
+    notes(&folder, &["report"]);
+    assert!(fs::read_to_string(&file).unwrap().contains("<h2>Devices</h2>"));
+    notes(&folder, &["report", "runs/00001-tiny", "--checkpoint", "last", "--out", "last.html"]);
+    assert!(fs::read_to_string(folder.join("last.html")).unwrap().contains("Generated at step 12"));
+    let _ = fs::remove_dir_all(&folder);
+}
