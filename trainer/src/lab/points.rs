@@ -103,8 +103,8 @@ pub struct PointsOptions {
     pub mixture: LabMixture,
     /// Names from [`crate::recipe::METHODS`], and `"recipe"`.
     pub methods: Vec<String>,
-    /// Number of seeds; they count from 1.
-    pub seeds: u64,
+    /// Seeds of each method; the figures show the first one.
+    pub seeds: Vec<u64>,
     /// Steps of every method except `"recipe"`.
     pub steps: Option<u64>,
     /// Settings (`key=value`) that override those of every recipe.
@@ -151,8 +151,8 @@ pub fn points(options: &PointsOptions, context: &mut LabContext<'_>) -> Result<L
     let (mut all_methods, mut all_runs, mut medians) = (Vec::new(), Vec::new(), serde_json::Map::new());
     for (method, recipe) in &recipes {
         let mut runs: Vec<FinishedRun> = Vec::new();
-        for seed in 1..=options.seeds {
-            let title = (seed == 1).then_some(method.as_str());
+        for (i, &seed) in options.seeds.iter().enumerate() {
+            let title = (i == 0).then_some(method.as_str());
             let Some((finished, panel)) = run(recipe, seed, &mixture, title, context)? else {
                 results.stopped = true;
                 break;
@@ -322,7 +322,8 @@ mod tests {
         // Adam normalizes its gradients and survives this learning rate; plain gradient descent diverges.
         let settings = vec!["optimizer.learning_rate=10".to_owned()];
         let methods = ["momentum", "non-saturating"].map(str::to_owned).to_vec();
-        let mut options = PointsOptions { mixture: LabMixture::Ring, methods, seeds: 1, steps: Some(30), settings };
+        let mut options =
+            PointsOptions { mixture: LabMixture::Ring, methods, seeds: vec![1], steps: Some(30), settings };
         let results = points(&options, &mut context).unwrap();
         assert_eq!(results.table.rows.len(), 2);
         assert!(results.notes[0].starts_with("momentum diverged: seed 1 at step"), "{:?}", results.notes);

@@ -7,6 +7,7 @@ mod latents;
 mod measuring;
 mod runs;
 mod showing;
+mod training;
 
 use std::fs;
 #[cfg(unix)]
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "demo",
     "train",
     "data",
@@ -27,6 +28,7 @@ const COMMANDS: [&str; 16] = [
     "project",
     "edit",
     "export",
+    "report",
     "inspect",
     "sim",
     "emulate",
@@ -263,7 +265,7 @@ fn an_interrupted_experiment_keeps_its_finished_runs() {
 fn the_first_step_uses_ten_generated_and_ten_real_examples() {
     let out = scratch("ten");
     let words =
-        ["train", "bimodal-1d", "--set", "train.batch_size=10", "--trace-steps", "1", "--out", &out, "--threads", "1"];
+        ["train", "bimodal-1d", "--set", "train.batch_size=10", "--trace-steps", "1", "--steps", "2", "--out", &out];
     let printed = text(&xtask(&words).stdout);
     assert!(printed.contains("draw 10 latents z and 10 real examples x; generate G(z)"), "{printed}");
     assert!(printed.contains("update D on x and G(z): D(x)") && printed.contains("update G through D"), "{printed}");
@@ -309,10 +311,13 @@ fn an_experiment_writes_its_table_figures_and_numbers() {
     for file in ["results.json", "table.md", "ring.png", "ring-minimax.gif"] {
         assert!(Path::new(&out).join(file).is_file(), "{file}");
     }
+    let page = fs::read_to_string(Path::new(&out).join("index.html")).unwrap();
+    assert!(page.contains("eight Gaussians") && page.contains("src=\"ring.png\"") && page.contains("<td>minimax"));
+    assert!(text(&output.stderr).contains("expected duration: a few seconds"));
     refused(&words, 2, "nothing was overwritten");
     fs::remove_dir_all(&out).unwrap();
     refused(&["lab", "ring", "--methods", "minimax,unroled", "--out", &out], 2, "unroled");
-    refused(&["lab", "ring", "--seeds", "0", "--out", &out], 2, "--seeds 0");
+    refused(&["lab", "ring", "--seeds", "0", "--out", &out], 2, "expected a number of seeds");
     refused(&["lab", "symmetry", "--steps", "0", "--out", &out], 2, "--steps 0");
     refused(&["lab", "rates", "faces", "--out", &out], 2, "try ring or grid");
     refused(

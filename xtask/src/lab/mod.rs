@@ -1,23 +1,28 @@
 //! `lab`: small experiments that reproduce results of the literature.
 
+mod duration;
+
 use crate::console;
 use crate::failure::Failure;
+use crate::seeds::SeedList;
 use crate::table::Table;
 use crate::training::{catch_interrupts, interrupted};
 use clap::{Args as ClapArgs, Subcommand};
 use ganlet_trainer::files;
 use ganlet_trainer::lab::{
-    self, LabContext, LabError, LabMixture, LabResults, PointsOptions, REMEDIES, RateGridOptions, ResultTable,
-    StackedOptions,
+    self, EXPERIMENTS, LabContext, LabError, LabMixture, LabResults, PointsOptions, REMEDIES, RateGridOptions,
+    ResultTable, StackedOptions,
 };
+use ganlet_trainer::report::ExperimentPage;
 use std::path::{Path, PathBuf};
 
 /// Run a small experiment that reproduces a finding of the literature
 ///
-/// Each experiment prints a table and writes figures and numbers to a folder. Ctrl-C stops it and keeps the finished part.
+/// Each experiment prints how long it is expected to take, then a table. It writes figures, numbers and index.html, a page that explains
+/// them, to a folder. Ctrl-C stops it and keeps the finished part.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  cargo xtask lab ring --seeds 5                 mode collapse, and every remedy, on eight Gaussians
+  cargo xtask lab ring --seeds 1-5               mode collapse, and every remedy, on eight Gaussians
   cargo xtask lab grid --methods minimax,recipe  two methods on twenty-five Gaussians
   cargo xtask lab rates ring+minimax             which learning rates a method needs
   cargo xtask lab stacked                        a thousand modes of stacked digits
@@ -101,9 +106,9 @@ enum Experiment {
 
 #[derive(ClapArgs)]
 struct PointsArgs {
-    /// Number of seeds for each method: 1 to N
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seeds: u64,
+    /// Number of seeds for each method: 4 or 1-4 for 1 to 4
+    #[arg(long, value_name = "N|1-N", default_value = "1", allow_hyphen_values = true)]
+    seeds: SeedList,
     /// Methods to compare, separated by commas; "recipe" means the unchanged recipe at its full length
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     methods: Option<Vec<String>>,
@@ -147,6 +152,13 @@ struct StackedArgs {
     set: Vec<String>,
 }
 
+impl PointsArgs {
+    /// Returns the methods to compare.
+    fn methods(&self) -> Vec<String> {
+        self.methods.clone().unwrap_or_else(|| REMEDIES.iter().map(|r| (*r).to_owned()).collect())
+    }
+}
+
 impl Experiment {
     fn name(&self) -> &'static str {
         match self {
@@ -167,11 +179,10 @@ impl Experiment {
     }
 }
 
-/// The file with the numbers of an experiment.
+/// The files with the numbers of an experiment, and its page.
 const RESULTS: &str = "results.json";
-
-/// Largest value of `--seeds`.
-const MOST_SEEDS: u64 = 1000;
+const TABLE: &str = "table.md";
+const PAGE: &str = "index.html";
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
@@ -188,10 +199,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let fresh = !folder.exists();
     std::fs::create_dir_all(&folder).map_err(|e| Failure::file(&folder, e))?;
     catch_interrupts();
+    console::note(&format!("expected duration: {}", duration::in_words(args.experiment.expected_seconds())));
+    let mut figures: Vec<String> = Vec::new();
     let results = {
         let (mut progress, mut save) = (
             |line: &str| console::note(&format!("  {line}")),
-            |name: &str, bytes: &[u8]| files::write(folder.join(name), bytes),
+            |name: &str, bytes: &[u8]| {
+                if figures.iter().all(|known| known != name) {
+                    figures.push(name.to_owned());
+                }
+                files::write(folder.join(name), bytes)
+            },
         );
         let context = LabContext {
             stop: &interrupted,
@@ -211,11 +229,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let numbers = format!("{}\n", serde_json::to_string_pretty(&results.values)?);
     files::write(folder.join(RESULTS), &numbers)?;
-    files::write(folder.join("table.md"), markdown(&results))?;
+    files::write(folder.join(TABLE), markdown(&results))?;
+    if let Some(about) = EXPERIMENTS.iter().find(|about| about.name == name) {
+        let page = ExperimentPage { about, results: &results, figures: &figures, numbers: &[RESULTS, TABLE] };
+        files::write(folder.join(PAGE), page.html())?;
+    }
     if results.stopped {
         console::note("stopped: the table and the figures hold what was finished");
     }
-    console::note(&format!("wrote figures and numbers to {}", folder.display()));
+    console::note(&format!("wrote figures and numbers: open {}", folder.join(PAGE).display()));
     console::print(&if args.json { numbers } else { text(&results) })
 }
 
@@ -240,8 +262,8 @@ fn folder(name: &str, given: Option<&Path>) -> Result<PathBuf, Failure> {
 fn perform(experiment: Experiment, mut context: LabContext<'_>) -> Result<LabResults, Failure> {
     let context = &mut context;
     let found = match experiment {
-        Experiment::Ring(args) => lab::points(&points(LabMixture::Ring, args)?, context),
-        Experiment::Grid(args) => lab::points(&points(LabMixture::Grid, args)?, context),
+        Experiment::Ring(args) => lab::points(&points(LabMixture::Ring, args), context),
+        Experiment::Grid(args) => lab::points(&points(LabMixture::Grid, args), context),
         Experiment::Densities => lab::densities(context),
         Experiment::Playground { steps, z } => lab::playground(steps, z, context),
         Experiment::Theory => lab::theory(context),
@@ -263,12 +285,8 @@ fn perform(experiment: Experiment, mut context: LabContext<'_>) -> Result<LabRes
 }
 
 /// Returns the options of `ring` and `grid`.
-fn points(mixture: LabMixture, args: PointsArgs) -> Result<PointsOptions, Failure> {
-    if !(1..=MOST_SEEDS).contains(&args.seeds) {
-        return Err(Failure::unusable(format!("--seeds {}: expected 1 to {MOST_SEEDS}", args.seeds)));
-    }
-    let methods = args.methods.unwrap_or_else(|| REMEDIES.iter().map(|r| (*r).to_owned()).collect());
-    Ok(PointsOptions { mixture, methods, seeds: args.seeds, steps: args.steps, settings: args.set })
+fn points(mixture: LabMixture, args: PointsArgs) -> PointsOptions {
+    PointsOptions { mixture, methods: args.methods(), seeds: args.seeds.0, steps: args.steps, settings: args.set }
 }
 
 /// Returns the options of `rates`.
