@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::open::ReadOptions;
+use super::reading::ReadOptions;
 use super::{DataError, Dataset, GaussianMixture, ImageDataset, blobs, idx, npz};
 
 static FACES: &[u8] = include_bytes!("../../assets/pixel-faces-16.npz");

@@ -13,7 +13,7 @@ use super::error::DataError;
 use super::fit::Frame;
 use super::images::volume;
 use super::layout::{Layout, arrange};
-use super::open::{ReadOptions, stem};
+use super::reading::{ReadOptions, stem};
 use super::source::{Ignored, ImageFile, ImageSource, Listing};
 use super::{ImageDataset, fit};
 use crate::recipe::Fit;

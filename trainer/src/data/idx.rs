@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
+use super::ImageDataset;
 use super::error::DataError;
 use super::images::volume;
-use super::open::ReadOptions;
-use super::{ImageDataset, open};
+use super::reading::{ReadOptions, read, stem};
 use crate::text::grouped;
 
 const AGAIN: &str = "get the file again: it is damaged or not an IDX file";
 
 /// Reads an images file, and the labels file next to it if there is one.
 pub(crate) fn files(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ImageDataset, DataError> {
-    let images = open::read(path, options)?;
+    let images = read(path, options)?;
     let labels = match labels_beside(path) {
-        Some(beside) => Some((beside.clone(), open::read(&beside, options)?)),
+        Some(beside) => Some((beside.clone(), read(&beside, options)?)),
         None => {
             notes.push("no labels file beside the images file: the images have no classes".into());
             None
@@ -63,7 +63,7 @@ pub(crate) fn from_bytes(
             "put the labels file of these images beside them",
         ));
     }
-    let name = open::stem(path);
+    let name = stem(path);
     ImageDataset::new(name, (width, height, channels), pixels, labels.map(|l| l.1))
         .map_err(|e| DataError { place: path.display().to_string(), ..e })
 }

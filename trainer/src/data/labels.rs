@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::error::DataError;
 use super::file_index::FileIndex;
 use super::layout::{MAX_CLASSES, compare_classes};
-use super::open::ReadOptions;
+use super::npz;
+use super::reading::{self, ReadOptions};
 use super::table::{Row, Separator, decode_text, rows, without_comments};
-use super::{npz, open};
 use crate::text::grouped;
 
 /// Rows that are looked at to find the separator and the column with the files.
@@ -41,7 +41,7 @@ pub(crate) struct FileLabels {
 /// An array has a label for each file, in the order of their names.
 pub(crate) fn read(source: LabelSource<'_>, files: &[PathBuf]) -> Result<FileLabels, DataError> {
     let path = source.path;
-    let bytes = open::read(path, &ReadOptions::default())?;
+    let bytes = reading::read(path, &ReadOptions::default())?;
     if !bytes.starts_with(b"PK") && !bytes.starts_with(b"\x93NUMPY") {
         let (text, note) = decode_text(&bytes);
         let mut labels = table(source, &text, files)?;

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::error::DataError;
 use super::images::volume;
-use super::open::ReadOptions;
+use super::reading::ReadOptions;
 use crate::text::grouped;
 
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";

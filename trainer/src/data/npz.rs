@@ -5,11 +5,11 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
+use super::ImageDataset;
 use super::error::DataError;
 use super::layout::{MAX_CLASSES, compare_classes};
 use super::npy::{Content, MAGIC, NpyArray, SAVE, array};
-use super::open::ReadOptions;
-use super::{ImageDataset, open};
+use super::reading::{ReadOptions, stem};
 use crate::text::grouped;
 
 /// Names of the arrays of images and labels, in the order in which they are looked for.
@@ -127,7 +127,7 @@ fn to_dataset(
         }
         None => (None, Vec::new()),
     };
-    let images = ImageDataset::new(open::stem(path), (width, height, channels), pixels, labels)
+    let images = ImageDataset::new(stem(path), (width, height, channels), pixels, labels)
         .map_err(|e| DataError { place: place.to_owned(), ..e })?;
     Ok(images.with_label_names(&names))
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock};
 
 use super::error::DataError;
 use super::fit::luma;
-use super::open::{open_regular, starts_with, stem};
+use super::reading::{open_regular, starts_with, stem};
 use super::split::split_by_hash;
 use super::{Dataset, ImageDataset};
 use crate::philox::Key;

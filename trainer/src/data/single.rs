@@ -7,7 +7,7 @@ use super::Fit;
 use super::decode::{DecodeLimits, FORMATS, ImageBytes, MAX_PIXELS, decode, decode_upright};
 use super::error::DataError;
 use super::fit::{Frame, luma};
-use super::open::open_regular;
+use super::reading::open_regular;
 use image::DynamicImage;
 use image::imageops::{self, FilterType};
 

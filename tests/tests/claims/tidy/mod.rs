@@ -1,4 +1,5 @@
 //! Style rules of the project that a program can check: lengths, comments, unsafe code, module order, vocabulary.
+mod cycles;
 mod functions;
 mod layers;
 mod references;
