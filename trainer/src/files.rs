@@ -48,12 +48,15 @@ pub(crate) fn is_temporary(name: &str) -> bool {
     parts().is_some_and(|(file, process)| !file.is_empty() && process.parse::<u32>().is_ok())
 }
 
+/// Describes a file that an output would replace.
+const UNKNOWN: &str = "a file of this name exists, and this command did not make it";
+
 /// Checks that an output may be written to `path`: there is nothing yet, an empty file, or a file that `is_own` recognizes as an earlier
-/// output. With `overwrite`, any other file is replaced, but never a device, a pipe or a folder.
+/// output. With `overwrite`, the value of that option, any other file is replaced, but never a device, a pipe or a folder.
 ///
 /// # Errors
 /// If there is something else. The message names it and a remedy.
-pub fn check_output(path: &Path, is_own: fn(&Path) -> bool, overwrite: bool) -> io::Result<()> {
+pub fn check_output(path: &Path, is_own: fn(&Path) -> bool, overwrite: Option<bool>) -> io::Result<()> {
     let refused = |found: &str, remedy: &str| {
         let text = format!("{}: {found}; it is not replaced\n  to do: {remedy}", path.display());
         Err(io::Error::new(ErrorKind::AlreadyExists, text))
@@ -67,11 +70,9 @@ pub fn check_output(path: &Path, is_own: fn(&Path) -> bool, overwrite: bool) -> 
     match () {
         () if found.is_dir() => refused("a folder has this name", "name a file"),
         () if !found.is_file() => refused("this is a device or a pipe, not a file", "name a file"),
-        () if overwrite || found.len() == 0 || is_own(path) => Ok(()),
-        () => refused(
-            "a file of this name exists, and this command did not make it",
-            "choose another name, or add --overwrite",
-        ),
+        () if overwrite == Some(true) || found.len() == 0 || is_own(path) => Ok(()),
+        () if overwrite.is_none() => refused(UNKNOWN, "choose another name"),
+        () => refused(UNKNOWN, "choose another name, or add --overwrite"),
     }
 }
 
@@ -121,13 +122,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("photo.png");
         let own = |path: &Path| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"own"));
-        let check = |path: &Path, overwrite| check_output(path, own, overwrite).map_err(|e| e.to_string());
+        let check = |path: &Path, overwrite| check_output(path, own, Some(overwrite)).map_err(|e| e.to_string());
         assert_eq!(check(&path, false), Ok(()));
         for (contents, allowed) in [("", true), ("own data", true), ("mine", false)] {
             fs::write(&path, contents).unwrap();
             assert_eq!(check(&path, false).is_ok(), allowed, "{contents}");
         }
         assert!(check(&path, false).unwrap_err().contains("add --overwrite"));
+        assert!(!check_output(&path, own, None).unwrap_err().to_string().contains("--overwrite"));
         assert_eq!(check(&path, true), Ok(()));
         assert!(check(dir.path(), true).unwrap_err().contains("a folder"));
         assert!(check(Path::new("/dev/null"), true).unwrap_err().contains("a device or a pipe"));

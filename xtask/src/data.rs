@@ -160,7 +160,7 @@ impl PrepareOutput {
         let mut used: Vec<PathBuf> = inputs.iter().filter_map(|path| path.canonicalize().ok()).collect();
         for (path, is_own) in outputs.filter_map(|(path, is_own)| Some((path?, is_own))) {
             console::writable(path)?;
-            files::check_output(path, is_own, self.overwrite).map_err(Failure::unusable)?;
+            files::check_output(path, is_own, Some(self.overwrite)).map_err(Failure::unusable)?;
             // A file that does not exist yet has no canonical path.
             let place = path.canonicalize().or_else(|_| std::path::absolute(path))?;
             if used.contains(&place) {

@@ -11,6 +11,8 @@ use ganlet_trainer::export::{PreparedRun, QualityWarning};
 use ganlet_trainer::files;
 use ganlet_trainer::quantize::{LayoutChoice, QuantizationReport};
 use ganlet_trainer::run::CheckpointChoice;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Quantize the generator of a run to int8 and write it as a .model file
@@ -77,15 +79,21 @@ pub(crate) enum WeightLayoutArg {
 /// Images for the Fréchet distance of each network.
 const IMAGES: usize = 1000;
 
+/// Whether the file at `path` begins like a model file.
+fn is_model(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(Model::MAGIC.len() as u64).read_to_end(&mut head));
+    read.is_ok() && head == Model::MAGIC
+}
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.bits != WeightBits::Eight {
         return Err(Failure::unusable("--bits: this version exports 8-bit weights only; omit the option"));
     }
-    let out = args.out.unwrap_or_else(|| args.run.join("generator.model"));
-    if std::fs::read(&out).is_ok_and(|old| !old.starts_with(&Model::MAGIC)) {
-        return Err(Failure::file(&out, "this is not a model file, so it is not overwritten: choose another --out"));
-    }
+    let folder = opening::folder(&args.run)?;
+    let out = args.out.unwrap_or_else(|| folder.path().join("generator.model"));
+    files::check_output(&out, is_model, None).map_err(Failure::unusable)?;
     let layouts = match (args.layout, args.flash_budget) {
         (WeightLayoutArg::Auto, Some(flash_bytes)) => LayoutChoice::Auto { flash_bytes },
         (WeightLayoutArg::Auto, None) | (_, Some(_)) => {

@@ -74,7 +74,7 @@ impl OpenedModel {
 pub(crate) fn model(given: Option<&Path>, limit: WorkLimit) -> Result<OpenedModel, Failure> {
     let Some(path) = given else { return newest_model() };
     if path.is_dir() || path == Path::new("latest") {
-        return exported(&RunFolder::open(Path::new(RUNS), &path.display().to_string()).map_err(Failure::unusable)?);
+        return exported(&folder(path)?);
     }
     Ok(OpenedModel { file: model_file::read(path, limit)?, origin: path.to_owned(), exported: None })
 }

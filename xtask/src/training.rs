@@ -188,6 +188,8 @@ impl TrainingView {
             RunEvent::Alarm(alarm) => self.print(&format!("{} {alarm}", console::on_stderr(TextStyle::Bold, "alarm:"))),
             RunEvent::RolledBack { step, learning_rate } => {
                 self.bar.set_position(step);
+                // A resumed run may return to a step before its first one.
+                (self.first, self.started) = (step, Instant::now());
                 self.print(&format!(
                     "rolled back to step {step}; training continues with optimizer.learning_rate = {learning_rate:.2e}"
                 ));

@@ -286,6 +286,8 @@ fn the_next_best_checkpoint_replaces_an_unreadable_one_and_says_so() {
         assert_eq!(choose().checkpoint.step, 30, "{reason}");
         assert!(reason.starts_with("the next best by staged (5.000)"), "{reason}");
         assert!(reason.contains("of step 20 (staged 1.000), cannot be used") && reason.contains(problem), "{reason}");
+        let warnings = run.folder.resume(ResumeOptions::default()).unwrap().warnings;
+        assert!(warnings.iter().any(|w| w.contains("the best checkpoint so far, of step 20")), "{warnings:?}");
         let _ = fs::remove_file(&best);
     }
 }
@@ -385,6 +387,9 @@ fn only_empty_folders_and_runs_without_a_checkpoint_are_used_for_a_new_run() {
     fs::write(early.join("log.jsonl"), "").unwrap();
     fs::write(early.join("samples/step-0000000.png"), "").unwrap();
     assert_eq!(create(&early).unwrap(), folder);
+    let (advice, place) = (message(folder.newest()), early.display());
+    assert!(advice.contains(&format!("train {place}/recipe.toml --out {place}")), "{advice}");
+    assert_eq!(folder.recipe().unwrap(), recipe);
     let lock = folder.lock().unwrap();
     assert!(message(create(&early)).contains("another process"));
     drop(lock);

@@ -215,7 +215,11 @@ impl RunFolder {
         }
         let reason = match unreadable.first() {
             Some(newest) => format!("none of its {} checkpoints can be read; the newest: {newest}", unreadable.len()),
-            None => "the run has no checkpoint yet: train again with `cargo xtask train`".to_owned(),
+            None => format!(
+                "the run has no checkpoint yet: start it again with `cargo xtask train {} --out {}`",
+                files::quoted(&self.path.join("recipe.toml")),
+                files::quoted(&self.path)
+            ),
         };
         Err(RunError::new(&self.path.join("checkpoints"), reason))
     }

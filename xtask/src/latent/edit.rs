@@ -4,6 +4,7 @@ use super::output::{self, SearchOutputs};
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
+use crate::model_file;
 use crate::opening;
 use crate::seeds::latent_seed;
 use clap::Args as ClapArgs;
@@ -73,6 +74,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         if !(0.0..=1000.0).contains(&value) {
             return Err(Failure::unusable(format!("--{name} {value}: expected 0 to 1000")));
         }
+    }
+    if let Some(out) = &args.out {
+        files::check_output(out, |path| model_file::saved_latents(path).is_ok(), None).map_err(Failure::unusable)?;
     }
     let mut generator = ImageGenerator::Float(Box::new(opening::searchable(&args.what)?));
     let original = opening::latents(&generator, args.latents.as_deref(), &[args.seed])?.swap_remove(0);

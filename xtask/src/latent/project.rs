@@ -4,11 +4,13 @@ use super::output::{self, SearchOutputs};
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
+use crate::model_file;
 use crate::opening;
 use crate::seeds::latent_seed;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_trainer::data;
 use ganlet_trainer::export::PreparedRun;
+use ganlet_trainer::files;
 use ganlet_trainer::latent::{
     NEAR_DB, ProjectionOptions, ProjectionTarget, SearchResults, checked_class, float_image, held_out_image,
     latent_of_seed, projector, shape_of,
@@ -78,6 +80,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !(0.0..=1000.0).contains(&args.features) {
         return Err(Failure::unusable(format!("--features {}: expected 0 to 1000", args.features)));
+    }
+    if let Some(out) = &args.out {
+        files::check_output(out, |path| model_file::saved_latents(path).is_ok(), None).map_err(Failure::unusable)?;
     }
     let mut run = opening::searchable(&args.what)?;
     let classes = run.checkpoint.recipe.data.classes;

@@ -140,6 +140,9 @@ fn files_and_folders_of_the_user_are_not_overwritten() {
     refused(&[&prepare[..], &[&pack, "--report", &pack]].concat(), 2, "another output");
     refused(&["data", "prepare", &photo, "--overwrite", "--out", &photo], 2, "an input or another output");
     assert!(fs::read(&photo).unwrap() == before && fs::read_to_string(&notes).unwrap() == "my notes");
+    refused(&["project", "latest", "--of-seed", "1", "--out", &photo], 2, "this command did not make it");
+    refused(&["edit", "latest", "--out", &notes], 2, "this command did not make it");
+    assert!(fs::read(&photo).unwrap() == before && fs::read_to_string(&notes).unwrap() == "my notes");
     // What the command made itself is replaced.
     let sheet = format!("{at}/sheet.png");
     succeed(&[&prepare[..], &[&pack, "--sheet", &sheet]].concat());
@@ -152,6 +155,15 @@ fn files_and_folders_of_the_user_are_not_overwritten() {
         refused(&[words, &["--out", &mine]].concat(), 2, "nothing was overwritten");
     }
     assert_eq!(fs::read_dir(&mine).unwrap().count(), 1);
+}
+
+#[test]
+fn a_continued_run_may_roll_back_to_a_step_before_its_first_one() {
+    let run = folder("rolled-back") + "/run";
+    let settings = ["--set", "optimizer.learning_rate=3", "--set", "train.rollbacks=8"];
+    train(&[&settings[..], &["--steps", "40", "--out", &run]].concat());
+    let printed = succeed(&["train", "--resume", &run, "--steps", "300", "--threads", "1"]);
+    assert!(printed.contains("rolled back to step 0") && printed.contains("step 300/300"), "{printed}");
 }
 
 #[cfg(unix)]
