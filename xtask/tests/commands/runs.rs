@@ -89,11 +89,12 @@ fn a_model_of_any_name_and_size_is_compared_with_named_images() {
     let own = text(&xtask(&["train", "faces", "--dry-run"]).stdout).replace("name = \"faces\"", "name = \"mine\"");
     fs::write(&recipe, own).unwrap();
     let settings: Vec<&str> = SMALL.iter().chain(["data.size=[32, 32]"].iter()).flat_map(|s| ["--set", s]).collect();
-    succeed(&[&["train", &recipe, "--threads", "1", "--steps", "2", "--out", &run], &settings[..]].concat());
+    photos(&data, 90);
+    let words = ["train", &recipe, "--data", &data, "--threads", "1", "--steps", "2", "--out", &run];
+    succeed(&[&words[..], &settings[..]].concat());
     succeed(&["export", &run, "--out", &model]);
     refused(&["eval", &model], 2, "name these data with --data");
     succeed(&["data", "prepare", "blobs", "--out", &pack]);
-    photos(&data, 90);
     for data in [data, pack] {
         let printed = succeed(&["eval", &model, "--data", &data, "--samples", "200", "--seeds", "1"]);
         assert!(printed.contains("held-out images of") && printed.contains("Fréchet distance"), "{printed}");
