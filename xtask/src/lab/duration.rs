@@ -5,18 +5,18 @@ use super::Experiment;
 /// Seconds of an experiment of fixed length, or per thousand training steps.
 ///
 /// They were measured on two cores of an AMD EPYC (x86-64 with AVX-512). A machine with more or faster cores needs less.
-const DENSITIES: f64 = 20.0;
+const DENSITIES: f64 = 3.0;
 const PLAYGROUND: f64 = 1.0;
-const THEORY: f64 = 20.0;
-const DIRAC: f64 = 5.0;
-const VANISHING: f64 = 15.0;
-const COMPARE: f64 = 60.0;
-const CAPACITY: f64 = 100.0;
-const SMALL_IMAGES: f64 = 30.0;
-const POINTS: f64 = 2.0;
-const POINTS_RECIPE: f64 = 30.0;
-const RATES: f64 = 1.0;
-const STACKED: f64 = 60.0;
+const THEORY: f64 = 1.5;
+const DIRAC: f64 = 0.5;
+const VANISHING: f64 = 0.5;
+const COMPARE: f64 = 2.0;
+const CAPACITY: f64 = 130.0;
+const SMALL_IMAGES: f64 = 4.0;
+const POINTS: f64 = 1.1;
+const POINTS_RECIPE: f64 = 65.0;
+const RATES: f64 = 3.0;
+const STACKED: f64 = 35.0;
 
 /// Default number of steps of a method of `ring` and `grid`, and of `stacked`.
 const POINTS_STEPS: u64 = 4000;
