@@ -1,14 +1,14 @@
 //! Opens runs and model files for the commands, and reports which checkpoint is used.
 
 use crate::builtin;
-use crate::console;
+use crate::console::{self, TextStyle};
 use crate::failure::Failure;
 use crate::model_file::{self, WorkLimit};
 use crate::process;
 use crate::training::RUNS;
 use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::DataError;
-use ganlet_trainer::export::PreparedRun;
+use ganlet_trainer::export::{PreparedRun, QualityWarning};
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{ImageGenerator, SavedLatent};
 use ganlet_trainer::run::{CheckpointChoice, DataRecord, RunFolder, TrainingData};
@@ -103,7 +103,10 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
         "quantizing it to int8; `cargo xtask export {}` writes a .model file, and reports its quality",
         files::quoted(folder.path())
     ));
-    let quantized = run.quantize_unmeasured().map_err(Failure::unusable)?;
+    let quantized = run.quantize_briefly().map_err(Failure::unusable)?;
+    for warning in QualityWarning::all(&quantized.report, None) {
+        console::note(&format!("{} {warning}", console::on_stderr(TextStyle::Bold, "warning:")));
+    }
     let name = folder.path().canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
     Ok(OpenedModel {
         file: ModelFile::of(&quantized.file),

@@ -10,6 +10,9 @@ use crate::run::{
 };
 use crate::train::Trainer;
 
+/// Latents of a short comparison.
+const FEW: u32 = 64;
+
 /// A run at one of its checkpoints: the checkpoint, and a trainer that generates samples. It needs no data.
 pub struct PreparedRun {
     /// The checkpoint.
@@ -119,12 +122,12 @@ impl PreparedRun {
         Ok(quantize(&self.float_net()?, &QuantizeOptions { layouts, ..QuantizeOptions::default() })?)
     }
 
-    /// Quantizes the generator for a first look: the file of [`quantize`](Self::quantize), without the long comparison.
+    /// Quantizes the generator for a first look: the file of [`quantize`](Self::quantize), compared over few latents.
     ///
     /// # Errors
     /// If the generator cannot be quantized.
-    pub fn quantize_unmeasured(&self) -> Result<Quantized, ExportError> {
-        Ok(quantize(&self.float_net()?, &QuantizeOptions { comparison: 1, ..QuantizeOptions::default() })?)
+    pub fn quantize_briefly(&self) -> Result<Quantized, ExportError> {
+        Ok(quantize(&self.float_net()?, &QuantizeOptions { comparison: FEW, ..QuantizeOptions::default() })?)
     }
 
     /// Quantizes the generator with its discriminator, so that devices can show D(G(z)).
