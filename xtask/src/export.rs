@@ -9,6 +9,7 @@ use ganlet_runtime::Model;
 use ganlet_trainer::evaluate::{Evaluation, SampleAmount, evaluate_run};
 use ganlet_trainer::export::{PreparedRun, QualityWarning};
 use ganlet_trainer::files;
+use ganlet_trainer::latent::ClassNames;
 use ganlet_trainer::quantize::{LayoutChoice, QuantizationReport};
 use ganlet_trainer::run::CheckpointChoice;
 use std::fs::File;
@@ -118,6 +119,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         run.quantize(layouts).map_err(Failure::unusable)?
     };
     files::write(&out, &quantized.file)?;
+    let names = if run.checkpoint.recipe.data.classes > 0 { ClassNames::of_run(&run) } else { ClassNames::default() };
+    let named = names.write_beside(&out).map_err(|e| Failure::file(&ClassNames::path(&out), e))?;
     console::print(&format!("{}\n", quantized.report))?;
     let mut evaluation = None;
     if let Err(e) = &data {
@@ -133,6 +136,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     warn(&args.run, &run, &quantized.report, evaluation.as_ref());
     console::note(&format!("wrote {}", out.display()));
+    if let Some(path) = named {
+        console::note(&format!("wrote {}, the names of the classes", path.display()));
+    }
     console::note(&format!("next: cargo xtask sim {0}   or: cargo xtask inspect {0}", files::quoted(&out)));
     Ok(())
 }

@@ -34,7 +34,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let opened = opening::model(args.what.as_deref(), WorkLimit::NONE)?;
     let model = Model::from_bytes(opened.file.bytes()).map_err(|e| Failure::file(&opened.origin, e))?;
-    console::print(&if args.json { format!("{:#}\n", as_json(&model)) } else { as_text(&model, &opened.origin) })
+    let classes = usize::from(model.classes());
+    let names = opened.class_names.of(classes);
+    if args.json {
+        let mut json = as_json(&model);
+        json["class_names"] = (0..classes).map(|class| names.name(class)).collect();
+        return console::print(&format!("{json:#}\n"));
+    }
+    console::print(&as_text(&model, &opened.origin))?;
+    names.describe_all().map_or(Ok(()), |names| console::print(&format!("classes: {}\n", console::one_line(&names))))
 }
 
 fn fits(model: &Model<'_>) -> impl Iterator<Item = ModelFit> {

@@ -10,7 +10,7 @@ use ganlet_sim::host::ModelFile;
 use ganlet_trainer::data::DataError;
 use ganlet_trainer::export::{PreparedRun, QualityWarning};
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{ImageGenerator, SavedLatent};
+use ganlet_trainer::latent::{ClassNames, ImageGenerator, SavedLatent};
 use ganlet_trainer::run::{CheckpointChoice, DataRecord, RunFolder, TrainingData};
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,8 @@ pub(crate) struct OpenedModel {
     pub(crate) file: ModelFile,
     /// The model file, or the run folder.
     pub(crate) origin: PathBuf,
+    /// Names of the classes that the device chooses from.
+    pub(crate) class_names: ClassNames,
     /// Name for a file of this model, if it was exported from a run and is in no file.
     exported: Option<String>,
 }
@@ -76,7 +78,8 @@ pub(crate) fn model(given: Option<&Path>, limit: WorkLimit) -> Result<OpenedMode
     if path.is_dir() || path == Path::new("latest") {
         return exported(&folder(path)?);
     }
-    Ok(OpenedModel { file: model_file::read(path, limit)?, origin: path.to_owned(), exported: None })
+    let (file, class_names) = (model_file::read(path, limit)?, ClassNames::beside(path));
+    Ok(OpenedModel { file, class_names, origin: path.to_owned(), exported: None })
 }
 
 fn newest_model() -> Result<OpenedModel, Failure> {
@@ -86,7 +89,8 @@ fn newest_model() -> Result<OpenedModel, Failure> {
             "no model given, and {RUNS}/ has no run with a checkpoint: using the trained faces that come with the project, {}",
             faces.display()
         ));
-        return Ok(OpenedModel { file: model_file::read(&faces, WorkLimit::NONE)?, origin: faces, exported: None });
+        let (file, class_names) = (model_file::read(&faces, WorkLimit::NONE)?, ClassNames::default());
+        return Ok(OpenedModel { file, class_names, origin: faces, exported: None });
     };
     console::note(&format!("no model given: using the newest run, {}", newest.path().display()));
     exported(&newest).map_err(|e| Failure {
@@ -110,6 +114,7 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
     let name = folder.path().canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
     Ok(OpenedModel {
         file: ModelFile::of(&quantized.file),
+        class_names: ClassNames::of_run(&run),
         origin: folder.path().to_owned(),
         exported: Some(format!("{}-{}.model", name.unwrap_or_else(|| "run".to_owned()), run.checkpoint.step)),
     })
@@ -118,7 +123,8 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
 /// Opens a generator of images: a run folder, or a model file.
 pub(crate) fn generator(path: &Path, limit: WorkLimit) -> Result<ImageGenerator, Failure> {
     if path.is_file() {
-        return ImageGenerator::of_model(model_file::read(path, limit)?.bytes()).map_err(|e| Failure::file(path, e));
+        let (file, names) = (model_file::read(path, limit)?, ClassNames::beside(path));
+        return ImageGenerator::of_model(file.bytes(), names).map_err(|e| Failure::file(path, e));
     }
     ImageGenerator::of_run(run(path, CheckpointChoice::Best)?).map_err(|e| Failure::file(path, e))
 }

@@ -86,6 +86,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         SimError::TooLarge(_) => Failure::failed(format!("{}: {e}", path.display())),
         _ => Failure::file(path, e),
     })?;
+    if let Some(names) = opened.class_names.of(simulator.model().classes().into()).describe_all() {
+        console::note(&format!("classes: {}", console::one_line(&names)));
+    }
     let instructions = Instructions::estimate(simulator.model(), device.chip.core);
     let stored = match &args.latents {
         Some(path) => model_file::latent_bytes(path, simulator.model())?,

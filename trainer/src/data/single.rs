@@ -11,20 +11,23 @@ use super::reading::open_regular;
 use image::DynamicImage;
 use image::imageops::{self, FilterType};
 
-/// Reads an image file as [height, width, channels]: cropped to the aspect ratio, resized, and converted to gray for one channel.
+/// Reads an image file as [height, width, channels]: converted to this size, and to gray for one channel.
 ///
 /// The second returned value lists these changes for the user.
 ///
 /// # Errors
 /// When the file is not a readable image.
-pub fn image(path: &Path, [height, width, channels]: [usize; 3]) -> Result<(Vec<u8>, Vec<String>), DataError> {
-    let frame = Frame { width, height, fit: Fit::Crop };
+pub fn image(
+    path: &Path,
+    [height, width, channels]: [usize; 3],
+    fit: Fit,
+) -> Result<(Vec<u8>, Vec<String>), DataError> {
+    let frame = Frame { width, height, fit };
     let decoded = decode(open_image(path)?, frame, &DecodeLimits::new(MAX_PIXELS)).map_err(|e| unreadable(path, e))?;
     let mut notes = Vec::new();
     let (w, h) = decoded.original;
     if (w, h) != (width, height) {
-        let cropped = if w * height == width * h { "" } else { ", after its center was cropped to that aspect ratio" };
-        notes.push(format!("{}: {w}x{h} resized to {width}x{height}{cropped}", path.display()));
+        notes.push(format!("{}: {w}x{h} {}", path.display(), frame.describe()));
     }
     if decoded.transparent {
         notes.push(format!("{}: transparent parts became white", path.display()));
@@ -107,17 +110,18 @@ mod tests {
     #[test]
     fn images_of_other_sizes_and_depths_are_converted_and_reported() {
         let path = saved("color", &RgbaImage::from_pixel(30, 20, Rgba([255, 0, 0, 255])));
-        let (bytes, notes) = image(&path, [8, 8, 1]).unwrap();
+        let (bytes, notes) = image(&path, [8, 8, 1], Fit::Crop).unwrap();
         assert_eq!(bytes, [77; 64]);
         assert!(
-            notes[0].contains("30x20 resized to 8x8, after its center was cropped") && notes[1].contains("gray"),
+            notes[0].contains("30x20 cropped to the center where needed and resized to 8x8")
+                && notes[1].contains("gray"),
             "{notes:?}"
         );
-        assert_eq!(image(&path, [20, 30, 3]).unwrap(), ([255, 0, 0].repeat(600), vec![]));
+        assert_eq!(image(&path, [20, 30, 3], Fit::Crop).unwrap(), ([255, 0, 0].repeat(600), vec![]));
         std::fs::remove_file(&path).unwrap();
-        assert!(image(&path, [8, 8, 1]).unwrap_err().to_string().contains("check the spelling"));
+        assert!(image(&path, [8, 8, 1], Fit::Crop).unwrap_err().to_string().contains("check the spelling"));
         std::fs::write(&path, "no image").unwrap();
-        let message = image(&path, [8, 8, 1]).unwrap_err().to_string();
+        let message = image(&path, [8, 8, 1], Fit::Crop).unwrap_err().to_string();
         assert!(message.contains("expected: a PNG, JPEG, WebP") && message.contains("convert it"), "{message}");
         std::fs::remove_file(&path).unwrap();
     }
@@ -135,7 +139,7 @@ mod tests {
             (image::DynamicImage::from(dot), [7; 3]),
         ] {
             image.save(&path).unwrap();
-            let (bytes, notes) = super::image(&path, wanted).unwrap();
+            let (bytes, notes) = super::image(&path, wanted, Fit::Crop).unwrap();
             assert_eq!((bytes.len(), &bytes[..3]), (192, &first[..]));
             assert!(notes[0].contains("resized to 8x8"), "{notes:?}");
         }
@@ -147,7 +151,7 @@ mod tests {
         vast.extend(b"\0\0\0\0IDAT");
         vast.extend(0x35af_061e_u32.to_be_bytes());
         std::fs::write(&path, vast).unwrap();
-        let message = super::image(&path, wanted).unwrap_err().to_string();
+        let message = super::image(&path, wanted, Fit::Crop).unwrap_err().to_string();
         assert!(message.contains("40000x40000 are 1,600 megapixels"), "{message}");
         std::fs::remove_file(&path).unwrap();
     }

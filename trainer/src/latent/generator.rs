@@ -1,5 +1,5 @@
 //! Draws the images of given latents with the float generator of a run or with an int8 model file.
-use super::{SavedLatent, latent_of_seed, to_float, to_int8};
+use super::{ClassNames, SavedLatent, latent_of_seed, to_float, to_int8};
 use crate::data::to_bytes;
 use crate::export::PreparedRun;
 use crate::quantize::AlignedModel;
@@ -15,12 +15,15 @@ pub enum ImageGenerator {
 }
 
 /// A model file that was checked once.
-pub struct CheckedModel(AlignedModel);
+pub struct CheckedModel {
+    file: AlignedModel,
+    class_names: ClassNames,
+}
 
 impl CheckedModel {
     /// Returns the model.
     pub fn model(&self) -> Model<'_> {
-        Model::from_bytes(self.0.bytes()).expect("the file was checked when it was opened")
+        Model::from_bytes(self.file.bytes()).expect("the file was checked when it was opened")
     }
 }
 
@@ -35,14 +38,16 @@ pub enum LatentToolError {
     /// A class was requested, but the generator has no classes.
     NoClasses {
         /// The requested class.
-        class: usize,
+        class: String,
     },
     /// The requested class does not exist.
     NoSuchClass {
         /// The requested class.
-        class: usize,
+        class: String,
         /// Number of classes.
         classes: usize,
+        /// Names of the classes; empty if they are numbers.
+        names: Vec<String>,
     },
     /// A latent has the wrong length: it belongs to another generator.
     Length {
@@ -70,7 +75,10 @@ impl fmt::Display for LatentToolError {
                 "it generates points, not images: `cargo xtask sim`, with the same run or model, plots 256 of its points",
             ),
             Self::NoClasses { class } => write!(f, "--class {class}: this generator was trained without classes"),
-            Self::NoSuchClass { class, classes } => write!(f, "--class {class}: expected 0 to {}", classes - 1),
+            Self::NoSuchClass { class, classes, names } => {
+                write!(f, "--class {class}: expected 0 to {}", classes - 1)?;
+                if names.is_empty() { Ok(()) } else { write!(f, ", or one of {}", names.join(", ")) }
+            }
             Self::Length { found, expected } => write!(
                 f,
                 "found latents of {found} values, this generator takes {expected}: they belong to another generator"
@@ -109,18 +117,18 @@ impl ImageGenerator {
         Ok(Self::Float(Box::new(run)))
     }
 
-    /// Uses a model file.
+    /// Uses a model file, whose classes have these names.
     ///
     /// # Errors
     /// If the file is not a valid model, or generates points.
-    pub fn of_model(file: &[u8]) -> Result<Self, LatentToolError> {
+    pub fn of_model(file: &[u8], class_names: ClassNames) -> Result<Self, LatentToolError> {
         let aligned = AlignedModel::new(file);
         let model = Model::from_bytes(aligned.bytes())?;
         // The numbers of a point are the pixels of its only row.
         if model.channels() == 1 && matches!(model.size(), (1 | 2, 1)) {
             return Err(LatentToolError::Points);
         }
-        Ok(Self::Int8(CheckedModel(aligned)))
+        Ok(Self::Int8(CheckedModel { file: aligned, class_names }))
     }
 
     /// Returns height, width and channels of an image.
@@ -150,12 +158,21 @@ impl ImageGenerator {
         }
     }
 
-    /// Checks a requested class and returns it, or class 0 if none was requested.
+    /// Returns the names of the classes.
+    pub fn class_names(&self) -> ClassNames {
+        match self {
+            Self::Float(run) => ClassNames::of_run(run),
+            Self::Int8(file) => file.class_names.clone(),
+        }
+        .of(self.classes())
+    }
+
+    /// Checks a requested class, a number or a name, and returns its number; class 0 if none was requested.
     ///
     /// # Errors
     /// If there is no such class.
-    pub fn class(&self, requested: Option<usize>) -> Result<usize, LatentToolError> {
-        checked_class(self.classes(), requested)
+    pub fn class(&self, requested: Option<&str>) -> Result<usize, LatentToolError> {
+        self.class_names().find(self.classes(), requested)
     }
 
     /// Returns the latents of seeds as devices draw them. With classes, seed s is of class s modulo their number.
@@ -240,18 +257,6 @@ pub fn mean_difference(frames: &[Vec<u8>]) -> f64 {
     frames.windows(2).map(apart).sum::<f64>() / values as f64
 }
 
-/// Checks a requested class and returns it, or class 0 if none was requested.
-///
-/// # Errors
-/// If there is no such class.
-pub fn checked_class(classes: usize, requested: Option<usize>) -> Result<usize, LatentToolError> {
-    match requested {
-        Some(class) if classes == 0 => Err(LatentToolError::NoClasses { class }),
-        Some(class) if class >= classes => Err(LatentToolError::NoSuchClass { class, classes }),
-        requested => Ok(requested.unwrap_or(0)),
-    }
-}
-
 /// Returns height, width and channels of a run's images.
 pub(super) fn image_shape(run: &PreparedRun) -> [usize; 3] {
     let shape = run.trainer.data().shape();
@@ -291,7 +296,7 @@ mod tests {
 
     #[test]
     fn neighboring_frames_differ_less_the_more_there_are() {
-        let mut generator = ImageGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
+        let mut generator = ImageGenerator::of_model(&DIGITS28.file().unwrap(), ClassNames::default()).unwrap();
         let points = values(&generator.latents_of_seeds(&[1, 2, 3, 4]));
         let mut apart = |steps| {
             let path = interpolate(&points, steps, Interpolation::Spline);
@@ -303,9 +308,8 @@ mod tests {
 
     #[test]
     fn classes_and_latents_of_other_generators_are_rejected() {
-        let generator = ImageGenerator::of_model(&DIGITS28.file().unwrap()).unwrap();
-        assert_eq!(generator.class(Some(1)), Err(LatentToolError::NoClasses { class: 1 }));
-        assert_eq!(checked_class(10, Some(10)), Err(LatentToolError::NoSuchClass { class: 10, classes: 10 }));
+        let generator = ImageGenerator::of_model(&DIGITS28.file().unwrap(), ClassNames::default()).unwrap();
+        assert_eq!(generator.class(Some("1")), Err(LatentToolError::NoClasses { class: "1".into() }));
         let short = SavedLatent { values: vec![0; 3], class: None };
         assert_eq!(generator.check(&[short]), Err(LatentToolError::Length { found: 3, expected: 64 }));
     }

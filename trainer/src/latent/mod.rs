@@ -1,4 +1,5 @@
 //! Latent space tools: interpolation between latents, and projection (GAN inversion) of images to latents.
+mod class_names;
 mod generator;
 mod objective;
 mod path;
@@ -7,9 +8,9 @@ mod search;
 mod target;
 mod text;
 
+pub use class_names::ClassNames;
 pub use generator::{
-    CheckedModel, ImageGenerator, LatentToolError, checked_class, device_walk, draw_device_walk, mean_difference,
-    values,
+    CheckedModel, ImageGenerator, LatentToolError, device_walk, draw_device_walk, mean_difference, values,
 };
 pub use objective::ProjectionGenerator;
 pub use path::{Interpolation, interpolate};

@@ -4,7 +4,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::table::Table;
 use clap::Args as ClapArgs;
-use ganlet_trainer::data::{self, Dataset, ImageDataset, PackedDataset, PrepareOptions};
+use ganlet_trainer::data::{self, Dataset, Fit, ImageDataset, PackedDataset, PrepareOptions};
 use ganlet_trainer::draw::Image;
 use ganlet_trainer::philox::Key;
 use ganlet_trainer::recipe::Recipe;
@@ -88,7 +88,7 @@ impl Dataset for Files {
 
     fn item(&self, index: usize, out: &mut [f32]) {
         let &[height, width, channels] = self.shape() else { return };
-        if let Ok((bytes, _)) = data::image(&self.files[index], [height, width, channels]) {
+        if let Ok((bytes, _)) = data::image(&self.files[index], [height, width, channels], Fit::Crop) {
             out.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(byte) / 127.5 - 1.0);
         }
     }

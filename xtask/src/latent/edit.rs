@@ -56,7 +56,7 @@ pub(crate) struct Args {
     steps: u32,
     /// The class, for generators with classes [default: the class of the latent]
     #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    class: Option<String>,
     /// Save the original and the changed latent in a file
     #[arg(long, value_name = "F")]
     out: Option<PathBuf>,
@@ -80,8 +80,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let mut generator = ImageGenerator::Float(Box::new(opening::searchable(&args.what)?));
     let original = opening::latents(&generator, args.latents.as_deref(), &[args.seed])?.swap_remove(0);
-    let own_class = original.class.map(usize::from).filter(|_| generator.classes() > 0);
-    let class = generator.class(args.class.or(own_class)).map_err(Failure::unusable)?;
+    let own_class = original.class.filter(|_| generator.classes() > 0).map(|class| class.to_string());
+    let class = generator.class(args.class.as_deref().or(own_class.as_deref())).map_err(Failure::unusable)?;
     let before = generator.draw(&values(std::slice::from_ref(&original)), class)?.swap_remove(0);
     let shape = generator.shape();
     if let Some(file) = &args.template {

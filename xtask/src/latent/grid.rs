@@ -1,6 +1,7 @@
 //! `grid`: draws a sample grid of a generator.
 
 use super::output::sheet;
+use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
 use crate::model_file::WorkLimit;
@@ -35,9 +36,9 @@ pub(crate) struct Args {
     /// Factor on the latents, 0 to 1
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     truncation: f32,
-    /// Draw this class only
-    #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    /// Draw this class only: a number or a name
+    #[arg(long, value_name = "C")]
+    class: Option<String>,
     /// The image file to write, a .png or a .gif
     #[arg(long, value_name = "F")]
     png: ImageFile,
@@ -51,15 +52,18 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::unusable(format!("--truncation {}: expected 0 to 1", args.truncation)));
     }
     let mut generator = opening::generator(&args.what, args.work)?;
-    let classes = match (generator.classes(), args.class) {
+    let classes = match (generator.classes(), &args.class) {
         (0, None) => 0..1,
         (_, Some(_)) => {
-            let class = generator.class(args.class).map_err(Failure::unusable)?;
+            let class = generator.class(args.class.as_deref()).map_err(Failure::unusable)?;
             class..class + 1
         }
         (all, None) => 0..all,
     };
     let several = classes.len() > 1;
+    if let Some(names) = generator.class_names().describe_all().filter(|_| several) {
+        console::note(&format!("classes from top to bottom: {}", console::one_line(&names)));
+    }
     let count = args.count.unwrap_or(if several { 8 } else { 64 });
     let seeds: Vec<u32> = (0..count).map(|i| args.seed.wrapping_add(i)).collect();
     let mut latents = values(&generator.latents_of_seeds(&seeds));

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     closed: bool,
     /// The class, for generators with classes [default: the class of the first latent]
     #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    class: Option<String>,
     /// Write an animation
     #[arg(long, value_name = "F")]
     gif: Option<AnimationFile>,
@@ -96,8 +96,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if frames > MOST_FRAMES {
         return Err(Failure::unusable(format!("{frames} frames: expected at most {MOST_FRAMES}; reduce --steps")));
     }
-    let first = points[0].class.map(usize::from);
-    let class = generator.class(args.class.or(first)).map_err(Failure::unusable)?;
+    let first = points[0].class.map(|class| class.to_string());
+    let class = generator.class(args.class.as_deref().or(first.as_deref())).map_err(Failure::unusable)?;
     let images = match (&generator, args.path) {
         (ImageGenerator::Int8(file), PathShape::Spherical) => {
             draw_device_walk(&file.model(), &points, class, args.steps)

@@ -12,7 +12,7 @@ use ganlet_trainer::data;
 use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{
-    NEAR_DB, ProjectionOptions, ProjectionTarget, SearchResults, checked_class, float_image, held_out_image,
+    ClassNames, NEAR_DB, ProjectionOptions, ProjectionTarget, SearchResults, float_image, held_out_image,
     latent_of_seed, projector, shape_of,
 };
 use std::path::PathBuf;
@@ -44,9 +44,9 @@ pub(crate) struct Args {
     /// The target: the image that the generator draws for a seed
     #[arg(long, value_name = "S", value_parser = latent_seed, allow_negative_numbers = true)]
     of_seed: Option<u32>,
-    /// The class to search in, for generators with classes [default: 0]
-    #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    /// The class to search in, a number or a name, for generators with classes [default: 0]
+    #[arg(long, value_name = "C")]
+    class: Option<String>,
     /// Number of searches
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
     restarts: u32,
@@ -86,7 +86,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let mut run = opening::searchable(&args.what)?;
     let classes = run.checkpoint.recipe.data.classes;
-    let class = checked_class(classes, args.class).map_err(Failure::unusable)?;
+    let class = ClassNames::of_run(&run).of(classes).find(classes, args.class.as_deref()).map_err(Failure::unusable)?;
     let image = target_image(&args, &mut run, class)?;
     let target = ProjectionTarget::image(&image, shape_of(&run));
     let options = options(&args);
@@ -113,7 +113,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 fn target_image(args: &Args, run: &mut PreparedRun, class: usize) -> Result<Vec<u8>, Failure> {
     match (&args.image, args.held_out, args.of_seed) {
         (Some(path), ..) => {
-            let (bytes, notes) = data::image(path, shape_of(run)).map_err(Failure::unusable)?;
+            let (bytes, notes) =
+                data::image(path, shape_of(run), run.checkpoint.recipe.data.fit).map_err(Failure::unusable)?;
             notes.iter().for_each(|note| console::note(note));
             Ok(bytes)
         }

@@ -85,3 +85,47 @@ fn data_reports_errors_before_any_work() {
     assert!(!Path::new(&pack).exists());
     fs::remove_dir_all(&empty).unwrap();
 }
+
+/// Writes images of 16x16 pixels into folders `2`, `10` and `cat` of a folder.
+fn classes(name: &str) -> String {
+    let folder = scratch(name);
+    let _ = fs::remove_dir_all(&folder);
+    for (class, shade) in [("2", 20), ("10", 90), ("cat", 160)] {
+        fs::create_dir_all(format!("{folder}/train/{class}")).unwrap();
+        for i in 0..6 {
+            let pixels: Vec<u8> = (0..16 * 16).flat_map(|p| [shade + i, (p % 16 * 10) as u8, 10 * i]).collect();
+            let image = ganlet_trainer::draw::Image::from_bytes(&pixels, (16, 16, 3));
+            fs::write(format!("{folder}/train/{class}/{i}.png"), image.png()).unwrap();
+        }
+    }
+    fs::write(format!("{folder}/train/backup.npy"), b"\x93NUMPY").unwrap();
+    folder
+}
+
+#[test]
+fn class_names_are_kept_with_the_run_and_its_model() {
+    let (folder, run) = (classes("named-classes"), scratch("named-run"));
+    let _ = fs::remove_dir_all(&run);
+    let png = format!("{folder}/grid.png");
+    let grid = |what: &str, more: &[&str]| xtask(&[&["grid", what, "--count", "2", "--png", &png], more].concat());
+    let words = ["train", "faces", "--data", &folder, "--out", &run, "--steps", "2", "--threads", "1"];
+    let small = ["data.classes=3", "train.batch_size=8", "generator.widths=[8, 8, 8]"];
+    let output = xtask(&[&words[..], &small.map(|setting| ["--set", setting]).concat()].concat());
+    let printed = text(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    for part in ["3 classes: 0 2, 1 10, 2 cat", "backup.npy: an array beside images", " to train, "] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    let rows = "classes from top to bottom: 0 (2), 1 (10), 2 (cat)";
+    assert!(text(&grid(&run, &[]).stderr).contains(rows));
+    let exported = xtask(&["export", &run]);
+    assert!(text(&exported.stderr).contains("generator.classes.txt"), "{}", text(&exported.stderr));
+    let model = format!("{run}/generator.model");
+    assert!(text(&grid(&model, &[]).stderr).contains(rows));
+    assert!(text(&xtask(&["inspect", &model]).stdout).contains("classes: 0 (2), 1 (10), 2 (cat)"));
+    assert!(grid(&model, &["--class", "cat"]).status.success() && grid(&run, &["--class", "10"]).status.success());
+    let refused = text(&grid(&model, &["--class", "dog"]).stderr);
+    assert!(refused.contains("--class dog: expected 0 to 2, or one of 2, 10, cat"), "{refused}");
+    fs::remove_dir_all(&folder).unwrap();
+    fs::remove_dir_all(&run).unwrap();
+}

@@ -61,9 +61,12 @@ fn a_known_latent_is_recovered_and_shown_by_the_simulator() {
     // A target of another size, depth and aspect ratio is converted, and the message says that the result is not near.
     fs::write(&png, stripes(90, 40)).unwrap();
     let printed = text(&well(&["project", &run, "--image", &png, "--restarts", "2", "--steps", "20"]).stderr);
-    for part in
-        ["90x40 resized to 28x28, after its center was cropped", "converted to gray", "not near", "more --restarts"]
-    {
+    for part in [
+        "90x40 cropped to the center where needed and resized to 28x28",
+        "converted to gray",
+        "not near",
+        "more --restarts",
+    ] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     fs::write(&png, &stripes(90, 40)[..200]).unwrap();
