@@ -268,13 +268,25 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
     }
     console::print(&text)?;
     console::note(&format!("report on every file: {}", report.display()));
+    console::note(&next_step(prepared.shape, &files::quoted(out)));
+    Ok(())
+}
+
+/// The command that trains on a packed file of images of this shape.
+fn next_step([height, width, channels]: [usize; 3], pack: &str) -> String {
     let (recipe, size) = match (width, height, channels) {
         (64, 64, _) => ("portraits-64", String::new()),
         (28, 28, 1) => ("digits", String::new()),
-        _ => ("RECIPE", format!(" with a recipe of {width}x{height} images")),
+        (16, 16, _) => ("faces", String::new()),
+        _ if width % 4 == 0 && height % 4 == 0 => ("faces", format!(" --set data.size={width}x{height}")),
+        _ => {
+            let [width, height] = [width, height].map(|side| side.next_multiple_of(4));
+            return format!(
+                "recipes need sides that are multiples of 4: prepare the images with --size {width}x{height}"
+            );
+        }
     };
-    console::note(&format!("next: cargo xtask train {recipe} --data {}{size}", files::quoted(out)));
-    Ok(())
+    format!("next: cargo xtask train {recipe} --data {pack}{size}")
 }
 
 /// Draws the first images of a packed file as a grid.

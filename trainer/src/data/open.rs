@@ -10,6 +10,7 @@ use super::folder::ImageFolder;
 use super::reading::{ReadOptions, read, starts_with};
 use super::source::{ImageSource, Listing};
 use super::{BuiltinDataset, ImageDataset, PackedDataset, folder, idx, npz};
+use crate::files;
 use crate::text::grouped;
 
 /// The images that [`open`] read.
@@ -154,7 +155,7 @@ fn open_file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Res
         [0x93, b'N', b'U', b'M', ..] => npz::parse_npy(path, &bytes[..], options, notes),
         [0x1f, 0x8b, ..] | [0, 0, ..] => idx::files(path, options, notes),
         _ => {
-            let (found, remedy) = describe_start(&bytes);
+            let (found, remedy) = describe_start(path, &bytes);
             let expected = "a .npz, .npy or IDX file (plain or .gz), a zip file of images, or a packed file";
             Err(DataError::new(path.display().to_string(), expected, found, remedy))
         }
@@ -162,15 +163,16 @@ fn open_file(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Res
 }
 
 /// What a file that cannot be read is, and what to do with it.
-fn describe_start(bytes: &[u8]) -> (String, &'static str) {
+fn describe_start(path: &Path, bytes: &[u8]) -> (String, String) {
+    if PackedDataset::has_magic(bytes) {
+        let remedy = format!("train on it: cargo xtask train portraits-64 --data {}", files::quoted(path));
+        return ("a packed file, which is prepared already".into(), remedy);
+    }
     const TO_ARRAY: &str = "convert it in Python: numpy.savez_compressed('images.npz', images=images, labels=labels)";
     const UNPACK: &str = "unpack it and name the folder, or make a zip file of the images";
     let is_tar = bytes.get(257..262) == Some(b"ustar");
-    match bytes {
+    let (found, remedy) = match bytes {
         [] => ("an empty file".into(), "name another file, or a folder of images"),
-        _ if PackedDataset::has_magic(bytes) => {
-            ("a packed file, which is prepared already".into(), "train on it: cargo xtask train --data FILE")
-        }
         _ if is_tar => ("a tar archive".into(), UNPACK),
         [0x37, 0x7a, 0xbc, 0xaf, ..] => ("a 7z archive".into(), UNPACK),
         [b'R', b'a', b'r', b'!', ..] => ("a RAR archive".into(), UNPACK),
@@ -182,7 +184,8 @@ fn describe_start(bytes: &[u8]) -> (String, &'static str) {
             format!("a file that starts with the bytes {:02x?}", &bytes[..bytes.len().min(4)]),
             "name a folder or zip file of images, or a .npz or IDX file",
         ),
-    }
+    };
+    (found, remedy.to_owned())
 }
 
 #[cfg(test)]

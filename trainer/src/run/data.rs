@@ -110,7 +110,10 @@ fn load(recipe: &Recipe) -> Result<TrainingData, DataError> {
             if wanted.gray {
                 split = ImageSplit { train: split.train.gray(), held_out: split.held_out.gray() };
             }
-            notes.extend(limits(recipe, &split.train, split.held_out.count()));
+            notes.extend(limits(&split.train, split.held_out.count()));
+            if built_in.is_none() {
+                notes.extend(classes(recipe, &split.train));
+            }
             Ok(TrainingData { train: Arc::new(split.train.clone()), images: Some(split), mixture: None, notes })
         }
     }
@@ -204,31 +207,34 @@ fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> 
     let megabytes = packed.bytes() as f64 / 1e6;
     let mut notes =
         vec![format!("{megabytes:.0} MB streamed from the disk; --profile shows the time spent waiting for it")];
-    notes.extend(limits(recipe, &packed, packed.held_out_count()));
+    notes.extend(limits(&packed, packed.held_out_count()));
+    notes.extend(classes(recipe, &packed));
     Ok(TrainingData { train: Arc::new(packed), images, mixture: None, notes })
 }
 
-/// Remarks on what limits the result: how many images there are to train on, and classes that are not used.
-fn limits(recipe: &Recipe, train: &dyn Dataset, held_out: usize) -> Vec<String> {
+/// Remarks on how many images there are.
+fn limits(train: &dyn Dataset, held_out: usize) -> Vec<String> {
     let count = train.len().unwrap_or(0);
     let mut notes = vec![format!("{} to train, {} held out", grouped(count), grouped(held_out))];
     if count < FEW {
         notes.push(format!(
-            "fewer than {} images: expect copies of them; add images, or train with the method +augment",
+            "fewer than {} images: expect copies of them; add images, or append +augment to the recipe",
             grouped(FEW)
         ));
     }
+    notes
+}
+
+/// A remark on classes that are not used, or on their names unless they are their numbers.
+fn classes(recipe: &Recipe, train: &dyn Dataset) -> Option<String> {
     let classes = train.label_names();
     match (classes.len(), recipe.data.classes) {
-        (0 | 1, _) => {}
-        (n, 0) => notes.push(format!("{n} classes not used: --set data.classes={n} trains on them")),
+        (0 | 1, _) => None,
+        (n, 0) => Some(format!("{n} classes not used: --set data.classes={n} trains on them")),
         (n, _) => {
+            let numbered = classes.iter().enumerate().all(|(i, name)| *name == i.to_string());
             let named: Vec<String> = classes.iter().enumerate().map(|(i, name)| format!("{i} {name}")).collect();
-            // Numbers that name themselves need no list.
-            if named.iter().any(|text| text.split_once(' ').is_none_or(|(number, name)| number != name)) {
-                notes.push(format!("{n} classes: {}", named.join(", ")));
-            }
+            (!numbered).then(|| format!("{n} classes: {}", named.join(", ")))
         }
     }
-    notes
 }

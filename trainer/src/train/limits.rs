@@ -17,7 +17,8 @@ pub(super) fn check_classes(recipe: &Recipe, data: &dyn Dataset) -> Result<(), N
     }
     let mut drawn = [0; 1];
     let found = match data.labels() {
-        Some(labels) => labels.iter().max().map_or(0, |m| usize::from(*m) + 1),
+        // All images of a class may be held out.
+        Some(labels) => labels.iter().max().map_or(0, |m| usize::from(*m) + 1).max(data.label_names().len()),
         // The label of a point is the mixture component that it was drawn from.
         None if data.len().is_none() => {
             let label = |step| {

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// A run folder
     #[arg(value_name = "RUN")]
     what: PathBuf,
-    /// The target: a PNG or JPEG image, cropped and resized as needed
+    /// The target: an image file, cropped (or padded or stretched, as data.fit says) and resized as needed
     #[arg(long, alias = "picture", value_name = "F")]
     image: Option<PathBuf>,
     /// The target: an image of the held-out set, by number

@@ -28,7 +28,7 @@ use std::sync::Arc;
 #[command(after_help = "Examples:
   cargo xtask train                                     the built-in 16x16 faces
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
-  cargo xtask train faces --data photos/                your own folder of PNG and JPEG images, at 16x16
+  cargo xtask train faces --data photos/                your own images, a folder or a zip file, at 16x16
   cargo xtask train digits --fit microbit               narrow the generator until this board can run it
   cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
   cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Name of a recipe, or a TOML file [default: faces]
     #[arg(value_name = "RECIPE")]
     pub(crate) recipe: Option<String>,
-    /// Training data: a folder of images, an IDX, IDX.gz or NPZ file, a packed file, or a built-in set
+    /// Training data: a folder or zip file of images, an IDX or NumPy file, a packed file, or a built-in set (docs/DATA.md)
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
     /// Change a key of the recipe (learning rate, batch size, EMA decay and so on), as in train.batch_size=32; repeatable

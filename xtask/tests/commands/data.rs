@@ -28,13 +28,15 @@ fn prepared_images_train_and_every_file_is_reported() {
     let output = xtask(&["data", "prepare", &folder, "--size", "16x16", "--out", &pack]);
     let printed = text(&output.stderr);
     assert!(output.status.success(), "{printed}");
-    for part in ["copy.png: the same image as", "cut.png: ", "notes.txt: its extension is not", "resized to 16x16"] {
+    let next = format!("next: cargo xtask train faces --data {pack}\n");
+    for part in
+        ["copy.png: the same image as", "cut.png: ", "notes.txt: its extension is not", "resized to 16x16", &next]
+    {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     let report = fs::read_to_string(Path::new(&pack).with_extension("report.csv")).unwrap();
     assert!(report.starts_with("file,found,kept,why\n") && report.lines().count() == 34, "{report}");
-    let words =
-        ["train", "faces", "--data", &pack, "--set", "data.size=[16, 16]", "--set", "train.batch_size=8", "--dry-run"];
+    let words = ["train", "faces", "--data", &pack, "--set", "train.batch_size=8", "--dry-run"];
     let output = xtask(&words);
     assert!(
         output.status.success() && text(&output.stderr).contains("streamed from the disk"),
@@ -84,6 +86,26 @@ fn data_reports_errors_before_any_work() {
     assert!(list.contains("digits") && list.contains("CC0"), "{list}");
     assert!(!Path::new(&pack).exists());
     fs::remove_dir_all(&empty).unwrap();
+}
+
+#[test]
+fn the_printed_next_step_trains_on_the_prepared_images() {
+    let pack = scratch("next step.pack");
+    for size in ["12x8", "28"] {
+        let output = xtask(&["data", "prepare", "blobs", "--size", size, "--out", &pack, "--overwrite"]);
+        let printed = text(&output.stderr);
+        let next = printed.lines().find_map(|line| line.strip_prefix("next: cargo xtask ")).expect("a next step");
+        let quoted = format!("'{pack}'");
+        assert!(next.contains(&quoted), "{next}");
+        let next = next.replace(&quoted, "PACK");
+        let words = next.split(' ').map(|word| if word == "PACK" { &pack } else { word });
+        let more = ["--set", "train.batch_size=8", "--set", "generator.widths=[8, 8, 8]", "--dry-run"];
+        let output = xtask(&words.chain(more).collect::<Vec<_>>());
+        assert!(output.status.success(), "{next}: {}", text(&output.stderr));
+    }
+    let output = xtask(&["data", "prepare", "blobs", "--size", "9x6", "--out", &pack, "--overwrite"]);
+    assert!(text(&output.stderr).contains("prepare the images with --size 12x8"), "{}", text(&output.stderr));
+    fs::remove_file(&pack).unwrap();
 }
 
 /// Writes images of 16x16 pixels into folders `2`, `10` and `cat` of a folder.
