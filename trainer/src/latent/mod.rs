@@ -1,5 +1,6 @@
 //! Latent space tools: interpolation between latents, and projection (GAN inversion) of images to latents.
 mod class_names;
+mod error;
 mod generator;
 mod objective;
 mod path;
@@ -9,9 +10,8 @@ mod target;
 mod text;
 
 pub use class_names::ClassNames;
-pub use generator::{
-    CheckedModel, ImageGenerator, LatentToolError, device_walk, draw_device_walk, mean_difference, values,
-};
+pub use error::LatentToolError;
+pub use generator::{CheckedModel, ImageGenerator, device_walk, draw_device_walk, mean_difference, values};
 pub use objective::ProjectionGenerator;
 pub use path::{Interpolation, interpolate};
 pub use project::{ProjectionOptions, ProjectionResult, Projector};
