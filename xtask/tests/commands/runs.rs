@@ -161,7 +161,8 @@ fn files_and_folders_of_the_user_are_not_overwritten() {
 #[test]
 fn a_continued_run_may_roll_back_to_a_step_before_its_first_one() {
     let run = folder("rolled-back") + "/run";
-    let settings = ["--set", "optimizer.learning_rate=3", "--set", "train.rollbacks=8"];
+    let settings = ["optimizer.learning_rate=3", "train.rollbacks=8", "train.save_every=100"];
+    let settings = settings.map(|setting| ["--set", setting]).concat();
     train(&[&settings[..], &["--steps", "40", "--out", &run]].concat());
     let printed = succeed(&["train", "--resume", &run, "--steps", "300", "--threads", "1"]);
     assert!(printed.contains("rolled back to step 0") && printed.contains("step 300/300"), "{printed}");
