@@ -8,6 +8,7 @@ use ganlet_trainer::run::{self, LogEntry, NEWEST_SAMPLES, Run, RunEvent, RunFold
 use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -141,8 +142,8 @@ struct TrainingView {
     batch_size: usize,
     /// What a second is divided into: images or points.
     unit: &'static str,
-    /// Last step whose phases are described.
-    traced: u64,
+    /// Steps whose phases are described.
+    traced: RangeInclusive<u64>,
 }
 
 impl TrainingView {
@@ -165,17 +166,18 @@ impl TrainingView {
             steps: trainer.steps(),
             batch_size: trainer.recipe().train.batch_size,
             unit: if trainer.data().shape().len() == 3 { "images" } else { "points" },
-            traced: first + traced,
+            // A rollback of a resumed run may return to steps before these.
+            traced: first + 1..=first + traced,
         }
     }
 
     fn show(&mut self, event: RunEvent<'_>) {
         match event {
-            RunEvent::Phase(phase, report) if report.step <= self.traced => self.trace(&self.phase(phase, report)),
+            RunEvent::Phase(phase, report) if self.traced.contains(&report.step) => self.trace(&self.phase(phase, report)),
             RunEvent::Phase(..) => {}
             RunEvent::Step(report) => {
                 self.bar.set_position(report.step);
-                if report.step <= self.traced {
+                if self.traced.contains(&report.step) {
                     let step = report.step;
                     self.trace(&format!(
                         "step {step}: done; repeat until D(x) and D(G(z)) are 0.5 and the metric stays flat\n"

@@ -5,7 +5,6 @@ use crate::console;
 use crate::failure::Failure;
 use crate::fitting;
 use crate::training::{self, RUNS};
-use ganlet_trainer::files;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{ResumeOptions, Run, RunFolder, RunOutcome};
 use std::path::Path;
@@ -44,18 +43,11 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
         console::note(&format!("  resumed    at step {}", saved.step));
     }
     resumed.changes.iter().for_each(|change| console::note(&format!("  changed    {change}")));
-    let path = folder.path().to_owned();
+    if done {
+        console::note(&format!("{} has completed its {} steps", folder.path().display(), saved.step));
+    }
     let options = (args.profile, args.trace_steps);
     let (run, outcome) = train(Run::resume(trainer, folder, &resumed)?, &resumed.data, options)?;
-    if done {
-        console::note(&format!(
-            "{} has completed its {} steps; to continue it: cargo xtask train --resume {} --minutes 10",
-            path.display(),
-            saved.step,
-            files::quoted(&path)
-        ));
-        return Ok(());
-    }
     conclude(run, &resumed.data, outcome)?;
     if outcome == RunOutcome::Stopped { Err(Failure::stopped()) } else { Ok(()) }
 }

@@ -116,13 +116,11 @@ fn a_changed_recipe_or_data_set_is_refused_unless_it_is_accepted() {
     let printed = succeed(&[&resume[..], &["--accept-changes"]].concat());
     assert!(printed.contains("changed    data: "), "{printed}");
     refused(&["train", "--accept-changes"], 2, "--resume");
-    // The run is complete now. Its figures are written again.
-    fs::remove_file(format!("{run}/timeline.gif")).unwrap();
+    // The run is complete now. Its figures and its page are written again.
+    let lost = ["timeline.gif", "losses.png", "report.html"].map(|name| Path::new(&run).join(name));
+    lost.iter().for_each(|file| fs::remove_file(file).unwrap());
     let printed = succeed(&["train", "--resume", &run]);
-    assert!(
-        printed.contains("has completed its 20 steps") && Path::new(&run).join("timeline.gif").is_file(),
-        "{printed}"
-    );
+    assert!(printed.contains("has completed its 20 steps") && lost.iter().all(|file| file.is_file()), "{printed}");
 }
 
 #[test]
@@ -166,6 +164,7 @@ fn a_continued_run_may_roll_back_to_a_step_before_its_first_one() {
     train(&[&settings[..], &["--steps", "40", "--out", &run]].concat());
     let printed = succeed(&["train", "--resume", &run, "--steps", "300", "--threads", "1"]);
     assert!(printed.contains("rolled back to step 0") && printed.contains("step 300/300"), "{printed}");
+    assert!(!printed.contains("update D on x"), "no step was to be traced: {printed}");
 }
 
 #[cfg(unix)]
