@@ -1,8 +1,8 @@
 //! Validation of a decoded header: shapes, spans, multipliers and accumulator bounds, so that running the model is safe.
 use crate::{
     format::{
-        Activation, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape,
-        Source, Span, TABLE_LEN, WeightLayout, product,
+        Activation, Expected, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE,
+        Op, Shape, Source, Span, TABLE_LEN, WeightLayout, product,
     },
     plan,
     weights::{self, DENSE_LANE, LANE, LANE_BUDGET},
@@ -46,7 +46,7 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     #[cold]
     #[inline(never)]
-    fn fail(&mut self, what: &'static str, found: u32, expected: u32) -> Option<()> {
+    fn fail(&mut self, what: &'static str, found: u32, expected: Expected) -> Option<()> {
         *self.fault = match self.layer {
             Some(layer) => FormatError::Layer { layer, what, found, expected },
             None => FormatError::Model { what, found, expected },
@@ -57,20 +57,20 @@ impl<'a> Check<'a> {
     /// Checks that `found` has the required relation to `bound`.
     #[inline(never)]
     fn keep(&mut self, rule: &Rule, found: u32, bound: u32) -> Option<()> {
-        let (what, kept) = match *rule {
-            Rule::Equal(what) => (what, found == bound),
-            Rule::AtMost(what) => (what, found <= bound),
-            Rule::AtLeast(what) => (what, found >= bound),
+        let (what, kept, expected) = match *rule {
+            Rule::Equal(what) => (what, found == bound, Expected::Exactly(bound)),
+            Rule::AtMost(what) => (what, found <= bound, Expected::AtMost(bound)),
+            Rule::AtLeast(what) => (what, found >= bound, Expected::AtLeast(bound)),
         };
-        if kept { Some(()) } else { self.fail(what, found, bound) }
+        if kept { Some(()) } else { self.fail(what, found, expected) }
     }
 
     #[inline(never)]
     fn model(&mut self, rows: &mut [u16; MAX_LAYERS]) -> Option<()> {
         let header = self.header;
-        self.keep(&Rule::AtLeast("latent length, at least"), header.latent.into(), 1)?;
-        self.keep(&Rule::AtMost("latent length and classes, at most"), header.inputs().into(), MAX_LATENT as u32)?;
-        self.keep(&Rule::AtLeast("layers, at least"), header.layers.len() as u32, 1)?;
+        self.keep(&Rule::AtLeast("latent length"), header.latent.into(), 1)?;
+        self.keep(&Rule::AtMost("latent length and classes"), header.inputs().into(), MAX_LATENT as u32)?;
+        self.keep(&Rule::AtLeast("layers"), header.layers.len() as u32, 1)?;
         for (index, layer) in header.layers.iter().enumerate() {
             self.layer = Some(index as u8);
             let input = self.input(layer, index as u8)?;
@@ -90,10 +90,14 @@ impl<'a> Check<'a> {
             let shown = header.images.contains(&index);
             if words > 0 {
                 // Other layers cannot read rows of words.
-                self.keep(&Rule::Equal("readers beside doubling layers,"), readers + u32::from(shown), words)?;
+                self.keep(
+                    &Rule::Equal("readers, of which all must be doubling layers"),
+                    readers + u32::from(shown),
+                    words,
+                )?;
             }
             if index < last && !shown {
-                self.keep(&Rule::AtLeast("layers that read it, at least"), readers, 1)?;
+                self.keep(&Rule::AtLeast("layers that read it"), readers, 1)?;
             }
         }
         self.layer = None;
@@ -101,20 +105,20 @@ impl<'a> Check<'a> {
         let len = header.directions.len;
         let whole = len - len.checked_rem(header.latent.into()).unwrap_or(0);
         self.bytes(&Rule::Equal("bytes of directions"), header.directions, whole)?;
-        self.keep(&Rule::AtLeast("images, at least"), header.images.len() as u32, 1)?;
+        self.keep(&Rule::AtLeast("images"), header.images.len() as u32, 1)?;
         let (mut least, mut shape) = (0, Shape::default());
         for &image in &header.images {
-            self.keep(&Rule::AtLeast("layer of an image, at least"), image.into(), least)?;
-            self.keep(&Rule::AtMost("layer of an image, at most"), image.into(), last.into())?;
+            self.keep(&Rule::AtLeast("layer of an image"), image.into(), least)?;
+            self.keep(&Rule::AtMost("layer of an image"), image.into(), last.into())?;
             least = u32::from(image) + 1;
             shape = self.shapes.get(usize::from(image)).copied().unwrap_or_default();
             if shape.c != 1 {
-                self.keep(&Rule::Equal("channels of an image, if not 1"), shape.c.into(), 3)?;
+                self.keep(&Rule::Equal("channels of a color image"), shape.c.into(), 3)?;
             }
         }
         if least <= last.into() {
             let values = self.shapes.last().map_or(0, |s| s.count());
-            self.keep(&Rule::Equal("values of the last layer, after the image"), values, 1)?;
+            self.keep(&Rule::Equal("outputs of the discriminator"), values, 1)?;
         }
         let drawn = plan::ring_rows(&header.images, &header.layers, self.shapes, rows);
         self.keep(&Rule::Equal("rows of the image that the score depends on"), drawn.into(), shape.h.into())
@@ -129,11 +133,11 @@ impl<'a> Check<'a> {
             if let Source::Layer(i) = source
                 && i >= index
             {
-                self.fail("layer it reads, below", i.into(), index.into())?;
+                self.fail("number of the layer that it reads", i.into(), Expected::Below(index.into()))?;
             }
             let shape = plan::shape_of(source, self.header.inputs(), self.shapes).unwrap_or_default();
             if input != Shape::default() && shape != input {
-                self.fail("values of the second tensor", shape.count(), input.count())?;
+                self.fail("values of the second tensor", shape.count(), Expected::Exactly(input.count()))?;
             }
             input = shape;
         }
@@ -147,22 +151,22 @@ impl<'a> Check<'a> {
             Op::Dense { shape } => shape,
             Op::Add { .. } => input,
             Op::Upsample { factor } => {
-                self.keep(&Rule::AtLeast("factor, at least"), factor.into(), 1)?;
+                self.keep(&Rule::AtLeast("factor"), factor.into(), 1)?;
                 let times = |n: u16| n.saturating_mul(factor.into());
                 Shape { h: times(input.h), w: times(input.w), c: input.c }
             }
             Op::Conv { k, s, p, .. } | Op::ConvTranspose { k, s, p, .. } | Op::Depthwise { k, s, p } => {
                 let c = if let Op::Conv { c, .. } | Op::ConvTranspose { c, .. } = layer.op { c } else { input.c };
                 let (k, s, p) = (u32::from(k), u32::from(s), u32::from(p));
-                self.keep(&Rule::AtLeast("kernel, at least"), k, 1)?;
-                self.keep(&Rule::AtMost("kernel, at most"), k, MAX_KERNEL.into())?;
-                self.keep(&Rule::AtLeast("stride, at least"), s, 1)?;
-                self.keep(&Rule::AtMost("stride, at most"), s, MAX_KERNEL.into())?;
+                self.keep(&Rule::AtLeast("kernel size"), k, 1)?;
+                self.keep(&Rule::AtMost("kernel size"), k, MAX_KERNEL.into())?;
+                self.keep(&Rule::AtLeast("stride"), s, 1)?;
+                self.keep(&Rule::AtMost("stride"), s, MAX_KERNEL.into())?;
                 // This bound makes every window overlap the input.
-                self.keep(&Rule::AtMost("padding, at most"), p, k - 1)?;
+                self.keep(&Rule::AtMost("padding"), p, k - 1)?;
                 let transposed = matches!(layer.op, Op::ConvTranspose { .. });
                 if transposed {
-                    self.keep(&Rule::AtLeast("kernel, at least the stride,"), k, s)?;
+                    self.keep(&Rule::AtLeast("kernel size"), k, s)?;
                 }
                 // If the input is too small for the kernel, the side is 0, which is refused below.
                 let side = |n: u16| {
@@ -177,10 +181,10 @@ impl<'a> Check<'a> {
                 Shape { h: side(input.h), w: side(input.w), c }
             }
         };
-        self.keep(&Rule::AtLeast("values, at least"), out.count(), 1)?;
-        self.keep(&Rule::AtMost("height, at most"), out.h.into(), MAX_SIDE.into())?;
-        self.keep(&Rule::AtMost("width, at most"), out.w.into(), MAX_SIDE.into())?;
-        self.keep(&Rule::AtMost("channels, at most"), out.c.into(), MAX_CHANNELS.into())?;
+        self.keep(&Rule::AtLeast("values"), out.count(), 1)?;
+        self.keep(&Rule::AtMost("height"), out.h.into(), MAX_SIDE.into())?;
+        self.keep(&Rule::AtMost("width"), out.w.into(), MAX_SIDE.into())?;
+        self.keep(&Rule::AtMost("channels"), out.c.into(), MAX_CHANNELS.into())?;
         Some(out)
     }
 
@@ -189,10 +193,10 @@ impl<'a> Check<'a> {
     fn numbers(&mut self, layer: &Layer, input: Shape, out: Shape) -> Option<()> {
         let Layer { op, bias, layout, interval, activation, .. } = *layer;
         if layer.doubles() && (!weights::can_double(op) || layer.input == Source::Latent) {
-            self.fail("lane interval, where only 0 is possible,", interval.into(), 0)?;
+            self.fail("lane interval of a layer that does not double", interval.into(), Expected::Exactly(0))?;
         }
         if layout == WeightLayout::Fast && !weights::has_fast(layer) {
-            self.fail("layout, where only 0 (compact) is possible,", 1, 0)?;
+            self.fail("weight layout", 1, Expected::Exactly(0))?;
         }
         let (c_in, c_out) = (u32::from(input.c), u32::from(out.c));
         let bytes = self.bytes(&Rule::Equal("bytes of weights"), layer.weights, weights::bytes(layer, input, out))?;
@@ -212,7 +216,7 @@ impl<'a> Check<'a> {
         };
         let biases = self.bytes(&Rule::Equal("bytes of biases"), bias, product(biases, 4))?;
         for m in words(self.bytes(&Rule::Equal("bytes of multipliers"), layer.scale, 4 * scales)?) {
-            self.keep(&Rule::AtMost("multiplier, at most"), m as u32, i32::MAX as u32)?;
+            self.keep(&Rule::AtMost("multiplier"), m as u32, i32::MAX as u32)?;
         }
         if let Activation::Table(span) = activation {
             self.bytes(&Rule::Equal("bytes of the activation table"), span, 2 * TABLE_LEN as u32)?;
@@ -225,16 +229,20 @@ impl<'a> Check<'a> {
         let reach = product(reach, 128);
         for bias in words(biases) {
             let most = reach.saturating_add(bias.unsigned_abs());
-            self.keep(&Rule::AtMost("largest accumulator, at most"), most, i32::MAX as u32)?;
+            self.keep(&Rule::AtMost("largest accumulator"), most, i32::MAX as u32)?;
         }
         match op {
             Op::Add { .. } => Some(()),
             Op::Upsample { .. } => {
                 // Upsampling copies values, so the zero points must be equal.
-                self.keep(&Rule::Equal("activations"), (activation != Activation::Clamp).into(), 0)?;
+                self.keep(
+                    &Rule::Equal("activations of an upsampling layer"),
+                    (activation != Activation::Clamp).into(),
+                    0,
+                )?;
                 let before = plan::zero_point(layer.input, &self.header.layers);
                 let shown = |z: i8| u32::from(z as u8 ^ 0x80);
-                self.keep(&Rule::Equal("zero point, plus 128,"), shown(layer.zero_point), shown(before))
+                self.keep(&Rule::Equal("zero point plus 128"), shown(layer.zero_point), shown(before))
             }
             _ => self.weights(layer, bytes, c_in as usize, c_out as usize),
         }
@@ -244,11 +252,11 @@ impl<'a> Check<'a> {
     #[inline(never)]
     fn bytes(&mut self, what: &Rule, span: Span, expected: u32) -> Option<&'a [u8]> {
         self.keep(what, span.len, expected)?;
-        self.keep(&Rule::Equal("offset in the blob, modulo 4,"), span.at % 4, 0)?;
+        self.keep(&Rule::Equal("offset in the blob modulo 4"), span.at % 4, 0)?;
         let bytes = self.blob.get(span.at as usize..).and_then(|b| b.get(..span.len as usize));
         if bytes.is_none() {
-            let what = "end of its numbers, at most the blob's,";
-            self.fail(what, span.at.saturating_add(span.len), self.blob.len() as u32)?;
+            let what = "end of its numbers in the blob";
+            self.fail(what, span.at.saturating_add(span.len), Expected::AtMost(self.blob.len() as u32))?;
         }
         bytes
     }
@@ -279,9 +287,9 @@ impl<'a> Check<'a> {
             WeightLayout::Fast => weights::first_invalid_word(bytes, if layer.doubles() { LANE } else { DENSE_LANE }),
         };
         if let Some(at) = odd {
-            self.fail("weights out of -127 to 127, the first at byte", at as u32, 0)?;
+            self.fail("offset of a weight outside -127 to 127", at as u32, Expected::Nothing)?;
         }
-        self.keep(&Rule::AtMost("largest sum of weights in a lane interval, at most"), most, LANE_BUDGET)
+        self.keep(&Rule::AtMost("largest sum of weights in a lane interval"), most, LANE_BUDGET)
     }
 }
 

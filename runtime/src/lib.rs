@@ -44,7 +44,7 @@ mod plan;
 mod requant;
 mod weights;
 
-pub use format::{FormatError, KernelFamily, Shape, WeightLayout, arena_len};
+pub use format::{Expected, FormatError, KernelFamily, Shape, WeightLayout, arena_len};
 pub use generator::{ArenaTooSmall, Generator, Pixels, Rows};
 #[cfg(feature = "graphics")]
 pub use graphics::GeneratedImage;

@@ -7,7 +7,7 @@ mod arrange;
 use crate::{
     check::check,
     format::{
-        Activation, FAMILIES, FormatError, Header, Layer, MAGIC, OLDEST_VERSION, PRELUDE_LEN, Span, VERSION,
+        Activation, Expected, FAMILIES, FormatError, Header, Layer, MAGIC, OLDEST_VERSION, PRELUDE_LEN, Span, VERSION,
         WeightLayout, at, checksum,
     },
     plan, weights,
@@ -123,7 +123,7 @@ impl ModelBuilder {
     pub fn finish(&self) -> Result<Vec<u8>, FormatError> {
         let found = self.specs.len() as u32;
         if self.specs.len() > MAX_LAYERS {
-            return Err(FormatError::Model { what: "layers, at most", found, expected: MAX_LAYERS as u32 });
+            return Err(FormatError::Model { what: "layers", found, expected: Expected::AtMost(MAX_LAYERS as u32) });
         }
         match self.layouts {
             LayoutChoice::Compact => self.write(&[]),
@@ -131,8 +131,8 @@ impl ModelBuilder {
             LayoutChoice::Auto { flash_bytes } => {
                 let mut file = self.write(&[])?;
                 if file.len() as u64 > flash_bytes {
-                    let (found, expected) = (file.len() as u32, flash_bytes as u32);
-                    return Err(FormatError::Model { what: "bytes of the compact file, at most", found, expected });
+                    let (found, expected) = (file.len() as u32, Expected::AtMost(flash_bytes as u32));
+                    return Err(FormatError::Model { what: "bytes of the compact file", found, expected });
                 }
                 let mut by_size: Vec<usize> = (0..self.specs.len()).collect();
                 by_size.retain(|&i| self.has_fast(i));
@@ -184,9 +184,9 @@ impl ModelBuilder {
             _ = layers.push(layer);
         }
         let images = heapless::Vec::from_slice(&self.shown()).map_err(|_| FormatError::Model {
-            what: "images, at most",
+            what: "images",
             found: self.images.len() as u32,
-            expected: MAX_IMAGES as u32,
+            expected: Expected::AtMost(MAX_IMAGES as u32),
         })?;
         let (name, latent, classes) = (self.name.as_bytes(), self.latent, self.classes);
         let directions = match &self.directions[..] {
@@ -212,7 +212,7 @@ impl ModelBuilder {
         let mut put = |at: usize, bytes: &[u8]| file[at..][..bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
         put(at::VERSION, &version.to_le_bytes());
-        put(at::TOTAL, &fit("bytes of the file, at most", (blob_at + blob.len()) as u64)?);
+        put(at::TOTAL, &fit("bytes of the file", (blob_at + blob.len()) as u64)?);
         put(at::HEADER_LEN, &(encoded.len() as u32).to_le_bytes());
         put(at::BLOB, &(blob_at as u32).to_le_bytes());
         for family in 0..FAMILIES {
@@ -282,7 +282,7 @@ fn append(blob: &mut Vec<u8>, bytes: &[u8]) -> Span {
 fn fit(what: &'static str, n: u64) -> Result<[u8; 4], FormatError> {
     match u32::try_from(n) {
         Ok(n) => Ok(n.to_le_bytes()),
-        Err(_) => Err(FormatError::Model { what, found: u32::MAX, expected: u32::MAX }),
+        Err(_) => Err(FormatError::Model { what, found: u32::MAX, expected: Expected::Below(u32::MAX) }),
     }
 }
 

@@ -47,7 +47,7 @@ pub enum FormatError {
         /// Value in the file.
         found: u32,
         /// Value or bound expected.
-        expected: u32,
+        expected: Expected,
     },
     /// A layer is out of range or does not fit its inputs.
     Layer {
@@ -58,7 +58,7 @@ pub enum FormatError {
         /// Value in the file.
         found: u32,
         /// Value or bound expected.
-        expected: u32,
+        expected: Expected,
     },
     /// The arena size that the prelude states is not what the layers need.
     Arena {
@@ -69,6 +69,34 @@ pub enum FormatError {
         /// Bytes needed.
         expected: u32,
     },
+}
+
+/// The value that a model should have instead of the one found. Displays as in "at most 64".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// This value.
+    Exactly(u32),
+    /// This value or more.
+    AtLeast(u32),
+    /// This value or less.
+    AtMost(u32),
+    /// Less than this value.
+    Below(u32),
+    /// No value at all.
+    Nothing,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (relation, value) = match *self {
+            Self::Exactly(value) => ("", value),
+            Self::AtLeast(value) => ("at least ", value),
+            Self::AtMost(value) => ("at most ", value),
+            Self::Below(value) => ("less than ", value),
+            Self::Nothing => return f.write_str("none"),
+        };
+        write!(f, "{relation}{value}")
+    }
 }
 
 impl fmt::Display for FormatError {

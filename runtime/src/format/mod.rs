@@ -4,7 +4,7 @@ mod error;
 mod header;
 mod prelude;
 
-pub use error::FormatError;
+pub use error::{Expected, FormatError};
 #[cfg(feature = "encode")]
 pub use header::MAX_IMAGES;
 pub(crate) use header::{Activation, Header, Layer, Span};

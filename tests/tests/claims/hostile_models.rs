@@ -1,6 +1,6 @@
 //! Invalid model files are refused without a panic, and accepted ones draw without a panic.
 use ganlet_runtime::{
-    Aligned, FormatError, Generator, Model, Shape, TooMuchWork, WeightLayout,
+    Aligned, Expected, FormatError, Generator, Model, Shape, TooMuchWork, WeightLayout,
     encode::{LayerSpec, LayoutChoice, ModelBuilder, Op, Source, rewrite_checksum},
 };
 use ganlet_tests::golden;
@@ -106,8 +106,8 @@ fn a_lane_interval_that_is_too_long_is_refused() {
     let at_interval = at(&extreme, 32);
     stretched[at_interval] = 33;
     rewrite_checksum(&mut stretched);
-    let what = "largest sum of weights in a lane interval, at most";
-    let refused = FormatError::Layer { layer: 1, what, found: 33 * 254, expected: 8191 };
+    let what = "largest sum of weights in a lane interval";
+    let refused = FormatError::Layer { layer: 1, what, found: 33 * 254, expected: Expected::AtMost(8191) };
     assert_eq!(load_and_draw(&stretched), Err(refused));
     // With small weights the whole window fits; a shorter interval is valid too, and 0 makes it another kind of layer.
     let mut small = doubling(|i| (i % 50) as i8);
@@ -165,13 +165,13 @@ fn invalid_image_lists_are_refused() {
     };
     assert_eq!(refusal(&[0, 3]), Ok(()));
     let error = |text: &str| Err(text.to_owned());
-    assert_eq!(refusal(&[3, 0]), error("model: layer of an image, at least: found 0, expected 4"));
-    assert_eq!(refusal(&[0, 6]), error("model: layer of an image, at most: found 6, expected 5"));
-    assert_eq!(refusal(&[4]), error("model: channels of an image, if not 1: found 4, expected 3"));
-    assert_eq!(refusal(&[0, 1, 2, 3, 5]), error("model: images, at most: found 5, expected 4"));
+    assert_eq!(refusal(&[3, 0]), error("model: layer of an image: found 0, expected at least 4"));
+    assert_eq!(refusal(&[0, 6]), error("model: layer of an image: found 6, expected at most 5"));
+    assert_eq!(refusal(&[4]), error("model: channels of a color image: found 4, expected 3"));
+    assert_eq!(refusal(&[0, 1, 2, 3, 5]), error("model: images: found 5, expected at most 4"));
     let mut builder = golden::builder("pyramid", 4, &golden::pyramid()[..5]);
     let open = builder.classes(3).images(&[0, 3]).finish().map(|_| ()).map_err(|e| e.to_string());
-    assert_eq!(open, error("model: values of the last layer, after the image: found 64, expected 1"));
+    assert_eq!(open, error("model: outputs of the discriminator: found 64, expected 1"));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn words_that_encode_no_weight_pair_are_refused() {
         rewrite_checksum(&mut edited);
         load_and_draw(&edited).map_err(|e| e.to_string())
     };
-    let what = "weights out of -127 to 127, the first at byte: found 4, expected 0";
+    let what = "offset of a weight outside -127 to 127: found 4, expected none";
     assert_eq!(refusal(5, 1), Err(format!("layer 0: {what}")), "bits between the lanes");
     assert_eq!(refusal(4, 0x80), Err(format!("layer 0: {what}")), "a weight of -128");
 }
@@ -206,15 +206,12 @@ fn a_flash_budget_makes_small_layers_fast_first_or_is_refused() {
     assert_eq!(layouts(compact + 80), Ok(vec![WeightLayout::Fast, WeightLayout::Compact]));
     assert_eq!(layouts(compact + 112), Ok(vec![WeightLayout::Fast, WeightLayout::Fast]));
     let refused = layouts(compact - 1).unwrap_err().to_string();
-    assert_eq!(
-        refused,
-        format!("model: bytes of the compact file, at most: found {compact}, expected {}", compact - 1)
-    );
+    assert_eq!(refused, format!("model: bytes of the compact file: found {compact}, expected at most {}", compact - 1));
 }
 
 #[test]
 fn messages_name_the_layer_and_both_values() {
-    let error = FormatError::Layer { layer: 3, what: "bytes of weights", found: 12, expected: 48 };
+    let error = FormatError::Layer { layer: 3, what: "bytes of weights", found: 12, expected: Expected::Exactly(48) };
     assert_eq!(error.to_string(), "layer 3: bytes of weights: found 12, expected 48");
 }
 
@@ -235,8 +232,8 @@ fn invalid_header_fields_are_refused_with_found_and_expected_values() {
     assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
     assert_eq!(edited(40, &[1]), FormatError::Prelude);
     // After the name come the latent's length, the classes, and the list of images.
-    let what = "readers beside doubling layers,";
-    assert_eq!(edited(56, &[0]), FormatError::Layer { layer: 0, what, found: 2, expected: 1 });
+    let what = "readers, of which all must be doubling layers";
+    assert_eq!(edited(56, &[0]), FormatError::Layer { layer: 0, what, found: 2, expected: Expected::Exactly(1) });
 }
 
 #[test]
@@ -249,21 +246,21 @@ fn numbers_outside_their_bounds_are_refused() {
         builder.finish().unwrap_err().to_string()
     };
     let overflow = refusal(|layers| layers[1].bias[3] = i32::MAX);
-    assert!(overflow.starts_with("layer 1: largest accumulator, at most: found 21"), "{overflow}");
+    assert!(overflow.starts_with("layer 1: largest accumulator: found 21"), "{overflow}");
     let weight = refusal(|layers| layers[0].weights[9] = -128);
     assert!(weight.starts_with("layer 0: weights out of -127 to 127"), "{weight}");
     let multiplier = refusal(|layers| layers[0].scale[1] = 1 << 31);
-    assert_eq!(multiplier, "layer 0: multiplier, at most: found 2147483648, expected 2147483647");
+    assert_eq!(multiplier, "layer 0: multiplier: found 2147483648, expected at most 2147483647");
     let weights = refusal(|layers| _ = layers[1].weights.pop());
     assert_eq!(weights, "layer 1: bytes of weights: found 31, expected 32");
     let forward = refusal(|layers| layers[0].input = Source::Layer(1));
-    assert_eq!(forward, "layer 0: layer it reads, below: found 1, expected 0");
+    assert_eq!(forward, "layer 0: number of the layer that it reads: found 1, expected less than 0");
     let unread = refusal(|layers| layers[1].input = Source::Latent);
     assert!(unread.starts_with("layer "), "{unread}");
     let many = refusal(|layers| *layers = vec![layers[0].clone(); 25]);
-    assert_eq!(many, "model: layers, at most: found 25, expected 24");
+    assert_eq!(many, "model: layers: found 25, expected at most 24");
     let none = refusal(Vec::clear);
-    assert_eq!(none, "model: layers, at least: found 0, expected 1");
+    assert_eq!(none, "model: layers: found 0, expected at least 1");
 }
 
 #[test]
@@ -284,7 +281,7 @@ fn a_score_that_does_not_depend_on_every_row_is_refused() {
     };
     let dense = Op::Dense { shape: Shape { h: 1, w: 1, c: 1 } };
     let what = "rows of the image that the score depends on";
-    let refused = |found| Err(FormatError::Model { what, found, expected: 4 });
+    let refused = |found| Err(FormatError::Model { what, found, expected: Expected::Exactly(4) });
     // A convolution with stride 4 reads the first row only, a dense layer that reads the latent no row.
     assert_eq!(scored(one(Op::Conv { k: 1, s: 4, p: 0, c: 1 }, Source::Layer(1), 1)), refused(1));
     assert_eq!(scored(one(Op::Conv { k: 3, s: 4, p: 0, c: 1 }, Source::Layer(1), 9)), refused(3));
