@@ -101,10 +101,10 @@ struct Faces {
     margin: f32,
     /// Skip faces narrower than this [default: half of the width that an image needs]
     #[arg(long, value_name = "PIXELS")]
-    least: Option<u32>,
+    min_width: Option<u32>,
     /// Detection threshold: 1 finds more faces and more false ones, 8 only the clearest
     #[arg(long, value_name = "F", default_value_t = 3.0)]
-    sure: f64,
+    min_confidence: f64,
     #[command(flatten)]
     common: PrepareOutput,
 }
@@ -204,14 +204,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                     args.margin
                 )));
             }
-            if !(1.0..=100.0).contains(&args.sure) {
-                return Err(Failure::unusable(format!("--sure {}: expected 1 to 100", args.sure)));
+            if !(1.0..=100.0).contains(&args.min_confidence) {
+                return Err(Failure::unusable(format!("--min-confidence {}: expected 1 to 100", args.min_confidence)));
             }
             let cutting = FaceCropOptions {
                 side: args.size as usize,
                 margin: args.margin,
-                min_width: args.least.map(|n| n as usize),
-                min_score: args.sure,
+                min_width: args.min_width.map(|n| n as usize),
+                min_score: args.min_confidence,
                 max_pixels: args.common.max_pixels(),
             };
             let prepared = with_progress(|progress| crop_faces(&args.source, &cutting, &args.out, progress))?;

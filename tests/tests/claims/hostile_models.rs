@@ -248,7 +248,7 @@ fn numbers_outside_their_bounds_are_refused() {
     let overflow = refusal(|layers| layers[1].bias[3] = i32::MAX);
     assert!(overflow.starts_with("layer 1: largest accumulator: found 21"), "{overflow}");
     let weight = refusal(|layers| layers[0].weights[9] = -128);
-    assert!(weight.starts_with("layer 0: weights out of -127 to 127"), "{weight}");
+    assert!(weight.starts_with("layer 0: offset of a weight outside -127 to 127"), "{weight}");
     let multiplier = refusal(|layers| layers[0].scale[1] = 1 << 31);
     assert_eq!(multiplier, "layer 0: multiplier: found 2147483648, expected at most 2147483647");
     let weights = refusal(|layers| _ = layers[1].weights.pop());

@@ -59,7 +59,7 @@ fn faces_in_photographs_are_cropped_and_shown() {
     // One face is too few to train on, and the message says what is missing.
     refused(&["data", "faces", &folder, "--out", &pack], 2, "cat.jpg: no face found");
     refused(&["data", "faces", &folder, "--margin", "0.2", "--out", &pack], 2, "--margin 0.2");
-    refused(&["data", "faces", &folder, "--sure", "0", "--out", &pack], 2, "--sure 0");
+    refused(&["data", "faces", &folder, "--min-confidence", "0", "--out", &pack], 2, "--min-confidence 0");
     // A copy with other pixels, at the smallest size in which the detector finds a face.
     let png = format!("{folder}/smaller.png");
     let words = ["data", "prepare", &folder, "--size", "200x156", "--out", &pack, "--sheet", &png];
