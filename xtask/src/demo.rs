@@ -90,9 +90,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     write("summary.json", format!("{}\n", serde_json::to_string_pretty(&json)?).as_bytes())?;
     let page = page(&trained.folder, (&mut run, &data), &quantized, &json, [samples, device, walk]);
     write("report.html", page.as_bytes())?;
-    let out = files::quoted(&args.out);
+    let [page, model] = ["report.html", "generator.model"].map(|name| files::quoted(&args.out.join(name)));
     console::note(&format!("{:.1} minutes; the run is in {}", summary.minutes, trained.folder.path().display()));
-    console::note(&format!("open {out}/report.html, or play: cargo xtask sim {out}/generator.model"));
+    console::note(&format!("open {page}, or play: cargo xtask sim {model}"));
     if !bit_exact {
         return Err(Failure::failed("streamed rows differ from the whole-tensor computation: see summary.json"));
     }

@@ -66,7 +66,8 @@ const KNOWN: [KnownNumber; 20] = [
 pub(super) fn numbers(map: &Map<String, Value>) -> String {
     let known = KNOWN.iter().filter_map(|known| {
         let value = map.get(known.key)?;
-        let bound = if known.key == LOWER_BOUND { "at least " } else { "" };
+        let whole = value.as_f64().filter(|_| known.key == LOWER_BOUND).map(|bound| Value::from(bound.floor()));
+        let (bound, value) = whole.as_ref().map_or(("", value), |whole| ("at least ", whole));
         let unit = if value.is_number() && !known.unit.is_empty() { format!(" {}", known.unit) } else { String::new() };
         let name = format!("{}<small>{}</small>", escape(known.name), escape(known.meaning));
         Some((name, format!("{bound}{}{unit}", shown(value))))
@@ -99,11 +100,11 @@ mod tests {
 
     #[test]
     fn numbers_have_separators_and_a_bound_is_shown_as_one() {
-        let Value::Object(map) = json!({"different_at_least": 54321.4, "macs": 1234567, "frechet_float": 1.791}) else {
+        let Value::Object(map) = json!({"different_at_least": 571.9, "macs": 1234567, "frechet_float": 1.791}) else {
             panic!("an object")
         };
         let html = numbers(&map);
-        for part in [">at least 54,321<", ">1,234,567<", ">1.791<"] {
+        for part in [">at least 571<", ">1,234,567<", ">1.791<"] {
             assert!(html.contains(part), "{part}: {html}");
         }
     }

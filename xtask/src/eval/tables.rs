@@ -92,7 +92,7 @@ fn cell(e: &Evaluation, source: SampleSource, metric: Metric) -> String {
 
 /// Returns a value, marked if it is a bound.
 fn shown(metric: Metric, value: f64) -> String {
-    if metric.is_bound() { format!("≥ {}", number(value)) } else { number(value) }
+    if metric.is_bound() { format!("≥ {}", grouped(value.max(0.0).floor() as u64)) } else { number(value) }
 }
 
 /// Returns the cell of the column "real".
