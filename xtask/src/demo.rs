@@ -4,6 +4,7 @@ use crate::console::{self, TextStyle};
 use crate::eval::{self, tables};
 use crate::export;
 use crate::failure::Failure;
+use crate::fitting;
 use crate::opening;
 use crate::report;
 use crate::training::{self, RUNS};
@@ -121,6 +122,7 @@ fn train<'d>(args: &Args, recipe: &Recipe, data: &'d TrainingData) -> Result<Run
     console::note(&console::on_stderr(TextStyle::Bold, "1/4 train"));
     training::announce(&folder);
     training::introduce(&trainer, &data.notes);
+    fitting::report(recipe, data);
     let (run, outcome) = training::train(Run::new(trainer, folder)?, data, 0)?;
     if outcome == RunOutcome::Stopped {
         console::note(&format!("stopped; the unfinished run is in {}", run.folder.path().display()));

@@ -34,10 +34,11 @@ pub(crate) fn conclude(folder: &RunFolder, steps: u64, data: &TrainingData) -> R
     }
     let resume = format!("cargo xtask train --resume {} --minutes {MORE_MINUTES}", name(folder));
     let export = format!("cargo xtask export {}", files::quoted(folder.path()));
+    let show = format!("cargo xtask sim {}", files::quoted(folder.path()));
     let commands = match (data.images.is_some(), trend.is_improving()) {
-        (true, true) => vec![resume, export],
-        (true, false) => vec![export, resume],
-        (false, _) => vec![resume],
+        (true, true) => vec![resume, show, export],
+        (true, false) => vec![export, show, resume],
+        (false, _) => vec![resume, show],
     };
     console::note(&format!("next: {}", commands.join("   or: ")));
     Ok(())
