@@ -155,8 +155,14 @@ fn plots_and_samples_are_written_at_their_intervals() {
     let steps = samples.into_iter().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert_eq!(
         steps.filter(|n| n.ends_with(".png")).collect::<Vec<_>>(),
-        [0, 4, 8, 10].map(|n| format!("step-{n:07}.png"))
+        ["latest.png"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([0, 4, 8, 10].map(|n| format!("step-{n:07}.png")))
+            .collect::<Vec<_>>()
     );
+    let sample = |name: &str| std::fs::read(folder.path().join("samples").join(name)).unwrap();
+    assert_eq!(sample("latest.png"), sample("step-0000010.png"));
 }
 
 #[test]
