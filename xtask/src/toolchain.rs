@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Debian packages of a recent compiler with the sources of its library. Debian has them to build web browsers.
-const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-/// Where that package puts the compiler.
+/// Debian packages of a recent compiler with the sources of its library, and of its lints. Debian has them to build web browsers.
+const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-clippy"];
+/// Where these packages put their programs.
+const DEBIAN_BIN: &str = "/usr/bin";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 /// The oldest minor version of Rust 1 that builds the project.
@@ -101,7 +102,7 @@ impl Toolchain {
             }
             Self::Debian => {
                 let mut command = Command::new(DEBIAN_CARGO);
-                command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").env("PATH", path_with_linker());
+                command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").env("PATH", debian_path());
                 // The proxies of rustup set these for their own compiler.
                 for name in ["CARGO", "LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "RUSTC_WRAPPER"] {
                     command.env_remove(name);
@@ -186,10 +187,12 @@ fn debian_is_ready() -> bool {
         && sysroot(rustc).is_some_and(|root| has_sources(&root))
 }
 
-/// The search path, with the folder of `rust-lld` first, the linker for these targets.
-fn path_with_linker() -> std::ffi::OsString {
+/// The search path of Debian's cargo: the folder of `rust-lld`, the linker for these targets, then Debian's programs. `cargo clippy` would
+/// otherwise find rustup's clippy, which looks for `core` in its own toolchain.
+fn debian_path() -> std::ffi::OsString {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(folder_of_linker().into_iter().chain(env::split_paths(&path))).unwrap_or(path)
+    let first = folder_of_linker().into_iter().chain([PathBuf::from(DEBIAN_BIN)]);
+    env::join_paths(first.chain(env::split_paths(&path))).unwrap_or(path)
 }
 
 /// The folder of `rust-lld`, which is part of the compilers of rustup.
