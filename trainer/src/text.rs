@@ -13,6 +13,11 @@ pub(crate) fn grouped(n: usize) -> String {
     out
 }
 
+/// A count and the noun that it counts.
+pub(crate) fn counted(n: usize, one: &str, several: &str) -> String {
+    format!("{} {}", grouped(n), if n == 1 { one } else { several })
+}
+
 /// The label of an axis tick at `value`; ticks are `step` apart.
 pub(crate) fn tick(value: f64, step: f64) -> String {
     if value.abs() >= 1e9 || step < 1e-6 {
@@ -63,6 +68,11 @@ mod tests {
     #[test]
     fn thousands_are_separated() {
         assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!([0, 1, 2000].map(|n| counted(n, "copy", "copies")), ["0 copies", "1 copy", "2,000 copies"]);
     }
 
     #[test]

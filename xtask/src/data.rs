@@ -3,7 +3,7 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
-use crate::table::Table;
+use crate::table::{Table, grouped};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use ganlet_trainer::data::{
     BuiltinDataset, DataError, FaceCropOptions, Fit, LabelSource, PackedDataset, PrepareOptions, PreparedDataset,
@@ -253,7 +253,12 @@ fn conclude(prepared: &PreparedDataset, out: &Path, common: &PrepareOutput, what
     let skipped: Vec<_> = prepared.skipped().collect();
     if !skipped.is_empty() {
         let some = if skipped.len() > LISTED { format!("; the first {LISTED} are") } else { String::new() };
-        console::note(&format!("{} files were skipped, entirely or in part{some}:", skipped.len()));
+        let files = if skipped.len() == 1 {
+            "1 file was".into()
+        } else {
+            format!("{} files were", grouped(skipped.len() as u64))
+        };
+        console::note(&format!("{files} skipped, entirely or in part{some}:"));
     }
     skipped.iter().take(LISTED).for_each(|row| console::note(&format!("  {}: {}", row.file, row.reason)));
     let report = common.report(out);

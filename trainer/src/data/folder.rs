@@ -17,7 +17,7 @@ use super::reading::{ReadOptions, stem};
 use super::source::{Ignored, ImageFile, ImageSource, Listing};
 use super::{ImageDataset, fit};
 use crate::recipe::Fit;
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 
 /// Files whose size is looked at to choose the default size.
 const SIZED: usize = 1000;
@@ -172,14 +172,14 @@ impl FolderImages {
         let small = count(&|w, h| w < frame.width && h < frame.height);
         if small > 0 {
             notes.push(format!(
-                "{} images are smaller than {}x{} and therefore blurred: use a smaller data.size",
-                grouped(small),
+                "{} smaller than {}x{} and therefore blurred: use a smaller data.size",
+                counted(small, "image is", "images are"),
                 frame.width,
                 frame.height
             ));
         }
         if self.transparent > 0 {
-            notes.push(format!("{} images had transparent parts, now white", grouped(self.transparent)));
+            notes.push(format!("{} had transparent parts, now white", counted(self.transparent, "image", "images")));
         }
         if self.skipped.len() > LISTED {
             notes.push(format!("{} files skipped; the first {LISTED}:", grouped(self.skipped.len())));
@@ -187,14 +187,14 @@ impl FolderImages {
         notes.extend(self.skipped.drain(..).take(LISTED));
         if let Some(first) = self.copies.first() {
             notes.push(format!(
-                "{} copies of other images, such as {first}; `data prepare` removes them",
-                grouped(self.copies.len())
+                "{} of other images, such as {first}; `data prepare` removes them",
+                counted(self.copies.len(), "copy", "copies")
             ));
         }
         if let Some(first) = self.contradictions.first() {
             notes.push(format!(
-                "{} images are in two classes, such as {first}: remove one of each",
-                grouped(self.contradictions.len())
+                "{} in two classes, such as {first}: remove one of each",
+                counted(self.contradictions.len(), "image is", "images are")
             ));
         }
     }
@@ -210,8 +210,8 @@ pub(crate) fn read(
     let place = path.display().to_string();
     if let Some(first) = folder.others.first() {
         notes.push(format!(
-            "{} other entries ignored, the first is {}: {}",
-            grouped(folder.others.len()),
+            "{} ignored, the first is {}: {}",
+            counted(folder.others.len(), "other entry", "other entries"),
             first.path.display(),
             first.reason
         ));

@@ -215,7 +215,7 @@ fn an_image_in_two_classes_is_reported() {
     save(&dir.path().join("dog/1.png"), gray(1));
     save(&dir.path().join("dog/2.png"), gray(2));
     let notes = open(dir.path(), &ReadOptions::default()).unwrap().notes;
-    assert!(notes.iter().any(|n| n.starts_with("1 images are in two classes") && n.contains("(dog)")), "{notes:?}");
+    assert!(notes.iter().any(|n| n.starts_with("1 image is in two classes") && n.contains("(dog)")), "{notes:?}");
 }
 
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use super::packed_writer::{Added, PackedWriter};
 use super::reading::ReadOptions;
 use super::source::Ignored;
 use super::{AnyDataset, BuiltinDataset, Dataset, Fit, ImageDataset, open};
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 
 /// Receives the number of finished files and the number of all files.
 pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
@@ -227,8 +227,8 @@ fn prepare_folder(
     notes.extend(changes.notes(frame));
     if contradictions > 0 {
         notes.push(format!(
-            "{} images are in two classes; the first one counts: see the report, and remove one of each",
-            grouped(contradictions)
+            "{} in two classes; the first one counts: see the report, and remove one of each",
+            counted(contradictions, "image is", "images are")
         ));
     }
     packing.finish(source, notes)

@@ -4,12 +4,16 @@ use crate::data::{
     ReadOptions,
 };
 use crate::recipe::Recipe;
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 use std::path::Path;
 use std::sync::Arc;
 
 /// With fewer training images, generators mostly repeat them.
 const FEW: usize = 1000;
+/// If one class has this many times as many images as another, the difference is mentioned.
+const UNEVEN: usize = 10;
+/// Images whose levels differ by less are nearly uniform. Images of 12 bits in files of 16 bits are, for example.
+const LOW_CONTRAST: u8 = 64;
 /// Share of a data set that is held out if the recipe does not set `data.held_out`.
 const HELD_OUT: f32 = 0.2;
 
@@ -111,6 +115,7 @@ fn load(recipe: &Recipe) -> Result<TrainingData, DataError> {
                 split = ImageSplit { train: split.train.gray(), held_out: split.held_out.gray() };
             }
             notes.extend(limits(&split.train, split.held_out.count()));
+            notes.extend(low_contrast(&split.train));
             if built_in.is_none() {
                 notes.extend(classes(recipe, &split.train));
             }
@@ -225,16 +230,80 @@ fn limits(train: &dyn Dataset, held_out: usize) -> Vec<String> {
     notes
 }
 
-/// A remark on classes that are not used, or on their names unless they are their numbers.
-fn classes(recipe: &Recipe, train: &dyn Dataset) -> Option<String> {
-    let classes = train.label_names();
-    match (classes.len(), recipe.data.classes) {
-        (0 | 1, _) => None,
-        (n, 0) => Some(format!("{n} classes not used: --set data.classes={n} trains on them")),
+/// A remark on images that are nearly uniform, all of them in the same way.
+fn low_contrast(images: &ImageDataset) -> Option<String> {
+    let levels = || (0..images.count()).flat_map(|i| images.bytes(i)).copied();
+    let (darkest, brightest) = (levels().min()?, levels().max()?);
+    (brightest - darkest < LOW_CONTRAST).then(|| {
+        format!("all levels are from {darkest} to {brightest} of 0 to 255: stretch the contrast of the images before training")
+    })
+}
+
+/// Remarks on classes: that they are not used, what their numbers mean, and which have too few images.
+fn classes(recipe: &Recipe, train: &dyn Dataset) -> Vec<String> {
+    let names = train.label_names();
+    match (names.len(), recipe.data.classes) {
+        (0 | 1, _) => Vec::new(),
+        (n, 0) => vec![format!("{n} classes not used: --set data.classes={n} trains on them")],
         (n, _) => {
-            let numbered = classes.iter().enumerate().all(|(i, name)| *name == i.to_string());
-            let named: Vec<String> = classes.iter().enumerate().map(|(i, name)| format!("{i} {name}")).collect();
-            (!numbered).then(|| format!("{n} classes: {}", named.join(", ")))
+            let numbered = names.iter().enumerate().all(|(i, name)| *name == i.to_string());
+            let named: Vec<String> = names.iter().enumerate().map(|(i, name)| format!("{i} {name}")).collect();
+            let meaning = (!numbered).then(|| format!("{n} classes: {}", named.join(", ")));
+            meaning.into_iter().chain(class_sizes(names, train.labels().unwrap_or_default())).collect()
         }
+    }
+}
+
+/// A remark on classes without images, or one on classes of very different sizes.
+fn class_sizes(names: &[String], labels: &[u8]) -> Option<String> {
+    let mut sizes: Vec<(usize, &str)> = names.iter().map(|name| (0, name.as_str())).collect();
+    for label in labels {
+        sizes.get_mut(usize::from(*label))?.0 += 1;
+    }
+    let empty: Vec<&str> = sizes.iter().filter(|class| class.0 == 0).map(|class| class.1).collect();
+    if !empty.is_empty() {
+        return Some(format!(
+            "{} to train on, and will stay noise: {}; add images, or remove the class",
+            counted(empty.len(), "class has no image", "classes have no images"),
+            empty.join(", ")
+        ));
+    }
+    let (least, most) = (sizes.iter().min_by_key(|class| class.0)?, sizes.iter().max_by_key(|class| class.0)?);
+    (most.0 >= UNEVEN * least.0).then(|| {
+        format!(
+            "the classes are uneven, from {} ({}) to {} ({}): expect small classes to look worse",
+            counted(least.0, "image", "images"),
+            least.1,
+            grouped(most.0),
+            most.1
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_without_images_and_uneven_classes_are_mentioned() {
+        let names: Vec<String> = ["cat", "dog", "owl"].map(str::to_owned).into();
+        let remark = |counts: [usize; 3]| {
+            let labels: Vec<u8> = (0..3).flat_map(|class| vec![class as u8; counts[class]]).collect();
+            class_sizes(&names, &labels)
+        };
+        assert_eq!(remark([9, 1, 4]), None);
+        let uneven = "the classes are uneven, from 1 image (dog) to 2,000 (owl): expect small classes to look worse";
+        assert_eq!(remark([40, 1, 2000]).as_deref(), Some(uneven));
+        let empty = "1 class has no image to train on, and will stay noise: dog; add images, or remove the class";
+        assert_eq!(remark([40, 0, 9]).as_deref(), Some(empty));
+        assert!(remark([40, 0, 0]).unwrap().starts_with("2 classes have no images to train on"));
+    }
+
+    #[test]
+    fn nearly_uniform_images_are_mentioned() {
+        let images = |levels: &[u8]| ImageDataset::new("x", (1, 1, 1), levels.to_vec(), None).unwrap();
+        let remark = low_contrast(&images(&[0, 15, 3])).unwrap();
+        assert!(remark.starts_with("all levels are from 0 to 15 of 0 to 255"), "{remark}");
+        assert_eq!(low_contrast(&images(&[100, 164])), None);
     }
 }
