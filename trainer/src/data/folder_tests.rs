@@ -220,6 +220,50 @@ fn an_image_in_two_classes_is_reported() {
 
 #[cfg(unix)]
 #[test]
+fn folders_that_link_to_each_other_are_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    // Each of the folders is also reachable through all others: on 16 levels these are 10^16 paths.
+    let names: Vec<String> = (0..10).map(|i| format!("class{i}")).collect();
+    for (i, name) in names.iter().enumerate() {
+        save(&dir.path().join(name).join("a.png"), gray(i as u8));
+        for other in names.iter().filter(|other| *other != name) {
+            std::os::unix::fs::symlink(format!("../{other}"), dir.path().join(name).join(other)).unwrap();
+        }
+    }
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
+    assert_eq!((opened.images.count(), opened.images.label_names().len()), (10, 10));
+    assert!(has(
+        &opened.notes,
+        "90 other entries ignored, the first is class0/class1: a link to a folder that is read already"
+    ));
+    // A link to a folder elsewhere is followed.
+    let linked = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(dir.path().join("class3"), linked.path().join("a")).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("class4"), linked.path().join("b")).unwrap();
+    let opened = open(linked.path(), &ReadOptions::default()).unwrap();
+    assert_eq!(opened.images.label_names().iter().take(2).map(String::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(opened.images.count(), 10);
+}
+
+#[test]
+fn folders_of_systems_and_network_storage_are_no_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    for (i, name) in ["a/1.png", "b/1.png"].into_iter().enumerate() {
+        save(&dir.path().join(name), gray(i as u8));
+    }
+    for name in [".ipynb_checkpoints/1.png", "@eaDir/1.png@SynoEAStream/x.jpg", "#recycle/1.png", "$RECYCLE.BIN/1.png"]
+    {
+        save(&dir.path().join(name), gray(9));
+    }
+    fs::write(dir.path().join("a/._1.png"), "Mac OS X").unwrap();
+    fs::write(dir.path().join("a/THUMBS.DB"), "").unwrap();
+    let opened = open(dir.path(), &ReadOptions::default()).unwrap();
+    assert_eq!((opened.images.count(), opened.images.label_names()), (2, ["a".to_owned(), "b".to_owned()].as_slice()));
+    assert!(!has(&opened.notes, "ignored") && !has(&opened.notes, "skipped"), "{:?}", opened.notes);
+}
+
+#[cfg(unix)]
+#[test]
 fn pipes_devices_and_broken_links_are_never_opened() {
     let dir = tempfile::tempdir().unwrap();
     let pipe = dir.path().join("pipe.png");
@@ -236,7 +280,7 @@ fn pipes_devices_and_broken_links_are_never_opened() {
     assert_eq!(prepared.count, 2);
     let why = |name: &str| prepared.files.iter().find(|row| row.file == name).unwrap().reason.clone();
     assert!(why("pipe.png").contains("pipe") && why("zero.png").contains("device"), "{:?}", prepared.files);
-    assert!(why("dangling.png").contains("broken link") && why("loop").contains("contains it"));
+    assert!(why("dangling.png").contains("broken link") && why("loop").contains("read already"));
     for path in [&pipe, Path::new("/dev/zero")] {
         let text = open(path, &ReadOptions::default()).unwrap_err().to_string();
         assert!(text.contains("a regular file") && text.contains("may never end"), "{text}");

@@ -1,5 +1,7 @@
 //! Lists the image files of a folder or a zip file, and opens them.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -12,8 +14,17 @@ use super::error::DataError;
 
 /// Folders that are nested deeper are not read.
 const MAX_DEPTH: usize = 16;
-/// Entries that systems add to folders and archives.
-const SYSTEM_FILES: [&str; 3] = ["__MACOSX", "Thumbs.db", "desktop.ini"];
+/// Entries that systems and network storage add to folders and archives, in lower case. Some of them hold thumbnails or deleted images.
+const SYSTEM_FILES: [&str; 8] = [
+    "__macosx",
+    "thumbs.db",
+    "desktop.ini",
+    "@eadir",
+    "#recycle",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+];
 
 /// An entry that is not read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +68,7 @@ pub(crate) struct Listing {
 impl ImageSource {
     /// Lists the folder at `path`.
     pub(crate) fn folder(path: &Path) -> Result<(Self, Listing), DataError> {
-        let mut listing = Listing::default();
-        listing.add_folder(path, Path::new(""), 0)?;
-        Ok((Self { path: path.to_owned(), archive: None }, listing))
+        Ok((Self { path: path.to_owned(), archive: None }, FolderWalk::new(path).list()?))
     }
 
     /// Lists the zip file at `path`.
@@ -107,27 +116,65 @@ impl ImageSource {
     }
 }
 
-impl Listing {
-    fn add_folder(&mut self, root: &Path, inside: &Path, depth: usize) -> Result<(), DataError> {
-        let folder = root.join(inside);
+/// Goes through a folder. Every folder is read once, under its own path or that of the first link to it: with links, the same images could
+/// otherwise be reached on exponentially many paths.
+struct FolderWalk<'r> {
+    root: &'r Path,
+    listing: Listing,
+    /// The resolved paths of the folders that were read.
+    read: HashSet<PathBuf>,
+    /// Links to folders, and their depths. They are followed after the folders.
+    links: Vec<(PathBuf, usize)>,
+}
+
+impl<'r> FolderWalk<'r> {
+    fn new(root: &'r Path) -> Self {
+        Self { root, listing: Listing::default(), read: HashSet::new(), links: Vec::new() }
+    }
+
+    fn list(mut self) -> Result<Listing, DataError> {
+        self.add_folder(Path::new(""), 0)?;
+        while !self.links.is_empty() {
+            for (link, depth) in std::mem::take(&mut self.links) {
+                self.add_subfolder(link, depth);
+            }
+        }
+        self.listing.images.sort();
+        self.listing.arrays.sort();
+        self.listing.others.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(self.listing)
+    }
+
+    fn add_folder(&mut self, inside: &Path, depth: usize) -> Result<(), DataError> {
+        let folder = self.root.join(inside);
+        self.read.extend(folder.canonicalize());
         for (name, kind) in entries(&folder)? {
             let inside = inside.join(name);
             match kind {
-                EntryKind::File => self.add_file(ImageFile { inside, member: 0 }),
-                EntryKind::Folder if depth < MAX_DEPTH => {
-                    if let Err(e) = self.add_folder(root, &inside, depth + 1) {
-                        self.ignore(inside, &e.found);
-                    }
-                }
-                EntryKind::Folder => self.ignore(inside, &format!("it is nested in more than {MAX_DEPTH} folders")),
-                EntryKind::Loop => self.ignore(inside, "a link to a folder that contains it"),
-                EntryKind::BrokenLink => self.ignore(inside, "a broken link: its target does not exist"),
-                EntryKind::Special => self.ignore(inside, "a pipe, socket or device, not a regular file"),
+                EntryKind::File => self.listing.add_file(ImageFile { inside, member: 0 }),
+                EntryKind::Folder => self.add_subfolder(inside, depth + 1),
+                EntryKind::FolderLink => self.links.push((inside, depth + 1)),
+                EntryKind::BrokenLink => self.listing.ignore(inside, "a broken link: its target does not exist"),
+                EntryKind::Special => self.listing.ignore(inside, "a pipe, socket or device, not a regular file"),
             }
         }
         Ok(())
     }
 
+    fn add_subfolder(&mut self, inside: PathBuf, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.listing.ignore(inside, &format!("it is nested in more than {MAX_DEPTH} folders"));
+        }
+        if self.root.join(&inside).canonicalize().is_ok_and(|path| self.read.contains(&path)) {
+            return self.listing.ignore(inside, "a link to a folder that is read already");
+        }
+        if let Err(e) = self.add_folder(&inside, depth) {
+            self.listing.ignore(inside, &e.found);
+        }
+    }
+}
+
+impl Listing {
     fn add_file(&mut self, file: ImageFile) {
         let extension = file.inside.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let name = file.inside.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -151,19 +198,19 @@ impl Listing {
     }
 }
 
-/// Kind of an entry in a folder. Links are followed.
+/// Kind of an entry in a folder. Links to files are followed.
 enum EntryKind {
     File,
     Folder,
+    /// A link to a folder.
+    FolderLink,
     BrokenLink,
-    /// A link to a folder above it.
-    Loop,
     /// A pipe, socket or device: reading it might never end.
     Special,
 }
 
 /// The visible entries of a folder, sorted by name.
-fn entries(folder: &Path) -> Result<Vec<(std::ffi::OsString, EntryKind)>, DataError> {
+fn entries(folder: &Path) -> Result<Vec<(OsString, EntryKind)>, DataError> {
     let failed = |e| DataError::io(folder, &e);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -171,25 +218,15 @@ fn entries(folder: &Path) -> Result<Vec<(std::ffi::OsString, EntryKind)>, DataEr
         if is_hidden(&entry.file_name().to_string_lossy()) {
             continue;
         }
-        let mut kind = entry.file_type().map_err(failed)?;
-        if kind.is_symlink() {
-            match fs::metadata(entry.path()) {
-                Ok(target) => kind = target.file_type(),
-                Err(_) => {
-                    found.push((entry.file_name(), EntryKind::BrokenLink));
-                    continue;
-                }
-            }
-            let loops = || Some(folder.canonicalize().ok()?.starts_with(entry.path().canonicalize().ok()?));
-            if kind.is_dir() && loops() != Some(false) {
-                found.push((entry.file_name(), EntryKind::Loop));
-                continue;
-            }
-        }
-        let kind = match kind {
-            kind if kind.is_dir() => EntryKind::Folder,
-            kind if kind.is_file() => EntryKind::File,
-            _ => EntryKind::Special,
+        let own = entry.file_type().map_err(failed)?;
+        let target =
+            if own.is_symlink() { fs::metadata(entry.path()).map(|target| target.file_type()) } else { Ok(own) };
+        let kind = match target {
+            Ok(kind) if kind.is_dir() && own.is_symlink() => EntryKind::FolderLink,
+            Ok(kind) if kind.is_dir() => EntryKind::Folder,
+            Ok(kind) if kind.is_file() => EntryKind::File,
+            Ok(_) => EntryKind::Special,
+            Err(_) => EntryKind::BrokenLink,
         };
         found.push((entry.file_name(), kind));
     }
@@ -198,5 +235,5 @@ fn entries(folder: &Path) -> Result<Vec<(std::ffi::OsString, EntryKind)>, DataEr
 }
 
 fn is_hidden(name: &str) -> bool {
-    name.starts_with('.') || SYSTEM_FILES.contains(&name)
+    name.starts_with('.') || SYSTEM_FILES.contains(&&*name.to_lowercase())
 }
