@@ -1,4 +1,4 @@
-//! Decodes an image file, applies its EXIF orientation, and blends transparent parts onto white.
+//! Decodes an image file, applies its EXIF orientation and color profile, and blends transparent parts onto white.
 
 use std::io::{BufRead, Read, Seek, SeekFrom};
 
@@ -7,6 +7,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
 use super::budget::MemoryBudget;
+use super::color::ToSrgb;
 use super::fit::Frame;
 use crate::text::grouped;
 
@@ -65,7 +66,7 @@ pub(crate) fn decode(file: Box<dyn ImageBytes>, frame: Frame, limits: &DecodeLim
     })
 }
 
-/// Reads an image at its own size, turns it upright, and calls `work` on it. Limits are checked before anything is decoded.
+/// Reads an image at its own size, turns it upright, converts it to sRGB, and calls `work` on it. Limits are checked before anything is decoded.
 ///
 /// The memory of the image stays reserved until `work` returns.
 pub(crate) fn decode_upright<T>(
@@ -77,6 +78,9 @@ pub(crate) fn decode_upright<T>(
     if size > max_file_bytes(limits.max_pixels) {
         let megabytes = grouped((size >> 20) as usize);
         return Err(format!("a file of {megabytes} MB, more than an image of the largest size would take"));
+    }
+    if size == 0 {
+        return Err("the file is empty".into());
     }
     let mut reader = reader(file)?;
     if reader.format() == Some(ImageFormat::Jpeg) {
@@ -110,9 +114,27 @@ pub(crate) fn decode_upright<T>(
     };
     decoder.set_limits(allocation(needed.saturating_add(MAX_METADATA))).map_err(explained)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().ok().flatten();
     let mut image = DynamicImage::from_decoder(decoder).map_err(explained)?;
     image.apply_orientation(orientation);
+    if image.color().has_color()
+        && let Some(conversion) = profile.and_then(|profile| ToSrgb::from_profile(&profile))
+    {
+        image = converted(image, &conversion);
+    }
     Ok(work(image))
+}
+
+fn converted(image: DynamicImage, conversion: &ToSrgb) -> DynamicImage {
+    if image.color().has_alpha() {
+        let mut pixels = image.into_rgba8();
+        conversion.apply(&mut pixels, 4);
+        pixels.into()
+    } else {
+        let mut pixels = image.into_rgb8();
+        conversion.apply(&mut pixels, 3);
+        pixels.into()
+    }
 }
 
 /// Width and height of the upright image, read without decoding it.
@@ -164,7 +186,8 @@ fn explained(error: ImageError) -> String {
             format!("it unpacks to more than its pixels and {} MB of other data", MAX_METADATA >> 20)
         }
         ImageError::Unsupported(e) => format!("{e}; convert it to PNG"),
-        error => error.to_string(),
+        // Some decoders end their messages with line breaks.
+        error => error.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -201,6 +224,8 @@ pub(crate) fn blend_onto_white(image: DynamicImage) -> (RgbImage, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::ImageEncoder;
+    use image::codecs::png::PngEncoder;
     use std::io::{Cursor, Write};
 
     fn png(color: ColorType, side: u32) -> Vec<u8> {
@@ -233,6 +258,47 @@ mod tests {
         let bomb = with_profile(MAX_METADATA as usize + 1);
         assert_eq!(profile(&bomb), None);
         assert!(decode(open(&bomb), FRAME, &DecodeLimits::new(MAX_PIXELS)).is_ok());
+    }
+
+    #[test]
+    fn colors_are_those_of_the_color_profile() {
+        let pixels = |bytes: Vec<u8>| {
+            let decoded = decode(open(&bytes), FRAME, &DecodeLimits::new(MAX_PIXELS)).unwrap();
+            [decoded.bytes[0], decoded.bytes[1], decoded.bytes[2]]
+        };
+        let with_profile = |image: DynamicImage| {
+            let mut bytes = Vec::new();
+            let mut encoder = PngEncoder::new(&mut bytes);
+            encoder.set_icc_profile(crate::data::color::tests::display_p3()).unwrap();
+            image.write_with_encoder(encoder).unwrap();
+            bytes
+        };
+        let [color, opaque] = [[200, 60, 30], [217, 42, 0]];
+        let rgb = DynamicImage::from(RgbImage::from_pixel(8, 8, Rgb(color)));
+        let mut plain = Cursor::new(Vec::new());
+        rgb.write_to(&mut plain, ImageFormat::Png).unwrap();
+        assert_eq!(pixels(plain.into_inner()), color);
+        for image in [rgb.clone(), rgb.to_rgba8().into(), rgb.to_rgb16().into()] {
+            assert_eq!(pixels(with_profile(image)), opaque);
+        }
+        // A gray image has no colors to convert.
+        assert_eq!(pixels(with_profile(DynamicImage::from(rgb.to_luma8()))), [rgb.to_luma8().get_pixel(0, 0).0[0]; 3]);
+    }
+
+    #[test]
+    fn messages_are_one_line_and_empty_files_are_called_empty() {
+        let message = |bytes: &[u8]| decode(open(bytes), FRAME, &DecodeLimits::new(MAX_PIXELS)).err().unwrap();
+        assert_eq!(message(b""), "the file is empty");
+        let mut jpeg = Cursor::new(Vec::new());
+        DynamicImage::new(64, 64, ColorType::Rgb8).write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+        let jpeg = jpeg.into_inner();
+        for length in 1..jpeg.len() {
+            let message = message(&jpeg[..length]);
+            assert!(
+                !message.is_empty() && !message.contains('\n') && message.trim() == message,
+                "{length}: {message:?}"
+            );
+        }
     }
 
     #[test]

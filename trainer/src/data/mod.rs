@@ -2,6 +2,7 @@
 
 mod budget;
 mod builtin;
+mod color;
 mod content;
 mod decode;
 mod display;
