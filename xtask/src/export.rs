@@ -153,6 +153,10 @@ pub(crate) fn warn(folder: &Path, run: &PreparedRun, report: &QuantizationReport
             QualityWarning::DistanceChanged { .. } => {
                 format!("  measure it with confidence intervals: cargo xtask eval {}", files::quoted(folder))
             }
+            QualityWarning::Constant { .. } => format!(
+                "  training has failed; a lower learning rate often helps: cargo xtask train {recipe} --set \
+                 optimizer.learning_rate={rate:.1e}"
+            ),
             _ => format!(
                 "  a lower learning rate makes large weights rarer: cargo xtask train {recipe} --set \
                  optimizer.learning_rate={rate:.1e}"

@@ -1,6 +1,7 @@
 //! Warnings about the quality of an exported model.
 use crate::evaluate::Evaluation;
-use crate::quantize::{QuantizationReport, UnevenWeights};
+use crate::quantize::{PsnrSummary, QuantizationReport, UnevenWeights};
+use crate::text::grouped;
 use std::fmt;
 
 /// Mean PSNR in dB below which int8 images visibly differ from float images.
@@ -8,7 +9,7 @@ pub const LEAST_PSNR_DB: f64 = 35.0;
 /// Relative change of the Fréchet distance above which quantization has changed the distribution of images.
 pub const LARGEST_DISTANCE_CHANGE: f64 = 0.05;
 
-/// A way in which the int8 images of an exported model differ from those of the float network.
+/// A way in which the int8 images of an exported model differ from those of the float network, or are of no use.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum QualityWarning {
@@ -26,15 +27,22 @@ pub enum QualityWarning {
         /// Distance of the int8 images.
         int8: f64,
     },
+    /// All int8 images are the same.
+    Constant {
+        /// Number of images that were compared.
+        images: u32,
+    },
 }
 
 impl QualityWarning {
     /// Returns the warnings about a quantized model; `evaluation` is that of the float network and the model, if it was measured.
     pub fn all(report: &QuantizationReport, evaluation: Option<&Evaluation>) -> Vec<Self> {
-        let mean_db = report.psnr.mean_db;
+        let PsnrSummary { mean_db, images, constant, .. } = report.psnr;
+        let constant = constant.then_some(Self::Constant { images });
         let low = (mean_db < LEAST_PSNR_DB).then(|| Self::LowPsnr { mean_db, uneven: report.uneven.clone() });
         let distances = evaluation.and_then(|e| Some((e.float.as_ref()?.frechet, e.int8.as_ref()?.frechet)));
-        low.into_iter().chain(distances.and_then(|(float, int8)| Self::of_distances(float, int8))).collect()
+        let lossy = low.into_iter().chain(distances.and_then(|(float, int8)| Self::of_distances(float, int8)));
+        constant.into_iter().chain(lossy).collect()
     }
 
     fn of_distances(float: f64, int8: f64) -> Option<Self> {
@@ -57,6 +65,11 @@ impl fmt::Display for QualityWarning {
                 }
                 Ok(())
             }
+            Self::Constant { images } => write!(
+                f,
+                "all {} images are the same: the generator ignores its latent, or one of its layers is constant",
+                grouped(*images as usize)
+            ),
             Self::DistanceChanged { float, int8 } => write!(
                 f,
                 "quantization changes the Fréchet distance by {:.0} %, from {float:.2} to {int8:.2}; expected at most {:.0} %",

@@ -12,6 +12,8 @@ pub struct PsnrSummary {
     pub min_db: f64,
     /// Number of images compared.
     pub images: u32,
+    /// Whether all int8 images are the same.
+    pub constant: bool,
 }
 
 /// The float network's images of a range of seeds.
@@ -44,20 +46,22 @@ impl FloatImages {
                 .map(|(i, reference)| {
                     let mut rows = generator.rows(&model.latent(self.seeds.start + i as u32));
                     let mut rest = reference.as_slice();
-                    let mut squares = 0u64;
+                    let (mut squares, mut sum) = (0u64, flate2::Crc::new());
                     while let Some(row) = rows.next_row() {
                         let (wanted, after) = rest.split_at(row.len().min(rest.len()));
                         squares += wanted.iter().zip(row).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>();
+                        sum.update(row);
                         rest = after;
                     }
-                    decibels(squares as f64 / reference.len() as f64)
+                    (decibels(squares as f64 / reference.len() as f64), sum.sum())
                 })
-                .collect::<Vec<f64>>()
+                .collect::<Vec<_>>()
         });
-        let all: Vec<f64> = pieces.into_iter().flatten().collect();
+        let (all, sums): (Vec<f64>, Vec<u32>) = pieces.into_iter().flatten().unzip();
         let images = all.len() as u32;
+        let constant = images > 1 && sums.iter().all(|sum| *sum == sums[0]);
         let mean_db = all.iter().sum::<f64>() / f64::from(images.max(1));
-        Ok(PsnrSummary { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), images })
+        Ok(PsnrSummary { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), images, constant })
     }
 }
 

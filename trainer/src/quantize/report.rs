@@ -110,7 +110,7 @@ impl fmt::Display for QuantizationReport {
             "whole model", "", self.flash_bytes, self.macs, self.arena_bytes
         )?;
         writeln!(f, "RAM with whole tensors: {} B; activation ranges: {}", self.whole_tensor_bytes, self.clipping)?;
-        let PsnrSummary { mean_db, min_db, images } = self.psnr;
+        let PsnrSummary { mean_db, min_db, images, .. } = self.psnr;
         write!(f, "int8 against float over {images} latents: PSNR {mean_db:.1} dB mean, {min_db:.1} dB worst")
     }
 }

@@ -187,6 +187,30 @@ fn an_outlier_among_the_weights_is_reported_with_its_layer() {
     assert!(warnings[0].contains("the most uneven weights are in layer 1 (conv-transpose)"), "{warnings:?}");
 }
 
+#[test]
+fn a_generator_that_draws_one_image_is_reported_and_one_with_infinite_weights_refused() {
+    use crate::export::QualityWarning;
+    let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 8 };
+    let healthy = net(16, &[(dense, Activation::Relu), (up(8, 8), Activation::Relu), (up(8, 3), Activation::Tanh)]);
+    let options = QuantizeOptions { calibration: 32, comparison: 32, ..QuantizeOptions::default() };
+    let zeros = |net: &mut FloatNet, layer: usize| net.layers[layer].weight.fill(0.0);
+    for layer in 0..3 {
+        let mut net = healthy.clone();
+        zeros(&mut net, layer);
+        net.layers[layer].bias.iter_mut().enumerate().for_each(|(i, b)| *b = 0.01 * i as f32);
+        let report = quantize(&net, &options).unwrap().report;
+        let warnings = QualityWarning::all(&report, None);
+        assert_eq!(warnings, [QualityWarning::Constant { images: 32 }], "layer {layer}: {report}");
+        assert!(warnings[0].to_string().starts_with("all 32 images are the same"));
+    }
+    for (bad, value) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+        let mut net = healthy.clone();
+        net.layers[1].bias[2] = bad;
+        let text = quantize(&net, &options).unwrap_err().to_string();
+        assert!(text.contains("layer 1") && text.contains(value), "{text}");
+    }
+}
+
 /// Mean absolute change of pixels when random latents move along `direction` by one standard deviation.
 fn effect(net: &FloatNet, direction: &[f64]) -> f64 {
     let change = |seed| {
