@@ -4,7 +4,10 @@ use crate::console::{self, TextStyle};
 use crate::failure::Failure;
 use crate::table::grouped;
 use ganlet_trainer::evaluate::checkpoint_measure;
-use ganlet_trainer::run::{self, LogEntry, NEWEST_SAMPLES, Run, RunEvent, RunFolder, RunOutcome, TrainingData};
+use ganlet_trainer::files;
+use ganlet_trainer::run::{
+    self, LogEntry, NEWEST_SAMPLES, Run, RunEvent, RunFolder, RunOutcome, TrainingData, TrainingError,
+};
 use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -121,12 +124,22 @@ pub(crate) fn train<'d>(
         }
     };
     let mut view = TrainingView::new(&run.trainer, traced);
-    let outcome = run.train(&interrupted, &mut |event| view.show(event))?;
+    let outcome = run.train(&interrupted, &mut |event| view.show(event)).map_err(|e| ended(&e, &run.folder))?;
     view.bar.finish_and_clear();
     if let Some(entry) = run.folder.log_entries().last().filter(|entry| view.printed_step != Some(entry.report.step)) {
         console::note(&view.log_line(entry));
     }
     Ok((run, outcome))
+}
+
+/// Describes why training ended before its last step. A cause outside of the run, such as a full disk, can be removed: then it continues.
+fn ended(error: &TrainingError, folder: &RunFolder) -> Failure {
+    let removable = matches!(error, TrainingError::Run(_) | TrainingError::Data(_));
+    if !removable || folder.checkpoints().is_empty() {
+        return Failure::failed(error);
+    }
+    let run = files::quoted(folder.path());
+    Failure::failed(format!("{error}\n  then:     continue with `cargo xtask train --resume {run}`"))
 }
 
 /// The progress display of a run: a bar on a terminal, otherwise a line every few seconds.

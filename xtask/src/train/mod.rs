@@ -131,7 +131,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         training::announce(&folder);
         training::introduce(&trainer, &data.notes);
         fitting::report(&recipe, &data);
-        let (run, outcome) = train(Run::new(trainer, folder)?, &data, (args.profile, args.trace_steps))?;
+        let run = Run::new(trainer, folder).map_err(Failure::unusable)?;
+        let (run, outcome) = train(run, &data, (args.profile, args.trace_steps))?;
         let (path, step) = (run.folder.path().display().to_string(), run.trainer.step().to_string());
         table.row([path, seed.to_string(), step, conclude(run, &data, outcome)?]);
         if outcome == RunOutcome::Stopped {

@@ -18,6 +18,8 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
         ));
     }
     let folder = RunFolder::open(Path::new(RUNS), folder).map_err(Failure::unusable)?;
+    // Reading the data may take minutes. The lock is taken again when training starts.
+    drop(folder.lock().map_err(Failure::unusable)?);
     let recipe = recipe(args, &folder)?;
     let options = ResumeOptions { recipe, data: args.data.clone(), accept_changes: args.accept_changes };
     let resumed = folder.resume(options).map_err(Failure::unusable)?;
@@ -47,7 +49,8 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
         console::note(&format!("{} has completed its {} steps", folder.path().display(), saved.step));
     }
     let options = (args.profile, args.trace_steps);
-    let (run, outcome) = train(Run::resume(trainer, folder, &resumed)?, &resumed.data, options)?;
+    let run = Run::resume(trainer, folder, &resumed).map_err(Failure::unusable)?;
+    let (run, outcome) = train(run, &resumed.data, options)?;
     conclude(run, &resumed.data, outcome)?;
     if outcome == RunOutcome::Stopped { Err(Failure::stopped()) } else { Ok(()) }
 }

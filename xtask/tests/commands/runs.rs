@@ -168,6 +168,39 @@ fn a_continued_run_may_roll_back_to_a_step_before_its_first_one() {
 }
 
 #[cfg(unix)]
+#[cfg(unix)]
+#[test]
+fn a_run_that_cannot_start_has_its_own_exit_code_and_a_full_disk_ends_with_advice_that_works() {
+    let at = folder("full disk");
+    let run = format!("{at}/run");
+    train(&["--steps", "10", "--out", &run]);
+    // Another process trains this run. Its data are not read before that is noticed.
+    let other = fs::File::open(&run).unwrap();
+    other.lock().unwrap();
+    let recipe = fs::read_to_string(format!("{run}/recipe.toml")).unwrap();
+    fs::write(format!("{run}/recipe.toml"), recipe.replace("source = \"faces\"", "source = \"/no/such/place\""))
+        .unwrap();
+    refused(&["train", "--resume", &run, "--steps", "20"], 2, "another process is training this run");
+    fs::write(format!("{run}/recipe.toml"), &recipe).unwrap();
+    drop(other);
+    // A log that cannot be written prevents the start.
+    fs::rename(format!("{run}/log.jsonl"), format!("{at}/log")).unwrap();
+    fs::create_dir(format!("{run}/log.jsonl")).unwrap();
+    refused(&["train", "--resume", &run, "--steps", "20"], 2, "log.jsonl");
+    fs::remove_dir(format!("{run}/log.jsonl")).unwrap();
+    fs::rename(format!("{at}/log"), format!("{run}/log.jsonl")).unwrap();
+    // Images that cannot be written any more end training.
+    let newest = format!("{run}/samples/latest.png");
+    fs::remove_file(&newest).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &newest).unwrap();
+    let advice = format!("continue with `cargo xtask train --resume '{run}'`");
+    refused(&["train", "--resume", &run, "--steps", "20"], 1, &advice);
+    fs::remove_file(&newest).unwrap();
+    succeed(&["train", "--resume", &run, "--steps", "20"]);
+    let log = fs::read_to_string(format!("{run}/log.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 2, "{log}");
+}
+
 #[test]
 fn a_stopped_run_has_its_own_exit_code_and_continues() {
     use std::io::{BufRead, BufReader};
