@@ -1,8 +1,8 @@
-//! Writes files atomically.
+//! Writes files atomically, and reads short files.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 /// Writes `bytes` to `path` atomically: writes a temporary file next to it, syncs it to disk, and renames it.
@@ -40,6 +40,27 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Largest file that [`read_short`] reads.
+const MAX_SHORT: u64 = 16 << 20;
+
+/// Reads a file that people write, such as saved latents. Pipes are read too; devices and other endless files are refused.
+///
+/// # Errors
+/// When the file cannot be read, or is longer than 16 MB.
+pub fn read_short(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_SHORT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SHORT {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is longer than {} MB", MAX_SHORT >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// Reads a text as [`read_short`] reads a file.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_short(path)?).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// Whether [`write`](write()) gives this name to a temporary file, which is left if the process is interrupted.
@@ -136,6 +157,17 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
         assert!(check(&link, true).unwrap_err().contains("a link to a file that does not exist"));
+    }
+
+    #[test]
+    fn endless_files_are_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        fs::write(&path, "a = 1").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "a = 1");
+        assert!(read_text(Path::new("/dev/zero")).unwrap_err().to_string().contains("longer than 16 MB"));
+        fs::write(&path, [0xff]).unwrap();
+        assert!(read_text(&path).is_err() && read_text(dir.path()).is_err());
     }
 
     #[test]

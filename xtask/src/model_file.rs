@@ -5,6 +5,7 @@ use crate::table::grouped;
 use clap::Args as ClapArgs;
 use ganlet_runtime::{Model, TooMuchWork};
 use ganlet_sim::host::ModelFile;
+use ganlet_trainer::files;
 use ganlet_trainer::latent::SavedLatent;
 use std::path::Path;
 
@@ -42,7 +43,7 @@ pub(crate) fn read(path: &Path, limit: WorkLimit) -> Result<ModelFile, Failure> 
 /// Reads a file of saved latents, which holds at least one.
 pub(crate) fn saved_latents(path: &Path) -> Result<Vec<SavedLatent>, Failure> {
     let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
-    let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string()))?;
+    let bytes = files::read_short(path).map_err(|e| unusable(e.to_string()))?;
     if bytes.starts_with(&Model::MAGIC) {
         return Err(unusable(
             "this is a model file, expected a text file of latents, as `project` and `edit` write with --out; a model is given without \

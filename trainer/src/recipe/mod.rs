@@ -11,6 +11,7 @@ mod settings;
 mod size;
 mod technique;
 
+use crate::files;
 use crate::loss::{Labels, Loss};
 use crate::nets::{Discriminator, DiscriminatorOptions, Generator, NetworkError};
 use crate::nn::Network;
@@ -260,7 +261,7 @@ fn read(name: &str) -> Result<String, RecipeError> {
             "{name} is a folder, not a recipe; to train on its images, use --data {name}"
         )));
     }
-    std::fs::read_to_string(name).map_err(|e| {
+    files::read_text(name.as_ref()).map_err(|e| {
         let names: Vec<_> = NAMED.iter().map(|r| r.0).collect();
         let near = similar(name, names.iter().copied()).join(", ");
         let names = names.join(", ");

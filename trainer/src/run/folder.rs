@@ -136,7 +136,7 @@ impl RunFolder {
     /// If it cannot be read, or is not a valid recipe.
     pub fn recipe(&self) -> Result<Recipe, RunError> {
         let path = self.path.join("recipe.toml");
-        let text = fs::read_to_string(&path).map_err(|e| RunError::io(&path, &e))?;
+        let text = files::read_text(&path).map_err(|e| RunError::io(&path, &e))?;
         Recipe::parse(&path.display().to_string(), &text, &[]).map_err(|e| RunError::new(Path::new(""), e))
     }
 

@@ -70,6 +70,9 @@ impl Line {
 impl Log {
     /// Reads the log at `path`; a missing one is empty. An incomplete last line is omitted.
     pub(super) fn read(path: &Path) -> Result<Self, RunError> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(RunError::new(path, "this is not a regular file: move it, and the run writes a new log"));
+        }
         let bytes = match std::fs::read(path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(|e| RunError::io(path, &e))?,

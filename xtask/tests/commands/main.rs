@@ -145,6 +145,16 @@ fn files_that_are_not_models_are_rejected_by_name() {
     refused(&["inspect", "docs"], 2, "docs");
 }
 
+#[cfg(unix)]
+#[test]
+fn endless_files_are_refused() {
+    refused(&["train", "/dev/zero", "--dry-run"], 2, "longer than 16 MB");
+    let sim = ["sim", "firmware-sim/models/faces.model", "--latents", "/dev/zero", "--png", &scratch("endless.png")];
+    refused(&sim, 2, "longer than 16 MB");
+    refused(&["inspect", "/dev/zero"], 2, "not a file of a known length");
+    refused(&["data", "prepare", "/dev/zero", "--out", &scratch("endless.pack")], 2, "which may never end");
+}
+
 #[test]
 fn sim_writes_images_of_the_named_device() {
     let (png, gif) = (scratch("device.png"), scratch("session.gif"));
