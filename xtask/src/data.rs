@@ -2,8 +2,9 @@
 
 use crate::console;
 use crate::failure::Failure;
-use crate::image_file::ImageFile;
+use crate::image_file::{self, ImageFile};
 use crate::table::{Table, grouped};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use ganlet_trainer::data::{
     BuiltinDataset, DataError, FaceCropOptions, Fit, LabelSource, PackedDataset, PrepareOptions, PreparedDataset,
@@ -136,9 +137,9 @@ struct PrepareOutput {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Draw the first images as a grid, a .png or a .gif
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", value_parser = PathBufValueParser::new().try_map(ImageFile::replacing))]
     sheet: Option<ImageFile>,
-    /// Replace existing files that this command did not make. Earlier packed files and reports are always replaced
+    /// Replace existing files that ganlet did not make. Earlier packed files, reports and grids are always replaced
     #[arg(long)]
     overwrite: bool,
 }
@@ -155,7 +156,7 @@ impl PrepareOutput {
     /// Checks that all files can be written, and replace neither each other nor the `inputs`, before any work.
     fn check(&self, out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
         let report = self.report(out);
-        let is_own: [fn(&Path) -> bool; 3] = [PackedDataset::recognize, PreparedDataset::is_report, |_| false];
+        let is_own: [fn(&Path) -> bool; 3] = [PackedDataset::recognize, PreparedDataset::is_report, image_file::is_own];
         let outputs = [Some(out), Some(&report), self.sheet.as_ref().map(ImageFile::path)].into_iter().zip(is_own);
         let mut used: Vec<PathBuf> = inputs.iter().filter_map(|path| path.canonicalize().ok()).collect();
         for (path, is_own) in outputs.filter_map(|(path, is_own)| Some((path?, is_own))) {

@@ -52,7 +52,9 @@ const SAMPLES: usize = 64;
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let start = Instant::now();
-    console::own_folder(&args.out, Some("generator.model"))?;
+    // A run folder may hold an exported model, too.
+    let mark = if args.out.join("recipe.toml").exists() { None } else { Some(opening::DEMO_MODEL) };
+    console::own_folder(&args.out, mark)?;
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::file(&args.out, e))?;
     let recipe = recipe(args.data.as_deref())?;
     let data = load_data(&recipe).map_err(Failure::unusable)?;

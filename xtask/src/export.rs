@@ -134,7 +134,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             Err(e) => console::note(&format!("not evaluated: {e}")),
         }
     }
-    warn(&args.run, &run, &quantized.report, evaluation.as_ref());
+    warn(folder.path(), &run, &quantized.report, evaluation.as_ref());
     console::note(&format!("wrote {}", out.display()));
     if let Some(path) = named {
         console::note(&format!("wrote {}, the names of the classes", path.display()));

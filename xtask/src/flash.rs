@@ -11,6 +11,7 @@ use clap::Args as ClapArgs;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use ganlet_runtime::Model;
 use ganlet_sim::host::{BoardInfo, FlashPlan, FlashRoute, FlashSegment, ModelPlace, uf2_file};
+use ganlet_trainer::files;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -64,6 +65,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let route = FlashRoute::new(board, args.uf2.as_deref()).map_err(board::unusable)?;
     if let (Some(path), false) = (&args.uf2, args.dry_run) {
         console::writable(path)?;
+        files::check_output(path, is_own, None).map_err(Failure::unusable)?;
     }
     let opened = opening::model(args.what.as_deref(), WorkLimit::NONE)?;
     let origin = &opened.origin;
@@ -101,6 +103,13 @@ fn named_uf2(path: PathBuf) -> Result<PathBuf, &'static str> {
     if named { Ok(path) } else { Err("this option writes UF2: expected a name that ends in .uf2") }
 }
 
+/// Whether the file at `path` is a UF2 file with a model, or with firmware that reads one.
+fn is_own(path: &Path) -> bool {
+    const UF2: &[u8] = b"UF2\n";
+    fs::read(path)
+        .is_ok_and(|file| file.starts_with(UF2) && file.windows(Model::MAGIC.len()).any(|w| w == Model::MAGIC))
+}
+
 fn build(plan: &FlashPlan<'_>) -> Result<PathBuf, Failure> {
     let FlashPlan { board, model, .. } = plan;
     let toolchain = board::toolchain(board)?;
@@ -125,8 +134,7 @@ fn write_uf2(
         segments.push(FlashSegment { address: region.at as u32, bytes: model.to_vec() });
     }
     console::note(&format!("{} bytes of flash in total", grouped(FlashSegment::total(&segments) as u64)));
-    fs::write(to, uf2_file(&segments, family))
-        .map_err(|e| Failure::failed(format!("cannot write {}: {e}", to.display())))?;
+    files::write(to, uf2_file(&segments, family))?;
     console::note(&format!(
         "wrote {}: hold BOOTSEL while plugging the board in, and copy the file to the drive that appears",
         to.display()

@@ -12,7 +12,11 @@ use ganlet_trainer::export::{PreparedRun, QualityWarning};
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{ClassNames, ImageGenerator, SavedLatent};
 use ganlet_trainer::run::{CheckpointChoice, DataRecord, RunFolder, TrainingData};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+/// The model in a folder that `demo` wrote.
+pub(crate) const DEMO_MODEL: &str = "generator.model";
 
 /// Opens the folder of the run at `path`, or of the newest run if it is "latest".
 pub(crate) fn folder(path: &Path) -> Result<RunFolder, Failure> {
@@ -75,11 +79,30 @@ impl OpenedModel {
 /// the newest run, or the committed faces if there is no run.
 pub(crate) fn model(given: Option<&Path>, limit: WorkLimit) -> Result<OpenedModel, Failure> {
     let Some(path) = given else { return newest_model() };
+    let path = &*model_in(path)?;
     if path.is_dir() || path == Path::new("latest") {
         return exported(&folder(path)?);
     }
     let (file, class_names) = (model_file::read(path, limit)?, ClassNames::beside(path));
     Ok(OpenedModel { file, class_names, origin: path.to_owned(), exported: None })
+}
+
+/// Returns the model in a folder that `demo` wrote. Any other file or folder is returned as it is; a missing one is an error.
+pub(crate) fn model_in(path: &Path) -> Result<Cow<'_, Path>, Failure> {
+    if path == Path::new("latest") || path.is_file() || path.join("recipe.toml").is_file() {
+        return Ok(path.into());
+    }
+    if !path.exists() {
+        let newest = RunFolder::open(Path::new(RUNS), "latest").map(|run| files::quoted(run.path()));
+        let remedy = newest.map_or_else(|_| String::new(), |run| format!("; the newest run is {run}"));
+        return Err(Failure::file(path, format!("there is no such run folder or model file{remedy}")));
+    }
+    let model = path.join(DEMO_MODEL);
+    if !model.is_file() {
+        return Ok(path.into());
+    }
+    console::note(&format!("{}: using the model in this folder, {}", path.display(), model.display()));
+    Ok(model.into())
 }
 
 fn newest_model() -> Result<OpenedModel, Failure> {
@@ -122,6 +145,7 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
 
 /// Opens a generator of images: a run folder, or a model file.
 pub(crate) fn generator(path: &Path, limit: WorkLimit) -> Result<ImageGenerator, Failure> {
+    let path = &*model_in(path)?;
     if path.is_file() {
         let (file, names) = (model_file::read(path, limit)?, ClassNames::beside(path));
         return ImageGenerator::of_model(file.bytes(), names).map_err(|e| Failure::file(path, e));

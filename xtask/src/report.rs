@@ -46,6 +46,9 @@ const FILE: &str = "report.html";
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let folder = opening::folder(&args.run)?;
+    if let Some(out) = &args.out {
+        files::check_output(out, Page::recognize, None).map_err(Failure::unusable)?;
+    }
     let out = args.out.unwrap_or_else(|| folder.path().join(FILE));
     console::writable(&out)?;
     let mut run = opening::run(&args.run, args.checkpoint)?;
@@ -67,14 +70,22 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the page of a run into its folder; returns the comparison of its samples with real images.
-pub(crate) fn write(folder: &RunFolder, data: &TrainingData) -> Result<Option<Comparison>, Failure> {
+/// What was found while the page of a run was written.
+pub(crate) struct Report {
+    /// The comparison of its samples with real images.
+    pub(crate) comparison: Option<Comparison>,
+    /// Whether the generator can be exported.
+    pub(crate) exportable: bool,
+}
+
+/// Writes the page of a run into its folder.
+pub(crate) fn write(folder: &RunFolder, data: &TrainingData) -> Result<Report, Failure> {
     let mut run = PreparedRun::open(folder, CheckpointChoice::Best)?;
     let comparison = compare(&mut run, Some(data));
     let quantized = quantize(&run);
     let page = page(folder, (&mut run, Some(data)), comparison.as_ref(), quantized.as_ref());
     folder.write(FILE, page.html())?;
-    Ok(comparison)
+    Ok(Report { comparison, exportable: quantized.is_some() })
 }
 
 /// Compares the samples of a run with its images; `None` for points, or if there are too few images.

@@ -2,7 +2,7 @@
 
 use crate::console::{self, TextStyle};
 use crate::failure::Failure;
-use crate::report;
+use crate::report::{self, Report};
 use crate::training::RUNS;
 use ganlet_trainer::evaluate::{Comparison, Trend};
 use ganlet_trainer::files;
@@ -15,7 +15,7 @@ const MORE_MINUTES: u64 = 10;
 /// Writes the page of a complete run of `steps` steps. Prints whether it still improves, its alarms, how its samples compare with real
 /// images, and what to type next.
 pub(crate) fn conclude(folder: &RunFolder, steps: u64, data: &TrainingData) -> Result<(), Failure> {
-    let comparison = report::write(folder, data)?;
+    let Report { comparison, exportable } = report::write(folder, data)?;
     let trend = Trend::of(&folder.log_entries());
     console::note(&format!("{} {trend}", console::on_stderr(TextStyle::Bold, "verdict:")));
     if let Some(best) = folder.best().filter(|best| best.step < steps) {
@@ -36,6 +36,7 @@ pub(crate) fn conclude(folder: &RunFolder, steps: u64, data: &TrainingData) -> R
     let export = format!("cargo xtask export {}", files::quoted(folder.path()));
     let show = format!("cargo xtask sim {}", files::quoted(folder.path()));
     let commands = match (data.images.is_some(), trend.is_improving()) {
+        _ if !exportable => vec![resume],
         (true, true) => vec![resume, show, export],
         (true, false) => vec![export, show, resume],
         (false, _) => vec![resume, show],

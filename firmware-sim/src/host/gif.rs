@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use gif::{Encoder, Frame as GifFrame, Repeat};
+use gif::{AnyExtension, Encoder, Frame as GifFrame, Repeat};
 
 use super::FRAMES_PER_SECOND;
 use super::bezel::DevicePortrait;
@@ -13,6 +13,9 @@ use super::error::SimError;
 use super::frame::{Frame, write_whole};
 use super::script::Script;
 use super::simulator::Simulator;
+
+/// Label of the block with a comment, which names the program that wrote the file.
+const COMMENT: u8 = 0xfe;
 
 /// Plays `script` and writes it as a looping GIF; returns the number of stored images.
 ///
@@ -43,6 +46,7 @@ fn record(path: &Path, device: &Device, play: impl FnOnce(&mut Show<'_>) -> io::
     write_whole(path, |out| {
         let mut encoder = Encoder::new(out, width as u16, height as u16, &[]).map_err(io::Error::other)?;
         encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
+        encoder.write_raw_extension(AnyExtension(COMMENT), &[b"ganlet"]).map_err(io::Error::other)?;
         // The current frame and its image, which is stored when its duration is known.
         let mut last: Option<(Frame, GifFrame<'static>)> = None;
         let mut store = |image: &GifFrame<'static>| {

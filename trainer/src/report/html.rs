@@ -1,9 +1,10 @@
 //! Writes the report of a run as a self-contained HTML file with embedded images.
 
 use serde_json::{Map, Value};
+use std::path::Path;
 
 use super::numbers::numbers;
-use super::page::{document, embedded, section, table};
+use super::page::{document, embedded, recognize, section, table};
 use crate::draw::Plot;
 use crate::draw::svg::escape;
 
@@ -63,6 +64,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// Whether the file at `path` is a page of this kind.
+    #[doc(hidden)]
+    pub fn recognize(path: &Path) -> bool {
+        recognize(path)
+    }
+
     /// The page as self-contained HTML that follows the reader's light or dark theme and fits a phone.
     ///
     /// ```

@@ -1,18 +1,33 @@
 //! Elements of an HTML page: embedded images and tables.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::draw::svg::escape;
 
+/// Bytes of a page that contain the name of its program.
+const HEAD: u64 = 1024;
+/// The element that names the program that wrote a page.
+const GENERATOR: &str = "<meta name=\"generator\" content=\"ganlet\">";
+
+/// Whether the file at `path` is a page that this module wrote.
+pub(super) fn recognize(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    read.is_ok() && head.windows(GENERATOR.len()).any(|part| part == GENERATOR.as_bytes())
+}
+
 /// A whole page with the style of all pages, which follows the reader's light or dark theme and fits a phone.
 pub(super) fn document(title: &str, body: &str) -> String {
     let (title, style) = (escape(title), include_str!("page.css"));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{GENERATOR}\
          <title>{title}</title>\n<style>\n{style}</style></head>\n<body><main>{body}</main></body></html>\n"
     )
 }

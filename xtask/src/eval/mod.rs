@@ -80,8 +80,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(n) = args.seeds.filter(|n| !(1..=MOST_SETS).contains(n)) {
         return Err(Failure::unusable(format!("--seeds {n}: expected 1 to {MOST_SETS} sets of latents")));
     }
-    if let Some(missing) = args.what.iter().find(|path| !path.exists() && path.as_os_str() != "latest") {
-        return Err(Failure::file(missing, "there is no such run folder or model file"));
+    let mut args = args;
+    for path in &mut args.what {
+        *path = opening::model_in(path)?.into_owned();
     }
     check_comparable(&args)?;
     let evaluated = args.what.iter().map(|path| evaluated(path, &args)).collect::<Result<Vec<_>, _>>()?;

@@ -78,6 +78,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(out) = &args.out {
         files::check_output(out, |path| model_file::saved_latents(path).is_ok(), None).map_err(Failure::unusable)?;
     }
+    let images = [&args.png, &args.template].into_iter().flatten().map(ImageFile::path);
+    images.chain(args.out.as_deref()).try_for_each(console::writable)?;
     let mut generator = ImageGenerator::Float(Box::new(opening::searchable(&args.what)?));
     let original = opening::latents(&generator, args.latents.as_deref(), &[args.seed])?.swap_remove(0);
     let own_class = original.class.filter(|_| generator.classes() > 0).map(|class| class.to_string());
@@ -103,7 +105,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         output::with_progress(|progress| projector.search(&target, class, Some(&original.values), &options, progress));
     let class = (generator.classes() > 0).then_some(class as u16);
     let outputs = SearchOutputs { latents: None, png: args.png.as_ref(), curve: None, model: None };
-    let results = output::write(&found, &target, class, &before, &outputs)?;
+    let results = output::write(&found, &target, class, &before, outputs)?;
     if let (Some(path), Some(best)) = (&args.out, found.first()) {
         let after = SavedLatent { values: best.latent.clone(), class };
         files::write(path, format!("{original}  # before\n{after}  # after\n"))?;

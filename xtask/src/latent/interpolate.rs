@@ -3,7 +3,7 @@
 use super::output::{enlarged, sheet};
 use crate::console;
 use crate::failure::Failure;
-use crate::image_file::{AnimationFile, ImageFile};
+use crate::image_file::{self, AnimationFile, ImageFile};
 use crate::model_file::WorkLimit;
 use crate::opening;
 use crate::seeds::latent_seed;
@@ -116,10 +116,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 fn write(args: &Args, images: &[Vec<u8>], points: usize, shape: [usize; 3]) -> Result<(), Failure> {
     let frames = images.len();
     if let Some(file) = &args.gif {
-        let path = file.path();
         let images: Vec<_> = images.iter().map(|p| enlarged(p, shape, 256)).collect();
-        files::write(path, animation(&images, 40))?;
-        console::note(&format!("wrote {} ({frames} frames)", path.display()));
+        file.write(animation(&images, 40))?;
+        console::note(&format!("wrote {} ({frames} frames)", file.path().display()));
     }
     if let Some(file) = &args.png {
         let all: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
@@ -129,9 +128,12 @@ fn write(args: &Args, images: &[Vec<u8>], points: usize, shape: [usize; 3]) -> R
     if let Some(folder) = &args.frames {
         std::fs::create_dir_all(folder).map_err(|e| Failure::file(folder, e))?;
         let [height, width, channels] = shape;
+        let path = |i: usize| folder.join(format!("frame-{i:05}.png"));
+        let check = |i| files::check_output(&path(i), image_file::is_own, None);
+        (0..frames).try_for_each(check).map_err(Failure::unusable)?;
         for (i, image) in images.iter().enumerate() {
             let image = Image::from_bytes(image, (width, height, channels));
-            files::write(folder.join(format!("frame-{i:05}.png")), image.png())?;
+            files::write(path(i), image_file::marked(image.png()))?;
         }
         console::note(&format!("wrote {frames} frames into {}", folder.display()));
     }

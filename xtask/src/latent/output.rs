@@ -3,12 +3,12 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
-use crate::model_file::WorkLimit;
-use crate::opening;
 use crate::training::{catch_interrupts, interrupted};
 use ganlet_trainer::draw::{Image, image_grid};
 use ganlet_trainer::files;
-use ganlet_trainer::latent::{ProjectionResult, ProjectionTarget, SavedLatent, SearchResults, int8_psnr, loss_curves};
+use ganlet_trainer::latent::{
+    ImageGenerator, ProjectionResult, ProjectionTarget, SavedLatent, SearchResults, int8_psnr, loss_curves,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
@@ -54,7 +54,7 @@ pub(super) struct SearchOutputs<'a> {
     pub(super) latents: Option<&'a PathBuf>,
     pub(super) png: Option<&'a ImageFile>,
     pub(super) curve: Option<&'a ImageFile>,
-    pub(super) model: Option<&'a PathBuf>,
+    pub(super) model: Option<&'a mut ImageGenerator>,
 }
 
 /// Writes the results of a search; `before` is the first image of the grid.
@@ -63,7 +63,7 @@ pub(super) fn write(
     target: &ProjectionTarget,
     class: Option<u16>,
     before: &[u8],
-    outputs: &SearchOutputs<'_>,
+    outputs: SearchOutputs<'_>,
 ) -> Result<SearchResults, Failure> {
     let Some(best) = found.first() else {
         return Err(Failure::failed("the search was stopped before it had a result"));
@@ -82,13 +82,7 @@ pub(super) fn write(
         file.write(&loss_curves(found).image(900, 420), "the loss of each search")?;
     }
     let int8 = match outputs.model {
-        Some(path) => {
-            let mut model = opening::generator(path, WorkLimit::DEFAULT)?;
-            if model.latent_len() != best.latent.len() || model.shape() != target.shape {
-                return Err(Failure::file(path, "this model was exported from another run"));
-            }
-            int8_psnr(&mut model, &latent, target).map_err(|e| Failure::file(path, e))?
-        }
+        Some(model) => int8_psnr(model, &latent, target).map_err(Failure::unusable)?,
         None => None,
     };
     Ok(SearchResults::new(found, int8))

@@ -4,7 +4,7 @@ use super::output::{self, SearchOutputs};
 use crate::console;
 use crate::failure::Failure;
 use crate::image_file::ImageFile;
-use crate::model_file;
+use crate::model_file::{self, WorkLimit};
 use crate::opening;
 use crate::seeds::latent_seed;
 use clap::{ArgGroup, Args as ClapArgs};
@@ -12,10 +12,10 @@ use ganlet_trainer::data;
 use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::files;
 use ganlet_trainer::latent::{
-    ClassNames, NEAR_DB, ProjectionOptions, ProjectionTarget, SearchResults, float_image, held_out_image,
-    latent_of_seed, projector, shape_of,
+    ClassNames, ImageGenerator, NEAR_DB, ProjectionOptions, ProjectionTarget, SearchResults, float_image,
+    held_out_image, latent_of_seed, projector, shape_of,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Find the latent whose image is nearest to a given one (GAN inversion)
 ///
@@ -84,7 +84,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(out) = &args.out {
         files::check_output(out, |path| model_file::saved_latents(path).is_ok(), None).map_err(Failure::unusable)?;
     }
+    let images = [&args.png, &args.curve].into_iter().flatten().map(ImageFile::path);
+    images.chain(args.out.as_deref()).try_for_each(console::writable)?;
     let mut run = opening::searchable(&args.what)?;
+    let mut model = args.model.as_deref().map(|path| exported_model(path, &run)).transpose()?;
     let classes = run.checkpoint.recipe.data.classes;
     let class = ClassNames::of_run(&run).of(classes).find(classes, args.class.as_deref()).map_err(Failure::unusable)?;
     let image = target_image(&args, &mut run, class)?;
@@ -103,10 +106,22 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         latents: args.out.as_ref(),
         png: args.png.as_ref(),
         curve: args.curve.as_ref(),
-        model: args.model.as_ref(),
+        model: model.as_mut(),
     };
     let class = (classes > 0).then_some(class as u16);
-    print(&output::write(&found, &target, class, &image, &outputs)?, args.json)
+    print(&output::write(&found, &target, class, &image, outputs)?, args.json)
+}
+
+/// Opens the model at `path`, which has to be exported from this run.
+fn exported_model(path: &Path, run: &PreparedRun) -> Result<ImageGenerator, Failure> {
+    let model = opening::generator(path, WorkLimit::DEFAULT)?;
+    let same = model.latent_len() == run.checkpoint.recipe.generator.latent() && model.shape() == shape_of(run);
+    if same {
+        return Ok(model);
+    }
+    let why =
+        "this model was exported from another run; `cargo xtask export RUN --out FILE.model` writes one of this run";
+    Err(Failure::file(path, why))
 }
 
 /// Returns the image to project.

@@ -1,6 +1,6 @@
 //! Tests of run folders: moved data, changed recipes, outputs that are not overwritten, exit codes.
 
-use crate::{refused, root, scratch, text, xtask};
+use crate::{MODEL, refused, root, scratch, text, xtask};
 use std::fs;
 use std::path::Path;
 
@@ -145,8 +145,7 @@ fn files_and_folders_of_the_user_are_not_overwritten() {
     // What the command made itself is replaced.
     let sheet = format!("{at}/sheet.png");
     succeed(&[&prepare[..], &[&pack, "--sheet", &sheet]].concat());
-    refused(&[&prepare[..], &[&pack, "--sheet", &sheet]].concat(), 2, "--overwrite");
-    succeed(&[&prepare[..], &[&pack, "--sheet", &sheet, "--overwrite"]].concat());
+    succeed(&[&prepare[..], &[&pack, "--sheet", &sheet]].concat());
     succeed(&[&prepare[..], &[&pack]].concat());
     fs::create_dir(&mine).unwrap();
     fs::write(format!("{mine}/report.html"), "my report").unwrap();
@@ -154,6 +153,65 @@ fn files_and_folders_of_the_user_are_not_overwritten() {
         refused(&[words, &["--out", &mine]].concat(), 2, "nothing was overwritten");
     }
     assert_eq!(fs::read_dir(&mine).unwrap().count(), 1);
+}
+
+#[test]
+fn images_and_pages_of_the_user_are_not_overwritten_by_any_command() {
+    let at = folder("own-images");
+    photos(&format!("{at}/frames"), 1);
+    let [photo, film, page, run, frames] =
+        ["frames/frame-00000.png", "film.gif", "page.html", "run", "frames"].map(|name| format!("{at}/{name}"));
+    fs::rename(format!("{frames}/photo-0.png"), &photo).unwrap();
+    fs::write(&film, b"GIF89a\x10\0\x10\0\0\0\0;").unwrap();
+    fs::write(&page, "<!DOCTYPE html><title>mine</title>").unwrap();
+    train(&["--steps", "2", "--out", &run]);
+    let before = [&photo, &film, &page].map(|file| fs::read(file).unwrap());
+    let new = ["new.png", "new.gif", "new.html", "new"].map(|name| format!("{at}/{name}"));
+    let project = ["project", &run, "--of-seed", "1", "--steps", "1", "--restarts", "1"];
+    for (words, own, new) in [
+        (&["grid", MODEL, "--png"][..], &photo, &new[0]),
+        (&["grid", MODEL, "--png"], &film, &new[1]),
+        (&["interpolate", MODEL, "--png"], &photo, &new[0]),
+        (&["interpolate", MODEL, "--gif"], &film, &new[1]),
+        (&["interpolate", MODEL, "--frames"], &frames, &new[3]),
+        (&["sim", MODEL, "--png"], &photo, &new[0]),
+        (&["sim", MODEL, "--gif"], &film, &new[1]),
+        (&["edit", &run, "--template"], &photo, &new[0]),
+        (&[&project[..], &["--png"]].concat(), &photo, &new[0]),
+        (&[&project[..], &["--curve"]].concat(), &photo, &new[0]),
+        (&["report", &run, "--out"], &page, &new[2]),
+    ] {
+        refused(&[words, &[own]].concat(), 2, "choose another name");
+        // Files that any command of ganlet wrote are replaced.
+        succeed(&[words, &[new]].concat());
+        succeed(&[words, &[new]].concat());
+    }
+    refused(&["emulate", MODEL, "--board", "microbit", "--png", &photo], 2, "choose another name");
+    assert!(before == [&photo, &film, &page].map(|file| fs::read(file).unwrap()));
+    // A name that an option cannot use is reported before a search, and so is a model of another run.
+    refused(&[&project[..], &["--curve", "no-such-folder/a.png"]].concat(), 2, "create it first");
+    refused(&[&project[..], &["--model", MODEL, "--png", &new[0]]].concat(), 2, "exported from another run");
+    refused(&[&project[..], &["--model", "no-such.model"]].concat(), 2, "no-such.model");
+}
+
+#[test]
+fn a_folder_that_demo_wrote_stands_for_its_model() {
+    let at = folder("demo-folder");
+    let [out, run, png] = ["out", "run", "a.png"].map(|name| format!("{at}/{name}"));
+    fs::create_dir(&out).unwrap();
+    let model = format!("{out}/generator.model");
+    train(&["--steps", "2", "--out", &run]);
+    succeed(&["export", &run, "--out", &model]);
+    for words in [&["sim", &out, "--png", &png][..], &["inspect", &out], &["grid", &out, "--png", &png]] {
+        assert!(succeed(words).contains(&model), "{words:?}");
+    }
+    succeed(&["flash", &out, "--board", "pico", "--dry-run"]);
+    succeed(&["eval", &out, "--samples", "128", "--seeds", "1", "--data", "faces"]);
+    refused(&["project", &out, "--of-seed", "1"], 2, "name the run that it was exported from");
+    refused(&["export", &out], 2, "has no recipe.toml");
+    // A run folder with an exported model is no folder of `demo`.
+    succeed(&["export", &run]);
+    refused(&["demo", "--out", &run], 2, "nothing was overwritten");
 }
 
 #[test]
