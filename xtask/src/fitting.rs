@@ -117,10 +117,19 @@ fn summary(model: &Model<'_>) -> String {
     let ram = ram.into_iter().map(grouped).collect::<Vec<_>>().join(" or ");
     let verdict = match (fitting.len(), others.len()) {
         (_, 0) => format!("fits all {} boards", all.len()),
-        (0, _) => "fits no board: --fit BOARD narrows the generator".to_owned(),
+        (0, _) => format!("fits no board: --fit {} narrows the generator", largest(all)),
         _ => format!("fits {}, but not {}", names(&fitting), names(&others)),
     };
     format!("{flash} bytes of flash, {ram} of RAM, {macs} multiply-accumulates per image: {verdict}")
+}
+
+/// Returns the name of the board with the most free flash.
+fn largest(boards: &[BoardInfo]) -> &'static str {
+    let free = |board: &&BoardInfo| {
+        let chip = board.device().chip;
+        chip.flash - chip.firmware_flash
+    };
+    boards.iter().max_by_key(free).map_or("pico2", |board| board.name)
 }
 
 fn boards(model: &Model<'_>) -> Table {

@@ -33,6 +33,7 @@ mod train;
 mod training;
 mod verdict;
 
+use clap::error::ContextKind;
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use std::panic;
@@ -122,7 +123,11 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn main() -> ExitCode {
     let command = match Xtask::try_parse() {
         Ok(xtask) => xtask.command,
-        Err(e) => return misused(&e),
+        Err(mut e) => {
+            // This tip, to write `-- --option`, is wrong for every command: none takes a word that begins with a hyphen.
+            e.remove(ContextKind::Suggested);
+            return misused(&e);
+        }
     };
     panic::set_hook(Box::new(|defect| {
         console::complain(&format!("internal error, a bug in ganlet: {defect}\nPlease report this line."));

@@ -318,8 +318,8 @@ impl fmt::Display for BoardError {
             Self::Unknown { name } => unknown(f, name),
             Self::TooLarge(fit) => write!(
                 f,
-                "{fit}\ntrain a smaller model, for example with `--set generator.widths=…`, or use a larger board; \
-                 `cargo xtask inspect` shows the bytes of each layer"
+                "{fit}\ntrain a model that fits with --fit {}, or use a larger board; `cargo xtask inspect` shows the bytes of each layer",
+                fit.device.name
             ),
             Self::TooLargeForRegion(RegionFit { board, region, flash, ram }) => {
                 let (kind, needed, available) =

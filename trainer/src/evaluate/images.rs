@@ -53,7 +53,7 @@ impl Evaluator {
                 reference.count(),
                 2 * features,
                 &format!("two for each of {features} features"),
-                "add images: a fifth of a data set is held out",
+                "add images: a fifth of a data set is held out, so this needs about five times as many",
             ));
         };
         let mut extractor = Extractor::new(&network, threads);
@@ -203,7 +203,13 @@ impl Evaluator {
             return Ok(());
         }
         let why = format!("two for each of {} features", self.identity.features);
-        Err(EvaluateError::too_few(subject, n, self.min_samples(), &why, "evaluate more samples: 2,000 are usual"))
+        Err(EvaluateError::too_few(
+            subject,
+            n,
+            self.min_samples(),
+            &why,
+            "evaluate more samples, as with --samples 2000",
+        ))
     }
 
     /// Returns the number of images on each side that are compared pair by pair.

@@ -115,7 +115,7 @@ fn too_few_images_are_rejected_with_the_numbers() {
     assert_eq!(
         text,
         "cannot evaluate the generated images\n  expected: 128 or more, two for each of 64 features\n  \
-         found:    127\n  to do:    evaluate more samples: 2,000 are usual"
+         found:    127\n  to do:    evaluate more samples, as with --samples 2000"
     );
     assert!(evaluator.floor(5).unwrap_err().to_string().contains("real training images"));
     assert!(evaluator.measure(&[0; 100], |_, _| {}).unwrap_err().to_string().contains("100 bytes"));

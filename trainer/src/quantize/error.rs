@@ -100,7 +100,7 @@ pub(super) fn check(net: &FloatNet) -> Result<(), QuantizeError> {
             0 => String::new(),
             classes => format!(", {classes} of them for the classes"),
         };
-        let remedy = "use 1 to 256 latent values: set generator.latent to a smaller number";
+        let remedy = "use 1 to 256 latent values, as in generator.latent = 256";
         return refuse(format!("its latent has {} values{classes}", net.inputs), remedy);
     }
     if net.layers.is_empty() {

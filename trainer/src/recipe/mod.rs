@@ -19,6 +19,7 @@ use crate::optim::{Optimizer, Schedule};
 pub use keys::keys;
 use methods::{Change, changes};
 pub use methods::{METHODS, Method};
+pub(crate) use names::names_like;
 use names::{similar, unknown_key};
 use renamed::check_renamed;
 pub use sections::{Batches, Data, Fit, Init, Objective, Train};

@@ -119,12 +119,24 @@ pub(super) fn similar(name: &str, names: impl Iterator<Item = &'static str>) -> 
     nearest(names.map(|n| (strsim::osa_distance(n, name), n)).collect(), name)
 }
 
+/// The names that `name` may be a misspelling of, the most similar first.
+pub(crate) fn names_like<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+    near(names.map(|n| (strsim::osa_distance(n, name), n)).collect(), name).0
+}
+
 /// The nearest of all candidates, at least one, and no distant ones.
-fn nearest(mut candidates: Vec<(usize, &'static str)>, typed: &str) -> Vec<&'static str> {
+fn nearest(candidates: Vec<(usize, &'static str)>, typed: &str) -> Vec<&'static str> {
+    let (near, others) = near(candidates, typed);
+    if near.is_empty() { others.into_iter().take(1).collect() } else { near }
+}
+
+/// Divides the candidates into a few near ones, and the others; the nearest are first.
+fn near<'n>(mut candidates: Vec<(usize, &'n str)>, typed: &str) -> (Vec<&'n str>, Vec<&'n str>) {
     candidates.sort();
     let limit = (typed.len() / 2).max(2);
     let count = candidates.iter().take(SUGGESTIONS).filter(|k| k.0 <= limit).count();
-    candidates.into_iter().take(count.max(1)).map(|k| k.1).collect()
+    let names: Vec<_> = candidates.into_iter().map(|k| k.1).collect();
+    (names[..count].to_vec(), names[count..].to_vec())
 }
 
 #[cfg(test)]

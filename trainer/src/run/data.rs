@@ -3,9 +3,10 @@ use crate::data::{
     self, AnyDataset, BuiltinDataset, DataError, Dataset, Frame, GaussianMixture, ImageDataset, PackedDataset,
     ReadOptions,
 };
-use crate::recipe::Recipe;
+use crate::files;
+use crate::recipe::{Recipe, names_like};
 use crate::text::{counted, grouped};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// With fewer training images, generators mostly repeat them.
@@ -84,7 +85,12 @@ fn load(recipe: &Recipe) -> Result<TrainingData, DataError> {
             format!("`{}`, for recipe {}", wanted.source, recipe.name),
             format!("a file or folder, or one of {}", BuiltinDataset::names()),
             "neither",
-            "name your images with --data PATH",
+            match similar_path(path) {
+                Some(similar) => {
+                    format!("name your images with --data PATH; the nearest name is {}", files::quoted(&similar))
+                }
+                None => "name your images with --data PATH".to_owned(),
+            },
         ));
     };
     match source {
@@ -215,6 +221,14 @@ fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> 
     notes.extend(limits(&packed, packed.held_out_count()));
     notes.extend(classes(recipe, &packed));
     Ok(TrainingData { train: Arc::new(packed), images, mixture: None, notes })
+}
+
+/// Returns the path in the same folder whose name is most similar to the name of `path`, which does not exist.
+fn similar_path(path: &Path) -> Option<PathBuf> {
+    let entries = path.parent()?.read_dir().ok()?.flatten();
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let similar = names_like(path.file_name()?.to_str()?, names.iter().map(String::as_str));
+    similar.first().map(|name| path.with_file_name(name))
 }
 
 /// Remarks on how many images there are.

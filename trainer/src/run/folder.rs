@@ -108,10 +108,16 @@ impl RunFolder {
             PathBuf::from(path)
         };
         if !path.join("recipe.toml").is_file() {
-            return Err(RunError::new(
-                &path,
-                "this is not a run folder: it has no recipe.toml; `cargo xtask train` creates run folders in runs/",
-            ));
+            let problem = if path.is_dir() {
+                "this is not a run folder: it has no recipe.toml"
+            } else {
+                "there is no such run folder"
+            };
+            let remedy = match Self::open(root, "latest") {
+                Ok(newest) => format!("the newest run is {}", files::quoted(newest.path())),
+                Err(_) => "`cargo xtask train` creates run folders in runs/".to_owned(),
+            };
+            return Err(RunError::new(&path, format!("{problem}; {remedy}")));
         }
         Ok(Self { path })
     }

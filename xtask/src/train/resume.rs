@@ -7,6 +7,7 @@ use crate::fitting;
 use crate::training::{self, RUNS};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{ResumeOptions, Run, RunFolder, RunOutcome};
+use ganlet_trainer::train::Trainer;
 use std::path::Path;
 
 /// Continues the run in `folder`, or the newest one if that is "latest".
@@ -34,7 +35,9 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
         let more = training::steps_in(&mut trainer, minutes)?;
         trainer.set_steps(saved.step + more);
     }
+    let schedule = schedule_note(saved.steps, &trainer);
     if args.dry_run {
+        schedule.iter().for_each(|note| console::note(note));
         return dry_run(&mut trainer, &resumed.data);
     }
     let done = saved.step >= trainer.steps();
@@ -44,6 +47,7 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
         fitting::report(&saved.recipe, &resumed.data);
         console::note(&format!("  resumed    at step {}", saved.step));
     }
+    schedule.iter().for_each(|note| console::note(note));
     resumed.changes.iter().for_each(|change| console::note(&format!("  changed    {change}")));
     if done {
         console::note(&format!("{} has completed its {} steps", folder.path().display(), saved.step));
@@ -53,6 +57,19 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
     let (run, outcome) = train(run, &resumed.data, options)?;
     conclude(run, &resumed.data, outcome)?;
     if outcome == RunOutcome::Stopped { Err(Failure::stopped()) } else { Ok(()) }
+}
+
+/// Describes how the learning rate continues if the run becomes longer or shorter, because a schedule spans the whole run.
+fn schedule_note(before: u64, trainer: &Trainer) -> Option<String> {
+    let (step, steps, recipe) = (trainer.step(), trainer.steps(), trainer.recipe());
+    let [old, new] = [before, steps].map(|steps| recipe.schedule.factor(step, steps) * recipe.optimizer.learning_rate);
+    (old != new && step < steps).then(|| {
+        format!(
+            "  schedule   now spans {steps} steps, not {before}: the learning rate continues at {new:.2e}, where it was {old:.2e}; with --set \
+             schedule.kind=constant --accept-changes it stays at {:.2e}",
+            recipe.optimizer.learning_rate
+        )
+    })
 }
 
 /// Returns the recipe of the command line: the named one, or that of the run with the settings of `--set`.

@@ -1,6 +1,7 @@
 //! Tests of the command line: help has examples, JSON is printed alone, errors fit on one screen.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod data;
 mod evaluating;
 mod latents;

@@ -73,6 +73,10 @@ fn a_run_says_where_it_is_how_it_went_and_what_to_type_next() {
     assert!(first.lines().last().unwrap().contains(next), "{first}");
     let again = notes(&folder, &["train", "--resume", "latest", "--minutes", "0.001", "--threads", "1"]);
     assert!(again.contains("resumed    at step 12") && again.contains("verdict: "), "{again}");
+    assert!(!again.contains("schedule"), "the learning rate of this recipe is constant: {again}");
+    notes(&folder, &["eval", "latest", "--samples", "128", "--seeds", "1"]);
+    notes(&folder, &["export", "latest"]);
+    assert!(folder.join("runs/00001-tiny/generator.model").is_file() && !folder.join("latest").exists());
     let _ = fs::remove_dir_all(&folder);
 }
 
