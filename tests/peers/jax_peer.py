@@ -7,7 +7,9 @@ config, sizes, threads, seconds = common.arguments()
 # XLA takes its threads from the cores that the process may use; they must be chosen before it starts.
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
+# Flags that limit the instruction set stay.
+eigen = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {eigen}".strip()
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import jax

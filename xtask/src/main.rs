@@ -36,6 +36,7 @@ mod verdict;
 use clap::error::ContextKind;
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use ganlet_trainer::simd::{ISA_VARIABLE, limit_instruction_set};
 use std::panic;
 use std::process::ExitCode;
 
@@ -57,6 +58,10 @@ or step by step:
 struct Xtask {
     #[command(subcommand)]
     command: Command,
+    /// Limit the trainer's kernels to an instruction set: avx512, avx2, neon or portable [default: the widest; or GANLET_ISA in the
+    /// environment]
+    #[arg(long, global = true, value_name = "SET", help_heading = "Processor")]
+    isa: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -82,7 +87,17 @@ enum Command {
     Doctor(doctor::Args),
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+/// Limits the kernels of this process to the instruction set of `--isa` or of the environment.
+fn limit_instructions(isa: Option<&str>) -> Result<(), Failure> {
+    let variable = std::env::var(ISA_VARIABLE).ok().filter(|id| !id.is_empty());
+    let (origin, Some(id)) = (if isa.is_some() { "--isa" } else { ISA_VARIABLE }, isa.or(variable.as_deref())) else {
+        return Ok(());
+    };
+    limit_instruction_set(id).map_err(|e| Failure::unusable(format!("{origin}: {e}")))
+}
+
+fn run(Xtask { command, isa }: Xtask) -> Result<(), Failure> {
+    limit_instructions(isa.as_deref())?;
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Train(args) => train::run(args),
@@ -121,8 +136,8 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let command = match Xtask::try_parse() {
-        Ok(xtask) => xtask.command,
+    let xtask = match Xtask::try_parse() {
+        Ok(xtask) => xtask,
         Err(mut e) => {
             // This tip, to write `-- --option`, is wrong for every command: none takes a word that begins with a hyphen.
             e.remove(ContextKind::Suggested);
@@ -132,7 +147,7 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|defect| {
         console::complain(&format!("internal error, a bug in ganlet: {defect}\nPlease report this line."));
     }));
-    match panic::catch_unwind(|| run(command)) {
+    match panic::catch_unwind(|| run(xtask)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
             if !failure.message.is_empty() {

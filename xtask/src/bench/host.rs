@@ -13,7 +13,7 @@ use ganlet_trainer::exec::cpu::{MatMut, MatRef, sgemm};
 use ganlet_trainer::exec::profile::totals;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
-use ganlet_trainer::simd::instruction_set;
+use ganlet_trainer::simd::{InstructionSet, instruction_set};
 use ganlet_trainer::train::Trainer;
 use serde::Serialize;
 use std::process::{Command, Stdio};
@@ -76,7 +76,8 @@ const ROUNDS: usize = 7;
 #[command(after_help = "Examples:
   cargo xtask bench host
   cargo xtask bench host --threads 1 --config dcgan28 --json
-  cargo xtask bench host --peer python3            next to PyTorch and JAX")]
+  cargo xtask bench host --peer python3               next to PyTorch and JAX
+  cargo xtask bench host --isa avx2 --peer python3    all of them without AVX-512")]
 pub(crate) struct Args {
     /// Number of threads [default: 1, then one for each core]
     #[arg(long, value_name = "N")]
@@ -106,7 +107,7 @@ pub(crate) struct Args {
 
 #[derive(Serialize)]
 struct HostReport {
-    sgemm_gflops: f64,
+    sgemm_gflops: Option<f64>,
     /// The instruction set of the kernels.
     instructions: &'static str,
     rows: Vec<StepTiming>,
@@ -149,9 +150,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
     }
     if args.record {
-        speed_page::record(&rows, &others)?;
+        speed_page::record(instruction_set().name(), &rows, &others)?;
     }
-    let sgemm_gflops = rows.iter().map(|r| r.sgemm_gflops).fold(0.0, f64::max);
+    let sgemm_gflops = rows.iter().filter_map(|r| r.sgemm_gflops).reduce(f64::max);
     if args.json {
         return console::print(&format!(
             "{}\n",
@@ -163,6 +164,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             })?
         ));
     }
+    console::print(&timings(&rows, &others, sgemm_gflops))
+}
+
+/// The table of timings, and that of the peers.
+fn timings(rows: &[StepTiming], others: &[PeerRow], sgemm_gflops: Option<f64>) -> String {
     let headings = [
         "config",
         ">threads",
@@ -176,7 +182,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         ">RSS MB",
     ];
     let mut table = Table::new(&headings);
-    for r in &rows {
+    for r in rows {
         table.row([
             r.config.clone(),
             r.threads.to_string(),
@@ -186,14 +192,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             format!("{:.0}", r.samples_per_s),
             format!("{:.4}", r.gflop),
             format!("{:.1}", r.gflops_per_core),
-            format!("{:.0} %", 100.0 * r.share),
+            r.share.map_or("–".to_owned(), |share| format!("{:.0} %", 100.0 * share)),
             format!("{:.0}", r.rss_bytes as f64 / 1e6),
         ]);
     }
-    let compared = if others.is_empty() { String::new() } else { format!("\n{}", compared(&rows, &others)) };
-    let product =
-        format!("  matrixmultiply: {sgemm_gflops:.0} GFLOP/s on one core; kernels here: {}\n", instruction_set());
-    console::print(&format!("{}{product}{compared}", table.lines()))
+    let compared = if others.is_empty() { String::new() } else { format!("\n{}", compared(rows, others)) };
+    let product = sgemm_gflops.map_or_else(
+        || "matrixmultiply would use wider instructions; limit it too: MMTEST_FEATURE=avx2,fma cargo xtask bench host …".into(),
+        |rate| format!("matrixmultiply: {rate:.0} GFLOP/s on one core"),
+    );
+    let product = format!("  {product}; kernels here: {}\n", instruction_set());
+    format!("{}{product}{compared}", table.lines())
 }
 
 /// A table of the peers' CPU time and memory as multiples of ours.
@@ -220,6 +229,7 @@ fn measure_in_new_process(config: &str, threads: usize, args: &Args) -> Result<S
     let mut command = Command::new(process::this_program()?);
     command.args(["bench", "host", "--here", "--config", config, "--threads", &threads.to_string()]);
     command.args(["--nodes", &args.nodes.to_string(), "--seconds", &args.seconds.to_string()]);
+    command.args(["--isa", instruction_set().id()]);
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(Failure::failed(format!("the measurement of {config} failed")));
@@ -253,7 +263,7 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     let period = u64::from(recipe.objective.regularizer.every().max(1));
     let steps = ((seconds / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(period);
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
-    let mut gemm = sgemm_rate();
+    let mut gemm = comparable().then(sgemm_rate);
     for _ in 0..ROUNDS {
         let (start, started) = (Instant::now(), ProcessTime::now());
         for _ in 0..steps {
@@ -261,7 +271,7 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
         }
         wall.push(1e3 * start.elapsed().as_secs_f64() / steps as f64);
         cpu.push(1e3 * started.elapsed().as_secs_f64() / steps as f64);
-        gemm = gemm.max(sgemm_rate());
+        gemm = gemm.map(|best| best.max(sgemm_rate()));
     }
     trainer.executor().start_profile();
     for _ in 0..steps {
@@ -293,12 +303,34 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
         samples_per_s: batch as f64 * updates / wall_ms * 1e3,
         gflop,
         gflops_per_core,
-        share: gflops_per_core / gemm,
+        share: gemm.map(|gemm| gflops_per_core / gemm),
         sgemm_gflops: gemm,
         rss_bytes: peak_rss(),
         planned_bytes: trainer.bytes(),
         kinds,
+        processor: processor(),
     })
+}
+
+/// Whether matrixmultiply uses the same instruction set as the kernels. It selects its own, unless it was built with the environment
+/// variable MMTEST_FEATURE.
+fn comparable() -> bool {
+    let widest = InstructionSet::available().next() == Some(instruction_set());
+    widest || option_env!("MMTEST_FEATURE").is_some_and(|f| instruction_set().id() == "avx2" && !f.contains("avx512"))
+}
+
+/// The processor's name with its family and model, as the system reports them.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let value = |key: &str| {
+        let line = info.lines().find(|line| line.split(':').next().is_some_and(|k| k.trim() == key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    match (value("model name"), value("cpu family"), value("model")) {
+        (Some(name), Some(family), Some(model)) => format!("{name} (family {family}, model {model})"),
+        (Some(name), ..) => name,
+        _ => std::env::consts::ARCH.to_owned(),
+    }
 }
 
 /// GFLOP/s of a 512 x 512 x 512 product on one thread, the best of eight runs.

@@ -3,11 +3,31 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::process::root;
+use ganlet_trainer::simd::instruction_set;
 use serde::{Deserialize, Serialize};
 use std::process::Command;
 
 /// The scripts in `tests/peers`: name of the peer, its Python package, the file.
 const SCRIPTS: [(&str, &str, &str); 2] = [("PyTorch", "torch", "torch_peer.py"), ("JAX", "jax", "jax_peer.py")];
+
+/// The environment variables that limit PyTorch (its own kernels, oneDNN, MKL) and XLA to the instruction set of this process.
+fn limits() -> &'static [(&'static str, &'static str)] {
+    match instruction_set().id() {
+        "avx2" => &[
+            ("ATEN_CPU_CAPABILITY", "avx2"),
+            ("ONEDNN_MAX_CPU_ISA", "AVX2"),
+            ("MKL_ENABLE_INSTRUCTIONS", "AVX2"),
+            ("XLA_FLAGS", "--xla_cpu_max_isa=AVX2"),
+        ],
+        "portable" if cfg!(target_arch = "x86_64") => &[
+            ("ATEN_CPU_CAPABILITY", "default"),
+            ("ONEDNN_MAX_CPU_ISA", "SSE41"),
+            ("MKL_ENABLE_INSTRUCTIONS", "SSE4_2"),
+            ("XLA_FLAGS", "--xla_cpu_max_isa=SSE4_2"),
+        ],
+        _ => &[],
+    }
+}
 
 /// The measurement of a script.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,6 +85,7 @@ impl Peers {
         for script in &self.scripts {
             let path = root().join("tests/peers").join(script);
             let mut command = Command::new(&self.python);
+            command.envs(limits().iter().copied());
             command.arg(&path).args(["--config", config, "--threads", &threads.to_string()]);
             let output =
                 command.args(["--seconds", &seconds.to_string()]).env("PYTHONDONTWRITEBYTECODE", "1").output()?;

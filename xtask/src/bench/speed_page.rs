@@ -6,26 +6,32 @@ use crate::failure::Failure;
 use crate::process::root;
 use std::fs;
 
-const BEGIN: &str = "<!-- timings: written by cargo xtask bench host --record -->\n";
 const END: &str = "<!-- end of timings -->\n";
 
-/// Replaces `rows` in the table; rows of other configurations stay as they are.
-pub(crate) fn record(rows: &[StepTiming], peers: &[PeerRow]) -> Result<(), Failure> {
+/// The comment before the table of an instruction set.
+fn begin(instructions: &str) -> String {
+    format!("<!-- timings, {instructions}: written by cargo xtask bench host --record -->\n")
+}
+
+/// Replaces `rows` in the table of the instruction set; rows of other configurations stay as they are.
+pub(crate) fn record(instructions: &str, rows: &[StepTiming], peers: &[PeerRow]) -> Result<(), Failure> {
     let path = root().join("docs/SPEED.md");
     let page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
+    let begin = begin(instructions);
+    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
     let (before, (old, after)) = parts.ok_or_else(|| {
-        Failure::file(&path, "the comments that mark the table are missing; restore them with git checkout")
+        let comments = format!("there is no table between the lines \"{}\" and \"{}\"", begin.trim(), END.trim());
+        Failure::file(&path, format!("{comments}; restore them with git checkout docs/SPEED.md, or add them"))
     })?;
-    fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", merged(old, rows, peers)))
+    fs::write(&path, format!("{before}{begin}{}{END}{after}", merged(old, rows, peers)))
         .map_err(|e| Failure::file(&path, e))
 }
 
 /// The header, then the new lines and the old lines that they do not replace, sorted by configuration and threads.
 fn merged(old: &str, rows: &[StepTiming], peers: &[PeerRow]) -> String {
     let now: Vec<_> = rows.iter().map(|r| format!("| {} | {} |", r.config, r.threads)).collect();
-    let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | JAX CPU ms | times ours |\n\
-                |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | JAX CPU ms | times ours | processor |\n\
+                |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n";
     let kept = old.lines().skip(2).filter(|line| !now.iter().any(|start| line.starts_with(start)));
     let mut lines: Vec<_> = kept.map(str::to_owned).collect();
     for r in rows {
@@ -38,14 +44,15 @@ fn merged(old: &str, rows: &[StepTiming], peers: &[PeerRow]) -> String {
         });
         let jax = peer("jax").map_or(" | ".to_owned(), |p| format!("{:.3} | **{:.2}**", p.cpu_ms, p.cpu_ms / r.cpu_ms));
         lines.push(format!(
-            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.0} % | {:.0} | {torch} | {jax} |",
+            "| {} | {} | {:.3} | {:.3} | {:.0} | {} | {:.0} | {torch} | {jax} | {} |",
             r.config,
             r.threads,
             r.cpu_ms,
             r.wall_ms,
             r.gflops_per_core,
-            100.0 * r.share,
+            r.share.map_or("–".to_owned(), |share| format!("{:.0} %", 100.0 * share)),
             r.rss_bytes as f64 / 1e6,
+            r.processor,
         ));
     }
     lines.sort_by_key(|line| line.split('|').map(|cell| cell.trim().to_owned()).take(3).collect::<Vec<_>>());
@@ -68,16 +75,17 @@ mod tests {
             samples_per_s: 1.0,
             gflop: 1.0,
             gflops_per_core: 100.0,
-            share: 0.95,
-            sgemm_gflops: 105.0,
+            share: Some(0.95),
+            sgemm_gflops: Some(105.0),
             rss_bytes: 80_000_000,
             planned_bytes: 1,
             kinds: Default::default(),
+            processor: "a processor".into(),
         };
         let table = merged(old, &[row], &[]);
         let lines: Vec<_> = table.lines().skip(2).collect();
         assert_eq!((lines[0], lines[2]), ("| faces | 1 | old |", "| ring2d | 1 | old |"));
-        assert_eq!(lines[1], "| faces | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  |");
+        assert_eq!(lines[1], "| faces | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  | a processor |");
         assert_eq!(lines.len(), 3);
     }
 }

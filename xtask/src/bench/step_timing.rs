@@ -19,10 +19,13 @@ pub(crate) struct StepTiming {
     pub(crate) gflop: f64,
     pub(crate) gflops_per_core: f64,
     /// `gflops_per_core` divided by `sgemm_gflops`.
-    pub(crate) share: f64,
-    pub(crate) sgemm_gflops: f64,
+    pub(crate) share: Option<f64>,
+    /// Rate of matrixmultiply; none if it would use a wider instruction set than the kernels.
+    pub(crate) sgemm_gflops: Option<f64>,
     pub(crate) rss_bytes: u64,
     pub(crate) planned_bytes: usize,
     /// Wall milliseconds of a step for each kind of node, from additional steps with profiling.
     pub(crate) kinds: BTreeMap<String, f64>,
+    /// Name of the processor.
+    pub(crate) processor: String,
 }

@@ -4,7 +4,7 @@ use super::part::{Part, PartOutcome};
 use crate::console;
 use crate::firmware::report_installation;
 use crate::process::{self, root};
-use std::ffi::OsStr;
+use ganlet_trainer::simd::{ISA_VARIABLE, InstructionSet, instruction_set};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 /// The host parts, the fast ones first.
 pub(super) fn parts() -> Vec<Part> {
-    vec![
+    let mut parts = vec![
         Part::new("format", format),
         Part::new("lints", || {
             let mut command = cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
@@ -23,8 +23,19 @@ pub(super) fn parts() -> Vec<Part> {
             let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
             check(command.env("RUSTDOCFLAGS", "-D warnings"))
         }),
-        Part::new("tests", tests),
-    ]
+        Part::new("tests", || tests(&mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))),
+    ];
+    // The tests above ran with the widest instruction set.
+    let others = InstructionSet::available().filter(|&set| set != instruction_set());
+    parts.extend(others.map(|set| Part::new(format!("kernels, {set}"), move || kernel_tests(set))));
+    parts
+}
+
+/// Runs the tests of the executor and of gradients with the kernels of `set`.
+fn kernel_tests(set: InstructionSet) -> PartOutcome {
+    let mut command = cargo(&["test", "-p", "ganlet-trainer", "-p", "ganlet-tests", "--lib", "--test", "claims"]);
+    command.args(["--locked", "--no-fail-fast", "--"]).args(["exec::", "executor::", "gradients"]);
+    tests(command.env(ISA_VARIABLE, set.id()))
 }
 
 fn cargo(words: &[&str]) -> Command {
@@ -97,13 +108,14 @@ fn failed(why: String) -> PartOutcome {
 }
 
 fn reproduce(command: &Command) -> String {
-    let words = [command.get_program()].into_iter().chain(command.get_args()).map(OsStr::to_string_lossy);
-    format!("reproduce with: {}", words.collect::<Vec<_>>().join(" "))
+    let variables =
+        command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", name.display(), value?.display())));
+    let words = [command.get_program()].into_iter().chain(command.get_args()).map(|word| word.display().to_string());
+    format!("reproduce with: {}", variables.chain(words).collect::<Vec<_>>().join(" "))
 }
 
 /// Runs `cargo test` and counts the tests by the lines that it prints.
-fn tests() -> PartOutcome {
-    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+fn tests(command: &mut Command) -> PartOutcome {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let (mut child, out) = match child.map(|mut child| child.stdout.take().map(|out| (child, out))) {
         Ok(Some(pair)) => pair,
@@ -124,7 +136,7 @@ fn tests() -> PartOutcome {
     if success && failing == 0 && passed > 0 {
         return PartOutcome::Passed(passed);
     }
-    let why = if success && passed == 0 { "no test was found".to_owned() } else { reproduce(&command) };
+    let why = if success && passed == 0 { "no test was found".to_owned() } else { reproduce(command) };
     PartOutcome::Failed { passed, failed: failing.max(1), why }
 }
 

@@ -5,7 +5,7 @@
 //! outside the image. A task is a run of whole images, or a run of weights.
 use super::dot;
 use super::microkernel;
-use super::operands::{OperandA, OperandB, OutputC, RowOffsets};
+use super::operands::{MAX_DOT_COLUMNS, OperandA, OperandB, OutputC, RowOffsets};
 use super::pack::packed_b_len;
 use super::padding::{PaddedImage, phases, with_scratch};
 use super::tasks::{TaskSlices, for_each_task};
@@ -66,7 +66,7 @@ impl ConvShape {
 
 /// c = a · packed weights, with the kernel that suits n.
 fn multiply(a: OperandA<'_>, weights: &[f32], c: &mut OutputC<'_>) {
-    if c.n <= dot::MAX_N {
+    if c.n <= MAX_DOT_COLUMNS {
         dot::multiply(a, weights, c);
     } else {
         let b = OperandB::packed(weights, a.k(), c.n);

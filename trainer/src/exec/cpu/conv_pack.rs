@@ -1,6 +1,6 @@
 //! Packs the weights of transposed convolutions: one B for each phase of the outputs.
-use super::dot;
-use super::pack::{pack_b_transposed, packed_b_len};
+use super::operands::MAX_DOT_COLUMNS;
+use super::pack::{pack_rows_transposed, packed_b_len};
 use super::padding::phases;
 use crate::graph::Window;
 
@@ -20,12 +20,12 @@ pub(super) fn pack_phases(w: Window, (ci, co): (usize, usize), weight: &[f32], p
         for i in 0..taps {
             let (ky, kx) = phase.tap(w, i);
             let tap = &weight[(ky * w.kernel + kx) * ci * co..][..ci * co];
-            if ci <= dot::MAX_N {
+            if ci <= MAX_DOT_COLUMNS {
                 for (column, tap) in packed.chunks_exact_mut(k).zip(tap.chunks_exact(co)) {
                     column[i * co..][..co].copy_from_slice(tap);
                 }
             } else {
-                pack_b_transposed(packed, k, ci, i * co, co, tap);
+                pack_rows_transposed(packed, k, ci, i * co, co, tap);
             }
         }
     }

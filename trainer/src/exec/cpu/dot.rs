@@ -1,27 +1,9 @@
 //! Matrix products with n of 1 to 4, as dot products along rows of A. With such a small n, a micro-tile would be mostly empty.
-use super::operands::{OperandA, OutputC};
+#[cfg(target_arch = "x86_64")]
+use super::dot_x86;
+use super::operands::{DOT_ROWS as MR, DotRows, DotSums, MAX_DOT_COLUMNS as MAX_N, OperandA, OutputC};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{InstructionSet, instruction_set};
-
-/// Largest n that this kernel computes.
-pub(super) const MAX_N: usize = 4;
-/// Rows of A per kernel call.
-const MR: usize = 4;
-
-/// Operands of a kernel call: four rows of A and all columns of B.
-struct RowBlock<'a> {
-    a: &'a [f32],
-    /// Offset of each row in A.
-    a_rows: [usize; MR],
-    segments: &'a [usize],
-    segment_len: usize,
-    /// The columns of B, one after the other.
-    b: &'a [f32],
-    k: usize,
-}
-
-/// Dot products of each row with each column.
-type Sums = [[f32; MAX_N]; MR];
 
 /// c = a · b, or c += a · b if `c.accumulate` is set. `b` holds the columns of B one after the other. The column stride
 /// of `a` must be 1.
@@ -40,16 +22,18 @@ pub(super) fn multiply(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
 fn multiply_n<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
     #[cfg(target_arch = "x86_64")]
     {
+        // SAFETY: the processor has the instructions; `for_each_row_block` checked that rows and columns lie within
+        // their slices.
         #[target_feature(enable = "avx512f")]
+        #[allow(unsafe_code)]
         fn avx512<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
-            // SAFETY: the processor has AVX-512F; `for_each_row_block` checked that rows and columns lie within their
-            // slices.
-            #[allow(unsafe_code)]
-            for_each_row_block::<N>(a, b, c, |block| unsafe { dot_avx512::<N>(block) });
+            for_each_row_block::<N>(a, b, c, |block| unsafe { dot_x86::avx512::<N>(block) });
         }
-        #[target_feature(enable = "avx2")]
+        // SAFETY: see above.
+        #[target_feature(enable = "avx2,fma")]
+        #[allow(unsafe_code)]
         fn avx2<const N: usize>(a: OperandA<'_>, b: &[f32], c: &mut OutputC<'_>) {
-            for_each_row_block::<N>(a, b, c, dot_portable::<N>);
+            for_each_row_block::<N>(a, b, c, |block| unsafe { dot_x86::avx2::<N>(block) });
         }
         match instruction_set() {
             InstructionSet::Avx512 => {
@@ -74,14 +58,14 @@ fn for_each_row_block<const N: usize>(
     a: OperandA<'_>,
     b: &[f32],
     c: &mut OutputC<'_>,
-    dot: impl Fn(&RowBlock<'_>) -> Sums,
+    dot: impl Fn(&DotRows<'_>) -> DotSums,
 ) {
     let (m, k) = (c.m, a.k());
     assert!(a.col_stride == 1 && N == c.n.min(MAX_N), "a dot-product kernel for n = {N} was called with n = {}", c.n);
     assert!(b.len() >= N * k, "a column of B exceeds its slice");
     let reach = a.segments.iter().max().map_or(0, |&s| s + a.segment_len);
     assert!(a.rows.max(m) + reach <= a.data.len(), "a row of A exceeds its slice");
-    let mut block = RowBlock { a: a.data, a_rows: [0; MR], segments: a.segments, segment_len: a.segment_len, b, k };
+    let mut block = DotRows { a: a.data, a_rows: [0; MR], segments: a.segments, segment_len: a.segment_len, b, k };
     for first in (0..m).step_by(MR) {
         for (r, row) in block.a_rows.iter_mut().enumerate() {
             *row = a.rows.at((first + r).min(m - 1));
@@ -97,7 +81,7 @@ fn for_each_row_block<const N: usize>(
 }
 
 #[inline(always)]
-fn dot_portable<const N: usize>(block: &RowBlock<'_>) -> Sums {
+fn dot_portable<const N: usize>(block: &DotRows<'_>) -> DotSums {
     let mut sums = [[0.0; MAX_N]; MR];
     for (sums, &row) in sums.iter_mut().zip(&block.a_rows) {
         for (j, sum) in sums.iter_mut().enumerate().take(N) {
@@ -113,49 +97,6 @@ fn dot_portable<const N: usize>(block: &RowBlock<'_>) -> Sums {
             }
             *sum = lanes.iter().sum::<f32>() + rest;
         }
-    }
-    sums
-}
-
-/// Four rows by `N` columns, sixteen elements at a time.
-///
-/// # Safety
-/// The processor has AVX-512F, and rows and columns lie within their slices.
-// SAFETY: see above.
-#[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
-#[target_feature(enable = "avx512f")]
-unsafe fn dot_avx512<const N: usize>(block: &RowBlock<'_>) -> Sums {
-    use std::arch::x86_64::*;
-    let mut lanes = [[_mm512_setzero_ps(); N]; MR];
-    let mut b_segment = block.b.as_ptr();
-    let (whole, tail) = (block.segment_len & !15, ((1u32 << (block.segment_len % 16)) - 1) as u16);
-    // SAFETY: the caller checked all rows and columns; the mask keeps to the rest of a segment.
-    unsafe {
-        for &segment in block.segments {
-            let rows: [*const f32; MR] = std::array::from_fn(|r| block.a.as_ptr().add(block.a_rows[r] + segment));
-            let mut add = |at: usize, mask: u16| {
-                let b: [_; N] =
-                    std::array::from_fn(|j| _mm512_maskz_loadu_ps(mask, b_segment.wrapping_add(j * block.k + at)));
-                for r in 0..MR {
-                    let a = _mm512_maskz_loadu_ps(mask, rows[r].wrapping_add(at));
-                    for j in 0..N {
-                        lanes[r][j] = _mm512_fmadd_ps(a, b[j], lanes[r][j]);
-                    }
-                }
-            };
-            for at in (0..whole).step_by(16) {
-                add(at, 0xFFFF);
-            }
-            if tail != 0 {
-                add(whole, tail);
-            }
-            b_segment = b_segment.wrapping_add(block.segment_len);
-        }
-    }
-    let mut sums = [[0.0; MAX_N]; MR];
-    for (sums, lanes) in sums.iter_mut().zip(&lanes) {
-        sums.iter_mut().zip(lanes).for_each(|(s, l)| *s = _mm512_reduce_add_ps(*l));
     }
     sums
 }
@@ -181,7 +122,7 @@ mod tests {
                 let want = 2.0 + (0..k).map(|l| a[e / n * k + l] * b[e % n * k + l]).sum::<f32>();
                 assert_eq!(*got, want, "{m}x{k}x{n} element {e}");
             }
-            let block = RowBlock { a: &a, a_rows: [0; MR], segments: &starts, segment_len, b: &b, k };
+            let block = DotRows { a: &a, a_rows: [0; MR], segments: &starts, segment_len, b: &b, k };
             let mut c = vec![0.0; 4];
             multiply(operand, &b, &mut OutputC::row_major(&mut c, 1, 1));
             assert_eq!(c[0], dot_portable::<1>(&block)[0][0]);

@@ -1,7 +1,7 @@
 //! Dense matrix products: selects a kernel, packs B if that saves time, and divides the work into tasks.
 use super::dot;
 use super::microkernel::{self, vectorized};
-use super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
+use super::operands::{MAX_DOT_COLUMNS, OperandA, OperandB, OutputC, RowOffsets, panel_width};
 use super::tasks::{TaskSlices, for_each_task};
 use super::weights::{WeightLayout, Weights};
 use crate::simd::multiversion;
@@ -85,7 +85,7 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
 pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), c: &mut [f32]) {
     if n == 1 && a.1 && vectorized() {
         // Aᵀ · b is computed as bᵀ · A: one row with many columns fills the vectors.
-        let columns = task_rows((m, k, n)).next_multiple_of(PANEL_WIDTH);
+        let columns = task_rows((m, k, n)).next_multiple_of(panel_width());
         return for_each_task(0..m.div_ceil(columns), TaskSlices::one(c, columns), &|task, mut slices| {
             let c = slices.first();
             let vector = OperandA::strided(b.0.plain, 0, k, 1);
@@ -184,7 +184,7 @@ pub(super) fn with_prepared_b(
     work: impl FnOnce(&PreparedProduct<'_>),
 ) {
     let (size, a) = ((m, k, n), (a, a_transposed));
-    let dot = n <= dot::MAX_N && !a_transposed;
+    let dot = n <= MAX_DOT_COLUMNS && !a_transposed;
     if let Some(layout) = weight_layout(size, a_transposed, b_transposed) {
         return b.with(layout, |packed| {
             let b = if dot { PreparedB::Columns(packed) } else { PreparedB::Panels(OperandB::packed(packed, k, n)) };
@@ -210,12 +210,12 @@ pub(super) fn weight_layout(
     if !vectorized() || (n == 1 && a_transposed) {
         return None;
     }
-    if n <= dot::MAX_N && !a_transposed {
+    if n <= MAX_DOT_COLUMNS && !a_transposed {
         return (!b_transposed && n > 1).then_some(WeightLayout::Packed { k, n });
     }
     if b_transposed {
         return Some(WeightLayout::PackedTranspose { k, n });
     }
     // With few rows, B is read too few times to be worth a copy; a single panel or a short k needs no copy.
-    (n > PANEL_WIDTH && m > MAX_M_UNPACKED && k > MAX_K_UNPACKED).then_some(WeightLayout::Packed { k, n })
+    (n > panel_width() && m > MAX_M_UNPACKED && k > MAX_K_UNPACKED).then_some(WeightLayout::Packed { k, n })
 }

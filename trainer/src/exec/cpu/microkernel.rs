@@ -4,15 +4,30 @@
 //! broadcasts one element of each row of A. The second-level cache supplies panels as fast as the multiply-adds need
 //! them. `docs/SPEED.md` lists the measured rates.
 
+use super::buffer::Buffer;
 #[cfg(target_arch = "aarch64")]
 use super::microkernel_neon;
 #[cfg(target_arch = "x86_64")]
 use super::microkernel_x86;
-use super::operands::{MicroTile, OperandA, OperandB, OutputC, PANEL_WIDTH, RowOffsets};
+use super::operands::{MicroTile, OperandA, OperandB, OutputC, RowOffsets, panel_width};
 use crate::simd::{InstructionSet, instruction_set};
+use std::cell::RefCell;
 
-/// Length of a k-block. A panel's part of a k-block stays in the second-level cache while all rows of A use it.
-const K_BLOCK: usize = 1024;
+/// Minimum number of rows of A for which a slice of B is copied before it is read, if its rows are not contiguous: a
+/// dozen micro-tiles read the copy, and rows at a power of two apart would share few sets of the first-level cache.
+const MIN_COPIED_ROWS: usize = 72;
+
+/// Length of a k-block. With panels of 64 columns, a block stays in the second-level cache while all rows of A use it.
+/// With panels of 16 columns, it takes half of a first-level cache of 32 KB.
+#[inline]
+fn k_block_len(panel_width: usize) -> usize {
+    if panel_width == 64 { 1024 } else { 256 }
+}
+
+thread_local! {
+    /// A copied slice of B.
+    static SLICE: RefCell<Buffer> = RefCell::default();
+}
 
 /// c = a · b, or c += a · b if `c.accumulate` is set. Does nothing if k is 0.
 ///
@@ -22,23 +37,31 @@ pub(super) fn multiply(a: OperandA<'_>, b: OperandB<'_>, c: &mut OutputC<'_>) {
     if a.k() == 0 {
         return;
     }
-    for panel in 0..c.n.div_ceil(PANEL_WIDTH) {
-        let j = panel * PANEL_WIDTH;
-        let width = PANEL_WIDTH.min(c.n - j);
+    let panel_width = panel_width();
+    let max_len = k_block_len(panel_width);
+    let copied = panel_width == 16 && b.row_stride > 16 && c.m >= MIN_COPIED_ROWS;
+    for panel in 0..c.n.div_ceil(panel_width) {
+        let j = panel * panel_width;
+        let width = panel_width.min(c.n - j);
         let mut done = 0;
         let mut k_block = |segments: &[usize], offset: usize, segment_len: usize| {
             let data = &b.data[panel * b.panel_stride + done * b.row_stride..];
             let b = PanelB { data, row_stride: b.row_stride, width };
             let a = OperandA { data: &a.data[offset..], segments, segment_len, ..a };
-            multiply_panel(a, b, c, j, c.accumulate || done > 0);
+            let accumulate = c.accumulate || done > 0;
+            if copied {
+                b.copied(a.k(), |b| multiply_panel(a, b, c, j, accumulate));
+            } else {
+                multiply_panel(a, b, c, j, accumulate);
+            }
             done += segments.len() * segment_len;
         };
-        if a.segment_len <= K_BLOCK {
-            a.segments.chunks(K_BLOCK / a.segment_len).for_each(|segments| k_block(segments, 0, a.segment_len));
+        if a.segment_len <= max_len {
+            a.segments.chunks(max_len / a.segment_len).for_each(|segments| k_block(segments, 0, a.segment_len));
         } else {
             for segment in a.segments.chunks(1) {
-                for at in (0..a.segment_len).step_by(K_BLOCK) {
-                    k_block(segment, at * a.col_stride, K_BLOCK.min(a.segment_len - at));
+                for at in (0..a.segment_len).step_by(max_len) {
+                    k_block(segment, at * a.col_stride, max_len.min(a.segment_len - at));
                 }
             }
         }
@@ -56,6 +79,22 @@ struct PanelB<'a> {
     data: &'a [f32],
     row_stride: usize,
     width: usize,
+}
+
+impl PanelB<'_> {
+    /// Copies the first `k` rows into rows of 16 columns that follow each other, and lends the copy to `work`.
+    fn copied(&self, k: usize, work: impl FnOnce(PanelB<'_>)) {
+        SLICE.with_borrow_mut(|slice| {
+            slice.grow(16 * k);
+            for (to, from) in slice.chunks_exact_mut(16).zip(self.data.chunks(self.row_stride)).take(k) {
+                match from.first_chunk::<16>() {
+                    Some(from) if self.width == 16 => to.copy_from_slice(from),
+                    _ => to[..self.width].copy_from_slice(&from[..self.width]),
+                }
+            }
+            work(PanelB { data: slice, row_stride: 16, width: self.width });
+        });
+    }
 }
 
 /// Computes columns `j..j + b.width` of C with the micro-kernel that suits the panel's width.
@@ -77,25 +116,27 @@ fn multiply_panel(a: OperandA<'_>, b: PanelB<'_>, c: &mut OutputC<'_>, j: usize,
             _ => run_micro_tiles::<6>(a, b, c, j, accumulate, microkernel_x86::avx512::<6, 4>),
         },
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 => run_16_column_tiles(a, b, c, j, accumulate, microkernel_x86::avx2_6x16),
+        InstructionSet::Avx2 if c.m <= 2 => match b.width {
+            16 => run_micro_tiles::<2>(a, b, c, j, accumulate, microkernel_x86::avx2::<2, 2, true>),
+            9.. => run_micro_tiles::<2>(a, b, c, j, accumulate, microkernel_x86::avx2::<2, 2, false>),
+            8 => run_micro_tiles::<2>(a, b, c, j, accumulate, microkernel_x86::avx2::<2, 1, true>),
+            _ => run_micro_tiles::<2>(a, b, c, j, accumulate, microkernel_x86::avx2::<2, 1, false>),
+        },
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => match b.width {
+            16 => run_micro_tiles::<6>(a, b, c, j, accumulate, microkernel_x86::avx2::<6, 2, true>),
+            9.. => run_micro_tiles::<6>(a, b, c, j, accumulate, microkernel_x86::avx2::<6, 2, false>),
+            8 => run_micro_tiles::<8>(a, b, c, j, accumulate, microkernel_x86::avx2::<8, 1, true>),
+            _ => run_micro_tiles::<8>(a, b, c, j, accumulate, microkernel_x86::avx2::<8, 1, false>),
+        },
         #[cfg(target_arch = "aarch64")]
-        InstructionSet::Neon => run_16_column_tiles(a, b, c, j, accumulate, microkernel_neon::neon_6x16),
-        InstructionSet::Portable => run_16_column_tiles(a, b, c, j, accumulate, portable_6x16),
-    }
-}
-
-/// Computes a panel in slices of 16 columns, for micro-kernels of 6x16.
-fn run_16_column_tiles(
-    a: OperandA<'_>,
-    b: PanelB<'_>,
-    c: &mut OutputC<'_>,
-    j: usize,
-    accumulate: bool,
-    kernel: MicroKernel<6>,
-) {
-    for at in (0..b.width).step_by(16) {
-        let slice = PanelB { data: &b.data[at..], width: 16.min(b.width - at), ..b };
-        run_micro_tiles::<6>(a, slice, c, j + at, accumulate, kernel);
+        InstructionSet::Neon => match (a.col_stride, b.width) {
+            (1, 16) => run_micro_tiles::<5>(a, b, c, j, accumulate, microkernel_neon::by_rows::<true>),
+            (1, _) => run_micro_tiles::<5>(a, b, c, j, accumulate, microkernel_neon::by_rows::<false>),
+            (_, 16) => run_micro_tiles::<6>(a, b, c, j, accumulate, microkernel_neon::by_columns::<true>),
+            _ => run_micro_tiles::<6>(a, b, c, j, accumulate, microkernel_neon::by_columns::<false>),
+        },
+        InstructionSet::Portable => run_micro_tiles::<6>(a, b, c, j, accumulate, portable_6x16),
     }
 }
 
@@ -210,6 +251,7 @@ mod tests {
             (7, 1, 33, 64),
             (12, 2, 700, 65),
             (5, 1, 2100, 130),
+            (80, 2, 150, 28),
         ] {
             let k = segments * segment_len;
             let (a, b) = (numbers(m * k + 3, m), numbers(k * n, n));
@@ -248,18 +290,25 @@ mod tests {
             kernel(&mut OutputC { accumulate: true, ..OutputC::row_major(&mut c, m, n) });
             c
         };
-        let want = run(&|c| run_16_column_tiles(a, b, c, 0, true, portable_6x16));
+        let want = run(&|c| run_micro_tiles::<6>(a, b, c, 0, true, portable_6x16));
         #[cfg(target_arch = "x86_64")]
-        {
-            if instruction_set() != InstructionSet::Portable {
-                assert_eq!(run(&|c| run_16_column_tiles(a, b, c, 0, true, microkernel_x86::avx2_6x16)), want);
-            }
-            if instruction_set() == InstructionSet::Avx512 {
-                assert_eq!(run(&|c| run_micro_tiles::<12>(a, b, c, 0, true, microkernel_x86::avx512::<12, 1>)), want);
-            }
+        for set in InstructionSet::available() {
+            let got = match set {
+                InstructionSet::Avx512 => {
+                    run(&|c| run_micro_tiles::<12>(a, b, c, 0, true, microkernel_x86::avx512::<12, 1>))
+                }
+                InstructionSet::Avx2 => {
+                    run(&|c| run_micro_tiles::<6>(a, b, c, 0, true, microkernel_x86::avx2::<6, 2, true>))
+                }
+                InstructionSet::Portable => continue,
+            };
+            assert_eq!(got, want, "{set}");
         }
         #[cfg(target_arch = "aarch64")]
-        assert_eq!(run(&|c| run_16_column_tiles(a, b, c, 0, true, microkernel_neon::neon_6x16)), want);
+        {
+            assert_eq!(run(&|c| run_micro_tiles::<5>(a, b, c, 0, true, microkernel_neon::by_rows::<true>)), want);
+            assert_eq!(run(&|c| run_micro_tiles::<6>(a, b, c, 0, true, microkernel_neon::by_columns::<true>)), want);
+        }
         assert_eq!(want.len(), m * n);
     }
 }

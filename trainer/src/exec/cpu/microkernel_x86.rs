@@ -60,32 +60,44 @@ pub(super) unsafe fn avx512<const MR: usize, const VECTORS: usize>(t: &MicroTile
     }
 }
 
-/// Micro-kernel of 6 rows by up to 16 columns.
+/// Masks of a vector of 8 columns: `MASKS[8 - width..]` keeps the first `width` of them.
+const MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// Micro-kernel of `MR` rows by `VECTORS` vectors of 8 columns, the last of them masked unless the tile is `WHOLE`.
+///
+/// The sums, a row of B, an element of A and the mask take at most the 16 vector registers.
 ///
 /// # Safety
-/// The processor has AVX2 and FMA, the bounds hold that [`super::microkernel::multiply`] asserts, and the width is at
-/// most 16.
+/// The processor has AVX2 and FMA, the bounds hold that [`super::microkernel::multiply`] asserts, and the width takes
+/// `VECTORS` vectors.
 // SAFETY: see above.
 #[allow(unsafe_code)]
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn avx2_6x16(t: &MicroTile<'_, 6>) {
-    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    let masks = [0, 8].map(|v| _mm256_cmpgt_epi32(_mm256_set1_epi32(t.width as i32 - v), lanes));
-    let mut sums = [[_mm256_setzero_ps(); 2]; 6];
-    let mut b = t.b;
-    let mut rows = [t.a; 6];
-    for r in 0..6 {
-        rows[r] = t.a.wrapping_add(t.a_rows[r]);
-    }
-    // SAFETY: the caller checked all rows of A and C and the panel of B; the masks keep to the width.
+pub(super) unsafe fn avx2<const MR: usize, const VECTORS: usize, const WHOLE: bool>(t: &MicroTile<'_, MR>) {
+    let last = VECTORS - 1;
+    // SAFETY: the last vector has 1 to 8 columns. The caller checked all rows of A and C and the panel of B; the mask
+    // keeps to the width.
     unsafe {
+        let mask = _mm256_loadu_si256(MASKS.as_ptr().add(8 * VECTORS - t.width).cast());
+        let load = |from: *const f32, v: usize| {
+            if WHOLE || v < last { _mm256_loadu_ps(from.add(8 * v)) } else { _mm256_maskload_ps(from.add(8 * v), mask) }
+        };
+        let mut sums = [[_mm256_setzero_ps(); VECTORS]; MR];
+        let mut b = t.b;
+        let mut rows = [t.a; MR];
+        for r in 0..MR {
+            rows[r] = t.a.wrapping_add(t.a_rows[r]);
+        }
         for &segment in t.segments {
             let mut at = segment;
             for _ in 0..t.segment_len {
-                let b_row = [_mm256_maskload_ps(b, masks[0]), _mm256_maskload_ps(b.wrapping_add(8), masks[1])];
-                for r in 0..6 {
-                    let a = _mm256_set1_ps(*rows[r].add(at));
-                    for v in 0..2 {
+                let mut b_row = [_mm256_setzero_ps(); VECTORS];
+                for v in 0..VECTORS {
+                    b_row[v] = load(b, v);
+                }
+                for r in 0..MR {
+                    let a = _mm256_broadcast_ss(&*rows[r].add(at));
+                    for v in 0..VECTORS {
                         sums[r][v] = _mm256_fmadd_ps(a, b_row[v], sums[r][v]);
                     }
                 }
@@ -94,16 +106,21 @@ pub(super) unsafe fn avx2_6x16(t: &MicroTile<'_, 6>) {
             }
         }
         if t.accumulate {
-            for (sums, row) in sums.iter_mut().zip(t.c_rows) {
-                for v in 0..2 {
-                    let old = _mm256_maskload_ps(t.c.wrapping_add(row + 8 * v), masks[v]);
-                    sums[v] = _mm256_add_ps(sums[v], old);
+            // All rows are read before any is written, because repeated rows of a tile are the same row of C.
+            for r in 0..MR {
+                for v in 0..VECTORS {
+                    sums[r][v] = _mm256_add_ps(sums[r][v], load(t.c.add(t.c_rows[r]), v));
                 }
             }
         }
-        for (sums, row) in sums.iter().zip(t.c_rows) {
-            for v in 0..2 {
-                _mm256_maskstore_ps(t.c.wrapping_add(row + 8 * v), masks[v], sums[v]);
+        for r in 0..MR {
+            let c_row = t.c.add(t.c_rows[r]);
+            for v in 0..VECTORS {
+                if WHOLE || v < last {
+                    _mm256_storeu_ps(c_row.add(8 * v), sums[r][v]);
+                } else {
+                    _mm256_maskstore_ps(c_row.add(8 * v), mask, sums[r][v]);
+                }
             }
         }
     }

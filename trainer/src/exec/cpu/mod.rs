@@ -9,6 +9,8 @@ mod conv_pack;
 mod copies;
 mod depthwise;
 mod dot;
+#[cfg(target_arch = "x86_64")]
+mod dot_x86;
 mod fused;
 mod gemm;
 mod microkernel;

@@ -1,11 +1,15 @@
 //! Operands of a matrix product C (m x n) = A (m x k) · B (k x n), in the vocabulary of the BLIS papers.
 //!
 //! A is never packed. A micro-kernel broadcasts the elements of A one by one, so a row of A may be a row of a matrix, a
-//! column of a matrix, or the taps of one convolution output in a padded image. B is read in panels of [`PANEL_WIDTH`]
+//! column of a matrix, or the taps of one convolution output in a padded image. B is read in panels of [`panel_width`]
 //! columns.
+use crate::simd::instruction_set;
 
-/// Columns of a panel of B.
-pub(super) const PANEL_WIDTH: usize = 64;
+/// Columns of a panel of B: as many as a micro-tile of the instruction set has.
+#[inline]
+pub(super) fn panel_width() -> usize {
+    if instruction_set().lanes() == 16 { 64 } else { 16 }
+}
 
 /// Where the rows of an operand begin in its slice.
 #[derive(Clone, Copy)]
@@ -68,7 +72,7 @@ impl<'a> OperandA<'a> {
     }
 }
 
-/// The operand B in panels of [`PANEL_WIDTH`] columns. Row `p` of panel `j` begins at `j · panel_stride + p ·
+/// The operand B in panels of [`panel_width`] columns. Row `p` of panel `j` begins at `j · panel_stride + p ·
 /// row_stride`.
 #[derive(Clone, Copy)]
 pub(super) struct OperandB<'a> {
@@ -80,12 +84,12 @@ pub(super) struct OperandB<'a> {
 impl<'a> OperandB<'a> {
     /// A dense row-major matrix with `n` columns, read in place.
     pub(super) fn row_major(data: &'a [f32], n: usize) -> Self {
-        Self { data, panel_stride: PANEL_WIDTH, row_stride: n }
+        Self { data, panel_stride: panel_width(), row_stride: n }
     }
 
     /// A packed B of `k` x `n` elements; see [`pack_b`](super::pack::pack_b).
     pub(super) fn packed(data: &'a [f32], k: usize, n: usize) -> Self {
-        Self { data, panel_stride: k * PANEL_WIDTH, row_stride: n.min(PANEL_WIDTH) }
+        Self { data, panel_stride: k * panel_width(), row_stride: n.min(panel_width()) }
     }
 }
 
@@ -122,3 +126,23 @@ pub(super) struct MicroTile<'a, const MR: usize> {
     pub(super) c_rows: [usize; MR],
     pub(super) accumulate: bool,
 }
+
+/// Largest n that the dot-product kernels compute.
+pub(super) const MAX_DOT_COLUMNS: usize = 4;
+/// Rows of A per call of a dot-product kernel.
+pub(super) const DOT_ROWS: usize = 4;
+
+/// Operands of a dot-product kernel: four rows of A and all columns of B.
+pub(super) struct DotRows<'a> {
+    pub(super) a: &'a [f32],
+    /// Offset of each row in A.
+    pub(super) a_rows: [usize; DOT_ROWS],
+    pub(super) segments: &'a [usize],
+    pub(super) segment_len: usize,
+    /// The columns of B, one after the other.
+    pub(super) b: &'a [f32],
+    pub(super) k: usize,
+}
+
+/// The dot products of each row with each column.
+pub(super) type DotSums = [[f32; MAX_DOT_COLUMNS]; DOT_ROWS];

@@ -1,6 +1,7 @@
 //! The weights of a kernel call, and the layouts in which kernels read them.
+use super::operands::MAX_DOT_COLUMNS;
 use super::pack::{pack_b, pack_b_transposed, packed_b_len, with_pack_buffer};
-use super::{conv_pack, dot, winograd};
+use super::{conv_pack, winograd};
 use crate::graph::Window;
 
 /// The order in which a kernel reads weights.
@@ -32,13 +33,13 @@ impl WeightLayout {
     /// Writes `weights` to `to` in this layout.
     pub(super) fn fill(&self, weights: &[f32], to: &mut [f32]) {
         match *self {
-            Self::Packed { k, n } if n <= dot::MAX_N => {
+            Self::Packed { k, n } if n <= MAX_DOT_COLUMNS => {
                 for (j, column) in to.chunks_exact_mut(k).enumerate() {
                     column.iter_mut().zip(weights[j..].iter().step_by(n)).for_each(|(to, v)| *to = *v);
                 }
             }
             Self::Packed { k, n } => pack_b(to, (k, n), weights),
-            Self::PackedTranspose { k, n } => pack_b_transposed(to, k, n, 0, k, weights),
+            Self::PackedTranspose { k, n } => pack_b_transposed(to, k, n, weights),
             Self::TransposedConv { window, ci, co } => conv_pack::pack_phases(window, (ci, co), weights, to),
             Self::Winograd { ci, co, size } => winograd::pack::pack_weights((ci, co), size, weights, to),
             Self::WinogradTransposed { window, ci, co } => {

@@ -6,8 +6,8 @@
 //! weights are A. Weight gradients are computed a few rows at a time over all images, so they need no partial sums per
 //! task.
 use super::super::microkernel;
-use super::super::operands::{OperandA, OperandB, OutputC, PANEL_WIDTH};
-use super::super::pack::{pack_b_transposed, packed_b_len, with_pack_buffer};
+use super::super::operands::{OperandA, OperandB, OutputC};
+use super::super::pack::{pack_b_transposed, packed_b_len, transpose, with_pack_buffer};
 use super::super::padding::{PaddedImage, phases};
 use super::super::tasks::{TaskSlices, for_each_task};
 use super::points::{Pair, pairs};
@@ -26,6 +26,8 @@ const MIN_PIXELS: usize = 192;
 const MIN_WEIGHTS: usize = 1 << 20;
 /// Tasks of [`forward`]; each computes a part of the output channels.
 const FORWARD_TASKS: usize = 2;
+/// Output channels whose weights [`forward`] transforms and multiplies together.
+const COLUMN_BLOCK: usize = 64;
 /// Input channels whose weights [`input`] transforms and multiplies together.
 const CHANNEL_BLOCK: usize = 64;
 /// Rows of the weight gradient per task: their product and four taps stay in the second-level cache.
@@ -106,7 +108,7 @@ pub(in super::super) fn forward(w: Window, s: &ConvShape, x: &[f32], weight: &[f
     let squares = SpaceToDepth::new(s);
     let (images_len, pixels) = (s.batch * squares.len(), s.oh * s.ow);
     // Each task computes some output channels of all images into a separate buffer; the buffers are merged at the end.
-    let columns = s.co.div_ceil(FORWARD_TASKS).next_multiple_of(PANEL_WIDTH).min(s.co);
+    let columns = s.co.div_ceil(FORWARD_TASKS).next_multiple_of(COLUMN_BLOCK).min(s.co);
     let (tasks, part) = (s.co.div_ceil(columns), s.batch * pixels * columns);
     with_pack_buffer(images_len + tasks * part, |buffer| {
         let (images, outputs) = buffer.split_at_mut(images_len);
@@ -145,10 +147,10 @@ fn forward_columns(
             if m == 0 {
                 continue;
             }
-            let (inputs, products) = (resized(inputs, m * k), resized(products, m * PANEL_WIDTH));
+            let (inputs, products) = (resized(inputs, m * k), resized(products, m * COLUMN_BLOCK));
             transform_input(rows, squares.grid(), images, inputs);
-            for j in (first..s.co.min(first + columns)).step_by(PANEL_WIDTH) {
-                let width = PANEL_WIDTH.min(s.co - j);
+            for j in (first..s.co.min(first + columns)).step_by(COLUMN_BLOCK) {
+                let width = COLUMN_BLOCK.min(s.co - j);
                 let panel = resized(weights, k * width);
                 for (i, to) in panel.chunks_exact_mut(s.ci * width).enumerate() {
                     let taps = [0, 1, 2, 3].map(|t| &weight[kernel_tap(t, i) * s.ci * s.co + j..]);
@@ -205,7 +207,7 @@ fn input_phase(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], index: usize
             }
             let (pixels, packed) = resized(inputs, n * k + packed_b_len(k, n)).split_at_mut(n * k);
             transform_input(rows, from, y, pixels);
-            pack_b_transposed(packed, k, n, 0, k, pixels);
+            pack_b_transposed(packed, k, n, pixels);
             for channel in (0..s.ci).step_by(CHANNEL_BLOCK) {
                 let m = CHANNEL_BLOCK.min(s.ci - channel);
                 let transformed = resized(weights, m * k);
@@ -217,7 +219,7 @@ fn input_phase(w: Window, s: &ConvShape, y: &[f32], weight: &[f32], index: usize
                 let (product, transposed) = resized(products, 2 * m * n).split_at_mut(m * n);
                 let b = OperandB::packed(packed, k, n);
                 microkernel::multiply(OperandA::row_major(transformed, k), b, &mut OutputC::row_major(product, m, n));
-                pack_b_transposed(transposed, n, m, 0, n, product);
+                transpose(transposed, n, m, product);
                 let row_stride = size.1 * s.ci;
                 let image_stride = size.0 * row_stride;
                 let to = PixelGrid { offset: channel, image_stride, row_stride, col_stride: s.ci, channels: m };
