@@ -292,6 +292,99 @@ fn the_next_best_checkpoint_replaces_an_unreadable_one_and_says_so() {
     }
 }
 
+/// Measures that depend on the step alone: 9, 1, 5, 6 and 7 at the steps 10 to 50.
+fn staged(run: &mut Run<'_>) {
+    let value = |step: u64| [0.0, 9.0, 1.0, 5.0, 6.0, 7.0][(step / 10) as usize];
+    run.measure = Some(Box::new(move |trainer: &mut Trainer| Measurement {
+        name: "staged".into(),
+        value: value(trainer.step()),
+        details: String::new(),
+    }));
+}
+
+#[test]
+fn a_damaged_best_checkpoint_gives_way_to_the_next_best_when_the_run_continues() {
+    let root = tempfile::tempdir().unwrap();
+    let at = root.path().join("run");
+    let mut run = started(&small("faces", &[]), &at, 40);
+    staged(&mut run);
+    train(&mut run, 0);
+    drop(run);
+    let best = at.join("checkpoints/step-0000020.safetensors");
+    let mut bytes = fs::read(&best).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&best, bytes).unwrap();
+    let mut run = resumed(&at, 50);
+    staged(&mut run);
+    train(&mut run, 0);
+    assert_eq!((run.folder.checkpoints(), run.folder.best().unwrap().step), (vec![30, 40, 50], 30));
+    let chosen = run.folder.choose(CheckpointChoice::Best).unwrap();
+    assert_eq!((chosen.checkpoint.step, chosen.reason.to_string()), (30, "the best by staged (5.000)".into()));
+    assert!(best.with_extension("unreadable").is_file() && !best.exists());
+}
+
+#[test]
+fn the_log_replaces_a_damaged_list_of_the_best_checkpoint() {
+    let root = tempfile::tempdir().unwrap();
+    let at = root.path().join("run");
+    let mut run = started(&small("faces", &[]), &at, 40);
+    staged(&mut run);
+    train(&mut run, 0);
+    let (file, folder) = (at.join("best.json"), run.folder.clone());
+    drop(run);
+    let good = fs::read(&file).unwrap();
+    for (damaged, problem) in [
+        (None, "the file is missing"),
+        (Some("{"), "the file is damaged: EOF"),
+        (Some("{\"step\":\"20\",\"measurement\":[]}"), "the file is damaged: invalid type"),
+        (Some("{\"step\":30,\"measurement\":{\"name\":\"staged\",\"value\":null}}"), "it has no value"),
+    ] {
+        fs::remove_file(&file).unwrap();
+        damaged.iter().for_each(|text| fs::write(&file, text).unwrap());
+        let chosen = folder.choose(CheckpointChoice::Best).unwrap();
+        let reason = chosen.reason.to_string();
+        assert!(chosen.checkpoint.step == 20 && reason.starts_with("the best by staged (1.000)\n"), "{reason}");
+        assert!(reason.contains(problem) && reason.contains("log.jsonl were used"), "{reason}");
+        let warnings = folder.resume(ResumeOptions::default()).unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains("it is written again"), "{warnings:?}");
+        train(&mut resumed(&at, 40), 0);
+        assert!(fs::read(&file).unwrap() == good, "{problem}");
+    }
+}
+
+#[test]
+fn measurements_of_other_data_do_not_compete() {
+    let root = tempfile::tempdir().unwrap();
+    let [at, data] = ["run", "data"].map(|name| root.path().join(name));
+    photos(&data, 12);
+    let mut run = started(&small(data.to_str().unwrap(), &[]), &at, 30);
+    staged(&mut run);
+    train(&mut run, 0);
+    drop(run);
+    photos(&data, 13);
+    let folder = RunFolder::open(&at, at.to_str().unwrap()).unwrap();
+    let accepted = || folder.resume(ResumeOptions { accept_changes: true, ..ResumeOptions::default() }).unwrap();
+    // Without a measure, and with one.
+    let resumed = accepted();
+    assert!(resumed.warnings.iter().any(|w| w.contains("no longer count")), "{:?}", resumed.warnings);
+    drop(resumed);
+    for (measured, steps, best) in [(false, 30, None), (true, 30, Some(30)), (true, 50, Some(30))] {
+        let resumed = accepted();
+        let mut run = Run::resume(resumed.trainer(steps, 1).unwrap(), folder.clone(), &resumed).unwrap();
+        if measured {
+            staged(&mut run);
+        }
+        train(&mut run, 0);
+        assert_eq!((folder.best().map(|b| b.step), at.join("best.json").exists()), (best, best.is_some()));
+    }
+    assert_eq!(folder.checkpoints(), [30, 40, 50]);
+    let entries = folder.log_entries();
+    let since = run::LogEntry::since_change(&entries);
+    assert_eq!((entries[0].report.step, since[0].report.step), (5, 30));
+    let plot = run::figures::measurement_plot("run", &entries).unwrap();
+    assert_eq!(plot.series[0].points, [(30.0, 5.0), (40.0, 6.0), (50.0, 7.0)]);
+}
+
 #[test]
 fn a_checkpoint_that_was_not_measured_is_measured_when_the_run_continues() {
     let root = tempfile::tempdir().unwrap();

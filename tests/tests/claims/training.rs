@@ -235,7 +235,8 @@ fn unusable_run_folders_are_named() {
     let taken = RunFolder::create(root.path(), None, &recipe).unwrap();
     assert!(Path::new("/dev/full").exists(), "this test writes to /dev/full");
     std::os::unix::fs::symlink("/dev/full", taken.path().join("log.jsonl")).unwrap();
-    let entry = run::LogEntry { report: Default::default(), samples_per_s: 0.0, seconds: 0.0, measurement: None };
+    let entry =
+        run::LogEntry { report: Default::default(), samples_per_s: 0.0, seconds: 0.0, data: 0, measurement: None };
     assert!(message(taken.append_log(&entry).unwrap_err()).contains("free some disk space"));
 }
 

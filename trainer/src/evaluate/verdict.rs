@@ -44,9 +44,10 @@ pub struct Change {
 }
 
 impl Trend {
-    /// Compares the measurements in a log, of which lower ones are better.
+    /// Compares the measurements in a log since the data last changed. Lower ones are better.
     pub fn of(entries: &[LogEntry]) -> Self {
-        let measured = entries.iter().filter_map(|e| Some((e.report.step, e.measurement.as_ref()?)));
+        let measured =
+            LogEntry::since_change(entries).iter().filter_map(|e| Some((e.report.step, e.measurement.as_ref()?)));
         let measured: Vec<_> = measured.filter(|(_, m)| m.value.is_finite()).collect();
         let Some((last, newest)) = measured.last().filter(|_| measured.len() >= FEWEST) else { return Self::Unknown };
         let best = |recent: bool| {
@@ -193,6 +194,7 @@ mod tests {
             report: StepReport { step: 100 * (i as u64 + 1), ..StepReport::default() },
             samples_per_s: 1.0,
             seconds: 1.0,
+            data: 0,
             measurement: Some(Measurement { name: "Fréchet distance".into(), value, details: String::new() }),
         };
         values.iter().enumerate().map(entry).collect()

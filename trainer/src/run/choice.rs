@@ -1,5 +1,5 @@
 //! The choice of one checkpoint of a run, and the reason for it.
-use super::{BestCheckpoint, Checkpoint, Measurement, RunError, RunFolder};
+use super::{BestCheckpoint, Checkpoint, LogEntry, Measurement, RunError, RunFolder};
 use std::fmt;
 use std::fs;
 use std::str::FromStr;
@@ -43,8 +43,16 @@ pub struct ChosenCheckpoint {
 pub enum ChoiceReason {
     /// It has the best measurement.
     BestMeasurement(Measurement),
-    /// The best one was requested, but no checkpoint was measured. This is the newest one.
-    NothingMeasured,
+    /// It has the best measurement in the log, because `best.json` cannot be used.
+    BestInLog {
+        /// Its measurement.
+        measurement: Measurement,
+        /// What is wrong with `best.json`.
+        problem: RunError,
+    },
+    /// The best one was requested, but no checkpoint was measured. This is the newest one. Holds what is wrong with `best.json`, if
+    /// anything is.
+    NothingMeasured(Option<RunError>),
     /// The best one was requested, but is missing or cannot be read. This is the best of the others, or the newest if none was measured.
     BestUnreadable {
         /// The best checkpoint.
@@ -76,7 +84,14 @@ impl fmt::Display for ChoiceReason {
                     m.name, m.value
                 )
             }
-            Self::NothingMeasured => f.write_str("the newest; none was measured"),
+            Self::BestInLog { measurement: m, problem } => {
+                write!(f, "the best by {} ({:.3})", m.name, m.value)?;
+                write!(f, "\nwarning: {problem}; the measurements in log.jsonl were used")
+            }
+            Self::NothingMeasured(problem) => {
+                f.write_str("the newest; none was measured")?;
+                problem.iter().try_for_each(|problem| write!(f, "\nwarning: {problem}"))
+            }
             Self::Newest => f.write_str("the newest"),
             Self::Requested => f.write_str("as requested"),
         }
@@ -84,21 +99,44 @@ impl fmt::Display for ChoiceReason {
 }
 
 impl RunFolder {
-    /// Returns the best checkpoint so far; `None` if none was measured.
+    /// Returns the best checkpoint so far, from `best.json`, or from the measurements in the log if that file cannot be used; `None` if
+    /// none was measured.
     pub fn best(&self) -> Option<BestCheckpoint> {
-        serde_json::from_slice(&fs::read(self.path().join("best.json")).ok()?).ok()
+        self.stated_best().ok().or_else(|| lowest(self.measured()))
     }
 
-    /// Writes `best.json` from the measurements in the log. A newer measurement of a step replaces the older one.
+    /// Reads `best.json`.
+    fn stated_best(&self) -> Result<BestCheckpoint, RunError> {
+        let path = self.path().join("best.json");
+        let bytes = fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => RunError::new(&path, "the file is missing"),
+            _ => RunError::io(&path, &e),
+        })?;
+        let best: BestCheckpoint =
+            serde_json::from_slice(&bytes).map_err(|e| RunError::new(&path, format!("the file is damaged: {e}")))?;
+        let value = best.measurement.value;
+        value.is_finite().then_some(best).ok_or_else(|| RunError::new(&path, "the file is damaged: it has no value"))
+    }
+
+    /// Describes what is wrong with `best.json`, if there are measurements that it should be made from.
+    pub(super) fn best_damage(&self) -> Option<RunError> {
+        let problem = self.stated_best().err()?;
+        (self.path().join("best.json").exists() || !self.measured().is_empty()).then_some(problem)
+    }
+
+    /// Writes `best.json` from the measurements in the log. A newer measurement of a step replaces the older one. Measurements of other
+    /// data than those of the newest entry do not count.
     pub(super) fn update_best(&self) -> Result<(), RunError> {
-        let measured = self.measured();
-        let old = self.best();
+        let entries = self.log_entries();
+        let earlier = entries.len() - LogEntry::since_change(&entries).len();
+        let old = self.stated_best().ok();
         // The log may have lost the measurement of the best checkpoint.
-        let known =
-            old.clone().filter(|b| self.checkpoints().contains(&b.step) && measured.iter().all(|m| m.step != b.step));
-        let all = measured.into_iter().chain(known);
-        let best = all.min_by(|a, b| a.measurement.value.total_cmp(&b.measurement.value).then(a.step.cmp(&b.step)));
-        match best {
+        let lost = |step: u64| {
+            let of_other_data = entries[..earlier].last().is_some_and(|e| step <= e.report.step);
+            !of_other_data && entries.iter().all(|e| e.report.step != step)
+        };
+        let known = old.clone().filter(|b| self.checkpoints().contains(&b.step) && lost(b.step));
+        match lowest(self.measured().into_iter().chain(known)) {
             Some(best) if old.as_ref() == Some(&best) => Ok(()),
             Some(best) => self.write("best.json", serde_json::to_vec_pretty(&best).unwrap_or_default()),
             None => {
@@ -113,10 +151,11 @@ impl RunFolder {
 
     /// Returns the measured checkpoints that are still there, from the log.
     fn measured(&self) -> Vec<BestCheckpoint> {
-        let kept = self.checkpoints();
-        let of_entry =
-            |entry: super::LogEntry| Some(BestCheckpoint { step: entry.report.step, measurement: entry.measurement? });
-        let measured = self.log_entries().into_iter().filter_map(of_entry);
+        let (kept, entries) = (self.checkpoints(), self.log_entries());
+        let of_entry = |entry: &LogEntry| {
+            Some(BestCheckpoint { step: entry.report.step, measurement: entry.measurement.clone()? })
+        };
+        let measured = LogEntry::since_change(&entries).iter().filter_map(of_entry);
         measured.filter(|m| m.measurement.value.is_finite() && kept.contains(&m.step)).collect()
     }
 
@@ -128,10 +167,15 @@ impl RunFolder {
         let newest = |reason| self.newest().map(|n| ChosenCheckpoint { checkpoint: n.checkpoint, reason });
         match choice {
             CheckpointChoice::Best => {
-                let Some(best) = self.best() else { return newest(ChoiceReason::NothingMeasured) };
+                let problem = self.best_damage();
+                let Some(best) = self.best() else { return newest(ChoiceReason::NothingMeasured(problem)) };
                 match Checkpoint::load(&self.checkpoint_path(best.step)) {
                     Ok(checkpoint) => {
-                        let reason = ChoiceReason::BestMeasurement(best.measurement);
+                        let BestCheckpoint { measurement, .. } = best;
+                        let reason = match problem {
+                            Some(problem) => ChoiceReason::BestInLog { measurement, problem },
+                            None => ChoiceReason::BestMeasurement(measurement),
+                        };
                         Ok(ChosenCheckpoint { checkpoint, reason })
                     }
                     Err(error) => self.next_best(best, error),
@@ -166,4 +210,9 @@ impl RunFolder {
         };
         Ok(ChosenCheckpoint { checkpoint, reason: ChoiceReason::BestUnreadable { best, error, measurement } })
     }
+}
+
+/// Returns the checkpoint with the lowest measurement, and the earliest of equal ones.
+fn lowest(all: impl IntoIterator<Item = BestCheckpoint>) -> Option<BestCheckpoint> {
+    all.into_iter().min_by(|a, b| a.measurement.value.total_cmp(&b.measurement.value).then(a.step.cmp(&b.step)))
 }

@@ -75,10 +75,12 @@ fn histogram(name: &str, values: &[f32]) -> PlotSeries {
     PlotSeries::new(name, bins.iter().enumerate().map(|(i, b)| (middle(i), *b)).collect())
 }
 
-/// Plots the measurements of a log and the best one so far; `None` with fewer than two measurements.
+/// Plots the measurements of a log and the best one so far; `None` with fewer than two measurements. Measurements before a change of the
+/// data are omitted.
 pub fn measurement_plot(name: &str, entries: &[LogEntry]) -> Option<Plot> {
+    let since_change = LogEntry::since_change(entries);
     let measured: Vec<_> =
-        entries.iter().filter_map(|e| Some((e.report.step as f64, e.measurement.as_ref()?))).collect();
+        since_change.iter().filter_map(|e| Some((e.report.step as f64, e.measurement.as_ref()?))).collect();
     let (_, first) = measured.get(1)?;
     let points: Vec<_> = measured.iter().map(|(step, m)| (*step, m.value)).collect();
     let least = points.iter().scan(f64::INFINITY, |least, (step, value)| {

@@ -164,10 +164,12 @@ impl RunFolder {
         }
     }
 
-    /// Renames the unreadable checkpoints after `step`, so that they are not taken for the newest ones.
-    pub(super) fn rename_unreadable_after(&self, step: u64) -> Result<(), RunError> {
-        for later in self.checkpoints().into_iter().filter(|s| *s > step) {
-            let path = self.checkpoint_path(later);
+    /// Renames the checkpoints after `step`, which cannot be read, and others that cannot be read, so that they are not taken for the
+    /// newest or the best ones.
+    pub(super) fn rename_unreadable(&self, step: u64) -> Result<(), RunError> {
+        let unreadable = |s: &u64| *s > step || Checkpoint::load(&self.checkpoint_path(*s)).is_err();
+        for step in self.checkpoints().into_iter().filter(unreadable) {
+            let path = self.checkpoint_path(step);
             fs::rename(&path, path.with_extension("unreadable")).map_err(|e| RunError::io(&path, &e))?;
         }
         Ok(())

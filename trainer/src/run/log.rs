@@ -30,9 +30,20 @@ pub struct LogEntry {
     pub samples_per_s: f64,
     /// Seconds of training so far, over all sessions.
     pub seconds: f64,
+    /// [`DataRecord::fingerprint`](super::DataRecord::fingerprint) of the data at this step.
+    #[serde(default)]
+    pub data: u32,
     /// The measurement after this step, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measurement: Option<Measurement>,
+}
+
+impl LogEntry {
+    /// Returns the entries since the data of the run last changed. Only their measurements can be compared with each other.
+    pub fn since_change(entries: &[Self]) -> &[Self] {
+        let other = |last: &Self| entries.iter().rposition(|entry| entry.data != last.data);
+        &entries[entries.last().and_then(other).map_or(0, |at| at + 1)..]
+    }
 }
 
 /// The contents of `best.json`: the checkpoint with the best measurement so far.

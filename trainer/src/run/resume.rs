@@ -1,9 +1,13 @@
 //! Continues a run: compares recipe and data with those of its checkpoint, and refuses differences that were not accepted.
-use super::{Checkpoint, DataRecord, RunError, RunFolder, TrainingData, absolute_source, load_data, restore_trainer};
+use super::{
+    Checkpoint, CheckpointChoice, ChoiceReason, DataRecord, RunError, RunFolder, TrainingData, absolute_source,
+    load_data, restore_trainer,
+};
 use crate::data::DataError;
 use crate::exec::Store;
 use crate::recipe::Recipe;
 use crate::train::{Trainer, initial_store};
+use crate::watch::Convergence;
 use std::fmt;
 
 /// Factor of the learning rates after a rollback.
@@ -126,7 +130,12 @@ impl RunFolder {
         }
         checkpoint.recipe = wanted;
         if checkpoint.data.fingerprint != record.fingerprint {
+            let step = checkpoint.step;
+            warnings.push(format!(
+                "the data changed: earlier measurements stay in log.jsonl, but no longer count. Step {step} is measured again"
+            ));
             checkpoint.data = record;
+            checkpoint.state.convergence = Convergence::default();
         }
         Ok(ResumedRun { checkpoint, data, changes, warnings, recipe: written })
     }
@@ -139,11 +148,17 @@ impl RunFolder {
         let log = self.path().join("log.jsonl");
         let log =
             (!lines.is_empty()).then(|| format!("{}: cannot read lines {listed}{more}; they are kept", log.display()));
-        let best = self.best().and_then(|best| {
-            let error = Checkpoint::load(&self.checkpoint_path(best.step)).err()?;
-            Some(format!("the best checkpoint so far, of step {}, cannot be used any more: {error}", best.step))
+        let rewritten = self
+            .best_damage()
+            .map(|problem| format!("{problem}; it is written again from the measurements in log.jsonl"));
+        let best = self.choose(CheckpointChoice::Best).ok().and_then(|chosen| {
+            let ChoiceReason::BestUnreadable { best, error, .. } = chosen.reason else { return None };
+            let (old, new) = (best.step, chosen.checkpoint.step);
+            Some(format!(
+                "the best checkpoint so far, of step {old}, cannot be used any more; that of step {new} takes its place: {error}"
+            ))
         });
-        log.into_iter().chain(best).collect()
+        log.into_iter().chain(rewritten).chain(best).collect()
     }
 }
 

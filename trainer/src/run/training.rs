@@ -86,7 +86,7 @@ impl<'m> Run<'m> {
         let (step, every) = (trainer.step(), trainer.recipe().train.sample_every);
         let lock = folder.lock()?;
         folder.remove_leftovers();
-        folder.rename_unreadable_after(step)?;
+        folder.rename_unreadable(step)?;
         folder.truncate_log(step)?;
         let seconds = folder.log_entries().last().map_or(0.0, |e| e.seconds);
         let frames = if step > 0 { folder.frames(step) } else { Vec::new() };
@@ -261,7 +261,13 @@ impl<'m> Run<'m> {
         self.seconds += passed;
         let steps = report.step - std::mem::replace(&mut clock.step, report.step);
         let samples_per_s = steps as f64 * per_step / passed.max(1e-9);
-        LogEntry { report: *report, samples_per_s, seconds: self.seconds, measurement: None }
+        LogEntry {
+            report: *report,
+            samples_per_s,
+            seconds: self.seconds,
+            data: self.data.fingerprint,
+            measurement: None,
+        }
     }
 
     /// Measures the generator, if the run has a measure.
@@ -283,14 +289,15 @@ impl<'m> Run<'m> {
     }
 
     /// Adds what the log of a resumed run lacks of its last step: the entry itself, or the measurement of a checkpoint that was saved
-    /// when the run was stopped.
+    /// when the run was stopped. After a change of the data, the checkpoint is measured again.
     fn complete_log(&mut self, on_event: &mut dyn FnMut(RunEvent<'_>)) -> Result<(), RunError> {
         let report = *self.trainer.last_report();
-        let logged = self.folder.log_entries().pop().filter(|entry| entry.report.step == report.step);
+        let (data, seconds) = (self.data.fingerprint, self.seconds);
+        let is_current = |entry: &LogEntry| entry.report.step == report.step && entry.data == data;
+        let logged = self.folder.log_entries().pop().filter(is_current);
         let complete = logged.as_ref().is_some_and(|entry| entry.measurement.is_some() || self.measure.is_none());
         if !complete {
-            let seconds = self.seconds;
-            let mut entry = logged.unwrap_or(LogEntry { report, samples_per_s: 0.0, seconds, measurement: None });
+            let mut entry = logged.unwrap_or(LogEntry { report, samples_per_s: 0.0, seconds, data, measurement: None });
             let convergence = self.convergence.clone();
             entry.measurement = self.measured(&report, on_event).or(entry.measurement);
             if !report.step.is_multiple_of(self.trainer.recipe().train.save_every) {
