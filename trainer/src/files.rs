@@ -1,14 +1,72 @@
-//! Writes files atomically, and reads short files.
+//! Reads files of a limited size, and writes files atomically. Pipes and devices are neither read nor written.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
+use crate::text::grouped;
+
+/// Largest text file that is read: a recipe, names of classes, latents and the like, in bytes.
+pub const MAX_TEXT: u64 = 16 << 20;
+
+/// Reads the file at `path`, unless it is larger than `most` bytes.
+///
+/// # Errors
+/// If it cannot be read. Pipes, sockets and devices are refused before they are opened, because that or reading them may never end.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(not_a_file(&found));
+    }
+    let mut bytes = Vec::new();
+    // Special files of a system state a size of 0 and may be endless.
+    let taken = if found.len() > most { 0 } else { File::open(path)?.take(most + 1).read_to_end(&mut bytes)? };
+    if found.len().max(taken as u64) > most {
+        let text =
+            format!("the file is larger than {} bytes, the most that such a file may have", grouped(most as usize));
+        return Err(io::Error::new(ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
+}
+
+/// Reads a text file of at most [`MAX_TEXT`] bytes.
+///
+/// # Errors
+/// The errors of [`read`], or if the file is no UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path, MAX_TEXT)?).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        io::Error::new(ErrorKind::InvalidData, format!("this is not a text file: byte {at} is no UTF-8"))
+    })
+}
+
+/// The error of something that is no file.
+fn not_a_file(found: &fs::Metadata) -> io::Error {
+    if found.is_dir() {
+        return io::Error::new(ErrorKind::IsADirectory, "this is a folder, expected a file");
+    }
+    io::Error::new(ErrorKind::InvalidInput, "this is a pipe, socket or device, which may never end, expected a file")
+}
+
+/// Checks that `path` is neither a link nor anything else than a file, if it exists: a program's own files are no links.
+///
+/// # Errors
+/// If it is. The message contains a remedy.
+pub(crate) fn check_own(path: &Path) -> io::Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    let problem = match () {
+        () if found.is_file() => return Ok(()),
+        () if found.is_symlink() => "this is a link, which is not followed".to_owned(),
+        () => not_a_file(&found).to_string(),
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("{problem}; remove it, or move it to another place")))
+}
+
 /// Writes `bytes` to `path` atomically: writes a temporary file next to it, syncs it to disk, and renames it.
 ///
 /// Readers never see a partial file, even after a crash or on a full disk, and an existing file stays until the new one is
-/// complete. A symbolic link stays a link; a pipe or device is written to directly.
+/// complete. A symbolic link stays a link. Pipes, sockets and devices are refused.
 ///
 /// # Errors
 /// When the file cannot be written. The message names the file and a remedy.
@@ -16,8 +74,10 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
     // A path that does not exist yet is not a link.
     let target = fs::canonicalize(path.as_ref());
     let path = target.as_deref().unwrap_or(path.as_ref());
-    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return fs::write(path, bytes).map_err(|error| explained(path, &error));
+    if let Ok(found) = fs::metadata(path)
+        && !found.is_file()
+    {
+        return Err(explained(path, &not_a_file(&found)));
     }
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -40,27 +100,6 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
         let _ = folder.sync_all();
     }
     Ok(())
-}
-
-/// Largest file that [`read_short`] reads.
-const MAX_SHORT: u64 = 16 << 20;
-
-/// Reads a file that people write, such as saved latents. Pipes are read too; devices and other endless files are refused.
-///
-/// # Errors
-/// When the file cannot be read, or is longer than 16 MB.
-pub fn read_short(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_SHORT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_SHORT {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is longer than {} MB", MAX_SHORT >> 20)));
-    }
-    Ok(bytes)
-}
-
-/// Reads a text as [`read_short`] reads a file.
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read_short(path)?).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// Whether [`write`](write()) gives this name to a temporary file, which is left if the process is interrupted.
@@ -109,7 +148,8 @@ fn explained(path: &Path, error: &io::Error) -> io::Error {
         ErrorKind::NotFound => "create its folder first",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make its folder writable or choose another",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space or choose another disk",
-        ErrorKind::IsADirectory => "a folder has this name: choose another",
+        ErrorKind::IsADirectory => "choose another name",
+        ErrorKind::InvalidInput => "name a file",
         _ => "choose another place",
     };
     io::Error::new(error.kind(), format!("cannot write {}: {error}\n  to do: {remedy}", path.display()))
@@ -160,14 +200,29 @@ mod tests {
     }
 
     #[test]
-    fn endless_files_are_not_read() {
+    fn pipes_devices_and_endless_files_are_neither_read_nor_written() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.toml");
-        fs::write(&path, "a = 1").unwrap();
-        assert_eq!(read_text(&path).unwrap(), "a = 1");
-        assert!(read_text(Path::new("/dev/zero")).unwrap_err().to_string().contains("longer than 16 MB"));
-        fs::write(&path, [0xff]).unwrap();
-        assert!(read_text(&path).is_err() && read_text(dir.path()).is_err());
+        let [pipe, zero, link, file] = ["pipe", "zero", "link", "file"].map(|name| dir.path().join(name));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink("/dev/zero", &zero).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for special in [&pipe, &zero] {
+            let found = read(special, 9).unwrap_err().to_string();
+            assert!(found.contains("a pipe, socket or device"), "{found}");
+            let found = write(special, "x").unwrap_err().to_string();
+            assert!(found.contains("a pipe, socket or device") && found.contains("name a file"), "{found}");
+            assert!(check_own(special).is_err());
+        }
+        assert!(read(dir.path(), 9).unwrap_err().to_string().contains("a folder"));
+        assert!(check_own(&file).is_ok() && check_own(&link).unwrap_err().to_string().contains("a link"));
+        write(&file, "0123456789").unwrap();
+        assert_eq!(read(&link, 10).unwrap(), b"0123456789");
+        assert!(check_own(&file).is_ok() && check_own(dir.path()).unwrap_err().to_string().contains("a folder"));
+        assert!(read(&link, 9).unwrap_err().to_string().contains("larger than 9 bytes"));
+        // A file that states the size 0.
+        assert!(read(Path::new("/proc/self/status"), 9).unwrap_err().to_string().contains("larger than 9 bytes"));
+        fs::write(&file, b"a\xff").unwrap();
+        assert!(read_text(&file).unwrap_err().to_string().contains("byte 1 is no UTF-8"));
     }
 
     #[test]
@@ -181,6 +236,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let text = write(dir.path().join("no/such/a.txt"), "x").unwrap_err().to_string();
         assert!(text.contains("a.txt") && text.contains("create its folder"), "{text}");
+        let text = explained(Path::new("a.txt"), &ErrorKind::StorageFull.into()).to_string();
+        assert!(text.contains("free some space"), "{text}");
         fs::create_dir(dir.path().join("taken")).unwrap();
         assert!(write(dir.path().join("taken"), "x").is_err());
         assert!(write(dir.path().join(".."), "x").is_err());

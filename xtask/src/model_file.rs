@@ -43,7 +43,7 @@ pub(crate) fn read(path: &Path, limit: WorkLimit) -> Result<ModelFile, Failure> 
 /// Reads a file of saved latents, which holds at least one.
 pub(crate) fn saved_latents(path: &Path) -> Result<Vec<SavedLatent>, Failure> {
     let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
-    let bytes = files::read_short(path).map_err(|e| unusable(e.to_string()))?;
+    let bytes = files::read(path, files::MAX_TEXT).map_err(|e| unusable(e.to_string()))?;
     if bytes.starts_with(&Model::MAGIC) {
         return Err(unusable(
             "this is a model file, expected a text file of latents, as `project` and `edit` write with --out; a model is given without \

@@ -83,7 +83,7 @@ pub(crate) fn model(given: Option<&Path>, limit: WorkLimit) -> Result<OpenedMode
     if path.is_dir() || path == Path::new("latest") {
         return exported(&folder(path)?);
     }
-    let (file, class_names) = (model_file::read(path, limit)?, ClassNames::beside(path));
+    let (file, class_names) = (model_file::read(path, limit)?, ClassNames::beside(path).map_err(Failure::unusable)?);
     Ok(OpenedModel { file, class_names, origin: path.to_owned(), exported: None })
 }
 
@@ -147,7 +147,7 @@ fn exported(folder: &RunFolder) -> Result<OpenedModel, Failure> {
 pub(crate) fn generator(path: &Path, limit: WorkLimit) -> Result<ImageGenerator, Failure> {
     let path = &*model_in(path)?;
     if path.is_file() {
-        let (file, names) = (model_file::read(path, limit)?, ClassNames::beside(path));
+        let (file, names) = (model_file::read(path, limit)?, ClassNames::beside(path).map_err(Failure::unusable)?);
         return ImageGenerator::of_model(file.bytes(), names).map_err(|e| Failure::file(path, e));
     }
     ImageGenerator::of_run(run(path, CheckpointChoice::Best)?).map_err(|e| Failure::file(path, e))

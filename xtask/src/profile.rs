@@ -43,7 +43,7 @@ pub(crate) fn print(run: &mut Run<'_>) -> Result<(), Failure> {
         trace += &format!("train;waiting for data {:.0}\n", (1e6 * waited).max(1.0));
     }
     let path = run.folder.path().join(FILE);
-    std::fs::write(&path, trace).map_err(|e| Failure::file(&path, e))?;
+    run.folder.write(FILE, trace)?;
     console::print(&format!("{}\n{}", table.lines(), slowest.lines()))?;
     if waited > 0.1 * total {
         console::note(

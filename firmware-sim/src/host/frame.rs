@@ -98,15 +98,14 @@ impl Frame {
 
 /// Writes a file that is complete or absent: under a temporary name in the same folder, then renamed.
 ///
-/// A symbolic link stays a link. A pipe or device is written directly.
+/// A symbolic link stays a link. Pipes, sockets and devices are refused, because writing them may never end.
 pub(crate) fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), SimError> {
     // A path that does not exist is not a link.
     let target = fs::canonicalize(path);
     let path = target.as_deref().unwrap_or(path);
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        let mut bytes = Vec::new();
-        let written = content(&mut bytes).and_then(|()| fs::write(path, bytes));
-        return written.map_err(|cause| SimError::File { verb: "write", path: path.to_owned(), cause });
+        let cause = io::Error::other("this is a pipe, socket or device: name a file");
+        return Err(SimError::File { verb: "write", path: path.to_owned(), cause });
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");

@@ -4,7 +4,6 @@ use ganlet_trainer::evaluate::Evaluator;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{self, Checkpoint, CheckpointChoice, Run, RunEvent, RunFolder, RunOutcome, TrainingError};
 use ganlet_trainer::train::Trainer;
-use std::path::Path;
 
 fn recipe(name: &str, settings: &[&str]) -> Recipe {
     let settings: Vec<_> = settings.iter().map(|s| s.to_string()).collect();
@@ -233,11 +232,14 @@ fn unusable_run_folders_are_named() {
     std::fs::write(&file, "in the way").unwrap();
     assert!(message(RunFolder::create(&file, None, &recipe).unwrap_err()).contains("file"));
     let taken = RunFolder::create(root.path(), None, &recipe).unwrap();
-    assert!(Path::new("/dev/full").exists(), "this test writes to /dev/full");
-    std::os::unix::fs::symlink("/dev/full", taken.path().join("log.jsonl")).unwrap();
+    // A link to a file of the user is not followed.
+    std::os::unix::fs::symlink(&file, taken.path().join("log.jsonl")).unwrap();
     let entry =
         run::LogEntry { report: Default::default(), samples_per_s: 0.0, seconds: 0.0, data: 0, measurement: None };
-    assert!(message(taken.append_log(&entry).unwrap_err()).contains("free some disk space"));
+    assert!(message(taken.append_log(&entry).unwrap_err()).contains("a link, which is not followed; remove it"));
+    std::os::unix::fs::symlink(&file, taken.path().join("losses.png")).unwrap();
+    assert!(message(taken.write("losses.png", "x").unwrap_err()).contains("a link, which is not followed; remove it"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "in the way");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 use super::LatentToolError;
 use crate::export::PreparedRun;
 use crate::files;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,9 +29,22 @@ impl ClassNames {
     }
 
     /// Reads the class names of a model file; no names if their file is missing.
-    pub fn beside(model: &Path) -> Self {
-        let text = fs::read_to_string(Self::path(model)).unwrap_or_default();
-        Self(text.lines().filter(|line| *line != TITLE).map(str::to_owned).collect())
+    ///
+    /// # Errors
+    /// If the file is no text file, or a pipe, socket or device.
+    pub fn beside(model: &Path) -> io::Result<Self> {
+        let path = Self::path(model);
+        let text = match files::read_text(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(|e| {
+                let (path, model) = (path.display(), model.display());
+                io::Error::new(
+                    e.kind(),
+                    format!("{path}: {e}; it names the classes of {model}: move it, if it is another file"),
+                )
+            })?,
+        };
+        Ok(Self(text.lines().filter(|line| *line != TITLE).map(str::to_owned).collect()))
     }
 
     /// The names if there are `classes` of them; otherwise they belong to another generator.
@@ -50,7 +62,7 @@ impl ClassNames {
             return Ok(None);
         }
         let path = Self::path(model);
-        let is_other = fs::read_to_string(&path).map_or(path.exists(), |old| !old.starts_with(TITLE));
+        let is_other = files::read_text(&path).map_or(path.exists(), |old| !old.starts_with(TITLE));
         if is_other {
             let problem = format!("{} is not a list of class names, so it is not overwritten: move it", path.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
@@ -105,6 +117,7 @@ impl ClassNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn classes_are_found_by_number_and_by_name() {
@@ -129,15 +142,19 @@ mod tests {
         let names = ClassNames::new(&["cat".into(), "big\ndog".into()]);
         let path = names.write_beside(&model).unwrap().unwrap();
         assert_eq!(
-            (path.file_name().unwrap().to_str(), ClassNames::beside(&model).of(2)),
+            (path.file_name().unwrap().to_str(), ClassNames::beside(&model).unwrap().of(2)),
             (Some("pets.classes.txt"), names.clone())
         );
-        assert_eq!(ClassNames::beside(&model).of(3), ClassNames::default());
+        assert_eq!(ClassNames::beside(&model).unwrap().of(3), ClassNames::default());
         assert_eq!(names.describe_all().as_deref(), Some("0 (cat), 1 (big dog)"));
         let names = ClassNames::new(&["a".into(), "b".into()]);
         assert!(names.write_beside(&model).is_ok());
         fs::write(&path, "my notes").unwrap();
         assert!(names.write_beside(&model).unwrap_err().to_string().contains("not overwritten"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "my notes");
+        fs::write(&path, b"\xff").unwrap();
+        assert!(
+            ClassNames::beside(&model).unwrap_err().to_string().contains("pets.classes.txt: this is not a text file")
+        );
     }
 }

@@ -262,7 +262,7 @@ fn read(name: &str) -> Result<String, RecipeError> {
             "{name} is a folder, not a recipe; to train on its images, use --data {name}"
         )));
     }
-    files::read_text(name.as_ref()).map_err(|e| {
+    files::read_text(std::path::Path::new(name)).map_err(|e| {
         let names: Vec<_> = NAMED.iter().map(|r| r.0).collect();
         let near = similar(name, names.iter().copied()).join(", ");
         let names = names.join(", ");

@@ -4,6 +4,7 @@ use super::{Page, PageFigure};
 use crate::data::to_bytes;
 use crate::draw::PlotSeries;
 use crate::evaluate::{Comparison, Trend};
+use crate::files;
 use crate::run::{ImageSplit, RunFolder, TrainingData, figures};
 use crate::train::Trainer;
 
@@ -12,6 +13,8 @@ const IMAGES: usize = 64;
 /// Samples whose nearest training images are shown, and the number of these images.
 const COMPARED: usize = 8;
 const NEIGHBORS: usize = 3;
+/// Largest animation of samples that is read, in bytes.
+const MAX_TIMELINE: u64 = 64 << 20;
 
 impl Page {
     /// Returns the page of a run: samples of `trainer`'s generator beside real images, their nearest training images, curves and alarms.
@@ -34,7 +37,7 @@ impl Page {
             let line = ends.map(|(first, last)| vec![(first.0, floor), (last.0, floor)]);
             plot.series.push(PlotSeries::new("floor: real images", line.unwrap_or_default()));
         }
-        let timeline = std::fs::read(folder.path().join("timeline.gif"))
+        let timeline = files::read(&folder.path().join("timeline.gif"), MAX_TIMELINE)
             .ok()
             .map(|file| PageFigure { caption: "The same latents during training".into(), file });
         let seed = trainer.seed();

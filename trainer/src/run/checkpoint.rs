@@ -7,6 +7,7 @@
 use super::{DataRecord, RunError, RunState};
 use crate::exec::Store;
 use crate::files;
+use crate::memory;
 use crate::nets::NetworkError;
 use crate::nn::Network;
 use crate::recipe::Recipe;
@@ -108,7 +109,7 @@ impl Checkpoint {
     /// # Errors
     /// If the file cannot be read, or is not a checkpoint of this version.
     pub fn load(path: &Path) -> Result<Self, RunError> {
-        let file = std::fs::read(path).map_err(|e| RunError::io(path, &e))?;
+        let file = files::read(path, memory::free() as u64).map_err(|e| RunError::io(path, &e))?;
         Self::parse(path, file)
     }
 

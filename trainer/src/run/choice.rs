@@ -1,5 +1,6 @@
 //! The choice of one checkpoint of a run, and the reason for it.
 use super::{BestCheckpoint, Checkpoint, LogEntry, Measurement, RunError, RunFolder};
+use crate::files;
 use std::fmt;
 use std::fs;
 use std::str::FromStr;
@@ -108,7 +109,7 @@ impl RunFolder {
     /// Reads `best.json`.
     fn stated_best(&self) -> Result<BestCheckpoint, RunError> {
         let path = self.path().join("best.json");
-        let bytes = fs::read(&path).map_err(|e| match e.kind() {
+        let bytes = files::read(&path, files::MAX_TEXT).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => RunError::new(&path, "the file is missing"),
             _ => RunError::io(&path, &e),
         })?;

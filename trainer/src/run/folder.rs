@@ -13,6 +13,10 @@ const FOLDERS: [&str; 2] = ["samples", "checkpoints"];
 const MOST_RUNS: u64 = 1_000_000_000;
 /// Number of the newest checkpoints that are kept, in addition to the best one.
 const KEPT: usize = 2;
+/// Largest image of samples that is read, in bytes.
+const MAX_SAMPLES: u64 = 64 << 20;
+/// Text files of a run that are read.
+const TEXTS: [&str; 5] = ["recipe.toml", "best.json", "log.jsonl", "alarms.txt", "changes.txt"];
 
 /// File of a run folder that always shows the newest samples.
 pub const NEWEST_SAMPLES: &str = "samples/latest.png";
@@ -119,6 +123,12 @@ impl RunFolder {
             };
             return Err(RunError::new(&path, format!("{problem}; {remedy}")));
         }
+        for file in TEXTS.map(|name| path.join(name)) {
+            let is_special = fs::metadata(&file).is_ok_and(|found| !found.is_file());
+            if is_special {
+                files::read(&file, 0).map_err(|e| RunError::new(&file, format!("{e}; remove it")))?;
+            }
+        }
         Ok(Self { path })
     }
 
@@ -127,12 +137,13 @@ impl RunFolder {
         &self.path
     }
 
-    /// Writes a file of the folder atomically.
+    /// Writes a file of the folder atomically. A link is not followed.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<(), RunError> {
         let path = self.path.join(name);
+        files::check_own(&path).map_err(|e| RunError::new(&path, e))?;
         files::write(&path, bytes).map_err(|e| RunError::of_write(&e))
     }
 
@@ -191,7 +202,9 @@ impl RunFolder {
     /// Saves a checkpoint and removes older ones, except the one before it, the best, and with `rollbacks` those that a rollback of up
     /// to `delay` steps may need.
     pub(super) fn save(&self, checkpoint: &Checkpoint, delay: Option<u64>) -> Result<(), RunError> {
-        checkpoint.save(&self.checkpoint_path(checkpoint.step))?;
+        let path = self.checkpoint_path(checkpoint.step);
+        files::check_own(&path).map_err(|e| RunError::new(&path, e))?;
+        checkpoint.save(&path)?;
         self.update_best()?;
         let steps = self.checkpoints();
         let older = &steps[..steps.partition_point(|s| *s < checkpoint.step)];
@@ -301,7 +314,7 @@ impl RunFolder {
 
     /// Returns the texts of the alarms that the run raised, in all sessions.
     pub fn alarms(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.path.join("alarms.txt")).unwrap_or_default();
+        let text = files::read_text(&self.path.join("alarms.txt")).unwrap_or_default();
         let mut all: Vec<String> = Vec::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             // Further lines of an alarm are indented.
@@ -319,7 +332,8 @@ impl RunFolder {
         let frame = |entry: fs::DirEntry| {
             let name = entry.file_name();
             let step: u64 = name.to_str()?.strip_prefix("step-")?.strip_suffix(".png")?.parse().ok()?;
-            let image = image::open(entry.path()).ok()?.into_rgb8();
+            let file = files::read(&entry.path(), MAX_SAMPLES).ok()?;
+            let image = image::load_from_memory(&file).ok()?.into_rgb8();
             let (width, height) = (image.width() as usize, image.height() as usize);
             Some((step, Image::from_bytes(&image.into_raw(), (width, height, 3))))
         };

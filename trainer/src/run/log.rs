@@ -78,13 +78,13 @@ impl Line {
     }
 }
 
+/// Largest log that is read, in bytes: some million entries.
+const MAX_LOG: u64 = 1 << 30;
+
 impl Log {
     /// Reads the log at `path`; a missing one is empty. An incomplete last line is omitted.
     pub(super) fn read(path: &Path) -> Result<Self, RunError> {
-        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(RunError::new(path, "this is not a regular file: move it, and the run writes a new log"));
-        }
-        let bytes = match std::fs::read(path) {
+        let bytes = match files::read(path, MAX_LOG) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(|e| RunError::io(path, &e))?,
         };
@@ -124,14 +124,16 @@ impl Log {
         }
     }
 
-    /// Writes the file atomically.
+    /// Writes the file atomically. A link is not followed.
     pub(super) fn write(&self) -> Result<(), RunError> {
+        files::check_own(&self.path).map_err(|e| RunError::new(&self.path, e))?;
         let text: Vec<u8> = self.lines.iter().flat_map(|line| line.text.iter().copied().chain([b'\n'])).collect();
         files::write(&self.path, text).map_err(|e| RunError::of_write(&e))
     }
 
-    /// Appends an entry to the log at `path`.
+    /// Appends an entry to the log at `path`. A link is not followed.
     pub(super) fn append(path: &Path, entry: &LogEntry) -> Result<(), RunError> {
+        files::check_own(path).map_err(|e| RunError::new(path, e))?;
         let mut text = serde_json::to_string(entry).unwrap_or_default();
         text.push('\n');
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path);

@@ -5,6 +5,7 @@ use super::{
     RunOutcome, RunState, TrainingError, figures,
 };
 use crate::draw::{Image, animation};
+use crate::files;
 use crate::train::{StepError, StepReport, Trainer};
 use crate::watch::{Alarm, AlarmKind, Convergence, Monitor};
 use std::time::Instant;
@@ -75,7 +76,7 @@ impl<'m> Run<'m> {
             run.folder.write("recipe.toml", recipe.to_toml())?;
         }
         if !resumed.changes.is_empty() {
-            let before = std::fs::read_to_string(run.folder.path().join("changes.txt")).unwrap_or_default();
+            let before = files::read_text(&run.folder.path().join("changes.txt")).unwrap_or_default();
             let lines: String = resumed.changes.iter().map(|change| format!("from step {step}: {change}\n")).collect();
             run.folder.write("changes.txt", before + &lines)?;
         }

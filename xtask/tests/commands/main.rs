@@ -148,12 +148,63 @@ fn files_that_are_not_models_are_rejected_by_name() {
 
 #[cfg(unix)]
 #[test]
-fn endless_files_are_refused() {
-    refused(&["train", "/dev/zero", "--dry-run"], 2, "longer than 16 MB");
-    let sim = ["sim", "firmware-sim/models/faces.model", "--latents", "/dev/zero", "--png", &scratch("endless.png")];
-    refused(&sim, 2, "longer than 16 MB");
-    refused(&["inspect", "/dev/zero"], 2, "not a file of a known length");
-    refused(&["data", "prepare", "/dev/zero", "--out", &scratch("endless.pack")], 2, "which may never end");
+fn pipes_and_endless_files_are_refused() {
+    let folder = scratch("special");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let [model, names, pipe] = ["m.model", "m.classes.txt", "pipe.png"].map(|name| format!("{folder}/{name}"));
+    fs::copy(root().join("firmware-sim/models/faces.model"), &model).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for special in ["/dev/zero", &pipe] {
+        refused(&["train", special, "--dry-run"], 2, "a pipe, socket or device");
+        refused(
+            &["sim", &model, "--latents", special, "--png", &scratch("endless.png")],
+            2,
+            "a pipe, socket or device",
+        );
+        refused(&["inspect", special], 2, "not a file of a known length");
+        refused(&["data", "prepare", special, "--out", &scratch("endless.pack")], 2, "which may never end");
+        // The names of the model's classes.
+        let _ = fs::remove_file(&names);
+        std::os::unix::fs::symlink(special, &names).unwrap();
+        for words in [&["inspect", &model][..], &["grid", &model, "--png", "x.png"], &["sim", &model, "--png", "x.png"]]
+        {
+            refused(words, 2, "m.classes.txt: this is a pipe, socket or device");
+        }
+        refused(&["flash", &model, "--board", "pico", "--dry-run"], 2, "m.classes.txt");
+        fs::remove_file(&names).unwrap();
+    }
+    let run = format!("{folder}/run");
+    let settings =
+        ["generator.widths=[8, 8]", "discriminator.widths=[8]", "discriminator.stem=0", "train.batch_size=4"];
+    let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let trained = xtask(&[&["train", "faces", "--steps", "2", "--out", &run], &settings[..]].concat());
+    assert!(trained.status.success(), "{}", text(&trained.stderr));
+    for name in ["best.json", "log.jsonl", "alarms.txt"] {
+        let file = format!("{run}/{name}");
+        let old = fs::read(&file).ok();
+        let _ = fs::remove_file(&file);
+        std::os::unix::fs::symlink(&pipe, &file).unwrap();
+        refused(&["grid", &run, "--png", &scratch("special.png")], 2, name);
+        refused(&["report", &run], 2, "a pipe, socket or device");
+        fs::remove_file(&file).unwrap();
+        old.iter().for_each(|old| fs::write(&file, old).unwrap());
+    }
+    // Nothing is written to a pipe or through a link in the run folder.
+    let [log, aside] = ["log.jsonl", "aside"].map(|name| format!("{run}/{name}"));
+    let before = fs::read(&log).unwrap();
+    fs::rename(&log, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &log).unwrap();
+    refused(
+        &["train", "--resume", &run, "--steps", "4"],
+        2,
+        "log.jsonl: this is a link, which is not followed; remove it",
+    );
+    assert!(fs::read(&aside).unwrap() == before);
+    for words in [&["grid", &run, "--png", &pipe][..], &["sim", &model, "--png", &pipe]] {
+        let written = xtask(words);
+        assert!(!written.status.success() && text(&written.stderr).contains("pipe"), "{}", text(&written.stderr));
+    }
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn a_run_that_cannot_start_has_its_own_exit_code_and_a_full_disk_ends_with_advic
     refused(&["train", "--resume", &run, "--steps", "20"], 2, "log.jsonl");
     fs::remove_dir(format!("{run}/log.jsonl")).unwrap();
     fs::rename(format!("{at}/log"), format!("{run}/log.jsonl")).unwrap();
-    // Images that cannot be written any more end training.
+    // Images that cannot be written any more end training. Here, a link is in their place, which is not followed.
     let newest = format!("{run}/samples/latest.png");
     fs::remove_file(&newest).unwrap();
     std::os::unix::fs::symlink("/dev/full", &newest).unwrap();
