@@ -118,7 +118,7 @@ const UNKNOWN: &str = "a file of this name exists, and this command did not make
 /// If there is something else. The message names it and a remedy.
 pub fn check_output(path: &Path, is_own: fn(&Path) -> bool, overwrite: Option<bool>) -> io::Result<()> {
     let refused = |found: &str, remedy: &str| {
-        let text = format!("{}: {found}; it is not replaced\n  to do: {remedy}", path.display());
+        let text = format!("{}: {found}; it is not replaced\n  to do: {remedy}", shown(path));
         Err(io::Error::new(ErrorKind::AlreadyExists, text))
     };
     let found = match fs::metadata(path) {
@@ -136,9 +136,29 @@ pub fn check_output(path: &Path, is_own: fn(&Path) -> bool, overwrite: Option<bo
     }
 }
 
-/// Returns a path as a shell takes it: in single quotes if it has characters that shells interpret.
+/// Returns a name with visible codes for all control characters, line breaks included.
+pub fn one_line(name: &str) -> String {
+    let code = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    name.chars().map(code).collect()
+}
+
+/// Returns a path for a message, on one line.
+pub fn shown(path: &Path) -> String {
+    one_line(&path.display().to_string())
+}
+
+/// Returns a path as a shell takes it: in quotes if it has characters that shells interpret.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
+    if text.contains(char::is_control) {
+        // Shells know these codes in this form of quotes only.
+        let code = |c: char| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+            c => c.to_string(),
+        };
+        return format!("$'{}'", text.chars().map(code).collect::<String>());
+    }
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:@,%".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
@@ -152,7 +172,7 @@ fn explained(path: &Path, error: &io::Error) -> io::Error {
         ErrorKind::InvalidInput => "name a file",
         _ => "choose another place",
     };
-    io::Error::new(error.kind(), format!("cannot write {}: {error}\n  to do: {remedy}", path.display()))
+    io::Error::new(error.kind(), format!("cannot write {}: {error}\n  to do: {remedy}", shown(path)))
 }
 
 #[cfg(test)]
@@ -176,6 +196,7 @@ mod tests {
         assert_eq!(quoted("my run"), "'my run'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted("größe/a"), "größe/a");
+        assert_eq!((quoted("a\nb'c"), shown(Path::new("a\nb"))), (r"$'a\u000ab\'c'".into(), r"a\u000ab".into()));
     }
 
     #[test]

@@ -105,12 +105,6 @@ pub(crate) fn rendered(text: &str) -> String {
     out
 }
 
-/// Returns a name with visible codes for all control characters, line breaks included.
-pub(crate) fn one_line(name: &str) -> String {
-    let code = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    name.chars().map(code).collect()
-}
-
 /// Returns whether a character controls the terminal: C0, C1, and the marks that reverse the direction of text.
 fn controls(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -124,7 +118,6 @@ mod tests {
     fn control_characters_are_printed_as_visible_codes() {
         let name = "a\u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\u{7f}\u{202e}b ü\n\t";
         assert_eq!(rendered(name), "a\\u001b[2J\\u001b]0;x\\u0007\\u000d\\u009b31m\\u007f\\u202eb ü\n\t");
-        assert_eq!(one_line("a\nb\u{1b}"), "a\\u000ab\\u001b");
         let json = serde_json::to_string(name).unwrap();
         assert_eq!(serde_json::from_str::<String>(&rendered(&json)).unwrap(), name);
     }

@@ -1,5 +1,6 @@
 //! How a command fails: a message for the user and an exit code for scripts.
 
+use ganlet_trainer::files;
 use std::error::Error;
 use std::fmt::Display;
 use std::path::Path;
@@ -38,7 +39,7 @@ impl Failure {
 
     /// A file is not usable.
     pub(crate) fn file(path: &Path, cause: impl Display) -> Self {
-        Self::unusable(format!("{}: {cause}", path.display()))
+        Self::unusable(format!("{}: {cause}", files::shown(path)))
     }
 }
 

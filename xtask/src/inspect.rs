@@ -8,6 +8,7 @@ use crate::table::{Table, grouped};
 use clap::Args as ClapArgs;
 use ganlet_runtime::{KernelFamily, LayerFacts, Model, Shape};
 use ganlet_sim::host::{Device, ModelFit};
+use ganlet_trainer::files;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return console::print(&format!("{json:#}\n"));
     }
     console::print(&as_text(&model, &opened.origin))?;
-    names.describe_all().map_or(Ok(()), |names| console::print(&format!("classes: {}\n", console::one_line(&names))))
+    names.describe_all().map_or(Ok(()), |names| console::print(&format!("classes: {}\n", files::one_line(&names))))
 }
 
 fn fits(model: &Model<'_>) -> impl Iterator<Item = ModelFit> {
@@ -111,7 +112,7 @@ fn as_text(model: &Model<'_>, path: &Path) -> String {
         "{}  {width}x{height} {colors}, latent of {}, {} multiply-accumulates per image, {}\n\n{slow}{}\n\
          {}  {} bytes of flash: {} of weights, {} of biases, scales, tables and structure\n\
          {}    {} bytes drawn row by row, {percent} % of the {} bytes for whole tensors\n\n{}\n{}",
-        bold(&console::one_line(model.name())),
+        bold(&files::one_line(model.name())),
         model.latent_len(),
         grouped(model.macs()),
         path.display(),

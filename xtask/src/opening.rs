@@ -48,7 +48,7 @@ pub(crate) fn data(run: &PreparedRun, data: Option<&str>) -> Result<TrainingData
 /// Prints which checkpoint of a run is used, and why.
 pub(crate) fn report_choice(folder: &RunFolder, run: &PreparedRun) {
     let step = run.checkpoint.step;
-    console::note(&format!("{}: using the checkpoint of step {step}, {}", folder.path().display(), run.reason));
+    console::note(&format!("{}: using the checkpoint of step {step}, {}", files::shown(folder.path()), run.reason));
 }
 
 /// A checked model, and the file or run that it is from.

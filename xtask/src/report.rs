@@ -12,7 +12,7 @@ use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::files;
 use ganlet_trainer::quantize::{LayoutChoice, Quantized};
 use ganlet_trainer::report::{Page, PageTable};
-use ganlet_trainer::run::{CheckpointChoice, RunFolder, TrainingData, restore_trainer};
+use ganlet_trainer::run::{CheckpointChoice, ChoiceReason, RunFolder, TrainingData, restore_trainer};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -76,6 +76,10 @@ pub(crate) struct Report {
     pub(crate) comparison: Option<Comparison>,
     /// Whether the generator can be exported.
     pub(crate) exportable: bool,
+    /// Step of the checkpoint that the page shows and `export` takes.
+    pub(crate) step: u64,
+    /// Why that one is taken.
+    pub(crate) reason: ChoiceReason,
 }
 
 /// Writes the page of a run into its folder.
@@ -85,7 +89,7 @@ pub(crate) fn write(folder: &RunFolder, data: &TrainingData) -> Result<Report, F
     let quantized = quantize(&run);
     let page = page(folder, (&mut run, Some(data)), comparison.as_ref(), quantized.as_ref());
     folder.write(FILE, page.html())?;
-    Ok(Report { comparison, exportable: quantized.is_some() })
+    Ok(Report { comparison, exportable: quantized.is_some(), step: run.checkpoint.step, reason: run.reason })
 }
 
 /// Compares the samples of a run with its images; `None` for points, or if there are too few images.

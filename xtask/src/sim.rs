@@ -9,6 +9,7 @@ use crate::seeds::latent_seed;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_sim::SavedLatents;
 use ganlet_sim::host::{self, Device, Instructions, Script, SimError, Simulator, TerminalGraphics};
+use ganlet_trainer::files;
 use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -79,15 +80,24 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let device = Device::named(&args.device).map_err(unusable)?;
     let script = args.press.as_deref().map(str::parse::<Script>).transpose().map_err(unusable)?;
-    let output = output(&args)?;
+    let output = output(&args).or_else(|e| {
+        // A missing model is the first thing to report.
+        args.what.as_deref().map(opening::model_in).transpose()?;
+        Err(e)
+    })?;
     let opened = opening::model(args.what.as_deref(), args.work)?;
     let path = &opened.origin;
     let simulator = Simulator::new(opened.file.bytes(), device).map_err(|e| match e {
-        SimError::TooLarge(_) => Failure::failed(format!("{}: {e}", path.display())),
+        SimError::TooLarge(_) => Failure::failed(format!(
+            "{}: {e}\ntrain a model that fits with `cargo xtask train --fit {}`, or name a larger device with --device; --list-devices lists \
+             them",
+            files::shown(path),
+            device.name
+        )),
         _ => Failure::file(path, e),
     })?;
     if let Some(names) = opened.class_names.of(simulator.model().classes().into()).describe_all() {
-        console::note(&format!("classes: {}", console::one_line(&names)));
+        console::note(&format!("classes: {}", files::one_line(&names)));
     }
     let instructions = Instructions::estimate(simulator.model(), device.chip.core);
     let stored = match &args.latents {

@@ -9,7 +9,7 @@ use ganlet_trainer::run::{
     self, LogEntry, NEWEST_SAMPLES, Run, RunEvent, RunFolder, RunOutcome, TrainingData, TrainingError,
 };
 use ganlet_trainer::train::{StepPhase, StepReport, Trainer};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
@@ -54,7 +54,8 @@ pub(crate) fn steps_in(trainer: &mut Trainer, minutes: f64) -> Result<u64, Failu
     console::note("measuring the time per step");
     let seconds = run::seconds_per_step(trainer)?;
     let steps = (minutes * 60.0 * (1.0 - OVERHEAD) / seconds).max(1.0) as u64;
-    console::note(&format!("{:.1} ms per step: {steps} steps in {minutes} minutes", 1e3 * seconds));
+    let unit = if minutes == 1.0 { "minute" } else { "minutes" };
+    console::note(&format!("{:.1} ms per step: {} steps in {minutes} {unit}", 1e3 * seconds, grouped(steps)));
     Ok(steps)
 }
 
@@ -62,20 +63,25 @@ pub(crate) fn steps_in(trainer: &mut Trainer, minutes: f64) -> Result<u64, Failu
 pub(crate) fn announce(folder: &RunFolder) {
     let path = folder.path();
     let samples = path.join(NEWEST_SAMPLES);
-    console::note(&format!("run folder {}; the newest samples are always in {}", path.display(), samples.display()));
+    console::note(&format!(
+        "run folder {}; the newest samples are always in {}",
+        files::shown(path),
+        files::shown(&samples)
+    ));
 }
 
 /// Prints what will be trained: data, networks, steps and memory.
 pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     const INDENT: &str = "             ";
     let recipe = trainer.recipe();
-    let colon = if recipe.about.is_empty() { "" } else { ": " };
-    console::note(&format!("{}{colon}{}", console::on_stderr(TextStyle::Bold, &recipe.name), recipe.about));
+    let (name, about) = (files::one_line(&recipe.name), files::one_line(recipe.description()));
+    let colon = if about.is_empty() { "" } else { ": " };
+    console::note(&format!("{}{colon}{about}", console::on_stderr(TextStyle::Bold, &name)));
     let data = trainer.data();
     let shape: Vec<_> = data.shape().iter().map(usize::to_string).collect();
-    let count = data.len().map_or("unlimited samples".to_owned(), |n| n.to_string());
+    let count = data.len().map_or("unlimited samples".to_owned(), |n| grouped(n as u64));
     let batch = recipe.train.batch_size;
-    console::note(&format!("  data       {} ({count} of {})", data.name(), shape.join("x")));
+    console::note(&format!("  data       {} ({count} of {})", files::one_line(data.name()), shape.join("x")));
     notes.iter().for_each(|n| console::note(&format!("{INDENT}{n}")));
     if let Some(n) = data.len().filter(|n| *n < batch) {
         console::note(&format!(
@@ -85,14 +91,14 @@ pub(crate) fn introduce(trainer: &Trainer, notes: &[String]) {
     recipe.warnings().iter().for_each(|w| console::note(&format!("  warning    {w}")));
     console::note(&format!(
         "  networks   generator {} weights, discriminator {} weights; {:.2} GFLOP per step at batch size {batch}",
-        trainer.generator().len(),
-        trainer.discriminator().len(),
+        grouped(trainer.generator().len() as u64),
+        grouped(trainer.discriminator().len() as u64),
         trainer.flops() / 1e9,
     ));
     let threads = trainer.threads();
     console::note(&format!(
         "  run        {} steps, seed {}, {threads} thread{}, {:.1} MB planned{}",
-        trainer.steps(),
+        grouped(trainer.steps()),
         trainer.seed(),
         if threads == 1 { "" } else { "s" },
         trainer.bytes() as f64 / (1 << 20) as f64,
@@ -164,8 +170,13 @@ impl TrainingView {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(trainer.steps()), target);
-        let style = ProgressStyle::with_template("{bar:24.cyan/black} {pos}/{len}  {msg}  {eta} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let style = ProgressStyle::with_template("{bar:24.cyan/black} {pos}/{len}  {msg}  {left}");
+        // The time left is not known at the start.
+        let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let seconds = state.eta().as_secs_f64();
+            let _ = if seconds > 0.0 { write!(out, "{} left", clock(seconds)) } else { Ok(()) };
+        };
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("left", left));
         bar.set_position(trainer.step());
         bar.reset_eta();
         let (started, first) = (Instant::now(), trainer.step());

@@ -1,5 +1,6 @@
 //! The error of every function that reads or writes a data set.
 
+use crate::files;
 use std::fmt;
 use std::path::Path;
 
@@ -39,7 +40,7 @@ impl DataError {
 
 impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "cannot use the data in {}", self.place)?;
+        writeln!(f, "cannot use the data in {}", files::one_line(&self.place))?;
         writeln!(f, "  expected: {}", self.expected)?;
         writeln!(f, "  found:    {}", self.found)?;
         write!(f, "  to do:    {}", self.remedy)

@@ -72,7 +72,7 @@ impl fmt::Display for QualityWarning {
             ),
             Self::DistanceChanged { float, int8 } => write!(
                 f,
-                "quantization changes the Fréchet distance by {:.0} %, from {float:.2} to {int8:.2}; expected at most {:.0} %",
+                "quantization changes the Fréchet distance by {:.1} %, from {float:.2} to {int8:.2}; expected at most {:.0} %",
                 100.0 * (int8 - float).abs() / float,
                 100.0 * LARGEST_DISTANCE_CHANGE
             ),
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(QualityWarning::of_distances(2.0, 2.09), None);
         assert_eq!(QualityWarning::of_distances(2.0, 1.91), None);
         let warning = QualityWarning::of_distances(2.0, 2.5).unwrap();
-        let expected = "quantization changes the Fréchet distance by 25 %, from 2.00 to 2.50; expected at most 5 %";
+        let expected = "quantization changes the Fréchet distance by 25.0 %, from 2.00 to 2.50; expected at most 5 %";
         assert_eq!(warning.to_string(), expected);
         assert!(QualityWarning::of_distances(2.0, 1.8).is_some());
     }

@@ -1,5 +1,6 @@
 //! The report of a quantization: size and cost of each layer, and the PSNR against the float network.
 use super::{FloatNet, PsnrSummary, QuantizeError};
+use crate::text::grouped;
 use ganlet_runtime::{KernelFamily, Model, WeightLayout};
 use std::fmt;
 
@@ -99,18 +100,30 @@ impl QuantizationReport {
 
 impl fmt::Display for QuantizationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |n: u64| grouped(n as usize);
         writeln!(f, "{:<16}{:>14}{:>12}{:>14}{:>10}", "layer", "output", "weights, B", "MACs", "RAM, B")?;
         for LayerReport { kind, shape: (h, w, c), weight_bytes, macs, ring_bytes, .. } in &self.layers {
             let shape = format!("{h}x{w}x{c}");
-            writeln!(f, "{kind:<16}{shape:>14}{weight_bytes:>12}{macs:>14}{ring_bytes:>10}")?;
+            let [weights, macs, ring] = [u64::from(*weight_bytes), *macs, (*ring_bytes).into()].map(number);
+            writeln!(f, "{kind:<16}{shape:>14}{weights:>12}{macs:>14}{ring:>10}")?;
         }
         writeln!(
             f,
             "{:<16}{:>14}{:>12}{:>14}{:>10}",
-            "whole model", "", self.flash_bytes, self.macs, self.arena_bytes
+            "whole model",
+            "",
+            grouped(self.flash_bytes),
+            number(self.macs),
+            grouped(self.arena_bytes)
         )?;
-        writeln!(f, "RAM with whole tensors: {} B; activation ranges: {}", self.whole_tensor_bytes, self.clipping)?;
+        writeln!(
+            f,
+            "RAM with whole tensors: {} B; activation ranges: {}",
+            number(self.whole_tensor_bytes),
+            self.clipping
+        )?;
         let PsnrSummary { mean_db, min_db, images, .. } = self.psnr;
+        let images = number(images.into());
         write!(f, "int8 against float over {images} latents: PSNR {mean_db:.1} dB mean, {min_db:.1} dB worst")
     }
 }

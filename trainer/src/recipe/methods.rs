@@ -205,6 +205,9 @@ const fn alone(name: &'static str, paper: &'static str, changes: &'static [Chang
 /// The changes of the methods in `names`, which are separated by `+` and follow the recipe `base`. A defining change of one method takes
 /// precedence over a default change of another.
 pub(super) fn changes(base: &str, names: &str) -> Result<Vec<Change>, String> {
+    if base.is_empty() {
+        return Err("a + without a recipe before it: expected RECIPE+METHOD, as in ring+augment".into());
+    }
     if names.split('+').any(str::is_empty) {
         return Err(format!("a + without a method after it: type {base} alone, or a method as in {base}+augment"));
     }

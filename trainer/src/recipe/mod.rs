@@ -216,17 +216,30 @@ impl Recipe {
         Labels { real: self.technique.label_real, fake: self.technique.label_fake }
     }
 
+    /// Returns `about`, unless this is a named recipe with other data than its own, which `about` does not describe.
+    #[doc(hidden)]
+    pub fn description(&self) -> &str {
+        let is_named = |text: &str| {
+            text.parse::<toml::Table>().is_ok_and(|own| {
+                let source = own.get("data").and_then(|data| data.get("source")).and_then(toml::Value::as_str);
+                own.get("about").and_then(toml::Value::as_str) == Some(&self.about) && source != Some(&self.data.source)
+            })
+        };
+        if NAMED.iter().any(|named| is_named(named.1)) { "" } else { &self.about }
+    }
+
     /// The recipe as TOML.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|e| format!("# {e}\n"))
     }
 
-    /// The keys with different values in `other`, with both values; `data.source` is ignored.
+    /// The keys with different values in `other`, with both values. Keys on which the result does not depend are ignored: `data.source`,
+    /// `name` and `about`.
     #[doc(hidden)]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let flat = |recipe: &Self| {
             let mut all = flatten(&recipe.to_toml().parse::<toml::Table>().unwrap_or_default());
-            all.retain(|(key, _)| key != "data.source");
+            all.retain(|(key, _)| !["data.source", "name", "about"].contains(&key.as_str()));
             all
         };
         let (a, b) = (flat(self), flat(other));

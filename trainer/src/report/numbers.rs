@@ -44,7 +44,12 @@ const KNOWN: [KnownNumber; 20] = [
     known("psnr_mean_db", "PSNR, mean", "dB", "int8 images compared with float images of the same latents"),
     known("psnr_min_db", "PSNR, worst", "dB", "the lowest PSNR among these images"),
     known("model_bytes", "Flash", "bytes", "size of the model file"),
-    known("ram_bytes", "RAM", "bytes", "arena that the runtime needs while it draws an image"),
+    known(
+        "ram_bytes",
+        "RAM",
+        "bytes",
+        "arena that the runtime needs while it draws an image; the table of devices shows what each one needs",
+    ),
     known("bit_exact", "Bit-exact", "", "whether streamed rows equal a whole-tensor computation in every bit"),
     known("steps", "Steps", "", "updates of the generator"),
     known("parameters", "Parameters", "", "weights and biases of the generator"),

@@ -261,20 +261,27 @@ fn classes(recipe: &Recipe, train: &dyn Dataset) -> Vec<String> {
         (n, 0) => vec![format!("{n} classes not used: --set data.classes={n} trains on them")],
         (n, _) => {
             let numbered = names.iter().enumerate().all(|(i, name)| *name == i.to_string());
-            let named: Vec<String> = names.iter().enumerate().map(|(i, name)| format!("{i} {name}")).collect();
+            let named: Vec<String> =
+                names.iter().enumerate().map(|(i, name)| format!("{i} {}", listed(name))).collect();
             let meaning = (!numbered).then(|| format!("{n} classes: {}", named.join(", ")));
             meaning.into_iter().chain(class_sizes(names, train.labels().unwrap_or_default())).collect()
         }
     }
 }
 
+/// Returns the name of a class for a list: on one line, and in quotes if it contains a comma.
+fn listed(name: &str) -> String {
+    let name = files::one_line(name);
+    if name.contains(',') { format!("\"{name}\"") } else { name }
+}
+
 /// A remark on classes without images, or one on classes of very different sizes.
 fn class_sizes(names: &[String], labels: &[u8]) -> Option<String> {
-    let mut sizes: Vec<(usize, &str)> = names.iter().map(|name| (0, name.as_str())).collect();
+    let mut sizes: Vec<(usize, String)> = names.iter().map(|name| (0, listed(name))).collect();
     for label in labels {
         sizes.get_mut(usize::from(*label))?.0 += 1;
     }
-    let empty: Vec<&str> = sizes.iter().filter(|class| class.0 == 0).map(|class| class.1).collect();
+    let empty: Vec<&str> = sizes.iter().filter(|class| class.0 == 0).map(|class| class.1.as_str()).collect();
     if !empty.is_empty() {
         return Some(format!(
             "{} to train on, and will stay noise: {}; add images, or remove the class",
@@ -297,6 +304,11 @@ fn class_sizes(names: &[String], labels: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_classes_are_on_one_line_and_distinct() {
+        assert_eq!(["cat", "a\nb", "c,d"].map(listed), ["cat", "a\\u000ab", "\"c,d\""]);
+    }
 
     #[test]
     fn classes_without_images_and_uneven_classes_are_mentioned() {

@@ -1,6 +1,7 @@
 //! Why a run cannot start, continue or be saved.
 use crate::data::DataError;
 use crate::exec::NotFinite;
+use crate::files;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ impl fmt::Display for RunError {
         if self.path.as_os_str().is_empty() {
             return f.write_str(&self.problem);
         }
-        write!(f, "{}: {}", self.path.display(), self.problem)
+        write!(f, "{}: {}", files::shown(&self.path), self.problem)
     }
 }
 

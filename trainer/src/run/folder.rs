@@ -327,7 +327,7 @@ impl RunFolder {
     }
 
     /// Returns the sample grids up to `step`, the first frames of a resumed run's animation; unreadable ones are skipped.
-    pub(super) fn frames(&self, step: u64) -> Vec<(u64, Image)> {
+    pub(crate) fn frames(&self, step: u64) -> Vec<(u64, Image)> {
         let entries = fs::read_dir(self.path.join("samples")).into_iter().flatten().flatten();
         let frame = |entry: fs::DirEntry| {
             let name = entry.file_name();

@@ -22,6 +22,7 @@ use ganlet_sim::SavedLatents;
 use ganlet_sim::host::{
     self, BoardInfo, DevicePortrait, Frame, FrameCost, Instructions, Script, ScriptStep, Simulator,
 };
+use ganlet_trainer::files;
 use std::convert::Infallible;
 use std::path::PathBuf;
 
@@ -105,7 +106,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     if !writes_files {
         emulated.play(&script, |_, _| Ok(()))?;
-        let title = format!("ganlet: {} on {}, emulated", console::one_line(model.name()), board.name);
+        let title = format!("ganlet: {} on {}, emulated", files::one_line(model.name()), board.name);
         return host::run_window(&mut window::BoardWindow {
             board: emulated,
             title,

@@ -33,6 +33,9 @@ pub(crate) fn images(e: &Evaluation) -> String {
         "  {} images against {} held-out real ones; feature network: {} {}\n",
         e.samples, e.references, e.features.network, e.features.hash
     );
+    if e.floor_spread.is_some() {
+        out += "  ± marks the 95 % confidence interval of a mean; s the standard deviation over halves of the real images\n";
+    }
     let source = shown_source(e);
     if let Some(interval) = e.intervals.get(&source).and_then(|i| i.get(&Metric::Frechet)) {
         out += &headline(&format!("{} Fréchet distance", source.name()), interval, e.floor, "sets of latents");

@@ -8,6 +8,7 @@ use crate::model_file::WorkLimit;
 use crate::opening;
 use crate::seeds::latent_seed;
 use clap::Args as ClapArgs;
+use ganlet_trainer::files;
 use ganlet_trainer::latent::values;
 use std::path::PathBuf;
 
@@ -62,7 +63,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     };
     let several = classes.len() > 1;
     if let Some(names) = generator.class_names().describe_all().filter(|_| several) {
-        console::note(&format!("classes from top to bottom: {}", console::one_line(&names)));
+        console::note(&format!("classes from top to bottom: {}", files::one_line(&names)));
     }
     let count = args.count.unwrap_or(if several { 8 } else { 64 });
     let seeds: Vec<u32> = (0..count).map(|i| args.seed.wrapping_add(i)).collect();

@@ -13,7 +13,7 @@ use crate::verdict;
 use clap::Args as ClapArgs;
 use ganlet_sim::host::Device;
 use ganlet_trainer::files;
-use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, TrainingData, absolute_source, load_data};
 use ganlet_trainer::train::Trainer;
 use std::path::{Path, PathBuf};
@@ -99,7 +99,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(folder) = &args.resume {
         return resume::resume(&args, folder);
     }
-    let mut recipe = Recipe::open(args.recipe.as_deref().unwrap_or("faces"), &args.set).map_err(Failure::unusable)?;
+    let named = args.recipe.as_deref().unwrap_or("faces");
+    let mut recipe = Recipe::open(named, &args.set).map_err(Failure::unusable)?;
+    if args.recipe.is_some() && NAMED.iter().any(|recipe| recipe.0 == named) && Path::new(named).is_file() {
+        console::note(&format!("{named} is the recipe of this name, not the file: type ./{named} for the file"));
+    }
     recipe.data.source = absolute_source(args.data.as_ref().unwrap_or(&recipe.data.source));
     let steps = args.steps.unwrap_or(recipe.train.steps);
     if steps == 0 {
@@ -178,7 +182,7 @@ fn conclude(run: Run<'_>, data: &TrainingData, outcome: RunOutcome) -> Result<St
     let (folder, steps) = (run.folder.clone(), run.trainer.step());
     // The memory is needed for the page of the run.
     drop(run);
-    let (path, typed) = (folder.path().display(), files::quoted(folder.path()));
+    let (path, typed) = (files::shown(folder.path()), files::quoted(folder.path()));
     match outcome {
         RunOutcome::Stopped => {
             console::note(&format!("stopped and saved; continue with: cargo xtask train --resume {typed}"));

@@ -5,6 +5,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::fitting;
 use crate::training::{self, RUNS};
+use ganlet_trainer::files;
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::{ResumeOptions, Run, RunFolder, RunOutcome};
 use ganlet_trainer::train::Trainer;
@@ -50,7 +51,13 @@ pub(super) fn resume(args: &Args, folder: &str) -> Result<(), Failure> {
     schedule.iter().for_each(|note| console::note(note));
     resumed.changes.iter().for_each(|change| console::note(&format!("  changed    {change}")));
     if done {
-        console::note(&format!("{} has completed its {} steps", folder.path().display(), saved.step));
+        let (path, step) = (files::shown(folder.path()), saved.step);
+        console::note(&match args.steps.filter(|steps| *steps < step) {
+            Some(fewer) => {
+                format!("{path} has done {step} steps already, more than --steps {fewer}: nothing is left to train")
+            }
+            None => format!("{path} has completed its {step} steps"),
+        });
     }
     let options = (args.profile, args.trace_steps);
     let run = Run::resume(trainer, folder, &resumed).map_err(Failure::unusable)?;

@@ -355,7 +355,7 @@ fn the_suggested_commands_are_typed() {
     desk.follows_commands(&desk.works("data prepare photos --size 16 --out 'my images.pack'"), 1);
     // Few bits of the weights are left for most channels.
     desk.works(
-        "train tiny.toml --set optimizer.learning_rate=0.2 --set 'generator.widths=[4, 4]' --steps 60 --out coarse",
+        "train tiny.toml --set optimizer.learning_rate=0.5 --set 'generator.widths=[4, 4]' --steps 60 --out coarse",
     );
     desk.follows_commands(&desk.works("export coarse"), 3);
     // Points have no images, but they are shown.

@@ -155,6 +155,31 @@ fn control_characters_never_reach_the_terminal() {
 }
 
 #[test]
+fn what_is_missing_or_too_large_is_named_with_a_remedy() {
+    let folder = empty_folder("missing");
+    // Without a display or terminal, the missing model is still what is wrong.
+    let missing = text(&xtask_in(&folder, &["sim", "missing.model"]).stderr);
+    assert!(missing.contains("missing.model: there is no such run folder or model file"), "{missing}");
+    // A line break in a name stays on its line, and the printed command works.
+    let settings =
+        ["generator.widths=[8, 8]", "discriminator.widths=[8]", "discriminator.stem=0", "train.batch_size=4"];
+    let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let words = [&["train", "faces", "--steps", "2", "--out", "a\nb"], &settings[..]].concat();
+    let trained = xtask_in(&folder, &words);
+    let printed = text(&trained.stderr);
+    assert!(trained.status.success() && printed.contains("run folder a\\u000ab;"), "{printed}");
+    assert!(printed.contains("cargo xtask export $'a\\u000ab'"), "{printed}");
+    // The name of a recipe is also that of a file.
+    fs::write(format!("{folder}/ring"), "").unwrap();
+    let dry = text(&xtask_in(&folder, &["train", "ring", "--dry-run"]).stderr);
+    assert!(dry.contains("type ./ring for the file") && dry.contains("Eight Gaussians"), "{dry}");
+    let own = text(&xtask_in(&folder, &["train", "faces", "--data", "digits", "--dry-run"]).stderr);
+    assert!(!own.contains("Pixel-art faces"), "{own}");
+    let plus = text(&xtask_in(&folder, &["train", "+"]).stderr);
+    assert!(plus.contains("as in ring+augment"), "{plus}");
+}
+
+#[test]
 fn files_that_are_not_latents_and_models_of_points_are_explained() {
     refused(&["sim", MODEL, "--latents", MODEL, "--png", "x.png"], 2, "this is a model file");
     let other = scratch("noise.latents");

@@ -68,15 +68,24 @@ fn a_run_says_where_it_is_how_it_went_and_what_to_type_next() {
     for part in ["random features: distance", "patches of 7x7 pixels: distance", "real training images reach"] {
         assert!(first.contains(part), "{part}: {first}");
     }
-    // The command that is printed continues the run.
-    let next = "cargo xtask train --resume latest --minutes 10";
-    assert!(first.lines().last().unwrap().contains(next), "{first}");
+    // More steps would change little.
+    let next = "next: cargo xtask export runs/00001-tiny   or: cargo xtask sim runs/00001-tiny";
+    assert_eq!(first.lines().last(), Some(next), "{first}");
     let again = notes(&folder, &["train", "--resume", "latest", "--minutes", "0.001", "--threads", "1"]);
     assert!(again.contains("resumed    at step 12") && again.contains("verdict: "), "{again}");
     assert!(!again.contains("schedule"), "the learning rate of this recipe is constant: {again}");
+    // The name of a run does not change its result.
+    let recipe = folder.join("runs/00001-tiny/recipe.toml");
+    let toml = fs::read_to_string(&recipe).unwrap();
+    fs::write(&recipe, toml.replace("about = \"\"", "about = \"Mine\"")).unwrap();
+    let fewer = notes(&folder, &["train", "--resume", "latest", "--steps", "5"]);
+    assert!(fewer.contains("more than --steps 5: nothing is left to train"), "{fewer}");
     notes(&folder, &["eval", "latest", "--samples", "128", "--seeds", "1"]);
     notes(&folder, &["export", "latest"]);
     assert!(folder.join("runs/00001-tiny/generator.model").is_file() && !folder.join("latest").exists());
+    // After a few measurements, more training may help.
+    let short = notes(&folder, &["train", "tiny.toml", "--steps", "4", "--threads", "1"]);
+    assert!(short.ends_with("or: cargo xtask train --resume latest --minutes 10\n"), "{short}");
     let _ = fs::remove_dir_all(&folder);
 }
 
@@ -138,6 +147,9 @@ fn the_page_of_a_run_shows_real_images_neighbors_curves_and_devices() {
     ] {
         assert!(page.contains(part), "{part}");
     }
+    // A phone has to load it: the timeline is an image of a few moments, not an animation.
+    assert!(page.len() < 1 << 20 && !page.contains("data:image/gif"), "{} bytes", page.len());
+    assert!(page.contains("Each row: the same latents, at step 0; "), "the moments of the timeline");
     fs::remove_file(&file).unwrap();
     notes(&folder, &["report"]);
     assert!(fs::read_to_string(&file).unwrap().contains("<h2>Devices</h2>"));
