@@ -3,12 +3,15 @@
 //! Layout: the magic `GANLETP2`; width, height, channels and number of classes as little-endian u32; number of images and offset of the
 //! index as u64; a CRC-32 of these 40 bytes and of the index; four zero bytes. The pixels follow, image after image, and then the index: a
 //! u64 content hash per image, a label byte per image if there are classes, and the names of the classes, each preceded by its length as u16.
+//!
+//! The CRC-32 is compared when the file is opened, and the hash of an image whenever the image is read.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use super::content::content_hash;
 use super::error::DataError;
 use super::fit::luma;
 use super::reading::{open_regular, starts_with, stem};
@@ -42,6 +45,8 @@ pub struct PackedDataset {
     name: String,
     file: Mutex<File>,
     shape: [usize; 3],
+    /// The content hash of every image in the file.
+    hashes: Vec<u64>,
     /// Indices in the file of the training images.
     trained: Vec<usize>,
     /// Indices in the file of the held-out images.
@@ -108,6 +113,7 @@ impl PackedDataset {
             trained_labels: index.labels.as_ref().map(|labels| trained.iter().map(|&i| labels[i]).collect()),
             trained,
             held_out,
+            hashes: index.hashes,
             labels: index.labels,
             label_names: index.class_names,
             checksum: header.checksum,
@@ -161,19 +167,27 @@ impl PackedDataset {
         Ok(images.with_label_names(&self.label_names).with_range(self.range.0, self.range.1))
     }
 
-    /// Reads image `index` of the file into `stored`, and returns its pixels.
+    /// Reads image `index` of the file into `stored`, compares its hash, and returns its pixels.
     fn read_pixels<'s>(&self, index: usize, stored: &'s mut Vec<u8>) -> Result<&'s mut [u8], DataError> {
         stored.resize(self.stored_size(), 0);
         let at = HEADER as u64 + index as u64 * stored.len() as u64;
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(stored)).map_err(|e| {
-            let (found, remedy) = match e.kind() {
-                io::ErrorKind::UnexpectedEof => ("a file that has become shorter".to_owned(), AGAIN),
-                _ => (e.to_string(), "check that the disk is readable"),
-            };
+        let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(stored));
+        drop(file);
+        let problem = match read {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                Some(("a file that has become shorter".into(), AGAIN))
+            }
+            Err(e) => Some((e.to_string(), "check that the disk is readable")),
+            Ok(()) if content_hash(stored, self.stored_channels) != self.hashes[index] => {
+                Some(("other pixels than those that were written: the file is damaged".into(), AGAIN))
+            }
+            Ok(()) => None,
+        };
+        if let Some((found, remedy)) = problem {
             let place = self.path.display().to_string();
-            DataError::new(place, format!("the pixels of image {}", grouped(index)), found, remedy)
-        })?;
+            return Err(DataError::new(place, format!("the pixels of image {}", grouped(index)), found, remedy));
+        }
         if self.shape[2] == self.stored_channels {
             return Ok(stored);
         }

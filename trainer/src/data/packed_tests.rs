@@ -66,6 +66,31 @@ fn a_file_that_shrinks_while_it_is_read_is_a_failure() {
 }
 
 #[test]
+fn damaged_pixels_are_noticed_at_the_start_and_while_training() {
+    let folder = tempfile::tempdir().unwrap();
+    for channels in [1, 3] {
+        let path = folder.path().join(format!("{channels}.pack"));
+        packed(&path, &blobs(8, 8, channels, 40, 1), &[]);
+        let whole = std::fs::read(&path).unwrap();
+        for image in 0..40 {
+            let size = 64 * channels;
+            let mut damaged = whole.clone();
+            damaged[HEADER + image * size + image % size] ^= 1 << (image % 8);
+            std::fs::write(&path, &whole).unwrap();
+            let packed = PackedDataset::open(&path, RANGE, false, 0.2).unwrap();
+            std::fs::write(&path, &damaged).unwrap();
+            let text = packed.to_measure().unwrap_err().to_string();
+            let expected = format!("the pixels of image {image}\n");
+            assert!(text.contains(&expected) && text.contains("is damaged"), "{text}");
+            if let Some(item) = packed.trained.iter().position(|i| *i == image) {
+                packed.item(item, &mut vec![0.0; size]);
+                assert_eq!(packed.failure().map(|e| e.to_string()), Some(text));
+            }
+        }
+    }
+}
+
+#[test]
 fn gray_images_equal_those_of_a_set_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.pack");
