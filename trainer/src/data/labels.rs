@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::array_labels::ArrayLabels;
 use super::error::DataError;
 use super::file_index::FileIndex;
 use super::layout::{MAX_CLASSES, compare_classes};
@@ -48,7 +49,7 @@ pub(crate) fn read(source: LabelSource<'_>, files: &[PathBuf]) -> Result<FileLab
         labels.notes.extend(note.map(|note| format!("{}: {note}", path.display())));
         return Ok(labels);
     }
-    let npz::ArrayLabels { labels, names, notes } = npz::labels(path, &bytes)?;
+    let ArrayLabels { labels, names, notes } = npz::labels(path, &bytes)?;
     if labels.len() != files.len() {
         return Err(DataError::new(
             path.display().to_string(),

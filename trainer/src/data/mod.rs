@@ -1,5 +1,6 @@
 //! Data sets to train on: read from files, embedded in the program, or synthetic.
 
+mod array_labels;
 mod budget;
 mod builtin;
 mod color;

@@ -19,7 +19,7 @@ pub(crate) struct NpyArray {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What an array is read for; decides the remedy for arrays of Python objects.
+/// What an array is read for; decides the remedy for other types.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Content {
     Images,
@@ -157,18 +157,23 @@ pub(crate) fn array(
     options: &ReadOptions,
 ) -> Result<NpyArray, DataError> {
     let mut reader = ArrayReader { place, file };
-    let NpyHeader { dtype, fortran_order, shape } = header(&mut reader)?;
+    let NpyHeader { dtype, fortran_order, shape } = header(&mut reader, content)?;
     if fortran_order && shape.len() > 1 {
-        let remedy = "save numpy.ascontiguousarray(images)";
+        let remedy = match content {
+            Content::Images => "save numpy.ascontiguousarray(images)",
+            Content::Labels => "save numpy.ascontiguousarray(labels)",
+        };
         return Err(DataError::new(place, "an array in C order", "one in Fortran order", remedy));
     }
     let Some(width) = value_width(&dtype) else {
         let objects = dtype.contains('O');
         let found = if objects { "Python objects (dtype=object)".to_owned() } else { format!("type {dtype}") };
         let remedy = match content {
-            _ if !objects => SAVE,
-            Content::Images => "resize the images to one size, and save numpy.stack(list(images))",
-            Content::Labels => "save labels.astype(int) for numbers, or labels.astype(str) for names",
+            Content::Images if objects => "resize the images to one size, and save numpy.stack(list(images))",
+            Content::Images => {
+                "save the values of the pixels, 0 to 255, as numbers: numpy.array(pixels, dtype='uint8')"
+            }
+            Content::Labels => "save them as names: labels.astype(str)",
         };
         return Err(DataError::new(place, "an array of numbers", found, remedy));
     };
@@ -177,8 +182,15 @@ pub(crate) fn array(
     options.check_size(place, size)?;
     let bytes = reader.exactly(size, &format!("values for shape {shape:?}"))?;
     // The archive reader compares the checksum when it reaches the end.
-    if !reader.up_to(1)?.is_empty() {
-        return Err(DataError::new(place, format!("{} bytes, then the end", grouped(size)), "more bytes", SAVE));
+    let more = reader.up_to(MAGIC.len())?;
+    if !more.is_empty() {
+        let (found, remedy) = if more == MAGIC {
+            let remedy = "read each array with numpy.load(file), where file is the open file, and save numpy.concatenate(arrays)";
+            ("another array after the first", remedy)
+        } else {
+            ("more bytes", "load it with numpy.load, which ignores them, and save it again")
+        };
+        return Err(DataError::new(place, format!("{} bytes, then the end", grouped(size)), found, remedy));
     }
     Ok(NpyArray { dtype, shape, bytes })
 }
@@ -191,7 +203,7 @@ struct NpyHeader {
     shape: Vec<usize>,
 }
 
-fn header(reader: &mut ArrayReader<'_, impl Read>) -> Result<NpyHeader, DataError> {
+fn header(reader: &mut ArrayReader<'_, impl Read>, content: Content) -> Result<NpyHeader, DataError> {
     let part = "a NumPy header";
     let start = reader.exactly(10, part)?;
     if !start.starts_with(MAGIC) || !(1..=3).contains(&start[6]) {
@@ -204,10 +216,25 @@ fn header(reader: &mut ArrayReader<'_, impl Read>) -> Result<NpyHeader, DataErro
     }
     let text = reader.exactly(length.min(1 << 16), part)?;
     let text = String::from_utf8_lossy(&text);
+    if let Some(field) = first_field(&text) {
+        let remedy = match content {
+            Content::Images => "make a plain array: import numpy.lib.recfunctions, then \
+                numpy.lib.recfunctions.structured_to_unstructured(images)"
+                .to_owned(),
+            Content::Labels => format!("save one field: labels['{field}']"),
+        };
+        return Err(DataError::new(reader.place, "an array of numbers", "a structured array, with fields", remedy));
+    }
     NpyHeader::parse(&text).ok_or_else(|| {
         let shown: String = text.chars().take(80).collect();
         DataError::new(reader.place, "a header with 'descr', 'fortran_order' and 'shape'", shown, SAVE)
     })
+}
+
+/// The name of the first field of a structured array.
+fn first_field(header: &str) -> Option<&str> {
+    let fields = header.split_once("'descr'")?.1.split_once(':')?.1.trim_start().strip_prefix("[('")?;
+    fields.split_once('\'').map(|(name, _)| name)
 }
 
 impl NpyHeader {

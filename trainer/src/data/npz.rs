@@ -6,24 +6,14 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::ImageDataset;
+use super::array_labels::{ArrayLabels, classes};
 use super::error::DataError;
-use super::layout::{MAX_CLASSES, compare_classes};
 use super::npy::{Content, MAGIC, NpyArray, SAVE, array};
 use super::reading::{ReadOptions, stem};
-use crate::text::grouped;
 
 /// Names of the arrays of images and labels, in the order in which they are looked for.
 const NAMES: [[&str; 2]; 5] =
     [["images", "labels"], ["train_images", "train_labels"], ["x_train", "y_train"], ["X", "y"], ["arr_0", "arr_1"]];
-
-/// Labels of an array, and the names of their classes.
-#[derive(Debug, PartialEq)]
-pub(crate) struct ArrayLabels {
-    pub(crate) labels: Vec<u8>,
-    pub(crate) names: Vec<String>,
-    /// Messages for the user.
-    pub(crate) notes: Vec<String>,
-}
 
 /// Reads the images and labels of an archive.
 pub(crate) fn parse(
@@ -100,6 +90,17 @@ fn to_dataset(
     notes: &mut Vec<String>,
 ) -> Result<ImageDataset, DataError> {
     let (height, width, channels) = match images.shape[..] {
+        [height, width, channels @ (1 | 3 | 4)] if height > 3 && width > 3 => {
+            return Err(DataError::new(
+                place,
+                "several images, shape [count, height, width, channels]",
+                format!("shape {:?}, which looks like one image of {width}x{height}", images.shape),
+                format!(
+                    "save all images in one array, numpy.stack(list_of_images); if these are {height} gray images of \
+                     {channels}x{width}: images[..., None]"
+                ),
+            ));
+        }
         [_, height, width] => (height, width, 1),
         [_, 1 | 3, height, width] if !matches!(width, 1 | 3) => {
             return Err(DataError::new(
@@ -115,7 +116,7 @@ fn to_dataset(
                 place,
                 "shape [count, height, width] or [count, height, width, channels]",
                 format!("shape {:?}", images.shape),
-                "reshape the array",
+                reshaped(&images.shape),
             ));
         }
     };
@@ -130,6 +131,24 @@ fn to_dataset(
     let images = ImageDataset::new(stem(path), (width, height, channels), pixels, labels)
         .map_err(|e| DataError { place: place.to_owned(), ..e })?;
     Ok(images.with_label_names(&names))
+}
+
+/// How to give an array of another number of dimensions the shape of images.
+fn reshaped(shape: &[usize]) -> String {
+    let &[count, values] = shape else {
+        return "reshape the array: images.reshape(count, height, width, channels)".into();
+    };
+    let side = |pixels: usize| Some(pixels.isqrt()).filter(|side| side * side == pixels && *side > 1);
+    if let Some(side) = side(values) {
+        return format!("reshape the array: images.reshape({count}, {side}, {side})");
+    }
+    match side(values / 3).filter(|_| values % 3 == 0) {
+        Some(side) => format!(
+            "reshape the array: images.reshape({count}, {side}, {side}, 3), or, if all red values come first, \
+             images.reshape({count}, 3, {side}, {side}).transpose(0, 2, 3, 1)"
+        ),
+        None => format!("reshape the array: images.reshape({count}, height, width)"),
+    }
 }
 
 /// The pixels of an array as bytes. Integers are taken if all are in 0..=255. The remedy for other values never wraps them around.
@@ -153,7 +172,13 @@ fn pixels(place: &str, images: NpyArray, notes: &mut Vec<String>) -> Result<Vec<
         return Err(DataError::new(place, "unsigned bytes (uint8)", format!("type {}", images.dtype), remedy));
     };
     if values.iter().any(|v| !v.is_finite()) {
-        let remedy = "replace them: images = numpy.nan_to_num(images)";
+        let finite = || values.iter().copied().filter(|v| v.is_finite());
+        let (low, high) = (finite().fold(f64::MAX, f64::min), finite().fold(f64::MIN, f64::max));
+        let remedy = if low > high {
+            "get the images again: no value is finite".to_owned()
+        } else {
+            format!("replace them: numpy.nan_to_num(images, nan={low}, neginf={low}, posinf={high})")
+        };
         return Err(DataError::new(place, "finite values", format!("NaN or infinity, type {}", images.dtype), remedy));
     }
     let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
@@ -180,79 +205,14 @@ fn other_values(
 fn integer_remedy(low: i64, high: i64) -> String {
     match (low, high) {
         (-128..0, ..=127) => "shift them: (images.astype('int16') + 128).astype('uint8')".to_owned(),
-        (0.., 4096..=65535) => "scale them: (images // 257).astype('uint8')".to_owned(),
-        (0.., 1024..=4095) => "scale them: (images // 16).astype('uint8')".to_owned(),
-        _ => format!("cut them off: images.clip(0, 255).astype('uint8'), or {}", scaled(&low, &high)),
+        (0.., 32768..=65535) => "scale them: (images // 257).astype('uint8')".to_owned(),
+        (0.., 2048..=4095) => "scale them: (images // 16).astype('uint8')".to_owned(),
+        _ => format!("{}, or cut them off: images.clip(0, 255).astype('uint8')", scaled(&low, &high)),
     }
 }
 
 fn scaled(low: &dyn std::fmt::Display, high: &dyn std::fmt::Display) -> String {
     format!("scale them: numpy.interp(images, [{low}, {high}], [0, 255]).round().astype('uint8')")
-}
-
-/// Converts labels: numbers from 0 to 255 or names, one for each image, or one-hot rows.
-fn classes(place: &str, labels: &NpyArray) -> Result<ArrayLabels, DataError> {
-    let wrong_shape = |remedy: &str| {
-        Err(DataError::new(
-            place,
-            "shape [count], one class for each image",
-            format!("shape {:?}", labels.shape),
-            remedy,
-        ))
-    };
-    let columns = match labels.shape[..] {
-        [_] => 1,
-        [_, columns] if columns > 0 => columns,
-        _ => return wrong_shape("save one class for each image: labels.reshape(len(images))"),
-    };
-    let whole = |v: f64| (v.fract() == 0.0 && v.abs() < 1e15).then_some(v as i64);
-    let numbers = labels.integers().or_else(|| labels.floats()?.into_iter().map(whole).collect());
-    let Some(numbers) = numbers else {
-        return match labels.strings() {
-            Some(names) if columns == 1 => named_classes(place, &names),
-            Some(_) => wrong_shape("save one column: labels[:, 0]"),
-            None => {
-                let remedy = "save whole numbers from 0, labels.astype(int), or names, labels.astype(str)";
-                Err(DataError::new(place, "whole numbers or names", format!("type {}", labels.dtype), remedy))
-            }
-        };
-    };
-    let mut notes = Vec::new();
-    let numbers = if columns == 1 {
-        numbers
-    } else {
-        let mut of_rows = Vec::with_capacity(numbers.len() / columns);
-        for row in numbers.chunks_exact(columns) {
-            let one_hot = row.iter().all(|v| matches!(v, 0 | 1)) && row.iter().sum::<i64>() == 1;
-            if !one_hot {
-                return wrong_shape("choose one class for each image: labels.argmax(1), or one column: labels[:, 0]");
-            }
-            of_rows.push(row.iter().position(|v| *v == 1).unwrap_or(0) as i64);
-        }
-        notes.push(format!("one-hot labels of {columns} classes"));
-        of_rows
-    };
-    let labels: Result<Vec<u8>, _> = numbers.iter().map(|v| u8::try_from(*v)).collect();
-    let Ok(labels) = labels else {
-        let other = numbers.iter().find(|v| u8::try_from(**v).is_err()).copied().unwrap_or(0);
-        let remedy = "number the classes from 0: numpy.unique(labels, return_inverse=True)[1]";
-        return Err(DataError::new(place, "classes from 0 to 255", format!("the class {other}"), remedy));
-    };
-    let count = labels.iter().max().map_or(0, |m| usize::from(*m) + 1);
-    Ok(ArrayLabels { labels, names: (0..count).map(|c| c.to_string()).collect(), notes })
-}
-
-fn named_classes(place: &str, of_images: &[String]) -> Result<ArrayLabels, DataError> {
-    let mut names = of_images.to_vec();
-    names.sort_by(|a, b| compare_classes(a, b));
-    names.dedup();
-    if names.len() > MAX_CLASSES {
-        let found = format!("{} classes", grouped(names.len()));
-        let remedy = "use labels with fewer values, or leave them out";
-        return Err(DataError::new(place, format!("at most {MAX_CLASSES} classes"), found, remedy));
-    }
-    let number = |name: &String| names.binary_search_by(|other| compare_classes(other, name)).unwrap_or(0) as u8;
-    Ok(ArrayLabels { labels: of_images.iter().map(number).collect(), names, notes: Vec::new() })
 }
 
 #[cfg(test)]
@@ -339,6 +299,7 @@ mod tests {
         assert_eq!(of_values("|b1", &[0, 1], 2).unwrap().bytes(0), [0, 255]);
         for (kind, values, found, remedy) in [
             ("<u2", vec![0, 0, 0x40, 0x9c], "values from 0 to 40000", "(images // 257)"),
+            ("<u2", vec![0, 0, 0x88, 0x13], "values from 0 to 5000", "numpy.interp(images, [0, 5000], [0, 255])"),
             ("<u2", vec![0, 0, 0xff, 0x0f], "values from 0 to 4095", "(images // 16)"),
             ("|i1", vec![0xff, 127], "values from -1 to 127", "(images.astype('int16') + 128)"),
             ("<i8", bytes(&[-1, 300]), "values from -1 to 300", "images.clip(0, 255)"),
@@ -352,7 +313,18 @@ mod tests {
             ),
             (">f4", [0.0_f32, 255.0].iter().flat_map(|v| v.to_be_bytes()).collect(), "0 to 255", "images.round()"),
             ("<f2", vec![0, 0xbc, 0, 0x44], "-1 to 4", "numpy.interp(images, [-1, 4], [0, 255])"),
-            ("<f4", [f32::NAN, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect(), "NaN", "nan_to_num"),
+            (
+                "<f4",
+                [f32::NAN, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect(),
+                "NaN",
+                "nan_to_num(images, nan=1, neginf=1, posinf=1)",
+            ),
+            (
+                "<f4",
+                [f32::INFINITY, f32::NAN].iter().flat_map(|v| v.to_le_bytes()).collect(),
+                "NaN",
+                "no value is finite",
+            ),
         ] {
             let text = of_values(kind, &values, 2).unwrap_err();
             assert!(text.contains(found) && text.contains(remedy) && text.contains(&format!("type {kind}")), "{text}");
@@ -389,12 +361,67 @@ mod tests {
     fn invalid_labels_are_refused() {
         let refuse = |kind, shape, bytes: &[u8]| labeled(kind, shape, bytes).unwrap_err();
         assert!(refuse("|u1", "(3,)", &[0; 3]).contains("3 labels"));
-        assert!(refuse("<f4", "(2,)", &0.5_f32.to_le_bytes().repeat(2)).contains("labels.astype(int)"));
         assert!(refuse("<i2", "(2,)", &[0, 1, 0, 0]).contains("the class 256"));
         assert!(refuse("|i1", "(2,)", &[255, 0]).contains("numpy.unique"));
-        assert!(refuse("|u1", "(2, 2)", &[1, 1, 0, 1]).contains("labels.argmax(1)"));
         assert!(refuse("|u1", "(2, 1, 1)", &[0; 2]).contains("shape [2, 1, 1]"));
         assert!(refuse("|O", "(2,)", &[0; 2]).contains("labels.astype(str)"));
+    }
+
+    #[test]
+    fn conversions_of_labels_keep_every_class() {
+        let refuse = |kind, shape, bytes: &[u8]| labeled(kind, shape, bytes).unwrap_err();
+        let floats = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
+        for (kind, shape, bytes, remedy) in [
+            ("<f4", "(2,)", floats(&[0.33, 0.66]), "numpy.unique(labels, return_inverse=True)[1]"),
+            ("<f4", "(2, 1)", floats(&[0.33, 0.66]), "numpy.unique(labels, return_inverse=True)[1]"),
+            ("<f4", "(300,)", floats(&(0..300).map(|i| i as f32 + 0.5).collect::<Vec<_>>()), "fewer values"),
+            ("<f4", "(2, 2)", floats(&[0.25, 0.75, 0.5, 0.5]), "labels.argmax(1)"),
+            ("<f4", "(2,)", floats(&[1.0, f32::NAN]), "known = numpy.isfinite(labels); images"),
+            ("<f4", "(2, 2)", floats(&[1.0, f32::NAN, 0.0, 1.0]), "known = numpy.isfinite(labels).all(1); images"),
+            ("<c8", "(2,)", vec![0; 16], "labels.astype(str)"),
+            ("<M8[ns]", "(2,)", vec![0; 16], "labels.astype(str)"),
+            ("|u1", "(1, 2)", vec![0, 1], "labels.ravel()"),
+            ("<U1", "(1, 2)", vec![0; 8], "labels.ravel()"),
+            ("|u1", "(2, 2)", vec![0, 255, 255, 0], "the class of each row: labels.argmax(1)"),
+            ("|u1", "(2, 2)", vec![1, 1, 0, 1], "numpy.unique(labels, axis=0, return_inverse=True)[1]"),
+            ("|u1", "(2, 0)", vec![], "one class for each image"),
+        ] {
+            let text = refuse(kind, shape, &bytes);
+            assert!(text.contains(remedy) && !text.contains("astype(int)"), "{kind} {shape}: {text}");
+        }
+        let many: Vec<u8> = (0..300_i16).flat_map(i16::to_le_bytes).collect();
+        assert!(refuse("<i2", "(300,)", &many).contains("fewer values"));
+    }
+
+    #[test]
+    fn a_remedy_fits_the_form_of_the_array() {
+        let refuse =
+            |kind, order, shape, n: usize| open(npz(&[("images", npy(kind, order, shape, &vec![0; n]))])).unwrap_err();
+        for (shape, count, remedy) in [
+            ("(16, 16, 3)", 768, "one image of 16x16"),
+            ("(16, 16, 3)", 768, "images[..., None]"),
+            ("(20, 10, 4)", 800, "one image of 10x20"),
+            ("(8, 8, 1)", 64, "numpy.stack(list_of_images)"),
+            ("(3, 784)", 2352, "images.reshape(3, 28, 28)\n"),
+            ("(2, 3072)", 6144, "images.reshape(2, 3, 32, 32).transpose(0, 2, 3, 1)"),
+            ("(2, 6)", 12, "images.reshape(2, height, width)"),
+            ("(2, 1, 2, 2, 3)", 24, "images.reshape(count, height, width, channels)"),
+        ] {
+            let text = refuse("|u1", "False", shape, count) + "\n";
+            assert!(text.contains(remedy), "{shape}: {text}");
+        }
+        assert!(refuse("<M8[s]", "False", "(2, 2, 3)", 96).contains("0 to 255"));
+        let labels = open(npz(&[("images", images()), ("labels", npy("|u1", "True", "(2, 2)", &[0, 1, 1, 0]))]));
+        assert!(labels.unwrap_err().contains("numpy.ascontiguousarray(labels)"));
+        let descr = "{'descr': [('kind', '<i4'), ('n', '<i4')], 'fortran_order': False, 'shape': (2,), }\n";
+        let structured = [b"\x93NUMPY\x01\x00", &(descr.len() as u16).to_le_bytes()[..], descr.as_bytes()].concat();
+        let text = open(npz(&[("images", images()), ("labels", structured.clone())])).unwrap_err();
+        assert!(text.contains("fields") && text.contains("labels['kind']"), "{text}");
+        let text = open(npz(&[("images", structured)])).unwrap_err();
+        assert!(text.contains("structured_to_unstructured(images)"), "{text}");
+        // A second array in the file, as a second numpy.save writes it.
+        let two = [images(), images()].concat();
+        assert!(open(npz(&[("images", two)])).unwrap_err().contains("numpy.concatenate"));
     }
 
     #[test]
