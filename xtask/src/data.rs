@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use ganlet_trainer::data::{
     BuiltinDataset, DataError, FaceCropOptions, Fit, LabelSource, PackedDataset, PrepareOptions, PreparedDataset,
-    crop_faces, prepare,
+    crop_faces, is_source_file, prepare,
 };
 use ganlet_trainer::draw::image_grid;
 use ganlet_trainer::files;
@@ -69,7 +69,7 @@ struct Prepare {
     /// Classes: a CSV table of file and class, or the array `labels` of an NPZ or NPY file [default: the names of subfolders]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Heading of the table's class column [default: the column after the files]
+    /// Heading of the table's class column [default: `class`, `label` or the like, or else the next column with repeated values]
     #[arg(long, value_name = "NAME", requires = "labels")]
     label_column: Option<String>,
     /// Heading of the table's column with the files [default: the column with the most names of files]
@@ -153,12 +153,13 @@ impl PrepareOutput {
         self.report.clone().unwrap_or_else(|| out.with_extension("report.csv"))
     }
 
-    /// Checks that all files can be written, and replace neither each other nor the `inputs`, before any work.
-    fn check(&self, out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+    /// Checks that all files can be written, and replace neither each other, `source`, a file in it nor `labels`, before any work.
+    fn check(&self, out: &Path, source: &Path, labels: Option<&Path>) -> Result<(), Failure> {
         let report = self.report(out);
         let is_own: [fn(&Path) -> bool; 3] = [PackedDataset::recognize, PreparedDataset::is_report, image_file::is_own];
         let outputs = [Some(out), Some(&report), self.sheet.as_ref().map(ImageFile::path)].into_iter().zip(is_own);
-        let mut used: Vec<PathBuf> = inputs.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let mut used: Vec<PathBuf> =
+            [Some(source), labels].into_iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
         for (path, is_own) in outputs.filter_map(|(path, is_own)| Some((path?, is_own))) {
             console::writable(path)?;
             files::check_output(path, is_own, Some(self.overwrite)).map_err(Failure::unusable)?;
@@ -169,6 +170,13 @@ impl PrepareOutput {
                     path,
                     "this file is already an input or another output: choose another name",
                 ));
+            }
+            if path.exists() && is_source_file(source, path) {
+                let problem = format!(
+                    "this file is one of the images in {}, which are never replaced: choose another name",
+                    source.display()
+                );
+                return Err(Failure::file(path, problem));
             }
             used.push(place);
         }
@@ -181,8 +189,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         DataCommand::List => list(),
         DataCommand::Prepare(args) => {
-            let inputs: Vec<&Path> = [args.source.as_path()].into_iter().chain(args.labels.as_deref()).collect();
-            args.common.check(&args.out, &inputs)?;
+            args.common.check(&args.out, &args.source, args.labels.as_deref())?;
             let preparation = PrepareOptions {
                 size: args.size.as_deref().map(sides).transpose()?,
                 fit: args.fit.into(),
@@ -198,7 +205,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             conclude(&prepared, &args.out, &args.common, "images")
         }
         DataCommand::Faces(args) => {
-            args.common.check(&args.out, &[&args.source])?;
+            args.common.check(&args.out, &args.source, None)?;
             if !(1.0..=4.0).contains(&args.margin) {
                 return Err(Failure::unusable(format!(
                     "--margin {}: expected 1 to 4 times the size of a face",

@@ -1,5 +1,6 @@
 //! Decodes an image file, applies its EXIF orientation and color profile, and blends transparent parts onto white.
 
+use std::error::Error;
 use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use image::error::ImageError;
@@ -82,6 +83,7 @@ pub(crate) fn decode_upright<T>(
     if size == 0 {
         return Err("the file is empty".into());
     }
+    check_header(&mut *file, limits.max_pixels)?;
     let mut reader = reader(file)?;
     if reader.format() == Some(ImageFormat::Jpeg) {
         let mut bytes = Vec::new();
@@ -94,18 +96,8 @@ pub(crate) fn decode_upright<T>(
     }
     let mut decoder = decoder(reader)?;
     let (w, h) = decoder.dimensions();
+    check_pixels(w, h, limits.max_pixels)?;
     let pixels = u64::from(w) * u64::from(h);
-    if pixels == 0 {
-        return Err("it has no pixels".into());
-    }
-    if pixels > limits.max_pixels {
-        let (found, most) = (pixels.div_ceil(1_000_000), limits.max_pixels / 1_000_000);
-        return Err(format!(
-            "{w}x{h} are {} megapixels; the limit is {}",
-            grouped(found as usize),
-            grouped(most as usize)
-        ));
-    }
     let needed = memory_of(&decoder, pixels).saturating_add(size);
     let Some(_reserved) = limits.memory.reserve(needed) else {
         let gb = |bytes: u64| bytes as f64 / 1e9;
@@ -185,10 +177,52 @@ fn explained(error: ImageError) -> String {
         ImageError::Limits(_) => {
             format!("it unpacks to more than its pixels and {} MB of other data", MAX_METADATA >> 20)
         }
-        ImageError::Unsupported(e) => format!("{e}; convert it to PNG"),
-        // Some decoders end their messages with line breaks.
-        error => error.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+        ImageError::Unsupported(e) => match plain(&e.to_string()) {
+            Some(text) => format!("{text}; convert it to PNG"),
+            None => "this kind of it is not supported; convert it to PNG".into(),
+        },
+        ImageError::Decoding(e) => {
+            let detail = e.source().and_then(|cause| plain(&cause.to_string()));
+            detail.map_or_else(|| "its data are damaged".into(), |detail| format!("its data are damaged: {detail}"))
+        }
+        error => plain(&error.to_string()).unwrap_or_else(|| "it cannot be read".into()),
     }
+}
+
+/// The message of a decoder in one line; `None` if it shows values of the decoder's own types.
+fn plain(message: &str) -> Option<String> {
+    // Some decoders end their messages with line breaks.
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_plain =
+        !line.is_empty() && !line.contains(['{', '}', '`']) && !line.contains("::") && !line.contains("Some(");
+    is_plain.then_some(line)
+}
+
+/// Checks the size in the header of a PNG or QOI file, whose decoders report other problems for huge sizes.
+fn check_header(file: &mut dyn ImageBytes, max_pixels: u64) -> Result<(), String> {
+    let mut start = [0; 24];
+    let read = file.read_exact(&mut start).is_ok();
+    file.rewind().map_err(|e| e.to_string())?;
+    let word = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|i| start[at + i]));
+    match &start[..4] {
+        b"\x89PNG" if read && start[12..16] == *b"IHDR" => check_pixels(word(16), word(20), max_pixels),
+        b"qoif" if read => check_pixels(word(4), word(8), max_pixels),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses images without pixels and with too many of them.
+fn check_pixels(width: u32, height: u32, max_pixels: u64) -> Result<(), String> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err("it has no pixels".into());
+    }
+    if pixels > max_pixels {
+        let megapixels = |pixels: u64| grouped(pixels.div_ceil(1_000_000) as usize);
+        let (found, most) = (megapixels(pixels), grouped((max_pixels / 1_000_000) as usize));
+        return Err(format!("{width}x{height} are {found} megapixels; the limit is {most}"));
+    }
+    Ok(())
 }
 
 /// Whether a JPEG file has no end marker. The decoder accepts such a file and fills the missing part with gray.
@@ -299,6 +333,36 @@ mod tests {
                 "{length}: {message:?}"
             );
         }
+    }
+
+    #[test]
+    fn messages_of_decoders_show_no_values_of_their_types() {
+        let message = |bytes: &[u8]| decode(open(bytes), FRAME, &DecodeLimits::new(MAX_PIXELS)).err().unwrap();
+        let plain = png(ColorType::Rgb8, 8);
+        // A chunk before the header: the decoder prints the fields of its type.
+        let early = [&plain[..8], &[0; 12], &plain[8..]].concat();
+        let messages = (8..plain.len() - 12).map(|at| {
+            let mut damaged = plain.clone();
+            damaged[at] ^= 0x55;
+            decode(open(&damaged), FRAME, &DecodeLimits::new(MAX_PIXELS)).err().unwrap_or_default()
+        });
+        let shown =
+            |text: &str| ["{", "::", "Some(", "Format error", "ChunkType"].iter().any(|part| text.contains(part));
+        for text in messages.chain([message(&early)]) {
+            assert!(!shown(&text), "{text}");
+        }
+        assert!(message(&early).starts_with("its data are damaged"), "{}", message(&early));
+    }
+
+    #[test]
+    fn huge_sizes_in_a_header_are_called_too_many_pixels() {
+        let message = |bytes: &[u8]| decode(open(bytes), FRAME, &DecodeLimits::new(MAX_PIXELS)).err().unwrap();
+        let mut huge = png(ColorType::Rgb8, 8);
+        huge[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+        let found = message(&huge);
+        assert!(found.starts_with("2147483647x2147483647 are ") && found.contains("megapixels"), "{found}");
+        let qoi = [b"qoif", &30_000_u32.to_be_bytes()[..], &30_000_u32.to_be_bytes(), &[3, 0], &[0; 40]].concat();
+        assert_eq!(message(&qoi), "30000x30000 are 900 megapixels; the limit is 100");
     }
 
     #[test]

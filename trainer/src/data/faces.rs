@@ -12,6 +12,7 @@ use super::fit::Frame;
 use super::packed_writer::Added;
 use super::prepare::{FileOutcome, Packing, PreparedDataset, Progress};
 use super::{Fit, open};
+use crate::text::counted;
 
 static MODEL: &[u8] = include_bytes!("../../assets/seeta_fd_frontal_v1.0.bin");
 
@@ -131,7 +132,10 @@ pub fn crop_faces(
         },
     )?;
     if rotated > 0 {
-        notes.push(format!("{rotated} photographs were rotated because faces were sideways or upside down"));
+        notes.push(format!(
+            "{} rotated because faces were sideways or upside down",
+            counted(rotated, "photograph was", "photographs were")
+        ));
     }
     packing.finish(source, notes)
 }
@@ -262,7 +266,7 @@ mod tests {
         assert!(row("d-three").reason.contains("the same face as in") && row("d-three").reason.ends_with("b-one.png"));
         assert_eq!(row("a-cat").reason, "no face found");
         assert_eq!(row("c-on").found, 1, "{:?}", row("c-on"));
-        assert!(prepared.notes.iter().any(|n| n.contains("1 photographs were rotated")), "{:?}", prepared.notes);
+        assert!(prepared.notes.iter().any(|n| n.contains("1 photograph was rotated")), "{:?}", prepared.notes);
         assert!(row("e-far").kept == 0 && !row("e-far").reason.is_empty());
         assert!(!row("f-broken").reason.is_empty() && row("g.txt").reason.contains("its extension is not"));
         assert_eq!(prepared.shape, [64, 64, 3]);

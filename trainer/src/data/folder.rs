@@ -51,9 +51,9 @@ impl ImageFolder {
         Self { source, files, labels, classes, others }
     }
 
-    /// Path of file `i` for messages.
+    /// Path of file `i` inside the folder, for messages.
     pub(crate) fn name(&self, i: usize) -> String {
-        self.source.display(&self.files[i])
+        self.files[i].inside.display().to_string()
     }
 
     /// Paths of the files inside the folder.
@@ -162,9 +162,9 @@ impl FolderImages {
             let more = sizes.len().saturating_sub(3);
             let more = if more > 0 { format!(" and {} other sizes", grouped(more)) } else { String::new() };
             notes.push(format!(
-                "{} of {} images {} (found {}{more})",
+                "{} of {} {} (found {}{more})",
                 grouped(resized),
-                grouped(self.labels.len()),
+                counted(self.labels.len(), "image", "images"),
                 frame.describe(),
                 shown.join(", ")
             ));
@@ -228,7 +228,8 @@ pub(crate) fn read(
         Ok::<(), DataError>(())
     })?;
     if images.labels.is_empty() {
-        let found = format!("{} files, none of them readable; {}", grouped(images.skipped.len()), images.skipped[0]);
+        let count = counted(images.skipped.len(), "file", "files");
+        let found = format!("{count}, none of them readable; {}", images.skipped[0]);
         return Err(DataError::new(place, format!("readable {FORMATS} images"), found, "get the images again"));
     }
     images.notes(frame, notes);

@@ -65,7 +65,8 @@ pub(crate) fn arrange(mut images: Vec<ImageFile>) -> Layout {
         images = folders.remove(&part).unwrap_or_default();
         if !folders.is_empty() {
             let reason = format!("{part} is read instead: name this folder to use it");
-            layout.notes.push(format!("{} is read, {} is not", part, name_some(folders.keys())));
+            let are = if folders.len() == 1 { "is" } else { "are" };
+            layout.notes.push(format!("{part} is read, {} {are} not", name_some(folders.keys())));
             layout.leave_out(&base, &folders, &reason);
         }
         base.push(part);

@@ -43,6 +43,7 @@ pub use packed::PackedDataset;
 pub use prepare::{FileOutcome, PrepareOptions, PreparedDataset, Progress, prepare};
 pub use reading::ReadOptions;
 pub use single::{image, strokes};
+pub use source::is_source_file;
 pub use synthetic::blobs;
 
 use crate::philox::Key;

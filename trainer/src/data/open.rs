@@ -11,7 +11,7 @@ use super::reading::{ReadOptions, read, starts_with};
 use super::source::{ImageSource, Listing};
 use super::{BuiltinDataset, ImageDataset, PackedDataset, folder, idx, npz};
 use crate::files;
-use crate::text::grouped;
+use crate::text::counted;
 
 /// The images that [`open`] read.
 #[derive(Clone, Debug)]
@@ -78,11 +78,11 @@ fn require_images(path: &Path, listing: &Listing) -> Result<(), DataError> {
     if !listing.images.is_empty() {
         return Ok(());
     }
-    let count = grouped(listing.others.len());
+    let count = counted(listing.others.len(), "other entry", "other entries");
     let found = match listing.others.first() {
         None if path.is_dir() => "an empty folder".into(),
         None => "an empty archive".into(),
-        Some(first) => format!("{count} other entries, the first is {}: {}", first.path.display(), first.reason),
+        Some(first) => format!("{count}, the first is {}: {}", first.path.display(), first.reason),
     };
     Err(DataError::new(
         path.display().to_string(),
@@ -115,8 +115,9 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<OpenedImage
     let images = match options.size {
         Some((width, height)) if (width, height) != (images.width(), images.height()) => {
             let frame = Frame { width, height, fit: options.fit };
-            let (count, found) = (grouped(images.count()), format!("{}x{}", images.width(), images.height()));
-            notes.push(format!("{count} images of {found} {}", frame.describe()));
+            let (count, found) =
+                (counted(images.count(), "image", "images"), format!("{}x{}", images.width(), images.height()));
+            notes.push(format!("{count} of {found} {}", frame.describe()));
             images.fitted(frame)?
         }
         _ => images,

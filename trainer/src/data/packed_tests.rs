@@ -125,6 +125,34 @@ fn copies_are_left_out_and_unfinished_files_are_removed() {
 }
 
 #[test]
+fn two_commands_do_not_write_one_file_and_other_temporary_files_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, part) = (folder.path().join("a.pack"), folder.path().join("a.pack.part"));
+    let blobs = blobs(6, 5, 3, 4, 1);
+    let create = || PackedWriter::create(&path, (6, 5));
+    let message = || create().err().unwrap().to_string();
+    let mut writer = create().unwrap();
+    (0..2).for_each(|i| assert_eq!(writer.add(blobs.bytes(i), 0).unwrap(), Added::New));
+    let text = message();
+    assert!(text.contains("another command is writing it") && text.contains("wait until"), "{text}");
+    (2..4).for_each(|i| assert_eq!(writer.add(blobs.bytes(i), 0).unwrap(), Added::New));
+    writer.finish(&[]).unwrap();
+    assert!(PackedDataset::open(&path, RANGE, false, 0.5).unwrap().to_measure().is_ok());
+    // What an interrupted command left is replaced.
+    std::fs::write(&part, [0; 4000]).unwrap();
+    drop(create().unwrap());
+    assert!(!part.exists());
+    std::fs::write(&part, "my notes").unwrap();
+    let text = message();
+    assert!(text.contains("a.pack.part exists") && text.contains("move "), "{text}");
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), "my notes");
+    std::fs::remove_file(&part).unwrap();
+    std::os::unix::fs::symlink(&path, &part).unwrap();
+    assert!(message().contains("a.pack.part exists"));
+    assert!(PackedDataset::open(&path, RANGE, false, 0.5).is_ok());
+}
+
+#[test]
 fn damaged_files_are_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.pack");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::content::content_hash;
 use super::error::DataError;
 use super::packed::{HEADER, MAGIC, checksum};
+use crate::files;
 
 /// Writes a packed file under its name with `.part` appended, and renames it when it is complete.
 pub(crate) struct PackedWriter {
@@ -45,14 +46,7 @@ impl PackedWriter {
         let mut name = out.as_os_str().to_owned();
         name.push(".part");
         let part = PathBuf::from(name);
-        if is_unfinished(&part) {
-            fs::remove_file(&part).map_err(|e| unwritable(out, &e))?;
-        }
-        // Any other file of this name stays.
-        let file = File::options().read(true).write(true).create_new(true).open(&part).map_err(|e| {
-            io::Error::new(e.kind(), format!("the temporary file {} cannot be created: {e}", part.display()))
-        });
-        let mut file = BufWriter::new(file.map_err(|e| unwritable(out, &e))?);
+        let mut file = BufWriter::new(create_part(out, &part)?);
         file.write_all(&[0; HEADER]).map_err(|e| unwritable(out, &e))?;
         Ok(Self {
             out: out.to_owned(),
@@ -128,7 +122,7 @@ impl PackedWriter {
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&header)?;
         file.sync_all()?;
-        drop(file);
+        // The file is locked until it has its name.
         fs::rename(&self.part, &self.out)?;
         Ok(channels)
     }
@@ -137,22 +131,52 @@ impl PackedWriter {
 impl Drop for PackedWriter {
     /// Removes an unfinished file.
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        // The file is locked until it is removed.
+        if let Some(_file) = self.file.take() {
             let _ = fs::remove_file(&self.part);
         }
     }
 }
 
-/// Whether a file is one that an interrupted process left: its header is still empty.
-fn is_unfinished(part: &Path) -> bool {
-    let mut head = [1; HEADER];
-    let is_file = fs::symlink_metadata(part).is_ok_and(|found| found.is_file());
-    let read = is_file.then(|| File::open(part).and_then(|mut file| file.read(&mut head)));
-    matches!(read, Some(Ok(n)) if head[..n].iter().all(|b| *b == 0))
+/// Creates and locks the temporary file `part`, or takes one that an interrupted process left: its header is still empty.
+fn create_part(out: &Path, part: &Path) -> Result<File, DataError> {
+    let refused = |found: String, remedy: String| {
+        Err(DataError::new(out.display().to_string(), "a file that can be written", found, remedy))
+    };
+    let foreign = || {
+        refused(
+            format!("its temporary file {} exists and is not one that an earlier command left", part.display()),
+            format!("move {} to another place, or choose another name with --out", files::quoted(part)),
+        )
+    };
+    if fs::symlink_metadata(part).is_ok_and(|found| !found.is_file()) {
+        return foreign();
+    }
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(part);
+    let mut file = file.map_err(|e| unwritable(out, &e))?;
+    if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+        return refused(
+            "another command is writing it".into(),
+            "wait until that command ends, or choose another name with --out".into(),
+        );
+    }
+    let mut head = [0; HEADER];
+    let read = file.read(&mut head).map_err(|e| unwritable(out, &e))?;
+    if head[..read].iter().any(|b| *b != 0) {
+        return foreign();
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(|e| unwritable(out, &e))?;
+    Ok(file)
 }
 
 fn unwritable(out: &Path, error: &io::Error) -> DataError {
-    let remedy = "name a file in a writable folder, on a disk with free space";
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "create its folder first",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space, or choose another disk with --out"
+        }
+        _ => "name a file in a writable folder with --out",
+    };
     DataError::new(out.display().to_string(), "a file that can be written", error.to_string(), remedy)
 }
 

@@ -13,7 +13,7 @@ use super::packed_writer::{Added, PackedWriter};
 use super::reading::ReadOptions;
 use super::source::Ignored;
 use super::{AnyDataset, BuiltinDataset, Dataset, Fit, ImageDataset, open};
-use crate::text::{counted, grouped};
+use crate::text::counted;
 
 /// Receives the number of finished files and the number of all files.
 pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
@@ -164,7 +164,7 @@ impl Changes {
             (self.enlarged, format!("smaller than {width}x{height} and therefore blurred: use a smaller --size")),
             (self.transparent, "with transparent parts, now white".to_owned()),
         ];
-        all.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} images {what}", grouped(n)))
+        all.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", counted(n, "image", "images")))
     }
 }
 
@@ -315,7 +315,7 @@ impl Packing {
         if count < 2 {
             let skipped = files.iter().find(|file| !file.reason.is_empty());
             let reason = skipped.map_or(String::new(), |f| format!("; {}: {}", f.file, f.reason));
-            let found = format!("{count} of {} files{reason}", grouped(files.len()));
+            let found = format!("{count} of {}{reason}", counted(files.len(), "file", "files"));
             let expected = "at least 2 different images, one to train on and one to hold out";
             let remedy = "add images, or get new copies of these";
             return Err(DataError::new(source.display().to_string(), expected, found, remedy));

@@ -50,7 +50,7 @@ fn every_file_is_accounted_for() {
     assert!(why("vast.png").contains("1200x900 are 2 megapixels; the limit is 1"), "{}", why("vast.png"));
     assert!(why("old.heic").contains("convert") && why("more").contains("beside"));
     assert_eq!(prepared.skipped().count(), 6);
-    assert!(prepared.notes.iter().any(|n| n.contains("1 images smaller than 16x16")), "{:?}", prepared.notes);
+    assert!(prepared.notes.iter().any(|n| n.contains("1 image smaller than 16x16")), "{:?}", prepared.notes);
     assert_eq!(prepared.csv().lines().count(), 1 + 17);
     let packed = PackedDataset::open(&out, RANGE, false, 0.2).unwrap();
     let (train, held_out) = packed.to_measure().unwrap();

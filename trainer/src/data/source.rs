@@ -65,6 +65,14 @@ pub(crate) struct Listing {
     pub(crate) others: Vec<Ignored>,
 }
 
+/// Whether the file `path` is one of the images or arrays in the folder `source`, possibly by a link.
+pub fn is_source_file(source: &Path, path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    let Ok((_, listing)) = ImageSource::folder(source) else { return false };
+    let images = listing.images.iter().map(|image| &image.inside);
+    images.chain(&listing.arrays).any(|file| source.join(file).canonicalize().is_ok_and(|file| file == path))
+}
+
 impl ImageSource {
     /// Lists the folder at `path`.
     pub(crate) fn folder(path: &Path) -> Result<(Self, Listing), DataError> {
@@ -91,11 +99,6 @@ impl ImageSource {
         }
         listing.images.sort();
         Ok((Self { path: path.to_owned(), archive: Some(Mutex::new(archive)) }, listing))
-    }
-
-    /// Path of a file for messages.
-    pub(crate) fn display(&self, file: &ImageFile) -> String {
-        self.path.join(&file.inside).display().to_string()
     }
 
     /// Opens a file for reading. Members of archives of more than `max_bytes` are refused.

@@ -71,8 +71,8 @@ impl AlarmKind {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Divergence => {
-                "a smaller optimizer.learning_rate, or a regularizer if the recipe has none; with train.rollbacks = 3, the run returns \
-                 to its last good checkpoint by itself and continues with a third of the learning rate"
+                "a smaller optimizer.learning_rate, or a regularizer if the recipe has none; train.rollbacks is how often the \
+                 run returns to its last good checkpoint by itself and continues with a third of the learning rate"
             }
             Self::VanishingGradient => {
                 "objective.loss = \"relativistic\" or \"non-saturating\", a regularizer (r1r2), technique.noise, or fewer \

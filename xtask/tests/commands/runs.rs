@@ -138,6 +138,13 @@ fn files_and_folders_of_the_user_are_not_overwritten() {
     refused(&[&prepare[..], &["/dev/null"]].concat(), 2, "a device or a pipe");
     refused(&[&prepare[..], &[&pack, "--report", &pack]].concat(), 2, "another output");
     refused(&["data", "prepare", &photo, "--overwrite", "--out", &photo], 2, "an input or another output");
+    // An image of the source stays, also with --overwrite, under its own name or that of a link.
+    let link = format!("{at}/link.png");
+    std::os::unix::fs::symlink(&photo, &link).unwrap();
+    for outputs in [&[&photo[..]][..], &[&link], &[&pack, "--report", &photo], &[&pack, "--sheet", &photo]] {
+        refused(&[&prepare[..], outputs, &["--overwrite"]].concat(), 2, "one of the images in");
+    }
+    refused(&["data", "faces", &data, "--overwrite", "--out", &photo], 2, "one of the images in");
     assert!(fs::read(&photo).unwrap() == before && fs::read_to_string(&notes).unwrap() == "my notes");
     refused(&["project", "latest", "--of-seed", "1", "--out", &photo], 2, "this command did not make it");
     refused(&["edit", "latest", "--out", &notes], 2, "this command did not make it");
