@@ -1,5 +1,6 @@
 //! Reads the classes of image files from a table or an array.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::array_labels::ArrayLabels;
@@ -8,18 +9,22 @@ use super::file_index::FileIndex;
 use super::layout::{MAX_CLASSES, compare_classes};
 use super::npz;
 use super::reading::{self, ReadOptions};
-use super::table::{Row, Separator, decode_text, rows, without_comments};
-use crate::text::grouped;
+use super::table::{Row, Separator, decode_text, rows, unclosed_quote, without_comments};
+use crate::text::{counted, grouped};
 
 /// Rows that are looked at to find the separator and the column with the files.
 const SAMPLED: usize = 200;
+/// Headings of the column with the classes, the preferred ones first, in lower case.
+const CLASS_HEADINGS: [&str; 10] =
+    ["class", "label", "category", "class_name", "label_name", "target", "class_id", "label_id", "classes", "labels"];
 
 /// Where the classes of images are.
 #[derive(Clone, Copy, Debug)]
 pub struct LabelSource<'a> {
     /// A CSV table of files and classes, or an NPZ or NPY file with a label for each image.
     pub path: &'a Path,
-    /// Heading of the table column with the classes. `None` uses the column after the files.
+    /// Heading of the table column with the classes. `None` uses a column with a heading such as `class` or `label`, or else one after the
+    /// files that neither names files nor has other values in most rows.
     pub label_column: Option<&'a str>,
     /// Heading of the table column with the files. `None` uses the column with the most names of files.
     pub file_column: Option<&'a str>,
@@ -69,6 +74,17 @@ struct Columns {
     file: usize,
     class: usize,
     has_headings: bool,
+    /// Numbers of columns without a heading at the start of the first row.
+    shift: usize,
+}
+
+impl Columns {
+    /// Name of a column for messages: its heading, or its number from 1.
+    fn name(&self, column: usize) -> String {
+        let heading = || self.rows.first()?.1.get(column.checked_sub(self.shift)?).filter(|name| !name.is_empty());
+        let heading = if self.has_headings { heading().cloned() } else { None };
+        heading.unwrap_or_else(|| (column + 1).to_string())
+    }
 }
 
 /// The class that a row gives a file, and the line of that row.
@@ -84,16 +100,20 @@ fn table(source: LabelSource<'_>, text: &str, files: &[PathBuf]) -> Result<FileL
     let mut contradicted: Vec<Option<String>> = vec![None; files.len()];
     let mut unmatched = Vec::new();
     for (line, fields) in data {
-        let Some(class) = fields.get(table.class).filter(|class| !class.is_empty()) else {
+        let name = fields.get(table.file).map_or("", String::as_str);
+        let class = fields.get(table.class).filter(|class| !class.is_empty());
+        if name.contains('\n') || class.is_some_and(|class| class.contains('\n')) {
+            return Err(open_quote(source, *line));
+        }
+        let Some(class) = class else {
             let separator = table.separator.as_char();
             return Err(DataError::new(
                 path,
-                format!("a file and its class in every row, separated by {separator:?}"),
+                format!("a file and its class in every row, separated by {}", table.separator.name()),
                 format!("line {line}: {}", fields.join(&separator.to_string())),
                 "complete the row or remove it",
             ));
         };
-        let name = fields.get(table.file).map_or("", String::as_str);
         match index.find(name) {
             None => unmatched.push((line, name)),
             Some(i) => match &named[i] {
@@ -108,14 +128,20 @@ fn table(source: LabelSource<'_>, text: &str, files: &[PathBuf]) -> Result<FileL
     if named.iter().all(Option::is_none) {
         return Err(nothing_matches(&table, &path, data, files));
     }
-    let mut notes = Vec::new();
+    let mut notes = vec![format!(
+        "{path}: files are in column {}, classes in column {}",
+        table.name(table.file),
+        table.name(table.class)
+    )];
     if let Some((line, name)) = unmatched.first() {
-        notes.push(format!("{} rows of {path} match no file; the first is line {line}: {name}", unmatched.len()));
+        let rows = counted(unmatched.len(), "row", "rows");
+        let verb = if unmatched.len() == 1 { "matches" } else { "match" };
+        notes.push(format!("{rows} of {path} {verb} no file; the first is line {line}: {name}"));
     }
     let mut both = contradicted.iter().enumerate().filter_map(|(i, why)| Some((i, why.as_ref()?)));
     if let Some((i, why)) = both.next() {
-        let count = grouped(1 + both.count());
-        notes.push(format!("{count} files of {path} are skipped, such as {}: {why}", files[i].display()));
+        let count = counted(1 + both.count(), "file", "files");
+        notes.push(format!("{count} of {path} skipped, such as {}: {why}", files[i].display()));
     }
     let classes = class_names(&named, &contradicted);
     if classes.len() > MAX_CLASSES {
@@ -152,6 +178,9 @@ fn columns(source: LabelSource<'_>, text: &str, index: &FileIndex) -> Result<Col
     let scores = Separator::ALL.map(|separator| (separator, matches(separator)));
     let best = scores.iter().copied().rev().max_by_key(|(_, (most, _, width))| (*most, *width > 1));
     let (separator, (_, matched, _)) = best.unwrap_or((Separator::Comma, (0, 0, 0)));
+    if let Some(line) = unclosed_quote(text, separator) {
+        return Err(open_quote(source, line));
+    }
     let rows = rows(text, separator).map_err(|e| invalid("a CSV table".into(), e.to_string(), remedy))?;
     let Some((_, first)) = rows.first() else {
         return Err(invalid("rows of file and class".into(), "an empty file".into(), remedy));
@@ -167,16 +196,44 @@ fn columns(source: LabelSource<'_>, text: &str, index: &FileIndex) -> Result<Col
         })
     };
     let file = source.file_column.map_or(Ok(matched), |name| position(name, "--file-column"))?;
-    let after = if first.len() + shift > file + 1 { file + 1 } else { file.saturating_sub(1) };
-    let after = if after == file { file + 1 } else { after };
-    let class = source.label_column.map_or(Ok(after), |name| position(name, "--label-column"))?;
+    let named = source.file_column.or(source.label_column).is_some();
+    let has_headings = named || (first.len() > 1 && first.get(file).is_none_or(|name| index.find(name).is_none()));
+    let data = &rows[usize::from(has_headings)..];
+    let chosen = || {
+        let headings: Vec<String> = if has_headings { vec![String::new(); shift] } else { Vec::new() };
+        let headings = headings.into_iter().chain(first.iter().filter(|_| has_headings).cloned()).collect::<Vec<_>>();
+        class_column(&headings, &data[..data.len().min(SAMPLED)], first.len() + shift, file, index)
+    };
+    let class = source.label_column.map_or_else(|| Ok(chosen()), |name| position(name, "--label-column"))?;
     if class == file {
         let (expected, found) = ("the class in another column than the file", format!("column {} for both", file + 1));
         return Err(invalid(expected.into(), found, "name another column with --label-column or --file-column"));
     }
-    let named = source.file_column.or(source.label_column).is_some();
-    let has_headings = named || (first.len() > 1 && first.get(file).is_none_or(|name| index.find(name).is_none()));
-    Ok(Columns { separator, file, class, has_headings, rows })
+    Ok(Columns { separator, file, class, has_headings, shift, rows })
+}
+
+/// The column with the classes: one with such a heading, or else the first after the files, and then before them, that neither names files
+/// nor has a different value in most rows.
+fn class_column(headings: &[String], rows: &[Row], width: usize, file: usize, index: &FileIndex) -> usize {
+    let is_heading = |name: &&str| headings.iter().position(|heading| heading.to_lowercase() == **name);
+    if let Some(column) = CLASS_HEADINGS.iter().filter_map(is_heading).find(|column| *column != file) {
+        return column;
+    }
+    let values = |column: usize| rows.iter().filter_map(move |(_, fields)| fields.get(column));
+    let plausible = |column: &usize| {
+        let names_files = values(*column).filter(|value| index.find(value).is_some()).count();
+        let distinct = values(*column).collect::<BTreeSet<_>>().len();
+        2 * names_files <= rows.len() && (rows.len() < 4 || 2 * distinct <= rows.len())
+    };
+    let others = || (file + 1..width).chain((0..file).rev());
+    others().find(plausible).or_else(|| others().next()).unwrap_or(file + 1)
+}
+
+/// The error for a quote that is not closed.
+fn open_quote(source: LabelSource<'_>, line: u64) -> DataError {
+    let found = format!("line {line}: a quote that is not closed in this line");
+    let remedy = "close the quote or remove it; inside quotes, write a quote twice";
+    DataError::new(source.path.display().to_string(), "every field in one line", found, remedy)
 }
 
 /// The error for a table that names none of the files: shows a name of a row beside one of a file.

@@ -28,7 +28,8 @@ fn tables_with_and_without_headings_name_classes() {
     let with = read("file,kind\na.png,dog\n\"b, c.png\",\"cat \"\"x\"\"\"\ngone.png,dog\n", None, &names).unwrap();
     assert_eq!(with.classes, ["cat \"x\"", "dog"]);
     assert_eq!(classes(&with), "dog cat \"x\" -");
-    assert_eq!(with.notes, ["1 rows of l.csv match no file; the first is line 4: gone.png"]);
+    let columns = "l.csv: files are in column file, classes in column kind";
+    assert_eq!(with.notes, [columns, "1 row of l.csv matches no file; the first is line 4: gone.png"]);
     let plain = read("a.png;10\nd.png;9\n", None, &names).unwrap();
     assert_eq!((plain.classes.clone(), classes(&plain)), (vec!["9".into(), "10".into()], "10 - 9".into()));
     let wide = read("image_id  Bald Smiling\n a.png  1 -1\nd.png -1  1\n", Some("Smiling"), &names).unwrap();
@@ -67,7 +68,39 @@ fn rows_that_disagree_are_reported_and_their_file_is_skipped() {
     assert_eq!(labels.classes, ["dog"]);
     let why = "two rows disagree: cat in line 1, dog in line 3";
     assert_eq!(labels.of_files[0], Err(why.to_owned()));
-    assert_eq!(labels.notes, [format!("1 files of l.csv are skipped, such as a.png: {why}")]);
+    let columns = "l.csv: files are in column 1, classes in column 2".to_owned();
+    assert_eq!(labels.notes, [columns, format!("1 file of l.csv skipped, such as a.png: {why}")]);
+}
+
+#[test]
+fn the_class_column_is_chosen_by_heading_and_by_values_and_both_columns_are_named() {
+    let names: Vec<String> = (0..6).map(|i| format!("f{i}.png")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let table = |heading: &str, row: &dyn Fn(usize) -> String| -> String {
+        std::iter::once(heading.to_owned())
+            .filter(|h| !h.is_empty())
+            .chain((0..6).map(row))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let kind = |i: usize| ["cat", "dog"][i % 2];
+    for (text, columns) in [
+        (table("thumb,file,class", &|i| format!("f{i}.png,f{i}.png,{}", kind(i))), ["thumb", "class"]),
+        (table("thumb,file,kind", &|i| format!("f{i}.png,f{i}.png,{}", kind(i))), ["thumb", "kind"]),
+        (table("file,note,Class", &|i| format!("f{i}.png,note {},{}", i / 3, kind(i))), ["file", "Class"]),
+        (table("file,note,kind", &|i| format!("f{i}.png,note {i},{}", kind(i))), ["file", "kind"]),
+        (table("label,x,file", &|i| format!("{},{},f{i}.png", kind(i), i / 3)), ["file", "label"]),
+        (table("", &|i| format!("f{i}.png,note {i},{}", kind(i))), ["1", "3"]),
+        (table("a kind", &|i| format!("f{i}.png {i} {}", kind(i))), ["1", "kind"]),
+    ] {
+        let labels = read(&text, None, &names).unwrap();
+        assert_eq!(classes(&labels), "cat dog cat dog cat dog", "{text}");
+        let [file, class] = columns;
+        assert_eq!(labels.notes, [format!("l.csv: files are in column {file}, classes in column {class}")]);
+    }
+    // Nothing better than the column after the files.
+    let labels = read(&table("file,note", &|i| format!("f{i}.png,note {i}")), None, &names).unwrap();
+    assert_eq!(labels.classes.len(), 6);
 }
 
 #[test]
@@ -91,6 +124,9 @@ fn invalid_tables_are_refused() {
         ("z.png,dog\ny.png,cat\n", [None; 2], "line 2 names y.png, a file is a.png"),
         ("id,name,kind\n7,z.png,dog\n", [None; 2], "--file-column, one of id, name, kind"),
         ("name,kind\n", [None; 2], "no rows below"),
+        ("a.png,\"cat\nb.png,dog\n", [None; 2], "line 1: a quote that is not closed"),
+        ("a.png,cat\nb.png,\"dog\nc.png,\"cat\n", [None; 2], "line 2: a quote"),
+        ("file,class\na.png,\"cat\nb.png,dog\"\n", [None; 2], "line 2: a quote"),
     ] {
         let message = read_with(text, columns, &names).unwrap_err();
         assert!(

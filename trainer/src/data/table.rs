@@ -26,6 +26,16 @@ impl Separator {
             Self::Spaces => ' ',
         }
     }
+
+    /// Name for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Comma => "commas",
+            Self::Semicolon => "semicolons",
+            Self::Tab => "tabs",
+            Self::Spaces => "blanks",
+        }
+    }
 }
 
 /// The text of a file in UTF-8, UTF-16 or Latin-1, with a line feed after each line, and a note if the encoding was guessed.
@@ -54,6 +64,30 @@ pub(crate) fn decode_text(bytes: &[u8]) -> (String, Option<&'static str>) {
 pub(crate) fn without_comments(text: &str) -> String {
     let lines = text.split('\n').map(|line| if line.trim_start().starts_with('#') { "" } else { line });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The line of a quote that opens a field and is not closed properly: text follows the next quote on a later line, or there is none.
+pub(crate) fn unclosed_quote(text: &str, separator: Separator) -> Option<u64> {
+    let separator = separator.as_char();
+    let (mut line, mut opened, mut at_start) = (1, None, true);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, opened) {
+            ('"', None) if at_start => opened = Some(line),
+            ('"', Some(_)) if chars.peek() == Some(&'"') => _ = chars.next(),
+            ('"', Some(first)) => {
+                let closes = chars.peek().is_none_or(|next| *next == separator || next.is_whitespace());
+                if !closes && first != line {
+                    return Some(first);
+                }
+                opened = None;
+            }
+            _ => {}
+        }
+        at_start = opened.is_none() && (c == separator || c == '\n');
+        line += u64::from(c == '\n');
+    }
+    opened
 }
 
 /// The rows of a table that are not empty. A first line with only a count, as CelebA's tables have, is skipped.
@@ -102,6 +136,23 @@ mod tests {
             assert_eq!(decode_text(&bytes), (text.to_owned(), decode_text(&bytes).1), "{bytes:?}");
             assert_eq!(decode_text(&bytes).1.is_some(), noted);
         }
+    }
+
+    #[test]
+    fn quotes_that_are_not_closed_are_found() {
+        for (text, line) in [
+            ("a,\"b\"\nc,d\n", None),
+            ("a,\"b\nc\"\nd,e\n", None),
+            ("a,\"b \"\"c\"\" d\"\n", None),
+            ("a,5\" wide\nb,c\n", None),
+            ("a,\"b\" c\n", None),
+            ("a,b\nc,\"d\ne,f\n", Some(2)),
+            ("a,\"b\nc,d\ne,\"f\n", Some(1)),
+            ("\"", Some(1)),
+        ] {
+            assert_eq!(unclosed_quote(text, Separator::Comma), line, "{text}");
+        }
+        assert_eq!(unclosed_quote("a \"b\nc d\n", Separator::Spaces), Some(1));
     }
 
     #[test]
