@@ -94,7 +94,8 @@ impl ClassNames {
         }
     }
 
-    /// Checks a requested class, a number from 0 or a name, and returns its number; class 0 if none was requested.
+    /// Checks a requested class, a name or a number from 0, and returns its number; class 0 if none was requested. A name counts, even if it
+    /// is also the number of another class.
     ///
     /// # Errors
     /// If there is no such class.
@@ -103,10 +104,9 @@ impl ClassNames {
         if classes == 0 {
             return Err(LatentToolError::NoClasses { class: requested.to_owned() });
         }
-        // A number counts, even if it is also the name of another class.
-        let number = requested.parse().ok().filter(|class| *class < classes);
-        let named = || self.0.iter().take(classes).position(|name| name == requested);
-        number.or_else(named).ok_or_else(|| LatentToolError::NoSuchClass {
+        let named = self.0.iter().take(classes).position(|name| name == requested);
+        let number = || requested.parse().ok().filter(|class| *class < classes);
+        named.or_else(number).ok_or_else(|| LatentToolError::NoSuchClass {
             class: requested.to_owned(),
             classes,
             names: if self.are_numbers() { Vec::new() } else { self.0.clone() },
@@ -120,9 +120,9 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn classes_are_found_by_number_and_by_name() {
+    fn classes_are_found_by_name_and_by_number() {
         let names = ClassNames::new(&["1".into(), "cat".into(), "7".into()]);
-        for (requested, found) in [(None, 0), (Some("1"), 1), (Some("cat"), 1), (Some("7"), 2), (Some("2"), 2)] {
+        for (requested, found) in [(None, 0), (Some("1"), 0), (Some("cat"), 1), (Some("7"), 2), (Some("2"), 2)] {
             assert_eq!(names.find(3, requested), Ok(found), "{requested:?}");
         }
         let message = names.find(3, Some("dog")).unwrap_err().to_string();

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Factor on the latents, 0 to 1
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     truncation: f32,
-    /// Draw this class only: a number or a name
+    /// Draw this class only: a name or a number from 0
     #[arg(long, value_name = "C")]
     class: Option<String>,
     /// The image file to write, a .png or a .gif

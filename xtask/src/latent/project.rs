@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// The target: the image that the generator draws for a seed
     #[arg(long, value_name = "S", value_parser = latent_seed, allow_negative_numbers = true)]
     of_seed: Option<u32>,
-    /// The class to search in, a number or a name, for generators with classes [default: 0]
+    /// The class to search in, a name or a number from 0, for generators with classes [default: 0]
     #[arg(long, value_name = "C")]
     class: Option<String>,
     /// Number of searches
