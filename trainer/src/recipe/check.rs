@@ -9,6 +9,8 @@ use crate::regularize::Regularizer;
 const MAX_UNROLL: u32 = 20;
 /// Largest number of examples that are scored as one.
 const MAX_PACKING: usize = 16;
+/// Largest number of training steps.
+pub const MAX_STEPS: u64 = 100_000_000;
 
 impl Recipe {
     /// Returns the first problem, with a remedy.
@@ -56,7 +58,7 @@ impl Recipe {
     fn check_counts(&self) -> Result<(), String> {
         let t = &self.train;
         let counts = [
-            ("train.steps", t.steps, 1, 100_000_000),
+            ("train.steps", t.steps, 1, MAX_STEPS),
             ("train.batch_size", t.batch_size as u64, 1, 65_536),
             ("train.discriminator_steps", u64::from(t.discriminator_steps), 1, 1000),
             ("train.generator_steps", u64::from(t.generator_steps), 1, 1000),

@@ -16,6 +16,7 @@ use crate::loss::{Labels, Loss};
 use crate::nets::{Discriminator, DiscriminatorOptions, Generator, NetworkError};
 use crate::nn::Network;
 use crate::optim::{Optimizer, Schedule};
+pub use check::MAX_STEPS;
 pub use keys::keys;
 use methods::{Change, changes};
 pub use methods::{METHODS, Method};

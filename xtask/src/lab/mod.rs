@@ -13,6 +13,7 @@ use ganlet_trainer::lab::{
     self, EXPERIMENTS, LabContext, LabError, LabMixture, LabResults, PointsOptions, REMEDIES, RateGridOptions,
     ResultTable, StackedOptions,
 };
+use ganlet_trainer::recipe::MAX_STEPS;
 use ganlet_trainer::report::ExperimentPage;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,7 @@ enum Experiment {
     #[command(after_help = "Example:\n  cargo xtask lab playground --z 1.0")]
     Playground {
         /// Number of steps
-        #[arg(long, value_name = "N", default_value_t = 200)]
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
         steps: u64,
         /// The latent whose sample is shown at every step
         #[arg(long, value_name = "Z", default_value_t = 0.0, allow_hyphen_values = true)]
@@ -79,21 +80,21 @@ enum Experiment {
     #[command(after_help = "Example:\n  cargo xtask lab capacity --steps 500")]
     Capacity {
         /// Training steps for each size
-        #[arg(long, value_name = "N", default_value_t = 1000)]
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
         steps: u64,
     },
     /// Images of exactly three discs: how often the generator draws another number
     #[command(after_help = "Example:\n  cargo xtask lab counting")]
     Counting {
         /// Training steps
-        #[arg(long, value_name = "N", default_value_t = 1500)]
+        #[arg(long, value_name = "N", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
         steps: u64,
     },
     /// Images with mirror symmetry: how often generated images lack it
     #[command(after_help = "Example:\n  cargo xtask lab symmetry")]
     Symmetry {
         /// Training steps
-        #[arg(long, value_name = "N", default_value_t = 1500)]
+        #[arg(long, value_name = "N", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
         steps: u64,
     },
     /// Outcomes of every pair of learning rates of discriminator and generator
@@ -113,7 +114,7 @@ struct PointsArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     methods: Option<Vec<String>>,
     /// Training steps for every method except "recipe" [default: 4000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
     steps: Option<u64>,
     /// Change a key of all recipes; repeatable
     #[arg(long, value_name = "K=V")]
@@ -132,7 +133,7 @@ struct RatesArgs {
     #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1e-4,3e-4,1e-3,3e-3")]
     generator: Vec<f32>,
     /// Training steps of each run
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
     steps: u64,
     /// Change a key of the recipe; repeatable
     #[arg(long, value_name = "K=V")]
@@ -145,7 +146,7 @@ struct StackedArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Training steps
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
     steps: Option<u64>,
     /// Change a key of the recipe; repeatable
     #[arg(long, value_name = "K=V")]

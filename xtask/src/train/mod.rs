@@ -13,7 +13,7 @@ use crate::verdict;
 use clap::Args as ClapArgs;
 use ganlet_sim::host::Device;
 use ganlet_trainer::files;
-use ganlet_trainer::recipe::{NAMED, Recipe};
+use ganlet_trainer::recipe::{MAX_STEPS, NAMED, Recipe};
 use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, TrainingData, absolute_source, load_data};
 use ganlet_trainer::train::Trainer;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K=V")]
     pub(crate) set: Vec<String>,
     /// Number of training steps of the whole run
-    #[arg(long, value_name = "N", conflicts_with = "minutes")]
+    #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = clap::value_parser!(u64).range(1..=MAX_STEPS))]
     pub(crate) steps: Option<u64>,
     /// Length of the run in minutes, converted to a number of steps before it starts; with --resume, minutes from now on
     #[arg(long, value_name = "M")]
@@ -106,9 +106,6 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     recipe.data.source = absolute_source(args.data.as_ref().unwrap_or(&recipe.data.source));
     let steps = args.steps.unwrap_or(recipe.train.steps);
-    if steps == 0 {
-        return Err(Failure::unusable("--steps 0: expected at least 1"));
-    }
     let seeds = args.seeds.map_or_else(|| vec![args.seed.unwrap_or(1)], |list| list.0);
     let several = seeds.len() > 1;
     if args.out.is_some() && several {

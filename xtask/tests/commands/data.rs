@@ -82,6 +82,9 @@ fn data_reports_errors_before_any_work() {
     refused(&["data", "prepare", "digits", "--out", "no-such-folder/a.pack"], 2, "create it first");
     refused(&["data", "prepare", "ring", "--out", &pack], 2, "points");
     refused(&["data", "faces", &empty, "--out", &pack], 2, "an empty folder");
+    for steps in ["0", "100000001", "99999999999999999"] {
+        refused(&["train", "ring", "--steps", steps, "--dry-run"], 2, "is not in 1..=100000000");
+    }
     let list = text(&xtask(&["data", "list"]).stdout);
     assert!(list.contains("digits") && list.contains("CC0"), "{list}");
     assert!(!Path::new(&pack).exists());
