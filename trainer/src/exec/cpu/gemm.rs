@@ -135,8 +135,12 @@ impl PreparedProduct<'_> {
         let (a, transposed) = self.a;
         let (row_stride, col_stride) = if transposed { (1, m) } else { (k, 1) };
         let (data, rows) = (&a[first * row_stride..], c.len() / n);
-        if let (1, PreparedB::Panels(b)) = (k, self.b) {
-            return outer_product(&data[..rows], &b.data[..n], c);
+        match self.b {
+            PreparedB::Panels(b) if k <= max_short_k() && n.is_multiple_of(16) => {
+                return short_product((k, n), data, (row_stride, col_stride), b, c);
+            }
+            PreparedB::Panels(b) if k == 1 => return outer_product(&data[..rows], &b.data[..n], c),
+            _ => {}
         }
         let a = OperandA::strided(data, row_stride, k, col_stride);
         match self.b {
@@ -155,21 +159,52 @@ impl PreparedProduct<'_> {
 multiversion! {
     /// c = a · b for a column `a` and a row `b`: every element of `a` times every element of `b`.
     fn outer_product(a: &[f32], b: &[f32], c: &mut [f32]) {
-        let n = b.len();
-        if n.is_multiple_of(16) {
-            // 16 columns at a time stay in registers.
-            for j in (0..n).step_by(16) {
-                let Some(columns) = b[j..].first_chunk::<16>() else { return };
-                for (row, a) in c.chunks_exact_mut(n).zip(a) {
-                    let Some(row) = row[j..].first_chunk_mut::<16>() else { return };
-                    for i in 0..16 {
-                        row[i] = a * columns[i];
+        for (row, a) in c.chunks_exact_mut(b.len()).zip(a) {
+            row.iter_mut().zip(b).for_each(|(c, b)| *c = a * b);
+        }
+    }
+}
+
+/// Largest k that [`short_product`] can compute.
+const MAX_SHORT_K: usize = 3;
+
+/// Largest k that it does compute. With wide panels, the micro-kernels are faster from k = 2 on.
+fn max_short_k() -> usize {
+    if panel_width() == 16 { MAX_SHORT_K } else { 1 }
+}
+
+multiversion! {
+    /// c = a · b with a k of at most [`MAX_SHORT_K`] and a multiple of 16 columns, of which 16 at a time stay in registers.
+    /// A micro-kernel would spend more time on C than on the few multiply-adds. `size` is (k, n); rows and columns of `a`
+    /// are `a_strides` apart.
+    fn short_product(size: (usize, usize), a: &[f32], a_strides: (usize, usize), b: OperandB<'_>, c: &mut [f32]) {
+        let (k, n) = size;
+        let width = panel_width();
+        for j in (0..n).step_by(16) {
+            let mut columns = [[0.0; 16]; MAX_SHORT_K];
+            for (p, columns) in columns.iter_mut().enumerate().take(k) {
+                let at = j / width * b.panel_stride + p * b.row_stride + j % width;
+                columns.copy_from_slice(&b.data[at..][..16]);
+            }
+            let [x, y, z] = columns;
+            for (i, row) in c.chunks_exact_mut(n).enumerate() {
+                let a = |p: usize| a[i * a_strides.0 + p * a_strides.1];
+                let Some(row) = row[j..].first_chunk_mut::<16>() else { return };
+                match k {
+                    1 => *row = x.map(|x| a(0) * x),
+                    2 => {
+                        let a = [a(0), a(1)];
+                        for l in 0..16 {
+                            row[l] = a[0] * x[l] + a[1] * y[l];
+                        }
+                    }
+                    _ => {
+                        let a = [a(0), a(1), a(2)];
+                        for l in 0..16 {
+                            row[l] = a[0] * x[l] + a[1] * y[l] + a[2] * z[l];
+                        }
                     }
                 }
-            }
-        } else {
-            for (row, a) in c.chunks_exact_mut(n).zip(a) {
-                row.iter_mut().zip(b).for_each(|(c, b)| *c = a * b);
             }
         }
     }
