@@ -17,13 +17,15 @@ ROUNDS = 7
 
 
 def arguments():
-    """The configuration's name, its sizes and the number of threads."""
+    """The configuration's name, its sizes, the number of threads, the seconds to measure and the variant of the peer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", required=True, choices=sorted(CONFIGS))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--variant", default="", choices=["", "compiled", "channels-last"])
     given = parser.parse_args()
-    return given.config, {"discriminator_steps": 1, **CONFIGS[given.config]}, given.threads, given.seconds
+    sizes = {"discriminator_steps": 1, **CONFIGS[given.config]}
+    return given.config, sizes, given.threads, given.seconds, given.variant
 
 
 def measure(peer, config, sizes, threads, seconds, step):

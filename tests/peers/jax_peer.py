@@ -3,7 +3,7 @@ import os
 
 import common
 
-config, sizes, threads, seconds = common.arguments()
+config, sizes, threads, seconds, _ = common.arguments()
 # XLA takes its threads from the cores that the process may use; they must be chosen before it starts.
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])

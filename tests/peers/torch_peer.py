@@ -1,10 +1,14 @@
-"""The training steps of `cargo xtask bench host` in PyTorch, eager: both networks, both updates, Adam."""
+"""The training steps of `cargo xtask bench host` in PyTorch: both networks, both updates, Adam.
+
+The networks run eagerly, or with --variant compiled through torch.compile, or with --variant channels-last in that
+memory format.
+"""
 import common
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-config, sizes, threads, seconds = common.arguments()
+config, sizes, threads, seconds, variant = common.arguments()
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 batch = sizes["batch"]
@@ -44,6 +48,10 @@ else:
     latent, widths, channels, side = sizes["latent"], sizes["widths"], sizes["channels"], sizes["side"]
     G, D = generator(latent, widths, channels, side), discriminator(widths[::-1], channels, side)
     real = torch.randn(batch, channels, side, side).clamp(-1, 1)
+if variant == "channels-last":
+    G, D, real = (x.to(memory_format=torch.channels_last) for x in (G, D, real))
+if variant == "compiled":
+    G, D = torch.compile(G), torch.compile(D)
 g_adam = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
 d_adam = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
 
@@ -82,4 +90,4 @@ def step():
     generator_step()
 
 
-common.measure("pytorch " + torch.__version__.split("+")[0], config, sizes, threads, seconds, step)
+common.measure(f"{variant} pytorch ".lstrip() + torch.__version__.split("+")[0], config, sizes, threads, seconds, step)

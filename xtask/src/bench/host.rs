@@ -10,7 +10,7 @@ use crate::table::Table;
 use clap::Args as ClapArgs;
 use cpu_time::ProcessTime;
 use ganlet_trainer::exec::cpu::{MatMut, MatRef, sgemm};
-use ganlet_trainer::exec::profile::totals;
+use ganlet_trainer::exec::profile::{KernelTiming, totals};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run;
 use ganlet_trainer::simd::{InstructionSet, instruction_set};
@@ -94,7 +94,7 @@ pub(crate) struct Args {
     /// Write the timings to docs/SPEED.md
     #[arg(long)]
     record: bool,
-    /// Print the slowest N nodes of each configuration on standard error
+    /// Print the slowest N nodes of each configuration on standard error, with the rates of matrixmultiply and of plain loops
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     nodes: usize,
     /// Seconds to measure each configuration
@@ -280,15 +280,7 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
     let timings = trainer.executor().profile();
     let kinds = totals(&timings, |t| t.kernel.clone()).into_iter().map(|t| (t.name, 1e3 * t.seconds / steps as f64));
     let kinds = kinds.collect();
-    for t in totals(&timings, |t| format!("{} {}", t.kernel, t.node)).iter().filter(|t| t.calls > 0).take(nodes) {
-        console::note(&format!(
-            "{:9.4} ms {:6.1} GFLOP/s {:6.1} GB/s  {}",
-            1e3 * t.seconds / steps as f64,
-            t.flops / t.seconds / 1e9,
-            t.bytes / t.seconds / 1e9,
-            t.name
-        ));
-    }
+    print_nodes(&mut trainer, &timings, nodes, steps);
     wall.sort_by(f64::total_cmp);
     cpu.sort_by(f64::total_cmp);
     let (cpu_ms, wall_ms) = (cpu[ROUNDS / 2], wall[ROUNDS / 2]);
@@ -310,6 +302,23 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
         kinds,
         processor: processor(),
     })
+}
+
+/// Prints the slowest kernel calls, and the rates of plain ways to compute them.
+fn print_nodes(trainer: &mut Trainer, timings: &[KernelTiming], nodes: usize, steps: u64) {
+    for t in totals(timings, |t| format!("{}\t{}", t.kernel, t.node)).iter().filter(|t| t.calls > 0).take(nodes) {
+        let (kernel, node) = t.name.split_once('\t').unwrap_or_default();
+        let alternative = trainer.executor().alternative_rates(kernel, node).map_or(String::new(), |rates| {
+            let loops = rates.loops.map_or(String::new(), |loops| format!(", loops {loops:.1}"));
+            format!(" [matrixmultiply {:.1}{loops}]", rates.matrixmultiply)
+        });
+        console::note(&format!(
+            "{:9.4} ms {:6.1} GFLOP/s {:6.1} GB/s  {kernel} {node}{alternative}",
+            1e3 * t.seconds / steps as f64,
+            t.flops / t.seconds / 1e9,
+            t.bytes / t.seconds / 1e9,
+        ));
+    }
 }
 
 /// Whether matrixmultiply uses the same instruction set as the kernels. It selects its own, unless it was built with the environment

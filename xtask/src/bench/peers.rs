@@ -7,23 +7,37 @@ use ganlet_trainer::simd::instruction_set;
 use serde::{Deserialize, Serialize};
 use std::process::Command;
 
-/// The scripts in `tests/peers`: name of the peer, its Python package, the file.
-const SCRIPTS: [(&str, &str, &str); 2] = [("PyTorch", "torch", "torch_peer.py"), ("JAX", "jax", "jax_peer.py")];
+/// The scripts in `tests/peers`: name of the peer, its Python package, the file, its variants.
+const SCRIPTS: [(&str, &str, &str, &[&str]); 2] =
+    [("PyTorch", "torch", "torch_peer.py", &["", "compiled", "channels-last"]), ("JAX", "jax", "jax_peer.py", &[""])];
 
-/// The environment variables that limit PyTorch (its own kernels, oneDNN, MKL) and XLA to the instruction set of this process.
+/// Whether a variant computes a configuration: torch.compile has no second derivatives, and memory formats concern images alone.
+fn has_variant(variant: &str, config: &str) -> bool {
+    match variant {
+        "compiled" => config != "wgangp28",
+        "channels-last" => !matches!(config, "bimodal1d" | "ring2d"),
+        _ => true,
+    }
+}
+
+/// The environment variables that limit PyTorch (its own kernels, oneDNN, MKL) and XLA to the instruction set of this process. XLA's
+/// library YNNPACK cannot be limited, so XLA computes its products itself.
 fn limits() -> &'static [(&'static str, &'static str)] {
     match instruction_set().id() {
         "avx2" => &[
             ("ATEN_CPU_CAPABILITY", "avx2"),
             ("ONEDNN_MAX_CPU_ISA", "AVX2"),
             ("MKL_ENABLE_INSTRUCTIONS", "AVX2"),
-            ("XLA_FLAGS", "--xla_cpu_max_isa=AVX2"),
+            ("XLA_FLAGS", "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INVALID"),
         ],
         "portable" if cfg!(target_arch = "x86_64") => &[
             ("ATEN_CPU_CAPABILITY", "default"),
             ("ONEDNN_MAX_CPU_ISA", "SSE41"),
             ("MKL_ENABLE_INSTRUCTIONS", "SSE4_2"),
-            ("XLA_FLAGS", "--xla_cpu_max_isa=SSE4_2"),
+            (
+                "XLA_FLAGS",
+                "--xla_cpu_max_isa=SSE4_2 --xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INVALID",
+            ),
         ],
         _ => &[],
     }
@@ -46,7 +60,7 @@ pub(crate) struct PeerRow {
 /// The peers that a Python interpreter can run.
 pub(crate) struct Peers {
     python: String,
-    scripts: Vec<&'static str>,
+    scripts: Vec<(&'static str, &'static [&'static str])>,
 }
 
 impl Peers {
@@ -62,9 +76,9 @@ impl Peers {
             Command::new(python).args(["-c", &format!("import {module}")]).output().is_ok_and(|o| o.status.success())
         };
         let mut scripts = Vec::new();
-        for (name, module, script) in SCRIPTS {
+        for (name, module, script, variants) in SCRIPTS {
             if installed(module) {
-                scripts.push(script);
+                scripts.push((script, variants));
             } else {
                 console::note(&format!(
                     "{name} is not installed for {python} and is skipped: {python} -m pip install {module}"
@@ -82,11 +96,15 @@ impl Peers {
     /// Measures each peer in turn.
     pub(crate) fn measure(&self, config: &str, threads: usize, seconds: f64) -> Result<Vec<PeerRow>, Failure> {
         let mut rows = Vec::new();
-        for script in &self.scripts {
+        let runs = self.scripts.iter().flat_map(|(script, variants)| variants.iter().map(move |v| (script, *v)));
+        for (script, variant) in runs.filter(|(_, variant)| has_variant(variant, config)) {
             let path = root().join("tests/peers").join(script);
             let mut command = Command::new(&self.python);
             command.envs(limits().iter().copied());
             command.arg(&path).args(["--config", config, "--threads", &threads.to_string()]);
+            if !variant.is_empty() {
+                command.args(["--variant", variant]);
+            }
             let output =
                 command.args(["--seconds", &seconds.to_string()]).env("PYTHONDONTWRITEBYTECODE", "1").output()?;
             let text = String::from_utf8_lossy(&output.stdout);

@@ -30,8 +30,8 @@ pub(crate) fn record(instructions: &str, rows: &[StepTiming], peers: &[PeerRow])
 /// The header, then the new lines and the old lines that they do not replace, sorted by configuration and threads.
 fn merged(old: &str, rows: &[StepTiming], peers: &[PeerRow]) -> String {
     let now: Vec<_> = rows.iter().map(|r| format!("| {} | {} |", r.config, r.threads)).collect();
-    let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | JAX CPU ms | times ours | processor |\n\
-                |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n";
+    let head = "| config | threads | CPU ms | wall ms | GFLOP/s a core | of matrixmultiply | RSS MB | PyTorch CPU ms | times ours | its RSS, times ours | compiled | channels-last | JAX CPU ms | times ours | processor |\n\
+                |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n";
     let kept = old.lines().skip(2).filter(|line| !now.iter().any(|start| line.starts_with(start)));
     let mut lines: Vec<_> = kept.map(str::to_owned).collect();
     for r in rows {
@@ -42,9 +42,11 @@ fn merged(old: &str, rows: &[StepTiming], peers: &[PeerRow]) -> String {
             let memory = p.rss_bytes as f64 / r.rss_bytes as f64;
             format!("{:.3} | **{:.2}** | {memory:.1}", p.cpu_ms, p.cpu_ms / r.cpu_ms)
         });
+        let times = |name: &str| peer(name).map_or(String::new(), |p| format!("{:.2}", p.cpu_ms / r.cpu_ms));
+        let variants = format!("{} | {}", times("compiled pytorch"), times("channels-last pytorch"));
         let jax = peer("jax").map_or(" | ".to_owned(), |p| format!("{:.3} | **{:.2}**", p.cpu_ms, p.cpu_ms / r.cpu_ms));
         lines.push(format!(
-            "| {} | {} | {:.3} | {:.3} | {:.0} | {} | {:.0} | {torch} | {jax} | {} |",
+            "| {} | {} | {:.3} | {:.3} | {:.0} | {} | {:.0} | {torch} | {variants} | {jax} | {} |",
             r.config,
             r.threads,
             r.cpu_ms,
@@ -85,7 +87,7 @@ mod tests {
         let table = merged(old, &[row], &[]);
         let lines: Vec<_> = table.lines().skip(2).collect();
         assert_eq!((lines[0], lines[2]), ("| faces | 1 | old |", "| ring2d | 1 | old |"));
-        assert_eq!(lines[1], "| faces | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  | a processor |");
+        assert_eq!(lines[1], "| faces | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  |  |  | a processor |");
         assert_eq!(lines.len(), 3);
     }
 }

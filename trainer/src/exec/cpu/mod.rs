@@ -3,6 +3,7 @@
 //! The division of work into tasks depends on sizes only, not on the number of threads, and partial sums are added in task order.
 //! Kernels borrow their inputs and own their outputs while they run, so unsafe code is limited to the call of
 //! matrixmultiply and to the selection of vector instructions.
+mod alternatives;
 mod buffer;
 mod conv;
 mod conv_pack;
@@ -32,6 +33,7 @@ mod workspace;
 use super::profile::KernelTiming;
 use super::{Clock, NotFinite, Program, Store};
 use crate::plan::{Kernel, Plan};
+pub use alternatives::AlternativeRates;
 pub use gemm::{MatMut, MatRef, sgemm};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::time::Instant;
@@ -106,6 +108,15 @@ impl Cpu {
             })
         });
         rows.collect()
+    }
+
+    /// Measures plain ways to compute the kernel call that a [`KernelTiming`] describes by `kernel` and `node`. `None` if
+    /// it is not a product or convolution.
+    pub fn alternative_rates(&self, kernel: &str, node: &str) -> Option<AlternativeRates> {
+        let mut calls = self.programs.iter().flat_map(|p| p.plan.calls.iter().map(move |call| (p, call)));
+        let found = calls
+            .find(|(program, call)| call.kernel.name() == kernel && program.graph.describe(call.last_node()) == node);
+        alternatives::rates(&found?.1.kernel)
     }
 
     /// Replaces the programs and the store, and allocates the memory that the programs use.
