@@ -85,6 +85,12 @@ pub fn sgemm((m, k, n): (usize, usize, usize), a: MatRef<'_>, b: MatRef<'_>, bet
 pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (Weights<'_>, bool), c: &mut [f32]) {
     if n == 1 && a.1 && vectorized() {
         // Aᵀ · b is computed as bᵀ · A: one row with many columns fills the vectors.
+        if m >= MIN_ROW_LEN {
+            let columns = task_rows((m, k, n)).next_multiple_of(16);
+            return for_each_task(0..m.div_ceil(columns), TaskSlices::one(c, columns), &|task, mut slices| {
+                weighted_sum_of_rows(b.0.plain, &a.0[task * columns..], m, slices.first());
+            });
+        }
         let columns = task_rows((m, k, n)).next_multiple_of(panel_width());
         return for_each_task(0..m.div_ceil(columns), TaskSlices::one(c, columns), &|task, mut slices| {
             let c = slices.first();
@@ -100,6 +106,33 @@ pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (We
             product.multiply_rows(task * rows, slices.first());
         });
     });
+}
+
+/// Minimum number of columns of [`weighted_sum_of_rows`]. A micro-kernel reads a long matrix in narrow slices, in an order
+/// that caches do not foresee.
+const MIN_ROW_LEN: usize = 512;
+
+multiversion! {
+    /// c = the sum of the rows of `matrix`, which are `row_stride` apart, each times its weight.
+    fn weighted_sum_of_rows(weights: &[f32], matrix: &[f32], row_stride: usize, c: &mut [f32]) {
+        /// Columns whose sums stay in the first-level cache.
+        const BLOCK: usize = 1024;
+        for (at, c) in (0..).step_by(BLOCK).zip(c.chunks_mut(BLOCK)) {
+            let n = c.len();
+            let row = |p: usize| &matrix[p * row_stride + at..][..n];
+            let quads = weights.len() / 4 * 4;
+            c.fill(0.0);
+            for (p, w) in (0..quads).step_by(4).zip(weights.chunks_exact(4)) {
+                let (r0, r1, r2, r3) = (row(p), row(p + 1), row(p + 2), row(p + 3));
+                for i in 0..n {
+                    c[i] += (w[0] * r0[i] + w[1] * r1[i]) + (w[2] * r2[i] + w[3] * r3[i]);
+                }
+            }
+            for (p, w) in weights.iter().enumerate().skip(quads) {
+                c.iter_mut().zip(row(p)).for_each(|(c, r)| *c += w * r);
+            }
+        }
+    }
 }
 
 /// Rows of C per task. Depends on the sizes only.
