@@ -3,7 +3,7 @@
 //! A loop of known length gives the number of instructions per tick, so no frequency is assumed.
 use core::arch::asm;
 
-/// Iterations of the calibration loop, two instructions each.
+/// Iterations by which the longer calibration loop exceeds the shorter one, two instructions each.
 const ITERATIONS: u32 = 1 << 20;
 
 /// A running, calibrated clock.
@@ -11,7 +11,7 @@ const ITERATIONS: u32 = 1 << 20;
 pub struct Clock {
     /// Ticks of an empty measurement.
     empty: u32,
-    /// Ticks of the calibration loop.
+    /// Ticks of the additional iterations of the longer calibration loop.
     loop_ticks: u32,
 }
 
@@ -20,9 +20,18 @@ impl Clock {
     pub fn new() -> Self {
         start();
         let mut clock = Self { empty: 0, loop_ticks: 1 };
+        // The first reading of the emulated clock is late by a few ticks.
+        clock.ticks(|| {});
         clock.empty = clock.ticks(|| {});
-        clock.loop_ticks = clock.ticks(known_loop);
+        let [short, long] = [1, 1 + ITERATIONS].map(|iterations| clock.loop_ticks(iterations));
+        clock.loop_ticks = long - short;
         clock
+    }
+
+    /// Returns the ticks of a loop. It is not inlined, so that two calls differ by their iterations only.
+    #[inline(never)]
+    fn loop_ticks(&self, iterations: u32) -> u32 {
+        self.ticks(|| known_loop(iterations))
     }
 
     /// Returns the ticks that `work` takes. They must be fewer than the clock's period, 2^24 on Arm and 2^32 on RISC-V.
@@ -46,13 +55,13 @@ impl Default for Clock {
 }
 
 #[inline(never)]
-fn known_loop() {
+fn known_loop(iterations: u32) {
     // SAFETY: the loop only decrements a register.
     unsafe {
         #[cfg(target_arch = "arm")]
-        asm!("2: subs {n}, #1", "bne 2b", n = inout(reg) ITERATIONS => _, options(nomem, nostack));
+        asm!("2: subs {n}, #1", "bne 2b", n = inout(reg) iterations => _, options(nomem, nostack));
         #[cfg(target_arch = "riscv32")]
-        asm!("2: addi {n}, {n}, -1", "bnez {n}, 2b", n = inout(reg) ITERATIONS => _, options(nomem, nostack));
+        asm!("2: addi {n}, {n}, -1", "bnez {n}, 2b", n = inout(reg) iterations => _, options(nomem, nostack));
     }
 }
 

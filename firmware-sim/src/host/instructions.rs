@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use ganlet_runtime::{Model, WeightLayout};
 use serde::{Deserialize, Serialize};
 
+use super::cycle_range::CycleRange;
+
 /// A processor core on which images were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -127,6 +129,9 @@ pub struct ImageCount {
     pub macs: u64,
     /// Instructions to draw the image.
     pub instructions: u64,
+    /// Clock cycles to draw the image, by a model of the core; `None` if there is no model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<CycleRange>,
     /// Instructions to load and check the model.
     pub load_instructions: u64,
     /// Bytes of the arena.

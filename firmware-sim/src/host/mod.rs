@@ -16,6 +16,7 @@
 mod bezel;
 mod boards;
 mod bus;
+mod cycle_range;
 mod device;
 mod error;
 mod flash_plan;
@@ -39,6 +40,7 @@ pub use boards::{
     BoardError, BoardInfo, BusRegisters, EmulatedMachine, EmulatedPanel, FlashTool, ModelRegion, RegionFit,
 };
 pub use bus::{Bus, Wiring};
+pub use cycle_range::CycleRange;
 pub use device::{Chip, ColorDepth, Device, ModelFit, UnknownDevice};
 pub use error::SimError;
 pub use flash_plan::{CommandLine, FlashPlan, FlashRoute, ModelPlace};

@@ -1,7 +1,7 @@
 //! `bench device`: measures the reference generators on emulated cores.
 
-use super::measure::{ImageCost, MeasuredModel, PeerCost, measure, measure_peer};
-use super::{record, report};
+use super::measure::{ImageCost, MeasuredModel, PeerCost, measure, measure_cycles, measure_peer};
+use super::{cycles, record, report};
 use crate::console;
 use crate::failure::Failure;
 use crate::firmware::bench::{self, Program};
@@ -27,6 +27,7 @@ use std::path::PathBuf;
   cargo xtask bench device                                all models on all cores: minutes
   cargo xtask bench device --core m4 --model digits28     one of each: seconds
   cargo xtask bench device --core m4 --model my.model     a model of your own
+  cargo xtask bench device --cycles --core m3             also the cycles of each class of instructions
   cargo xtask bench device --json > counts.json")]
 pub(crate) struct Args {
     /// Cores to measure [default: all]
@@ -38,6 +39,12 @@ pub(crate) struct Args {
     /// Layouts of the weights in flash [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     layout: Vec<Layout>,
+    /// Also estimate clock cycles, by published timings of Cortex-M0+, M3 and M4 without wait states
+    ///
+    /// A plugin of QEMU counts the executions of every instruction. The timing of some instructions depends on their operands or on
+    /// the alignment of code, so the result is a range. Without --core, these three cores are measured.
+    #[arg(long)]
+    cycles: bool,
     /// Print JSON to standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -72,10 +79,11 @@ impl Layout {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let cores = if args.core.is_empty() { Core::ALL.to_vec() } else { args.core };
+    let cores = cores(&args)?;
     let layouts = if args.layout.is_empty() { Layout::ALL.to_vec() } else { args.layout };
     let models = models(&args.model, &layouts)?;
-    let (costs, peers) = measure_all(&cores, &models, true)?;
+    let plugin = if args.cycles { Some(cycles::build_plugin()?) } else { None };
+    let (costs, peers) = measure_all(&cores, &models, &Extras { peers: !args.cycles, plugin })?;
     let code = cores.iter().map(|&core| size::measure(core)).collect::<Result<Vec<_>, _>>()?;
     if args.record {
         let references: Vec<ImageCost> =
@@ -85,6 +93,29 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     let text = if args.json { report::json(&costs, &peers, &code) } else { report::text(&costs, &peers, &code) };
     console::print(&text)
+}
+
+/// The cores to measure.
+fn cores(args: &Args) -> Result<Vec<Core>, Failure> {
+    let modeled = cycles::MODELED;
+    if let Some(core) = args.core.iter().find(|core| args.cycles && !modeled.contains(core)) {
+        let known = modeled.map(Core::name).join(", ");
+        return Err(Failure::unusable(format!("--cycles --core {core}: there is a model of cycles for {known} only")));
+    }
+    Ok(match (args.core.is_empty(), args.cycles) {
+        (false, _) => args.core.clone(),
+        (true, true) => modeled.to_vec(),
+        (true, false) => Core::ALL.to_vec(),
+    })
+}
+
+/// What to measure beside instructions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extras {
+    /// The same layers by `embedded-nn`.
+    pub(crate) peers: bool,
+    /// The plugin of QEMU that counts executions, from which cycles are computed.
+    pub(crate) plugin: Option<PathBuf>,
 }
 
 /// The models to measure: reference generators by name, files by path.
@@ -112,11 +143,11 @@ pub(crate) fn models(names: &[String], layouts: &[Layout]) -> Result<Vec<Measure
     Ok(models)
 }
 
-/// Measures every model on every core; with `peers`, also the same layers by `embedded-nn`.
+/// Measures every model on every core.
 pub(crate) fn measure_all(
     cores: &[Core],
     models: &[MeasuredModel],
-    peers: bool,
+    extras: &Extras,
 ) -> Result<(Vec<ImageCost>, Vec<PeerCost>), Failure> {
     let (mut costs, mut by_peer) = (Vec::new(), Vec::<PeerCost>::new());
     for &core in cores {
@@ -130,9 +161,18 @@ pub(crate) fn measure_all(
             let path = folder()?.join(format!("{core}-{}-{}.model", model.name, model.layout.name().replace(' ', "-")));
             fs::write(&path, &model.bytes).map_err(|e| Failure::file(&path, e))?;
             let cost = measure(core, &machine, &program, &path, model)?;
-            costs.push(ImageCost { compiler: firmware.toolchain.compiler(), ..cost });
+            let cycles = match &extras.plugin {
+                Some(plugin) => {
+                    // The clock of a micro:bit is too slow to compare counts exactly.
+                    let machine = machines::machine(core, usize::MAX);
+                    let program = firmware.program(&machine, Program::Bench)?;
+                    Some(measure_cycles(core, &machine, [&program, &path, plugin], model)?)
+                }
+                None => None,
+            };
+            costs.push(ImageCost { cycles, compiler: firmware.toolchain.compiler(), ..cost });
             let known = PEER_MODELS.contains(&model.name.as_str());
-            if peers && known && by_peer.iter().all(|p| p.core != core || p.model != model.name) {
+            if extras.peers && known && by_peer.iter().all(|p| p.core != core || p.model != model.name) {
                 // Whole tensors need more RAM than a micro:bit has.
                 let machine = machines::machine(core, usize::MAX);
                 let program = firmware.program(&machine, Program::Peer)?;

@@ -1,5 +1,6 @@
 //! Measures one model on one emulated core, and checks the image against the one that this machine draws.
 
+use super::cycles::{self, Code, CycleCount, Pieces};
 use super::layers;
 use crate::failure::Failure;
 use crate::firmware::machines::Machine;
@@ -39,6 +40,8 @@ pub(crate) struct ImageCost {
     pub(crate) stack_bytes: u64,
     pub(crate) flash_bytes: u64,
     pub(crate) checksum: String,
+    /// Cycles to draw the image, if they were measured.
+    pub(crate) cycles: Option<CycleCount>,
     /// Name and version of the compiler that built the firmware.
     pub(crate) compiler: String,
 }
@@ -85,9 +88,18 @@ impl Printed {
     }
 }
 
-/// Runs `firmware` in `machine` with the model in the file `path`.
-fn run(machine: &Machine, firmware: &Path, path: &Path, model: &MeasuredModel, macs: u64) -> Result<Printed, Failure> {
-    let arguments = machine.arguments(&firmware.to_string_lossy(), &path.to_string_lossy());
+/// Runs `firmware` in `machine` with the model in the file `path`, with 2^`shift` nanoseconds for each instruction and with more arguments
+/// for QEMU.
+fn run(
+    machine: &Machine,
+    [firmware, path]: [&Path; 2],
+    model: &MeasuredModel,
+    macs: u64,
+    shift: u32,
+    more: &[String],
+) -> Result<Printed, Failure> {
+    let mut arguments = machine.arguments(&firmware.to_string_lossy(), &path.to_string_lossy(), shift);
+    arguments.extend_from_slice(more);
     // QEMU executes a few hundred million instructions per second, and a tenth of that if this machine is busy.
     let limit = Duration::from_secs(60 + macs / 1_000_000);
     let text = process::output_within(machine.emulator, &arguments, limit)?;
@@ -103,7 +115,7 @@ pub(crate) fn measure(
     model: &MeasuredModel,
 ) -> Result<ImageCost, Failure> {
     let checked = Model::from_bytes(&model.bytes).map_err(|e| Failure::file(path, e))?;
-    let printed = run(machine, firmware, path, model, checked.macs())?;
+    let printed = run(machine, [firmware, path], model, checked.macs(), 0, &[])?;
     let rows = printed.numbers("row")?;
     if rows.len() != usize::from(checked.size().1) {
         return Err(printed.unexpected("expected one count for each row of the image"));
@@ -125,8 +137,40 @@ pub(crate) fn measure(
         stack_bytes: printed.number("stack")?,
         flash_bytes: model.bytes.len() as u64,
         checksum: found.to_owned(),
+        cycles: None,
         compiler: String::new(),
     })
+}
+
+/// Largest difference of a row's instructions between the two counts, if QEMU's clock has less than one tick for each instruction.
+const CLOCK_RESOLUTION: u64 = 100;
+/// Largest image, in multiply-accumulates, whose pieces fit the clock at several ticks for each instruction; the two counts of it must be equal.
+const SMALL: u64 = 1_000_000;
+
+/// Counts the cycles of the image that [`measure`] draws, with the plugin of QEMU.
+pub(crate) fn measure_cycles(
+    core: Core,
+    machine: &Machine,
+    [firmware, path, plugin]: [&Path; 3],
+    model: &MeasuredModel,
+) -> Result<CycleCount, Failure> {
+    let checked = Model::from_bytes(&model.bytes).map_err(|e| Failure::file(path, e))?;
+    let (counts, small) = (path.with_extension("counts"), checked.macs() <= SMALL);
+    let more = cycles::arguments(plugin, &counts);
+    let shift = if small { 8 } else { 0 };
+    // The plugin is called for every instruction.
+    let printed = run(machine, [firmware, path], model, 10 * checked.macs(), shift, &more)?;
+    let rows = printed.numbers("row")?;
+    let count = Code::read(firmware)?.image(core, &Pieces::read(&counts)?, rows.len() as u64)?;
+    let (found, clock) = (count.total().instructions, rows.iter().sum::<u64>());
+    let tolerance = if small { 0 } else { CLOCK_RESOLUTION * rows.len() as u64 };
+    if found.abs_diff(clock) > tolerance {
+        return Err(Failure::failed(format!(
+            "{core} {}: QEMU's plugin counted {found} instructions of the image, QEMU's clock {clock}; expected the same number",
+            model.name
+        )));
+    }
+    Ok(count)
 }
 
 /// The cost of the same layers in `embedded-nn`.
@@ -157,7 +201,7 @@ pub(crate) fn measure_peer(
 ) -> Result<PeerCost, Failure> {
     let checked = Model::from_bytes(&model.bytes).map_err(|e| Failure::file(path, e))?;
     // embedded-nn takes about ten times as long.
-    let printed = run(machine, firmware, path, model, 10 * checked.macs())?;
+    let printed = run(machine, [firmware, path], model, 10 * checked.macs(), 0, &[])?;
     let instructions = printed.numbers("layer")?;
     let layers: Vec<(u64, u64)> = checked.layers().map(|l| l.macs).zip(instructions).collect();
     if layers.len() != checked.layers().count() {

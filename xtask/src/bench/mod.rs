@@ -2,6 +2,7 @@
 
 mod benchmarks_page;
 mod cmsis_nn;
+mod cycles;
 mod data;
 pub(crate) mod device;
 mod host;

@@ -18,6 +18,7 @@ pub(crate) fn count_of(cost: &ImageCost) -> ImageCount {
         compiler: cost.compiler.clone(),
         macs: cost.macs,
         instructions: cost.instructions,
+        cycles: cost.cycles.as_ref().map(|count| count.total().cycles),
         load_instructions: cost.load_instructions,
         ram_bytes: cost.arena_bytes,
         stack_bytes: cost.stack_bytes,
@@ -42,7 +43,8 @@ pub(crate) fn write(costs: &[ImageCost]) -> Result<PathBuf, Failure> {
     let mut counts = if path.exists() { read()? } else { DeviceCounts::default() };
     for new in costs.iter().map(count_of) {
         match counts.rows.iter_mut().find(|row| row.key() == new.key()) {
-            Some(row) => *row = new,
+            // Counts without --cycles keep the recorded cycles.
+            Some(row) => *row = ImageCount { cycles: new.cycles.or(row.cycles), ..new },
             None => counts.rows.push(new),
         }
     }

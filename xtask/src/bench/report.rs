@@ -1,6 +1,7 @@
 //! Prints the measurements as tables and as JSON.
 
 use super::cmsis_nn::{MEASUREMENTS, cmsis_nn};
+use super::cycles::ClassCount;
 use super::measure::{ImageCost, PeerCost};
 use crate::size::{self, CodeSize};
 use crate::table::{Table, grouped};
@@ -29,6 +30,7 @@ pub(crate) fn json(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -
 }
 
 fn rows(cost: &ImageCost) -> Vec<Value> {
+    let (cycles, classes) = cycles(cost);
     let row = |layer: Value, kind: &str, macs: u64, instructions: u64, ram: u64| {
         json!({"core": cost.core, "machine": cost.machine, "model": cost.model, "layout": cost.layout,
             "layer": layer, "kind": kind, "macs": macs, "instructions": instructions,
@@ -36,9 +38,21 @@ fn rows(cost: &ImageCost) -> Vec<Value> {
             "load_instructions": cost.load_instructions, "flash_bytes": cost.flash_bytes, "checksum": cost.checksum, "compiler": cost.compiler})
     };
     let layers = cost.layers.iter().enumerate();
-    std::iter::once(row(Value::Null, "image", cost.macs, cost.instructions, cost.arena_bytes))
+    let mut image = row(Value::Null, "image", cost.macs, cost.instructions, cost.arena_bytes);
+    if cost.cycles.is_some() {
+        image["cycles"] = cycles;
+        image["classes"] = classes;
+    }
+    std::iter::once(image)
         .chain(layers.map(|(i, l)| row(json!(i), l.kind, l.macs, l.instructions, l.ring_bytes.into())))
         .collect()
+}
+
+/// The cycles of an image and of its classes of instructions; null if they were not measured.
+fn cycles(cost: &ImageCost) -> (Value, Value) {
+    let Some(count) = &cost.cycles else { return (Value::Null, Value::Null) };
+    let class = |(name, class): (&&str, &ClassCount)| json!({"class": name, "instructions": class.instructions, "cycles": class.cycles});
+    (json!(count.total().cycles), count.classes.iter().map(class).collect())
 }
 
 /// A quotient, rounded to three decimal places.
@@ -99,12 +113,43 @@ pub(crate) fn text(costs: &[ImageCost], peers: &[PeerCost], code: &[CodeSize]) -
             ]);
         }
     }
+    let cycles = cycles_text(costs);
     format!(
-        "Cost of an image in executed instructions (not cycles) and bytes.\n\
+        "Cost of an image in executed instructions and bytes.\n\
          The figures of CMSIS-NN are committed, not measured here; {PEER} runs on the same emulated machines:\n\n{}\n\
-         The layers of each image, estimated from the counts of its rows:\n\n{}\n{}",
+         The layers of each image, estimated from the counts of its rows:\n\n{}\n{cycles}{}",
         images.lines(),
         layers.lines(),
         size::as_text(code)
+    )
+}
+
+/// The cycles as a table: one row for each image, then one for each class of its instructions.
+fn cycles_text(costs: &[ImageCost]) -> String {
+    let mut table =
+        Table::new(&["core", "model", "layout", "class", ">instructions", ">cycles, at least", ">at most", ">per MAC"]);
+    for cost in costs {
+        let Some(count) = &cost.cycles else { continue };
+        let total = count.total();
+        for (name, class) in std::iter::once((&"all", &total)).chain(&count.classes) {
+            let [least, most] = [class.cycles.min, class.cycles.max].map(|n| per(n, cost.macs));
+            table.row([
+                cost.core.name().into(),
+                cost.model.clone(),
+                cost.layout.name().into(),
+                (*name).into(),
+                grouped(class.instructions),
+                grouped(class.cycles.min),
+                grouped(class.cycles.max),
+                if least == most { format!("{least:.3}") } else { format!("{least:.3} to {most:.3}") },
+            ]);
+        }
+    }
+    if costs.iter().all(|cost| cost.cycles.is_none()) {
+        return String::new();
+    }
+    format!(
+        "Cycles of each image by the timings that Arm publishes, without wait states, m0 with those of the Cortex-M0+:\n\n{}\n",
+        table.lines()
     )
 }

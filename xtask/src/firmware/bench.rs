@@ -84,6 +84,6 @@ pub(crate) fn build(
 }
 
 /// Waits for an exclusive lock on a file, which is released when the returned handle is dropped.
-pub(super) fn lock(path: &Path) -> Result<fs::File, Failure> {
+pub(crate) fn lock(path: &Path) -> Result<fs::File, Failure> {
     fs::File::create(path).and_then(|file| file.lock().map(|()| file)).map_err(|e| Failure::file(path, e))
 }

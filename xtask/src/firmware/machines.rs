@@ -80,11 +80,11 @@ pub(crate) const fn machine(core: Core, bytes: usize) -> Machine {
 }
 
 impl Machine {
-    /// QEMU's arguments to run firmware with a model at its address in memory.
-    pub(crate) fn arguments(&self, firmware: &str, model: &str) -> Vec<String> {
-        let words = ["-nographic", "-nic", "none", "-monitor", "none", "-serial", "none", "-icount", "shift=0"];
+    /// QEMU's arguments to run firmware with a model at its address in memory, with 2^`shift` nanoseconds for each instruction.
+    pub(crate) fn arguments(&self, firmware: &str, model: &str, shift: u32) -> Vec<String> {
+        let words = ["-nographic", "-nic", "none", "-monitor", "none", "-serial", "none", "-icount"];
         let mut all: Vec<String> = words.map(String::from).into();
-        all.extend(["-M".into(), self.name.into()]);
+        all.extend([format!("shift={shift}"), "-M".into(), self.name.into()]);
         if self.emulator == "qemu-system-riscv32" {
             all.extend(["-bios".into(), "none".into()]);
         }

@@ -1,7 +1,7 @@
 //! The part of the tests that compares images, instruction counts and RAM on emulated cores with the committed ones.
 
 use super::checks::Checks;
-use crate::bench::device::{self, Layout};
+use crate::bench::device::{self, Extras, Layout};
 use crate::bench::measure::MeasuredModel;
 use crate::bench::record;
 use crate::failure::Failure;
@@ -28,7 +28,7 @@ pub(super) fn prepare(core: Core, report: &dyn Fn(&str)) -> Result<(), String> {
 
 /// Draws the reference generators on a core and compares counts, images and RAM.
 pub(super) fn images(core: Core) -> Result<Checks, Failure> {
-    let (costs, _) = device::measure_all(&[core], &device::models(&[], &Layout::ALL)?, false)?;
+    let (costs, _) = device::measure_all(&[core], &device::models(&[], &Layout::ALL)?, &Extras::default())?;
     let mut checks = Checks::default();
     for cost in &costs {
         compare(DeviceCounts::committed(), &record::count_of(cost), &mut checks);
@@ -48,7 +48,7 @@ fn random_nets(core: Core, checks: &mut Checks) -> Result<(), Failure> {
             [(MeasuredLayout::Compact, net.file), (MeasuredLayout::Fast, net.fast)]
                 .map(|(layout, bytes)| MeasuredModel { name: format!("random-{seed}"), layout, bytes })
         });
-    let (costs, _) = device::measure_all(&[core], &models.collect::<Vec<_>>(), false)?;
+    let (costs, _) = device::measure_all(&[core], &models.collect::<Vec<_>>(), &Extras::default())?;
     // A different image would have been an error.
     costs.iter().for_each(|_| checks.check(true, String::new));
     Ok(())
@@ -99,6 +99,7 @@ mod tests {
             compiler: "rustc 1.95.0".into(),
             macs: 50_000,
             instructions,
+            cycles: None,
             load_instructions: 500,
             ram_bytes: 4000,
             stack_bytes: 5000,
