@@ -4,7 +4,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::table::{Table, grouped};
 use ganlet_runtime::Model;
-use ganlet_sim::host::{BoardInfo, Device, FrameCost, Instructions, ModelFile};
+use ganlet_sim::host::{BoardInfo, Device, FrameCost, ModelFile, ModelWork};
 use ganlet_trainer::export::{draft_model, fit_widths};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::run::TrainingData;
@@ -138,9 +138,9 @@ fn boards(model: &Model<'_>) -> Table {
     for board in BoardInfo::all() {
         let device = board.device();
         let (fit, chip) = (device.fit_of(model), device.chip);
-        let estimate = Instructions::estimate(model, chip.core).map(|i| i.image);
+        let work = ModelWork::estimate(model, chip.core).map(|work| work.image);
         let unknown = || "unknown".to_owned();
-        let cost = FrameCost { device, bytes: 0, instructions: estimate };
+        let cost = FrameCost { device, bytes: 0, work };
         table.row([
             board.name.into(),
             chip.name.into(),
@@ -148,7 +148,7 @@ fn boards(model: &Model<'_>) -> Table {
             grouped((chip.flash - chip.firmware_flash) as u64),
             grouped(fit.ram as u64),
             grouped((chip.ram - chip.firmware_ram) as u64),
-            estimate.map_or_else(unknown, grouped),
+            work.map_or_else(unknown, |work| grouped(work.instructions)),
             cost.core_ms().map_or_else(unknown, |ms| format!("{ms:.1}")),
             if fit.fits() { "fits".into() } else { "too large".into() },
         ]);

@@ -6,7 +6,7 @@ use crate::opening;
 use crate::table::grouped;
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
-use ganlet_sim::host::{Device, Instructions, ModelFile, ModelFit};
+use ganlet_sim::host::{Device, ModelFile, ModelFit, ModelWork};
 use ganlet_trainer::evaluate::Comparison;
 use ganlet_trainer::export::PreparedRun;
 use ganlet_trainer::files;
@@ -162,7 +162,8 @@ fn devices(model: &Model<'_>) -> PageTable {
         let fit: ModelFit = device.fit_of(model);
         let chip = device.chip;
         let numbers = [fit.flash, chip.flash - chip.firmware_flash, fit.ram, chip.ram - chip.firmware_ram];
-        let instructions = Instructions::estimate(model, chip.core).map_or_else(String::new, |i| grouped(i.image));
+        let work = ModelWork::estimate(model, chip.core);
+        let instructions = work.map_or_else(String::new, |work| grouped(work.image.instructions));
         let verdict = if fit.fits() { "fits" } else { "too large" };
         let [flash, flash_of, ram, ram_of] = numbers.map(|n| grouped(n as u64));
         vec![device.name.into(), chip.name.into(), flash, flash_of, ram, ram_of, instructions, verdict.into()]

@@ -8,7 +8,7 @@ use crate::opening;
 use crate::seeds::latent_seed;
 use clap::{ArgGroup, Args as ClapArgs};
 use ganlet_sim::SavedLatents;
-use ganlet_sim::host::{self, Device, Instructions, Script, SimError, Simulator, TerminalGraphics};
+use ganlet_sim::host::{self, Device, ModelWork, Script, SimError, Simulator, TerminalGraphics};
 use ganlet_trainer::files;
 use std::convert::Infallible;
 use std::io::{self, IsTerminal};
@@ -99,7 +99,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(names) = opened.class_names.of(simulator.model().classes().into()).describe_all() {
         console::note(&format!("classes: {}", files::one_line(&names)));
     }
-    let instructions = Instructions::estimate(simulator.model(), device.chip.core);
+    let work = ModelWork::estimate(simulator.model(), device.chip.core);
     let stored = match &args.latents {
         Some(path) => model_file::latent_bytes(path, simulator.model())?,
         None => Vec::new(),
@@ -108,7 +108,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Some(_) => simulator.with_saved(SavedLatents::new(&stored)),
         None => simulator.with_seed(args.seed),
     };
-    let simulator = simulator.with_instructions(instructions);
+    let simulator = simulator.with_work(work);
     // Files show no time, so that they equal the files of an emulated board, which has no real clock.
     let mut simulator = match output {
         Output::Terminal | Output::Window => simulator.with_time(),

@@ -193,6 +193,7 @@ extern "C" fn at_exit(_: u64, _: *mut c_void) {
 ///
 /// # Safety
 /// `arguments` must point to `count` C strings.
+// SAFETY: no other symbol of the plugin has this name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qemu_plugin_install(
     id: u64,

@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 
 use super::bus::Wiring;
+use super::cycle_range::CycleRange;
 use super::device::Device;
+use super::instructions::CoreWork;
 use super::text::grouped;
 
 /// The areas that were drawn in one frame.
@@ -56,8 +58,8 @@ pub struct FrameCost {
     pub device: Device,
     /// Bytes on the bus.
     pub bytes: u32,
-    /// Instructions of the model for what the frame shows, if they are known. Drawing and sending are not included.
-    pub instructions: Option<u64>,
+    /// Work of the model for what the frame shows, if it is known. Drawing and sending are not included.
+    pub work: Option<CoreWork>,
 }
 
 impl FrameCost {
@@ -67,10 +69,14 @@ impl FrameCost {
         f64::from(self.bytes) * f64::from(self.device.bus.clocks()) * 1e3 / f64::from(self.device.bus.hertz)
     }
 
-    /// Returns the milliseconds of computation at one instruction per clock cycle.
+    /// Returns the most milliseconds of computation, at one instruction per clock cycle if the core has no model of cycles.
     #[must_use]
     pub fn core_ms(&self) -> Option<f64> {
-        Some(self.instructions? as f64 * 1e3 / f64::from(self.device.chip.hertz))
+        Some(self.milliseconds(self.work?.most_cycles()))
+    }
+
+    fn milliseconds(&self, cycles: u64) -> f64 {
+        cycles as f64 * 1e3 / f64::from(self.device.chip.hertz)
     }
 
     /// Returns the sum of both.
@@ -87,10 +93,32 @@ impl FrameCost {
     }
 }
 
+impl FrameCost {
+    fn write_core(&self, f: &mut fmt::Formatter<'_>, work: CoreWork) -> fmt::Result {
+        let megahertz = f64::from(self.device.chip.hertz) / 1e6;
+        let count = |count: u64| grouped(count as usize);
+        write!(f, "\ncore   about {} instructions", count(work.instructions))?;
+        match work.cycles {
+            None => {
+                let ms = self.milliseconds(work.instructions);
+                write!(f, " at {megahertz:.0} MHz: {ms:.1} ms at one per clock cycle")
+            }
+            Some(CycleRange { min, max }) if min == max => {
+                let ms = self.milliseconds(max);
+                write!(f, ", {} clock cycles at {megahertz:.0} MHz: {ms:.1} ms", count(max))
+            }
+            Some(CycleRange { min, max }) => {
+                let [least, most] = [min, max].map(|cycles| self.milliseconds(cycles));
+                let [min, max] = [min, max].map(count);
+                write!(f, ", {min} to {max} clock cycles at {megahertz:.0} MHz: {least:.1} to {most:.1} ms")
+            }
+        }
+    }
+}
+
 impl fmt::Display for FrameCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Device { bus, chip, depth, .. } = &self.device;
-        let megahertz = |hertz: u32| f64::from(hertz) / 1e6;
+        let Device { bus, depth, .. } = &self.device;
         match bus.wiring {
             Wiring::Pins => write!(f, "bus    none")?,
             _ => write!(
@@ -98,22 +126,16 @@ impl fmt::Display for FrameCost {
                 "bus    {} bytes over {} at {:.1} MHz: {:.1} ms",
                 grouped(self.bytes as usize),
                 bus.name(),
-                megahertz(bus.hertz),
+                f64::from(bus.hertz) / 1e6,
                 self.bus_ms()
             )?,
         }
-        if self.instructions == Some(0) {
+        if self.work.is_some_and(|work| work.instructions == 0) {
             return write!(f, "\ncore   no image to compute");
         }
-        let (Some(count), Some(core), Some(all)) = (self.instructions, self.core_ms(), self.ms()) else {
-            return Ok(());
-        };
-        write!(
-            f,
-            "\ncore   about {} instructions at {:.0} MHz: {core:.1} ms at one per clock cycle\nframe  about {all:.1} ms, ",
-            grouped(count as usize),
-            megahertz(chip.hertz)
-        )?;
+        let (Some(work), Some(all)) = (self.work, self.ms()) else { return Ok(()) };
+        self.write_core(f, work)?;
+        write!(f, "\nframe  about {all:.1} ms, ")?;
         match depth.refresh_ms() {
             None => write!(f, "{:.0} frames per second", 1e3 / all.max(1e-3)),
             Some(refresh) => {
@@ -155,7 +177,8 @@ mod tests {
     #[test]
     fn time_is_cycles_divided_by_the_clock_frequency() {
         let device = Device::named("st7789-240").unwrap();
-        let cost = FrameCost { device, bytes: 62_500, instructions: Some(1_250_000) };
+        let work = CoreWork { instructions: 1_250_000, cycles: None };
+        let cost = FrameCost { device, bytes: 62_500, work: Some(work) };
         assert!((cost.bus_ms() - 8.0).abs() < 1e-9 && (cost.core_ms().unwrap() - 10.0).abs() < 1e-9);
         let text = cost.to_string();
         assert!(
@@ -163,14 +186,20 @@ mod tests {
             "{text}"
         );
         assert_eq!(cost.frame_ms(), cost.ms());
-        let unknown = FrameCost { instructions: None, ..cost };
+        let unknown = FrameCost { work: None, ..cost };
         assert!(unknown.ms().is_none() && !unknown.to_string().contains("core"));
+        let cycles = CycleRange { min: 2_500_000, max: 5_000_000 };
+        let modeled = FrameCost { work: Some(CoreWork { cycles: Some(cycles), ..work }), ..cost };
+        assert!((modeled.core_ms().unwrap() - 40.0).abs() < 1e-9, "the most cycles");
+        let text = modeled.to_string();
+        let core = "1,250,000 instructions, 2,500,000 to 5,000,000 clock cycles at 125 MHz: 20.0 to 40.0 ms";
+        assert!(text.contains(core) && text.contains("21 frames per second"), "{text}");
     }
 
     #[test]
     fn e_paper_frames_include_the_refresh_of_the_panel() {
         let device = Device::named("epaper-200").unwrap();
-        let cost = FrameCost { device, bytes: 5001, instructions: Some(60_000) };
+        let cost = FrameCost { device, bytes: 5001, work: Some(CoreWork { instructions: 60_000, cycles: None }) };
         assert!((cost.frame_ms().unwrap() - 306.0).abs() < 0.1, "{:?}", cost.frame_ms());
         let text = cost.to_string();
         let refresh = "frame  about 5.9 ms, then the panel refreshes: 0.3 s for a part, 2.0 s in full";

@@ -1,4 +1,4 @@
-//! Estimates the instructions that an image takes on a microcontroller's core from measured images.
+//! Estimates the instructions and clock cycles that an image takes on a microcontroller's core from measured images.
 
 use std::fmt;
 use std::str::FromStr;
@@ -132,6 +132,9 @@ pub struct ImageCount {
     /// Clock cycles to draw the image, by a model of the core; `None` if there is no model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<CycleRange>,
+    /// On a Cortex-M0: clock cycles that the same program takes on a Cortex-M3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles_on_m3: Option<CycleRange>,
     /// Instructions to load and check the model.
     pub load_instructions: u64,
     /// Bytes of the arena.
@@ -160,29 +163,58 @@ impl DeviceCounts {
         &COMMITTED
     }
 
-    /// Returns the instructions for `macs` multiply-accumulates, scaled from the measured image with the nearest number of them.
-    fn scaled(&self, core: Core, layout: MeasuredLayout, macs: u64) -> Option<u64> {
+    /// Returns the work of `macs` multiply-accumulates, scaled from the measured image with the nearest number of them.
+    fn scaled(&self, core: Core, layout: MeasuredLayout, macs: u64) -> Option<CoreWork> {
         let distance = |row: &&ImageCount| {
             let ratio = row.macs.max(1) as f64 / macs.max(1) as f64;
             (ratio.ln().abs() * 1e6) as u64
         };
         let rows = self.rows.iter().filter(|row| row.core == core && row.layout == layout);
         let nearest = rows.min_by_key(distance)?;
-        Some((u128::from(macs) * u128::from(nearest.instructions) / u128::from(nearest.macs.max(1))) as u64)
+        let scale = |count: u64| (u128::from(macs) * u128::from(count) / u128::from(nearest.macs.max(1))) as u64;
+        Some(CoreWork {
+            instructions: scale(nearest.instructions),
+            cycles: nearest.cycles.map(|c| CycleRange { min: scale(c.min), max: scale(c.max) }),
+        })
     }
 }
 
-/// Instructions that a model takes on a core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Instructions {
-    /// For an image.
-    pub image: u64,
-    /// For an image and its score, if the model has a discriminator.
-    pub scored: u64,
+/// Instructions and clock cycles of a computation on a core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoreWork {
+    /// Executed instructions.
+    pub instructions: u64,
+    /// Clock cycles without wait states of the memory; `None` for cores without a model of cycles.
+    pub cycles: Option<CycleRange>,
 }
 
-impl Instructions {
-    /// Estimates the instructions that `model` takes on `core`, from the committed counts of images with the same layout of weights.
+impl CoreWork {
+    /// Returns the most clock cycles; one for each instruction if there is no model of cycles.
+    #[must_use]
+    pub fn most_cycles(&self) -> u64 {
+        self.cycles.map_or(self.instructions, |cycles| cycles.max)
+    }
+}
+
+impl std::ops::Mul<u64> for CoreWork {
+    type Output = Self;
+
+    fn mul(self, times: u64) -> Self {
+        Self { instructions: self.instructions * times, cycles: self.cycles.map(|cycles| cycles * times) }
+    }
+}
+
+/// Work of a model on a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelWork {
+    /// For an image.
+    pub image: CoreWork,
+    /// For an image and its score, if the model has a discriminator.
+    pub scored: CoreWork,
+}
+
+impl ModelWork {
+    /// Estimates the work of `model` on `core`, from the committed counts of images with the same layout of weights.
     ///
     /// Returns `None` if no such image was measured on that core.
     #[must_use]
@@ -206,13 +238,14 @@ mod tests {
         };
         for core in [Core::M0, Core::M3, Core::M4, Core::M33, Core::Rv32] {
             let row = of(core, MeasuredLayout::Compact, "dcgan64-16");
-            assert_eq!(counts.scaled(core, MeasuredLayout::Compact, row.macs), Some(row.instructions));
+            let same = counts.scaled(core, MeasuredLayout::Compact, row.macs).unwrap();
+            assert_eq!((same.instructions, same.cycles), (row.instructions, row.cycles));
             let twice = counts.scaled(core, MeasuredLayout::Compact, 2 * row.macs).unwrap();
-            assert!(twice.abs_diff(2 * row.instructions) <= 1, "{core}: {twice}");
+            assert!(twice.instructions.abs_diff(2 * row.instructions) <= 1, "{core}: {twice:?}");
         }
         assert!(
-            counts.scaled(Core::M3, MeasuredLayout::Fast, 1000)
-                < counts.scaled(Core::M3, MeasuredLayout::Compact, 1000)
+            counts.scaled(Core::M3, MeasuredLayout::Fast, 1000).unwrap().instructions
+                < counts.scaled(Core::M3, MeasuredLayout::Compact, 1000).unwrap().instructions
         );
         assert_eq!(DeviceCounts::default().scaled(Core::M3, MeasuredLayout::Compact, 1000), None);
     }
@@ -222,6 +255,12 @@ mod tests {
         let counts: DeviceCounts = serde_json::from_str(include_str!("../../device-counts.json")).unwrap();
         assert!(Core::ALL.iter().all(|core| counts.rows.iter().any(|row| row.core == *core)));
         assert_eq!(&counts, DeviceCounts::committed());
+        for row in &counts.rows {
+            let modeled = matches!(row.core, Core::M0 | Core::M3 | Core::M4);
+            assert_eq!(row.cycles.is_some(), modeled, "{:?}", row.key());
+            // Most instructions take a cycle, no sequence takes less on average.
+            assert!(row.cycles.is_none_or(|c| row.instructions < c.min && c.min <= c.max), "{:?}", row.key());
+        }
     }
 
     #[test]

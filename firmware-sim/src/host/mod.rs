@@ -48,7 +48,7 @@ pub use frame::Frame;
 pub use frame_cost::FrameCost;
 pub use gif::{save_frames, save_gif};
 pub use graphics::TerminalGraphics;
-pub use instructions::{Core, DeviceCounts, ImageCount, Instructions, MeasuredLayout, UnknownCore};
+pub use instructions::{Core, CoreWork, DeviceCounts, ImageCount, MeasuredLayout, ModelWork, UnknownCore};
 pub use model::ModelFile;
 pub use script::{Script, ScriptStep};
 pub use simulator::Simulator;

@@ -10,7 +10,7 @@ use super::device::{ColorDepth, Device, ModelFit};
 use super::error::SimError;
 use super::frame::Frame;
 use super::frame_cost::FrameCost;
-use super::instructions::Instructions;
+use super::instructions::{CoreWork, ModelWork};
 use super::panel::PanelBuffer;
 use super::script::{Script, ScriptStep};
 use crate::app::App;
@@ -36,10 +36,10 @@ pub struct Simulator<'m> {
     panel: PanelBuffer,
     /// Bytes on the bus for the last frame.
     bytes: u32,
-    /// Instructions per image, if known.
-    instructions: Option<Instructions>,
-    /// Instructions for the last frame.
-    spent: Option<u64>,
+    /// Work per image, if known.
+    work: Option<ModelWork>,
+    /// Work for the last frame.
+    spent: Option<CoreWork>,
 }
 
 impl<'m> Simulator<'m> {
@@ -57,16 +57,8 @@ impl<'m> Simulator<'m> {
         }
         let app = App::new(&model, Size::new(device.width, device.height), theme(&device), 1).with_arena(fit.ram);
         let arena = vec![0; fit.ram];
-        let mut simulator = Self {
-            model,
-            arena,
-            device,
-            app,
-            panel: PanelBuffer::new(&device),
-            bytes: 0,
-            instructions: None,
-            spent: None,
-        };
+        let mut simulator =
+            Self { model, arena, device, app, panel: PanelBuffer::new(&device), bytes: 0, work: None, spent: None };
         simulator.draw();
         Ok(simulator)
     }
@@ -87,28 +79,28 @@ impl<'m> Simulator<'m> {
         self.with_seed(first)
     }
 
-    /// Sets the number of instructions per image on the device's core.
+    /// Sets the work per image on the device's core.
     #[must_use]
-    pub fn with_instructions(mut self, instructions: Option<Instructions>) -> Self {
-        self.instructions = instructions;
-        self.spent = self.frame_instructions();
+    pub fn with_work(mut self, work: Option<ModelWork>) -> Self {
+        self.work = work;
+        self.spent = self.frame_work();
         self
     }
 
     /// Shows the estimated time per image on the about page, where a board shows the measured time.
     #[must_use]
     pub fn with_time(mut self) -> Self {
-        let ms = self.instructions.and_then(|i| {
-            let image = FrameCost { device: self.device, bytes: self.bytes, instructions: Some(i.image) };
+        let ms = self.work.and_then(|work| {
+            let image = FrameCost { device: self.device, bytes: self.bytes, work: Some(work.image) };
             image.ms()
         });
         self.app.set_image_time(ms.map(|ms| ms.round() as u32));
         self
     }
 
-    /// Returns the instructions for the current screen.
-    fn frame_instructions(&self) -> Option<u64> {
-        let Instructions { image, scored } = self.instructions?;
+    /// Returns the work for the current screen.
+    fn frame_work(&self) -> Option<CoreWork> {
+        let ModelWork { image, scored } = self.work?;
         let each = if self.app.shows_score(&self.model) { scored } else { image };
         Some(each * u64::from(self.app.images()))
     }
@@ -140,7 +132,7 @@ impl<'m> Simulator<'m> {
     /// Returns the cost of the last frame on the device.
     #[must_use]
     pub const fn cost(&self) -> FrameCost {
-        FrameCost { device: self.device, bytes: self.bytes, instructions: self.spent }
+        FrameCost { device: self.device, bytes: self.bytes, work: self.spent }
     }
 
     /// Returns the number of pixels that the app drew outside the panel; anything but 0 is a defect.
@@ -232,7 +224,7 @@ impl<'m> Simulator<'m> {
     }
 
     fn draw(&mut self) -> bool {
-        let spent = self.frame_instructions();
+        let spent = self.frame_work();
         let Self { model, arena, device, app, panel, .. } = self;
         // The arena has the length that the model needs.
         let Ok(mut generator) = Generator::for_family(model, arena, device.chip.family) else { return false };

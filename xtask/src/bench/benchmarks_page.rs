@@ -1,34 +1,42 @@
-//! Writes the table of instruction counts in `docs/BENCHMARKS.md`, for `bench device --record`.
+//! Writes the tables of instruction counts and of cycles in `docs/BENCHMARKS.md`, for `bench device --record`.
 
 use super::cmsis_nn::cmsis_nn;
 use crate::failure::Failure;
 use crate::process::root;
 use crate::table::grouped;
-use ganlet_sim::host::ImageCount;
+use ganlet_sim::host::{Core, ImageCount};
 use std::fs;
 use std::path::PathBuf;
 
-const BEGIN: &str = "<!-- counts: written by cargo xtask bench device --record -->\n";
-const END: &str = "<!-- end of counts -->\n";
+/// The comments around a table.
+type Marks = [&'static str; 2];
+
+const COUNTS: Marks = ["<!-- counts: written by cargo xtask bench device --record -->\n", "<!-- end of counts -->\n"];
+const CYCLES: Marks =
+    ["<!-- cycles: written by cargo xtask bench device --cycles --record -->\n", "<!-- end of cycles -->\n"];
 
 fn path() -> PathBuf {
     root().join("docs/BENCHMARKS.md")
 }
 
-/// Replaces the table in the page.
+/// Replaces the tables in the page.
 pub(crate) fn write(rows: &[ImageCount]) -> Result<(), Failure> {
     let path = path();
-    let page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
-    let (before, _, after) = split(&page).ok_or_else(|| {
-        Failure::file(&path, "the comments that mark the table are missing; restore them with git checkout")
-    })?;
-    fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table(rows))).map_err(|e| Failure::file(&path, e))
+    let mut page = fs::read_to_string(&path).map_err(|e| Failure::file(&path, e))?;
+    for (marks, table) in [(COUNTS, table(rows)), (CYCLES, cycles_table(rows))] {
+        let (before, _, after) = split(&page, marks).ok_or_else(|| {
+            Failure::file(&path, "the comments that mark the tables are missing; restore them with git checkout")
+        })?;
+        let [begin, end] = marks;
+        page = format!("{before}{begin}{table}{end}{after}");
+    }
+    fs::write(&path, page).map_err(|e| Failure::file(&path, e))
 }
 
-/// The page before, inside and after the marks of the table.
-fn split(page: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (table, after) = rest.split_once(END)?;
+/// The page before, inside and after the marks of a table.
+fn split<'p>(page: &'p str, [begin, end]: Marks) -> Option<(&'p str, &'p str, &'p str)> {
+    let (before, rest) = page.split_once(begin)?;
+    let (table, after) = rest.split_once(end)?;
     Some((before, table, after))
 }
 
@@ -58,6 +66,33 @@ fn table(rows: &[ImageCount]) -> String {
     out
 }
 
+/// The cycles as a Markdown table, with those of a Cortex-M0's program on a Cortex-M3.
+fn cycles_table(rows: &[ImageCount]) -> String {
+    let mut out = String::from(
+        "| core | kernels | model | layout | instructions | cycles | cycles per MAC | cycles per instruction |\n\
+         |---|---|---|---|--:|--:|--:|--:|\n",
+    );
+    let own = rows.iter().filter_map(|row| Some((row.core, "own", row, row.cycles?)));
+    let others = rows.iter().filter_map(|row| Some((Core::M3, "Armv6-M", row, row.cycles_on_m3?)));
+    for (core, kernels, row, cycles) in own.chain(others) {
+        let range = |text: &dyn Fn(u64) -> String| {
+            let [min, max] = [cycles.min, cycles.max].map(text);
+            if min == max { min } else { format!("{min} to {max}") }
+        };
+        let per = |of: u64| range(&|cycles| format!("{:.2}", cycles as f64 / of as f64));
+        out += &format!(
+            "| {core} | {kernels} | {} | {} | {} | {} | {} | {} |\n",
+            row.model,
+            row.layout,
+            grouped(row.instructions),
+            range(&grouped),
+            per(row.macs),
+            per(row.instructions),
+        );
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +102,9 @@ mod tests {
     fn the_page_shows_the_committed_counts() {
         let page = fs::read_to_string(path()).unwrap();
         let committed = DeviceCounts::committed();
-        let (_, shown, _) = split(&page).expect("marks around the table");
-        assert!(shown == table(&committed.rows), "docs/BENCHMARKS.md is stale: cargo xtask bench device --record");
+        for (marks, table) in [(COUNTS, table(&committed.rows)), (CYCLES, cycles_table(&committed.rows))] {
+            let (_, shown, _) = split(&page, marks).expect("marks around the table");
+            assert!(shown == table, "docs/BENCHMARKS.md is stale: cargo xtask bench device --cycles --record");
+        }
     }
 }

@@ -112,7 +112,7 @@ fn cores(args: &Args) -> Result<Vec<Core>, Failure> {
 /// What to measure beside instructions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extras {
-    /// The same layers by `embedded-nn`.
+    /// Whether `embedded-nn` also runs the layers.
     pub(crate) peers: bool,
     /// The plugin of QEMU that counts executions, from which cycles are computed.
     pub(crate) plugin: Option<PathBuf>,

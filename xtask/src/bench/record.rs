@@ -19,6 +19,7 @@ pub(crate) fn count_of(cost: &ImageCost) -> ImageCount {
         macs: cost.macs,
         instructions: cost.instructions,
         cycles: cost.cycles.as_ref().map(|count| count.total().cycles),
+        cycles_on_m3: cost.cycles.as_ref().and_then(|count| count.on_m3),
         load_instructions: cost.load_instructions,
         ram_bytes: cost.arena_bytes,
         stack_bytes: cost.stack_bytes,
@@ -44,7 +45,10 @@ pub(crate) fn write(costs: &[ImageCost]) -> Result<PathBuf, Failure> {
     for new in costs.iter().map(count_of) {
         match counts.rows.iter_mut().find(|row| row.key() == new.key()) {
             // Counts without --cycles keep the recorded cycles.
-            Some(row) => *row = ImageCount { cycles: new.cycles.or(row.cycles), ..new },
+            Some(row) => {
+                let (cycles, cycles_on_m3) = (new.cycles.or(row.cycles), new.cycles_on_m3.or(row.cycles_on_m3));
+                *row = ImageCount { cycles, cycles_on_m3, ..new };
+            }
             None => counts.rows.push(new),
         }
     }

@@ -19,9 +19,7 @@ use board::{EmulatedBoard, RamUse};
 use clap::Args as ClapArgs;
 use ganlet_runtime::Model;
 use ganlet_sim::SavedLatents;
-use ganlet_sim::host::{
-    self, BoardInfo, DevicePortrait, Frame, FrameCost, Instructions, Script, ScriptStep, Simulator,
-};
+use ganlet_sim::host::{self, BoardInfo, DevicePortrait, Frame, FrameCost, ModelWork, Script, ScriptStep, Simulator};
 use ganlet_trainer::files;
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -94,7 +92,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     // The simulator plays the same script first: it knows the cost of a frame, and when the last image has all levels of its pyramid.
     let device = board.device();
     let simulator = Simulator::new(opened.file.bytes(), device)?.with_saved(SavedLatents::new(&stored));
-    let mut simulator = simulator.with_instructions(Instructions::estimate(&model, device.chip.core));
+    let mut simulator = simulator.with_work(ModelWork::estimate(&model, device.chip.core));
     let Ok(()) = simulator.play(&script, |_| Ok::<_, Infallible>(()));
     while args.png.is_some() && simulator.app().unfinished() {
         simulator.tick();

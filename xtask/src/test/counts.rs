@@ -100,6 +100,7 @@ mod tests {
             macs: 50_000,
             instructions,
             cycles: None,
+            cycles_on_m3: None,
             load_instructions: 500,
             ram_bytes: 4000,
             stack_bytes: 5000,

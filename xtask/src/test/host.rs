@@ -61,11 +61,11 @@ fn format() -> PartOutcome {
     })
 }
 
-/// The folders of the packages that are not members of the workspace: the boards and the bench firmware.
+/// The folders of the packages that are not members of the workspace: the boards, the bench firmware and the plugin of QEMU.
 fn outside_packages() -> Vec<PathBuf> {
     let simulator = root().join("firmware-sim");
     let boards = fs::read_dir(simulator.join("boards")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut packages: Vec<_> = boards.chain([simulator.join("bench")]).collect();
+    let mut packages: Vec<_> = boards.chain(["bench", "counter"].map(|name| simulator.join(name))).collect();
     packages.retain(|folder| folder.join("Cargo.toml").is_file());
     packages.sort();
     packages

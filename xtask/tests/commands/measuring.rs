@@ -7,6 +7,11 @@ fn bench_host_reports_errors_before_it_measures() {
     refused(&["bench", "host", "--threads", "0"], 2, "--threads 0: expected at least 1");
     refused(&["bench", "host", "--config", "mnist"], 2, "dcgan28");
     refused(&["bench", "host", "--seconds", "0"], 2, "--seconds 0");
+    refused(
+        &["bench", "device", "--cycles", "--core", "m7"],
+        2,
+        "--cycles --core m7: there is a model of cycles for m0, m3, m4 only",
+    );
     refused(&["bench", "data", "--recipe", "ring"], 2, "data.size");
     refused(&["bench", "host", "--peer", "no-such-python"], 2, "no-such-python: cannot be run");
 }

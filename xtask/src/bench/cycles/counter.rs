@@ -16,8 +16,9 @@ pub(super) type Executions = BTreeMap<u64, [u64; 2]>;
 pub(crate) struct Pieces {
     /// A piece without work.
     pub(super) empty: Executions,
-    /// The loop that calibrates the clock.
-    pub(super) calibration: Executions,
+    /// The two loops that calibrate the clock, which differ by [`LOOPS`](super::LOOPS) iterations.
+    pub(super) short_loop: Executions,
+    pub(super) long_loop: Executions,
     /// The rows of the image.
     pub(super) image: Executions,
 }
@@ -36,7 +37,8 @@ impl Pieces {
             let mut words = line.split(' ');
             let piece = match words.next()? {
                 "empty" => &mut pieces.empty,
-                "long-loop" => &mut pieces.calibration,
+                "short-loop" => &mut pieces.short_loop,
+                "long-loop" => &mut pieces.long_loop,
                 "image" => &mut pieces.image,
                 _ => continue,
             };

@@ -18,6 +18,9 @@ use timing::{Jumps, Place};
 /// The cores with a model of cycles.
 pub(crate) const MODELED: [Core; 3] = [Core::M0, Core::M3, Core::M4];
 
+/// Iterations by which the firmware's longer calibration loop exceeds the shorter one: `firmware-sim/bench/src/clock.rs`.
+const LOOPS: u64 = 1 << 20;
+
 /// Executed instructions and cycles of a class of instructions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ClassCount {
@@ -29,6 +32,8 @@ pub(crate) struct ClassCount {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CycleCount {
     pub(crate) classes: BTreeMap<&'static str, ClassCount>,
+    /// Cycles of a Cortex-M0's program on a Cortex-M3: whether other kernels would be faster there.
+    pub(crate) on_m3: Option<CycleRange>,
 }
 
 impl CycleCount {
@@ -144,11 +149,94 @@ impl Code {
         Ok(count)
     }
 
-    /// The cycles of an image, and of the calibration loop, from the pieces that the plugin counted. `rows` is the number of rows.
+    /// Checks the counts and the model on the loops that calibrate the clock. An iteration is SUBS and a taken BNE.
+    fn check_loops(&self, core: Core, pieces: &Pieces) -> Result<(), Failure> {
+        let iteration = CycleRange { min: 3, max: if core == Core::M0 { 3 } else { 5 } };
+        let [short, long] = [&pieces.short_loop, &pieces.long_loop].map(|piece| self.cycles(core, piece));
+        let (short, long) = (short?.total(), long?.total());
+        let expected = short.cycles + iteration * LOOPS;
+        if long.instructions == short.instructions + 2 * LOOPS && long.cycles == expected {
+            return Ok(());
+        }
+        Err(Failure::failed(format!(
+            "{core}: a loop of {LOOPS} iterations took {long:?}, one without them {short:?}; expected 2 instructions and {iteration:?} cycles for each"
+        )))
+    }
+
+    /// The cycles of an image, from the pieces that the plugin counted. `rows` is the number of rows.
     pub(crate) fn image(&self, core: Core, pieces: &Pieces, rows: u64) -> Result<CycleCount, Failure> {
-        let mut image = self.cycles(core, &pieces.image)?;
-        // The bounds of each row include instructions around the measured call, as an empty piece does.
-        image.remove(&self.cycles(core, &pieces.empty)?, rows);
-        Ok(image)
+        self.check_loops(core, pieces)?;
+        let on = |core| {
+            let mut image = self.cycles(core, &pieces.image)?;
+            // The bounds of each row include an instruction that reads the clock, as an empty piece does.
+            image.remove(&self.cycles(core, &pieces.empty)?, rows);
+            Ok::<_, Failure>(image)
+        };
+        let on_m3 = if core == Core::M0 { Some(on(Core::M3)?.total().cycles) } else { None };
+        Ok(CycleCount { on_m3, ..on(core)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 0x100;
+
+    /// The code of a loop, and its executions: 1,000 iterations, entered from before, left at the end.
+    fn known_loop(halves: &[u16], sizes: &[u64]) -> (Code, BTreeMap<u64, [u64; 2]>) {
+        let bytes = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        let mut executions = BTreeMap::new();
+        let mut address = START;
+        for size in sizes {
+            executions.insert(address, [1000, 0]);
+            address += size;
+        }
+        // The branch at the end.
+        executions.insert(address - sizes[sizes.len() - 1], [1000, 999]);
+        (Code { sections: vec![(START, bytes)] }, executions)
+    }
+
+    fn total(core: Core, known: &(Code, BTreeMap<u64, [u64; 2]>)) -> (u64, [u64; 2]) {
+        let ClassCount { instructions, cycles } = known.0.cycles(core, &known.1).unwrap().total();
+        (instructions, [cycles.min, cycles.max])
+    }
+
+    #[test]
+    fn loops_of_known_length_take_the_cycles_of_a_hand_count() {
+        // ldr r2, [r0]; ldr r3, [r1]; smlal r4, r5, r2, r3; mla r6, r2, r3, r6; str r6, [r0]; subs r7, #1; bne
+        let mixed = known_loop(
+            &[0x6802, 0x680B, 0xFBC2, 0x4503, 0xFB02, 0x6603, 0x6006, 0x3F01, 0xD1F6],
+            &[2, 2, 4, 4, 2, 2, 2],
+        );
+        // The second load overlaps with the first one: 2 + 1. Then M3: 4 to 7, 2; M4: 1, 1. Then 1, 1, and 2 to 4 for the branch, which
+        // takes 1 the last time.
+        assert_eq!(total(Core::M3, &mixed), (7000, [12 * 1000 + 999, 15 * 1000 + 3 * 999]));
+        assert_eq!(total(Core::M4, &mixed), (7000, [8 * 1000 + 999, 8 * 1000 + 3 * 999]));
+        // ldrb r2, [r0, r1]; muls r2, r3; adds r4, r2; subs r1, #1; bne
+        let narrow = known_loop(&[0x5C42, 0x435A, 0x18A4, 0x3901, 0xD1FA], &[2; 5]);
+        assert_eq!(total(Core::M0, &narrow), (5000, [6 * 1000 + 999; 2]));
+        assert_eq!(total(Core::M3, &narrow), (5000, [6 * 1000 + 999, 6 * 1000 + 3 * 999]));
+    }
+
+    #[test]
+    fn classes_add_up_to_all_instructions() {
+        let (code, executions) = known_loop(&[0x6802, 0xE9D1, 0x2300, 0x3F01, 0xD1FA], &[2, 4, 2, 2]);
+        let count = code.cycles(Core::M4, &executions).unwrap();
+        let classes: Vec<_> = count.classes.iter().map(|(name, class)| (*name, class.instructions)).collect();
+        assert_eq!(classes, [("branch", 1000), ("load", 1000), ("load multiple", 1000), ("simple", 1000)]);
+        assert_eq!(count.total().instructions, executions.values().map(|counts| counts[0]).sum::<u64>());
+        // LDRD does not overlap with the load before it.
+        assert_eq!(count.classes["load multiple"].cycles, CycleRange::exactly(3000));
+    }
+
+    #[test]
+    fn unknown_instructions_are_errors_that_name_them() {
+        let code = Code { sections: vec![(START, vec![0x30, 0xEE, 0x00, 0x0A])] };
+        let error = code.cycles(Core::M4, &BTreeMap::from([(START, [1, 0])])).unwrap_err();
+        assert!(error.message.contains("ee30 0a00 at 0x100"), "{}", error.message);
+        let smlal = Code { sections: vec![(START, vec![0xC2, 0xFB, 0x03, 0x45])] };
+        let error = smlal.cycles(Core::M0, &BTreeMap::from([(START, [1, 0])])).unwrap_err();
+        assert!(error.message.contains("does not have"), "{}", error.message);
     }
 }
