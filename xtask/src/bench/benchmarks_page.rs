@@ -34,7 +34,7 @@ pub(crate) fn write(rows: &[ImageCount]) -> Result<(), Failure> {
 }
 
 /// The page before, inside and after the marks of a table.
-fn split<'p>(page: &'p str, [begin, end]: Marks) -> Option<(&'p str, &'p str, &'p str)> {
+fn split(page: &str, [begin, end]: Marks) -> Option<(&str, &str, &str)> {
     let (before, rest) = page.split_once(begin)?;
     let (table, after) = rest.split_once(end)?;
     Some((before, table, after))
