@@ -33,7 +33,8 @@ pub(super) fn parts() -> Vec<Part> {
 
 /// Runs the tests of the executor and of gradients with the kernels of `set`.
 fn kernel_tests(set: InstructionSet) -> PartOutcome {
-    let mut command = cargo(&["test", "-p", "ganlet-trainer", "-p", "ganlet-tests", "--lib", "--test", "claims"]);
+    // The whole workspace, because other packages would be compiled with other features of their dependencies.
+    let mut command = cargo(&["test", "--workspace", "--lib", "--test", "claims"]);
     command.args(["--locked", "--no-fail-fast", "--"]).args(["exec::", "executor::", "gradients"]);
     tests(command.env(ISA_VARIABLE, set.id()))
 }

@@ -380,7 +380,7 @@ fn an_experiment_writes_its_table_figures_and_numbers() {
     fs::remove_dir_all(&out).unwrap();
     refused(&["lab", "ring", "--methods", "minimax,unroled", "--out", &out], 2, "unroled");
     refused(&["lab", "ring", "--seeds", "0", "--out", &out], 2, "expected a number of seeds");
-    refused(&["lab", "symmetry", "--steps", "0", "--out", &out], 2, "--steps 0");
+    refused(&["lab", "symmetry", "--steps", "0", "--out", &out], 2, "0 is not in 1..=100000000");
     refused(&["lab", "rates", "faces", "--out", &out], 2, "try ring or grid");
     refused(
         &["lab", "rates", "--discriminator=0.1,-1", "--out", &out],
