@@ -1,8 +1,8 @@
 //! Blocked matrix product: loops over panels and k-blocks, and the micro-kernels that compute micro-tiles of C.
 //!
-//! A micro-kernel keeps MR rows by up to 64 columns of C in vector registers. It reads a row of a panel of B and
-//! broadcasts one element of each row of A. The second-level cache supplies panels as fast as the multiply-adds need
-//! them. `docs/SPEED.md` lists the measured rates.
+//! A micro-kernel keeps MR rows by the columns of a panel of C in vector registers. It reads a row of a panel of B and
+//! one element of each row of A. Wide panels come from the second-level cache as fast as the multiply-adds need them;
+//! narrow ones stay in the first-level cache. `docs/SPEED.md` lists the measured rates.
 
 use super::buffer::Buffer;
 #[cfg(target_arch = "aarch64")]
