@@ -198,7 +198,11 @@ fn timings(rows: &[StepTiming], others: &[PeerRow], sgemm_gflops: Option<f64>) -
     }
     let compared = if others.is_empty() { String::new() } else { format!("\n{}", compared(rows, others)) };
     let product = sgemm_gflops.map_or_else(
-        || "matrixmultiply would use wider instructions; limit it too: MMTEST_FEATURE=avx2,fma cargo xtask bench host …".into(),
+        || {
+            let set = instruction_set().id();
+            let limit = format!("MMTEST_FEATURE={} cargo xtask bench host --isa {set}", matrixmultiply_features());
+            format!("matrixmultiply would use wider instructions; to build it with a limit: {limit}")
+        },
         |rate| format!("matrixmultiply: {rate:.0} GFLOP/s on one core"),
     );
     let product = format!("  {product}; kernels here: {}\n", instruction_set());
@@ -321,11 +325,18 @@ fn print_nodes(trainer: &mut Trainer, timings: &[KernelTiming], nodes: usize, st
     }
 }
 
-/// Whether matrixmultiply uses the same instruction set as the kernels. It selects its own, unless it was built with the environment
-/// variable MMTEST_FEATURE.
+/// Value of the environment variable MMTEST_FEATURE with which matrixmultiply is built for the instruction set of the kernels.
+fn matrixmultiply_features() -> &'static str {
+    if instruction_set().id() == "avx2" { "avx2,fma" } else { "none" }
+}
+
+/// Whether matrixmultiply uses the same instruction set as the kernels. It selects its own, unless it was built with a limit.
 fn comparable() -> bool {
     let widest = InstructionSet::available().next() == Some(instruction_set());
-    widest || option_env!("MMTEST_FEATURE").is_some_and(|f| instruction_set().id() == "avx2" && !f.contains("avx512"))
+    match option_env!("MMTEST_FEATURE") {
+        None | Some("") => widest,
+        Some(features) => features == matrixmultiply_features(),
+    }
 }
 
 /// The processor's name with its family and model, as the system reports them.
