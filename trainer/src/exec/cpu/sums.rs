@@ -57,7 +57,8 @@ pub(crate) fn add_channels(sums: &mut [f32], values: &[f32]) {
     }
 }
 
-/// [`add_channels`] for a number of channels that divides `N`.
+/// [`add_channels`] for a number of channels that divides `N`, with a power of two as the quotient. Lanes of the same
+/// channel are added in halves, so no addition waits for all others.
 #[inline(always)]
 fn add_whole_pixels<const N: usize>(sums: &mut [f32], values: &[f32]) {
     let mut lanes = [0.0f32; N];
@@ -67,9 +68,13 @@ fn add_whole_pixels<const N: usize>(sums: &mut [f32], values: &[f32]) {
         lanes.iter_mut().zip(row).for_each(|(l, v)| *l += v);
     }
     lanes.iter_mut().zip(rest).for_each(|(l, v)| *l += v);
-    for pixel in lanes.chunks_exact(sums.len()) {
-        sums.iter_mut().zip(pixel).for_each(|(s, l)| *s += l);
+    let mut n = N;
+    while n > sums.len() {
+        n /= 2;
+        let (low, high) = lanes.split_at_mut(n);
+        low.iter_mut().zip(high).for_each(|(l, h)| *l += *h);
     }
+    sums.iter_mut().zip(&lanes).for_each(|(s, l)| *s += l);
 }
 
 /// Sums squares of `factor` x `factor` pixels of `x` to an output of shape `[batch, h, w, c]`.

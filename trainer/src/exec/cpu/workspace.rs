@@ -133,7 +133,7 @@ impl Workspace {
         if let (Some(entry), Some(data)) = (packed, packed_weights) {
             self.weight_cache.put_back(entry, data);
         }
-        for (buffer, output) in buffers.into_iter().zip(&call.outputs) {
+        for (buffer, output) in buffers.drain(..).zip(&call.outputs) {
             self.put_back(output.storage, buffer);
         }
     }
