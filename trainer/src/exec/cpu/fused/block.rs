@@ -2,7 +2,7 @@
 use super::super::buffer::Buffer;
 use super::super::gemm::PreparedProduct;
 use super::super::sums::add_channels;
-use super::functions::{binary, binary_by_number, number_by_binary, unary, zip};
+use super::functions::{binary, binary_by_number, number_by_binary, select, unary, zip};
 use crate::plan::fused::{Destination, FusedKernel, Instruction, Opcode, Pattern, Source};
 use crate::simd::multiversion;
 use std::cell::RefCell;
@@ -144,12 +144,7 @@ fn execute(
         }
         Opcode::MulLeakyStep(slope) => zip(read(0), read(1), to, |a, b| a * if b > 0.0 { 1.0 } else { slope }),
         Opcode::WeightedSum(s, t) => zip(read(0), read(1), to, |a, b| s * a + t * b),
-        Opcode::Select => {
-            let (c, a, b) = (read(0), read(1), read(2));
-            for i in 0..sources.n {
-                to[i] = if c[i] > 0.0 { a[i] } else { b[i] };
-            }
-        }
+        Opcode::Select => select(read(0), read(1), read(2), to),
     }
 }
 

@@ -53,6 +53,16 @@ pub(super) fn zip(a: &[f32], b: &[f32], to: &mut [f32], f: impl Fn(f32, f32) -> 
     }
 }
 
+/// to = a where c is positive, else b.
+#[inline(always)]
+pub(super) fn select(c: &[f32], a: &[f32], b: &[f32], to: &mut [f32]) {
+    for (((t, &c), &a), &b) in to.iter_mut().zip(c).zip(a).zip(b) {
+        // Compilers make one branch for each element of `if c > 0.0 { a } else { b }`.
+        let mask = u32::from(c > 0.0).wrapping_neg();
+        *t = f32::from_bits((a.to_bits() & mask) | (b.to_bits() & !mask));
+    }
+}
+
 /// to = a (f) b, element by element.
 #[inline(always)]
 pub(super) fn binary(f: Binary, a: &[f32], b: &[f32], to: &mut [f32]) {
