@@ -1,16 +1,8 @@
 """The training steps of `cargo xtask bench host` in JAX, compiled: both networks, both updates, Adam."""
-import os
-
 import common
 
 config, sizes, threads, seconds, _ = common.arguments()
-# XLA takes its threads from the cores that the process may use; they must be chosen before it starts.
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-# Flags that limit the instruction set stay.
-eigen = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {eigen}".strip()
-os.environ["JAX_PLATFORMS"] = "cpu"
+common.limit_xla(threads)
 
 import jax
 from jax import lax

@@ -154,8 +154,8 @@ impl ClassifierStep {
     }
 }
 
-/// Mean cross-entropy of softmax scores: log Σ exp(score - score of the target class).
-fn cross_entropy(g: &mut Graph, scores: NodeId, targets: NodeId) -> NodeId {
+/// Mean cross-entropy of the softmax of `scores` [batch, classes] and one-hot `targets`: log Σ exp(score - score of the target class).
+pub fn cross_entropy(g: &mut Graph, scores: NodeId, targets: NodeId) -> NodeId {
     let column = Shape::new(&[g.shape(scores).dims()[0], 1]);
     let chosen = g.mul(scores, targets);
     let chosen = g.sum_to(chosen, column);

@@ -31,7 +31,7 @@ mod verdict;
 
 pub use checkpoint::{POINTS, checkpoint_measure};
 pub use classifier::EmbeddedClassifier;
-pub use classifier_training::{Augmentation, ClassifierOptions, TrainedClassifier, train_classifier};
+pub use classifier_training::{Augmentation, ClassifierOptions, TrainedClassifier, cross_entropy, train_classifier};
 pub use device::int8_images;
 pub use error::EvaluateError;
 pub use generator::{

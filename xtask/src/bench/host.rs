@@ -3,6 +3,7 @@
 use super::peers::{PeerRow, Peers};
 use super::speed_page;
 use super::step_timing::StepTiming;
+use super::workload::{self, Workload};
 use crate::console;
 use crate::failure::Failure;
 use crate::process;
@@ -11,59 +12,10 @@ use clap::Args as ClapArgs;
 use cpu_time::ProcessTime;
 use ganlet_trainer::exec::cpu::{MatMut, MatRef, sgemm};
 use ganlet_trainer::exec::profile::{KernelTiming, totals};
-use ganlet_trainer::recipe::Recipe;
-use ganlet_trainer::run;
 use ganlet_trainer::simd::{InstructionSet, instruction_set};
-use ganlet_trainer::train::Trainer;
 use serde::Serialize;
 use std::process::{Command, Stdio};
 use std::time::Instant;
-
-/// The configurations: name, recipe, settings. A step updates both networks with Adam.
-const CONFIGS: [(&str, &str, &[&str]); 6] = [
-    (
-        "bimodal1d",
-        "bimodal-1d",
-        &["objective.loss=\"non-saturating\"", "objective.regularizer={kind=\"none\"}", "optimizer.beta1=0.5"],
-    ),
-    (
-        "ring2d",
-        "ring",
-        &[
-            "train.batch_size=512",
-            "generator.latent=2",
-            "generator.hidden=[128, 128]",
-            "discriminator.fourier_features=0",
-            "objective.penalty_to=1.0",
-            "objective.loss=\"non-saturating\"",
-            "objective.regularizer={kind=\"none\"}",
-        ],
-    ),
-    ("dcgan28", "digits-dcgan", &[]),
-    (
-        "dcgan64",
-        "digits-dcgan",
-        &[
-            "data.source=\"blobs\"",
-            "data.size=[64, 64]",
-            "generator.latent=128",
-            "generator.widths=[512, 256, 128, 64]",
-            "discriminator.widths=[64, 128, 256, 512]",
-            "train.batch_size=16",
-        ],
-    ),
-    (
-        "wgangp28",
-        "digits-dcgan",
-        &[
-            "objective.loss=\"wasserstein\"",
-            "objective.regularizer={kind=\"gradient-penalty\", lambda=10.0}",
-            "discriminator.batch_norm=false",
-            "train.discriminator_steps=5",
-        ],
-    ),
-    ("faces", "faces", &[]),
-];
 
 /// Rounds of steps; the median round is reported.
 const ROUNDS: usize = 7;
@@ -82,7 +34,7 @@ pub(crate) struct Args {
     /// Number of threads [default: 1, then one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Measure only this configuration: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28 or faces
+    /// Measure only this configuration: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28, faces, lenet5 or tinymlp
     #[arg(long, value_name = "NAME")]
     config: Option<String>,
     /// Print JSON to standard output, and nothing else
@@ -117,7 +69,7 @@ struct HostReport {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let names: Vec<_> = CONFIGS.iter().map(|c| c.0).collect();
+    let names = workload::names();
     if let Some(name) = args.config.as_ref().filter(|n| !names.contains(&n.as_str())) {
         return Err(Failure::unusable(format!("--config {name}: expected one of {}", names.join(", "))));
     }
@@ -143,7 +95,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         for &threads in &threads {
             console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
             rows.push(measure_in_new_process(name, threads, &args)?);
-            // The scripts of the peers have the five configurations with published figures.
+            // The scripts of the peers have all configurations but this one.
             if let Some(peers) = peers.as_ref().filter(|_| *name != "faces") {
                 others.extend(peers.measure(name, threads, args.seconds)?);
             }
@@ -241,54 +193,39 @@ fn measure_in_new_process(config: &str, threads: usize, args: &Args) -> Result<S
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Creates the training run of a configuration.
-fn trainer(config: &str, threads: usize) -> Result<Trainer, Failure> {
-    let Some((_, recipe, settings)) = CONFIGS.iter().find(|c| c.0 == config) else {
-        return Err(Failure::unusable(format!("no configuration {config}")));
-    };
-    let settings: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
-    let recipe = Recipe::open(recipe, &settings)?;
-    let data = run::load_data(&recipe)?.train;
-    Ok(Trainer::new(recipe, data, 1, 1 << 40, threads)?)
-}
-
 fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Result<StepTiming, Failure> {
-    let mut trainer = trainer(config, threads)?;
-    let recipe = trainer.recipe().clone();
-    let batch = recipe.train.batch_size;
-    let updates = f64::from(recipe.train.discriminator_steps) + 1.0;
+    let mut workload = Workload::new(config, threads)?;
     // Two steps fill the caches and include an update with a penalty, even if it is lazy.
-    trainer.advance()?;
-    trainer.advance()?;
+    workload.advance()?;
+    workload.advance()?;
     let start = Instant::now();
-    trainer.advance()?;
+    workload.advance()?;
     let one = start.elapsed().as_secs_f64();
     // Whole periods of lazy penalties, so that every round does the same work.
-    let period = u64::from(recipe.objective.regularizer.every().max(1));
-    let steps = ((seconds / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(period);
+    let steps = ((seconds / ROUNDS as f64 / one) as u64).max(1).next_multiple_of(workload.period());
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
     let mut gemm = comparable().then(sgemm_rate);
     for _ in 0..ROUNDS {
         let (start, started) = (Instant::now(), ProcessTime::now());
         for _ in 0..steps {
-            trainer.advance()?;
+            workload.advance()?;
         }
         wall.push(1e3 * start.elapsed().as_secs_f64() / steps as f64);
         cpu.push(1e3 * started.elapsed().as_secs_f64() / steps as f64);
         gemm = gemm.map(|best| best.max(sgemm_rate()));
     }
-    trainer.executor().start_profile();
+    workload.executor().start_profile();
     for _ in 0..steps {
-        trainer.advance()?;
+        workload.advance()?;
     }
-    let timings = trainer.executor().profile();
+    let timings = workload.executor().profile();
     let kinds = totals(&timings, |t| t.kernel.clone()).into_iter().map(|t| (t.name, 1e3 * t.seconds / steps as f64));
     let kinds = kinds.collect();
-    print_nodes(&mut trainer, &timings, nodes, steps);
+    print_nodes(&mut workload, &timings, nodes, steps);
     wall.sort_by(f64::total_cmp);
     cpu.sort_by(f64::total_cmp);
     let (cpu_ms, wall_ms) = (cpu[ROUNDS / 2], wall[ROUNDS / 2]);
-    let gflop = trainer.flops() / 1e9;
+    let gflop = workload.flops() / 1e9;
     let gflops_per_core = gflop / cpu_ms * 1e3;
     Ok(StepTiming {
         config: config.into(),
@@ -296,23 +233,23 @@ fn measure(config: &str, threads: usize, (nodes, seconds): (usize, f64)) -> Resu
         cpu_ms,
         wall_ms,
         spread: wall[ROUNDS - 1] / wall[0],
-        samples_per_s: batch as f64 * updates / wall_ms * 1e3,
+        samples_per_s: workload.samples() / wall_ms * 1e3,
         gflop,
         gflops_per_core,
         share: gemm.map(|gemm| gflops_per_core / gemm),
         sgemm_gflops: gemm,
         rss_bytes: peak_rss(),
-        planned_bytes: trainer.bytes(),
+        planned_bytes: workload.bytes(),
         kinds,
         processor: processor(),
     })
 }
 
 /// Prints the slowest kernel calls, and the rates of plain ways to compute them.
-fn print_nodes(trainer: &mut Trainer, timings: &[KernelTiming], nodes: usize, steps: u64) {
+fn print_nodes(workload: &mut Workload, timings: &[KernelTiming], nodes: usize, steps: u64) {
     for t in totals(timings, |t| format!("{}\t{}", t.kernel, t.node)).iter().filter(|t| t.calls > 0).take(nodes) {
         let (kernel, node) = t.name.split_once('\t').unwrap_or_default();
-        let alternative = trainer.executor().alternative_rates(kernel, node).map_or(String::new(), |rates| {
+        let alternative = workload.executor().alternative_rates(kernel, node).map_or(String::new(), |rates| {
             let loops = rates.loops.map_or(String::new(), |loops| format!(", loops {loops:.1}"));
             format!(" [matrixmultiply {:.1}{loops}]", rates.matrixmultiply)
         });
@@ -377,7 +314,7 @@ fn peak_rss() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::workload::gan;
 
     /// Networks keep their sizes, and steps make no more kernel calls than when they were recorded: on the two small configurations,
     /// calls dominate the time.
@@ -390,7 +327,7 @@ mod tests {
             ("dcgan64", [3_814_723, 2_766_529], 39.8, [144, 110]),
             ("wgangp28", [540_225, 138_561], 51.0, [73, 51]),
         ] {
-            let trainer = trainer(config, 1).unwrap();
+            let trainer = gan(config, 1).unwrap();
             assert_eq!([trainer.generator().len(), trainer.discriminator().len()], weights, "weights of {config}");
             assert!((trainer.flops() / 1e9 / gflop - 1.0).abs() < 0.05, "{config}: {} GFLOP", trainer.flops() / 1e9);
             for (step, most) in ["discriminator step", "generator step"].into_iter().zip(calls) {

@@ -5,14 +5,17 @@ mod cmsis_nn;
 mod cycles;
 mod data;
 pub(crate) mod device;
+mod examples;
 mod host;
 mod layers;
+mod learn;
 pub(crate) mod measure;
 mod peers;
 pub(crate) mod record;
 mod report;
 mod speed_page;
 mod step_timing;
+mod workload;
 
 use crate::failure::Failure;
 use clap::{Args as ClapArgs, Subcommand};
@@ -22,7 +25,8 @@ use clap::{Args as ClapArgs, Subcommand};
 #[command(after_help = "Examples:
   cargo xtask bench host                    training steps on this machine
   cargo xtask bench device --core m0        an image on an emulated Cortex-M0
-  cargo xtask bench data                    reading images while training")]
+  cargo xtask bench data                    reading images while training
+  cargo xtask bench learn lenet5            published examples, trained to their end")]
 pub(crate) struct Args {
     #[command(subcommand)]
     benchmark: Benchmark,
@@ -33,6 +37,7 @@ enum Benchmark {
     Data(data::Args),
     Device(device::Args),
     Host(host::Args),
+    Learn(learn::Args),
 }
 
 /// Runs the command.
@@ -41,5 +46,6 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Benchmark::Data(args) => data::run(args),
         Benchmark::Device(args) => device::run(args),
         Benchmark::Host(args) => host::run(args),
+        Benchmark::Learn(args) => learn::run(args),
     }
 }

@@ -1,21 +1,30 @@
 //! Measures the same training steps in PyTorch and JAX, if they are installed.
 
+use super::examples::{Example, Learned};
 use crate::console;
 use crate::failure::Failure;
 use crate::process::root;
 use ganlet_trainer::simd::instruction_set;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The scripts in `tests/peers`: name of the peer, its Python package, the file, its variants.
-const SCRIPTS: [(&str, &str, &str, &[&str]); 2] =
-    [("PyTorch", "torch", "torch_peer.py", &["", "compiled", "channels-last"]), ("JAX", "jax", "jax_peer.py", &[""])];
+/// The peers: name, Python package and variants. `tests/peers` has two scripts of each.
+const PEERS: [(&str, &str, &[&str]); 2] =
+    [("PyTorch", "torch", &["", "compiled", "channels-last"]), ("JAX", "jax", &[""])];
+
+/// The script of a Python package that computes the steps of a configuration.
+fn script(module: &str, config: &str) -> PathBuf {
+    let kind = if Example::named(config).is_some() { "examples" } else { "peer" };
+    root().join("tests/peers").join(format!("{module}_{kind}.py"))
+}
 
 /// Whether a variant computes a configuration: torch.compile has no second derivatives, and memory formats concern images alone.
 fn has_variant(variant: &str, config: &str) -> bool {
     match variant {
         "compiled" => config != "wgangp28",
-        "channels-last" => !matches!(config, "bimodal1d" | "ring2d"),
+        "channels-last" => !matches!(config, "bimodal1d" | "ring2d" | "tinymlp"),
         _ => true,
     }
 }
@@ -60,7 +69,8 @@ pub(crate) struct PeerRow {
 /// The peers that a Python interpreter can run.
 pub(crate) struct Peers {
     python: String,
-    scripts: Vec<(&'static str, &'static [&'static str])>,
+    /// Their Python packages with their variants.
+    installed: Vec<(&'static str, &'static [&'static str])>,
 }
 
 impl Peers {
@@ -75,46 +85,68 @@ impl Peers {
         let installed = |module: &str| {
             Command::new(python).args(["-c", &format!("import {module}")]).output().is_ok_and(|o| o.status.success())
         };
-        let mut scripts = Vec::new();
-        for (name, module, script, variants) in SCRIPTS {
+        let mut found = Vec::new();
+        for (name, module, variants) in PEERS {
             if installed(module) {
-                scripts.push((script, variants));
+                found.push((module, variants));
             } else {
                 console::note(&format!(
                     "{name} is not installed for {python} and is skipped: {python} -m pip install {module}"
                 ));
             }
         }
-        if scripts.is_empty() {
+        if found.is_empty() {
             return Err(Failure::unusable(format!(
                 "--peer {python}: neither PyTorch nor JAX is installed; install one, or omit the option"
             )));
         }
-        Ok(Self { python: python.to_owned(), scripts })
+        Ok(Self { python: python.to_owned(), installed: found })
     }
 
     /// Measures each peer in turn.
     pub(crate) fn measure(&self, config: &str, threads: usize, seconds: f64) -> Result<Vec<PeerRow>, Failure> {
         let mut rows = Vec::new();
-        let runs = self.scripts.iter().flat_map(|(script, variants)| variants.iter().map(move |v| (script, *v)));
-        for (script, variant) in runs.filter(|(_, variant)| has_variant(variant, config)) {
-            let path = root().join("tests/peers").join(script);
-            let mut command = Command::new(&self.python);
-            command.envs(limits().iter().copied());
-            command.arg(&path).args(["--config", config, "--threads", &threads.to_string()]);
+        let runs = self.installed.iter().flat_map(|(module, variants)| variants.iter().map(move |v| (module, *v)));
+        for (module, variant) in runs.filter(|(_, variant)| has_variant(variant, config)) {
+            let mut arguments = vec!["--seconds".to_owned(), seconds.to_string()];
             if !variant.is_empty() {
-                command.args(["--variant", variant]);
+                arguments.extend(["--variant".to_owned(), variant.to_owned()]);
             }
-            let output =
-                command.args(["--seconds", &seconds.to_string()]).env("PYTHONDONTWRITEBYTECODE", "1").output()?;
-            let text = String::from_utf8_lossy(&output.stdout);
-            let row = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
-            rows.push(row.ok_or_else(|| {
-                let errors = String::from_utf8_lossy(&output.stderr);
-                let last = errors.lines().last().unwrap_or("nothing").to_owned();
-                Failure::failed(format!("{} of {config} printed no result; its last message: {last}", path.display()))
-            })?);
+            rows.push(self.run(module, config, threads, &arguments)?);
         }
         Ok(rows)
+    }
+
+    /// Trains an example in PyTorch on the numbers in `folder`.
+    pub(crate) fn learn(
+        &self,
+        example: Example,
+        folder: &Path,
+        epochs: u32,
+        threads: usize,
+    ) -> Result<Learned, Failure> {
+        let arguments = ["--learn", &folder.to_string_lossy(), "--epochs", &epochs.to_string()].map(str::to_owned);
+        self.run("torch", example.name(), threads, &arguments)
+    }
+
+    /// Runs the script of an installed peer, and reads the last line that it prints.
+    fn run<T: DeserializeOwned>(
+        &self,
+        module: &str,
+        config: &str,
+        threads: usize,
+        arguments: &[String],
+    ) -> Result<T, Failure> {
+        let path = script(module, config);
+        let mut command = Command::new(&self.python);
+        command.envs(limits().iter().copied()).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(&path).args(["--config", config, "--threads", &threads.to_string()]).args(arguments);
+        let output = command.output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines().last().and_then(|line| serde_json::from_str(line).ok()).ok_or_else(|| {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            let last = errors.lines().last().unwrap_or("nothing").to_owned();
+            Failure::failed(format!("{} of {config} printed no result; its last message: {last}", path.display()))
+        })
     }
 }
