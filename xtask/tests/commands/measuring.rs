@@ -13,6 +13,7 @@ fn bench_host_reports_errors_before_it_measures() {
         "--cycles --core m7: there is a model of cycles for m0, m3, m4 only",
     );
     refused(&["bench", "data", "--recipe", "ring"], 2, "data.size");
+    refused(&["bench", "learn", "lenet5", "--data", "faces"], 2, "expected gray images of 28x28");
     refused(&["bench", "host", "--peer", "no-such-python"], 2, "no-such-python: cannot be run");
 }
 
