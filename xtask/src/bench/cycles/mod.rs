@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use thumb::{Instruction, Kind};
-use timing::{Jumps, Place};
+use timing::{After, Jumps, Place};
 
 /// The cores with a model of cycles.
 pub(crate) const MODELED: [Core; 3] = [Core::M0, Core::M3, Core::M4];
@@ -121,25 +121,26 @@ impl Code {
             if before.is_some_and(|(next, ..)| next != address) {
                 (before, conditional) = (None, 0);
             }
-            let place = Place { after_load: false, conditional: conditional > 0 };
+            let place = Place { after: After::Other, conditional: conditional > 0 };
             let jumps = match (timing::jumps(&instruction), place.conditional) {
                 (Jumps::Never, _) => 0,
                 (Jumps::Always, false) => executed,
                 _ => left,
             };
-            let overlapping = match before {
-                Some((_, load, followed)) if timing::overlap(&load, &instruction) => followed.min(executed - jumps),
-                _ => 0,
+            // How often the instruction before was executed directly before this one, and what that means.
+            let (after, following) = match before {
+                Some((_, before, followed)) => (timing::after(&before, &instruction), followed.min(executed - jumps)),
+                None => (After::Other, 0),
             };
             let of = |place, jumps| {
                 timing::cycles(core, &instruction, place, jumps)
                     .ok_or_else(|| unknown(", which this core does not have"))
             };
-            let after_load = of(Place { after_load: true, ..place }, false)? * overlapping;
-            let alone = of(place, false)? * (executed - jumps - overlapping);
+            let direct = of(Place { after, ..place }, false)? * following;
+            let alone = of(place, false)? * (executed - jumps - following);
             let entry = count.classes.entry(class(instruction.kind)).or_default();
             entry.instructions += executed;
-            entry.cycles = entry.cycles + of(place, true)? * jumps + after_load + alone;
+            entry.cycles = entry.cycles + of(place, true)? * jumps + direct + alone;
             conditional = match instruction.kind {
                 Kind::IfThen(n) => n,
                 _ => conditional.saturating_sub(1),
@@ -217,6 +218,10 @@ mod tests {
         let narrow = known_loop(&[0x5C42, 0x435A, 0x18A4, 0x3901, 0xD1FA], &[2; 5]);
         assert_eq!(total(Core::M0, &narrow), (5000, [6 * 1000 + 999; 2]));
         assert_eq!(total(Core::M3, &narrow), (5000, [6 * 1000 + 999, 6 * 1000 + 3 * 999]));
+        // adds r0, #4; ldr r2, [r0]; adds r1, #4; str r2, [r0]; subs r3, #1; bne: the load waits for its address, the store does not.
+        let stalled = known_loop(&[0x3004, 0x6802, 0x3104, 0x6002, 0x3B01, 0xD1F9], &[2; 6]);
+        assert_eq!(total(Core::M0, &stalled), (6000, [8 * 1000 + 999; 2]));
+        assert_eq!(total(Core::M4, &stalled), (6000, [8 * 1000 + 999, 8 * 1000 + 3 * 999]));
     }
 
     #[test]

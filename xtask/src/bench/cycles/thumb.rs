@@ -48,9 +48,11 @@ pub(super) struct Instruction {
     pub(super) size: u32,
     /// Whether a load writes the program counter.
     pub(super) to_pc: bool,
-    /// Register that a single load writes; registers of the address of a single load or store. Bit n stands for register n.
+    /// Register that a single load writes; registers of the address of a load or store; registers that arithmetic writes. Bit n stands for
+    /// register n.
     pub(super) loaded: u16,
     pub(super) address: u16,
+    pub(super) computed: u16,
     /// Whether the address adds two registers.
     pub(super) indexed: bool,
     /// Whether the base register is updated.
@@ -65,7 +67,7 @@ pub(super) fn decode(first: u16, second: u16) -> Option<Instruction> {
 }
 
 const fn of(kind: Kind, size: u32) -> Instruction {
-    Instruction { kind, size, to_pc: false, loaded: 0, address: 0, indexed: false, updates: false }
+    Instruction { kind, size, to_pc: false, loaded: 0, address: 0, computed: 0, indexed: false, updates: false }
 }
 
 /// A register number from four bits.
@@ -80,10 +82,11 @@ const fn single(load: bool, size: u32, rt: u16, address: u16) -> Instruction {
     Instruction { loaded, address, indexed: address.count_ones() > 1, ..of(kind, size) }
 }
 
-const fn multiple(load: bool, size: u32, registers: u16) -> Instruction {
+/// A load or store of the registers of a mask at the register `base`.
+const fn multiple(load: bool, size: u32, registers: u16, base: u16) -> Instruction {
     let count = registers.count_ones() as u8;
     let kind = if load { Kind::LoadMultiple(count) } else { Kind::StoreMultiple(count) };
-    Instruction { to_pc: load && registers & 0x8000 != 0, ..of(kind, size) }
+    Instruction { to_pc: load && registers & 0x8000 != 0, address: 1 << base, ..of(kind, size) }
 }
 
 fn narrow(op: u16) -> Instruction {
@@ -101,22 +104,32 @@ fn narrow(op: u16) -> Instruction {
         0x90..0xA0 => return single(op & 0x0800 != 0, 2, low(8), 1 << 13),
         0xB1 | 0xB3 | 0xB9 | 0xBB => Kind::Branch,
         // The ninth bit of the list is LR or PC.
-        0xB4 | 0xB5 => return multiple(false, 2, op & 0xFF | (op & 0x0100) << 6),
-        0xBC | 0xBD => return multiple(true, 2, op & 0xFF | (op & 0x0100) << 7),
+        0xB4 | 0xB5 => return multiple(false, 2, op & 0xFF | (op & 0x0100) << 6, 13),
+        0xBC | 0xBD => return multiple(true, 2, op & 0xFF | (op & 0x0100) << 7, 13),
         0xBF if op & 15 == 0 => Kind::Simple,
         0xBF => Kind::IfThen(4 - (op & 15).trailing_zeros() as u8),
-        0xC0..0xD0 => return multiple(op & 0x0800 != 0, 2, op & 0xFF),
+        0xC0..0xD0 => return multiple(op & 0x0800 != 0, 2, op & 0xFF, low(8)),
         0xD0..0xDE => Kind::Branch,
         0xE0..0xE8 => Kind::Jump,
         _ => Kind::System,
     };
-    of(kind, 2)
+    // CMP, CMN and TST write flags only.
+    let target = match op >> 8 {
+        0x28..0x30 | 0x45 => None,
+        0x42 if op & 0xFFC0 != 0x4240 => None,
+        0x00..0x20 | 0x40..0x44 | 0xB2 | 0xBA => Some(low(0)),
+        0x20..0x40 | 0xA0..0xB0 => Some(low(8)),
+        0x44 | 0x46 => Some(high),
+        0xB0 => Some(13),
+        _ => None,
+    };
+    Instruction { computed: target.map_or(0, |register| 1 << register), ..of(kind, 2) }
 }
 
 fn wide(first: u16, second: u16) -> Option<Instruction> {
     let load = first & 0x0010 != 0;
     let kind = match first >> 8 {
-        0xE8 | 0xE9 if first & 0x0040 == 0 => return Some(multiple(load, 4, second)),
+        0xE8 | 0xE9 if first & 0x0040 == 0 => return Some(multiple(load, 4, second, register(first, 0))),
         // Neither indexed nor updating: exclusive accesses and table branches.
         0xE8 | 0xE9 if first & 0x0120 == 0 => {
             let table = first & 0xFFF0 == 0xE8D0 && second & 0xFFE0 == 0xF000;
@@ -127,11 +140,8 @@ fn wide(first: u16, second: u16) -> Option<Instruction> {
             }
         }
         0xE8 | 0xE9 => {
-            if load {
-                Kind::LoadMultiple(2)
-            } else {
-                Kind::StoreMultiple(2)
-            }
+            let two = 1 << register(second, 12) | 1 << register(second, 8);
+            return Some(multiple(load, 4, two, register(first, 0)));
         }
         0xEA | 0xEB => Kind::Simple,
         0xF0..0xF8 if second & 0x8000 == 0 => Kind::Simple,
@@ -153,7 +163,14 @@ fn wide(first: u16, second: u16) -> Option<Instruction> {
         0xFB => product(first, second),
         _ => return None,
     };
-    Some(of(kind, 4))
+    // A long product writes two registers. CMP and its kin name register 15.
+    let computed = match kind {
+        Kind::Simple => 1 << register(second, 8),
+        Kind::LongMultiply | Kind::LongAccumulate => 1 << register(second, 12) | 1 << register(second, 8),
+        Kind::Multiply | Kind::Accumulate | Kind::Dsp | Kind::Divide => 1 << register(second, 8),
+        _ => 0,
+    };
+    Some(Instruction { computed: computed & 0x7FFF, ..of(kind, 4) })
 }
 
 /// A load or store with a 12-bit offset, an 8-bit offset that may update the base register, or a shifted register.
@@ -273,5 +290,33 @@ mod tests {
         assert!(decode(0xE8BD, 0x8FF0).unwrap().to_pc && decode(0xBD70, 0).unwrap().to_pc);
         assert!(!decode(0xB570, 0).unwrap().to_pc && !decode(0xE92D, 0x4FF0).unwrap().to_pc);
         assert!(decode(0xF85D, 0xFB04).unwrap().to_pc, "pop.w {{pc}}");
+        // push, ldm r1!, ldrd r2, r3, [r0].
+        let address = |first, second| decode(first, second).unwrap().address;
+        assert_eq!([address(0xB570, 0), address(0xC907, 0), address(0xE9D0, 0x2300)], [1 << 13, 1 << 1, 1 << 0]);
+    }
+
+    #[test]
+    fn arithmetic_names_the_registers_that_it_writes() {
+        let cases = [
+            ([0x1E41, 0], 1 << 1),               // subs r1, r0, #1
+            ([0x3604, 0], 1 << 6),               // adds r6, #4
+            ([0x2E04, 0], 0),                    // cmp r6, #4
+            ([0x4288, 0], 0),                    // cmp r0, r1
+            ([0x4248, 0], 1 << 0),               // rsbs r0, r1, #0
+            ([0x4348, 0], 1 << 0),               // muls r0, r1, r0
+            ([0x44C8, 0], 1 << 8),               // add r8, r9
+            ([0xAE01, 0], 1 << 6),               // add r6, sp, #4
+            ([0xB082, 0], 1 << 13),              // sub sp, #8
+            ([0xB2C8, 0], 1 << 0),               // uxtb r0, r1
+            ([0xEB00, 0x0281], 1 << 2),          // add.w r2, r0, r1, lsl #2
+            ([0xEBB0, 0x0F01], 0),               // cmp.w r0, r1
+            ([0xFBC2, 0x4503], 1 << 4 | 1 << 5), // smlal r4, r5, r2, r3
+            ([0xFB02, 0x6603], 1 << 6),          // mla r6, r2, r3, r6
+            ([0x6808, 0], 0),                    // ldr r0, [r1]
+            ([0xD1FD, 0], 0),                    // bne
+        ];
+        for ([first, second], expected) in cases {
+            assert_eq!(decode(first, second).unwrap().computed, expected, "{first:04x} {second:04x}");
+        }
     }
 }

@@ -1,16 +1,20 @@
 //! Cycles of instructions with memory that has no wait states, from the technical reference manuals of Arm.
 //!
-//! - Cortex-M0+ (DDI 0484C, table 3-1), with the multiplier that takes one cycle.
-//! - Cortex-M3 (DDI 0337I, table 3-1 and section 3.3.2), Cortex-M4 (DDI 0439D, table 3-1 and section 3.3.2).
+//! - Cortex-M0+ r0p1 (DDI 0484C, table 3-1), with the multiplier that takes one cycle.
+//! - Cortex-M3 r2p1 (DDI 0337I, table 3-1 and section 3.3.2), Cortex-M4 r0p1 (DDI 0439D, table 3-1 and section 3.3.2).
 //!
 //! Where the manuals give a range, so does this model: P, the cycles to refill the pipeline, is 1 to 3, depending on the width and the
-//! alignment of the target; long products of the M3 and quotients depend on the operands; an IT instruction may take no cycle of its own;
-//! a conditional instruction that is not executed takes one.
+//! alignment of the target and on whether its address is known early; long products of the M3 and quotients depend on the operands; an IT
+//! instruction may take no cycle of its own; a conditional instruction that is not executed takes one. TBB and TBH take 2 + P in the table
+//! and at least 6 in the text; the range covers both.
 //!
-//! A single load or store that follows a single load takes one cycle less, unless it needs the loaded value for its address, or one of
-//! them updates its base register. This applies only to neighbors in memory, executed one after the other. A store to a base and a
-//! constant takes one cycle. Not in the model: the M3 and M4 stall for a cycle if the instruction before a load or store computed its
-//! address, and if a literal is read while the core fetches code.
+//! Section 3.3.2 gives the rules for loads and stores of M3 and M4, which apply to neighbors in memory, executed one after the other:
+//! - A single load or store that follows a single load takes one cycle less, unless it needs the loaded value for its address, or one of
+//!   them updates its base register.
+//! - A store to a base and a constant takes one cycle. If it updates its base register, this model takes one or two: the table says 2.
+//! - A load or store whose address the instruction before it computed takes one cycle more, because nothing forwards the result.
+//! - A load of a literal may take one cycle more, because it competes with the fetch of code.
+//! - LDRD, STRD, LDM and STM overlap with no other instruction.
 
 use super::thumb::{Instruction, Kind};
 use ganlet_sim::host::{Core, CycleRange};
@@ -18,20 +22,39 @@ use ganlet_sim::host::{Core, CycleRange};
 /// Where an instruction stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// It follows a load that it can overlap with.
-    pub(super) after_load: bool,
+    /// The instruction before it, executed directly before it, as far as that matters.
+    pub(super) after: After,
     /// An IT instruction makes it conditional.
     pub(super) conditional: bool,
 }
 
-/// Whether `next`, executed directly after `load`, overlaps with it.
-pub(super) fn overlap(load: &Instruction, next: &Instruction) -> bool {
-    load.kind == Kind::Load
-        && !load.to_pc
-        && !load.updates
-        && matches!(next.kind, Kind::Load | Kind::Store)
-        && !next.updates
-        && load.loaded & next.address == 0
+/// What the instruction directly before a load or store means for its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum After {
+    /// Nothing.
+    #[default]
+    Other,
+    /// A load that it overlaps with.
+    Load,
+    /// Arithmetic that computed its address.
+    Address,
+}
+
+/// What `before`, executed directly before `next`, means for the time of `next`.
+pub(super) fn after(before: &Instruction, next: &Instruction) -> After {
+    let single = matches!(next.kind, Kind::Load | Kind::Store) && !next.updates;
+    if before.computed & next.address != 0 {
+        After::Address
+    } else if single
+        && before.kind == Kind::Load
+        && !before.to_pc
+        && !before.updates
+        && before.loaded & next.address == 0
+    {
+        After::Load
+    } else {
+        After::Other
+    }
 }
 
 /// Whether the program continues elsewhere than after an instruction.
@@ -57,6 +80,7 @@ pub(super) const fn jumps(instruction: &Instruction) -> Jumps {
 pub(super) fn cycles(core: Core, instruction: &Instruction, place: Place, jumps: bool) -> Option<CycleRange> {
     match core {
         Core::M0 => Some(CycleRange::exactly(m0_plus(instruction, jumps)?)),
+        Core::M3 if instruction.kind == Kind::Dsp => None,
         Core::M3 | Core::M4 => {
             let range = m3_m4(core, instruction, place, jumps);
             if !place.conditional || jumps {
@@ -94,6 +118,9 @@ fn m3_m4(core: Core, instruction: &Instruction, place: Place, jumps: bool) -> Cy
     let exactly = CycleRange::exactly;
     let m4 = core == Core::M4;
     let refill = if instruction.to_pc { REFILL } else { exactly(0) };
+    let stall = exactly(u64::from(place.after == After::Address));
+    let after_load = place.after == After::Load;
+    let literal = CycleRange { min: 0, max: u64::from(instruction.address == 1 << 15) };
     match instruction.kind {
         Kind::Simple | Kind::Multiply | Kind::Dsp => exactly(1),
         Kind::Accumulate => exactly(if m4 { 1 } else { 2 }),
@@ -102,13 +129,15 @@ fn m3_m4(core: Core, instruction: &Instruction, place: Place, jumps: bool) -> Cy
         Kind::LongAccumulate if m4 => exactly(1),
         Kind::LongAccumulate => CycleRange { min: 4, max: 7 },
         Kind::Divide => CycleRange { min: 2, max: 12 },
-        Kind::Load => exactly(if place.after_load { 1 } else { 2 }) + refill,
-        Kind::Store => exactly(if instruction.indexed && !place.after_load { 2 } else { 1 }),
-        Kind::LoadMultiple(n) => exactly(1 + u64::from(n)) + refill,
-        Kind::StoreMultiple(n) => exactly(1 + u64::from(n)),
+        Kind::Load => exactly(if after_load { 1 } else { 2 }) + literal + stall + refill,
+        Kind::Store if after_load => exactly(1),
+        Kind::Store if instruction.updates => CycleRange { min: 1, max: 2 } + stall,
+        Kind::Store => exactly(if instruction.indexed { 2 } else { 1 }) + stall,
+        Kind::LoadMultiple(n) => exactly(1 + u64::from(n)) + stall + refill,
+        Kind::StoreMultiple(n) => exactly(1 + u64::from(n)) + stall,
         Kind::Branch if !jumps => exactly(1),
         Kind::Jump | Kind::Branch | Kind::Call | Kind::Indirect => exactly(1) + REFILL,
-        Kind::TableBranch => exactly(2) + REFILL,
+        Kind::TableBranch => CycleRange { min: 3, max: 6 },
         Kind::IfThen(_) => CycleRange { min: 0, max: 1 },
         Kind::System => CycleRange { min: 1, max: 2 },
     }
@@ -127,7 +156,8 @@ mod tests {
     #[test]
     fn cycles_are_those_of_the_reference_manuals() {
         let plain = Place::default();
-        let after_load = Place { after_load: true, conditional: false };
+        let after_load = Place { after: After::Load, conditional: false };
+        let computed = Place { after: After::Address, conditional: false };
         // Instruction, cycles on the M3 and on the M4.
         let rows = [
             ([0xFBC0, 0x4501], plain, false, [4, 7], [1, 1]),   // smlal
@@ -137,14 +167,21 @@ mod tests {
             ([0xFB90, 0xF0F1], plain, false, [2, 12], [2, 12]), // sdiv
             ([0x6808, 0], plain, false, [2, 2], [2, 2]),        // ldr
             ([0x6808, 0], after_load, false, [1, 1], [1, 1]),   // ldr after ldr
+            ([0x6808, 0], computed, false, [3, 3], [3, 3]),     // ldr at a computed address
+            ([0x4801, 0], plain, false, [2, 3], [2, 3]),        // ldr of a literal
+            ([0xF85D, 0xFB04], plain, true, [3, 5], [3, 5]),    // ldr to pc
             ([0x6008, 0], plain, false, [1, 1], [1, 1]),        // str
+            ([0x5488, 0], plain, false, [2, 2], [2, 2]),        // strb at a sum of registers
+            ([0xF802, 0x1B01], plain, false, [1, 2], [1, 2]),   // strb that updates its base register
+            ([0x6008, 0], computed, false, [2, 2], [2, 2]),     // str at a computed address
             ([0xE9D0, 0x2300], plain, false, [3, 3], [3, 3]),   // ldrd
             ([0xC907, 0], plain, false, [4, 4], [4, 4]),        // ldm of three
+            ([0xB570, 0], plain, false, [5, 5], [5, 5]),        // push of four
             ([0xBD70, 0], plain, true, [6, 8], [6, 8]),         // pop of four with pc
             ([0xD1FD, 0], plain, false, [1, 1], [1, 1]),        // bne, not taken
             ([0xD1FD, 0], plain, true, [2, 4], [2, 4]),         // bne, taken
             ([0x4770, 0], plain, true, [2, 4], [2, 4]),         // bx lr
-            ([0xE8DF, 0xF000], plain, true, [3, 5], [3, 5]),    // tbb
+            ([0xE8DF, 0xF000], plain, true, [3, 6], [3, 6]),    // tbb
             ([0xBF08, 0], plain, false, [0, 1], [0, 1]),        // it eq
         ];
         for (code, place, jumps, m3, m4) in rows {
@@ -157,6 +194,7 @@ mod tests {
             ([0x6808, 0], false, 2),     // ldr
             ([0x6008, 0], false, 2),     // str
             ([0xC907, 0], false, 4),     // ldm of three
+            ([0xB570, 0], false, 5),     // push of four
             ([0xBD70, 0], true, 7),      // pop of four with pc
             ([0xD1FD, 0], false, 1),     // bne, not taken
             ([0xD1FD, 0], true, 2),      // bne, taken
@@ -168,25 +206,32 @@ mod tests {
         }
         let smlal = decode(0xFBC0, 0x4501).unwrap();
         assert_eq!(cycles(Core::M0, &smlal, plain, false), None, "the M0+ has no long product");
+        let smlad = decode(0xFB20, 0x2101).unwrap();
+        assert_eq!(cycles(Core::M3, &smlad, plain, false), None, "the M3 has no DSP extension");
     }
 
     #[test]
     fn conditional_instructions_may_take_one_cycle() {
-        let conditional = Place { after_load: false, conditional: true };
+        let conditional = Place { after: After::Other, conditional: true };
         assert_eq!(range(Core::M4, [0x6808, 0], conditional, false), [1, 2], "ldreq");
         assert_eq!(range(Core::M4, [0x4770, 0], conditional, false), [1, 1], "bxeq lr, not taken");
         assert_eq!(range(Core::M4, [0x4770, 0], conditional, true), [2, 4], "bxeq lr, taken");
     }
 
     #[test]
-    fn a_load_overlaps_with_the_next_access_unless_that_needs_its_value() {
+    fn the_instruction_before_a_load_or_store_matters() {
         let of = |first, second| decode(first, second).unwrap();
         let load = of(0x6808, 0); // ldr r0, [r1]
-        assert!(overlap(&load, &of(0x6813, 0)), "ldr r3, [r2]");
-        assert!(overlap(&load, &of(0x6010, 0)), "str r0, [r2] stores the loaded value");
-        assert!(!overlap(&load, &of(0x6803, 0)), "ldr r3, [r0] needs the loaded value");
-        assert!(!overlap(&load, &of(0xF852, 0x3B04)), "ldr r3, [r2], #4 updates its base register");
-        assert!(!overlap(&of(0x6010, 0), &load), "a store is no load");
-        assert!(!overlap(&load, &of(0xE9D2, 0x3400)), "ldrd takes its full time");
+        assert_eq!(after(&load, &of(0x6813, 0)), After::Load, "ldr r3, [r2]");
+        assert_eq!(after(&load, &of(0x6010, 0)), After::Load, "str r0, [r2] stores the loaded value");
+        assert_eq!(after(&load, &of(0x6803, 0)), After::Other, "ldr r3, [r0] needs the loaded value");
+        assert_eq!(after(&load, &of(0xF852, 0x3B04)), After::Other, "ldr r3, [r2], #4 updates its base register");
+        assert_eq!(after(&of(0x6010, 0), &load), After::Other, "a store is no load");
+        assert_eq!(after(&load, &of(0xE9D2, 0x3400)), After::Other, "ldrd takes its full time");
+        let add = of(0x3104, 0); // adds r1, #4
+        assert_eq!(after(&add, &load), After::Address);
+        assert_eq!(after(&add, &of(0xE9D1, 0x3400)), After::Address, "ldrd r3, r4, [r1]");
+        assert_eq!(after(&add, &of(0x6813, 0)), After::Other, "ldr r3, [r2]");
+        assert_eq!(after(&add, &of(0x6011, 0)), After::Other, "str r1, [r2] stores the sum");
     }
 }
