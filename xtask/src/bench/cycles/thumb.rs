@@ -163,7 +163,7 @@ fn wide(first: u16, second: u16) -> Option<Instruction> {
         0xFB => product(first, second),
         _ => return None,
     };
-    // A long product writes two registers. CMP and its kin name register 15.
+    // A long product writes two registers. CMP, CMN, TST and TEQ name register 15.
     let computed = match kind {
         Kind::Simple => 1 << register(second, 8),
         Kind::LongMultiply | Kind::LongAccumulate => 1 << register(second, 12) | 1 << register(second, 8),
