@@ -86,7 +86,7 @@ fn invalid_combinations_are_refused_with_a_remedy() {
             "discriminator.batch_norm = false",
         ),
         ("ring", "technique.label_real=0.9", "label smoothing", "non-saturating"),
-        ("ring", "technique.packing=3", "does not divide", "train.batch_size = 513"),
+        ("ring", "technique.packing=3", "does not divide", "train.batch_size = 1026"),
         ("ring+non-saturating", "technique.unroll=0", "unroll = 0", "remove the key"),
         ("ring", "objective.loss=began", "reconstruction errors", "autoencoder"),
         ("ring+minimax", "objective.loss=wasserstein", "slope", "gradient-penalty"),

@@ -8,15 +8,18 @@ use serde_json::json;
 
 /// Steps per remedy, enough to see whether it collapses.
 const REMEDY_STEPS: u64 = 4000;
-/// Settings of a plain GAN: Adam with momentum, no EMA, constant learning rates and penalties.
-const CLASSIC: [&str; 6] = [
+/// Settings of a plain GAN: Adam with momentum, no EMA, constant learning rates and penalties, hidden layers of 128.
+const CLASSIC: [&str; 7] = [
     "optimizer.beta1=0.5",
     "optimizer.beta2=0.999",
     "schedule={kind=\"constant\"}",
     "objective.penalty_to=1.0",
     "train.ema=0",
     "train.batch_size=128",
+    "generator.hidden=[128, 128, 128]",
 ];
+/// Hidden layers of the plain GAN's discriminator. The autoencoder of BEGAN has its own.
+const CLASSIC_DISCRIMINATOR: &str = "discriminator.hidden=[128, 128]";
 /// Accepted range of the standard deviation within each mode, as a multiple of σ.
 const SPREAD: (f64, f64) = (0.7, 1.3);
 
@@ -217,7 +220,9 @@ fn method_recipe(options: &PointsOptions, method: &str) -> Result<Recipe, LabErr
         return Ok(Recipe::open(name, &options.settings)?);
     }
     let steps = options.steps.unwrap_or(REMEDY_STEPS);
-    let plain = CLASSIC.into_iter().chain(options.mixture.learning_rates()).map(str::to_owned);
+    let autoencoder = method.split('+').any(|name| name == "began");
+    let hidden = (!autoencoder).then_some(CLASSIC_DISCRIMINATOR);
+    let plain = CLASSIC.into_iter().chain(hidden).chain(options.mixture.learning_rates()).map(str::to_owned);
     let settings: Vec<_> =
         plain.chain([format!("train.steps={steps}")]).chain(options.settings.iter().cloned()).collect();
     let mut recipe = Recipe::open(&format!("{name}+{method}"), &settings)?;

@@ -21,6 +21,7 @@ const GANS: [(&str, &str, &[&str]); 6] = [
             "train.batch_size=512",
             "generator.latent=2",
             "generator.hidden=[128, 128]",
+            "discriminator.hidden=[128, 128]",
             "discriminator.fourier_features=0",
             "objective.penalty_to=1.0",
             "objective.loss=\"non-saturating\"",
