@@ -1,6 +1,6 @@
 //! Evaluates a generator on several sets of latents: the float network of a run, its int8 model, or a model file alone.
 use super::metric::{Intervals, Metric, SampleSource, intervals};
-use super::{EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, int8_images, points};
+use super::{EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, Realism, int8_images, points};
 use crate::data::{Dataset, GaussianMixture, to_bytes};
 use crate::metrics::ConfidenceInterval;
 use crate::quantize::{AlignedModel, Quantized};
@@ -144,6 +144,7 @@ fn evaluate_images(
         floor_spread: ConfidenceInterval::of(&floors).map(|i| i.spread),
         float: None,
         int8: None,
+        realism: None,
         real: Some(evaluator.measure_real_all_metrics(amount.samples)?),
         intervals: Default::default(),
         psnr_mean_db: None,
@@ -159,13 +160,24 @@ fn evaluate_images(
             let metrics: Vec<_> = sets.iter().map(Quality::metrics).collect();
             evaluation.intervals.insert(kind, intervals(&metrics));
         }
-        let first = sets.into_iter().next();
+        let first = sets.first().cloned();
         match source {
             ImageSource::Float(_) => evaluation.float = first,
             ImageSource::Int8 { .. } => evaluation.int8 = first,
         }
+        let names = evaluator.class_names();
+        evaluation.realism = mean_realism(&sets, evaluation.real.as_ref(), evaluation.floor, names);
     }
     Ok(evaluation)
+}
+
+/// Compares sets of generated images with real ones: the comparison of the first set, with the means of its numbers over all sets.
+fn mean_realism(sets: &[Quality], real: Option<&Quality>, floor: f64, class_names: &[String]) -> Option<Realism> {
+    let all: Vec<_> =
+        sets.iter().map(|made| Some(Realism::of(made, real?, floor, class_names))).collect::<Option<_>>()?;
+    let mean = |of: fn(&Realism) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+    let findings = all.first()?.findings.clone();
+    Some(Realism::from_ratios(mean(|r| r.features), mean(|r| r.patches), findings))
 }
 
 /// Draws each set of images and measures it with all metrics.

@@ -23,6 +23,7 @@ mod metric;
 mod network;
 mod points;
 mod quality;
+mod realism;
 mod slow_metrics;
 mod slow_reference;
 #[cfg(test)]
@@ -43,4 +44,5 @@ pub use metric::{Intervals, Metric, SampleSource, intervals};
 pub use network::{FEATURES, FeatureNetwork, FeatureNetworkId, RANDOM_SEED};
 pub use points::{PointsQuality, points};
 pub use quality::{Evaluation, Quality, RareClass, SlowMetrics};
-pub use verdict::{AgainstReal, Change, Comparison, Trend};
+pub use realism::{Comparison, Realism};
+pub use verdict::{Change, Trend};

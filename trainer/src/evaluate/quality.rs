@@ -1,6 +1,6 @@
 //! The metrics of a set of images and of a generator, as `eval --json` prints them.
-use super::{FeatureNetworkId, Intervals, Metric, SampleSource};
-use crate::metrics::SupportEstimate;
+use super::{FeatureNetworkId, Intervals, Metric, Realism, SampleSource};
+use crate::metrics::{SupportEstimate, Texture};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -45,6 +45,10 @@ pub struct SlowMetrics {
     pub kernel_spread: Option<f64>,
     /// Sliced Wasserstein distance of patches on each level of the Laplacian pyramid, finest first; empty for images below 7 pixels.
     pub patches: Vec<f64>,
+    /// Fine detail, checkerboards and flat areas.
+    pub texture: Texture,
+    /// Distance between the contrasts of neighboring pixels and those in held-out images.
+    pub contrast: f64,
     /// Duplicates among the images, and the number of distinct images that they imply.
     pub support: SupportEstimate,
     /// Mean distance to the nearest training image, divided by that of held-out images: 1 for images as new as held-out ones, 0 for
@@ -92,6 +96,9 @@ pub struct Evaluation {
     /// Quality of the int8 model's images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub int8: Option<Quality>,
+    /// How close the images are to real ones: int8 if they were measured, else float. Means over the sets of latents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realism: Option<Realism>,
     /// Quality of the same number of real training images: the reference value of each metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real: Option<Quality>,

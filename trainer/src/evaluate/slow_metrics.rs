@@ -2,11 +2,11 @@
 use super::extract::ImageFeatures;
 use super::images::NEIGHBORS;
 use super::quality::{RareClass, SlowMetrics};
-use super::slow_reference::{DUPLICATE, SlowReference, cut_patches, directions};
-use super::{AgainstReal, EvaluateError, Evaluator, Quality};
+use super::slow_reference::{DUPLICATE, PATCHED_IMAGES, SlowReference, cut_patches, directions};
+use super::{EvaluateError, Evaluator, Quality};
 use crate::data::Dataset;
 use crate::metrics::{self, ConfidenceInterval, PATCH};
-use ndarray::{Array2, s};
+use ndarray::s;
 
 /// Number of disjoint subsets from which the spread of the kernel distance is estimated.
 const SUBSETS: usize = 10;
@@ -55,24 +55,6 @@ impl Evaluator {
         Ok(Quality { slow: Some(slow), ..self.quality(&seen) })
     }
 
-    /// Returns the sliced Wasserstein distances of patches on each pyramid level, of `images` and of as many training images.
-    pub(super) fn patch_distances(&self, images: &[u8]) -> Vec<AgainstReal> {
-        let (held_out, train) = (&self.held_out, &self.train);
-        let shape = [held_out.height(), held_out.width(), held_out.channels()];
-        let size: usize = shape.iter().product();
-        let n = (images.len() / size).min(train.count());
-        let reference = cut_patches(shape, held_out.count(), |i| held_out.bytes(i));
-        let made = cut_patches(shape, n, |i| &images[i * size..][..size]);
-        let real = cut_patches(shape, n, |i| train.bytes(i));
-        let directions = directions(PATCH * PATCH * shape[2]);
-        let distance = |a: &Array2<f64>, b: &Array2<f64>| metrics::sliced_along(a.view(), b.view(), directions.view());
-        let of = |((made, real), held_out)| AgainstReal {
-            generated: distance(made, held_out),
-            real: distance(real, held_out),
-        };
-        made.iter().zip(&real).zip(&reference).map(of).collect()
-    }
-
     /// Computes the data of the real images.
     fn prepare_slow_reference(&mut self) -> SlowReference {
         let train = &self.train;
@@ -85,6 +67,7 @@ impl Evaluator {
         let held_out = &self.held_out;
         SlowReference {
             patches: cut_patches(shape, held_out.count(), |i| held_out.bytes(i)),
+            texture: metrics::texture(shape, held_out.count().min(PATCHED_IMAGES), |i| held_out.bytes(i)),
             directions: directions(PATCH * PATCH * shape[2]),
             radius: DUPLICATE * apart[apart.len() / 2],
             train: train_features,
@@ -103,7 +86,8 @@ impl Evaluator {
         let compared = self.compared(seen);
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
-        let patches = cut_patches(shape, n, image);
+        let patches = cut_patches(shape, n, &image);
+        let texture = metrics::texture(shape, n.min(PATCHED_IMAGES), &image);
         let class_recall = self.recall_of_classes(seen);
         SlowMetrics {
             kernel_spread: ConfidenceInterval::of(&metrics::kernel_of_subsets(real, made, SUBSETS)).map(|i| i.spread),
@@ -112,6 +96,8 @@ impl Evaluator {
                 .zip(&reference.patches)
                 .map(|(a, b)| metrics::sliced_along(a.view(), b.view(), reference.directions.view()))
                 .collect(),
+            contrast: texture.contrast_distance(&reference.texture),
+            texture,
             support: metrics::support_size(made, reference.radius),
             memorization: None,
             rare: self.rarest(seen, &class_recall),

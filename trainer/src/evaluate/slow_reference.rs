@@ -1,11 +1,11 @@
 //! Data of the real images that the slow metrics compare with.
-use crate::metrics::{self, FloatImage, PATCH};
+use crate::metrics::{self, FloatImage, PATCH, Texture};
 use crate::philox::Key;
 use ndarray::Array2;
 use rayon::prelude::*;
 
 /// Maximum number of images from which patches are cut.
-const PATCHED_IMAGES: usize = 1024;
+pub(super) const PATCHED_IMAGES: usize = 1024;
 /// Number of patches on each pyramid level.
 const PATCHES: usize = 8192;
 /// Directions of the sliced Wasserstein distance.
@@ -21,6 +21,8 @@ pub(super) struct SlowReference {
     pub(super) patches: Vec<Array2<f64>>,
     /// Unit vectors, [dimensions of a patch, directions].
     pub(super) directions: Array2<f64>,
+    /// Texture of the held-out images.
+    pub(super) texture: Texture,
     /// Distance of features below which two images are duplicates.
     pub(super) radius: f64,
     /// Features of the training images.

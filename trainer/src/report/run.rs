@@ -40,7 +40,7 @@ impl Page {
         let mut distances = figures::measurement_plot(&recipe.name, &entries);
         if let (Some(plot), Some(comparison)) = (&mut distances, comparison) {
             let ends = plot.series[0].points.first().zip(plot.series[0].points.last());
-            let floor = comparison.features.real;
+            let floor = comparison.floor;
             let line = ends.map(|(first, last)| vec![(first.0, floor), (last.0, floor)]);
             plot.series.push(PlotSeries::new("floor: real images", line.unwrap_or_default()));
         }

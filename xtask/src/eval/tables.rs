@@ -40,6 +40,15 @@ pub(crate) fn images(e: &Evaluation) -> String {
     if let Some(interval) = e.intervals.get(&source).and_then(|i| i.get(&Metric::Frechet)) {
         out += &headline(&format!("{} Fréchet distance", source.name()), interval, e.floor, "sets of latents");
     }
+    if let Some(realism) = &e.realism {
+        for (i, sentence) in realism.sentences().iter().enumerate() {
+            out += &if i == 0 {
+                format!("verdict: {} images are {sentence}\n", source.name())
+            } else {
+                format!("  {sentence}\n")
+            };
+        }
+    }
     out
 }
 

@@ -1,0 +1,284 @@
+//! How close generated images are to real ones: one number, a verdict in plain words, and the flaws that stand out.
+use super::{EvaluateError, Evaluator, FIRST_SEED, Quality};
+use crate::data::to_bytes;
+use crate::run::ImageSplit;
+use crate::text::measured;
+use crate::train::Trainer;
+use serde::{Deserialize, Serialize};
+
+/// Verdicts, each with the largest value of [`Realism::times_real`] that it covers.
+const GRADES: [(f64, &str); 5] = [
+    (1.5, "hard to tell from real images"),
+    (3.0, "close to real images"),
+    (6.0, "recognizable, with visible flaws"),
+    (15.0, "clearly different from real images"),
+    (f64::INFINITY, "far from real images"),
+];
+/// Images of a comparison after training.
+const IMAGES: usize = 1000;
+/// Relative change of a value that is mentioned. Values of real images vary by a few percent.
+const NOTABLE: f64 = 0.15;
+/// Ratio of patch distances that is mentioned.
+const NOTABLE_PATCHES: f64 = 1.5;
+/// Ratio of Fréchet distances that is mentioned if no other flaw stands out.
+const NOTABLE_FEATURES: f64 = 2.0;
+/// Distance of contrasts that is hardly visible, in octaves.
+const LEAST_CONTRAST: f64 = 0.03;
+/// Share of a class among real images below which its share is not judged.
+const RARE: f64 = 0.02;
+
+/// Generated images compared with real training images, both measured against held-out ones.
+///
+/// Features see shapes and proportions, and random features see hardly more than that. Patches see edges, noise and texture. The
+/// product of both ratios falls only if the images become better in both respects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Realism {
+    /// The product of `features` and `patches`: 1 for real images.
+    pub times_real: f64,
+    /// Fréchet distance of features, divided by that of real images.
+    pub features: f64,
+    /// Details, divided by those of real images: the geometric mean of the ratios of the patch distances on each level of the pyramid,
+    /// and of the distance of contrasts. A ratio counts at least 1.
+    pub patches: f64,
+    /// The verdict in plain words.
+    pub verdict: String,
+    /// The flaws that stand out, as sentences; empty if none does.
+    pub findings: Vec<String>,
+}
+
+impl Realism {
+    /// Compares the quality of generated images with that of `real` ones, whose mean Fréchet distance is `floor`.
+    pub fn of(made: &Quality, real: &Quality, floor: f64, class_names: &[String]) -> Self {
+        let features = made.frechet / floor.max(f64::MIN_POSITIVE);
+        let levels = patch_ratios(made, real);
+        let ratios: Vec<f64> = levels.iter().copied().chain(contrast_ratio(made, real)).collect();
+        let logs = ratios.iter().map(|r| r.max(1.0).ln()).sum::<f64>();
+        let patches = (logs / ratios.len().max(1) as f64).exp();
+        let mut findings = findings(made, real, &levels, class_names);
+        if findings.is_empty() && features > NOTABLE_FEATURES {
+            findings.push(format!(
+                "shapes differ: parts are malformed or combined wrongly (features {features:.1} times as far away)"
+            ));
+        }
+        Self::from_ratios(features, patches, findings)
+    }
+
+    /// Takes the ratios, and derives the rest from them.
+    pub(super) fn from_ratios(features: f64, patches: f64, findings: Vec<String>) -> Self {
+        let times_real = features * patches;
+        let verdict = GRADES.iter().find(|g| times_real <= g.0).map_or(GRADES[GRADES.len() - 1].1, |g| g.1);
+        Self { times_real, features, patches, verdict: verdict.to_owned(), findings }
+    }
+
+    /// The comparison in sentences: the verdict, then the findings.
+    pub fn sentences(&self) -> Vec<String> {
+        let Self { times_real, features, patches, verdict, .. } = self;
+        let parts = format!("features {features:.1} times, details {patches:.1} times");
+        let mut all = vec![format!(
+            "{verdict}: {} times as far from held-out images as real ones ({parts})",
+            measured(*times_real)
+        )];
+        all.extend(self.findings.iter().cloned());
+        all
+    }
+}
+
+/// The samples of a run compared with its images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The comparison.
+    pub realism: Realism,
+    /// Mean Fréchet distance of sets of real training images.
+    pub floor: f64,
+    /// Whether the feature network is random, because none was trained for such images.
+    pub has_random_features: bool,
+}
+
+impl Comparison {
+    /// Compares samples of the EMA generator with the images of the run.
+    ///
+    /// # Errors
+    /// If there are too few images.
+    pub fn of(trainer: &mut Trainer, split: &ImageSplit) -> Result<Self, EvaluateError> {
+        let mut evaluator = Evaluator::new(&split.held_out, &split.train, trainer.threads())?;
+        let [black, white] = trainer.recipe().data.range;
+        let n = IMAGES.max(evaluator.min_samples());
+        let images = to_bytes(&trainer.samples(FIRST_SEED, n), (black, white));
+        let floor = evaluator.floor(n)?;
+        let real = evaluator.measure_real_all_metrics(n)?;
+        let made = evaluator.measure_all_metrics(&images, None, |_, _| {})?;
+        Ok(Self {
+            realism: Realism::of(&made, &real, floor, evaluator.class_names()),
+            floor,
+            has_random_features: evaluator.identity().is_random(),
+        })
+    }
+
+    /// The comparison in sentences.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut all = self.realism.sentences();
+        if self.has_random_features {
+            all.push(
+                "the features are those of a random network, because none was trained for such images: compare them only between runs on \
+                 this data"
+                    .into(),
+            );
+        }
+        all
+    }
+}
+
+/// Returns the ratio of the patch distances on each level of the pyramid, finest first.
+fn patch_ratios(made: &Quality, real: &Quality) -> Vec<f64> {
+    let levels = |q: &Quality| q.slow.as_ref().map_or_else(Vec::new, |s| s.patches.clone());
+    levels(made).iter().zip(levels(real)).map(|(made, real)| made / real.max(f64::MIN_POSITIVE)).collect()
+}
+
+/// Returns the ratio of the distances of contrasts, both increased by the smallest distance that counts.
+fn contrast_ratio(made: &Quality, real: &Quality) -> Option<f64> {
+    let distance = |q: &Quality| Some(q.slow.as_ref()?.contrast + LEAST_CONTRAST);
+    Some(distance(made)? / distance(real)?)
+}
+
+/// Returns a sentence for every flaw that stands out.
+fn findings(made: &Quality, real: &Quality, levels: &[f64], class_names: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let percent = |v: f64| format!("{:.0} %", 100.0 * v);
+    if let (Some(made), Some(real)) = (made.slow.as_ref().map(|s| &s.texture), real.slow.as_ref().map(|s| &s.texture)) {
+        let detail = made.detail / real.detail.max(f64::MIN_POSITIVE);
+        let is_grid = made.grid > 1.5 * real.grid + 0.5;
+        if is_grid {
+            let (made, real) = (made.grid, real.grid);
+            found.push(format!(
+                "a checkerboard: a pattern with a period of two pixels has {made:.1} of 255 levels, in real images {real:.1}"
+            ));
+        }
+        if detail < 1.0 - NOTABLE {
+            found.push(format!("blurred: the fine detail is {} as strong as in real images", percent(detail)));
+        } else if detail > 1.0 + NOTABLE && !is_grid {
+            found.push(format!("noisy: the fine detail is {} as strong as in real images", percent(detail)));
+        }
+        if made.flat < (1.0 - NOTABLE) * real.flat && real.flat > 0.1 {
+            found.push(format!(
+                "mottled: {} of the squares of 2x2 pixels are flat, in real images {}",
+                percent(made.flat),
+                percent(real.flat)
+            ));
+        }
+    }
+    if found.is_empty() && levels.first().is_some_and(|r| *r > NOTABLE_PATCHES) {
+        found.push(format!("edges and textures differ: their patches are {:.1} times as far away", levels[0]));
+    }
+    if let Some(ratio) = levels.last().filter(|r| levels.len() > 1 && **r > NOTABLE_PATCHES) {
+        found.push(format!(
+            "large shapes or colors have other proportions: their patches are {ratio:.1} times as far away"
+        ));
+    }
+    let precision = made.precision / real.precision.max(f64::MIN_POSITIVE);
+    if precision < 1.0 - NOTABLE {
+        found.push(format!("malformed: about {} of the images resemble no real one", percent(1.0 - precision)));
+    }
+    let recall = made.recall / real.recall.max(f64::MIN_POSITIVE);
+    if recall < 1.0 - NOTABLE {
+        found.push(format!(
+            "little variety: about {} of the real images resemble no generated one",
+            percent(1.0 - recall)
+        ));
+    }
+    for ((made, real), name) in made.classes.iter().zip(&real.classes).zip(class_names) {
+        if *real >= RARE && !(0.5 * real..=2.0 * real).contains(made) {
+            let rare = if made < real { "rare" } else { "frequent" };
+            found.push(format!("class {name} is too {rare}: {}, in real images {}", percent(*made), percent(*real)));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, ImageDataset};
+    use crate::philox::Key;
+
+    /// Changes the images of a set; `change` receives an image and its index.
+    fn changed(set: &ImageDataset, n: usize, change: impl Fn(&mut [u8], usize)) -> Vec<u8> {
+        let mut images: Vec<u8> = (0..n).flat_map(|i| set.bytes(i).to_vec()).collect();
+        let size = images.len() / n;
+        images.chunks_mut(size).enumerate().for_each(|(i, image)| change(image, i));
+        images
+    }
+
+    /// Averages every pixel of a 16x16 image with its right and lower neighbors.
+    fn blur(image: &mut [u8]) {
+        let old = image.to_vec();
+        for (at, v) in image.iter_mut().enumerate() {
+            let near = |to: usize| u32::from(*old.get(to).unwrap_or(&old[at]));
+            *v = ((u32::from(old[at]) + near(at + 3) + near(at + 48) + near(at + 51)) / 4) as u8;
+        }
+    }
+
+    #[test]
+    fn every_staged_defect_worsens_the_comparison_and_is_named() {
+        let (train, held_out) = data::faces().unwrap().default_split().unwrap();
+        // Other training images than those that the floor is measured on, as if they were generated.
+        let part = |set: &ImageDataset, range: std::ops::Range<usize>| set.select(&range.collect::<Vec<_>>());
+        let fresh = part(&train, 2000..3000);
+        let own_data = |set: &ImageDataset| {
+            let bytes = (0..set.count()).flat_map(|i| set.bytes(i).to_vec()).collect();
+            ImageDataset::new("own", (16, 16, 3), bytes, None).unwrap()
+        };
+        // The embedded classifier, and a random network as for a user's own images.
+        for own in [false, true] {
+            let [train, held_out] =
+                [&part(&train, 0..2000), &held_out].map(|set| if own { own_data(set) } else { set.clone() });
+            let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
+            let n = 1000;
+            let (floor, real) = (evaluator.floor(n).unwrap(), evaluator.measure_real_all_metrics(n).unwrap());
+            let names = evaluator.class_names().to_vec();
+            let mut compare = |images: &[u8]| {
+                Realism::of(&evaluator.measure_all_metrics(images, None, |_, _| {}).unwrap(), &real, floor, &names)
+            };
+            let key = Key { seed: 3, stream: 0, step: 0 };
+            let clean = compare(&changed(&fresh, n, |_, _| {}));
+            assert!((0.7..1.3).contains(&clean.times_real) && clean.findings.is_empty(), "{clean:?}");
+            let blurred = compare(&changed(&fresh, n, |image, _| blur(image)));
+            let checkered = compare(&changed(&fresh, n, |image, _| {
+                for (at, v) in image.iter_mut().enumerate() {
+                    *v = if (at / 3 + at / 48) % 2 == 0 { v.saturating_add(12) } else { v.saturating_sub(12) };
+                }
+            }));
+            let mottled = compare(&changed(&fresh, n, |image, i| {
+                for (at, v) in image.iter_mut().enumerate() {
+                    // Squares of 2x2 pixels, each a little lighter or darker.
+                    let square = at / 96 * 8 + at / 6 % 8;
+                    *v = v.saturating_add(key.below((i * 64 + square) as u32, 24) as u8);
+                }
+            }));
+            let wrong = compare(&changed(&fresh, n, |image, i| {
+                // The lower half of every second face is that of another one.
+                if i % 2 == 0 {
+                    image[384..].copy_from_slice(&fresh.bytes((i + 501) % n)[384..]);
+                }
+            }));
+            // Only faces without anything.
+            let plain: Vec<u8> =
+                (0..n).filter(|&i| fresh.label(i) == Some(0)).flat_map(|i| fresh.bytes(i).to_vec()).collect();
+            let dropped = compare(&plain);
+            let expected = [
+                (&blurred, "blurred"),
+                (&checkered, "checkerboard"),
+                (&mottled, "mottled"),
+                (&wrong, "malformed"),
+                (&dropped, ""),
+            ];
+            for (found, word) in expected {
+                println!("{own} {word} {found:?}");
+                assert!(found.times_real > 1.25 * clean.times_real, "own {own}, {word}: {found:?}, {clean:?}");
+                assert!(found.findings.iter().any(|f| f.starts_with(word) || f.contains(word)), "{word}: {found:?}");
+            }
+            if !own {
+                assert!(dropped.findings.iter().any(|f| f.starts_with("class") && f.contains("rare")), "{dropped:?}");
+            }
+        }
+    }
+}
