@@ -67,7 +67,7 @@ impl Evaluator {
         let held_out = &self.held_out;
         SlowReference {
             patches: cut_patches(shape, held_out.count(), |i| held_out.bytes(i)),
-            texture: metrics::texture(shape, held_out.count().min(PATCHED_IMAGES), |i| held_out.bytes(i)),
+            contrast: metrics::texture(shape, held_out.count().min(PATCHED_IMAGES), |i| held_out.bytes(i)).1,
             directions: directions(PATCH * PATCH * shape[2]),
             radius: DUPLICATE * apart[apart.len() / 2],
             train: train_features,
@@ -87,7 +87,7 @@ impl Evaluator {
         let (real, made) = (self.reference.features.slice(s![..compared, ..]), seen.features.slice(s![..compared, ..]));
         let shape = [self.held_out.height(), self.held_out.width(), self.held_out.channels()];
         let patches = cut_patches(shape, n, &image);
-        let texture = metrics::texture(shape, n.min(PATCHED_IMAGES), &image);
+        let (texture, contrast) = metrics::texture(shape, n.min(PATCHED_IMAGES), &image);
         let class_recall = self.recall_of_classes(seen);
         SlowMetrics {
             kernel_spread: ConfidenceInterval::of(&metrics::kernel_of_subsets(real, made, SUBSETS)).map(|i| i.spread),
@@ -96,7 +96,7 @@ impl Evaluator {
                 .zip(&reference.patches)
                 .map(|(a, b)| metrics::sliced_along(a.view(), b.view(), reference.directions.view()))
                 .collect(),
-            contrast: texture.contrast_distance(&reference.texture),
+            contrast: contrast.distance(&reference.contrast),
             texture,
             support: metrics::support_size(made, reference.radius),
             memorization: None,

@@ -1,5 +1,5 @@
 //! Data of the real images that the slow metrics compare with.
-use crate::metrics::{self, FloatImage, PATCH, Texture};
+use crate::metrics::{self, ContrastHistogram, FloatImage, PATCH};
 use crate::philox::Key;
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -21,8 +21,8 @@ pub(super) struct SlowReference {
     pub(super) patches: Vec<Array2<f64>>,
     /// Unit vectors, [dimensions of a patch, directions].
     pub(super) directions: Array2<f64>,
-    /// Texture of the held-out images.
-    pub(super) texture: Texture,
+    /// Contrast of the held-out images.
+    pub(super) contrast: ContrastHistogram,
     /// Distance of features below which two images are duplicates.
     pub(super) radius: f64,
     /// Features of the training images.

@@ -25,7 +25,7 @@ pub use neighbors::{Memorization, PrecisionRecall, memorization, nearest, neares
 pub use patches::{FloatImage, PATCH, laplacian_pyramid, patches, pyramid_levels, sliced_along};
 pub use psnr::{PSNR_CAP, psnr};
 pub use support::{SupportEstimate, support_size};
-pub use texture::{Texture, texture};
+pub use texture::{ContrastHistogram, Texture, texture};
 pub use wasserstein::{sliced_w1, w1};
 
 /// Reproducible feature sets for tests. The expected values in the tests were computed by NumPy and SciPy from these formulas.

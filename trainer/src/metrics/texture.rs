@@ -9,7 +9,7 @@ const FLAT: usize = 8;
 const CONTRAST_UNIT: f64 = 16.0;
 
 /// Means over a set of 8-bit images.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Texture {
     /// Absolute difference between a value and the mean of its four neighbors, in levels of 255. Blur lowers it; noise raises it.
     pub detail: f64,
@@ -18,19 +18,25 @@ pub struct Texture {
     pub grid: f64,
     /// Share of squares of 2x2 pixels with a contrast of at most 8 levels. Mottled areas lower it.
     pub flat: f64,
-    /// Share of squares of 2x2 pixels by contrast: the difference between the largest and the smallest value of a channel, in the
-    /// channel where it is largest. 256 elements.
-    #[serde(skip)]
-    pub contrast: Vec<f64>,
 }
 
-impl Texture {
+/// Distribution of the contrast of the squares of 2x2 pixels of a set of images.
+///
+/// The contrast of a square is the difference between the largest and the smallest value of a channel, in the channel where it is
+/// largest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContrastHistogram {
+    /// Share of the squares with each contrast from 0 to 255 levels.
+    pub shares: Vec<f64>,
+}
+
+impl ContrastHistogram {
     /// Returns the 1-Wasserstein distance between the contrasts of two sets, on a scale that is linear for contrasts far below 16 levels
     /// and logarithmic, in octaves, far above.
-    pub fn contrast_distance(&self, other: &Self) -> f64 {
+    pub fn distance(&self, other: &Self) -> f64 {
         let scale = |level: usize| (1.0 + level as f64 / CONTRAST_UNIT).log2();
         let (mut below, mut distance) = (0.0, 0.0);
-        for (level, (a, b)) in self.contrast.iter().zip(&other.contrast).enumerate() {
+        for (level, (a, b)) in self.shares.iter().zip(&other.shares).enumerate() {
             below += a - b;
             distance += f64::abs(below) * (scale(level + 1) - scale(level));
         }
@@ -38,26 +44,27 @@ impl Texture {
     }
 }
 
-/// Returns the texture of `n` images of `shape`, [height, width, channels].
+/// Returns the texture of `n` images of `shape`, [height, width, channels], and the distribution of their contrast.
 ///
 /// ```
 /// use ganlet_trainer::metrics::texture;
 /// let stripes: Vec<u8> = (0..64).map(|i| if i % 2 == 0 { 90 } else { 110 }).collect();
-/// let found = texture([8, 8, 1], 1, |_| &stripes);
+/// let (found, _) = texture([8, 8, 1], 1, |_| &stripes);
 /// assert!(found.grid == 10.0 && found.flat == 0.0);
 /// ```
-pub fn texture<'a>([h, w, c]: [usize; 3], n: usize, image: impl Fn(usize) -> &'a [u8] + Sync) -> Texture {
-    let all: Vec<Texture> = (0..n).into_par_iter().map(|i| of_image([h, w, c], image(i))).collect();
-    let mean = |of: &dyn Fn(&Texture) -> f64| all.iter().map(of).sum::<f64>() / n.max(1) as f64;
-    Texture {
-        detail: mean(&|t| t.detail),
-        grid: mean(&|t| t.grid),
-        flat: mean(&|t| t.flat),
-        contrast: (0..256).map(|level| mean(&|t| t.contrast[level])).collect(),
-    }
+pub fn texture<'a>(
+    [h, w, c]: [usize; 3],
+    n: usize,
+    image: impl Fn(usize) -> &'a [u8] + Sync,
+) -> (Texture, ContrastHistogram) {
+    let all: Vec<_> = (0..n).into_par_iter().map(|i| of_image([h, w, c], image(i))).collect();
+    let mean = |of: &dyn Fn(&(Texture, Vec<f64>)) -> f64| all.iter().map(of).sum::<f64>() / n.max(1) as f64;
+    let texture = Texture { detail: mean(&|i| i.0.detail), grid: mean(&|i| i.0.grid), flat: mean(&|i| i.0.flat) };
+    (texture, ContrastHistogram { shares: (0..256).map(|level| mean(&|i| i.1[level])).collect() })
 }
 
-fn of_image([h, w, c]: [usize; 3], image: &[u8]) -> Texture {
+/// Returns the texture of an image, and the shares of its squares by contrast.
+fn of_image([h, w, c]: [usize; 3], image: &[u8]) -> (Texture, Vec<f64>) {
     let value = |y: usize, x: usize, k: usize| i32::from(image[(y * w + x) * c + k]);
     let (mut detail, mut inner) = (0, 0);
     for y in 1..h.max(1) - 1 {
@@ -80,12 +87,12 @@ fn of_image([h, w, c]: [usize; 3], image: &[u8]) -> Texture {
         };
         contrast[usize::from((0..c).map(of_channel).fold(0, u8::max))] += 1.0 / squares as f64;
     }
-    Texture {
+    let texture = Texture {
         detail: f64::from(detail) / f64::from(inner.max(1)),
         grid: grid([h, w, c], image),
         flat: contrast[..=FLAT].iter().sum(),
-        contrast,
-    }
+    };
+    (texture, contrast)
 }
 
 /// Returns the amplitude of the strongest pattern with a period of two pixels. An odd last row or column is left out.
@@ -122,20 +129,17 @@ mod tests {
     fn each_defect_changes_its_own_value() {
         let of = |image: &[u8]| texture([16, 16, 1], 1, |_| image);
         let clean = halves();
-        let found = of(&clean);
-        assert!(
-            found.grid == 0.0
-                && (found.flat - 14.0 / 15.0).abs() < 1e-9
-                && (found.contrast[100] - 1.0 / 15.0).abs() < 1e-9
-        );
+        let (found, contrast) = of(&clean);
+        assert!(found.grid == 0.0 && (found.flat - 14.0 / 15.0).abs() < 1e-9);
+        assert!((contrast.shares[100] - 1.0 / 15.0).abs() < 1e-9 && contrast.distance(&contrast) == 0.0);
         // Two of fourteen columns inside differ from a quarter of their neighbors.
         assert!((found.detail - 100.0 / 4.0 * 2.0 / 14.0).abs() < 1e-9, "{found:?}");
         let checkered: Vec<u8> =
             clean.iter().enumerate().map(|(i, v)| v + if (i / 16 + i) % 2 == 0 { 3 } else { 0 }).collect();
-        assert!((of(&checkered).grid - 1.5).abs() < 1e-9 && of(&checkered).detail > found.detail);
+        assert!((of(&checkered).0.grid - 1.5).abs() < 1e-9 && of(&checkered).0.detail > found.detail);
         let mottled: Vec<u8> = clean.iter().enumerate().map(|(i, v)| v + 2 * (i * 7 % 13) as u8).collect();
-        assert!(of(&mottled).flat < 0.3 && of(&mottled).contrast_distance(&found) > 0.3, "{:?}", of(&mottled));
-        assert_eq!(found.contrast_distance(&found), 0.0);
+        let (texture, histogram) = of(&mottled);
+        assert!(texture.flat < 0.3 && histogram.distance(&contrast) > 0.3, "{texture:?}");
         let blurred: Vec<u8> = (0..256)
             .map(|i| match i % 16 {
                 0..7 => 60,
@@ -144,14 +148,14 @@ mod tests {
                 _ => 160,
             })
             .collect();
-        assert!(of(&blurred).detail < found.detail);
+        assert!(of(&blurred).0.detail < found.detail);
     }
 
     #[test]
     fn tiny_images_have_a_texture() {
         for shape in [[1, 1, 1], [2, 3, 3], [3, 2, 1]] {
             let image = vec![9; shape.iter().product()];
-            let found = texture(shape, 1, |_| &image);
+            let (found, _) = texture(shape, 1, |_| &image);
             assert!(
                 (found.detail, found.grid) == (0.0, 0.0) && (found.flat - 1.0).abs() < 1e-9,
                 "{shape:?}: {found:?}"

@@ -179,6 +179,7 @@ fn every_method_trains_the_smallest_gan() {
 fn began_keeps_its_balance_and_converges() {
     let mixture = GaussianMixture::ring();
     let settings = [
+        "generator.hidden=[128, 128, 128]",
         "train.batch_size=128",
         "optimizer.learning_rate=0.004",
         "optimizer.generator_learning_rate=0.001",

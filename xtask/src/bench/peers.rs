@@ -103,7 +103,7 @@ impl Peers {
         Ok(Self { python: python.to_owned(), installed: found })
     }
 
-    /// Measures each peer in turn.
+    /// Measures each peer in turn. A variant that fails is skipped with a note: compiled code crashes on some processors.
     pub(crate) fn measure(&self, config: &str, threads: usize, seconds: f64) -> Result<Vec<PeerRow>, Failure> {
         let mut rows = Vec::new();
         let runs = self.installed.iter().flat_map(|(module, variants)| variants.iter().map(move |v| (module, *v)));
@@ -112,7 +112,13 @@ impl Peers {
             if !variant.is_empty() {
                 arguments.extend(["--variant".to_owned(), variant.to_owned()]);
             }
-            rows.push(self.run(module, config, threads, &arguments)?);
+            match self.run(module, config, threads, &arguments) {
+                Ok(row) => rows.push(row),
+                Err(failure) if !variant.is_empty() => {
+                    console::note(&format!("{variant} {module} failed and is skipped: {}", failure.message));
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(rows)
     }
