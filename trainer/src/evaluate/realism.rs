@@ -24,7 +24,7 @@ const NOTABLE_PATCHES: f64 = 1.5;
 const NOTABLE_FEATURES: f64 = 2.0;
 /// Distance of contrasts that is hardly visible, in octaves.
 const LEAST_CONTRAST: f64 = 0.03;
-/// Share of a class among real images below which its share is not judged.
+/// Share of a class among real images below which its share is not mentioned.
 const RARE: f64 = 0.02;
 
 /// Generated images compared with real training images, both measured against held-out ones.
@@ -117,6 +117,7 @@ impl Comparison {
     /// The comparison in sentences.
     pub fn sentences(&self) -> Vec<String> {
         let mut all = self.realism.sentences();
+        all[0].insert_str(0, "the samples are ");
         if self.has_random_features {
             all.push(
                 "the features are those of a random network, because none was trained for such images: compare them only between runs on \

@@ -58,9 +58,11 @@ pub fn texture<'a>(
     image: impl Fn(usize) -> &'a [u8] + Sync,
 ) -> (Texture, ContrastHistogram) {
     let all: Vec<_> = (0..n).into_par_iter().map(|i| of_image([h, w, c], image(i))).collect();
-    let mean = |of: &dyn Fn(&(Texture, Vec<f64>)) -> f64| all.iter().map(of).sum::<f64>() / n.max(1) as f64;
-    let texture = Texture { detail: mean(&|i| i.0.detail), grid: mean(&|i| i.0.grid), flat: mean(&|i| i.0.flat) };
-    (texture, ContrastHistogram { shares: (0..256).map(|level| mean(&|i| i.1[level])).collect() })
+    let count = n.max(1) as f64;
+    let mean = |of: fn(&Texture) -> f64| all.iter().map(|(texture, _)| of(texture)).sum::<f64>() / count;
+    let texture = Texture { detail: mean(|t| t.detail), grid: mean(|t| t.grid), flat: mean(|t| t.flat) };
+    let share = |level: usize| all.iter().map(|(_, contrast)| contrast[level]).sum::<f64>() / count;
+    (texture, ContrastHistogram { shares: (0..256).map(share).collect() })
 }
 
 /// Returns the texture of an image, and the shares of its squares by contrast.
