@@ -177,7 +177,7 @@ fn mean_realism(sets: &[Quality], real: Option<&Quality>, floor: f64, class_name
         sets.iter().map(|made| Some(Realism::of(made, real?, floor, class_names))).collect::<Option<_>>()?;
     let mean = |of: fn(&Realism) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
     let findings = all.first()?.findings.clone();
-    Some(Realism::from_ratios(mean(|r| r.features), mean(|r| r.patches), findings))
+    Some(Realism::from_ratios(mean(|r| r.features), mean(|r| r.details), findings))
 }
 
 /// Draws each set of images and measures it with all metrics.

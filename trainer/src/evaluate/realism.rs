@@ -24,6 +24,8 @@ const NOTABLE_PATCHES: f64 = 1.5;
 const NOTABLE_FEATURES: f64 = 2.0;
 /// Distance of contrasts that is hardly visible, in octaves.
 const LEAST_CONTRAST: f64 = 0.03;
+/// Largest number of classes whose shares are mentioned one by one.
+const NAMED_CLASSES: usize = 3;
 /// Share of a class among real images below which its share is not mentioned.
 const RARE: f64 = 0.02;
 
@@ -33,13 +35,13 @@ const RARE: f64 = 0.02;
 /// product of both ratios falls only if the images become better in both respects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Realism {
-    /// The product of `features` and `patches`: 1 for real images.
+    /// The product of `features` and `details`: 1 for real images.
     pub times_real: f64,
     /// Fréchet distance of features, divided by that of real images.
     pub features: f64,
     /// Details, divided by those of real images: the geometric mean of the ratios of the patch distances on each level of the pyramid,
     /// and of the distance of contrasts. A ratio counts at least 1.
-    pub patches: f64,
+    pub details: f64,
     /// The verdict in plain words.
     pub verdict: String,
     /// The flaws that stand out, as sentences; empty if none does.
@@ -53,30 +55,30 @@ impl Realism {
         let levels = patch_ratios(made, real);
         let ratios: Vec<f64> = levels.iter().copied().chain(contrast_ratio(made, real)).collect();
         let logs = ratios.iter().map(|r| r.max(1.0).ln()).sum::<f64>();
-        let patches = (logs / ratios.len().max(1) as f64).exp();
+        let details = (logs / ratios.len().max(1) as f64).exp();
         let mut findings = findings(made, real, &levels, class_names);
         if findings.is_empty() && features > NOTABLE_FEATURES {
             findings.push(format!(
                 "shapes differ: parts are malformed or combined wrongly (features {features:.1} times as far away)"
             ));
         }
-        Self::from_ratios(features, patches, findings)
+        Self::from_ratios(features, details, findings)
     }
 
     /// Takes the ratios, and derives the rest from them.
-    pub(super) fn from_ratios(features: f64, patches: f64, findings: Vec<String>) -> Self {
-        let times_real = features * patches;
+    pub(super) fn from_ratios(features: f64, details: f64, findings: Vec<String>) -> Self {
+        let times_real = features * details;
         let verdict = GRADES.iter().find(|g| times_real <= g.0).map_or(GRADES[GRADES.len() - 1].1, |g| g.1);
-        Self { times_real, features, patches, verdict: verdict.to_owned(), findings }
+        Self { times_real, features, details, verdict: verdict.to_owned(), findings }
     }
 
     /// The comparison in sentences: the verdict, then the findings.
     pub fn sentences(&self) -> Vec<String> {
-        let Self { times_real, features, patches, verdict, .. } = self;
-        let parts = format!("features {features:.1} times, details {patches:.1} times");
+        let Self { times_real, features, details, verdict, .. } = self;
+        let parts = format!("features {features:.1} times, details {details:.1} times");
         let mut all = vec![format!(
             "{verdict}: {} times as far from held-out images as real ones ({parts})",
-            measured(*times_real)
+            if *times_real < 100.0 { format!("{times_real:.1}") } else { measured(*times_real) }
         )];
         all.extend(self.findings.iter().cloned());
         all
@@ -186,12 +188,17 @@ fn findings(made: &Quality, real: &Quality, levels: &[f64], class_names: &[Strin
             percent(1.0 - recall)
         ));
     }
-    for ((made, real), name) in made.classes.iter().zip(&real.classes).zip(class_names) {
-        if *real >= RARE && !(0.5 * real..=2.0 * real).contains(made) {
+    let classes = made.classes.iter().zip(&real.classes).zip(class_names);
+    let uneven: Vec<_> = classes
+        .filter(|((made, real), _)| **real >= RARE && !(0.5 * **real..=2.0 * **real).contains(*made))
+        .map(|((made, real), name)| {
             let rare = if made < real { "rare" } else { "frequent" };
-            found.push(format!("class {name} is too {rare}: {}, in real images {}", percent(*made), percent(*real)));
-        }
-    }
+            format!("class {name} is too {rare}: {}, in real images {}", percent(*made), percent(*real))
+        })
+        .collect();
+    let more = uneven.len().saturating_sub(NAMED_CLASSES);
+    found.extend(uneven.into_iter().take(NAMED_CLASSES));
+    found.extend((more > 0).then(|| format!("the shares of {more} more classes differ by a factor of two or more")));
     found
 }
 

@@ -119,9 +119,9 @@ pub fn instruction_set() -> InstructionSet {
 /// # Errors
 /// If this processor lacks the instruction set, or if kernels of another one have already run.
 pub fn limit_instruction_set(id: &str) -> Result<(), String> {
-    let Some(set) = InstructionSet::available().find(|set| set.id() == id) else {
+    let Some(set) = InstructionSet::available().find(|set| set.id().eq_ignore_ascii_case(id)) else {
         let names: Vec<_> = InstructionSet::available().map(InstructionSet::id).collect();
-        return Err(format!("instruction set {id}: this processor has {}", names.join(", ")));
+        return Err(format!("instruction set {id}: expected one that this processor has: {}", names.join(", ")));
     };
     let selected = *SELECTED.get_or_init(|| set);
     if selected == set { Ok(()) } else { Err(format!("instruction set {id}: kernels for {selected} have already run")) }
@@ -146,7 +146,10 @@ mod tests {
         let selected = instruction_set();
         assert_eq!(limit_instruction_set(selected.id()), Ok(()));
         let unknown = limit_instruction_set("sse9").unwrap_err();
-        assert!(unknown.starts_with("instruction set sse9: this processor has ") && unknown.ends_with("portable"));
+        assert!(
+            unknown.starts_with("instruction set sse9: expected one that this processor has: ")
+                && unknown.ends_with("portable")
+        );
         if selected != InstructionSet::Portable {
             let late = limit_instruction_set("portable").unwrap_err();
             assert_eq!(late, format!("instruction set portable: kernels for {selected} have already run"));

@@ -57,6 +57,9 @@ pub(crate) struct Args {
     here: bool,
 }
 
+/// Minimum seconds of a measurement that is recorded.
+const RECORD_SECONDS: f64 = 2.0;
+
 #[derive(Serialize)]
 struct HostReport {
     sgemm_gflops: Option<f64>,
@@ -89,15 +92,23 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if threads.iter().any(|&n| n > cores) {
         console::note(&format!("this machine has {cores} cores: more threads than that wait for each other"));
     }
+    if args.record && args.seconds < RECORD_SECONDS {
+        let message = format!(
+            "--record --seconds {}: expected at least {RECORD_SECONDS} seconds, for a stable median",
+            args.seconds
+        );
+        return Err(Failure::unusable(message));
+    }
     let peers = args.peer.as_deref().map(Peers::find).transpose()?;
     let (mut rows, mut others): (Vec<StepTiming>, Vec<PeerRow>) = Default::default();
     for name in names.iter().filter(|n| args.config.as_ref().is_none_or(|c| c == *n)) {
         for &threads in &threads {
             console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
             rows.push(measure_in_new_process(name, threads, &args)?);
-            // The scripts of the peers have all configurations but this one.
-            if let Some(peers) = peers.as_ref().filter(|_| *name != "faces") {
-                others.extend(peers.measure(name, threads, args.seconds)?);
+            match &peers {
+                Some(_) if *name == "faces" => console::note("the peers have no script for faces"),
+                Some(peers) => others.extend(peers.measure(name, threads, args.seconds)?),
+                None => {}
             }
         }
     }

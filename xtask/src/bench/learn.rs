@@ -30,9 +30,9 @@ pub(crate) struct Args {
     /// The example
     #[arg(value_enum)]
     example: Example,
-    /// Images of digits that lenet5 learns; their labels lie beside them
-    #[arg(long, value_name = "PATH", default_value = "digits")]
-    data: String,
+    /// Images of digits that lenet5 learns; their labels lie beside them [default: digits]
+    #[arg(long, value_name = "PATH")]
+    data: Option<String>,
     /// Images of digits that test lenet5 [default: a part of --data that is held out]
     #[arg(long, value_name = "PATH")]
     test: Option<String>,
@@ -54,21 +54,32 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let example = args.example;
     let peers = args.peer.as_deref().map(Peers::find).transpose()?;
+    peers.as_ref().map_or(Ok(()), Peers::require_torch)?;
+    if example == Example::TinyMlp && (args.data.is_some() || args.test.is_some()) {
+        return Err(Failure::unusable(
+            "--data and --test are for lenet5: tinymlp learns matrices that it draws itself; omit them",
+        ));
+    }
+    let data = args.data.as_deref().unwrap_or("digits");
     let [train, test] = match example {
-        Example::LeNet5 => digits(&args.data, args.test.as_deref())?,
+        Example::LeNet5 => digits(data, args.test.as_deref())?,
         Example::TinyMlp => MATRICES.map(|seed| example.synthetic(example.batch(), seed)),
     };
     let count = |examples: &Examples| examples.inputs.len() / example.lens().0;
     let epochs = args.epochs.unwrap_or(if example == Example::LeNet5 { 10 } else { 10_000 });
     if count(&train) < example.batch() {
         return Err(Failure::unusable(format!(
-            "--data {}: expected at least {} training images, which fill a batch, found {}",
-            args.data,
+            "--data {data}: expected at least {} training images, which fill a batch, found {}",
             example.batch(),
             count(&train)
         )));
     }
-    console::note(&format!("{} examples, {} for the test, {epochs} epochs", count(&train), count(&test)));
+    console::note(&format!(
+        "{} examples, {} for the test, {epochs} epoch{}",
+        count(&train),
+        count(&test),
+        if epochs == 1 { "" } else { "s" }
+    ));
     let mut rows = vec![learn(example, &train, &test, epochs, usize::from(args.threads))?];
     if let Some(peers) = peers {
         let folder = tempfile::tempdir()?;

@@ -103,6 +103,17 @@ impl Peers {
         Ok(Self { python: python.to_owned(), installed: found })
     }
 
+    /// Checks that PyTorch is installed.
+    pub(crate) fn require_torch(&self) -> Result<(), Failure> {
+        if self.installed.iter().any(|(module, _)| *module == "torch") {
+            return Ok(());
+        }
+        Err(Failure::unusable(format!(
+            "--peer {0}: PyTorch is not installed; type {0} -m pip install torch, or omit the option",
+            self.python
+        )))
+    }
+
     /// Measures each peer in turn. A variant that fails is skipped with a note: compiled code crashes on some processors.
     pub(crate) fn measure(&self, config: &str, threads: usize, seconds: f64) -> Result<Vec<PeerRow>, Failure> {
         let mut rows = Vec::new();

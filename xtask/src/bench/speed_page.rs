@@ -23,8 +23,27 @@ pub(crate) fn record(instructions: &str, rows: &[StepTiming], peers: &[PeerRow])
         let comments = format!("there is no table between the lines \"{}\" and \"{}\"", begin.trim(), END.trim());
         Failure::file(&path, format!("{comments}; restore them with git checkout docs/SPEED.md, or add them"))
     })?;
+    check_peers(old, rows, peers)?;
     fs::write(&path, format!("{before}{begin}{}{END}{after}", merged(old, rows, peers)))
         .map_err(|e| Failure::file(&path, e))
+}
+
+/// Checks that no figure of a peer would be lost: a row that has some needs new ones, because ratios compare times of one run.
+fn check_peers(old: &str, rows: &[StepTiming], peers: &[PeerRow]) -> Result<(), Failure> {
+    for r in rows {
+        let start = format!("| {} | {} |", r.config, r.threads);
+        let has_peers = |line: &str| line.split('|').nth(8).is_some_and(|cell| !cell.trim().is_empty());
+        let is_measured = peers.iter().any(|p| p.config == r.config && p.threads == r.threads);
+        if !is_measured && old.lines().any(|line| line.starts_with(&start) && has_peers(line)) {
+            return Err(Failure::unusable(format!(
+                "--record: docs/SPEED.md has figures of PyTorch beside {} on {} thread{}, and this run has none: add --peer python3",
+                r.config,
+                r.threads,
+                if r.threads == 1 { "" } else { "s" }
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The header, then the new lines and the old lines that they do not replace, sorted by configuration and threads.
