@@ -18,6 +18,12 @@ const MAX_M_UNPACKED: usize = 128;
 /// Largest k for which B is read in place: its panels fit the first-level cache anyway.
 const MAX_K_UNPACKED: usize = 128;
 
+/// Smallest n for which B is packed although it is read few times: each row lies in other pages, so a panel that is read in
+/// place waits for memory. Calls that read the same weights share the packed ones.
+const MIN_FAR_ROWS: usize = 4096;
+/// Smallest m for which that pays.
+const MIN_M_FAR_ROWS: usize = 16;
+
 /// A strided matrix to read.
 #[derive(Clone, Copy)]
 pub struct MatRef<'a> {
@@ -285,5 +291,6 @@ pub(super) fn weight_layout(
         return Some(WeightLayout::PackedTranspose { k, n });
     }
     // With few rows, B is read too few times to be worth a copy; a single panel or a short k needs no copy.
-    (n > panel_width() && m > MAX_M_UNPACKED && k > MAX_K_UNPACKED).then_some(WeightLayout::Packed { k, n })
+    let is_reused = n > panel_width() && m > MAX_M_UNPACKED && k > MAX_K_UNPACKED;
+    (is_reused || (n >= MIN_FAR_ROWS && m >= MIN_M_FAR_ROWS)).then_some(WeightLayout::Packed { k, n })
 }
