@@ -31,7 +31,7 @@ use std::time::Instant;
 /// (open it in a browser) and summary.json.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  cargo xtask demo                          about ten minutes on two cores, including the build
+  cargo xtask demo                          five to ten minutes on two cores, including the build
   cargo xtask demo --minutes 1 --out quick  a first look; the faces are still blurred
   cargo xtask demo --data photos/           the same with your own images, at 16x16")]
 pub(crate) struct Args {

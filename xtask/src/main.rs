@@ -42,7 +42,7 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 From training data to an emulated device:
-  cargo xtask demo --out out                             everything in one command, about ten minutes
+  cargo xtask demo --out out                             everything in one command, five to ten minutes
 or step by step:
   cargo xtask train faces --minutes 5                    creates a run folder such as runs/00001-faces
   cargo xtask export runs/00001-faces --out faces.model  quantizes the generator to int8
