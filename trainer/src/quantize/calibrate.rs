@@ -22,25 +22,24 @@ pub(super) struct TensorStats {
     histogram: Vec<u64>,
 }
 
-/// How the quantized range of a tensor is chosen from its observed values.
+/// How the quantized range of a tensor is chosen from its observed values: between the range that minimizes the mean
+/// square error of rounding and clipping together, 0, and the whole observed range, which clips nothing, 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clipping {
-    /// The whole observed range: nothing is clipped.
-    Whole,
-    /// The range that minimizes the mean square error of rounding and clipping together.
-    MeanSquare,
-    /// Halfway between the two.
-    Between,
-}
+pub(super) struct Clipping(u8);
 
 impl Clipping {
-    pub(super) const ALL: [Self; 3] = [Self::Whole, Self::MeanSquare, Self::Between];
+    pub(super) const WHOLE: Self = Self(4);
+    pub(super) const ALL: [Self; 5] = [Self::WHOLE, Self(0), Self(1), Self(2), Self(3)];
 
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Whole => "whole range",
-            Self::MeanSquare => "least mean square",
-            Self::Between => "between whole range and least mean square",
+    /// Describes the clipping of all layers.
+    pub(super) fn describe(all: &[Self]) -> &'static str {
+        match all {
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => match first.0 {
+                0 => "least mean square",
+                4 => "whole range",
+                _ => "between whole range and least mean square",
+            },
+            _ => "chosen per layer",
         }
     }
 }
@@ -52,11 +51,8 @@ impl TensorStats {
 
     /// Returns the range that is mapped to the 256 levels.
     pub(super) fn range(&self, clipping: Clipping) -> (f32, f32) {
-        let shrink = match clipping {
-            Clipping::Whole => 1.0,
-            Clipping::MeanSquare => self.best_shrink(),
-            Clipping::Between => (1.0 + self.best_shrink()) / 2.0,
-        };
+        let best = if clipping == Clipping::WHOLE { 1.0 } else { self.best_shrink() };
+        let shrink = best + (1.0 - best) * f32::from(clipping.0) / 4.0;
         (self.lo * shrink, self.hi * shrink)
     }
 
@@ -124,6 +120,32 @@ pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<TensorStats> {
         s.histogram = (0..BINS).map(|bin| histograms.iter().map(|piece| piece[layer][bin]).sum()).collect();
     }
     stats
+}
+
+/// Returns, for each of the first `layers` layers, the `most` seeds of `0..count` with the largest values; in ascending
+/// order, without duplicates. Their images suffer most from clipping.
+pub(super) fn extreme_seeds(net: &FloatNet, layers: usize, count: u32, most: usize) -> Vec<u32> {
+    let forward = Forward::new(net);
+    let peaks = parallel(count as usize, |seed| {
+        let mut peaks = vec![0.0f32; layers];
+        forward.run(&net.inputs_of_seed(seed as u32), |layer, _, after| {
+            if let Some(peak) = peaks.get_mut(layer) {
+                *peak = after.iter().fold(0.0, |m, v| m.max(v.abs()));
+            }
+        });
+        peaks
+    });
+    let mut extreme: Vec<u32> = (0..layers)
+        .flat_map(|layer| {
+            let mut seeds: Vec<u32> = (0..count).collect();
+            seeds.sort_by(|a, b| peaks[*b as usize][layer].total_cmp(&peaks[*a as usize][layer]));
+            seeds.truncate(most);
+            seeds
+        })
+        .collect();
+    extreme.sort_unstable();
+    extreme.dedup();
+    extreme
 }
 
 /// Runs `work` on `0..count` on all cores and returns the results in order.

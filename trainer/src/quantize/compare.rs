@@ -1,7 +1,6 @@
 //! Compares the images of an integer model, drawn by `ganlet-runtime`, with those of the float network.
 use super::{QuantizeError, calibrate::parallel, float::Forward, net::FloatNet};
 use ganlet_runtime::{Generator, Model};
-use std::ops::Range;
 
 /// Peak signal-to-noise ratio of int8 images against float images: 8-bit pixels, peak 255, at most 99 dB per image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,9 +15,9 @@ pub struct PsnrSummary {
     pub constant: bool,
 }
 
-/// The float network's images of a range of seeds.
+/// The float network's images of some seeds.
 pub(super) struct FloatImages {
-    seeds: Range<u32>,
+    seeds: Vec<u32>,
     images: Vec<Vec<u8>>,
 }
 
@@ -26,11 +25,10 @@ pub(super) struct FloatImages {
 const TASK: usize = 16;
 
 impl FloatImages {
-    pub(super) fn new(net: &FloatNet, seeds: Range<u32>) -> Self {
+    pub(super) fn new(net: &FloatNet, seeds: impl IntoIterator<Item = u32>) -> Self {
+        let seeds: Vec<_> = seeds.into_iter().collect();
         let forward = Forward::new(net);
-        let images = parallel(seeds.len(), |i| {
-            net.pixels(&forward.run(&net.inputs_of_seed(seeds.start + i as u32), |_, _, _| {}))
-        });
+        let images = parallel(seeds.len(), |i| net.pixels(&forward.run(&net.inputs_of_seed(seeds[i]), |_, _, _| {})));
         Self { seeds, images }
     }
 
@@ -44,7 +42,7 @@ impl FloatImages {
             let references = self.images.iter().enumerate().skip(first).take(TASK);
             references
                 .map(|(i, reference)| {
-                    let mut rows = generator.rows(&model.latent(self.seeds.start + i as u32));
+                    let mut rows = generator.rows(&model.latent(self.seeds[i]));
                     let mut rest = reference.as_slice();
                     let (mut squares, mut sum) = (0u64, flate2::Crc::new());
                     while let Some(row) = rows.next_row() {

@@ -23,8 +23,8 @@ struct QuantParams {
     zero_point: i8,
 }
 
-/// Returns the layers of `net` as integers, weights in training order.
-pub(super) fn lower(net: &FloatNet, stats: &[TensorStats], clipping: Clipping) -> Vec<LayerSpec> {
+/// Returns the layers of `net` as integers, weights in training order. `clippings` has one entry per layer.
+pub(super) fn lower(net: &FloatNet, stats: &[TensorStats], clippings: &[Clipping]) -> Vec<LayerSpec> {
     let shapes = net.shapes().expect("the network was checked");
     let shown: Vec<usize> = net.levels.iter().copied().chain([net.image()]).map(|i| values_of(net, i)).collect();
     let score = (net.discriminator_layers > 0).then_some(net.layers.len() - 1);
@@ -51,7 +51,7 @@ pub(super) fn lower(net: &FloatNet, stats: &[TensorStats], clipping: Clipping) -
             i if Some(i) == score => Some((0.0, 1.0)),
             _ => None,
         };
-        let (spec, output) = lowering.run(range, clipping);
+        let (spec, output) = lowering.run(range, clippings[index]);
         specs.push(spec);
         params.push(output);
     }

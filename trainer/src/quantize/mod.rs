@@ -37,6 +37,14 @@ use ganlet_runtime::encode::{LayerSpec, ModelBuilder};
 pub const COMPARISON_SEEDS: u32 = 1 << 30;
 /// Number of images with which the clipping of the activation ranges is chosen.
 const TRIALS: u32 = 64;
+/// Number of additional trial images for each layer: those with its largest values.
+const EXTREME: usize = 6;
+/// Number of latents with which even a large network is calibrated.
+const LEAST_CALIBRATION: u32 = 512;
+/// Multiply-accumulates of the images that a network is calibrated with.
+const CALIBRATION_MACS: u64 = 10_000_000_000;
+/// PSNR in dB below which the worst trial image lowers the score of a clipping.
+const WORST_DB: f64 = 37.0;
 
 /// Default number of directions in a model file.
 const DIRECTIONS: usize = 8;
@@ -50,7 +58,7 @@ const DIRECTIONS: usize = 8;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuantizeOptions {
-    /// Number of latents for calibrating the activation ranges.
+    /// Largest number of latents for calibrating the activation ranges; large networks use fewer, but at least 512 of these.
     pub calibration: u32,
     /// Number of latents for comparing int8 with float images.
     pub comparison: u32,
@@ -68,7 +76,7 @@ pub struct QuantizeOptions {
 impl Default for QuantizeOptions {
     fn default() -> Self {
         Self {
-            calibration: 512,
+            calibration: 2048,
             comparison: 1000,
             fuse_upsampling: true,
             equalize: true,
@@ -97,49 +105,81 @@ pub struct Quantized {
 /// layer and the remedy.
 pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
-    let Candidate { net: prepared, stats, clipping, .. } = best_candidate(net, options)?;
-    let directions = net.directions(options.directions, options.calibration);
-    let file = encode(&prepared, &stats, clipping, options.layouts, &directions)?;
+    let Candidate { net: prepared, stats, clippings, .. } = best_candidate(net, options)?;
+    let directions = net.directions(options.directions, options.calibration.min(LEAST_CALIBRATION));
+    let file = encode(&prepared, &stats, &clippings, options.layouts, &directions)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::FloatImages::new(net, seeds).compare(&file)?;
-    let report = QuantizationReport::new(&file, psnr, clipping.name(), &prepared)?;
-    Ok(Quantized { file, report, layers: lower::lower(&prepared, &stats, clipping) })
+    let report = QuantizationReport::new(&file, psnr, Clipping::describe(&clippings), &prepared)?;
+    Ok(Quantized { file, report, layers: lower::lower(&prepared, &stats, &clippings) })
 }
 
-/// A network ready to be encoded, and the mean PSNR of its trial images in dB.
+/// A network ready to be encoded.
 struct Candidate {
     net: FloatNet,
     stats: Vec<TensorStats>,
-    clipping: Clipping,
-    psnr_db: f64,
+    /// How each layer is clipped.
+    clippings: Vec<Clipping>,
+    score: f64,
 }
 
-/// Returns the equalization and the clipping with the highest PSNR.
+/// Number of latents for calibration: the multiply-accumulates of all passes stay below [`CALIBRATION_MACS`].
+fn calibration_latents(net: &FloatNet, options: &QuantizeOptions) -> u32 {
+    let affordable = CALIBRATION_MACS / net.macs().max(1);
+    options.calibration.clamp(1, u32::try_from(affordable).unwrap_or(u32::MAX).max(LEAST_CALIBRATION))
+}
+
+/// Rates trial images: their mean PSNR in dB, less the decibels that the worst image is below [`WORST_DB`].
+fn score(psnr: &PsnrSummary) -> f64 {
+    psnr.mean_db - (WORST_DB - psnr.min_db).max(0.0)
+}
+
+/// Returns the equalization and the clipping of each layer with the highest score.
 ///
-/// The discriminator is always equalized, because images say nothing about it.
+/// One clipping for all layers is chosen first; then each layer, from the last to the first, keeps another one if that
+/// raises the score. The discriminator is always equalized, because images say nothing about it.
 fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate, QuantizeError> {
     let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
-    let calibration = options.calibration.max(1);
+    let calibration = calibration_latents(net, options);
     let stats = calibrate::calibrate(&fused, calibration);
     let nets = if options.equalize {
         [Equalized::All, Equalized::Discriminator].map(|which| fused.equalized(&stats, which)).to_vec()
     } else {
         vec![fused]
     };
-    let trials = compare::FloatImages::new(net, COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS);
+    let extreme = calibrate::extreme_seeds(net, net.layers.len() - net.discriminator_layers, calibration, EXTREME);
+    let trials = compare::FloatImages::new(net, (COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS).chain(extreme));
+    // Images do not depend on the layout.
+    let rate = |net: &FloatNet, stats: &[TensorStats], clippings: &[Clipping]| {
+        let file = encode(net, stats, clippings, LayoutChoice::Compact, &[])?;
+        Ok::<_, QuantizeError>(score(&trials.compare(&file)?))
+    };
     let mut best: Option<Candidate> = None;
     for net in nets {
         let stats = calibrate::calibrate(&net, calibration);
         for clipping in Clipping::ALL {
-            // Images do not depend on the layout.
-            let file = encode(&net, &stats, clipping, LayoutChoice::Compact, &[])?;
-            let psnr_db = trials.compare(&file)?.mean_db;
-            if best.as_ref().is_none_or(|best| psnr_db > best.psnr_db) {
-                best = Some(Candidate { net: net.clone(), stats: stats.clone(), clipping, psnr_db });
+            let clippings = vec![clipping; net.layers.len()];
+            let score = rate(&net, &stats, &clippings)?;
+            if best.as_ref().is_none_or(|best| score > best.score) {
+                best = Some(Candidate { net: net.clone(), stats: stats.clone(), clippings, score });
             }
         }
     }
-    Ok(best.unwrap_or_else(|| unreachable!("the lists are not empty")))
+    let mut best = best.unwrap_or_else(|| unreachable!("the lists are not empty"));
+    for layer in (0..best.net.layers.len() - best.net.discriminator_layers).rev() {
+        for clipping in Clipping::ALL {
+            let mut clippings = best.clippings.clone();
+            clippings[layer] = clipping;
+            if clippings == best.clippings {
+                continue;
+            }
+            let score = rate(&best.net, &best.stats, &clippings)?;
+            if score > best.score {
+                (best.clippings, best.score) = (clippings, score);
+            }
+        }
+    }
+    Ok(best)
 }
 
 /// Returns a model file of `net` that is calibrated on one latent and compared with nothing.
@@ -153,21 +193,22 @@ pub fn draft(net: &FloatNet) -> Result<Vec<u8>, QuantizeError> {
     error::check(net)?;
     let fused = net.fuse_upsampling();
     let stats = calibrate::calibrate(&fused, 1);
-    encode(&fused, &stats, Clipping::Whole, LayoutChoice::Compact, &net.directions(DIRECTIONS, 1))
+    let clippings = vec![Clipping::WHOLE; fused.layers.len()];
+    encode(&fused, &stats, &clippings, LayoutChoice::Compact, &net.directions(DIRECTIONS, 1))
 }
 
 /// Encodes the model file.
 fn encode(
     net: &FloatNet,
     stats: &[TensorStats],
-    clipping: Clipping,
+    clippings: &[Clipping],
     layouts: LayoutChoice,
     directions: &[Vec<i8>],
 ) -> Result<Vec<u8>, QuantizeError> {
     let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let mut builder = ModelBuilder::new(&net.name, short(net.inputs.saturating_sub(net.classes)));
     builder.classes(short(net.classes)).directions(directions);
-    for spec in lower::lower(net, stats, clipping) {
+    for spec in lower::lower(net, stats, clippings) {
         builder.push(&spec);
     }
     if net.discriminator_layers > 0 || !net.levels.is_empty() {

@@ -420,3 +420,43 @@ fn depthwise_layers_and_sums_keep_their_images() {
         "{refused}"
     );
 }
+
+#[test]
+fn extreme_seeds_have_the_largest_values_of_a_layer() {
+    let dense = FloatOp::Dense { inputs: 8, h: 4, w: 4, c: 8 };
+    let net = net(8, &[(dense, Activation::Relu), (up(8, 3), Activation::Tanh)]);
+    let forward = float::Forward::new(&net);
+    let peak = |seed: u32| {
+        let mut peak = 0.0f32;
+        let seen = |layer: usize, _: &[f32], after: &[f32]| {
+            if layer == 0 {
+                peak = after.iter().fold(peak, |m, v| m.max(*v));
+            }
+        };
+        forward.run(&net.inputs_of_seed(seed), seen);
+        peak
+    };
+    let extreme = calibrate::extreme_seeds(&net, 1, 100, 3);
+    assert_eq!(extreme.len(), 3);
+    let least = extreme.iter().map(|s| peak(*s)).fold(f32::MAX, f32::min);
+    assert_eq!((0..100).filter(|&s| peak(s) >= least).count(), 3);
+}
+
+#[test]
+fn a_bad_worst_image_lowers_the_score_of_a_clipping() {
+    let psnr = |mean_db, min_db| PsnrSummary { mean_db, min_db, images: 64, constant: false };
+    assert_eq!(score(&psnr(45.0, 40.0)), 45.0);
+    assert!(score(&psnr(44.0, 36.0)) > score(&psnr(45.0, 26.0)));
+}
+
+#[test]
+fn networks_of_many_multiplications_are_calibrated_on_fewer_latents() {
+    let of = |channels| {
+        let dense = FloatOp::Dense { inputs: 8, h: 32, w: 32, c: channels };
+        let net = net(8, &[(dense, Activation::Relu), (up(channels, 3), Activation::Tanh)]);
+        let expected = 8 * 1024 * channels + 32 * 32 * 16 * channels * 3;
+        assert_eq!(net.macs(), expected as u64);
+        calibration_latents(&net, &QuantizeOptions::default())
+    };
+    assert_eq!((of(1), of(512)), (2048, LEAST_CALIBRATION));
+}
