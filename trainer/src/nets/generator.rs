@@ -35,6 +35,9 @@ pub enum Generator {
     Dcgan {
         /// Length of the latent vector.
         latent: usize,
+        /// Number of latent values that are replaced by their signs, as for [`Generator::Mlp`].
+        #[serde(default)]
+        binary_latents: usize,
         /// Widths of the mapping network: dense layers between the latent and the first layer (Karras et al. 2019).
         #[serde(default)]
         mapping: Vec<usize>,
@@ -46,6 +49,9 @@ pub enum Generator {
         /// End with a 3x3 convolution at full size instead of an upsampling layer.
         #[serde(default)]
         refine: bool,
+        /// Channels of 1x1 convolutions with ReLU at full size, before the last layer; they need `refine`.
+        #[serde(default)]
+        pointwise: Vec<usize>,
         /// Batch normalization before each ReLU.
         #[serde(default)]
         batch_norm: bool,
@@ -114,7 +120,9 @@ impl Generator {
         let mut narrowed = self.clone();
         match &mut narrowed {
             Self::Mlp { hidden, .. } => hidden.iter_mut().for_each(narrow),
-            Self::Dcgan { mapping, widths, .. } => widths.iter_mut().chain(mapping).for_each(narrow),
+            Self::Dcgan { mapping, widths, pointwise, .. } => {
+                widths.iter_mut().chain(mapping).chain(pointwise).for_each(narrow);
+            }
             Self::Residual { widths, .. } | Self::Pyramid { widths, .. } => widths.iter_mut().for_each(narrow),
         }
         narrowed
@@ -144,19 +152,18 @@ impl Generator {
         let mut layers = Vec::new();
         match (self, shape) {
             (Self::Mlp { hidden, binary_latents, latent }, _) => {
-                if binary_latents > latent {
-                    let why =
-                        format!("binary_latents = {binary_latents} with latent = {latent}: expected 0 to {latent}");
-                    return Err(NetworkError::new(what, why));
-                }
-                layers.extend((*binary_latents > 0).then_some(Layer::BinaryLatents { count: *binary_latents }));
+                binary(&mut layers, *binary_latents, *latent)?;
                 let inputs = dense(&mut layers, input, hidden)?;
                 layers.push(Layer::Dense { inputs, to: shape.to_vec() });
                 if shape.len() == 3 {
                     layers.push(Layer::Activation(Activation::Tanh));
                 }
             }
-            (Self::Dcgan { mapping, widths, upsampling, refine, batch_norm, .. }, &[_, _, c]) => {
+            (
+                Self::Dcgan { latent, binary_latents, mapping, widths, upsampling, refine, pointwise, batch_norm },
+                &[_, _, c],
+            ) => {
+                binary(&mut layers, *binary_latents, *latent)?;
                 let upsamplings = widths.len() - usize::from(*refine && !widths.is_empty());
                 let inputs = dense(&mut layers, input, mapping)?;
                 let first = first_image(&mut layers, inputs, widths, upsamplings, shape)?;
@@ -164,6 +171,16 @@ impl Generator {
                 let mut inputs = first;
                 for &width in &widths[1..] {
                     double(&mut layers, *upsampling, inputs, width);
+                    norm(&mut layers, width, *batch_norm);
+                    inputs = width;
+                }
+                if !refine && !pointwise.is_empty() {
+                    let why = format!("pointwise = {pointwise:?} needs refine = true: set generator.refine = true");
+                    return Err(NetworkError::new(what, why));
+                }
+                check_widths(what, pointwise)?;
+                for &width in pointwise {
+                    layers.push(Layer::Conv { window: POINT, inputs, outputs: width });
                     norm(&mut layers, width, *batch_norm);
                     inputs = width;
                 }
@@ -203,6 +220,16 @@ impl Generator {
         }
         Ok(Network::new(what, &[input], layers))
     }
+}
+
+/// Appends the layer that replaces the first `count` of `latent` values by their signs, if there are any.
+fn binary(layers: &mut Vec<Layer>, count: usize, latent: usize) -> Result<(), NetworkError> {
+    if count > latent {
+        let why = format!("binary_latents = {count} with latent = {latent}: expected 0 to {latent}");
+        return Err(NetworkError::new("generator", why));
+    }
+    layers.extend((count > 0).then_some(Layer::BinaryLatents { count }));
+    Ok(())
 }
 
 /// Appends dense layers of these widths, each with ReLU; returns the number of features.
