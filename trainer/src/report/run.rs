@@ -55,10 +55,14 @@ impl Page {
             "" => format!("Trained on {}", trainer.data().name()),
             about => format!("{about}. Trained"),
         };
+        let started_from = folder.newest().ok().and_then(|newest| newest.checkpoint.state.started_from);
+        let started = started_from.map_or_else(String::new, |from| {
+            format!(", starting with the weights of {} at step {}", from.run, grouped(from.step as usize))
+        });
         let [step, steps] = [trainer.step(), trainer.steps()].map(|n| grouped(n as usize));
         let mut page = Self {
             title: recipe.name.clone(),
-            lead: format!("{trained} for {step} of {steps} steps with seed {seed}."),
+            lead: format!("{trained} for {step} of {steps} steps with seed {seed}{started}."),
             verdict,
             timeline,
             alarms: Some(folder.alarms()),

@@ -30,6 +30,7 @@ mod record;
 mod restore;
 mod resume;
 mod training;
+mod warm_start;
 
 pub use checkpoint::Checkpoint;
 pub use choice::{CheckpointChoice, ChoiceReason, ChosenCheckpoint};
@@ -42,3 +43,4 @@ pub use record::{DataRecord, RunState};
 pub use restore::{drawing_trainer, restore_trainer};
 pub use resume::{ResumeError, ResumeOptions, ResumedRun};
 pub use training::{CheckpointMeasure, Run, seconds_per_step};
+pub use warm_start::{StartedFrom, warm_start};

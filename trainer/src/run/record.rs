@@ -1,4 +1,5 @@
 //! What checkpoints hold besides the weights: which data the run was trained on, and its state between two steps.
+use super::StartedFrom;
 use crate::data::Dataset;
 use crate::text::grouped;
 use crate::train::StepReport;
@@ -55,4 +56,7 @@ pub struct RunState {
     pub monitor: MonitorState,
     /// Measurements on which the detection of convergence depends.
     pub convergence: Convergence,
+    /// The checkpoint of another run whose weights this run started with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<StartedFrom>,
 }

@@ -2,7 +2,7 @@
 use super::resume::ROLLBACK_RATE_FACTOR;
 use super::{
     Checkpoint, DataRecord, LogEntry, Measurement, NEWEST_SAMPLES, ResumedRun, RunError, RunEvent, RunFolder,
-    RunOutcome, RunState, TrainingError, figures,
+    RunOutcome, RunState, StartedFrom, TrainingError, figures,
 };
 use crate::draw::{Image, animation};
 use crate::files;
@@ -25,6 +25,8 @@ pub struct Run<'m> {
     pub measure: Option<CheckpointMeasure<'m>>,
     /// Alarms raised so far, in all sessions.
     pub alarms: Vec<Alarm>,
+    /// The checkpoint of another run whose weights this run started with; checkpoints record it.
+    pub started_from: Option<StartedFrom>,
     data: DataRecord,
     monitor: Monitor,
     convergence: Convergence,
@@ -98,6 +100,7 @@ impl<'m> Run<'m> {
             folder,
             measure: None,
             alarms: state.alarms,
+            started_from: state.started_from,
             data,
             monitor,
             convergence: state.convergence,
@@ -129,6 +132,7 @@ impl<'m> Run<'m> {
                 alarms: self.alarms.clone(),
                 monitor: self.monitor.state().clone(),
                 convergence: self.convergence.clone(),
+                started_from: self.started_from.clone(),
             },
             store: t.store().clone(),
         }

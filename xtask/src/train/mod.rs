@@ -1,6 +1,7 @@
 //! `train`: trains a GAN from a recipe and data, in a run folder that can be resumed.
 
 mod resume;
+mod start;
 
 use crate::console;
 use crate::failure::Failure;
@@ -16,6 +17,7 @@ use ganlet_trainer::files;
 use ganlet_trainer::recipe::{MAX_STEPS, NAMED, Recipe};
 use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, TrainingData, absolute_source, load_data};
 use ganlet_trainer::train::Trainer;
+use start::Start;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ use std::sync::Arc;
   cargo xtask train digits --minutes 5                  handwritten digits, for five minutes
   cargo xtask train faces --data photos/                your own images, a folder or a zip file, at 16x16
   cargo xtask train digits --fit microbit               narrow the generator until this board can run it
+  cargo xtask train --from runs/00001-faces --data photos/   start with the weights of a run, on other images
   cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
   cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
   cargo xtask train ring --seeds 1-5                    one run for each of the seeds 1 to 5
@@ -64,6 +67,9 @@ pub(crate) struct Args {
     /// Continue the newest run, or the one in DIR, from its last checkpoint
     #[arg(long, value_name = "latest|DIR", num_args = 0..=1, default_missing_value = "latest")]
     pub(crate) resume: Option<String>,
+    /// Start with the weights of another run, at its best checkpoint; without RECIPE the new run also takes its recipe
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub(crate) from: Option<PathBuf>,
     /// With --resume: continue although recipe or data differ from those of the run. It goes on with the new ones
     #[arg(long, requires = "resume")]
     pub(crate) accept_changes: bool,
@@ -99,11 +105,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(folder) = &args.resume {
         return resume::resume(&args, folder);
     }
-    let named = args.recipe.as_deref().unwrap_or("faces");
-    let mut recipe = Recipe::open(named, &args.set).map_err(Failure::unusable)?;
-    if args.recipe.is_some() && NAMED.iter().any(|recipe| recipe.0 == named) && Path::new(named).is_file() {
-        console::note(&format!("{named} is the recipe of this name, not the file: type ./{named} for the file"));
-    }
+    let start = args.from.as_deref().map(Start::open).transpose()?;
+    let mut recipe = new_recipe(&args, start.as_ref())?;
     recipe.data.source = absolute_source(args.data.as_ref().unwrap_or(&recipe.data.source));
     let steps = args.steps.unwrap_or(recipe.train.steps);
     let seeds = args.seeds.map_or_else(|| vec![args.seed.unwrap_or(1)], |list| list.0);
@@ -121,6 +124,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let dataset = Arc::clone(&data.train);
         let mut trainer = Trainer::new(recipe.clone(), dataset, seed, steps, args.threads.unwrap_or(0))
             .map_err(|e| Failure::unusable(format!("recipe {}: {e}", recipe.name)))?;
+        let started = start.as_ref().map(|start| start.apply(&mut trainer)).transpose()?;
         if let Some(minutes) = args.minutes {
             let steps = training::steps_in(&mut trainer, minutes)?;
             trainer.set_steps(steps);
@@ -132,7 +136,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         training::announce(&folder);
         training::introduce(&trainer, &data.notes);
         fitting::report(&recipe, &data);
-        let run = Run::new(trainer, folder).map_err(Failure::unusable)?;
+        let mut run = Run::new(trainer, folder).map_err(Failure::unusable)?;
+        run.started_from = started;
         let (run, outcome) = train(run, &data, (args.profile, args.trace_steps))?;
         let (path, step) = (run.folder.path().display().to_string(), run.trainer.step().to_string());
         table.row([path, seed.to_string(), step, conclude(run, &data, outcome)?]);
@@ -145,6 +150,22 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         console::print(&table.lines())?;
     }
     if stopped { Err(Failure::stopped()) } else { Ok(()) }
+}
+
+/// Returns the recipe of a new run: the named one, or that of the run it starts from.
+fn new_recipe(args: &Args, start: Option<&Start>) -> Result<Recipe, Failure> {
+    let named = match (&args.recipe, start) {
+        (None, Some(start)) => {
+            let own = &start.checkpoint.recipe;
+            return Recipe::parse(&own.name, &own.to_toml(), &args.set).map_err(Failure::unusable);
+        }
+        (named, _) => named.as_deref().unwrap_or("faces"),
+    };
+    let recipe = Recipe::open(named, &args.set).map_err(Failure::unusable)?;
+    if args.recipe.is_some() && NAMED.iter().any(|recipe| recipe.0 == named) && Path::new(named).is_file() {
+        console::note(&format!("{named} is the recipe of this name, not the file: type ./{named} for the file"));
+    }
+    Ok(recipe)
 }
 
 /// Trains, and prints the profile if requested. The phases of the first steps are described if `traced` is not 0.

@@ -131,6 +131,29 @@ fn several_seeds_are_a_range_or_a_list() {
 }
 
 #[test]
+fn a_run_starts_with_the_weights_and_the_recipe_of_another_one() {
+    let folder = folder("warm-start");
+    notes(&folder, &["train", "tiny.toml", "--out", "first"]);
+    let said = notes(&folder, &["train", "--from", "first", "--data", "blobs", "--out", "second", "--steps", "4"]);
+    assert!(said.contains("starting with the weights of first, step ") && said.contains("tiny"), "{said}");
+    let page = fs::read_to_string(folder.join("second/report.html")).unwrap();
+    assert!(page.contains("starting with the weights of first at step "), "{page}");
+    // A run of another size is refused before anything is written.
+    for (set, expected) in [
+        ("data.size=[16, 16]", "examples: 8x8 with 3 channels there, 16x16 with 3 channels here"),
+        ("generator.latent=8", "generator: input [4] there, [8] here"),
+    ] {
+        let refused = typed(&folder, &["train", "--from", "first", "--set", set, "--out", "third"]);
+        let message = text(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && message.contains(expected), "{message}");
+        assert!(!folder.join("third").exists());
+    }
+    let missing = typed(&folder, &["train", "--from", "nowhere", "--out", "third"]);
+    assert_eq!(missing.status.code(), Some(2), "{}", text(&missing.stderr));
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn the_page_of_a_run_shows_real_images_neighbors_curves_and_devices() {
     let folder = folder("page");
     notes(&folder, &["train", "tiny.toml", "--threads", "1"]);
