@@ -78,6 +78,26 @@ impl Regularizer {
         }
     }
 
+    /// Weight of the gradient penalty, γ or λ; `None` for regularizers that are no gradient penalty.
+    pub fn penalty_weight(self) -> Option<f32> {
+        match self {
+            Self::None | Self::Clip { .. } | Self::Consensus { .. } => None,
+            Self::R1 { gamma, .. } | Self::R2 { gamma, .. } | Self::R1R2 { gamma, .. } => Some(gamma),
+            Self::GradientPenalty { lambda, .. } => Some(lambda),
+        }
+    }
+
+    /// Returns the regularizer with another weight of the gradient penalty; others are returned as they are.
+    #[must_use]
+    pub fn with_penalty_weight(mut self, weight: f32) -> Self {
+        match &mut self {
+            Self::None | Self::Clip { .. } | Self::Consensus { .. } => {}
+            Self::R1 { gamma, .. } | Self::R2 { gamma, .. } | Self::R1R2 { gamma, .. } => *gamma = weight,
+            Self::GradientPenalty { lambda, .. } => *lambda = weight,
+        }
+        self
+    }
+
     /// Appends the penalty, already multiplied for lazy application; `None` for regularizers without a penalty.
     ///
     /// `discriminator` appends the discriminator and returns its scores. `real` and `fake` are batches of the same shape; gradients

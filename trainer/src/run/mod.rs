@@ -29,6 +29,7 @@ mod log;
 mod record;
 mod restore;
 mod resume;
+mod sweep;
 mod training;
 mod warm_start;
 
@@ -42,5 +43,6 @@ pub use log::{BestCheckpoint, LogEntry, Measurement};
 pub use record::{DataRecord, RunState};
 pub use restore::{drawing_trainer, restore_trainer};
 pub use resume::{ResumeError, ResumeOptions, ResumedRun};
+pub use sweep::{LEAST_TRIAL_STEPS, Sweep, SweepOutcome, Trial};
 pub use training::{CheckpointMeasure, Run, seconds_per_step};
 pub use warm_start::{StartedFrom, warm_start};

@@ -1,5 +1,6 @@
 //! `train`: trains a GAN from a recipe and data, in a run folder that can be resumed.
 
+mod auto;
 mod resume;
 mod start;
 
@@ -33,6 +34,7 @@ use std::sync::Arc;
   cargo xtask train faces --data photos/                your own images, a folder or a zip file, at 16x16
   cargo xtask train digits --fit microbit               narrow the generator until this board can run it
   cargo xtask train --from runs/00001-faces --data photos/   start with the weights of a run, on other images
+  cargo xtask train faces --data photos/ --auto --minutes 30   choose penalty and learning rate by trials, then train
   cargo xtask train --set optimizer.learning_rate=0.0005   another learning rate; --dry-run lists all settings
   cargo xtask train ring+spectral-norm                  a method of the literature, here spectral norm
   cargo xtask train ring --seeds 1-5                    one run for each of the seeds 1 to 5
@@ -70,6 +72,9 @@ pub(crate) struct Args {
     /// Start with the weights of another run, at its best checkpoint; without RECIPE the new run also takes its recipe
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     pub(crate) from: Option<PathBuf>,
+    /// Choose the weight of the gradient penalty and the learning rate by short trials before the run
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    pub(crate) auto: bool,
     /// With --resume: continue although recipe or data differ from those of the run. It goes on with the new ones
     #[arg(long, requires = "resume")]
     pub(crate) accept_changes: bool,
@@ -108,8 +113,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let start = args.from.as_deref().map(Start::open).transpose()?;
     let mut recipe = new_recipe(&args, start.as_ref())?;
     recipe.data.source = absolute_source(args.data.as_ref().unwrap_or(&recipe.data.source));
-    let steps = args.steps.unwrap_or(recipe.train.steps);
-    let seeds = args.seeds.map_or_else(|| vec![args.seed.unwrap_or(1)], |list| list.0);
+    let seeds = args.seeds.as_ref().map_or_else(|| vec![args.seed.unwrap_or(1)], |list| list.0.clone());
     let several = seeds.len() > 1;
     if args.out.is_some() && several {
         return Err(Failure::unusable("--out names one folder, but --seeds creates several: omit --out"));
@@ -118,14 +122,22 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.fit.is_some() || args.flash.is_some() {
         recipe = fitting::narrowed(&recipe, &data, &Limits { device: args.fit, flash: args.flash })?;
     }
+    let chosen = match args.auto {
+        true => Some(auto::choose(&args, &recipe, &data, start.as_ref(), seeds[0])?),
+        false => None,
+    };
+    let mut steps = args.steps.unwrap_or(recipe.train.steps);
+    if let Some(chosen) = &chosen {
+        (recipe, steps) = (chosen.recipe.clone(), chosen.steps);
+    }
     let mut table = Table::new(&["run", ">seed", ">steps", "measured"]);
     let mut stopped = false;
     for seed in seeds {
         let dataset = Arc::clone(&data.train);
         let mut trainer = Trainer::new(recipe.clone(), dataset, seed, steps, args.threads.unwrap_or(0))
             .map_err(|e| Failure::unusable(format!("recipe {}: {e}", recipe.name)))?;
-        let started = start.as_ref().map(|start| start.apply(&mut trainer)).transpose()?;
-        if let Some(minutes) = args.minutes {
+        let started = start.as_ref().map(|start| start.apply(&mut trainer)).transpose().map_err(Failure::unusable)?;
+        if let (Some(minutes), None) = (args.minutes, &chosen) {
             let steps = training::steps_in(&mut trainer, minutes)?;
             trainer.set_steps(steps);
         }
@@ -133,6 +145,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             return dry_run(&mut trainer, &data);
         }
         let folder = RunFolder::create(Path::new(RUNS), args.out.as_deref(), &recipe).map_err(Failure::unusable)?;
+        if let Some(chosen) = &chosen {
+            chosen.save(&folder)?;
+        }
         training::announce(&folder);
         training::introduce(&trainer, &data.notes);
         fitting::report(&recipe, &data);

@@ -4,7 +4,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::training::RUNS;
 use ganlet_trainer::files;
-use ganlet_trainer::run::{Checkpoint, CheckpointChoice, RunFolder, StartedFrom, warm_start};
+use ganlet_trainer::run::{Checkpoint, CheckpointChoice, RunError, RunFolder, StartedFrom, warm_start};
 use ganlet_trainer::train::Trainer;
 use std::path::Path;
 
@@ -26,7 +26,7 @@ impl Start {
     }
 
     /// Gives a new trainer the weights.
-    pub(super) fn apply(&self, trainer: &mut Trainer) -> Result<StartedFrom, Failure> {
-        warm_start(trainer, &self.folder, &self.checkpoint).map_err(Failure::unusable)
+    pub(super) fn apply(&self, trainer: &mut Trainer) -> Result<StartedFrom, RunError> {
+        warm_start(trainer, &self.folder, &self.checkpoint)
     }
 }

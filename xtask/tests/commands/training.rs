@@ -154,6 +154,30 @@ fn a_run_starts_with_the_weights_and_the_recipe_of_another_one() {
 }
 
 #[test]
+fn trials_choose_penalty_and_learning_rate_and_are_refused_without_time() {
+    let folder = folder("auto");
+    let small = ["--set", "generator.hidden=[4]", "--set", "discriminator.hidden=[4]", "--set", "train.batch_size=8"];
+    let words = |rest: &[&'static str]| [&["train", "ring", "--auto"], &small[..], rest].concat();
+    let said = notes(&folder, &words(&["--steps", "1200", "--out", "run"]));
+    assert!(said.contains("7 trials of 100 steps each") && said.contains("trial 7 of 7"), "{said}");
+    let trials: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("run/auto.json")).unwrap()).unwrap();
+    let value = |t: &serde_json::Value| t["measurement"]["value"].as_f64().unwrap();
+    let trials = trials.as_array().unwrap();
+    let best = trials.iter().min_by(|a, b| value(a).total_cmp(&value(b))).unwrap();
+    let recipe = fs::read_to_string(folder.join("run/recipe.toml")).unwrap();
+    for (key, field) in [("gamma", "penalty_weight"), ("learning_rate", "learning_rate")] {
+        let line = recipe.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap();
+        let written: f64 = line.split(" = ").nth(1).unwrap().parse().unwrap();
+        assert!((written / best[field].as_f64().unwrap() - 1.0).abs() < 1e-3, "{line}: {best}");
+    }
+    let refused = typed(&folder, &words(&["--steps", "1199", "--out", "none"]));
+    let message = text(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && message.contains("to do: --steps 1200 or more"), "{message}");
+    assert!(!folder.join("none").exists());
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn the_page_of_a_run_shows_real_images_neighbors_curves_and_devices() {
     let folder = folder("page");
     notes(&folder, &["train", "tiny.toml", "--threads", "1"]);
