@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Largest size of the file in bytes, for --layout auto
     #[arg(long, value_name = "BYTES", required_if_eq("layout", "auto"))]
     pub(crate) flash_budget: Option<u64>,
+    /// Factor on the latents, 0 to 1: below 1, images are more typical and less diverse [default: `export.truncation` of the recipe]
+    #[arg(long, value_name = "T")]
+    pub(crate) truncation: Option<f32>,
     /// Export the discriminator too: the app on the device then shows D(G(z)) next to the knobs
     #[arg(long)]
     pub(crate) with_discriminator: bool,
@@ -103,7 +106,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         (WeightLayoutArg::Compact, None) => LayoutChoice::Compact,
         (WeightLayoutArg::Fast, None) => LayoutChoice::Fast,
     };
-    let mut run = opening::run(&args.run, CheckpointChoice::Best)?;
+    let mut run = opening::run_truncated(&args.run, CheckpointChoice::Best, args.truncation)?;
     let data = opening::data(&run, args.data.as_deref());
     if let (Err(e), true) = (&data, args.data.is_some()) {
         return Err(Failure::unusable(e));

@@ -25,8 +25,20 @@ pub(crate) fn folder(path: &Path) -> Result<RunFolder, Failure> {
 
 /// Opens the run at `path`, or the newest one if it is "latest", at the chosen checkpoint.
 pub(crate) fn run(path: &Path, choice: CheckpointChoice) -> Result<PreparedRun, Failure> {
+    run_truncated(path, choice, None)
+}
+
+/// Opens the run at `path` as [`run`] does; `truncation` replaces that of its recipe.
+pub(crate) fn run_truncated(
+    path: &Path,
+    choice: CheckpointChoice,
+    truncation: Option<f32>,
+) -> Result<PreparedRun, Failure> {
+    if let Some(factor) = truncation.filter(|factor| !(0.0..=1.0).contains(factor)) {
+        return Err(Failure::unusable(format!("--truncation {factor}: expected 0 to 1")));
+    }
     let folder = folder(path)?;
-    let run = PreparedRun::open(&folder, choice).map_err(Failure::unusable)?;
+    let run = PreparedRun::open_truncated(&folder, choice, truncation).map_err(Failure::unusable)?;
     report_choice(&folder, &run);
     Ok(run)
 }

@@ -118,7 +118,7 @@ fn invalid_combinations_are_refused_with_a_remedy() {
 #[test]
 fn a_pyramid_needs_sides_that_can_be_halved() {
     let generator = "generator={family=\"pyramid\", latent=4, widths=[4, 4, 4]}".to_owned();
-    let recipe = Recipe::open("digits", &[generator, "data.size=[30, 30]".into()]).unwrap();
+    let recipe = Recipe::open("digits-small", &[generator, "data.size=[30, 30]".into()]).unwrap();
     let message = recipe.networks(&[30, 30, 1]).unwrap_err().to_string();
     assert!(message.contains("not multiples of 4") && message.contains("[28, 28] or [32, 32]"), "{message}");
 }

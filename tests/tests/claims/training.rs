@@ -25,7 +25,7 @@ fn small() -> Vec<Recipe> {
         ),
         recipe("digits-dcgan", &["train.batch_size=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]"]),
         recipe(
-            "digits",
+            "digits-small",
             &[
                 "train.batch_size=4",
                 "discriminator.widths=[8, 8]",

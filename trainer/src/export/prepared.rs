@@ -35,12 +35,26 @@ pub struct QuantizedWithScores {
 }
 
 impl PreparedRun {
-    /// Opens the run in `folder` at the chosen checkpoint.
+    /// Opens the run in `folder` at the chosen checkpoint, with the truncation of its recipe.
     ///
     /// # Errors
     /// If the checkpoint cannot be loaded, or its networks do not fit into memory.
     pub fn open(folder: &RunFolder, choice: CheckpointChoice) -> Result<Self, ExportError> {
-        let ChosenCheckpoint { checkpoint, reason } = folder.choose(choice)?;
+        Self::open_truncated(folder, choice, None)
+    }
+
+    /// Opens the run in `folder` at the chosen checkpoint. `truncation` replaces the factor on the latents that its recipe
+    /// states as `export.truncation`.
+    ///
+    /// # Errors
+    /// The errors of [`PreparedRun::open`].
+    pub fn open_truncated(
+        folder: &RunFolder,
+        choice: CheckpointChoice,
+        truncation: Option<f32>,
+    ) -> Result<Self, ExportError> {
+        let ChosenCheckpoint { mut checkpoint, reason } = folder.choose(choice)?;
+        checkpoint.truncate(truncation.unwrap_or(checkpoint.recipe.export.truncation))?;
         let trainer = drawing_trainer(&checkpoint)?;
         // The checkpoint knows the place that the data had when it was saved.
         let source = folder.recipe().map_or_else(|_| checkpoint.recipe.data.source.clone(), |own| own.data.source);

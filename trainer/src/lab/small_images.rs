@@ -36,7 +36,7 @@ pub(super) fn train(
         "train.batch_size=32".to_owned(),
         format!("train.steps={steps}"),
     ];
-    let recipe = Recipe::open("digits", &settings)?;
+    let recipe = Recipe::open("digits-small", &settings)?;
     let mut trainer = Trainer::new(recipe, std::sync::Arc::new(data), 1, steps, context.threads)?;
     let (interval, mut bytes) = ((steps / MEASUREMENTS).max(1), Vec::new());
     while trainer.step() < steps {

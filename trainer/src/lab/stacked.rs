@@ -120,7 +120,7 @@ pub fn stacked(options: &StackedOptions, context: &mut LabContext<'_>) -> Result
 /// The recipe for stacked digits with the user's options.
 fn open_recipe(options: &StackedOptions) -> Result<Recipe, LabError> {
     let own = SETTINGS.iter().map(|s| (*s).to_owned());
-    let mut recipe = Recipe::open("digits", &own.chain(options.settings.iter().cloned()).collect::<Vec<_>>())?;
+    let mut recipe = Recipe::open("digits-small", &own.chain(options.settings.iter().cloned()).collect::<Vec<_>>())?;
     if let Some(steps) = options.steps {
         recipe.train.steps = steps;
     }

@@ -108,7 +108,7 @@ impl Recipe {
             Schedule::Linear { from, to } => (from, to),
             Schedule::Cosine { to } => (0.0, to),
         };
-        let shares = [("schedule.from", from), ("schedule.to", to)];
+        let shares = [("schedule.from", from), ("schedule.to", to), ("export.truncation", self.export.truncation)];
         expect(&below_one, "a number from 0 to below 1", |v| (0.0..1.0).contains(&v))?;
         expect(&positive, "a positive number", |v| v > 0.0 && v.is_finite())?;
         expect(&not_negative, "0 or a positive number; 0 switches it off", |v| v >= 0.0 && v.is_finite())?;

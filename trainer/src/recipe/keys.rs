@@ -1,5 +1,5 @@
 //! The list of recipe keys. It is read from the types that recipes deserialize into, so a new field becomes a key automatically.
-use super::{Data, Objective, Recipe, Technique, Train};
+use super::{Data, Export, Objective, Recipe, Technique, Train};
 use crate::nets::{Discriminator, Generator};
 use crate::optim::{Optimizer, Schedule};
 use crate::regularize::Regularizer;
@@ -16,7 +16,7 @@ struct Table {
     example: Option<&'static str>,
 }
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
     table("data", fields::<Data>),
     tagged("generator", fields::<Generator>, "{family=\"mlp\", latent=2, hidden=[64, 64]}"),
     tagged("discriminator", fields::<Discriminator>, "{family=\"mlp\", hidden=[64, 64]}"),
@@ -26,6 +26,7 @@ const TABLES: [Table; 9] = [
     tagged("schedule", fields::<Schedule>, "{kind=\"cosine\", to=0.0}"),
     table("technique", fields::<Technique>),
     table("train", fields::<Train>),
+    table("export", fields::<Export>),
 ];
 
 const fn table(key: &'static str, fields: fn() -> Fields) -> Table {
@@ -162,7 +163,7 @@ mod tests {
             assert_eq!(keys.contains(&table), some, "{table}");
         }
         assert!(keys.contains(&"discriminator.family") && keys.contains(&"discriminator.code"));
-        assert_eq!(keys.len(), 80);
+        assert_eq!(keys.len(), 81);
         let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
     }

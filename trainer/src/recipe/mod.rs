@@ -23,7 +23,7 @@ pub use methods::{METHODS, Method};
 pub(crate) use names::names_like;
 use names::{similar, unknown_key};
 use renamed::check_renamed;
-pub use sections::{Batches, Data, Fit, Init, Objective, Train};
+pub use sections::{Batches, Data, Export, Fit, Init, Objective, Train};
 use serde::{Deserialize, Serialize};
 use settings::{flatten, insert, set};
 pub use size::parse_size;
@@ -32,9 +32,10 @@ use std::fmt;
 pub use technique::{Augment, Technique};
 
 /// Named recipes and their TOML text.
-pub const NAMED: [(&str, &str); 14] = [
+pub const NAMED: [(&str, &str); 15] = [
     ("faces", include_str!("../../recipes/faces.toml")),
     ("digits", include_str!("../../recipes/digits.toml")),
+    ("digits-small", include_str!("../../recipes/digits-small.toml")),
     ("digits-dcgan", include_str!("../../recipes/digits-dcgan.toml")),
     ("bimodal-1d", include_str!("../../recipes/bimodal-1d.toml")),
     ("ring", include_str!("../../recipes/ring.toml")),
@@ -89,6 +90,10 @@ pub struct Recipe {
     /// Lengths and intervals.
     #[doc(hidden)]
     pub train: Train,
+    /// The exported generator.
+    #[doc(hidden)]
+    #[serde(default)]
+    pub export: Export,
 }
 
 fn constant() -> Schedule {

@@ -99,6 +99,21 @@ impl Objective {
     }
 }
 
+/// The exported generator.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Export {
+    /// Factor on the latents, except for binary ones: below 1, images are more typical and less diverse (the truncation trick,
+    /// Brock et al. 2019). It is multiplied into the weights of the first layer, so it costs nothing on a device.
+    pub truncation: f32,
+}
+
+impl Default for Export {
+    fn default() -> Self {
+        Self { truncation: 1.0 }
+    }
+}
+
 fn began_gamma() -> f32 {
     0.5
 }

@@ -9,7 +9,7 @@ use crate::exec::Store;
 use crate::files;
 use crate::memory;
 use crate::nets::NetworkError;
-use crate::nn::Network;
+use crate::nn::{Layer, Network, TensorRole};
 use crate::recipe::Recipe;
 use crate::train::{Player, StateKey, state_tensors};
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -55,6 +55,24 @@ impl Checkpoint {
     /// Returns the weights of the EMA generator, and its batch norm statistics, which are empty without batch norm.
     pub fn ema(&self) -> (&[f32], &[f32]) {
         (StateKey::Ema.values(&self.store), StateKey::BatchNorm.values(&self.store))
+    }
+
+    /// Multiplies `factor` into the weights with which the first layer of the EMA generator reads the latents. Binary latents and
+    /// classes are not affected.
+    pub(crate) fn truncate(&mut self, factor: f32) -> Result<(), NetworkError> {
+        let (generator, _) = self.networks()?;
+        let first = generator.tensors.iter().find(|t| t.key.role == TensorRole::Weight && t.dims.len() == 2);
+        let (Some(first), false) = (first, factor == 1.0) else { return Ok(()) };
+        let binary = generator.layers.iter().find_map(|layer| match layer {
+            Layer::BinaryLatents { count } => Some(*count),
+            _ => None,
+        });
+        let scaled = binary.unwrap_or(0)..self.recipe.generator.latent();
+        if let Some(id) = self.store.find(StateKey::Ema.name()) {
+            let rows = self.store.values_mut(id)[first.at..].chunks_exact_mut(first.dims[1]);
+            rows.take(scaled.end).skip(scaled.start).flatten().for_each(|weight| *weight *= factor);
+        }
+        Ok(())
     }
 
     /// Returns the discriminator's weights.
@@ -186,4 +204,32 @@ fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);
     crc.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Run, RunFolder, load_data};
+    use crate::train::Trainer;
+
+    #[test]
+    fn truncation_scales_the_weights_of_continuous_latents_only() {
+        let settings = ["train.batch_size=8", "generator.hidden=[4]", "generator.binary_latents=1"].map(str::to_owned);
+        let recipe = Recipe::open("ring", &settings).unwrap();
+        let data = load_data(&recipe).unwrap();
+        let path = std::env::temp_dir().join(format!("ganlet-truncation-{}", std::process::id()));
+        let folder = RunFolder::create(Path::new("runs"), Some(&path), &recipe).unwrap();
+        let mut run = Run::new(Trainer::new(recipe, data.train, 1, 1, 1).unwrap(), folder).unwrap();
+        let before = run.checkpoint();
+        let mut after = before.clone();
+        after.truncate(0.5).unwrap();
+        let (old, new) = (before.ema().0, after.ema().0);
+        // Three latents, the first of them binary, and four hidden neurons.
+        let factor = |i: usize| if (4..12).contains(&i) { 0.5 } else { 1.0 };
+        assert!(old.iter().zip(new).enumerate().all(|(i, (old, new))| *new == old * factor(i)));
+        assert_eq!(before.discriminator(), after.discriminator());
+        after.truncate(1.0).unwrap();
+        drop(run);
+        std::fs::remove_dir_all(path).unwrap();
+    }
 }

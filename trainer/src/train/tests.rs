@@ -346,7 +346,7 @@ fn spectral_norms_become_one() {
 #[test]
 fn the_levels_of_a_pyramid_add_up_to_its_image() {
     let generator = "generator={family=\"pyramid\", latent=6, widths=[8, 6, 4]}";
-    let recipe = recipe("digits", &[generator, "train.batch_size=2"]);
+    let recipe = recipe("digits-small", &[generator, "train.batch_size=2"]);
     let (network, _) = recipe.networks(&[28, 28, 1]).unwrap();
     let mut g = crate::graph::Graph::default();
     let z = g.input("z", &[2, 6]);

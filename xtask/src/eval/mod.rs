@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// The checkpoint of a run: best, last, or a step
     #[arg(long, value_name = "best|last|STEP", default_value = "best")]
     pub(crate) checkpoint: CheckpointChoice,
+    /// Factor on the latents of a run, 0 to 1, as in `export` [default: `export.truncation` of its recipe]
+    #[arg(long, value_name = "T")]
+    pub(crate) truncation: Option<f32>,
     /// The data to compare with [default: those of the run, or of the recipe that the model file is named after]
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
@@ -140,7 +143,7 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
         let found = evaluate_model(file.bytes(), &split, amount, progress);
         return Ok(Evaluated::Images(Box::new(found.map_err(|e| Failure::file(path, e))?)));
     }
-    let mut run = opening::run(path, args.checkpoint)?;
+    let mut run = opening::run_truncated(path, args.checkpoint, args.truncation)?;
     let data = opening::data(&run, args.data.as_deref()).map_err(Failure::unusable)?;
     if let Some(mixture) = &data.mixture {
         let amount = SampleAmount { samples: args.samples.unwrap_or(evaluate::POINTS), sets };

@@ -26,7 +26,7 @@ fn numbers(json: &serde_json::Value, paths: &[&str]) {
 
 #[test]
 fn images_are_evaluated_with_all_metrics_and_intervals() {
-    let run = trained("eval-digits", &["digits", "--set", "train.batch_size=8"]);
+    let run = trained("eval-digits", &["digits-small", "--set", "train.batch_size=8"]);
     let json = measured(&[&run, "--samples", "200", "--seeds", "2"]);
     let keys = ["/floor", "/psnr_mean_db", "/real/recall", "/int8/patches/0", "/int8/memorization", "/int8/class_kl"];
     numbers(&json, &keys);
@@ -53,7 +53,7 @@ fn several_runs_give_intervals_over_runs_if_they_are_comparable() {
     let one = measured(&[&a, "--seeds", "4"]);
     numbers(&one, &["/wasserstein", "/jensen_shannon_floor", "/intervals/wasserstein/spread"]);
     assert_eq!(one["intervals"]["modes"]["n"], 4);
-    let digits = trained("eval-other", &["digits", "--set", "train.batch_size=8"]);
+    let digits = trained("eval-other", &["digits-small", "--set", "train.batch_size=8"]);
     let why = "a run of points of 1 numbers of bimodal, the second a run of 28x28x1 images of digits";
     refused(&["eval", &a, &digits, "--samples", "200"], 2, why);
     let shown = text(&xtask(&["eval", &a, &b]).stdout);

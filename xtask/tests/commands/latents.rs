@@ -9,7 +9,7 @@ use std::process::Output;
 fn run(name: &str) -> (String, String) {
     let (run, model) = (scratch(name), scratch(&format!("{name}.model")));
     let _ = fs::remove_dir_all(&run);
-    well(&["train", "digits", "--steps", "4", "--set", "train.batch_size=16", "--out", &run, "--threads", "1"]);
+    well(&["train", "digits-small", "--steps", "4", "--set", "train.batch_size=16", "--out", &run, "--threads", "1"]);
     well(&["export", &run, "--out", &model]);
     (run, model)
 }
