@@ -40,7 +40,7 @@ pub struct Sweep<'a> {
     pub steps: u64,
     /// Number of threads; 0: chosen automatically.
     pub threads: usize,
-    /// Prepares each trainer before its first step, as [`warm_start`](super::warm_start) does.
+    /// Prepares each trainer before its first step, as `warm_start` does.
     pub prepare: &'a dyn Fn(&mut Trainer) -> Result<(), RunError>,
 }
 
