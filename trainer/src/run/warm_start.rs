@@ -25,9 +25,16 @@ pub fn warm_start(trainer: &mut Trainer, folder: &RunFolder, checkpoint: &Checkp
     let differences = differences(trainer, checkpoint);
     if !differences.is_empty() {
         let list: String = differences.iter().map(|difference| format!("\n  {difference}")).collect();
+        let remedy = match (&checkpoint.shape[..], trainer.data().shape()) {
+            ([h, w, c], [_, _, found]) if c == found && checkpoint.shape != trainer.data().shape() => {
+                format!("--set data.size={w}x{h}")
+            }
+            ([_, _, 1], [_, _, 3]) => "--set data.gray=true".to_owned(),
+            _ => "omit the recipe and the settings of its networks, so that the new run takes those of this one"
+                .to_owned(),
+        };
         let problem = format!(
-            "the new run cannot start from this one, because their networks differ:{list}\n  to do: omit the recipe and the settings of \
-             its networks and data.size, so that the new run takes those of this one; or start without --from"
+            "the new run cannot start from this one, because their networks differ:{list}\n  to do: {remedy}; or start without --from"
         );
         return Err(RunError::new(folder.path(), problem));
     }

@@ -86,11 +86,11 @@ fn run_steps(args: &Args, recipe: &Recipe, data: &TrainingData, seed: u64) -> Re
     Ok(all * RUN_PER_TRIAL / (RUN_PER_TRIAL + Sweep::trials(recipe) as u64))
 }
 
-/// The settings of a trial as recipe keys.
+/// The settings of a trial in words.
 fn settings(trial: &Trial) -> String {
-    let rate = format!("optimizer.learning_rate = {:.2e}", trial.learning_rate);
+    let rate = format!("learning rate {:.2e}", trial.learning_rate);
     match trial.penalty_weight {
-        Some(weight) => format!("objective.regularizer: weight {weight:.3}, {rate}"),
+        Some(weight) => format!("weight of the gradient penalty {weight:.3}, {rate}"),
         None => rate,
     }
 }

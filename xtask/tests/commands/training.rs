@@ -140,7 +140,7 @@ fn a_run_starts_with_the_weights_and_the_recipe_of_another_one() {
     assert!(page.contains("starting with the weights of first at step "), "{page}");
     // A run of another size is refused before anything is written.
     for (set, expected) in [
-        ("data.size=[16, 16]", "examples: 8x8 with 3 channels there, 16x16 with 3 channels here"),
+        ("data.size=[16, 16]", "16x16 with 3 channels here\n  to do: --set data.size=8x8; or"),
         ("generator.latent=8", "generator: input [4] there, [8] here"),
     ] {
         let refused = typed(&folder, &["train", "--from", "first", "--set", set, "--out", "third"]);
@@ -148,6 +148,8 @@ fn a_run_starts_with_the_weights_and_the_recipe_of_another_one() {
         assert!(refused.status.code() == Some(2) && message.contains(expected), "{message}");
         assert!(!folder.join("third").exists());
     }
+    // The remedy works when it is typed.
+    notes(&folder, &["train", "--from", "first", "--set", "data.size=8x8", "--steps", "2", "--out", "fourth"]);
     let missing = typed(&folder, &["train", "--from", "nowhere", "--out", "third"]);
     assert_eq!(missing.status.code(), Some(2), "{}", text(&missing.stderr));
     fs::remove_dir_all(folder).unwrap();
