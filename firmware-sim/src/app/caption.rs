@@ -2,7 +2,7 @@
 
 use ganlet_runtime::Model;
 
-use super::{App, Screen};
+use super::{App, Candidate, Screen};
 use crate::saved_latents::SeedName;
 use crate::screens::{CaptionBar, CaptionText, TextLine, line};
 
@@ -65,6 +65,7 @@ impl App<'_> {
                     hint: "<> turn",
                 }
             }
+            Screen::Best => self.best_caption(model),
             Screen::Class => CaptionText {
                 title,
                 short: line(format_args!("class {} seed {}", self.class, self.seed)),
@@ -76,6 +77,26 @@ impl App<'_> {
                 bar: None,
                 hint: "<> class",
             },
+        }
+    }
+
+    /// Returns the caption of the slideshow.
+    fn best_caption(&self, model: &Model<'_>) -> CaptionText {
+        let Candidate { seed, score } = self.best.unwrap_or(Candidate { seed: self.seed, score: 0 });
+        let seed = match self.saved.name(model, seed) {
+            SeedName::Seed(seed) => line(format_args!("seed {seed}")),
+            saved => line(format_args!("{saved}")),
+        };
+        CaptionText {
+            title: Screen::Best.title(),
+            short: line(format_args!("{seed} D {}", Percent(score))),
+            lines: [
+                seed.clone(),
+                line(format_args!("D(G) {}", Percent(score))),
+                line(format_args!("best of {}", Self::CANDIDATES)),
+            ],
+            bar: None,
+            hint: if self.paused { "paused" } else { "<> next" },
         }
     }
 

@@ -3,7 +3,7 @@
 use embedded_graphics::prelude::{DrawTarget, Size};
 use ganlet_runtime::{Generator, Model};
 
-use super::{App, Outdated, Screen};
+use super::{App, Candidate, Outdated, Screen};
 use crate::color::PanelColor;
 use crate::plot::Plot;
 use crate::screens;
@@ -72,6 +72,9 @@ impl App<'_> {
             screens::caption(target, layout.caption, &self.caption_text(model, None), colors)?;
             return Ok(true);
         }
+        if self.candidates() > 0 {
+            self.best = self.best_candidate(model, generator, &mut between);
+        }
         let latent = self.latent(model);
         let level = self.level(model, stale, layout.image);
         if let Some((level, place)) = level
@@ -87,7 +90,7 @@ impl App<'_> {
             return Ok(true);
         }
         let mut stream = RowStream::new(layout.image, self.channels);
-        let scored = self.shows_score(model);
+        let scored = self.shows_score();
         let mut rows = if scored { generator.scored_rows(&latent) } else { generator.rows(&latent) };
         while let Some(row) = rows.next_row() {
             stream.push(row, target)?;
@@ -96,6 +99,27 @@ impl App<'_> {
         let score = if scored { rows.score() } else { None };
         screens::caption(target, layout.caption, &self.caption_text(model, score), colors)?;
         Ok(true)
+    }
+
+    /// Returns the candidate whose image has the highest score; the first one of equals.
+    fn best_candidate(
+        &self,
+        model: &Model<'_>,
+        generator: &mut Generator<'_>,
+        between: &mut impl FnMut(),
+    ) -> Option<Candidate> {
+        let mut best: Option<Candidate> = None;
+        for seed in (0..Self::CANDIDATES).map(|i| self.seed.wrapping_add(i)) {
+            let mut rows = generator.scored_rows(&self.saved.latent(model, seed));
+            while rows.next_row().is_some() {
+                between();
+            }
+            let score = rows.score().unwrap_or(0);
+            if best.is_none_or(|best| score > best.score) {
+                best = Some(Candidate { seed, score });
+            }
+        }
+        best
     }
 
     /// Returns the level to draw next and its placement. `None` if the full image is next: on a walk, or if the level cannot be

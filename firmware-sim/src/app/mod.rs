@@ -26,6 +26,13 @@ enum Outdated {
     Everything,
 }
 
+/// A seed and the discriminator's score of its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Candidate {
+    seed: u32,
+    score: u8,
+}
+
 /// The state of the app. It is small, because it holds neither an image nor a latent.
 ///
 /// A board creates one, passes its buttons to [`press`](Self::press), and calls [`tick`](Self::tick) and then
@@ -55,6 +62,10 @@ pub struct App<'a> {
     /// Classes of the model, and the chosen one.
     classes: u16,
     class: u16,
+    /// Whether the discriminator scores images.
+    scored: bool,
+    /// The best of the candidates from `seed` on; `None` until they are scored.
+    best: Option<Candidate>,
     /// Value of the chosen knob; `None` while it is that of the seed's latent.
     turned: Option<i8>,
     /// Measured milliseconds per image.
@@ -75,6 +86,10 @@ impl<'a> App<'a> {
     pub const KNOB_LIMIT: i8 = 96;
     /// Ticks for which a panel that is too small for text shows the initial of a screen.
     pub const INITIAL_TICKS: u32 = 12;
+    /// Successive seeds of which the screen of the best images shows the one with the highest score.
+    pub const CANDIDATES: u32 = 4;
+    /// Ticks for which the slideshow shows an image.
+    pub const SLIDE_TICKS: u32 = 75;
 
     /// Creates an app that starts in the gallery at `seed`, for a panel of the given size.
     #[must_use]
@@ -101,6 +116,8 @@ impl<'a> App<'a> {
             turned: None,
             classes: model.classes(),
             class: 0,
+            scored: model.has_score() && numbers == 0,
+            best: None,
             took: None,
             // The first image appears at once, without an initial before it.
             age: Self::INITIAL_TICKS,
@@ -127,6 +144,15 @@ impl<'a> App<'a> {
         self.took = milliseconds;
     }
 
+    /// Returns the number of images that the current screen scores before it shows one of them.
+    #[must_use]
+    pub const fn candidates(&self) -> u32 {
+        match (self.screen, self.best) {
+            (Screen::Best, None) => Self::CANDIDATES,
+            _ => 0,
+        }
+    }
+
     /// Returns the number of images that the current screen generates: 0 for a page of text, many for a plot.
     #[must_use]
     pub fn images(&self) -> u32 {
@@ -134,14 +160,15 @@ impl<'a> App<'a> {
             Screen::About => 0,
             _ if self.tiny() && self.age < Self::INITIAL_TICKS => 0,
             Screen::Gallery if self.numbers > 0 => plot::SAMPLES,
-            _ => 1,
+            _ => 1 + self.candidates(),
         }
     }
 
-    /// Returns whether the screen shows the discriminator's score. Only the knobs screen does, because a score costs as much as an image.
+    /// Returns whether the image that the screen shows is scored as well. Only that of the knobs is, because a score costs as much as an
+    /// image.
     #[must_use]
-    pub fn shows_score(&self, model: &Model<'_>) -> bool {
-        self.screen == Screen::Knobs && model.has_score() && self.numbers == 0
+    pub fn shows_score(&self) -> bool {
+        self.screen == Screen::Knobs && self.scored
     }
 
     /// Returns the current screen.
@@ -170,7 +197,7 @@ impl<'a> App<'a> {
     /// Handles a press of a button.
     pub fn press(&mut self, model: &Model<'_>, button: Button) {
         if button == Button::Select {
-            self.enter(self.screen.next(self.classes));
+            self.enter(self.screen.next(self.classes, self.scored));
             return;
         }
         match self.screen {
@@ -199,6 +226,11 @@ impl<'a> App<'a> {
                 Button::Down => self.seed = self.seed.wrapping_add(1),
                 _ => self.seed = self.seed.wrapping_sub(1),
             },
+            Screen::Best => match button {
+                Button::Right => self.slide(Self::CANDIDATES),
+                Button::Left => self.slide(Self::CANDIDATES.wrapping_neg()),
+                _ => self.paused = !self.paused,
+            },
             Screen::About => return,
         }
         self.age = Self::INITIAL_TICKS;
@@ -218,7 +250,12 @@ impl<'a> App<'a> {
     pub fn enter(&mut self, screen: Screen) {
         (self.screen, self.age, self.stale) = (screen, 0, Outdated::Everything);
         (self.leg, self.step, self.paused) = (0, 0, false);
-        self.turned = None;
+        (self.turned, self.best) = (None, None);
+    }
+
+    /// Moves the slideshow to other candidates.
+    fn slide(&mut self, by: u32) {
+        (self.seed, self.step, self.best) = (self.seed.wrapping_add(by), 0, None);
     }
 
     /// Returns the value of the chosen knob.
@@ -254,6 +291,14 @@ impl<'a> App<'a> {
                 self.step %= Self::STEPS_PER_SEED;
                 true
             }
+            Screen::Best if !self.paused => {
+                self.step += 1;
+                let ends = self.step >= Self::SLIDE_TICKS;
+                if ends {
+                    self.slide(Self::CANDIDATES);
+                }
+                ends
+            }
             Screen::About => self.tiny(),
             _ => false,
         };
@@ -273,6 +318,7 @@ impl<'a> App<'a> {
     pub fn latent(&self, model: &Model<'_>) -> Latent {
         let mut own = self.saved.latent(model, self.seed);
         match (self.screen, self.turned) {
+            (Screen::Best, _) => self.saved.latent(model, self.best.map_or(self.seed, |best| best.seed)),
             (Screen::Class, _) => own.clone().in_class(model, self.class).unwrap_or(own),
             (Screen::Walk, _) => {
                 let start = self.seed.wrapping_add(self.leg);

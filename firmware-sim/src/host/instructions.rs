@@ -196,6 +196,15 @@ impl CoreWork {
     }
 }
 
+impl std::ops::Add for CoreWork {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let cycles = self.cycles.zip(other.cycles).map(|(a, b)| a + b);
+        Self { instructions: self.instructions + other.instructions, cycles }
+    }
+}
+
 impl std::ops::Mul<u64> for CoreWork {
     type Output = Self;
 

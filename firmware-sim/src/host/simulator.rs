@@ -101,8 +101,9 @@ impl<'m> Simulator<'m> {
     /// Returns the work for the current screen.
     fn frame_work(&self) -> Option<CoreWork> {
         let ModelWork { image, scored } = self.work?;
-        let each = if self.app.shows_score(&self.model) { scored } else { image };
-        Some(each * u64::from(self.app.images()))
+        let candidates = self.app.candidates();
+        let each = if self.app.shows_score() { scored } else { image };
+        Some(scored * u64::from(candidates) + each * u64::from(self.app.images() - candidates))
     }
 
     /// Returns the device.

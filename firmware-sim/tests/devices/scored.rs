@@ -5,8 +5,8 @@ use ganlet_runtime::{
     Shape,
     encode::{LayerSpec, ModelBuilder, Op, Source},
 };
-use ganlet_sim::host::{Device, ModelFile, Simulator};
-use ganlet_sim::{Button, Screen};
+use ganlet_sim::host::{Device, ModelFile, ModelWork, Simulator};
+use ganlet_sim::{App, Button, Screen};
 
 /// Returns a dense layer with `weights`; an output is the weighted sum of the inputs divided by 64.
 fn dense(shape: Shape, input: Source, weights: Vec<i8>) -> LayerSpec {
@@ -90,4 +90,56 @@ fn the_knobs_screen_shows_the_discriminators_score() {
     assert_eq!(frame(&without, &[]).1, frame(&with, &[]).1, "the gallery does not use the discriminator");
     let next = frame(&with, &[Button::Right, Button::Select, Button::Select]);
     assert!(next.0 > scored.0 && next.1 != scored.1);
+}
+
+#[test]
+fn the_slideshow_shows_the_best_of_four_seeds_and_never_waits_for_a_better_one() {
+    let file = grays(true);
+    let model = Model::from_bytes(file.bytes()).unwrap();
+    let mut simulator = simulator(&file);
+    for screen in [Screen::Walk, Screen::Knobs, Screen::Class, Screen::Best] {
+        simulator.press(Button::Select);
+        assert_eq!(simulator.app().screen(), screen);
+    }
+    // Seed s shows class s modulo 3, and class 2 has the highest score. From seed 1 on, 2 is the best; from 5 on, 5 is the first of 5 and 8.
+    let latent = |seed| model.latent(seed).values().to_vec();
+    let shown = |simulator: &Simulator<'_>| {
+        (simulator.app().seed(), simulator.app().latent(simulator.model()).values().to_vec(), gray(simulator))
+    };
+    let (start, best, bright) = shown(&simulator);
+    assert_eq!((start, best), (1, latent(2)));
+    assert!(bright > 180, "{bright}");
+    let frame = simulator.frame();
+    for wait in 1..App::SLIDE_TICKS {
+        assert!(!simulator.tick(), "tick {wait}");
+    }
+    assert!(simulator.tick());
+    assert_eq!(shown(&simulator), (5, latent(5), bright));
+    simulator.press(Button::Left);
+    assert_eq!((shown(&simulator).0, simulator.frame()), (1, frame), "the same image again");
+    simulator.press(Button::Up);
+    assert!((0..=App::SLIDE_TICKS).all(|_| !simulator.tick()), "paused");
+    simulator.press(Button::Right);
+    assert_eq!(shown(&simulator).1, latent(5));
+    simulator.press(Button::Select);
+    assert_eq!(simulator.app().screen(), Screen::About);
+    // Seeds wrap around.
+    let mut last = self::simulator(&file).with_seed(u32::MAX);
+    (0..4).for_each(|_| last.press(Button::Select));
+    assert_eq!((last.app().screen(), last.pixels_outside()), (Screen::Best, 0));
+}
+
+#[test]
+fn all_candidates_count_in_the_cost_of_a_frame_and_only_once() {
+    let file = grays(true);
+    let model = Model::from_bytes(file.bytes()).unwrap();
+    let work = ModelWork::estimate(&model, Device::named("oled-128x64").unwrap().chip.core).unwrap();
+    let mut simulator = simulator(&file).with_work(Some(work));
+    let instructions = |simulator: &Simulator<'_>| simulator.cost().work.unwrap().instructions;
+    assert_eq!(instructions(&simulator), work.image.instructions);
+    (0..4).for_each(|_| simulator.press(Button::Select));
+    let all = u64::from(App::CANDIDATES) * work.scored.instructions + work.image.instructions;
+    assert_eq!(instructions(&simulator), all);
+    simulator.redraw();
+    assert_eq!(instructions(&simulator), work.image.instructions);
 }

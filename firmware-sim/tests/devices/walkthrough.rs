@@ -131,8 +131,8 @@ fn tiny_panels_show_the_initial_of_a_screen_and_then_the_image() {
     let file = image_model(16, 16, 3);
     let mut simulator = Simulator::new(file.bytes(), Device::named("led-5x5").unwrap()).unwrap();
     let gallery = simulator.frame();
-    // A model without classes has no screen for them.
-    for _ in 1..Screen::ALL.len() {
+    // A model without classes and scores has no screens for them.
+    for _ in 2..Screen::ALL.len() {
         simulator.press(Button::Select);
         let lit = simulator.frame().rgb.as_chunks::<3>().0.iter().filter(|&&pixel| pixel == [255; 3]).count();
         assert!((6..=13).contains(&lit), "{lit} LEDs of a letter");

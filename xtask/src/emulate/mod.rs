@@ -25,7 +25,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 
 /// A script that visits every screen and presses every button.
-pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,right,down,select,wait:2,select";
+pub(crate) const EVERY_SCREEN: &str = "right,down,left,up,wait:2,select,wait:3,right,wait:3,up,wait:1,select,right,right,down,left,select,wait:2,right,down,select,right,wait:76,select,wait:1,select";
 
 /// Run the unchanged firmware of a board, with a model inside, in QEMU
 ///

@@ -53,6 +53,33 @@ fn train(name: &str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
+/// Writes a small model with a discriminator, whose scores differ from image to image.
+pub(crate) fn scored() -> Result<PathBuf, Failure> {
+    const LATENT: usize = 4;
+    let path = folder()?.join("scored.model");
+    let image = Shape { h: 16, w: 16, c: 1 };
+    let dense = |shape: Shape, input: Source, inputs: usize| {
+        let weights = (0..inputs * shape.len() as usize).map(|i| (i * i * 37 % 255) as u8 as i8).map(|w| w.max(-127));
+        let op = Op::Dense { shape };
+        LayerSpec {
+            op,
+            input,
+            zero_point: 0,
+            table: None,
+            weights: weights.collect(),
+            wide: [0; 2],
+            bias: vec![0],
+            scale: vec![1 << 24],
+        }
+    };
+    let mut builder = ModelBuilder::new("scored", LATENT as u16);
+    let drawn = builder.push(&dense(image, Source::Latent, LATENT));
+    builder.images(&[0]);
+    builder.push(&dense(Shape { h: 1, w: 1, c: 1 }, drawn, image.len() as usize));
+    std::fs::write(&path, builder.finish()?).map_err(|e| Failure::file(&path, e))?;
+    Ok(path)
+}
+
 /// Writes a small model that needs a larger arena than any firmware reserves: its rows are wide and have many channels.
 pub(crate) fn large_arena() -> Result<PathBuf, Failure> {
     static WRITTEN: Mutex<Option<PathBuf>> = Mutex::new(None);

@@ -34,6 +34,7 @@ pub(super) fn images(board: &'static BoardInfo) -> Result<Checks, Failure> {
     for recipe in samples::RECIPES.into_iter().chain(["ring", samples::CLASSES]) {
         paths.push(samples::model(recipe)?);
     }
+    paths.push(samples::scored()?);
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = model_file::read(&path, WorkLimit::DEFAULT)?;
