@@ -14,6 +14,7 @@ use ganlet_trainer::quantize::{LayoutChoice, QuantizationReport};
 use ganlet_trainer::run::CheckpointChoice;
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 /// Quantize the generator of a run to int8 and write it as a .model file
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
   cargo xtask export runs/00001-faces                    writes generator.model into the run folder
   cargo xtask export runs/00001-faces --out faces.model
   cargo xtask export runs/00001-faces --with-discriminator
+  cargo xtask export runs/00001-faces --with-discriminator --fit-steps 1000
   cargo xtask export runs/00001-faces --layout auto --flash-budget 200000")]
 pub(crate) struct Args {
     /// The run folder; its checkpoint with the best measurement is exported
@@ -43,9 +45,12 @@ pub(crate) struct Args {
     /// Factor on the latents, 0 to 1: below 1, images are more typical and less diverse [default: `export.truncation` of the recipe]
     #[arg(long, value_name = "T")]
     pub(crate) truncation: Option<f32>,
-    /// Export the discriminator too: the app on the device then shows D(G(z)) next to the knobs
+    /// Export the discriminator too: the app on the device then shows D(G(z)) next to the knobs, and a slideshow of the best of four images
     #[arg(long)]
     pub(crate) with_discriminator: bool,
+    /// Fit the discriminator to the int8 images of the finished generator first, so that it finds the best ones; such as 1000
+    #[arg(long, value_name = "N", requires = "with_discriminator")]
+    pub(crate) fit_steps: Option<NonZeroU64>,
     /// The data to compare with, if those of the run are no longer where they were
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
@@ -112,6 +117,14 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::unusable(e));
     }
     let split = data.as_ref().ok().and_then(|data| data.images.as_ref());
+    if let Some(steps) = args.fit_steps {
+        let Some(split) = split else {
+            return Err(Failure::unusable("--fit-steps needs the training images of the run: name them with --data"));
+        };
+        console::note(&format!("fitting the discriminator to the generator's int8 images for {steps} steps"));
+        let fit = run.fit_discriminator(&split.train, steps, &mut |_| {}).map_err(Failure::unusable)?;
+        console::note(&format!("scores are {fit}"));
+    }
     console::note("calibrating, quantizing and comparing with the float network over 1,000 latents");
     let quantized = if args.with_discriminator {
         let found =

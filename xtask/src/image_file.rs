@@ -32,7 +32,7 @@ pub(crate) struct AnimationFile(PathBuf);
 
 impl ImageFile {
     /// Returns the file at `path`, which is new or an image that this program wrote.
-    fn new(path: PathBuf) -> Result<Self, String> {
+    pub(crate) fn new(path: PathBuf) -> Result<Self, String> {
         let file = Self::replacing(path)?;
         files::check_output(&file.path, is_own, None).map_err(|e| e.to_string())?;
         Ok(file)

@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod failure;
 mod firmware;
+mod fit_steps;
 mod fitting;
 mod flash;
 mod image_file;
@@ -72,6 +73,7 @@ enum Command {
     Eval(eval::Args),
     Lab(lab::Args),
     Grid(latent::grid::Args),
+    Curate(latent::curate::Args),
     Interpolate(latent::interpolate::Args),
     Project(latent::project::Args),
     Edit(latent::edit::Args),
@@ -105,6 +107,7 @@ fn run(Xtask { command, isa }: Xtask) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Grid(args) => latent::grid::run(args),
+        Command::Curate(args) => latent::curate::run(args),
         Command::Interpolate(args) => latent::interpolate::run(args),
         Command::Project(args) => latent::project::run(args),
         Command::Edit(args) => latent::edit::run(args),

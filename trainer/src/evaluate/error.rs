@@ -1,4 +1,5 @@
 //! Why samples cannot be evaluated.
+use super::RejectionError;
 use crate::data::DataError;
 use crate::text::grouped;
 use ganlet_runtime::FormatError;
@@ -23,6 +24,8 @@ pub enum EvaluateError {
     Format(FormatError),
     /// The data to compare with cannot be loaded.
     Data(DataError),
+    /// The discriminator cannot accept and reject images.
+    Rejection(RejectionError),
 }
 
 impl EvaluateError {
@@ -42,6 +45,7 @@ impl fmt::Display for EvaluateError {
             }
             Self::Format(error) => error.fmt(f),
             Self::Data(error) => error.fmt(f),
+            Self::Rejection(error) => error.fmt(f),
         }
     }
 }
@@ -57,5 +61,11 @@ impl From<FormatError> for EvaluateError {
 impl From<DataError> for EvaluateError {
     fn from(error: DataError) -> Self {
         Self::Data(error)
+    }
+}
+
+impl From<RejectionError> for EvaluateError {
+    fn from(error: RejectionError) -> Self {
+        Self::Rejection(error)
     }
 }

@@ -1,6 +1,9 @@
 //! Evaluates a generator on several sets of latents: the float network of a run, its int8 model, or a model file alone.
 use super::metric::{Intervals, Metric, SampleSource, intervals};
-use super::{EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, Realism, int8_images, points};
+use super::{
+    AcceptedImages, EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, Realism, RejectionOptions,
+    RejectionSampler, int8_images, points,
+};
 use crate::data::{Dataset, GaussianMixture, to_bytes};
 use crate::metrics::ConfidenceInterval;
 use crate::quantize::{AlignedModel, Quantized};
@@ -31,6 +34,13 @@ pub struct SampleAmount {
 /// Progress of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvaluationProgress {
+    /// The discriminator is being fitted to the generator's images.
+    Fit {
+        /// Finished steps.
+        done: usize,
+        /// Number of steps.
+        total: usize,
+    },
     /// Real images are being measured.
     RealImages,
     /// A set of generated images begins.
@@ -54,7 +64,23 @@ pub enum EvaluationProgress {
 /// What draws the images of an evaluation.
 enum ImageSource<'a> {
     Float(&'a mut Trainer),
-    Int8 { file: &'a [u8], classes: usize },
+    Int8 {
+        file: &'a [u8],
+        classes: usize,
+    },
+    /// Int8 images that the discriminator accepts.
+    Accepted {
+        sampler: Box<RejectionSampler<'a>>,
+        classes: usize,
+        scored: usize,
+        accepted: usize,
+    },
+}
+
+/// Images, and their seeds.
+struct DrawnImages {
+    bytes: Vec<u8>,
+    seeds: Vec<u32>,
 }
 
 /// Evaluates the images of a run's EMA generator and, if given, those of its int8 model for the same seeds.
@@ -72,11 +98,38 @@ pub fn evaluate_run(
     let mut sources = vec![ImageSource::Float(trainer)];
     sources.extend(quantized.map(|q| ImageSource::Int8 { file: &q.file, classes }));
     let found = evaluate_images(split, sources, amount, progress)?;
-    Ok(Evaluation {
-        psnr_mean_db: quantized.map(|q| q.report.psnr.mean_db),
-        psnr_min_db: quantized.map(|q| q.report.psnr.min_db),
-        ..found
+    Ok(match quantized {
+        Some(quantized) => found.with_psnr(quantized),
+        None => found,
     })
+}
+
+/// Evaluates what [`evaluate_run`] does, and also the int8 images that the discriminator accepts.
+///
+/// # Errors
+/// If the discriminator cannot score images, or there are too few samples or held-out images.
+pub fn evaluate_run_with_rejection(
+    trainer: &mut Trainer,
+    split: &ImageSplit,
+    quantized: &Quantized,
+    options: RejectionOptions,
+    amount: SampleAmount,
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<Evaluation, EvaluateError> {
+    let (file, classes, total) = (&quantized.file, trainer.recipe().data.classes, options.fit_steps as usize);
+    let mut fitting = |done: u64| progress(EvaluationProgress::Fit { done: done as usize, total });
+    let sampler = RejectionSampler::new(trainer, file, &split.train, options, &mut fitting)?;
+    let (fit, sampler) = (sampler.fit(), Box::new(sampler));
+    let sources = vec![
+        ImageSource::Float(trainer),
+        ImageSource::Int8 { file, classes },
+        ImageSource::Accepted { sampler, classes, scored: 0, accepted: 0 },
+    ];
+    let mut found = evaluate_images(split, sources, amount, progress)?.with_psnr(quantized);
+    if let Some(accepted) = &mut found.accepted {
+        (accepted.wished_share, accepted.fit) = (options.share, fit);
+    }
+    Ok(found)
 }
 
 /// Loads the data to compare a model file with: `data` or, by default, the data of the recipe that the model is named after. The images
@@ -144,6 +197,7 @@ fn evaluate_images(
         floor_spread: ConfidenceInterval::of(&floors).map(|i| i.spread),
         float: None,
         int8: None,
+        accepted: None,
         realism: None,
         real: Some(evaluator.measure_real_all_metrics(amount.samples)?),
         intervals: Default::default(),
@@ -161,12 +215,17 @@ fn evaluate_images(
             evaluation.intervals.insert(kind, intervals(&metrics));
         }
         let first = sets.first().cloned();
-        match source {
-            ImageSource::Float(_) => evaluation.float = first,
-            ImageSource::Int8 { .. } => evaluation.int8 = first,
-        }
         let names = evaluator.class_names();
-        evaluation.realism = mean_realism(&sets, evaluation.real.as_ref(), evaluation.floor, names);
+        let realism = mean_realism(&sets, evaluation.real.as_ref(), evaluation.floor, names);
+        match source {
+            ImageSource::Float(_) => (evaluation.float, evaluation.realism) = (first, realism),
+            ImageSource::Int8 { .. } => (evaluation.int8, evaluation.realism) = (first, realism),
+            ImageSource::Accepted { scored, accepted, .. } => {
+                let share = accepted as f64 / scored.max(1) as f64;
+                let found = |quality| AcceptedImages { wished_share: share, share, fit: None, realism, quality };
+                evaluation.accepted = first.map(found);
+            }
+        }
     }
     Ok(evaluation)
 }
@@ -193,10 +252,10 @@ fn measure_sets(
         progress(EvaluationProgress::Set { source: source.kind(), set: set + 1, sets: amount.sets });
         let first = FIRST_SEED.wrapping_add((set * n) as u32);
         let mut images = |done, total| progress(EvaluationProgress::Images { done, total });
-        let bytes = source.draw(first, n, &mut images)?;
+        let DrawnImages { bytes, seeds } = source.draw(first, n, &mut images)?;
         let classes = source.classes();
         // Seed s shows class s modulo the number of classes, as on devices.
-        let requested: Vec<u8> = (0..n).map(|i| ((first as usize + i) % classes.max(1)) as u8).collect();
+        let requested: Vec<u8> = seeds.iter().map(|&seed| (seed as usize % classes.max(1)) as u8).collect();
         let requested = (classes > 0).then_some(&requested[..]);
         sets.push(evaluator.measure_all_metrics(&bytes, requested, images)?);
     }
@@ -208,18 +267,25 @@ impl ImageSource<'_> {
         match self {
             Self::Float(_) => SampleSource::Float,
             Self::Int8 { .. } => SampleSource::Int8,
+            Self::Accepted { .. } => SampleSource::Accepted,
         }
     }
 
     fn classes(&self) -> usize {
         match self {
             Self::Float(trainer) => trainer.recipe().data.classes,
-            Self::Int8 { classes, .. } => *classes,
+            Self::Int8 { classes, .. } | Self::Accepted { classes, .. } => *classes,
         }
     }
 
-    /// Draws the images of seeds `first..first + n`.
-    fn draw(&mut self, first: u32, n: usize, progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<u8>, EvaluateError> {
+    /// Draws the images of seeds `first..first + n`; of the next `n` accepted seeds with rejection.
+    fn draw(
+        &mut self,
+        first: u32,
+        n: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<DrawnImages, EvaluateError> {
+        let seeds = (0..n as u32).map(|i| first.wrapping_add(i)).collect();
         match self {
             Self::Float(trainer) => {
                 let [black, white] = trainer.recipe().data.range;
@@ -230,10 +296,23 @@ impl ImageSource<'_> {
                     bytes.extend(to_bytes(&values, (black, white)));
                     progress(from + count, n);
                 }
-                Ok(bytes)
+                Ok(DrawnImages { bytes, seeds })
             }
-            Self::Int8 { file, .. } => Ok(int8_images(file, first, n, progress)?),
+            Self::Int8 { file, .. } => Ok(DrawnImages { bytes: int8_images(file, first, n, progress)?, seeds }),
+            Self::Accepted { sampler, scored, accepted, .. } => {
+                let next = FIRST_SEED.wrapping_add(*scored as u32);
+                let found = sampler.draw(next, n, &mut |done| progress(done, n))?;
+                (*scored, *accepted) = (*scored + found.scored.len(), *accepted + n);
+                Ok(DrawnImages { seeds: found.seeds(), bytes: found.images })
+            }
         }
+    }
+}
+
+impl Evaluation {
+    fn with_psnr(self, quantized: &Quantized) -> Self {
+        let psnr = &quantized.report.psnr;
+        Self { psnr_mean_db: Some(psnr.mean_db), psnr_min_db: Some(psnr.min_db), ..self }
     }
 }
 

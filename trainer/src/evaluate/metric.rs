@@ -151,6 +151,8 @@ pub enum SampleSource {
     Float,
     /// The int8 model; images.
     Int8,
+    /// The int8 model; images that the discriminator accepted.
+    Accepted,
     /// The float network of a run; points.
     Points,
 }
@@ -161,6 +163,7 @@ impl SampleSource {
         match self {
             Self::Float => "float",
             Self::Int8 => "int8",
+            Self::Accepted => "accepted",
             Self::Points => "points",
         }
     }

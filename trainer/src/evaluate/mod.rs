@@ -24,6 +24,7 @@ mod network;
 mod points;
 mod quality;
 mod realism;
+mod rejection;
 mod slow_metrics;
 mod slow_reference;
 #[cfg(test)]
@@ -37,12 +38,15 @@ pub use device::int8_images;
 pub use error::EvaluateError;
 pub use generator::{
     EvaluationProgress, FIRST_SEED, IMAGES, PointsEvaluation, SETS, SampleAmount, evaluate_model, evaluate_points,
-    evaluate_run, model_data,
+    evaluate_run, evaluate_run_with_rejection, model_data,
 };
 pub use images::Evaluator;
 pub use metric::{Intervals, Metric, SampleSource, intervals};
 pub use network::{FEATURES, FeatureNetwork, FeatureNetworkId, RANDOM_SEED};
 pub use points::{PointsQuality, points};
-pub use quality::{Evaluation, Quality, RareClass, SlowMetrics};
+pub use quality::{AcceptedImages, Evaluation, Quality, RareClass, SlowMetrics};
 pub use realism::{Comparison, Realism};
+pub use rejection::{
+    DiscriminatorFit, RejectionError, RejectionOptions, RejectionSampler, ScoredImage, Selection, fit_discriminator,
+};
 pub use verdict::{Change, Trend};

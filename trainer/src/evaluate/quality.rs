@@ -1,5 +1,5 @@
 //! The metrics of a set of images and of a generator, as `eval --json` prints them.
-use super::{FeatureNetworkId, Intervals, Metric, Realism, SampleSource};
+use super::{DiscriminatorFit, FeatureNetworkId, Intervals, Metric, Realism, SampleSource};
 use crate::metrics::{SupportEstimate, Texture};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +78,24 @@ pub struct RareClass {
     pub recall: f64,
 }
 
+/// The int8 images that remain after rejection by the discriminator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedImages {
+    /// Wished share of accepted images.
+    pub wished_share: f64,
+    /// Share of the scored images that were accepted, over all sets.
+    pub share: f64,
+    /// How the discriminator was fitted to the generator's images; absent if it is the trained one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<DiscriminatorFit>,
+    /// How close the accepted images are to real ones. Means over the sets of latents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realism: Option<Realism>,
+    /// Quality of the first set.
+    #[serde(flatten)]
+    pub quality: Quality,
+}
+
 /// The evaluation of a generator, as a float network and as an int8 model: the JSON of `eval --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -96,6 +114,9 @@ pub struct Evaluation {
     /// Quality of the int8 model's images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub int8: Option<Quality>,
+    /// The int8 images that the discriminator accepts; absent without rejection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<AcceptedImages>,
     /// How close the images are to real ones: int8 if they were measured, else float. Means over the sets of latents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub realism: Option<Realism>,
@@ -127,6 +148,7 @@ impl Evaluation {
         let quality = match source {
             SampleSource::Float => self.float.as_ref(),
             SampleSource::Int8 => self.int8.as_ref(),
+            SampleSource::Accepted => self.accepted.as_ref().map(|accepted| &accepted.quality),
             SampleSource::Points => None,
         };
         let interval = self.intervals.get(&source).and_then(|i| i.get(&metric));

@@ -152,6 +152,7 @@ fn quality_keeps_the_keys_that_other_tools_parse() {
         floor: evaluator.floor(200).unwrap(),
         floor_spread: None,
         realism: None,
+        accepted: None,
         float: Some(quality.clone()),
         int8: Some(evaluator.measure_real_all_metrics(200).unwrap()),
         real: Some(quality.clone()),

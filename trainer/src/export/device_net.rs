@@ -42,15 +42,17 @@ pub(super) fn folded_generator(
     Ok(fold_to([-reach, reach])?.with_numbers_as_pixels())
 }
 
-/// Appends the discriminator of a checkpoint to its generator.
+/// Appends the discriminator of a checkpoint to its generator. The score of a `fitted` one is a probability, whatever the loss.
 pub(super) fn with_discriminator(
     generator: FloatNet,
     checkpoint: &Checkpoint,
     discriminator: &Network,
     held_out: Option<&ImageDataset>,
+    fitted: bool,
 ) -> Result<FloatNet, ExportError> {
     let recipe = &checkpoint.recipe;
     let only_differences = match recipe.objective.loss {
+        _ if fitted => false,
         Loss::Minimax | Loss::NonSaturating | Loss::FeatureMatching => false,
         Loss::Relativistic | Loss::Hinge | Loss::Wasserstein => true,
         loss => return Err(ExportError::NoScore(loss)),

@@ -1,5 +1,6 @@
 //! Why a run cannot be exported.
 use crate::data::DataError;
+use crate::evaluate::RejectionError;
 use crate::loss::Loss;
 use crate::nets::NetworkError;
 use crate::quantize::QuantizeError;
@@ -21,6 +22,8 @@ pub enum ExportError {
     Quantize(QuantizeError),
     /// The discriminator cannot be quantized.
     Discriminator(QuantizeError),
+    /// The discriminator cannot be fitted.
+    Fit(RejectionError),
     /// The model file is not valid.
     Format(FormatError),
     /// The generator outputs points of more than two numbers.
@@ -46,6 +49,7 @@ impl fmt::Display for ExportError {
             Self::Network(error) => error.fmt(f),
             Self::Quantize(error) => error.fmt(f),
             Self::Discriminator(error) => write!(f, "--with-discriminator: {error}"),
+            Self::Fit(error) => write!(f, "--fit-steps: {error}"),
             Self::Format(error) => error.fmt(f),
             Self::PointDimensions { recipe, dimensions } => write!(
                 f,
@@ -91,6 +95,12 @@ impl From<NetworkError> for ExportError {
 impl From<QuantizeError> for ExportError {
     fn from(error: QuantizeError) -> Self {
         Self::Quantize(error)
+    }
+}
+
+impl From<RejectionError> for ExportError {
+    fn from(error: RejectionError) -> Self {
+        Self::Fit(error)
     }
 }
 

@@ -2,13 +2,15 @@
 use super::device_net::{folded_generator, with_discriminator};
 use super::{ExportError, ScoreComparison, compare_scores};
 use crate::data::{AnyDataset, BuiltinDataset, DataError, GaussianMixture, ImageDataset};
+use crate::evaluate::{DiscriminatorFit, fit_discriminator};
 use crate::quantize::{FloatNet, LayoutChoice, QuantizeOptions, Quantized, quantize};
 use crate::recipe::Recipe;
 use crate::run::{
     Checkpoint, CheckpointChoice, ChoiceReason, ChosenCheckpoint, RunFolder, TrainingData, drawing_trainer, load_data,
     load_data_of_shape,
 };
-use crate::train::Trainer;
+use crate::train::{Player, StateKey, Trainer};
+use std::num::NonZeroU64;
 
 /// Latents of a short comparison.
 const FEW: u32 = 64;
@@ -23,6 +25,8 @@ pub struct PreparedRun {
     pub trainer: Trainer,
     /// The place of the data, which `recipe.toml` states.
     source: String,
+    /// Whether the discriminator was fitted to the generator's int8 images.
+    fitted: bool,
 }
 
 /// A quantized generator with its discriminator.
@@ -58,7 +62,7 @@ impl PreparedRun {
         let trainer = drawing_trainer(&checkpoint)?;
         // The checkpoint knows the place that the data had when it was saved.
         let source = folder.recipe().map_or_else(|_| checkpoint.recipe.data.source.clone(), |own| own.data.source);
-        Ok(Self { checkpoint, reason, trainer, source })
+        Ok(Self { checkpoint, reason, trainer, source, fitted: false })
     }
 
     /// Loads the data of the run, from where `recipe.toml` says that they are.
@@ -125,7 +129,27 @@ impl PreparedRun {
         if !self.has_images() {
             return Err(ExportError::DiscriminatorOfPoints);
         }
-        with_discriminator(self.float_net()?, &self.checkpoint, self.trainer.discriminator(), held_out)
+        with_discriminator(self.float_net()?, &self.checkpoint, self.trainer.discriminator(), held_out, self.fitted)
+    }
+
+    /// Fits the discriminator to the int8 images of the generator for `steps` steps, so that its score is the probability that such an
+    /// image is real. `real` are the training images; `progress` receives the finished steps.
+    ///
+    /// # Errors
+    /// If the generator cannot be quantized, or the discriminator cannot be fitted.
+    pub fn fit_discriminator(
+        &mut self,
+        real: &ImageDataset,
+        steps: NonZeroU64,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<DiscriminatorFit, ExportError> {
+        let file = self.quantize_briefly()?.file;
+        let (weights, fit) = fit_discriminator(&self.trainer, &file, real, steps, progress)?;
+        if let Some(id) = self.checkpoint.store.find(StateKey::Weights(Player::Discriminator).name()) {
+            *self.checkpoint.store.values_mut(id) = weights;
+        }
+        self.fitted = true;
+        Ok(fit)
     }
 
     /// Quantizes the generator and compares it with the float network over 1,000 latents.

@@ -5,13 +5,14 @@ pub(crate) mod tables;
 
 use crate::console;
 use crate::failure::Failure;
+use crate::fit_steps::FitSteps;
 use crate::model_file::{self, WorkLimit};
 use crate::opening;
 use clap::Args as ClapArgs;
 use ganlet_trainer::data::Dataset;
 use ganlet_trainer::evaluate::{
-    self, Evaluation, Intervals, Metric, PointsEvaluation, Quality, SampleAmount, SampleSource, evaluate_model,
-    evaluate_points, evaluate_run, intervals, model_data,
+    self, Evaluation, Intervals, Metric, PointsEvaluation, Quality, RejectionError, SampleAmount, SampleSource,
+    evaluate_model, evaluate_points, evaluate_run, evaluate_run_with_rejection, intervals, model_data,
 };
 use ganlet_trainer::quantize::LayoutChoice;
 use ganlet_trainer::run::CheckpointChoice;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
   cargo xtask eval runs/00001-faces
   cargo xtask eval faces.model --samples 2000 --json
   cargo xtask eval mine.model --data photos/             a model of your own images
+  cargo xtask eval runs/00001-digits --rejection 0.5     also the half of the images that the discriminator accepts
   cargo xtask eval runs/00001-ring runs/00002-ring runs/00003-ring    intervals over training seeds")]
 pub(crate) struct Args {
     /// A run folder or a .model file, or several runs of one recipe
@@ -50,6 +52,11 @@ pub(crate) struct Args {
     /// The data to compare with [default: those of the run, or of the recipe that the model file is named after]
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
+    /// Also measure the int8 images of a run that its discriminator accepts, this share of all, such as 0.5; `curate --help` says how
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) rejection: Option<f64>,
+    #[command(flatten)]
+    pub(crate) fit: FitSteps,
     /// Print JSON to standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
@@ -82,6 +89,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     if let Some(n) = args.seeds.filter(|n| !(1..=MOST_SETS).contains(n)) {
         return Err(Failure::unusable(format!("--seeds {n}: expected 1 to {MOST_SETS} sets of latents")));
+    }
+    if let Some(share) = args.rejection.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+        return Err(Failure::unusable(format!("--rejection: {}", RejectionError::Share(share))));
+    }
+    if args.fit.fit_steps.is_some() && args.rejection.is_none() {
+        return Err(Failure::unusable("--fit-steps belongs to --rejection: give --rejection 0.5 too, or omit it"));
     }
     let mut args = args;
     for path in &mut args.what {
@@ -136,6 +149,10 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
     let progress = Progress::new();
     let progress = &mut |p| progress.show(p);
     if path.is_file() {
+        if args.rejection.is_some() {
+            let why = "--rejection needs the discriminator of a run, not a model file: name the run that the model was exported from";
+            return Err(Failure::file(path, why));
+        }
         let file = model_file::read(path, args.work)?;
         let split = model_data(file.bytes(), args.data.as_deref()).map_err(|e| Failure::file(path, e))?;
         let (held_out, name) = (split.held_out.count(), split.held_out.name());
@@ -146,6 +163,9 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
     let mut run = opening::run_truncated(path, args.checkpoint, args.truncation)?;
     let data = opening::data(&run, args.data.as_deref()).map_err(Failure::unusable)?;
     if let Some(mixture) = &data.mixture {
+        if args.rejection.is_some() {
+            return Err(Failure::unusable(format!("--rejection: {}", RejectionError::Points)));
+        }
         let amount = SampleAmount { samples: args.samples.unwrap_or(evaluate::POINTS), sets };
         let found = evaluate_points(&mut run.trainer, mixture, amount).map_err(Failure::unusable)?;
         return Ok(Evaluated::Points(found));
@@ -154,7 +174,13 @@ fn evaluated(path: &Path, args: &Args) -> Result<Evaluated, Failure> {
     let Some(split) = &data.images else {
         return Err(Failure::file(path, "the data of this run are neither images nor a mixture"));
     };
-    let found = evaluate_run(&mut run.trainer, split, Some(&quantized), amount, progress);
+    let found = match args.rejection {
+        Some(share) => {
+            let options = args.fit.options(share);
+            evaluate_run_with_rejection(&mut run.trainer, split, &quantized, options, amount, progress)
+        }
+        None => evaluate_run(&mut run.trainer, split, Some(&quantized), amount, progress),
+    };
     Ok(Evaluated::Images(Box::new(found.map_err(Failure::unusable)?)))
 }
 
@@ -213,7 +239,13 @@ impl Evaluated {
                 let of = |source: SampleSource, q: &Option<Quality>| {
                     q.as_ref().map(|q| (source, mean(e.intervals.get(&source), q.metrics())))
                 };
-                [of(SampleSource::Float, &e.float), of(SampleSource::Int8, &e.int8)].into_iter().flatten().collect()
+                let accepted = e.accepted.as_ref().map(|accepted| accepted.quality.clone());
+                let sources = [
+                    of(SampleSource::Float, &e.float),
+                    of(SampleSource::Int8, &e.int8),
+                    of(SampleSource::Accepted, &accepted),
+                ];
+                sources.into_iter().flatten().collect()
             }
             Self::Points(p) => [(SampleSource::Points, mean(Some(&p.intervals), p.quality.metrics()))].into(),
         }

@@ -23,6 +23,13 @@ impl Progress {
 
     pub(crate) fn show(&self, progress: EvaluationProgress) {
         match progress {
+            EvaluationProgress::Fit { done, total } => {
+                if done == 1 {
+                    self.begin("images by the discriminator, which is fitted to them first");
+                }
+                self.bar.set_length(total as u64);
+                self.bar.set_position(done as u64);
+            }
             EvaluationProgress::RealImages => self.begin("real images"),
             EvaluationProgress::Set { source, set, sets } => {
                 self.begin(&format!("{} images, set {set} of {sets}", source.name()));

@@ -1,18 +1,24 @@
 //! Evaluations as tables: each number with its confidence interval and its meaning.
 
 use crate::table::{Table, grouped};
-use ganlet_trainer::evaluate::{Evaluation, Intervals, Metric, PointsEvaluation, Quality, SampleSource};
+use ganlet_trainer::evaluate::{
+    AcceptedImages, Evaluation, Intervals, Metric, PointsEvaluation, Quality, Realism, SampleSource,
+};
 use ganlet_trainer::metrics::ConfidenceInterval;
 use std::collections::BTreeMap;
 
 /// Returns the table of an evaluation of images.
 pub(crate) fn images(e: &Evaluation) -> String {
-    let mut table = Table::new(&["", ">float", ">int8", ">real", "meaning"]);
+    let (mut headings, mut sources) = (vec!["", ">float", ">int8"], vec![SampleSource::Float, SampleSource::Int8]);
+    if e.accepted.is_some() {
+        headings.push(">accepted");
+        sources.push(SampleSource::Accepted);
+    }
+    let mut table = Table::new(&[&headings[..], &[">real", "meaning"]].concat());
     for (label, metric, meaning) in image_rows(e) {
-        let made = [cell(e, SampleSource::Float, metric), cell(e, SampleSource::Int8, metric)];
+        let made: Vec<String> = sources.iter().map(|&source| cell(e, source, metric)).collect();
         if made.iter().any(|cell| !cell.is_empty()) {
-            let [float, int8] = made;
-            table.row([label, float, int8, real_cell(e, metric), meaning]);
+            table.row_of([vec![label], made, vec![real_cell(e, metric), meaning]].concat());
         }
     }
     let mut out = table.lines();
@@ -41,15 +47,34 @@ pub(crate) fn images(e: &Evaluation) -> String {
         out += &headline(&format!("{} Fréchet distance", source.name()), interval, e.floor, "sets of latents");
     }
     if let Some(realism) = &e.realism {
-        for (i, sentence) in realism.sentences().iter().enumerate() {
-            out += &if i == 0 {
-                format!("verdict: {} images are {sentence}\n", source.name())
-            } else {
-                format!("  {sentence}\n")
-            };
+        out += &verdict(source.name(), realism);
+    }
+    if let Some(accepted) = &e.accepted {
+        out += &acceptance(accepted);
+        if let Some(realism) = &accepted.realism {
+            out += &verdict("accepted", realism);
         }
     }
     out
+}
+
+fn verdict(images: &str, realism: &Realism) -> String {
+    let of = |(i, sentence): (usize, &String)| match i {
+        0 => format!("verdict: {images} images are {sentence}\n"),
+        _ => format!("  {sentence}\n"),
+    };
+    realism.sentences().iter().enumerate().map(of).collect()
+}
+
+/// Returns how many images the discriminator accepted, and how it was fitted.
+fn acceptance(accepted: &AcceptedImages) -> String {
+    let AcceptedImages { share, wished_share, .. } = accepted;
+    let shares =
+        format!("  accepted: {:.0} % of the int8 images (wished: {:.0} %)", 100.0 * share, 100.0 * wished_share);
+    match &accepted.fit {
+        Some(fit) => format!("{shares}, {fit}\n"),
+        None => format!("{shares}, by the discriminator as it was trained\n"),
+    }
 }
 
 /// Returns the source that the headline shows: int8 if it was measured, else float.
@@ -98,8 +123,12 @@ fn cell(e: &Evaluation, source: SampleSource, metric: Metric) -> String {
     if let Some(interval) = e.intervals.get(&source).and_then(|i| i.get(&metric)) {
         return with_margin(interval);
     }
-    let quality = if source == SampleSource::Int8 { &e.int8 } else { &e.float };
-    quality.as_ref().and_then(|q| q.metric(metric)).map_or_else(String::new, |value| shown(metric, value))
+    let quality = match source {
+        SampleSource::Int8 => e.int8.as_ref(),
+        SampleSource::Accepted => e.accepted.as_ref().map(|accepted| &accepted.quality),
+        SampleSource::Float | SampleSource::Points => e.float.as_ref(),
+    };
+    quality.and_then(|q| q.metric(metric)).map_or_else(String::new, |value| shown(metric, value))
 }
 
 /// Returns a value, marked if it is a bound.

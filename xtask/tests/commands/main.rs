@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod curating;
 mod data;
 mod evaluating;
 mod latents;
@@ -18,13 +19,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "demo",
     "train",
     "data",
     "eval",
     "lab",
     "grid",
+    "curate",
     "interpolate",
     "project",
     "edit",

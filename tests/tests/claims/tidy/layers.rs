@@ -34,7 +34,7 @@ const LAYERS: [Layers; 4] = [
     Layers {
         folder: "xtask/src",
         modules: &[
-            "failure", "console", "table", "seeds", "process", "image_file", "toolchain", "model_file", "builtin", "profile",
+            "failure", "console", "table", "seeds", "fit_steps", "process", "image_file", "toolchain", "model_file", "builtin", "profile",
             "training", "fitting", "opening", "firmware", "report", "verdict", "data", "inspect", "lab", "train", "sim",
             "doctor", "latent", "eval", "export",
             "demo", "flash", "emulate", "size", "bench", "test",
