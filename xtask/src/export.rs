@@ -48,9 +48,10 @@ pub(crate) struct Args {
     /// Export the discriminator too: the app on the device then shows D(G(z)) next to the knobs, and a slideshow of the best of four images
     #[arg(long)]
     pub(crate) with_discriminator: bool,
-    /// Fit the discriminator to the int8 images of the finished generator first, so that it finds the best ones; such as 1000
+    /// Steps that fit the discriminator to the int8 images of the finished generator first, so that it finds the best ones, such as 1000
+    /// [default: 0, none]
     #[arg(long, value_name = "N", requires = "with_discriminator")]
-    pub(crate) fit_steps: Option<NonZeroU64>,
+    pub(crate) fit_steps: Option<u64>,
     /// The data to compare with, if those of the run are no longer where they were
     #[arg(long, value_name = "D")]
     pub(crate) data: Option<String>,
@@ -117,7 +118,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::unusable(e));
     }
     let split = data.as_ref().ok().and_then(|data| data.images.as_ref());
-    if let Some(steps) = args.fit_steps {
+    if let Some(steps) = args.fit_steps.and_then(NonZeroU64::new) {
         let Some(split) = split else {
             return Err(Failure::unusable("--fit-steps needs the training images of the run: name them with --data"));
         };

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Write a UF2 file for the board's boot loader
     #[arg(long, value_name = "F", value_parser = PathBufValueParser::new().try_map(named_uf2))]
     uf2: Option<PathBuf>,
-    /// File of saved latents, as written by `project` and `edit`, to build in with the model
+    /// File of saved latents, as written by `project`, `edit` and `curate`, to build in with the model
     #[arg(long, value_name = "F", conflicts_with_all = ["own_region", "model_only"])]
     latents: Option<PathBuf>,
     /// Build firmware that reads its model from a region of flash, and write both

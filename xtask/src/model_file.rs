@@ -46,7 +46,7 @@ pub(crate) fn saved_latents(path: &Path) -> Result<Vec<SavedLatent>, Failure> {
     let bytes = files::read(path, files::MAX_TEXT).map_err(|e| unusable(e.to_string()))?;
     if bytes.starts_with(&Model::MAGIC) {
         return Err(unusable(
-            "this is a model file, expected a text file of latents, as `project` and `edit` write with --out; a model is given without \
+            "this is a model file, expected a text file of latents, as `project`, `edit` and `curate` write with --out; a model is given without \
              --latents, as in `cargo xtask sim x.model`"
                 .to_owned(),
         ));
@@ -54,13 +54,13 @@ pub(crate) fn saved_latents(path: &Path) -> Result<Vec<SavedLatent>, Failure> {
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         unusable(format!(
-            "not a text file (byte {at} is no UTF-8), expected latents, as `project` and `edit` write with --out"
+            "not a text file (byte {at} is no UTF-8), expected latents, as `project`, `edit` and `curate` write with --out"
         ))
     })?;
     let all = SavedLatent::read(&text).map_err(|e| unusable(e.to_string()))?;
     if all.is_empty() {
         return Err(unusable(
-            "found no latents, expected one on each line: `project` and `edit` write them".to_owned(),
+            "found no latents, expected one on each line: `project`, `edit` and `curate` write them".to_owned(),
         ));
     }
     Ok(all)

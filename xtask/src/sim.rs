@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// The first image; a seed gives the same image on every machine
     #[arg(long, value_name = "S", default_value_t = 1, value_parser = latent_seed, allow_negative_numbers = true)]
     seed: u32,
-    /// Show the latents in this file first; `project` and `edit` write such files
+    /// Show the latents in this file first; `project`, `edit` and `curate` write such files
     #[arg(long, value_name = "F", conflicts_with = "seed")]
     latents: Option<PathBuf>,
     /// Buttons to press first, separated by commas: left, right, up, down, select, wait:FRAMES

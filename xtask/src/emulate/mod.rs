@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// Frames to wait after that
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
     frames: u32,
-    /// File of saved latents, as written by `project` and `edit`, to show before seed 0
+    /// File of saved latents, as written by `project`, `edit` and `curate`, to show before seed 0
     #[arg(long, value_name = "F", conflicts_with = "own_region")]
     latents: Option<PathBuf>,
     /// Build firmware for any model, and load this one into the region of flash that the firmware reads

@@ -106,6 +106,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     };
     let quantized = run.quantize_briefly().map_err(Failure::unusable)?;
     let options = args.fit.options(args.share);
+    if options.fit_steps > 0 {
+        console::note(&format!("fitting the discriminator to int8 images for {} steps", options.fit_steps));
+    }
     let bar = ProgressBar::new(options.fit_steps);
     bar.set_style(
         ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar()),

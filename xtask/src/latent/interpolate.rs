@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// The seeds to pass through, separated by commas
     #[arg(long, value_name = "S,S,…", value_delimiter = ',', default_value = "1,2,3,4", value_parser = latent_seed, allow_negative_numbers = true)]
     seeds: Vec<u32>,
-    /// Pass through the latents in this file instead, as `project` and `edit` save them
+    /// Pass through the latents in this file instead, as `project`, `edit` and `curate` save them
     #[arg(long, value_name = "F", conflicts_with = "seeds")]
     latents: Option<PathBuf>,
     /// Frames from one latent to the next

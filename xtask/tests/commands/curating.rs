@@ -83,4 +83,5 @@ fn a_fitted_discriminator_is_exported_and_the_best_images_are_shown() {
     assert_eq!(shown(best), shown(&format!("{best},right,left")));
     assert_ne!(shown(best), shown(&format!("{best},right")));
     refused(&["export", &run, "--fit-steps", "30"], 2, "--with-discriminator");
+    done(&["export", &run, "--with-discriminator", "--fit-steps", "0", "--out", &model]);
 }
