@@ -68,14 +68,17 @@ impl ImageFolder {
         Frame { width, height, fit }
     }
 
-    /// The size that most files have; the larger of two equally common ones. Of many files, only some are looked at.
+    /// Width and height of each image, upright. Of many files, only some are looked at; unreadable ones are left out.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (usize, usize)> {
+        let files = self.files.iter().step_by(self.files.len().div_ceil(SIZED).max(1));
+        files.filter_map(|file| self.source.open(file, max_file_bytes(MAX_PIXELS)).and_then(upright_size).ok())
+    }
+
+    /// The size that most files have; the larger of two equally common ones.
     fn most_common_size(&self) -> Option<(usize, usize)> {
         let mut sizes = BTreeMap::<(usize, usize), usize>::new();
-        for file in self.files.iter().step_by(self.files.len().div_ceil(SIZED).max(1)) {
-            let size = self.source.open(file, max_file_bytes(MAX_PIXELS));
-            if let Ok(size) = size.and_then(upright_size) {
-                *sizes.entry(size).or_default() += 1;
-            }
+        for size in self.sizes() {
+            *sizes.entry(size).or_default() += 1;
         }
         sizes.into_iter().max_by_key(|&(size, count)| (count, size)).map(|(size, _)| size)
     }

@@ -9,7 +9,7 @@ use crate::text::{counted, grouped};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// With fewer training images, generators mostly repeat them.
+/// With fewer training images, generated ones have clearly less variety than real ones.
 const FEW: usize = 1000;
 /// If one class has this many times as many images as another, the difference is mentioned.
 const UNEVEN: usize = 10;
@@ -237,7 +237,7 @@ fn limits(train: &dyn Dataset, held_out: usize) -> Vec<String> {
     let mut notes = vec![format!("{} to train, {} held out", grouped(count), grouped(held_out))];
     if count < FEW {
         notes.push(format!(
-            "fewer than {} images: expect copies of them; add images, or append +augment to the recipe",
+            "fewer than {} images: expect mixtures of these with little variety; add images, or mirror them: data.flip=true",
             grouped(FEW)
         ));
     }

@@ -1,5 +1,6 @@
 //! `train`: trains a GAN from a recipe and data, in a run folder that can be resumed.
 
+mod adapt;
 mod auto;
 mod resume;
 mod start;
@@ -16,7 +17,7 @@ use clap::Args as ClapArgs;
 use ganlet_sim::host::Device;
 use ganlet_trainer::files;
 use ganlet_trainer::recipe::{MAX_STEPS, NAMED, Recipe};
-use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, TrainingData, absolute_source, load_data};
+use ganlet_trainer::run::{self, Run, RunFolder, RunOutcome, TrainingData, absolute_source};
 use ganlet_trainer::train::Trainer;
 use start::Start;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.out.is_some() && several {
         return Err(Failure::unusable("--out names one folder, but --seeds creates several: omit --out"));
     }
-    let data = load_data(&recipe).map_err(Failure::unusable)?;
+    let (mut recipe, data) = adapt::load(&args, recipe)?;
     if args.fit.is_some() || args.flash.is_some() {
         recipe = fitting::narrowed(&recipe, &data, &Limits { device: args.fit, flash: args.flash })?;
     }

@@ -42,14 +42,36 @@ fn succeed(words: &[&str]) -> String {
 
 /// Writes `count` different images of 16x16 pixels into the folder `at`.
 fn photos(at: &str, count: usize) {
+    sized_photos(at, count, (16, 16));
+}
+
+/// Writes `count` different images of this width and height into the folder `at`.
+fn sized_photos(at: &str, count: usize, (width, height): (usize, usize)) {
     fs::create_dir_all(at).unwrap();
     for i in 0..count {
-        let pixels: Vec<u8> =
-            (0..16 * 16 * 3).map(|p| ((p / 3 % 16 + p / 48 * (p % 3 + 1) + 9) * (i + 3)) as u8).collect();
-        let mut encoder = png::Encoder::new(fs::File::create(format!("{at}/photo-{i}.png")).unwrap(), 16, 16);
+        let value = |p: usize| ((p / 3 % width + p / (3 * width) * (p % 3 + 1) + 9) * (i + 3)) as u8;
+        let pixels: Vec<u8> = (0..width * height * 3).map(value).collect();
+        let file = fs::File::create(format!("{at}/photo-{i}.png")).unwrap();
+        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
     }
+}
+
+#[test]
+fn a_named_recipe_follows_the_proportions_of_own_images() {
+    let at = folder("proportions");
+    let [wide, run, square] = ["wide", "run", "square"].map(|n| format!("{at}/{n}"));
+    sized_photos(&wide, 40, (24, 16));
+    let settings: Vec<&str> = SMALL.iter().flat_map(|setting| ["--set", setting]).collect();
+    let words = [&["train", "faces", "--threads", "1", "--steps", "4", "--data", &wide], &settings[..]].concat();
+    let printed = succeed(&[&words[..], &["--out", &run]].concat());
+    assert!(printed.contains("about 1.5 times as wide as high") && printed.contains("data.size=16x12"), "{printed}");
+    assert!(fs::read_to_string(format!("{run}/recipe.toml")).unwrap().contains("size = [\n    16,\n    12,\n]"));
+    succeed(&["export", &run, "--out", &format!("{at}/m.model")]);
+    // A size that the user sets stays.
+    let printed = succeed(&[&words[..], &["--set", "data.size=16", "--out", &square]].concat());
+    assert!(!printed.contains("as wide as high"), "{printed}");
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! Fits a named recipe to the proportions of the user's own images before a run.
+
+use super::Args;
+use crate::failure::Failure;
+use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::run::{Adaptation, TrainingData, adapted_size, load_data};
+use std::path::Path;
+
+/// Loads the data of `recipe`, and changes the recipe to suit them. A recipe file, a continued recipe and the keys that the user
+/// sets stay as they are.
+pub(super) fn load(args: &Args, mut recipe: Recipe) -> Result<(Recipe, TrainingData), Failure> {
+    let is_file = args.recipe.as_deref().is_some_and(|name| Path::new(name).is_file());
+    let has_size = args.set.iter().any(|set| set.split_once('=').is_some_and(|(key, _)| key.trim() == "data.size"));
+    let adaptation = match args.from.is_some() || is_file || has_size {
+        true => None,
+        false => adapted_size(&recipe),
+    };
+    if let Some(Adaptation { setting, .. }) = &adaptation {
+        let settings = std::slice::from_ref(setting);
+        recipe = Recipe::parse(&recipe.name, &recipe.to_toml(), settings).map_err(Failure::unusable)?;
+    }
+    let mut data = load_data(&recipe).map_err(Failure::unusable)?;
+    if let Some(Adaptation { setting, reason }) = adaptation {
+        data.notes.push(format!("{reason}, so they are not cropped to a square: {setting}"));
+    }
+    Ok((recipe, data))
+}
