@@ -134,17 +134,11 @@ struct NetBuilder {
     stack: Vec<FloatSource>,
     /// The last pyramid level after its sum, and its side in pixels.
     last_level: Option<(FloatSource, usize)>,
-    /// Number of inputs of the next layer that are binary: ±[`LATENT_LIMIT`] instead of ±1.
-    binary_inputs: usize,
 }
 
 impl NetBuilder {
     /// Adds a layer that reads the current tensor.
-    fn push(&mut self, op: FloatOp, mut weight: Vec<f32>, bias: Vec<f32>) {
-        if let FloatOp::Dense { h, w, c, .. } = op {
-            weight.iter_mut().take(self.binary_inputs * h * w * c).for_each(|w| *w /= LATENT_LIMIT);
-        }
-        self.binary_inputs = 0;
+    fn push(&mut self, op: FloatOp, weight: Vec<f32>, bias: Vec<f32>) {
         self.layers.push(FloatLayer { op, input: self.current, weight, bias, activation: Activation::Linear });
         self.current = FloatSource::Layer(self.layers.len() - 1);
     }
@@ -164,17 +158,17 @@ impl NetBuilder {
     }
 
     /// Adds the sign of the first `count` latent values: two consecutive layers with a steep linear function, clamped to the
-    /// latent's limits.
+    /// latent's limits, and one that reduces the limits to ±1. Without it, weights of binary latents would have to be smaller than
+    /// the others by the limit, and lose two bits.
     fn binary_latents(&mut self, count: usize, latent: usize) {
-        let mut weight = vec![0.0; latent * latent];
-        (0..latent).for_each(|i| weight[i * latent + i] = if i < count { SIGN_SLOPE } else { 1.0 });
         // The first line crosses 0 between the latent values 0 and 1/32.
-        let bias = (0..latent).map(|i| if i < count { -SIGN_SLOPE / 64.0 } else { 0.0 }).collect();
-        for bias in [bias, Vec::new()] {
-            self.push(FloatOp::Dense { inputs: latent, h: 1, w: 1, c: latent }, weight.clone(), bias);
+        let shift = (0..latent).map(|i| if i < count { -SIGN_SLOPE / 64.0 } else { 0.0 }).collect();
+        for (slope, bias) in [(SIGN_SLOPE, shift), (SIGN_SLOPE, Vec::new()), (1.0 / LATENT_LIMIT, Vec::new())] {
+            let mut weight = vec![0.0; latent * latent];
+            (0..latent).for_each(|i| weight[i * latent + i] = if i < count { slope } else { 1.0 });
+            self.push(FloatOp::Dense { inputs: latent, h: 1, w: 1, c: latent }, weight, bias);
             self.layers.last_mut().into_iter().for_each(|l| l.activation = Activation::Limit(LATENT_LIMIT));
         }
-        self.binary_inputs = count;
     }
 
     /// Adds a pyramid level: `op` of the current tensor plus the upsampled previous level. The current tensor stays current.

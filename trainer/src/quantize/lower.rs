@@ -24,7 +24,14 @@ struct QuantParams {
 }
 
 /// Returns the layers of `net` as integers, weights in training order. `clippings` has one entry per layer.
-pub(super) fn lower(net: &FloatNet, stats: &[TensorStats], clippings: &[Clipping]) -> Vec<LayerSpec> {
+///
+/// `rounded` has the integer weights of each layer that [`round`](super::rounding::round) returned; weights that it does not have are rounded to the nearest.
+pub(super) fn lower(
+    net: &FloatNet,
+    stats: &[TensorStats],
+    rounded: &[Vec<i8>],
+    clippings: &[Clipping],
+) -> Vec<LayerSpec> {
     let shapes = net.shapes().expect("the network was checked");
     let shown: Vec<usize> = net.levels.iter().copied().chain([net.image()]).map(|i| values_of(net, i)).collect();
     let score = (net.discriminator_layers > 0).then_some(net.layers.len() - 1);
@@ -37,6 +44,7 @@ pub(super) fn lower(net: &FloatNet, stats: &[TensorStats], clippings: &[Clipping
         };
         let lowering = Lowering {
             layer,
+            rounded: rounded.get(index).map_or(&[], Vec::as_slice),
             shape: shapes[index],
             stats: &stats[index],
             input: params_of(layer.input),
@@ -85,6 +93,8 @@ fn means(op: FloatOp, mean: &[f64], channels: usize) -> Vec<f64> {
 /// One layer and everything that its integers depend on.
 struct Lowering<'a> {
     layer: &'a FloatLayer,
+    /// Its integer weights; empty if they are rounded to the nearest.
+    rounded: &'a [i8],
     shape: Dims,
     stats: &'a TensorStats,
     input: QuantParams,
@@ -111,7 +121,15 @@ impl Lowering<'_> {
             return (spec, self.input);
         }
         let steps = self.weight_steps();
-        spec.weights = self.layer.weight.iter().enumerate().map(|(i, w)| self.weight(i, *w, &steps)).collect();
+        let largest = self.layer.largest_weights();
+        let weight = |(i, w): (usize, &f32)| {
+            let channel = self.layer.channel_of(i);
+            match self.rounded.get(i) {
+                Some(&rounded) if steps[channel] == f64::from(largest[channel]) / 127.0 => rounded,
+                _ => (f64::from(*w) / steps[channel]).round().clamp(-127.0, 127.0) as i8,
+            }
+        };
+        spec.weights = self.layer.weight.iter().enumerate().map(weight).collect();
         // The real value of one accumulator unit, per channel.
         let sum = self.other.map(|other| Sum::new(self.input, other));
         let units = sum.map_or_else(|| steps.iter().map(|s| s * self.input.scale).collect(), |sum| vec![sum.unit]);
@@ -174,24 +192,11 @@ impl Lowering<'_> {
         }
     }
 
-    /// Returns the output channel of weight `i`.
-    fn channel(&self, i: usize) -> usize {
-        match self.layer.op {
-            FloatOp::ConvTranspose { c_in, c_out, .. } => i / c_in % c_out,
-            _ => i % self.shape.c,
-        }
-    }
-
-    fn weight(&self, i: usize, w: f32, steps: &[f64]) -> i8 {
-        (f64::from(w) / steps[self.channel(i)]).round().clamp(-127.0, 127.0) as i8
-    }
-
     /// Returns the real value of the integer weight 1, per channel.
     fn weight_steps(&self) -> Vec<f64> {
         let mut steps = vec![1e-20f64; self.shape.c];
-        for (i, w) in self.layer.weight.iter().enumerate() {
-            let step = &mut steps[self.channel(i)];
-            *step = step.max(f64::from(w.abs()) / 127.0);
+        for (step, largest) in steps.iter_mut().zip(self.layer.largest_weights()) {
+            *step = step.max(f64::from(largest) / 127.0);
         }
         // If the weights are tiny compared with the bias, the bias determines the unit.
         let channels = steps.len();

@@ -18,6 +18,7 @@ pub mod oracle;
 pub mod random_models;
 pub mod reference_models;
 mod report;
+mod rounding;
 #[cfg(test)]
 mod tests;
 
@@ -105,19 +106,21 @@ pub struct Quantized {
 /// layer and the remedy.
 pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
-    let Candidate { net: prepared, stats, clippings, .. } = best_candidate(net, options)?;
+    let Candidate { net: prepared, stats, rounded, clippings, .. } = best_candidate(net, options)?;
     let directions = net.directions(options.directions, options.calibration.min(LEAST_CALIBRATION));
-    let file = encode(&prepared, &stats, &clippings, options.layouts, &directions)?;
+    let file = encode((&prepared, &stats, &rounded), &clippings, options.layouts, &directions)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::FloatImages::new(net, seeds).compare(&file)?;
     let report = QuantizationReport::new(&file, psnr, Clipping::describe(&clippings), &prepared)?;
-    Ok(Quantized { file, report, layers: lower::lower(&prepared, &stats, &clippings) })
+    Ok(Quantized { file, report, layers: lower::lower(&prepared, &stats, &rounded, &clippings) })
 }
 
 /// A network ready to be encoded.
 struct Candidate {
     net: FloatNet,
     stats: Vec<TensorStats>,
+    /// Integer weights of each layer; empty for layers whose weights are rounded to the nearest.
+    rounded: Vec<Vec<i8>>,
     /// How each layer is clipped.
     clippings: Vec<Clipping>,
     score: f64,
@@ -150,18 +153,20 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
     let extreme = calibrate::extreme_seeds(net, net.layers.len() - net.discriminator_layers, calibration, EXTREME);
     let trials = compare::FloatImages::new(net, (COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS).chain(extreme));
     // Images do not depend on the layout.
-    let rate = |net: &FloatNet, stats: &[TensorStats], clippings: &[Clipping]| {
-        let file = encode(net, stats, clippings, LayoutChoice::Compact, &[])?;
+    let rate = |net: (&FloatNet, &[TensorStats], &[Vec<i8>]), clippings: &[Clipping]| {
+        let file = encode(net, clippings, LayoutChoice::Compact, &[])?;
         Ok::<_, QuantizeError>(score(&trials.compare(&file)?))
     };
     let mut best: Option<Candidate> = None;
     for net in nets {
         let stats = calibrate::calibrate(&net, calibration);
+        let rounded = rounding::round(&net);
         for clipping in Clipping::ALL {
             let clippings = vec![clipping; net.layers.len()];
-            let score = rate(&net, &stats, &clippings)?;
+            let score = rate((&net, &stats, &rounded), &clippings)?;
             if best.as_ref().is_none_or(|best| score > best.score) {
-                best = Some(Candidate { net: net.clone(), stats: stats.clone(), clippings, score });
+                let (net, stats, rounded) = (net.clone(), stats.clone(), rounded.clone());
+                best = Some(Candidate { net, stats, rounded, clippings, score });
             }
         }
     }
@@ -173,7 +178,7 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
             if clippings == best.clippings {
                 continue;
             }
-            let score = rate(&best.net, &best.stats, &clippings)?;
+            let score = rate((&best.net, &best.stats, &best.rounded), &clippings)?;
             if score > best.score {
                 (best.clippings, best.score) = (clippings, score);
             }
@@ -194,13 +199,12 @@ pub fn draft(net: &FloatNet) -> Result<Vec<u8>, QuantizeError> {
     let fused = net.fuse_upsampling();
     let stats = calibrate::calibrate(&fused, 1);
     let clippings = vec![Clipping::WHOLE; fused.layers.len()];
-    encode(&fused, &stats, &clippings, LayoutChoice::Compact, &net.directions(DIRECTIONS, 1))
+    encode((&fused, &stats, &[]), &clippings, LayoutChoice::Compact, &net.directions(DIRECTIONS, 1))
 }
 
-/// Encodes the model file.
+/// Encodes the model file of a network, with the statistics and the integer weights of its layers.
 fn encode(
-    net: &FloatNet,
-    stats: &[TensorStats],
+    (net, stats, rounded): (&FloatNet, &[TensorStats], &[Vec<i8>]),
     clippings: &[Clipping],
     layouts: LayoutChoice,
     directions: &[Vec<i8>],
@@ -208,7 +212,7 @@ fn encode(
     let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let mut builder = ModelBuilder::new(&net.name, short(net.inputs.saturating_sub(net.classes)));
     builder.classes(short(net.classes)).directions(directions);
-    for spec in lower::lower(net, stats, clippings) {
+    for spec in lower::lower(net, stats, rounded, clippings) {
         builder.push(&spec);
     }
     if net.discriminator_layers > 0 || !net.levels.is_empty() {

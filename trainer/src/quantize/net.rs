@@ -225,6 +225,31 @@ impl FloatLayer {
         self
     }
 
+    /// Returns the output channel of weight `i`.
+    pub(super) fn channel_of(&self, i: usize) -> usize {
+        match self.op {
+            FloatOp::ConvTranspose { c_in, c_out, .. } => i / c_in % c_out,
+            FloatOp::Dense { c, .. } | FloatOp::Depthwise { c, .. } => i % c,
+            FloatOp::Conv { c_out, .. } => i % c_out,
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } => 0,
+        }
+    }
+
+    /// Returns the largest magnitude of the weights of each output channel.
+    pub(super) fn largest_weights(&self) -> Vec<f32> {
+        let channels = match self.op {
+            FloatOp::Dense { c, .. } | FloatOp::Depthwise { c, .. } => c,
+            FloatOp::Conv { c_out, .. } | FloatOp::ConvTranspose { c_out, .. } => c_out,
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } => 0,
+        };
+        let mut largest = vec![0.0f32; channels];
+        for (i, w) in self.weight.iter().enumerate() {
+            let most = &mut largest[self.channel_of(i)];
+            *most = most.max(w.abs());
+        }
+        largest
+    }
+
     /// Returns whether it reads the output of layer `index`.
     pub(super) fn reads(&self, index: usize) -> bool {
         let source = FloatSource::Layer(index);
