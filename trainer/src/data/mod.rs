@@ -45,7 +45,7 @@ pub use prepare::{FileOutcome, PrepareOptions, PreparedDataset, Progress, prepar
 pub use reading::ReadOptions;
 pub use single::{image, strokes};
 pub use source::is_source_file;
-pub(crate) use survey::usual_aspect;
+pub(crate) use survey::{shared_layout, usual_aspect};
 pub use synthetic::blobs;
 
 use crate::philox::Key;

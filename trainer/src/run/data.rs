@@ -1,7 +1,7 @@
 //! Loads the data that a recipe names, split into a training set and a held-out set.
 use crate::data::{
     self, AnyDataset, BuiltinDataset, DataError, Dataset, Frame, GaussianMixture, ImageDataset, PackedDataset,
-    ReadOptions,
+    ReadOptions, shared_layout,
 };
 use crate::files;
 use crate::recipe::{Recipe, names_like};
@@ -15,6 +15,10 @@ const FEW: usize = 1000;
 const UNEVEN: usize = 10;
 /// Images whose levels differ by less are nearly uniform. Images of 12 bits in files of 16 bits are, for example.
 const LOW_CONTRAST: u8 = 64;
+/// Images of which fewer have too random a mean to say whether they share a layout.
+const COMPARABLE: usize = 40;
+/// Images whose shared layout is below this have nothing in the same place.
+const SHARED: f64 = 0.3;
 /// Share of a data set that is held out if the recipe does not set `data.held_out`.
 const HELD_OUT: f32 = 0.2;
 
@@ -123,6 +127,7 @@ fn load(recipe: &Recipe) -> Result<TrainingData, DataError> {
             notes.extend(limits(&split.train, split.held_out.count()));
             notes.extend(low_contrast(&split.train));
             if built_in.is_none() {
+                notes.extend(no_shared_layout(&split.train));
                 notes.extend(classes(recipe, &split.train));
             }
             Ok(TrainingData { train: Arc::new(split.train.clone()), images: Some(split), mixture: None, notes })
@@ -253,6 +258,15 @@ fn low_contrast(images: &ImageDataset) -> Option<String> {
     })
 }
 
+/// A remark on images whose bright and dark parts are nowhere in the same places.
+fn no_shared_layout(images: &ImageDataset) -> Option<String> {
+    (images.count() >= COMPARABLE && shared_layout(images) < SHARED).then(|| {
+        "the images have nothing in the same place, and their mean is nearly uniform: expect textures and blurred mixtures, but no \
+         objects; use images of one kind and align them, as `cargo xtask data faces` does with faces"
+            .to_owned()
+    })
+}
+
 /// Remarks on classes: that they are not used, what their numbers mean, and which have too few images.
 fn classes(recipe: &Recipe, train: &dyn Dataset) -> Vec<String> {
     let names = train.label_names();
@@ -323,6 +337,16 @@ mod tests {
         let empty = "1 class has no image to train on, and will stay noise: dog; add images, or remove the class";
         assert_eq!(remark([40, 0, 9]).as_deref(), Some(empty));
         assert!(remark([40, 0, 0]).unwrap().starts_with("2 classes have no images to train on"));
+    }
+
+    #[test]
+    fn images_that_share_nothing_are_mentioned() {
+        let mut values = vec![0.0; 60 * 8 * 8];
+        crate::philox::Key { seed: 2, stream: 0, step: 0 }.uniform(&mut values);
+        let noise = values.iter().map(|v| (v * 255.0) as u8).collect();
+        let remark = no_shared_layout(&ImageDataset::new("noise", (8, 8, 1), noise, None).unwrap()).unwrap();
+        assert!(remark.contains("no objects") && remark.contains("data faces"), "{remark}");
+        assert_eq!(no_shared_layout(&data::digits().unwrap()), None);
     }
 
     #[test]
