@@ -87,11 +87,12 @@ fn collect_windows(net: &FloatNet) -> Vec<Vec<Vec<f32>>> {
     all
 }
 
+/// The input position that a tap of an output position reads, if it is not in the padding; both along one axis.
+type Read = dyn Fn(usize, usize) -> Option<usize>;
+
 /// Returns up to [`WINDOWS`] windows of `input` that a phase of an operation sums, at positions that differ from seed to seed.
 fn windows(op: FloatOp, (input, from): (&[f32], Dims), to: Dims, (phase, seed): (usize, usize)) -> Vec<f32> {
-    // The input position that a tap of an output position reads, if it is not in the padding.
-    let (taps, stride, start, read): (Vec<(usize, usize)>, _, _, Box<dyn Fn(usize, usize) -> Option<usize>>) = match op
-    {
+    let (taps, stride, start, read): (Vec<(usize, usize)>, _, _, Box<Read>) = match op {
         FloatOp::Conv { k, s, p, .. } => {
             let taps = (0..k * k).map(|tap| (tap / k, tap % k)).collect();
             (taps, 1, [0, 0], Box::new(move |o, t| (o * s + t).checked_sub(p)))
@@ -122,11 +123,11 @@ fn windows(op: FloatOp, (input, from): (&[f32], Dims), to: Dims, (phase, seed): 
 
 /// Rounds the weights of a layer, whose inputs are the `windows` of each phase.
 fn round_layer(layer: &FloatLayer, windows: &[Vec<f32>]) -> Vec<i8> {
-    let Some((count, products)) = phases(layer) else { return Vec::new() };
+    let Some((_, products)) = phases(layer) else { return Vec::new() };
     let mut rounded = vec![0; layer.weight.len()];
     let largest = layer.largest_weights();
-    for phase in 0..count {
-        let Some(feedback) = Feedback::new(&windows[phase], products) else { return Vec::new() };
+    for (phase, windows) in windows.iter().enumerate() {
+        let Some(feedback) = Feedback::new(windows, products) else { return Vec::new() };
         for group in groups(layer, phase) {
             let step = f64::from(largest[layer.channel_of(group[0])]) / MOST;
             if step > 0.0 {
@@ -210,8 +211,7 @@ fn invert(m: &mut Array2<f64>) {
         let own: Vec<f64> = m.row(i).iter().copied().collect();
         let mut row = vec![0.0; n];
         row[i] = 1.0;
-        for j in i + 1..n {
-            let factor = own[j];
+        for (j, factor) in own.iter().enumerate().skip(i + 1) {
             row.iter_mut().zip(m.row(j)).skip(j).for_each(|(v, below)| *v -= factor * below);
         }
         m.row_mut(i).iter_mut().zip(row).for_each(|(to, v)| *to = v / own[i]);
