@@ -57,14 +57,16 @@ impl Program {
     }
 
     /// [`Program::new`] with optional recomputation: with `recompute`, gradients compute activations again instead of
-    /// keeping them in memory. The guard named [`LOSS`] marks where the gradients begin.
+    /// keeping them in memory. The guard named [`LOSS`] marks where the gradients begin. Dense networks that run on a
+    /// block of the batch at a time keep few activations, and never compute them again.
     pub(crate) fn planned(name: impl Into<String>, graph: &Graph, outputs: &[NodeId], recompute: bool) -> Self {
         let (mut graph, mut outputs) = graph.simplified(outputs);
+        let mut plan = Plan::new(&graph, &outputs);
         let loss = graph.guards().iter().find(|g| g.0 == LOSS).map(|g| g.1);
-        if let Some(loss) = loss.filter(|_| recompute) {
+        if let Some(loss) = loss.filter(|_| recompute && !plan.has_chains()) {
             (graph, outputs) = graph.recomputed(&outputs, loss);
+            plan = Plan::new(&graph, &outputs);
         }
-        let plan = Plan::new(&graph, &outputs);
         Self { name: name.into(), graph, plan }
     }
 }
@@ -108,18 +110,18 @@ impl std::error::Error for NotFinite {}
 mod tests {
     use super::cpu::Cpu;
     use super::{Clock, Program, Store};
-    use crate::graph::{Graph, Shape, Unary};
+    use crate::graph::{Graph, Shape, Unary, Window};
 
     #[test]
     fn recomputation_gives_equal_values_in_less_memory() {
         let (b, c) = (64, 48);
         let mut g = Graph::default();
-        let x = g.input("x", &[b, c]);
-        let weights: Vec<_> = (0..6).map(|i| g.input(format!("weights {i}"), &[c, c])).collect();
+        let x = g.input("x", &[b, 1, 1, c]);
+        let weights: Vec<_> = (0..6).map(|i| g.input(format!("weights {i}"), &[1, 1, c, c])).collect();
         let mut y = x;
         for (i, &w) in weights.iter().enumerate() {
             g.enter(format!("layer {i}"));
-            let product = g.matmul(y, w);
+            let product = g.conv(y, w, Window { kernel: 1, stride: 1, pad: 0 });
             let sums = g.sum_to(product, Shape::new(&[c]));
             let mean = g.affine(sums, 1.0 / b as f32, 0.0);
             let centered = g.sub(product, mean);

@@ -5,7 +5,7 @@ use crate::graph::{Graph, NodeId, Op, ParamId, Shape, Unary};
 use std::collections::HashMap;
 
 /// Whether an operation is computed element by element.
-fn is_elementwise(op: Op) -> bool {
+pub(super) fn is_elementwise(op: Op) -> bool {
     matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select)
 }
 
@@ -13,7 +13,7 @@ fn is_elementwise(op: Op) -> bool {
 const MAX_B: usize = 1 << 17;
 
 /// Whether a fused kernel can compute `id` a few rows at a time: a product whose operand A is row-major.
-fn is_row_product(graph: &Graph, id: NodeId) -> bool {
+pub(super) fn is_row_product(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
     matches!(node.op, Op::MatMul { ta: false, .. }) && graph.shape(node.args[1]).len() <= MAX_B
 }
@@ -131,7 +131,7 @@ fn joinable_group(graph: &Graph, groups: &Groups, id: NodeId, max_nodes: usize) 
 }
 
 /// The shape that a fused group iterates over; `None` for other groups.
-fn walked_shape(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
+pub(super) fn walked_shape(graph: &Graph, members: &[NodeId]) -> Option<Shape> {
     let &first = members.first()?;
     let node = graph.node(first);
     let sum = is_fused_sum(graph, first);

@@ -8,6 +8,21 @@ use crate::graph::{Binary, Unary};
 /// Maximum nodes of one fused kernel; also bounds its outputs.
 pub(crate) const MAX_FUSED_NODES: usize = 40;
 
+/// Maximum elements of a block, unless one pixel has more channels.
+const MAX_BLOCK: usize = 1024;
+/// Minimum elements of a block.
+const MIN_BLOCK: usize = 64;
+/// Elements that are summed before they join the other sums.
+const SUM_UNIT: usize = 512;
+/// Maximum number of elements of a block in all buffers together: three quarters of a first-level cache.
+const CACHE_ELEMENTS: usize = 6144;
+/// Elements of a block that follows a product: a few micro-tiles of rows, still in the first-level cache when they are
+/// read.
+const PRODUCT_BLOCK: usize = 4096;
+/// Minimum elements per task.
+const MIN_TASK: usize = 1 << 14;
+/// Maximum tasks per kernel call.
+const MAX_TASKS: usize = 16;
 /// Where an instruction reads its argument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Source {
@@ -91,6 +106,7 @@ pub(crate) struct FusedKernel {
     pub(crate) stores: Vec<Source>,
     /// The source of each sum, and its number of channels (1 for a scalar). These outputs follow the stored ones.
     pub(crate) sums: Vec<(Source, usize)>,
+    pub(crate) partition: Partition,
 }
 
 impl FusedKernel {
@@ -114,5 +130,43 @@ impl FusedKernel {
             self.sums.iter_mut().for_each(|s| redirect(&mut s.0));
             self.stores.iter_mut().for_each(redirect);
         }
+    }
+}
+
+/// The division of a kernel call into blocks and tasks. It depends on the sizes only, so sums do not depend on the number of threads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Partition {
+    /// Elements per block.
+    pub(crate) block: usize,
+    /// Elements per task.
+    pub(crate) task: usize,
+    /// Number of tasks.
+    pub(crate) tasks: usize,
+    /// Elements that are summed before they join the other sums.
+    pub(crate) sum_unit: usize,
+}
+
+/// (number of elements that are summed together, number that the length of a task is a multiple of). Both depend on the
+/// shape only, so fusing more or fewer nodes, with or without a product, does not change a sum.
+fn sum_units(fused: &FusedKernel) -> (usize, usize) {
+    let row = fused.row.max(fused.channels);
+    let rows = (SUM_UNIT / row).max(1);
+    let tile_rows = (1..=12).map(|times| rows * times).find(|r| r.is_multiple_of(12)).unwrap_or(rows);
+    (rows * row, tile_rows * row)
+}
+
+impl Partition {
+    /// The division of a kernel that is complete otherwise.
+    pub(super) fn of(fused: &FusedKernel) -> Self {
+        let patterns = fused.patterns.iter().filter(|t| !matches!(t, Pattern::Constant(_))).count();
+        let touched = fused.registers + patterns + fused.stores.len() + fused.reads;
+        let most = (CACHE_ELEMENTS / touched.max(1) / MIN_BLOCK * MIN_BLOCK).clamp(MIN_BLOCK, MAX_BLOCK);
+        let (unit, tile_unit) = sum_units(fused);
+        // Blocks of a product consist of whole micro-tiles.
+        let (least, most) = if fused.product.is_some() { (tile_unit, PRODUCT_BLOCK) } else { (unit, most) };
+        let block = (least * (most / least).max(1)).min(fused.len);
+        let tasks = (fused.len / MIN_TASK).clamp(1, MAX_TASKS);
+        let task = fused.len.div_ceil(tasks).next_multiple_of(tile_unit);
+        Self { block, task, tasks: fused.len.div_ceil(task), sum_unit: unit }
     }
 }

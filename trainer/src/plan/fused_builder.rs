@@ -1,5 +1,5 @@
 //! Builds the register program of one fused group.
-use super::fused::{Destination, FusedKernel, FusedProduct, Instruction, Opcode, Pattern, Source};
+use super::fused::{Destination, FusedKernel, FusedProduct, Instruction, Opcode, Partition, Pattern, Source};
 use super::groups::NodeRole;
 use super::values::Values;
 
@@ -200,9 +200,9 @@ impl<'v, 'g> Fusion<'v, 'g> {
         outputs
     }
 
-    /// Whether `id` is stored in a slot, and the kernel reads all of it element by element and in no other way.
+    /// Whether `id` is stored in a slot that may be overwritten, and the kernel reads all of it element by element and in no other way.
     fn reads_whole_value(&self, id: NodeId) -> bool {
-        let Some(range) = self.values.range(id) else { return false };
+        let Some(range) = self.values.range(id).filter(|_| !self.values.in_chain) else { return false };
         if self.operands.iter().any(|v| v.storage == Storage::Slot(range)) {
             return false;
         }
@@ -228,6 +228,7 @@ impl<'v, 'g> Fusion<'v, 'g> {
         self.fused.sums.iter_mut().for_each(|(source, _)| redirect(source));
         self.fused.write_outputs_directly();
         self.fused.reads = self.inputs.len();
+        self.fused.partition = Partition::of(&self.fused);
         self.inputs.append(&mut self.operands);
         KernelCall { kernel: Kernel::Fused(self.fused), inputs: self.inputs, outputs, nodes }
     }

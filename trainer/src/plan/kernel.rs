@@ -1,4 +1,5 @@
 //! One kernel call of a plan: its computation, and the parts of buffers that it reads and writes.
+use super::chain::Chain;
 use super::fused::{FusedKernel, FusedProduct};
 use super::groups::split_at_axis;
 use crate::graph::{Distribution, Graph, NodeId, Op, ParamId, Window};
@@ -55,6 +56,8 @@ impl KernelCall {
 pub(crate) enum Kernel {
     /// Elementwise operations, with sums and at most one matrix product.
     Fused(FusedKernel),
+    /// Fused kernels and weight gradients over the same rows.
+    Chain(Box<Chain>),
     /// Matrix product of `size` (m, k, n); `ta` and `tb` say whether A and B are read transposed.
     MatMul {
         size: (usize, usize, usize),
@@ -153,6 +156,7 @@ impl Kernel {
             Self::Depthwise(w, s) | Self::DepthwiseInput(w, s) | Self::DepthwiseWeight(w, s) => {
                 2.0 * (s.batch * s.oh * s.ow * s.ci) as f64 * (w.kernel * w.kernel) as f64
             }
+            Self::Chain(chain) => chain.flops(),
             _ => 0.0,
         }
     }
@@ -162,6 +166,7 @@ impl Kernel {
         match self {
             Self::Fused(FusedKernel { product: Some(_), .. }) => "matmul-fused",
             Self::Fused(_) => "fused",
+            Self::Chain(_) => "chain",
             Self::MatMul { .. } => "matmul",
             Self::Conv(..) => "conv",
             Self::ConvInput(..) => "conv-input",

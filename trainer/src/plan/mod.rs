@@ -1,9 +1,12 @@
 //! Plans a program before its first run: which nodes run together, in which order, and in which buffers.
 //!
 //! Shapes are static, so all decisions are made before training. Elementwise nodes of one shape become one fused kernel
-//! (`fuse`). Reshapes and outer slices become views, which cost nothing. Every other value gets a slot, which is reused
+//! (`fuse`). Layers of a dense network become one kernel that runs them on a block of the batch (`chains`). Reshapes and outer slices become views, which cost nothing. Every other value gets a slot, which is reused
 //! for another value as soon as the last reader has run (`buffers`).
 mod buffers;
+pub(crate) mod chain;
+mod chain_builder;
+mod chains;
 mod fuse;
 pub(crate) mod fused;
 mod fused_builder;
@@ -34,18 +37,19 @@ pub struct Plan {
 impl Plan {
     /// Plans `graph`, which should be simplified. The values of `outputs` can be read after each run.
     pub fn new(graph: &Graph, outputs: &[NodeId]) -> Self {
-        Self::with_fusion(graph, outputs, MAX_FUSED_NODES)
+        Self::with_fusion(graph, outputs, MAX_FUSED_NODES, true)
     }
 
     /// A plan with one kernel call per node: slower, but every value can be inspected.
     pub(crate) fn unfused(graph: &Graph) -> Self {
-        Self::with_fusion(graph, &[], 1)
+        Self::with_fusion(graph, &[], 1, false)
     }
 
-    fn with_fusion(graph: &Graph, outputs: &[NodeId], max_fused_nodes: usize) -> Self {
+    fn with_fusion(graph: &Graph, outputs: &[NodeId], max_fused_nodes: usize, chains: bool) -> Self {
         let groups = fuse::group(graph, outputs, max_fused_nodes);
         let order = schedule::order(graph, &groups);
-        lower::lower(graph, outputs, &groups, &order)
+        let (order, runs) = if chains { chains::chained(graph, outputs, &groups, order) } else { (order, Vec::new()) };
+        lower::lower(graph, outputs, &groups, &order, &runs)
     }
 
     /// Bytes of working memory, without the store.
@@ -64,6 +68,11 @@ impl Plan {
         self.calls.len()
     }
 
+    /// Whether layers run on a block of the batch at a time.
+    pub(crate) fn has_chains(&self) -> bool {
+        self.calls.iter().any(|c| matches!(c.kernel, Kernel::Chain(_)))
+    }
+
     /// Whether any kernel call reads input `index`.
     pub(crate) fn reads_input(&self, index: usize) -> bool {
         self.calls.iter().flat_map(|c| &c.inputs).any(|v| v.storage == Storage::Input(index))
@@ -74,6 +83,7 @@ impl Plan {
         let line = |call: &KernelCall| {
             let kernel = match &call.kernel {
                 Kernel::Fused(f) => format!("fused x{}", f.instructions.len()),
+                Kernel::Chain(c) => format!("chain x{}", c.members.len()),
                 other => other.name().into(),
             };
             let buffers =

@@ -4,6 +4,7 @@ use super::groups::Groups;
 use super::{BufferView, Storage};
 use crate::graph::{Graph, NodeId, Op};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Locations of values. Until buffers are assigned, `Storage::Slot` holds the index of a live range.
 pub(super) struct Values<'g> {
@@ -16,13 +17,16 @@ pub(super) struct Values<'g> {
     ranges: Vec<LiveRange>,
     /// Position of the group that is being lowered.
     pub(super) at: usize,
+    /// Whether the group belongs to a chain. Nothing is overwritten there: other blocks of rows may still be needed, and local
+    /// buffers cost little memory.
+    pub(super) in_chain: bool,
 }
 
 impl<'g> Values<'g> {
     /// Initially, only inputs and parameters have a location.
     pub(super) fn new(graph: &'g Graph, groups: &'g Groups) -> Self {
         let inputs = graph.inputs().iter().enumerate().map(|(i, (_, id))| (*id, i)).collect();
-        Self { graph, groups, inputs, range_of: HashMap::new(), ranges: Vec::new(), at: 0 }
+        Self { graph, groups, inputs, range_of: HashMap::new(), ranges: Vec::new(), at: 0, in_chain: false }
     }
 
     /// Where the value of `id` lies.
@@ -47,6 +51,17 @@ impl<'g> Values<'g> {
     /// The live range of `id`, if it is stored in a slot.
     pub(super) fn range(&self, id: NodeId) -> Option<usize> {
         self.range_of.get(&id).copied()
+    }
+
+    /// Extends the live range `index` to all of `at`, at whose positions one kernel call runs.
+    pub(super) fn cover(&mut self, index: usize, at: &Range<usize>) {
+        let range = &mut self.ranges[index];
+        if at.contains(&range.from) {
+            range.from = at.start;
+        }
+        if at.contains(&range.to) {
+            range.to = at.end - 1;
+        }
     }
 
     /// Begins a live range for the value of `id`, unless it is written directly to the store.

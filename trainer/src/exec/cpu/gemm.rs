@@ -114,6 +114,27 @@ pub(crate) fn matmul((m, k, n): (usize, usize, usize), a: (&[f32], bool), b: (We
     });
 }
 
+/// c = xᵀ · y, or c += xᵀ · y with `accumulate`. The rows of x have m elements, those of y have n.
+pub(super) fn transposed_product((m, n): (usize, usize), x: &[f32], y: &[f32], accumulate: bool, c: &mut [f32]) {
+    let k = x.len() / m;
+    if !vectorized() {
+        let a = MatRef { data: x, row_stride: 1, col_stride: m };
+        let b = MatRef { data: y, row_stride: n, col_stride: 1 };
+        return sgemm(
+            (m, k, n),
+            a,
+            b,
+            if accumulate { 1.0 } else { 0.0 },
+            MatMut { data: c, row_stride: n, col_stride: 1 },
+        );
+    }
+    // One row with many columns fills the vectors.
+    let ((m, n), x, y) = if n == 1 { ((1, m), y, x) } else { ((m, n), x, y) };
+    let rows = RowOffsets::Strided(n);
+    let mut c = OutputC { data: c, rows, m, n, accumulate };
+    microkernel::multiply(OperandA::strided(x, 1, k, m), OperandB::row_major(y, n), &mut c);
+}
+
 /// Minimum number of columns of [`weighted_sum_of_rows`]. A micro-kernel reads a long matrix in narrow slices, in an order
 /// that caches do not foresee.
 const MIN_ROW_LEN: usize = 512;
@@ -158,13 +179,45 @@ pub(super) struct PreparedProduct<'a> {
 
 /// Operand B in the form that a kernel reads.
 #[derive(Clone, Copy)]
-enum PreparedB<'a> {
+pub(super) enum PreparedB<'a> {
     /// In place, transposed or not, for matrixmultiply.
     Plain(&'a [f32], bool),
     /// Column after column, for the dot-product kernel.
     Columns(&'a [f32]),
     /// In panels, for the micro-kernels.
     Panels(OperandB<'a>),
+}
+
+impl<'a> PreparedB<'a> {
+    /// An operand that the vector kernels read: packed as [`weight_layout`] demands, or in place.
+    fn new((_, k, n): (usize, usize, usize), a_transposed: bool, b: &'a [f32], packed: bool) -> Self {
+        match (n <= MAX_DOT_COLUMNS && !a_transposed, packed) {
+            (true, _) => Self::Columns(b),
+            (false, true) => Self::Panels(OperandB::packed(b, k, n)),
+            (false, false) => Self::Panels(OperandB::row_major(b, n)),
+        }
+    }
+
+    /// Operand B of a product whose A is not transposed. `packed` are the packed weights if the product reads them.
+    pub(super) fn of_weights(
+        size: (usize, usize, usize),
+        b: &'a [f32],
+        transposed: bool,
+        packed: Option<&'a [f32]>,
+    ) -> Self {
+        match packed {
+            Some(packed) => Self::new(size, false, packed, true),
+            None if vectorized() => Self::new(size, false, b, false),
+            None => Self::Plain(b, transposed),
+        }
+    }
+}
+
+impl<'a> PreparedProduct<'a> {
+    /// A product with the rows of `a`.
+    pub(super) fn of_rows((k, n): (usize, usize), a: &'a [f32], b: PreparedB<'a>) -> Self {
+        Self { size: (a.len() / k, k, n), a: (a, false), b }
+    }
 }
 
 impl PreparedProduct<'_> {
@@ -258,21 +311,20 @@ pub(super) fn with_prepared_b(
     work: impl FnOnce(&PreparedProduct<'_>),
 ) {
     let (size, a) = ((m, k, n), (a, a_transposed));
-    let dot = n <= MAX_DOT_COLUMNS && !a_transposed;
-    if let Some(layout) = weight_layout(size, a_transposed, b_transposed) {
-        return b.with(layout, |packed| {
-            let b = if dot { PreparedB::Columns(packed) } else { PreparedB::Panels(OperandB::packed(packed, k, n)) };
+    match weight_layout(size, a_transposed, b_transposed) {
+        Some(layout) => b.with(layout, |packed| {
+            let b = PreparedB::new(size, a_transposed, packed, true);
             work(&PreparedProduct { size, a, b });
-        });
+        }),
+        None => {
+            let b = if vectorized() {
+                PreparedB::new(size, a_transposed, b.plain, false)
+            } else {
+                PreparedB::Plain(b.plain, b_transposed)
+            };
+            work(&PreparedProduct { size, a, b });
+        }
     }
-    let b = if !vectorized() {
-        PreparedB::Plain(b.plain, b_transposed)
-    } else if dot {
-        PreparedB::Columns(b.plain)
-    } else {
-        PreparedB::Panels(OperandB::row_major(b.plain, n))
-    };
-    work(&PreparedProduct { size, a, b });
 }
 
 /// The layout in which a product reads B; `None` if B is read in place.

@@ -5,6 +5,7 @@
 //! matrixmultiply and to the selection of vector instructions.
 mod alternatives;
 mod buffer;
+mod chain;
 mod conv;
 mod conv_pack;
 mod copies;
@@ -50,8 +51,8 @@ pub struct Cpu {
     thread_choices: Option<Vec<ThreadChoice>>,
     programs: Vec<Program>,
     workspace: Workspace,
-    /// For each program and kernel call: the entry of the weight cache that the call reads.
-    packed: Vec<Vec<Option<usize>>>,
+    /// For each program and kernel call: the entries of the weight cache that the call reads.
+    packed: Vec<Vec<Vec<Option<usize>>>>,
     /// For each program and kernel call: number of calls and their total seconds.
     profile: Option<Vec<Vec<(u64, f64)>>>,
 }
@@ -145,8 +146,8 @@ impl Cpu {
         let profile = &mut self.profile;
         let mut calls = plan.calls.iter().zip(&self.packed[program]);
         let run_all = || match profile {
-            None => calls.try_for_each(|(call, &packed)| workspace.run_checked(call, packed, inputs, clock)),
-            Some(times) => calls.zip(&mut times[program]).try_for_each(|((call, &packed), (count, seconds))| {
+            None => calls.try_for_each(|(call, packed)| workspace.run_checked(call, packed, inputs, clock)),
+            Some(times) => calls.zip(&mut times[program]).try_for_each(|((call, packed), (count, seconds))| {
                 let start = Instant::now();
                 let result = workspace.run_checked(call, packed, inputs, clock);
                 *count += 1;
@@ -185,7 +186,7 @@ impl Cpu {
         let plan = Plan::unfused(&program.graph);
         let mut workspace = Workspace::for_plan(&plan, std::mem::take(&mut self.workspace.store));
         let first = plan.calls.iter().take_while(|c| !matches!(c.kernel, Kernel::Guard)).find(|call| {
-            workspace.run(call, None, inputs, clock);
+            workspace.run(call, &[], inputs, clock);
             call.outputs.iter().any(|o| workspace.view(*o, inputs).iter().any(|v| !v.is_finite()))
         });
         self.workspace.store = workspace.store;

@@ -3,9 +3,10 @@ use super::buffer::Buffer;
 use super::tasks::MAX_SLICES;
 use super::weight_cache::WeightCache;
 use super::weights::Weights;
-use super::{conv, copies, depthwise, fused, gemm, sums};
+use super::{chain, conv, copies, depthwise, fused, gemm, sums};
 use crate::exec::{Clock, Program, Store};
 use crate::philox::Key;
+use crate::plan::chain::{MAX_INPUTS, MAX_MEMBERS};
 use crate::plan::fused::FusedKernel;
 use crate::plan::{BufferView, Kernel, KernelCall, Plan, Storage};
 use arrayvec::ArrayVec;
@@ -16,13 +17,14 @@ pub(super) struct Workspace {
     slots: Vec<Buffer>,
     pub(super) store: Store,
     pub(super) weight_cache: WeightCache,
-    partials: Vec<f32>,
+    partials: Buffer,
 }
 
 /// Elements of the partial sums of a kernel's tasks.
 fn partial_len(kernel: &Kernel) -> usize {
     match kernel {
         Kernel::Fused(f) => fused::partial_len(f),
+        Kernel::Chain(c) => c.tasks * c.sums_len,
         Kernel::ConvWeight(w, s) => conv::partial_len(*w, s),
         Kernel::DepthwiseWeight(w, s) => depthwise::partial_len(*w, s),
         _ => 0,
@@ -31,8 +33,8 @@ fn partial_len(kernel: &Kernel) -> usize {
 
 impl Workspace {
     /// Memory that all of `programs` share. Also returns, by program and kernel call, the packed weights that the call
-    /// reads.
-    pub(super) fn for_programs(programs: &[Program], store: Store) -> (Self, Vec<Vec<Option<usize>>>) {
+    /// reads: one entry for each member of a chain, or a single entry.
+    pub(super) fn for_programs(programs: &[Program], store: Store) -> (Self, Vec<Vec<Vec<Option<usize>>>>) {
         let count = programs.iter().map(|p| p.plan.slots.len()).max().unwrap_or(0);
         let mut sizes = vec![0; count];
         let mut partials = 0;
@@ -44,7 +46,7 @@ impl Workspace {
         }
         let (weight_cache, entries) = WeightCache::new(programs);
         let slots = sizes.into_iter().map(Buffer::new).collect();
-        (Self { slots, store, weight_cache, partials: vec![0.0; partials] }, entries)
+        (Self { slots, store, weight_cache, partials: Buffer::new(partials) }, entries)
     }
 
     /// Memory for one plan, without packed weights.
@@ -53,7 +55,7 @@ impl Workspace {
             slots: plan.slots.iter().map(|n| Buffer::new(*n)).collect(),
             store,
             weight_cache: WeightCache::default(),
-            partials: vec![0.0; plan.calls.iter().map(|c| partial_len(&c.kernel)).max().unwrap_or(0)],
+            partials: Buffer::new(plan.calls.iter().map(|c| partial_len(&c.kernel)).max().unwrap_or(0)),
         }
     }
 
@@ -101,7 +103,7 @@ impl Workspace {
     pub(super) fn run_checked(
         &mut self,
         call: &KernelCall,
-        packed: Option<usize>,
+        packed: &[Option<usize>],
         inputs: &[&[f32]],
         clock: Clock,
     ) -> Result<(), usize> {
@@ -113,9 +115,14 @@ impl Workspace {
         Ok(())
     }
 
-    /// Runs a kernel call. `packed` is the entry of the weight cache that it reads.
-    pub(super) fn run(&mut self, call: &KernelCall, packed: Option<usize>, inputs: &[&[f32]], clock: Clock) {
-        let packed_weights = packed.map(|entry| self.weight_cache.take(entry, &self.store));
+    /// Runs a kernel call. `packed` are the entries of the weight cache that it reads.
+    pub(super) fn run(&mut self, call: &KernelCall, packed: &[Option<usize>], inputs: &[&[f32]], clock: Clock) {
+        let mut packed_weights = ArrayVec::<Option<Buffer>, MAX_MEMBERS>::new();
+        for (i, entry) in packed.iter().enumerate() {
+            // Members of a chain can read the same entry.
+            let entry = entry.filter(|_| !packed[..i].contains(entry));
+            packed_weights.push(entry.map(|entry| self.packed(entry, inputs)));
+        }
         // Lists are filled in place, because moving an `ArrayVec` copies its whole capacity.
         let mut buffers = ArrayVec::<Buffer, MAX_SLICES>::new();
         for o in &call.outputs {
@@ -127,28 +134,50 @@ impl Workspace {
             for (buffer, o) in buffers.iter_mut().zip(&call.outputs) {
                 outputs.push(&mut buffer[o.offset..][..o.len]);
             }
-            self.dispatch(call, packed_weights.as_deref(), inputs, clock, &mut outputs, &mut partials);
+            let mut weights = ArrayVec::<Option<&[f32]>, MAX_MEMBERS>::new();
+            for entry in packed {
+                let first = packed.iter().position(|e| e == entry).unwrap_or_default();
+                weights.push(packed_weights[first].as_deref());
+            }
+            self.dispatch(call, &weights, inputs, clock, &mut outputs, &mut partials);
         }
         self.partials = partials;
-        if let (Some(entry), Some(data)) = (packed, packed_weights) {
-            self.weight_cache.put_back(entry, data);
+        for (entry, data) in packed.iter().zip(packed_weights.drain(..)) {
+            if let (Some(entry), Some(data)) = (entry, data) {
+                self.weight_cache.put_back(*entry, data);
+            }
         }
         for (buffer, output) in buffers.drain(..).zip(&call.outputs) {
             self.put_back(output.storage, buffer);
         }
     }
 
+    /// Moves an entry out of the weight cache, packed again if its weights have changed.
+    fn packed(&mut self, entry: usize, inputs: &[&[f32]]) -> Buffer {
+        let (mut data, stale) = self.weight_cache.take(entry);
+        if let Some((view, layout)) = stale {
+            layout.fill(self.view(view, inputs), &mut data);
+        }
+        data
+    }
+
     /// Calls the kernel's function.
     fn dispatch(
         &self,
         call: &KernelCall,
-        packed: Option<&[f32]>,
+        packed_weights: &[Option<&[f32]>],
         inputs: &[&[f32]],
         clock: Clock,
         outputs: &mut [&mut [f32]],
         partials: &mut [f32],
     ) {
         let input = |k: usize| self.view(call.inputs[k], inputs);
+        if let Kernel::Chain(chain) = &call.kernel {
+            let mut read = ArrayVec::<_, MAX_INPUTS>::new();
+            (0..call.inputs.len()).for_each(|k| read.push(input(k)));
+            return chain::run(chain, &read, packed_weights, outputs, partials);
+        }
+        let packed = packed_weights.first().copied().flatten();
         let weights = |k: usize| Weights { plain: input(k), packed };
         if let Kernel::Fused(kernel) = &call.kernel {
             return self.run_fused(kernel, call, packed, inputs, outputs, partials);
@@ -174,7 +203,7 @@ impl Workspace {
                 Key { seed: clock.seed, stream, step: clock.step }.fill(distribution, out);
             }
             Kernel::Copy => out.copy_from_slice(input(0)),
-            Kernel::Fused(_) | Kernel::Guard => {}
+            Kernel::Fused(_) | Kernel::Chain(_) | Kernel::Guard => {}
         }
     }
 

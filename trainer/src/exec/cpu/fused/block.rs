@@ -41,6 +41,8 @@ pub(super) struct TaskBlocks<'a, 'b> {
     pub(super) block: usize,
     /// Elements that are summed before they join the other sums.
     pub(super) sum_unit: usize,
+    /// Position of the kernel's patterns in the buffers of the thread.
+    pub(super) patterns_at: usize,
 }
 
 /// Everything that instructions read, for one block of `n` elements.
@@ -69,11 +71,12 @@ impl BlockSources<'_, '_> {
 }
 
 multiversion! {
-    /// Runs all blocks of a task.
+    /// Runs all blocks of a task. The patterns have been prepared.
     pub(super) fn run_blocks(task: &mut TaskBlocks<'_, '_>, scratch: &mut Scratch) {
         let TaskBlocks { fused, inputs, block, start, product, .. } = *task;
-        prepare(scratch, fused, inputs, block);
         let Scratch { registers, patterns } = scratch;
+        let patterns = &patterns[task.patterns_at..][..fused.patterns.len()];
+        allocate(registers, fused.registers, block);
         let mut at = start;
         while at < task.end {
             let n = block.min(task.end - at);
@@ -172,18 +175,23 @@ fn pattern_number(pattern: Pattern, inputs: &[&[f32]]) -> Option<f32> {
     }
 }
 
-/// Allocates the registers, and repeats each pattern to the length of a block. All blocks of a task see the same
-/// patterns.
-fn prepare(scratch: &mut Scratch, fused: &FusedKernel, inputs: &[&[f32]], block: usize) {
-    let Scratch { registers, patterns } = scratch;
-    let allocate = |buffers: &mut Vec<Buffer>, count: usize| {
-        if buffers.len() < count {
-            buffers.resize_with(count, Buffer::default);
-        }
-        buffers[..count].iter_mut().for_each(|b| b.grow(block));
-    };
-    allocate(registers, fused.registers);
-    allocate(patterns, fused.patterns.len());
+/// Makes the first `count` buffers at least `len` elements long.
+fn allocate(buffers: &mut Vec<Buffer>, count: usize, len: usize) {
+    if buffers.len() < count {
+        buffers.resize_with(count, Buffer::default);
+    }
+    buffers[..count].iter_mut().for_each(|b| b.grow(len));
+}
+
+/// Repeats each pattern to the length of a block. All blocks of a task see the same patterns, which are buffers `at` and
+/// following of the thread.
+pub(super) fn prepare_patterns(scratch: &mut Scratch, at: usize, fused: &FusedKernel, inputs: &[&[f32]], block: usize) {
+    let patterns = &mut scratch.patterns;
+    if patterns.len() < at + fused.patterns.len() {
+        patterns.resize_with(at + fused.patterns.len(), Buffer::default);
+    }
+    let patterns = &mut patterns[at..][..fused.patterns.len()];
+    patterns.iter_mut().for_each(|p| p.grow(block));
     for (pattern, to) in fused.patterns.iter().zip(patterns) {
         match *pattern {
             Pattern::Constant(v) => to[..block].fill(v),

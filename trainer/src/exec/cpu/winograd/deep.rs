@@ -9,7 +9,7 @@ use super::super::microkernel;
 use super::super::operands::{OperandA, OperandB, OutputC};
 use super::super::pack::{pack_b_transposed, packed_b_len, transpose, with_pack_buffer};
 use super::super::padding::{PaddedImage, phases};
-use super::super::tasks::{TaskSlices, for_each_task};
+use super::super::tasks::{TaskSlice, TaskSlices, for_each_task};
 use super::points::{Pair, pairs};
 use super::transform::{
     PixelGrid, SpaceToDepth, TileRows, add_scaled, transform_input, transform_output, transform_output_gradient,
@@ -240,20 +240,20 @@ pub(in super::super) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], d
         let (inputs, gradients) = buffer.split_at_mut(16 * max_rows * depth);
         let images = &*images;
         let mut slices = ArrayVec::new();
-        slices.push((&mut *inputs, max_rows * depth));
-        slices.push((&mut *gradients, max_rows * s.co));
+        slices.push(TaskSlice::new(inputs, max_rows * depth));
+        slices.push(TaskSlice::new(gradients, max_rows * s.co));
         for_each_task(0..16, TaskSlices { slices }, &|i, mut task| {
             let Some(pair) = pairs().nth(i) else { return };
             let rows = rows_of(pair);
             let count = rows.count();
-            transform_input(rows, squares.grid(), images, &mut task.slices[0].0[..count * depth]);
-            transform_output_gradient(rows, PixelGrid::output(s), y, &mut task.slices[1].0[..count * s.co]);
+            transform_input(rows, squares.grid(), images, &mut task.slices[0].elements[..count * depth]);
+            transform_output_gradient(rows, PixelGrid::output(s), y, &mut task.slices[1].elements[..count * s.co]);
         });
         let (inputs, gradients) = (&*inputs, &*gradients);
-        let slices = dw.chunks_exact_mut(s.ci * s.co).map(|tap| (tap, TASK_ROWS * s.co)).collect();
+        let slices = dw.chunks_exact_mut(s.ci * s.co).map(|tap| TaskSlice::new(tap, TASK_ROWS * s.co)).collect();
         for_each_task(0..s.ci.div_ceil(TASK_ROWS), TaskSlices { slices }, &|task, mut taps| {
-            taps.slices.iter_mut().for_each(|s| s.0.fill(0.0));
-            let m = taps.slices[0].0.len() / s.co;
+            taps.slices.iter_mut().for_each(|s| s.elements.fill(0.0));
+            let m = taps.slices[0].elements.len() / s.co;
             SCRATCH.with_borrow_mut(|scratch| {
                 let product = resized(&mut scratch.products, m * s.co);
                 for (quarter, (i, pair)) in (0..4).flat_map(|q| pairs().enumerate().map(move |p| (q, p))) {
@@ -266,7 +266,7 @@ pub(in super::super) fn weight(w: Window, s: &ConvShape, x: &[f32], y: &[f32], d
                     let mut c = OutputC::row_major(product, m, s.co);
                     microkernel::multiply(OperandA::strided(data, 1, k, depth), b, &mut c);
                     for (t, factor) in filter_factors(pair).into_iter().enumerate().filter(|f| f.1 != 0.0) {
-                        add_scaled(factor, product, taps.slices[kernel_tap(t, quarter)].0);
+                        add_scaled(factor, product, taps.slices[kernel_tap(t, quarter)].elements);
                     }
                 }
             });
