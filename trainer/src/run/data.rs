@@ -262,7 +262,7 @@ fn low_contrast(images: &ImageDataset) -> Option<String> {
 fn no_shared_layout(images: &ImageDataset) -> Option<String> {
     (images.count() >= COMPARABLE && shared_layout(images) < SHARED).then(|| {
         "the images have nothing in the same place, and their mean is nearly uniform: expect textures and blurred mixtures, but no \
-         objects; use images of one kind and align them, as `cargo xtask data faces` does with faces"
+         objects; use images of one kind, and align them (docs/DATA.md)"
             .to_owned()
     })
 }
@@ -345,7 +345,7 @@ mod tests {
         crate::philox::Key { seed: 2, stream: 0, step: 0 }.uniform(&mut values);
         let noise = values.iter().map(|v| (v * 255.0) as u8).collect();
         let remark = no_shared_layout(&ImageDataset::new("noise", (8, 8, 1), noise, None).unwrap()).unwrap();
-        assert!(remark.contains("no objects") && remark.contains("data faces"), "{remark}");
+        assert!(remark.contains("no objects") && remark.contains("align them"), "{remark}");
         assert_eq!(no_shared_layout(&data::digits().unwrap()), None);
     }
 
