@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// Verdicts, each with the largest value of [`Realism::times_real`] that it covers.
 const GRADES: [(f64, &str); 5] = [
-    (1.5, "hard to tell from real images"),
-    (3.0, "close to real images"),
-    (6.0, "recognizable, with visible flaws"),
-    (15.0, "clearly different from real images"),
+    (1.25, "hard to tell from real images"),
+    (4.0, "close to real images"),
+    (40.0, "recognizable, with visible flaws"),
+    (120.0, "clearly different from real images"),
     (f64::INFINITY, "far from real images"),
 ];
 /// Images of a comparison after training.
@@ -20,8 +20,10 @@ const IMAGES: usize = 1000;
 const NOTABLE: f64 = 0.15;
 /// Ratio of patch distances that is mentioned.
 const NOTABLE_PATCHES: f64 = 1.5;
-/// Ratio of Fréchet distances that is mentioned if no other flaw stands out.
-const NOTABLE_FEATURES: f64 = 2.0;
+/// Distance of features that is mentioned if no other flaw stands out.
+const NOTABLE_FEATURES: f64 = 1.4;
+/// Density and coverage below this count as this, so that images unlike any real one have a finite distance.
+const LEAST_SHARE: f64 = 0.01;
 /// Distance of contrasts that is hardly visible, in octaves.
 const LEAST_CONTRAST: f64 = 0.03;
 /// Largest number of classes whose shares are mentioned one by one.
@@ -31,16 +33,18 @@ const RARE: f64 = 0.02;
 
 /// Generated images compared with real training images, both measured against held-out ones.
 ///
-/// Features see shapes and proportions, and random features see hardly more than that. Patches see edges, noise and texture. The
-/// product of both ratios falls only if the images become better in both respects.
+/// Features see shapes and proportions, and random features see hardly more than that. Contrasts between neighbors see edges, noise and
+/// texture. The product of both ratios falls only if the images become better in both respects. It was chosen so that it ranks checkpoints
+/// as the eye does (`docs/EVALUATION.md`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Realism {
     /// The product of `features` and `details`: 1 for real images.
     pub times_real: f64,
-    /// Fréchet distance of features, divided by that of real images.
+    /// Features compared with those of real images: the square root of the product of three ratios, that of the Fréchet distances (its
+    /// square root, because it is a squared distance), and the inverse ones of density and coverage. Each counts at least 1, except that of
+    /// the Fréchet distances.
     pub features: f64,
-    /// Details, divided by those of real images: the geometric mean of the ratios of the patch distances on each level of the pyramid,
-    /// and of the distance of contrasts. A ratio counts at least 1.
+    /// Details compared with those of real images: the ratio of the distances of contrasts between neighboring pixels, at least 1.
     pub details: f64,
     /// The verdict in plain words.
     pub verdict: String,
@@ -51,11 +55,12 @@ pub struct Realism {
 impl Realism {
     /// Compares the quality of generated images with that of `real` ones, whose mean Fréchet distance is `floor`.
     pub fn of(made: &Quality, real: &Quality, floor: f64, class_names: &[String]) -> Self {
-        let features = made.frechet / floor.max(f64::MIN_POSITIVE);
+        let distance = (made.frechet / floor.max(f64::MIN_POSITIVE)).sqrt();
+        let missing = |made: f64, real: f64| (real / made.max(LEAST_SHARE)).max(1.0);
+        let (density, coverage) = (missing(made.density, real.density), missing(made.coverage, real.coverage));
+        let features = (distance * density * coverage).sqrt();
+        let details = contrast_ratio(made, real).unwrap_or(1.0).max(1.0);
         let levels = patch_ratios(made, real);
-        let ratios: Vec<f64> = levels.iter().copied().chain(contrast_ratio(made, real)).collect();
-        let logs = ratios.iter().map(|r| r.max(1.0).ln()).sum::<f64>();
-        let details = (logs / ratios.len().max(1) as f64).exp();
         let mut findings = findings(made, real, &levels, class_names);
         if findings.is_empty() && features > NOTABLE_FEATURES {
             findings.push(format!(
