@@ -2,18 +2,18 @@
 
 use super::Args;
 use crate::failure::Failure;
-use ganlet_trainer::recipe::Recipe;
+use ganlet_trainer::recipe::{NAMED, Recipe};
 use ganlet_trainer::run::{Adaptation, TrainingData, adapted_size, load_data};
-use std::path::Path;
 
 /// Loads the data of `recipe`, and changes the recipe to suit them. A recipe file, a continued recipe and the keys that the user
 /// sets stay as they are.
 pub(super) fn load(args: &Args, mut recipe: Recipe) -> Result<(Recipe, TrainingData), Failure> {
-    let is_file = args.recipe.as_deref().is_some_and(|name| Path::new(name).is_file());
+    let base = args.recipe.as_deref().map_or("faces", |name| name.split('+').next().unwrap_or(name));
+    let is_named = NAMED.iter().any(|named| named.0 == base);
     let has_size = args.set.iter().any(|set| set.split_once('=').is_some_and(|(key, _)| key.trim() == "data.size"));
-    let adaptation = match args.from.is_some() || is_file || has_size {
-        true => None,
-        false => adapted_size(&recipe),
+    let adaptation = match is_named && !has_size && args.from.is_none() {
+        true => adapted_size(&recipe),
+        false => None,
     };
     if let Some(Adaptation { setting, .. }) = &adaptation {
         let settings = std::slice::from_ref(setting);

@@ -49,8 +49,8 @@ impl fmt::Display for RejectionError {
             ),
             Self::Autoencoder => write!(
                 f,
-                "the loss \"began\" trains an autoencoder, which has no score for real and generated images; train with another loss, such \
-                 as --set 'objective.loss=\"relativistic\"'"
+                "the loss \"began\" trains an autoencoder, which has no score for real and generated images; train a recipe with \
+                 another discriminator, such as faces or digits"
             ),
             Self::Packing(n) => {
                 write!(f, "{batch}it scores {n} images together; train with --set technique.packing=1")
