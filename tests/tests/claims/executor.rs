@@ -1,8 +1,8 @@
 //! The planned executor agrees with the interpreter: larger shapes, effects, guards, memory.
-use ganlet_tests::check::{executor, feeds, noise};
+use ganlet_tests::check::{executor, feeds, noise, to_feeds};
 use ganlet_trainer::exec::cpu::Cpu;
 use ganlet_trainer::exec::{Clock, Program, Store};
-use ganlet_trainer::graph::{Distribution, Graph, NodeId, Shape, Unary, Window};
+use ganlet_trainer::graph::{Distribution, Graph, NodeId, ParamId, Shape, Unary, Window, interpret};
 
 #[test]
 fn a_long_elementwise_chain_is_one_kernel_call() {
@@ -262,6 +262,98 @@ fn dense_networks_run_on_blocks_of_rows() {
             (0..outputs.len()).map(|i| cpu.output(0, i).to_vec()).collect::<Vec<_>>()
         };
         assert!(run(1) == run(3), "{real} and {fake} rows: one and three threads differ");
+    }
+}
+
+/// A generator whose weights are one flat vector, with a guarded norm, momentum and a moving average. Returns loss and norm,
+/// and the assigned values.
+fn update_step(g: &mut Graph, rows: usize, [weights, momentum, average]: [ParamId; 3]) -> ([NodeId; 2], [NodeId; 3]) {
+    let sizes = [5, 40, 64, 3];
+    let len = flat_len(&sizes);
+    let x = g.input("x", &[rows, 5]);
+    let rate = g.input("rate", &[]);
+    let flat = g.param(weights, &[len]);
+    let (mut y, mut raw, mut at) = (x, Vec::new(), 0);
+    for (i, size) in sizes.windows(2).enumerate() {
+        let mut part = |g: &mut Graph, dims: &[usize]| {
+            let count = dims.iter().product();
+            let run = g.slice(flat, 0, at, count);
+            at += count;
+            raw.push(g.reshape(run, dims));
+            raw[raw.len() - 1]
+        };
+        let (w, b) = (part(g, size), part(g, &size[1..]));
+        let product = g.matmul(y, w);
+        y = g.add(product, b);
+        if i < 2 {
+            y = g.unary(Unary::Leaky(0.2), y);
+        }
+    }
+    let terms = g.unary(Unary::Softplus, y);
+    let loss = g.mean(terms);
+    let parts: Vec<_> = g.grad(loss, &raw).iter().map(|&p| g.reshape(p, &[g.shape(p).len()])).collect();
+    let gradient = g.concat(&parts, 0);
+    let squares = g.square(gradient);
+    let norm = g.sum(squares);
+    g.guard("gradient", norm);
+    let old = g.param(momentum, &[len]);
+    let kept = g.affine(old, 0.5, 0.0);
+    let next = g.add(kept, gradient);
+    let step = g.mul(next, rate);
+    let new = g.sub(flat, step);
+    let old_average = g.param(average, &[len]);
+    let difference = g.sub(new, old_average);
+    let share = g.affine(difference, 0.1, 0.0);
+    let new_average = g.add(old_average, share);
+    g.assign(momentum, next);
+    g.assign(weights, new);
+    g.assign(average, new_average);
+    ([loss, norm], [new, next, new_average])
+}
+
+fn flat_len(sizes: &[usize]) -> usize {
+    sizes.windows(2).map(|s| (s[0] + 1) * s[1]).sum()
+}
+
+#[test]
+fn dense_networks_are_updated_as_the_interpreter_says_or_not_at_all() {
+    let len = flat_len(&[5, 40, 64, 3]);
+    for rows in [40, 517] {
+        let mut store = Store::default();
+        let params = ["weights", "momentum", "average"].map(|n| store.add(n, noise(n.len() as u32, len)));
+        let mut g = Graph::default();
+        let (outputs, assigned) = update_step(&mut g, rows, params);
+        let program = Program::new("step", &g, &outputs);
+        let text = program.plan.to_text(&program.graph);
+        assert!(text.contains("chain"), "{text}");
+        executor(&g, &outputs, &store, 4e-4);
+        let values = feeds(&g);
+        let inputs: Vec<_> = values.iter().map(Vec::as_slice).collect();
+        let expected = interpret(&g, &to_feeds(&g, &values, &store));
+        let mut cpu = Cpu::new(1);
+        cpu.load(vec![program.clone()], store.clone());
+        cpu.run(0, &inputs, Clock { seed: 1, step: 2 }).unwrap();
+        for (param, node) in params.into_iter().zip(assigned) {
+            for (want, got) in expected[node.index()].iter().zip(cpu.store().values(param)) {
+                assert!((want - f64::from(*got)).abs() < 1e-4, "{rows} rows: {want} by the interpreter, {got}");
+            }
+        }
+        let x = noise(7, rows * 5);
+        let run = |threads, rate: f32, steps| {
+            let mut cpu = Cpu::new(threads);
+            cpu.load(vec![program.clone()], store.clone());
+            let result = (0..steps).try_for_each(|step| cpu.run(0, &[&x, &[rate]], Clock { seed: 1, step }));
+            (cpu.store().clone(), result)
+        };
+        let (after, result) = run(1, 0.1, 3);
+        result.unwrap();
+        assert!(after == run(3, 0.1, 3).0, "{rows} rows: one and three threads differ");
+        // The first update makes the weights infinite, so the second fails, and changes nothing.
+        let huge = 1e39f64 as f32;
+        let (once, (failed, error)) = (run(1, huge, 1).0, run(1, huge, 2));
+        assert!(error.is_err());
+        let same = |id| once.values(id).iter().zip(failed.values(id)).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(params.into_iter().all(same), "{rows} rows: a failed update changed the store");
     }
 }
 
