@@ -1,8 +1,8 @@
 //! Validation of a decoded header: shapes, spans, multipliers and accumulator bounds, so that running the model is safe.
 use crate::{
     format::{
-        Activation, Expected, FormatError, Header, Layer, MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE,
-        Op, Shape, Source, Span, TABLE_LEN, WeightLayout, product,
+        Activation, Expected, FormatError, Header, Layer, MAX_CHANNELS, MAX_COLORS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS,
+        MAX_SIDE, Op, Shape, Source, Span, TABLE_LEN, WeightLayout, product,
     },
     plan,
     weights::{self, DENSE_LANE, LANE, LANE_BUDGET},
@@ -136,10 +136,16 @@ impl<'a> Check<'a> {
                 self.fail("number of the layer that it reads", i.into(), Expected::Below(index.into()))?;
             }
             let shape = plan::shape_of(source, self.header.inputs(), self.shapes).unwrap_or_default();
-            if input != Shape::default() && shape != input {
+            if input == Shape::default() {
+                input = shape;
+            } else if let Op::Palette { .. } = layer.op {
+                self.keep(&Rule::AtMost("colors"), input.c.into(), MAX_COLORS as u32)?;
+                self.keep(&Rule::Equal("pixels of the palette"), u32::from(shape.h) * u32::from(shape.w), 1)?;
+                let whole = shape.c - shape.c.checked_rem(input.c).unwrap_or(0);
+                self.keep(&Rule::Equal("numbers of the palette"), shape.c.into(), whole.into())?;
+            } else if shape != input {
                 self.fail("values of the second tensor", shape.count(), Expected::Exactly(input.count()))?;
             }
-            input = shape;
         }
         Some(input)
     }
@@ -150,6 +156,10 @@ impl<'a> Check<'a> {
         let out = match layer.op {
             Op::Dense { shape } => shape,
             Op::Add { .. } => input,
+            Op::Palette { colors } => {
+                let palette = plan::shape_of(colors, self.header.inputs(), self.shapes).unwrap_or_default();
+                Shape { c: palette.c.checked_div(input.c).unwrap_or(0), ..input }
+            }
             Op::Upsample { factor } => {
                 self.keep(&Rule::AtLeast("factor"), factor.into(), 1)?;
                 let times = |n: u16| n.saturating_mul(factor.into());
@@ -212,14 +222,15 @@ impl<'a> Check<'a> {
                 (cases * c_out, c_out, taps * taps * c_in)
             }
             Op::Add { .. } => (1, 1, 0),
-            Op::Upsample { .. } => (0, 0, 0),
+            Op::Upsample { .. } | Op::Palette { .. } => (0, 0, 0),
         };
         let biases = self.bytes(&Rule::Equal("bytes of biases"), bias, product(biases, 4))?;
         for m in words(self.bytes(&Rule::Equal("bytes of multipliers"), layer.scale, 4 * scales)?) {
             self.keep(&Rule::AtMost("multiplier"), m as u32, i32::MAX as u32)?;
         }
+        let mut table = &[][..];
         if let Activation::Table(span) = activation {
-            self.bytes(&Rule::Equal("bytes of the activation table"), span, 2 * TABLE_LEN as u32)?;
+            table = self.bytes(&Rule::Equal("bytes of the activation table"), span, 2 * TABLE_LEN as u32)?;
         }
         // Bound on the accumulator without the bias.
         let reach = match op {
@@ -231,21 +242,29 @@ impl<'a> Check<'a> {
             let most = reach.saturating_add(bias.unsigned_abs());
             self.keep(&Rule::AtMost("largest accumulator"), most, i32::MAX as u32)?;
         }
-        match op {
-            Op::Add { .. } => Some(()),
+        // Upsampling copies values, and a palette mixes them, so the zero points must be equal.
+        let copied = match op {
+            Op::Add { .. } => return Some(()),
             Op::Upsample { .. } => {
-                // Upsampling copies values, so the zero points must be equal.
                 self.keep(
                     &Rule::Equal("activations of an upsampling layer"),
                     (activation != Activation::Clamp).into(),
                     0,
                 )?;
-                let before = plan::zero_point(layer.input, &self.header.layers);
-                let shown = |z: i8| u32::from(z as u8 ^ 0x80);
-                self.keep(&Rule::Equal("zero point plus 128"), shown(layer.zero_point), shown(before))
+                layer.input
             }
-            _ => self.weights(layer, bytes, c_in as usize, c_out as usize),
-        }
+            Op::Palette { colors } => {
+                let mut shares = table.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b));
+                let first = shares.next().unwrap_or(0);
+                self.keep(&Rule::AtLeast("share of the largest value"), first.max(0) as u32, 1)?;
+                self.keep(&Rule::Equal("negative shares"), shares.filter(|s| *s < 0).count() as u32, 0)?;
+                colors
+            }
+            _ => return self.weights(layer, bytes, c_in as usize, c_out as usize),
+        };
+        let before = plan::zero_point(copied, &self.header.layers);
+        let shown = |z: i8| u32::from(z as u8 ^ 0x80);
+        self.keep(&Rule::Equal("zero point plus 128"), shown(layer.zero_point), shown(before))
     }
 
     /// Returns the bytes of a span.

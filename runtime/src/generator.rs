@@ -227,7 +227,10 @@ impl Rows<'_> {
         let Some((before, own)) = self.arena.split_at_mut_checked(start) else { return };
         let rings = self.rings;
         let input = ring(model, rings, before, layer.input);
-        let other = if let Op::Add { other } = layer.op { Some(ring(model, rings, before, other)) } else { None };
+        let other = match layer.op {
+            Op::Add { other } | Op::Palette { colors: other } => Some(ring(model, rings, before, other)),
+            _ => None,
+        };
         let y = self.schedule.made(index);
         let row = Row { layer, blob: model.blob(), input, other, shape, y, family };
         let rows = model.ring_rows(index);

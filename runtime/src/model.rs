@@ -316,6 +316,8 @@ fn macs(layer: &Layer, input: Shape, out: Shape) -> u64 {
             let taps = |side: u16| (0..side).map(|o| plan::transpose_taps(k, s, p, o).count as u64).sum::<u64>();
             taps(out.h) * taps(out.w) * channels
         }
+        // One for each channel of each color, without the division.
+        Op::Palette { .. } => u64::from(out.h) * u64::from(out.w) * channels,
         Op::Depthwise { k, .. } => out.len() * u64::from(k) * u64::from(k),
         Op::Upsample { .. } | Op::Add { .. } => 0,
     }

@@ -35,6 +35,8 @@ fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
     let taps = match layer.op {
         Op::Dense { .. } => return (0, bottom),
         Op::Add { .. } => return (y, y),
+        // A palette is a single row.
+        Op::Palette { .. } => return (y.min(bottom), y.min(bottom)),
         Op::Upsample { factor } => {
             let row = y.checked_div(u16::from(factor)).unwrap_or(0);
             return (row, row);
@@ -48,7 +50,7 @@ fn needs(layer: &Layer, input: Shape, y: u16) -> (u16, u16) {
 
 /// Returns the two tensors that `layer` reads; both are the same if it reads one.
 pub(crate) fn inputs(layer: &Layer) -> [Source; 2] {
-    [layer.input, if let Op::Add { other } = layer.op { other } else { layer.input }]
+    [layer.input, if let Op::Add { other } | Op::Palette { colors: other } = layer.op { other } else { layer.input }]
 }
 
 /// Returns whether `layer` reads the output of layer `index`.

@@ -66,7 +66,7 @@ pub(crate) fn bytes(layer: &Layer, input: Shape, out: Shape) -> u32 {
             (c_out * u32::from(k), (0..s).map(|rx| run(plan::phase_taps(k, s, rx) as u32 * c_in)).sum())
         }
         Op::Depthwise { k, .. } => (c_out * GROUP as u32, u32::from(k) * u32::from(k)),
-        Op::Upsample { .. } => (0, 0),
+        Op::Upsample { .. } | Op::Palette { .. } => (0, 0),
         Op::Add { .. } => (1, 8),
     };
     product(times, each)

@@ -59,6 +59,24 @@ pub fn pyramid() -> Vec<LayerSpec> {
     ]
 }
 
+/// Returns the layers of `palette-v4.model`: the palette, features, the shares of four colors, and their mixture; 8x8.
+pub fn palette() -> Vec<LayerSpec> {
+    let dense = |h, w, c| Op::Dense { shape: Shape { h, w, c } };
+    // The share halves with every eight steps below the largest value.
+    let shares = std::array::from_fn::<_, TABLE_LEN, _>(|i| 32767 >> (i / 8).min(15));
+    vec![
+        layer(dense(1, 1, 12), Source::Latent, 6 * 12, 12, 3, 1 << 27),
+        layer(dense(8, 8, 2), Source::Latent, 6 * 128, 128, -128, 1 << 26),
+        layer(Op::Conv { k: 3, s: 1, p: 1, c: 4 }, Source::Layer(1), 9 * 2 * 4, 4, 0, 1 << 24),
+        LayerSpec {
+            bias: vec![],
+            scale: vec![],
+            table: Some(shares),
+            ..layer(Op::Palette { colors: Source::Layer(0) }, Source::Layer(2), 0, 0, 3, 0)
+        },
+    ]
+}
+
 /// Returns the model file of [`pyramid`].
 pub fn pyramid_file() -> Vec<u8> {
     let mut builder = builder("pyramid", 4, &pyramid());

@@ -58,7 +58,7 @@ pub(super) fn arrange(op: Op, doubles: bool, weights: &[i8]) -> Vec<u8> {
             }
             taps * c
         }
-        Op::Upsample { .. } | Op::Add { .. } => 0,
+        Op::Upsample { .. } | Op::Add { .. } | Op::Palette { .. } => 0,
     };
     if whole == weights.len() { out } else { weights.iter().map(|&w| w as u8).collect() }
 }

@@ -7,8 +7,8 @@ mod arrange;
 use crate::{
     check::check,
     format::{
-        Activation, Expected, FAMILIES, FormatError, Header, Layer, MAGIC, OLDEST_VERSION, PRELUDE_LEN, Span, VERSION,
-        WeightLayout, at, checksum,
+        Activation, Expected, FAMILIES, FormatError, Header, Layer, MAGIC, OLDEST_VERSION, PRELUDE_LEN, Span,
+        WITH_DIRECTIONS, WITH_PALETTES, WeightLayout, at, checksum,
     },
     plan, weights,
 };
@@ -16,7 +16,7 @@ use alloc::{string::String, vec, vec::Vec};
 use arrange::{Doubling, arrange, dense_words};
 
 pub use crate::format::{
-    MAX_CHANNELS, MAX_IMAGES, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Source, TABLE_LEN,
+    MAX_CHANNELS, MAX_COLORS, MAX_IMAGES, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Source, TABLE_LEN,
 };
 
 /// One quantized layer, with weights in training order.
@@ -28,7 +28,8 @@ pub struct LayerSpec {
     pub input: Source,
     /// Zero point of the output: the i8 that represents 0.
     pub zero_point: i8,
-    /// The activation table; `None` means saturation.
+    /// The activation table; `None` means saturation. For a palette, entry d is the share of a color whose value is d below the
+    /// largest one: the first is positive, none is negative.
     pub table: Option<[i16; TABLE_LEN]>,
     /// Weights in training order: dense `[inputs, h, w, c]`, convolution `[k, k, c_in, c_out]`, transposed
     /// convolution `[k, k, c_out, c_in]`, depthwise `[k, k, c]`, otherwise empty.
@@ -98,7 +99,7 @@ impl ModelBuilder {
     }
 
     /// Sets directions in latent space, each with as many values as the latent, in units of 1/128. The directions should be orthogonal
-    /// and of length 1. A file with directions has format version 3; without them it has version 2.
+    /// and of length 1. A file with a palette has format version 4, another one with directions version 3, and the rest version 2.
     pub fn directions(&mut self, directions: &[Vec<i8>]) -> &mut Self {
         self.directions = directions.concat();
         self
@@ -162,7 +163,8 @@ impl ModelBuilder {
     fn doubles(&self, index: usize) -> bool {
         let Some(LayerSpec { op, input: Source::Layer(before), .. }) = self.specs.get(index) else { return false };
         let reads = |spec: &LayerSpec| {
-            spec.input == Source::Layer(*before) || spec.op == Op::Add { other: Source::Layer(*before) }
+            let before = Source::Layer(*before);
+            spec.input == before || spec.op == Op::Add { other: before } || spec.op == Op::Palette { colors: before }
         };
         let alone = self.specs.iter().filter(|s| reads(s)).all(|s| weights::can_double(s.op));
         weights::can_double(*op) && alone && !self.shown().contains(before)
@@ -201,9 +203,13 @@ impl ModelBuilder {
             return Err(fault);
         }
         let mut encoded = postcard::to_allocvec(&header).map_err(|_| FormatError::Header)?;
-        let mut version = OLDEST_VERSION;
-        if directions.len > 0 {
-            version = VERSION;
+        let palette = header.layers.iter().any(|layer| matches!(layer.op, Op::Palette { .. }));
+        let version = match (palette, directions.len) {
+            (true, _) => WITH_PALETTES,
+            (false, 0) => OLDEST_VERSION,
+            _ => WITH_DIRECTIONS,
+        };
+        if version > OLDEST_VERSION {
             encoded.extend(postcard::to_allocvec(&directions).map_err(|_| FormatError::Header)?);
         }
         let blob_at = (PRELUDE_LEN + encoded.len()).next_multiple_of(16);

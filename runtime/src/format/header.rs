@@ -1,5 +1,5 @@
 //! The postcard header of a model file: layers, their connections, and the spans of their numbers in the blob.
-use super::OLDEST_VERSION;
+use super::{OLDEST_VERSION, WITH_PALETTES};
 use heapless::Vec;
 use postcard::{Deserializer, de_flavors::Slice};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ pub const MAX_CHANNELS: u16 = 4096;
 pub const MAX_KERNEL: u8 = 16;
 /// Maximum number of images of a model, which are the levels of a pyramid.
 pub const MAX_IMAGES: usize = 4;
+/// Maximum number of colors of a palette.
+pub const MAX_COLORS: usize = 64;
 /// Entries of an activation table: one for each high byte, plus the end of the last interval.
 pub const TABLE_LEN: usize = 257;
 
@@ -119,6 +121,11 @@ pub enum Op {
         /// Padding.
         p: u8,
     },
+    /// For each pixel, the mean of the colors of a palette, in the shares softmax(values of the pixel).
+    Palette {
+        /// The palette: one pixel with the first channel of all colors, then the second, and so on.
+        colors: Source,
+    },
 }
 
 impl Op {
@@ -131,6 +138,7 @@ impl Op {
             Self::Upsample { .. } => "upsample",
             Self::Add { .. } => "add",
             Self::Depthwise { .. } => "depthwise",
+            Self::Palette { .. } => "palette",
         }
     }
 }
@@ -140,7 +148,8 @@ impl Op {
 pub(crate) enum Activation {
     /// Requantize, add the zero point and saturate: linear, or ReLU if the zero point is -128.
     Clamp,
-    /// Requantize to i16 and interpolate in a table: tanh, sigmoid, leaky ReLU.
+    /// Requantize to i16 and interpolate in a table: tanh, sigmoid, leaky ReLU. In a palette: the share of a color, by the distance of
+    /// its value from the largest value of the pixel.
     Table(Span),
 }
 
@@ -231,7 +240,8 @@ impl<'a> Header<'a> {
     /// The fields are decoded one by one. Code derived by serde reads the same format but is five times as large.
     #[inline(never)]
     pub(crate) fn decode(&mut self, bytes: &'a [u8], version: u16) -> bool {
-        let mut fields = Fields { rest: Deserializer::from_bytes(bytes), valid: true };
+        let ops = if version >= WITH_PALETTES { 7 } else { 6 };
+        let mut fields = Fields { rest: Deserializer::from_bytes(bytes), ops, valid: true };
         self.name = fields.bytes();
         self.latent = fields.short();
         self.classes = fields.short();
@@ -256,6 +266,8 @@ impl<'a> Header<'a> {
 /// Reads the fields of a header. After an error it returns zeros.
 struct Fields<'a> {
     rest: Deserializer<'a, Slice<'a>>,
+    /// Number of operations of the format version.
+    ops: u32,
     /// Whether no error has occurred.
     valid: bool,
 }
@@ -314,10 +326,11 @@ impl<'a> Fields<'a> {
 
     #[inline(never)]
     fn op(&mut self) -> Op {
-        match self.variant(6) {
+        match self.variant(self.ops) {
             0 => Op::Dense { shape: self.shape() },
             3 => Op::Upsample { factor: self.byte() },
             4 => Op::Add { other: self.source() },
+            6 => Op::Palette { colors: self.source() },
             variant => {
                 let (k, s, p) = (self.byte(), self.byte(), self.byte());
                 match variant {

@@ -9,9 +9,11 @@ pub use error::{Expected, FormatError};
 pub use header::MAX_IMAGES;
 pub(crate) use header::{Activation, Header, Layer, Span};
 pub use header::{
-    MAX_CHANNELS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape, Source, TABLE_LEN, WeightLayout,
+    MAX_CHANNELS, MAX_COLORS, MAX_KERNEL, MAX_LATENT, MAX_LAYERS, MAX_SIDE, Op, Shape, Source, TABLE_LEN, WeightLayout,
 };
-pub(crate) use prelude::{FAMILIES, FAMILY, MAGIC, OLDEST_VERSION, VERSION, split, stated_len};
+#[cfg(feature = "encode")]
+pub(crate) use prelude::WITH_DIRECTIONS;
+pub(crate) use prelude::{FAMILIES, FAMILY, MAGIC, OLDEST_VERSION, VERSION, WITH_PALETTES, split, stated_len};
 pub use prelude::{KernelFamily, arena_len};
 #[cfg(feature = "encode")]
 pub(crate) use prelude::{PRELUDE_LEN, at, checksum};

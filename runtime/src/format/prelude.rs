@@ -4,9 +4,14 @@ use super::{FormatError, crc::crc32};
 /// First four bytes of every model file.
 pub(crate) const MAGIC: [u8; 4] = *b"GNLT";
 /// Newest version of the file format that this runtime reads.
-pub(crate) const VERSION: u16 = 3;
+pub(crate) const VERSION: u16 = 4;
 /// Oldest version that this runtime reads.
 pub(crate) const OLDEST_VERSION: u16 = 2;
+/// First version with directions in latent space.
+#[cfg(feature = "encode")]
+pub(crate) const WITH_DIRECTIONS: u16 = 3;
+/// First version with palettes.
+pub(crate) const WITH_PALETTES: u16 = 4;
 /// Length of the prelude in bytes.
 pub(crate) const PRELUDE_LEN: usize = 48;
 /// Number of kernel families: the prelude states one arena size for each.

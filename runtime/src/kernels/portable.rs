@@ -1,6 +1,7 @@
 //! Portable kernels for any core, and the reference for all others.
 use super::row::{Out, Row};
-use crate::format::{Op, read_i32};
+use crate::format::{MAX_COLORS, Op, read_i32};
+use crate::requant::table_at;
 
 impl Row<'_> {
     /// Computes the row into `out`, for any operation.
@@ -14,6 +15,7 @@ impl Row<'_> {
             Op::ConvTranspose { k, s, p, .. } => self.convolve_transposed(k, s, p, out),
             Op::Upsample { factor } => self.upsample(factor, out),
             Op::Add { .. } => self.add(out),
+            Op::Palette { .. } => self.mix(out),
         }
     }
 
@@ -37,6 +39,33 @@ impl Row<'_> {
             for (channel, (&a, &b)) in a.iter().zip(b).enumerate() {
                 let acc = bias + wa * i32::from(a as i8) + wb * i32::from(b as i8);
                 out.put(x, channel, finish.apply(acc));
+            }
+        }
+    }
+}
+
+impl Row<'_> {
+    /// Mixes the colors of the palette in the shares of each pixel.
+    #[inline(never)]
+    fn mix(&self, out: &mut Out<'_>) {
+        let (Some(palette), Some(table)) = (self.other, table_at(self.blob, self.layer.activation)) else { return };
+        let colors = usize::from(self.input.shape.c).max(1);
+        for (x, pixel) in self.input.row(self.y.into()).chunks_exact(colors).enumerate() {
+            // Biased by 128, the order of the bytes is that of the values.
+            let most = pixel.iter().fold(0, |most: u8, v| most.max(v ^ 0x80));
+            let mut shares = [0; MAX_COLORS];
+            let mut total = 0;
+            for (share, v) in shares.iter_mut().zip(pixel) {
+                let below = usize::from(most.saturating_sub(v ^ 0x80));
+                *share =
+                    table.get(2 * below..).and_then(|t| t.first_chunk()).map_or(0, |b| u16::from_le_bytes(*b)).into();
+                total += *share;
+            }
+            for (channel, values) in palette.row(0).chunks_exact(colors).enumerate() {
+                let sum: u32 = shares.iter().zip(values).map(|(share, v)| share * u32::from(v ^ 0x80)).sum();
+                // The share of the largest value is positive. Checked divisions compile to code without a panic.
+                let mean = (sum + total / 2).checked_div(total).unwrap_or(0);
+                out.put(x, channel, (mean as u8 ^ 0x80) as i8);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Versions 2 and 3 of the format are frozen: golden files, their images, arena sizes and documentation.
+//! Versions 2 to 4 of the format are frozen: golden files, their images, arena sizes and documentation.
 use ganlet_runtime::{
     Aligned, Generator, Model, arena_len,
     encode::{LayerSpec, LayoutChoice},
@@ -12,6 +12,7 @@ const TINY: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v2.model"
 const FAST: &[u8] = include_model!("../../../runtime/tests/golden/tiny-fast-v2.model");
 const KINDS: &[u8] = include_model!("../../../runtime/tests/golden/kinds-v2.model");
 
+const PALETTE: &[u8] = include_model!("../../../runtime/tests/golden/palette-v4.model");
 const DIRECTED: &[u8] = include_model!("../../../runtime/tests/golden/tiny-v3.model");
 const PYRAMID: &[u8] = include_model!("../../../runtime/tests/golden/pyramid-v2.model");
 
@@ -71,6 +72,14 @@ fn the_model_with_every_layer_kind_is_frozen() {
     frozen("kinds-v2.model", &golden::file("kinds", 6, &layers), KINDS);
     assert_eq!(arena_len(KINDS), 364);
     assert_eq!(fingerprint(KINDS, &layers), 14986787727416742498, "images of seeds 0..16");
+}
+
+#[test]
+fn the_model_with_a_palette_is_frozen() {
+    let layers = golden::palette();
+    frozen("palette-v4.model", &golden::file("palette", 6, &layers), PALETTE);
+    assert_eq!(arena_len(PALETTE), 124);
+    assert_eq!(fingerprint(PALETTE, &layers), 1339268115554622644, "images of seeds 0..16");
 }
 
 #[test]

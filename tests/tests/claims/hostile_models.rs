@@ -226,7 +226,7 @@ fn invalid_header_fields_are_refused_with_found_and_expected_values() {
     };
     assert_eq!(edited(0, b"ELF"), FormatError::Magic);
     assert_eq!(edited(4, &[1]), FormatError::Version { found: 1 });
-    assert_eq!(edited(4, &[4]), FormatError::Version { found: 4 });
+    assert_eq!(edited(4, &[5]), FormatError::Version { found: 5 });
     assert_eq!(edited(4, &[3]), FormatError::Header, "the directions of version 3 are missing");
     assert_eq!(edited(24, &[12]), FormatError::Arena { family: 0, found: 12, expected: 16 });
     assert_eq!(edited(28, &[12]), FormatError::Arena { family: 1, found: 12, expected: 72 });
@@ -261,6 +261,47 @@ fn numbers_outside_their_bounds_are_refused() {
     assert_eq!(many, "model: layers: found 25, expected at most 24");
     let none = refusal(Vec::clear);
     assert_eq!(none, "model: layers: found 0, expected at least 1");
+}
+
+#[test]
+fn palettes_that_do_not_fit_are_refused() {
+    let refusal = |edit: fn(&mut Vec<LayerSpec>)| {
+        let mut layers = golden::palette();
+        edit(&mut layers);
+        golden::builder("edited", 6, &layers).finish().map(|_| ()).map_err(|e| e.to_string())
+    };
+    let error = |text: &str| Err(text.to_owned());
+    assert_eq!(refusal(|_| ()), Ok(()));
+    assert_eq!(
+        refusal(|layers| layers[3].table.as_mut().unwrap()[0] = 0),
+        error("layer 3: share of the largest value: found 0, expected at least 1")
+    );
+    assert_eq!(
+        refusal(|layers| layers[3].table.as_mut().unwrap()[7] = -1),
+        error("layer 3: negative shares: found 1, expected 0")
+    );
+    assert_eq!(
+        refusal(|layers| layers[3].table = None),
+        error("layer 3: share of the largest value: found 0, expected at least 1")
+    );
+    assert_eq!(
+        refusal(|layers| layers[3].zero_point = 4),
+        error("layer 3: zero point plus 128: found 132, expected 131")
+    );
+    assert_eq!(
+        refusal(|layers| layers[3].op = Op::Palette { colors: Source::Layer(1) }),
+        error("layer 3: pixels of the palette: found 64, expected 1")
+    );
+    assert_eq!(
+        refusal(|layers| layers[3].op = Op::Palette { colors: Source::Latent }),
+        error("layer 3: numbers of the palette: found 6, expected 4")
+    );
+    // A file of version 3 has no palettes.
+    let mut file = golden::file("palette", 6, &golden::palette());
+    assert_eq!(file[4], 4);
+    file[4] = 3;
+    rewrite_checksum(&mut file);
+    assert_eq!(Model::from_bytes(&file).unwrap_err(), FormatError::Header);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn rows_equal_the_oracle_on_random_networks() {
             kinds.extend(model.layers().map(|l| (l.kind, l.layout)));
         }
     }
-    assert_eq!(kinds.len(), 8, "every layer kind and layout occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 9, "every layer kind and layout occurs: {kinds:?}");
     assert!(distinct.len() > 200, "images are not flat");
 }
 

@@ -204,6 +204,11 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
                 card.notes.push("minibatch stddev".into());
                 card.shape = shape;
             }
+            Layer::Activation(Activation::Bounded(_)) => {}
+            Layer::Palette { colors, .. } => {
+                card.notes.push(format!("{colors} colors"));
+                card.shape = shape;
+            }
             Layer::Image => card.shape = shape,
             _ => {}
         }

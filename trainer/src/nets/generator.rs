@@ -52,6 +52,10 @@ pub enum Generator {
         /// Channels of 1x1 convolutions with ReLU at full size, before the last layer; they need `refine`.
         #[serde(default)]
         pointwise: Vec<usize>,
+        /// Number of colors of each image's own palette; 0 for none. The last layer then gives, for each pixel, the shares of the colors
+        /// instead of the color, so areas can be flat and outlines sharp. It needs `refine`.
+        #[serde(default)]
+        palette: usize,
         /// Batch normalization before each ReLU.
         #[serde(default)]
         batch_norm: bool,
@@ -160,11 +164,22 @@ impl Generator {
                 }
             }
             (
-                Self::Dcgan { latent, binary_latents, mapping, widths, upsampling, refine, pointwise, batch_norm },
+                Self::Dcgan {
+                    latent,
+                    binary_latents,
+                    mapping,
+                    widths,
+                    upsampling,
+                    refine,
+                    pointwise,
+                    palette,
+                    batch_norm,
+                },
                 &[_, _, c],
             ) => {
                 binary(&mut layers, *binary_latents, *latent)?;
                 let upsamplings = widths.len() - usize::from(*refine && !widths.is_empty());
+                colors(&mut layers, input, (*palette, c), *refine)?;
                 let inputs = dense(&mut layers, input, mapping)?;
                 let first = first_image(&mut layers, inputs, widths, upsamplings, shape)?;
                 norm(&mut layers, first, *batch_norm);
@@ -174,22 +189,13 @@ impl Generator {
                     norm(&mut layers, width, *batch_norm);
                     inputs = width;
                 }
-                if !refine && !pointwise.is_empty() {
-                    let why = format!("pointwise = {pointwise:?} needs refine = true: set generator.refine = true");
-                    return Err(NetworkError::new(what, why));
-                }
-                check_widths(what, pointwise)?;
-                for &width in pointwise {
-                    layers.push(Layer::Conv { window: POINT, inputs, outputs: width });
-                    norm(&mut layers, width, *batch_norm);
-                    inputs = width;
-                }
+                let inputs = points(&mut layers, inputs, pointwise, (*refine, *batch_norm))?;
                 if *refine {
-                    layers.push(Layer::Conv { window: KEEP, inputs, outputs: c });
+                    refined(&mut layers, inputs, *palette, c);
                 } else {
                     double(&mut layers, *upsampling, inputs, c);
+                    layers.push(Layer::Activation(Activation::Tanh));
                 }
-                layers.push(Layer::Activation(Activation::Tanh));
             }
             (Self::Residual { widths, batch_norm, .. }, &[_, _, c]) => {
                 let mut inputs = first_image(&mut layers, input, widths, widths.len().max(1) - 1, shape)?;
@@ -232,6 +238,37 @@ fn binary(layers: &mut Vec<Layer>, count: usize, latent: usize) -> Result<(), Ne
     Ok(())
 }
 
+/// Bound of the logits of a palette's colors, so that their exponentials neither overflow nor vanish.
+const MOST_LOGIT: f32 = 12.0;
+/// Width of the hidden layer before a palette, for each color.
+const HIDDEN_PER_COLOR: usize = 6;
+/// Largest number of colors of a palette.
+const MOST_COLORS: usize = 64;
+
+/// Appends the layers that compute the palette from the `inputs` numbers of the latent, and keep it for the last layer.
+fn colors(
+    layers: &mut Vec<Layer>,
+    inputs: usize,
+    (palette, channels): (usize, usize),
+    refine: bool,
+) -> Result<(), NetworkError> {
+    let wrong = match palette {
+        0 => return Ok(()),
+        1 => "expected 0 or 2 to 64 colors".into(),
+        n if n > MOST_COLORS => format!("expected at most {MOST_COLORS} colors"),
+        _ if !refine => "it needs refine = true: set generator.refine = true".into(),
+        _ => String::new(),
+    };
+    if !wrong.is_empty() {
+        return Err(NetworkError::new("generator", format!("palette = {palette}: {wrong}")));
+    }
+    layers.push(Layer::Fork);
+    let inputs = dense(layers, inputs, &[HIDDEN_PER_COLOR * palette])?;
+    layers.extend([Layer::Dense { inputs, to: vec![palette * channels] }, Layer::Activation(Activation::Tanh)]);
+    layers.push(Layer::Swap);
+    Ok(())
+}
+
 /// Appends dense layers of these widths, each with ReLU; returns the number of features.
 fn dense(layers: &mut Vec<Layer>, mut inputs: usize, widths: &[usize]) -> Result<usize, NetworkError> {
     check_widths("generator", widths)?;
@@ -270,6 +307,38 @@ fn first_image(
     }
     layers.push(Layer::Dense { inputs, to: vec![h / by, w / by, first] });
     Ok(first)
+}
+
+/// Appends 1x1 convolutions of these widths, each with ReLU; returns the number of channels.
+fn points(
+    layers: &mut Vec<Layer>,
+    mut inputs: usize,
+    widths: &[usize],
+    (refine, batch_norm): (bool, bool),
+) -> Result<usize, NetworkError> {
+    if !refine && !widths.is_empty() {
+        let why = format!("pointwise = {widths:?} needs refine = true: set generator.refine = true");
+        return Err(NetworkError::new("generator", why));
+    }
+    check_widths("generator", widths)?;
+    for &outputs in widths {
+        layers.push(Layer::Conv { window: POINT, inputs, outputs });
+        norm(layers, outputs, batch_norm);
+        inputs = outputs;
+    }
+    Ok(inputs)
+}
+
+/// Appends the convolution at full size: to the image, or to the shares of the palette's colors.
+fn refined(layers: &mut Vec<Layer>, inputs: usize, palette: usize, channels: usize) {
+    let (outputs, activation) = match palette {
+        0 => (channels, Activation::Tanh),
+        colors => (colors, Activation::Bounded(MOST_LOGIT)),
+    };
+    layers.extend([Layer::Conv { window: KEEP, inputs, outputs }, Layer::Activation(activation)]);
+    if palette > 0 {
+        layers.push(Layer::Palette { colors: palette, channels });
+    }
 }
 
 /// Appends ReLU, with batch normalization before it if `batch_norm` is set.

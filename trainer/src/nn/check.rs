@@ -83,6 +83,17 @@ impl Walk {
                 Some(kept) => Err(format!("it adds {:?} to {kept:?}: expected equal shapes", self.dims)),
                 None => Err("there is no Layer::Fork before it".into()),
             },
+            Layer::Palette { colors, channels } => {
+                self.image()?;
+                self.channels(*colors)?;
+                match self.kept.pop() {
+                    Some(kept) if kept.iter().product::<usize>() == colors * channels => Ok(()),
+                    Some(kept) => {
+                        Err(format!("the palette has the shape {kept:?}: expected {colors} x {channels} numbers"))
+                    }
+                    None => Err("there is no Layer::Fork before it".into()),
+                }
+            }
             Layer::Image if !self.has_level => Err("there is no Layer::Level before it".into()),
             Layer::Image | Layer::Activation(_) | Layer::BinaryLatents { .. } | Layer::FourierFeatures { .. } => Ok(()),
         }
@@ -152,7 +163,8 @@ mod tests {
 
     #[test]
     fn layers_that_do_not_fit_are_named_with_both_shapes() {
-        let cases: [(&[usize], &[Layer], &str); 14] = [
+        let palette = || Layer::Palette { colors: 4, channels: 3 };
+        let cases: [(&[usize], &[Layer], &str); 17] = [
             (&[4], &[Layer::dense(5, &[2])], "expected inputs = 4, found 5"),
             (&[4], &[], "no layers"),
             (&[0], &[Layer::tanh()], "positive lengths"),
@@ -167,6 +179,9 @@ mod tests {
             (&[8], &[Layer::BatchNorm { channels: 5 }], "expected 5 channels"),
             (&[8], &[Layer::BinaryLatents { count: 9 }], "9 or more"),
             (&[8], &[Layer::Join], "no Layer::Fork"),
+            (&[8, 8, 4], &[palette()], "no Layer::Fork"),
+            (&[8, 8, 5], &[Layer::Fork, palette()], "expected 4 channels"),
+            (&[8, 8, 4], &[Layer::Fork, palette()], "expected 4 x 3 numbers"),
         ];
         for (input, layers, expected) in cases {
             let found = why(input, layers);

@@ -10,6 +10,8 @@ pub enum Activation {
     Tanh,
     /// 1/(1+e^-x).
     Sigmoid,
+    /// limit·tanh(x/limit): nearly x for small x, and never beyond the limit.
+    Bounded(f32),
 }
 
 /// One layer of a network. Shapes are those of one example; images are [height, width, channels].
@@ -85,6 +87,14 @@ pub enum Layer {
     },
     /// Replaces the value by the image of the last [`Layer::Level`].
     Image,
+    /// Mixes the colors of a palette for each pixel: the softmax of the pixel's values gives their shares. The value kept by the last
+    /// [`Layer::Fork`] is the palette, which it drops: the first channel of all colors, then the second, and so on.
+    Palette {
+        /// Number of colors, which is the number of channels of the value.
+        colors: usize,
+        /// Channels of a color.
+        channels: usize,
+    },
     /// Appends the mean standard deviation over the batch as one feature (Karras et al. 2018, section 3).
     MinibatchStddev {
         /// Length of the input.
@@ -169,6 +179,10 @@ impl Layer {
             (Self::Join, _) => {
                 stack.pop();
                 dims
+            }
+            (Self::Palette { channels, .. }, &[h, w, _]) => {
+                stack.pop();
+                vec![h, w, *channels]
             }
             (Self::Level { window, outputs, .. }, &[_, _, _]) => {
                 *image = by(window, &dims, *outputs);

@@ -168,6 +168,11 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
             Layer::Activation(Activation::Leaky(slope)) => g.unary(Unary::Leaky(*slope), x),
             Layer::Activation(Activation::Tanh) => g.unary(Unary::Tanh, x),
             Layer::Activation(Activation::Sigmoid) => g.unary(Unary::Sigmoid, x),
+            Layer::Activation(Activation::Bounded(limit)) => {
+                let share = g.affine(x, 1.0 / limit, 0.0);
+                let share = g.unary(Unary::Tanh, share);
+                g.affine(share, *limit, 0.0)
+            }
             Layer::Fork => {
                 self.stack.push(x);
                 x
@@ -175,6 +180,10 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
             Layer::Swap => self.stack.last_mut().map_or(x, |top| std::mem::replace(top, x)),
             Layer::Join => match self.stack.pop() {
                 Some(other) => g.add(x, other),
+                None => x,
+            },
+            Layer::Palette { channels, .. } => match self.stack.pop() {
+                Some(palette) => mixed(g, x, palette, *channels),
                 None => x,
             },
             Layer::Level { window, .. } => {
@@ -267,6 +276,26 @@ fn fourier_features(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
         all.push(g.affine(magnitude, 1.0, -height));
     }
     g.concat(&all, 1)
+}
+
+/// Mixes the colors of `palette` [batch, channels * colors] at each pixel, in the shares softmax(x); x is [batch, height, width, colors].
+fn mixed(g: &mut Graph, x: NodeId, palette: NodeId, channels: usize) -> NodeId {
+    let shape = g.shape(x);
+    let &[batch, h, w, colors] = shape.dims() else { panic!("a palette needs an image") };
+    let single = Shape::new(&[batch, h, w, 1]);
+    let powers = g.unary(Unary::Exp, x);
+    let total = g.sum_to(powers, single);
+    let inverse = g.unary(Unary::Recip, total);
+    let channel = |c: usize| {
+        let values = g.slice(palette, 1, c * colors, colors);
+        let values = g.reshape(values, &[batch, 1, 1, colors]);
+        let values = g.broadcast(values, shape);
+        let products = g.mul(powers, values);
+        let sum = g.sum_to(products, single);
+        g.mul(sum, inverse)
+    };
+    let parts: Vec<_> = (0..channels).map(channel).collect();
+    if parts.len() == 1 { parts[0] } else { g.concat(&parts, 3) }
 }
 
 /// Variance per channel and the centered values; means and variances are appended to `kept`.

@@ -126,7 +126,7 @@ impl FloatLayer {
             FloatOp::Dense { h, w, c, .. } => h * w * c,
             FloatOp::Conv { c_out, .. } | FloatOp::ConvTranspose { c_out, .. } => c_out,
             FloatOp::Depthwise { c, .. } => c,
-            FloatOp::Upsample { .. } | FloatOp::Add { .. } => 0,
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } | FloatOp::Palette { .. } => 0,
         }
     }
 

@@ -148,10 +148,16 @@ fn input_shape(net: &FloatNet, layer: &FloatLayer, shapes: &[Dims]) -> Result<Di
     };
     let input = of(layer.input)?;
     if let Some(second) = layer.op.other().map(of).transpose()?
-        && second != input
+        && !layer.op.accepts(input, second)
     {
         let [a, b] = [input, second].map(|d| format!("{}×{}×{}", d.h, d.w, d.c));
-        return Err((format!("it adds tensors of shapes {a} and {b}"), "give both branches the same shape"));
+        return Err(match layer.op {
+            FloatOp::Palette { colors, channels, .. } => (
+                format!("its palette has the shape {b}, expected 1×1×{}", colors * channels),
+                "compute the palette with a dense layer",
+            ),
+            _ => (format!("it adds tensors of shapes {a} and {b}"), "give both branches the same shape"),
+        });
     }
     Ok(input)
 }
@@ -191,7 +197,8 @@ fn check_layer(layer: &FloatLayer, input: Dims) -> Result<Dims, Problem> {
     }
     let dense = matches!(layer.op, FloatOp::Dense { .. });
     let upsample = matches!(layer.op, FloatOp::Upsample { .. });
-    let bare = upsample || matches!(layer.op, FloatOp::Add { .. });
+    let palette = matches!(layer.op, FloatOp::Palette { .. });
+    let bare = upsample || palette || matches!(layer.op, FloatOp::Add { .. });
     let biases = layer.bias.len();
     if biases != 0 && (bare || (biases != output.c && !(dense && biases == output.len()))) {
         return Err((format!("it has {biases} biases for {} channels", output.c), "give one bias per channel"));
@@ -199,8 +206,8 @@ fn check_layer(layer: &FloatLayer, input: Dims) -> Result<Dims, Problem> {
     if let Some(bad) = layer.weight.iter().chain(&layer.bias).find(|v| !v.is_finite()) {
         return Err((format!("it contains the value {bad}"), "train again from the last good checkpoint"));
     }
-    if upsample && layer.activation != super::Activation::Linear {
-        return Err(("it has an activation".into(), "apply the activation before the upsampling"));
+    if (upsample || palette) && layer.activation != super::Activation::Linear {
+        return Err(("it has an activation".into(), "apply the activation in the layer before"));
     }
     Ok(output)
 }

@@ -65,7 +65,7 @@ impl<'a> Forward<'a> {
                 .flat_map(|at| layer.weight[at..at + c_in].iter().copied())
                 .collect(),
             FloatOp::Depthwise { .. } => layer.weight.clone(),
-            FloatOp::Upsample { .. } | FloatOp::Add { .. } => Vec::new(),
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } | FloatOp::Palette { .. } => Vec::new(),
         };
         let weights = net.layers.iter().map(arrange).collect();
         Self { net, shapes, weights }
@@ -141,6 +141,11 @@ impl<'a> Forward<'a> {
             FloatOp::Add { other } => {
                 out.iter_mut().zip(input.iter().zip(read(other))).for_each(|(v, (a, b))| *v = a + b);
             }
+            FloatOp::Palette { palette, colors, channels } => {
+                for (pixel, logits) in out.chunks_exact_mut(channels).zip(input.chunks_exact(colors)) {
+                    mix(pixel, logits, read(palette));
+                }
+            }
             FloatOp::Depthwise { k, s, p, c } => {
                 let under = |o: usize, t: usize| (o * s + t).checked_sub(p);
                 for (pixel, (y, x)) in out.chunks_exact_mut(c).zip(positions(to)) {
@@ -165,6 +170,16 @@ impl<'a> Forward<'a> {
             }
         }
         out
+    }
+}
+
+/// Computes a pixel as the mean of the palette's colors in the shares softmax(logits).
+fn mix(pixel: &mut [f32], logits: &[f32], palette: &[f32]) {
+    let most = logits.iter().fold(f32::MIN, |m, v| m.max(*v));
+    let shares: Vec<f32> = logits.iter().map(|v| (v - most).exp()).collect();
+    let total: f32 = shares.iter().sum();
+    for (value, colors) in pixel.iter_mut().zip(palette.chunks_exact(logits.len())) {
+        *value = dot(&shares, colors) / total;
     }
 }
 

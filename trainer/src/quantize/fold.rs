@@ -36,6 +36,7 @@ pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
             Layer::Swap => builder.swap(),
             Layer::Join => builder.join(),
             Layer::Image => builder.image(),
+            Layer::Palette { colors, channels } => builder.palette(*colors, *channels),
             Layer::Level { window: w, inputs, outputs } => {
                 let op = FloatOp::Conv { k: w.kernel, s: w.stride, p: w.pad, c_in: *inputs, c_out: *outputs };
                 let side = w.output(shapes[i][0]).unwrap_or(0);
@@ -115,6 +116,7 @@ fn activation(activation: nn::Activation) -> Activation {
         nn::Activation::Leaky(slope) => Activation::LeakyRelu(slope),
         nn::Activation::Tanh => Activation::Tanh,
         nn::Activation::Sigmoid => Activation::Sigmoid,
+        nn::Activation::Bounded(limit) => Activation::Bounded(limit),
     }
 }
 
@@ -154,6 +156,13 @@ impl NetBuilder {
     fn join(&mut self) {
         if let Some(other) = self.stack.pop() {
             self.push(FloatOp::Add { other }, Vec::new(), Vec::new());
+        }
+    }
+
+    /// Adds the mixture of the colors on top of the stack.
+    fn palette(&mut self, colors: usize, channels: usize) {
+        if let Some(palette) = self.stack.pop() {
+            self.push(FloatOp::Palette { palette, colors, channels }, Vec::new(), Vec::new());
         }
     }
 

@@ -13,6 +13,8 @@ use ganlet_runtime::{
 const LEAST_STEP: f64 = 2.000_1;
 /// The larger weight of a sum of two tensors. It keeps sums far below 2^31 and multipliers at 16 bits.
 const SUM_WEIGHT: f64 = (1 << 16) as f64;
+/// Share of a palette's color with the largest value in a pixel.
+const LARGEST_SHARE: f64 = 32767.0;
 /// Largest bias, in accumulator units.
 const LARGEST_BIAS: f64 = (1 << 27) as f64;
 
@@ -66,10 +68,12 @@ pub(super) fn lower(
     specs
 }
 
-/// Returns the layer that computes the values of layer `index`: itself, or the input of an upsampling, which only copies.
+/// Returns the layer that computes the values of layer `index`: itself, the input of an upsampling, which only copies, or the palette
+/// whose colors are mixed.
 fn values_of(net: &FloatNet, index: usize) -> usize {
     match net.layers[index] {
-        FloatLayer { op: FloatOp::Upsample { .. }, input: FloatSource::Layer(i), .. } => values_of(net, i),
+        FloatLayer { op: FloatOp::Upsample { .. }, input: FloatSource::Layer(i), .. }
+        | FloatLayer { op: FloatOp::Palette { palette: FloatSource::Layer(i), .. }, .. } => values_of(net, i),
         _ => index,
     }
 }
@@ -119,6 +123,12 @@ impl Lowering<'_> {
         };
         if let FloatOp::Upsample { .. } = self.layer.op {
             return (spec, self.input);
+        }
+        if let (FloatOp::Palette { .. }, Some(colors)) = (self.layer.op, self.other) {
+            let share = |below: usize| (LARGEST_SHARE * (-(below as f64) * self.input.scale).exp()).round() as i16;
+            spec.table = Some(std::array::from_fn(share));
+            spec.zero_point = colors.zero_point;
+            return (spec, colors);
         }
         let steps = self.weight_steps();
         let largest = self.layer.largest_weights();
@@ -189,6 +199,7 @@ impl Lowering<'_> {
             FloatOp::Upsample { factor } => Op::Upsample { factor: small(factor) },
             FloatOp::Depthwise { k, s, p, .. } => Op::Depthwise { k: small(k), s: small(s), p: small(p) },
             FloatOp::Add { other } => Op::Add { other: source(other) },
+            FloatOp::Palette { palette, .. } => Op::Palette { colors: source(palette) },
         }
     }
 
@@ -214,6 +225,7 @@ impl Lowering<'_> {
             // Beyond these values the functions are constant at 8 bits.
             Activation::Tanh => seen.min(6.0),
             Activation::Sigmoid => seen.min(11.0),
+            Activation::Bounded(limit) => seen.min(6.0 * f64::from(limit)),
             _ => seen,
         }
     }
@@ -259,7 +271,7 @@ impl Lowering<'_> {
                 (phase * c_out + i / c_in % c_out, i % c_in)
             }
             FloatOp::Depthwise { c, .. } => (i % c, i % c),
-            FloatOp::Upsample { .. } | FloatOp::Add { .. } => (0, 0),
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } | FloatOp::Palette { .. } => (0, 0),
         }
     }
 }

@@ -117,6 +117,15 @@ pub enum FloatOp {
         /// The second tensor.
         other: FloatSource,
     },
+    /// For each pixel, the mean of the colors of a palette, in the shares softmax(values of the pixel).
+    Palette {
+        /// The palette: the first channel of all colors, then the second, and so on.
+        palette: FloatSource,
+        /// Number of colors, which is that of the input's channels.
+        colors: usize,
+        /// Channels of a color.
+        channels: usize,
+    },
 }
 
 impl FloatOp {
@@ -129,6 +138,7 @@ impl FloatOp {
             Self::Upsample { .. } => "upsample",
             Self::Depthwise { .. } => "depthwise",
             Self::Add { .. } => "add",
+            Self::Palette { .. } => "palette",
         }
     }
 
@@ -138,13 +148,24 @@ impl FloatOp {
             Self::Dense { inputs, h, w, c } => inputs * h * w * c,
             Self::Conv { k, c_in, c_out, .. } | Self::ConvTranspose { k, c_in, c_out, .. } => k * k * c_in * c_out,
             Self::Depthwise { k, c, .. } => k * k * c,
-            Self::Upsample { .. } | Self::Add { .. } => 0,
+            Self::Upsample { .. } | Self::Add { .. } | Self::Palette { .. } => 0,
         }
     }
 
-    /// Returns the second tensor that a sum reads.
+    /// Returns the second tensor that a sum or a palette reads.
     pub(super) fn other(self) -> Option<FloatSource> {
-        if let Self::Add { other } = self { Some(other) } else { None }
+        match self {
+            Self::Add { other } | Self::Palette { palette: other, .. } => Some(other),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the second tensor may have the shape `other` if the input has the shape `input`.
+    pub(super) fn accepts(self, input: Dims, other: Dims) -> bool {
+        match self {
+            Self::Palette { colors, channels, .. } => other == Dims { h: 1, w: 1, c: colors * channels },
+            _ => other == input,
+        }
     }
 
     /// Returns the output shape for an input of shape `input`, or `None` if the operation does not accept that shape.
@@ -153,6 +174,7 @@ impl FloatOp {
         let side = |n: usize, k: usize, s: usize, p: usize| Some((n + 2 * p).checked_sub(k)?.checked_div(s)? + 1);
         match self {
             Self::Add { .. } => Some(input),
+            Self::Palette { colors, channels, .. } => (c == colors).then_some(Dims { h, w, c: channels }),
             Self::Dense { inputs, h, w, c } => (input.len() == inputs).then_some(Dims { h, w, c }),
             Self::Upsample { factor } => Some(Dims { h: h * factor, w: w * factor, c }),
             Self::Conv { k, s, p, c_in, c_out } => {
@@ -198,6 +220,8 @@ pub enum Activation {
     Sigmoid,
     /// x clamped to -limit..=limit.
     Limit(f32),
+    /// limit·tanh(x/limit).
+    Bounded(f32),
 }
 
 impl Activation {
@@ -210,6 +234,7 @@ impl Activation {
             Self::Tanh => x.tanh(),
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Self::Limit(limit) => x.clamp(-limit, limit),
+            Self::Bounded(limit) => limit * (x / limit).tanh(),
         }
     }
 }
@@ -219,7 +244,7 @@ impl FloatLayer {
     #[must_use]
     pub(super) fn with_sources(mut self, renamed: impl Fn(FloatSource) -> FloatSource) -> Self {
         self.input = renamed(self.input);
-        if let FloatOp::Add { other } = &mut self.op {
+        if let FloatOp::Add { other } | FloatOp::Palette { palette: other, .. } = &mut self.op {
             *other = renamed(*other);
         }
         self
@@ -231,7 +256,7 @@ impl FloatLayer {
             FloatOp::ConvTranspose { c_in, c_out, .. } => i / c_in % c_out,
             FloatOp::Dense { c, .. } | FloatOp::Depthwise { c, .. } => i % c,
             FloatOp::Conv { c_out, .. } => i % c_out,
-            FloatOp::Upsample { .. } | FloatOp::Add { .. } => 0,
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } | FloatOp::Palette { .. } => 0,
         }
     }
 
@@ -240,7 +265,7 @@ impl FloatLayer {
         let channels = match self.op {
             FloatOp::Dense { c, .. } | FloatOp::Depthwise { c, .. } => c,
             FloatOp::Conv { c_out, .. } | FloatOp::ConvTranspose { c_out, .. } => c_out,
-            FloatOp::Upsample { .. } | FloatOp::Add { .. } => 0,
+            FloatOp::Upsample { .. } | FloatOp::Add { .. } | FloatOp::Palette { .. } => 0,
         };
         let mut largest = vec![0.0f32; channels];
         for (i, w) in self.weight.iter().enumerate() {
@@ -294,7 +319,8 @@ impl FloatNet {
         let mut shapes = Vec::new();
         for (i, layer) in self.layers.iter().enumerate() {
             let input = self.shape_of(layer.input, &shapes).ok_or(i)?;
-            let fits = layer.op.other().is_none_or(|o| self.shape_of(o, &shapes) == Some(input));
+            let other = layer.op.other().map(|o| self.shape_of(o, &shapes).ok_or(i)).transpose()?;
+            let fits = other.is_none_or(|other| layer.op.accepts(input, other));
             let shape = layer.op.output(input).filter(|d| d.len() > 0 && fits).ok_or(i)?;
             shapes.push(shape);
         }

@@ -56,13 +56,14 @@ pub fn tensors(layers: &[LayerSpec], latent: &[i8]) -> Vec<Tensor> {
     tensors
 }
 
-/// Returns the output shape of a layer for an input of shape `input`.
-pub fn output_shape(op: Op, input: Shape) -> Shape {
+/// Returns the output shape of a layer for an input of shape `input`, and a palette of shape `palette`.
+pub fn output_shape(op: Op, input: Shape, palette: Shape) -> Shape {
     let conv = |n: u16, k: u8, s: u8, p: u8| (n + 2 * u16::from(p) - u16::from(k)) / u16::from(s) + 1;
     let transpose = |n: u16, k: u8, s: u8, p: u8| (n - 1) * u16::from(s) + u16::from(k) - 2 * u16::from(p);
     match op {
         Op::Dense { shape } => shape,
         Op::Add { .. } => input,
+        Op::Palette { .. } => Shape { c: palette.c / input.c, ..input },
         Op::Upsample { factor: f } => Shape { h: input.h * u16::from(f), w: input.w * u16::from(f), c: input.c },
         Op::Conv { k, s, p, c } => Shape { h: conv(input.h, k, s, p), w: conv(input.w, k, s, p), c },
         Op::Depthwise { k, s, p } => Shape { h: conv(input.h, k, s, p), w: conv(input.w, k, s, p), c: input.c },
@@ -71,7 +72,8 @@ pub fn output_shape(op: Op, input: Shape) -> Shape {
 }
 
 fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> Tensor {
-    let shape = output_shape(layer.op, input.shape);
+    let palette = if let Op::Palette { colors } = layer.op { read(colors).shape } else { input.shape };
+    let shape = output_shape(layer.op, input.shape, palette);
     let (c_in, c_out) = (usize::from(input.shape.c), usize::from(shape.c));
     let mut values = Vec::new();
     for y in 0..i64::from(shape.h) {
@@ -116,6 +118,10 @@ fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> 
                         values.push(input.at(y / f, x / f, o) as i8);
                         continue;
                     }
+                    Op::Palette { colors } => {
+                        values.push(mixed(layer, (input, y, x), &read(colors), o));
+                        continue;
+                    }
                     Op::Add { other } => {
                         let other = read(other);
                         acc +=
@@ -138,6 +144,20 @@ fn apply(layer: &LayerSpec, input: &Tensor, read: impl Fn(Source) -> Tensor) -> 
         }
     }
     Tensor { shape, zero_point: layer.zero_point, values }
+}
+
+/// Returns channel `channel` of the mixture of the palette's colors at a pixel (y, x) of `input`.
+fn mixed(layer: &LayerSpec, (input, y, x): (&Tensor, i64, i64), palette: &Tensor, channel: usize) -> i8 {
+    let table = layer.table.as_ref().expect("a palette has a table");
+    let colors = usize::from(input.shape.c);
+    let largest = (0..colors).map(|i| input.at(y, x, i)).max().unwrap_or(0);
+    let (mut sum, mut total) = (0, 0);
+    for i in 0..colors {
+        let share = i64::from(table[(largest - input.at(y, x, i)) as usize]);
+        sum += share * (palette.at(0, 0, channel * colors + i) + 128);
+        total += share;
+    }
+    ((sum + total / 2).div_euclid(total) - 128) as i8
 }
 
 fn taps(k: u8, c_in: usize) -> impl Iterator<Item = (i64, i64, usize)> {

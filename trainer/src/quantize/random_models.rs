@@ -111,7 +111,20 @@ impl RandomNetBuilder {
             1 => Op::Conv { k: 3, s: 1, p: 1, c },
             _ => Op::Dense { shape: Shape { h: 1 + self.random.below(6) as u16, w: 7, c } },
         };
+        if self.random.below(3) == 0 {
+            return self.add_palette(c);
+        }
         self.push(op, self.end());
+    }
+
+    /// A palette of the latent or of all values so far, and the mixture of its colors.
+    fn add_palette(&mut self, channels: u16) {
+        let (input, colors) = (self.end(), 1 + self.random.below(6) as u16);
+        let from = if self.random.below(2) == 0 { Source::Latent } else { input };
+        self.push(Op::Dense { shape: Shape { h: 1, w: 1, c: colors * channels } }, from);
+        let palette = self.end();
+        self.push(Op::Conv { k: 3, s: 1, p: 1, c: colors }, input);
+        self.push(Op::Palette { colors: palette }, self.end());
     }
 
     fn last(&self) -> Shape {
@@ -145,7 +158,9 @@ impl RandomNetBuilder {
             Source::Latent => Shape { h: 1, w: 1, c: self.latent },
             Source::Layer(i) => self.shapes[usize::from(i)],
         };
-        let shape = output_shape(op, from);
+        let palette =
+            if let Op::Palette { colors: Source::Layer(i) } = op { self.shapes[usize::from(i)] } else { from };
+        let shape = output_shape(op, from, palette);
         let d = &mut self.random;
         let (c_in, c) = (usize::from(from.c), usize::from(shape.c));
         let (count, fan_in) = match op {
@@ -155,7 +170,7 @@ impl RandomNetBuilder {
                 (usize::from(k).pow(2) * c_in * c, u64::from(k.div_ceil(s)).pow(2) * c_in as u64)
             }
             Op::Depthwise { k, .. } => (usize::from(k).pow(2) * c, u64::from(k).pow(2)),
-            Op::Upsample { .. } | Op::Add { .. } => (0, 1 << 14),
+            Op::Upsample { .. } | Op::Add { .. } | Op::Palette { .. } => (0, 1 << 14),
         };
         let mut layer = LayerSpec {
             op,
@@ -174,14 +189,15 @@ impl RandomNetBuilder {
         };
         let per_value = matches!(op, Op::Dense { .. }) && d.below(2) == 0;
         let (biases, scales) = match op {
-            Op::Upsample { .. } => (0, 0),
+            Op::Upsample { .. } | Op::Palette { .. } => (0, 0),
             Op::Add { .. } => (1, 1),
             Op::ConvTranspose { s, .. } => (usize::from(s).pow(2) * c, c),
             _ => (if per_value { shape.len() as usize } else { c }, c),
         };
         match op {
-            Op::Upsample { .. } => {
-                layer.zero_point = match input {
+            Op::Upsample { .. } | Op::Palette { .. } => {
+                let copied = if let Op::Palette { colors } = op { colors } else { input };
+                layer.zero_point = match copied {
                     Source::Latent => 0,
                     Source::Layer(i) => self.layers[usize::from(i)].zero_point,
                 }
@@ -196,6 +212,11 @@ impl RandomNetBuilder {
             layer.table = Some(std::array::from_fn(|i| {
                 ((i as i64 - 128) * slope + d.below(200) as i64).clamp(-32768, 32767) as i16
             }));
+        }
+        if let Op::Palette { .. } = op {
+            let halving = 1 + d.below(40) as i64;
+            let first = 1 + d.below(32_767) as i64;
+            layer.table = Some(std::array::from_fn(|i| (first >> (i as i64 / halving).min(15)) as i16));
         }
         // A typical accumulator fills the output range, an unusual one saturates.
         let typical = (fan_in as f64).sqrt() * 5000.0;

@@ -18,7 +18,7 @@ fn layer(op: FloatOp, activation: Activation, index: usize) -> FloatLayer {
         FloatOp::Conv { k, c_in, c_out, .. } => (k * k * c_in, c_out),
         FloatOp::ConvTranspose { k, s, c_in, c_out, .. } => (k.div_ceil(s).pow(2) * c_in, c_out),
         FloatOp::Depthwise { k, c, .. } => (k * k, c),
-        FloatOp::Upsample { .. } | FloatOp::Add { .. } => (1, 0),
+        FloatOp::Upsample { .. } | FloatOp::Add { .. } | FloatOp::Palette { .. } => (1, 0),
     };
     let scale = (if activation == Activation::Tanh { 0.5 } else { 2.0 } / fan_in as f32).sqrt();
     let weight = random(op.weights(), scale, stream);
@@ -419,6 +419,30 @@ fn depthwise_layers_and_sums_keep_their_images() {
         refused.starts_with("layer 6 (add) cannot be exported: it adds tensors of shapes 8×8×16 and 4×4×24"),
         "{refused}"
     );
+}
+
+#[test]
+fn palettes_keep_their_images() {
+    let (relu, linear) = (Activation::Relu, Activation::Linear);
+    let dense = FloatOp::Dense { inputs: 16, h: 4, w: 4, c: 24 };
+    let colors = FloatOp::Dense { inputs: 16, h: 1, w: 1, c: 6 * 3 };
+    let palette = FloatOp::Palette { palette: FloatSource::Layer(0), colors: 6, channels: 3 };
+    let layers = [
+        (colors, Activation::Tanh),
+        (dense, relu),
+        (up(24, 16), relu),
+        (conv3(16, 6), Activation::Bounded(12.0)),
+        (palette, linear),
+    ];
+    let mut net = net(16, &layers);
+    net.layers[1].input = FloatSource::Latent;
+    // Shares from nearly equal to nearly one color.
+    net.layers[3].weight.iter_mut().for_each(|w| *w *= 3.0);
+    check(&net, 40.0);
+    net.layers[4].op = FloatOp::Palette { palette: FloatSource::Layer(1), colors: 6, channels: 3 };
+    let refused = quantize(&net, &QuantizeOptions::default()).unwrap_err().to_string();
+    let expected = "layer 4 (palette) cannot be exported: its palette has the shape 4×4×24, expected 1×1×18";
+    assert!(refused.starts_with(expected), "{refused}");
 }
 
 #[test]

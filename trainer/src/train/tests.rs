@@ -130,6 +130,7 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
         dcgan(&["generator.upsampling=separable"]),
         dcgan(&["generator.mapping=[4, 3]", "init=glorot"]),
         dcgan(&["data.classes=4"]),
+        dcgan(&["generator.refine=true", "generator.palette=3", "data.classes=4"]),
         dcgan(&["technique.augment=[\"color\", \"translation\", \"cutout\"]"]),
         dcgan(&["objective.regularizer={kind=\"none\"}", "discriminator.batch_norm=true", "generator.batch_norm=true"]),
         dcgan(&["objective.regularizer={kind=\"none\"}", "discriminator.batch_norm=true", "train.batches=mixed"]),

@@ -15,7 +15,11 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 
 /// The committed models that boards are emulated with.
-const MODELS: [&str; 2] = ["runtime/tests/golden/kinds-v2.model", "runtime/tests/golden/tiny-v2.model"];
+const MODELS: [&str; 3] = [
+    "runtime/tests/golden/kinds-v2.model",
+    "runtime/tests/golden/tiny-v2.model",
+    "runtime/tests/golden/palette-v4.model",
+];
 /// RAM of the LM3S6965EVB, stack included.
 const RAM_BUDGET: u64 = 48 << 10;
 
