@@ -1,6 +1,7 @@
 //! How close generated images are to real ones: one number, a verdict in plain words, and the flaws that stand out.
 use super::{EvaluateError, Evaluator, FIRST_SEED, Quality};
-use crate::data::to_bytes;
+use crate::data::{ImageDataset, to_bytes};
+use crate::metrics::{ContrastHistogram, texture};
 use crate::run::ImageSplit;
 use crate::text::measured;
 use crate::train::Trainer;
@@ -55,11 +56,9 @@ pub struct Realism {
 impl Realism {
     /// Compares the quality of generated images with that of `real` ones, whose mean Fréchet distance is `floor`.
     pub fn of(made: &Quality, real: &Quality, floor: f64, class_names: &[String]) -> Self {
-        let distance = (made.frechet / floor.max(f64::MIN_POSITIVE)).sqrt();
-        let missing = |made: f64, real: f64| (real / made.max(LEAST_SHARE)).max(1.0);
-        let (density, coverage) = (missing(made.density, real.density), missing(made.coverage, real.coverage));
-        let features = (distance * density * coverage).sqrt();
-        let details = contrast_ratio(made, real).unwrap_or(1.0).max(1.0);
+        let features = features_ratio(made, real, floor);
+        let contrast = |q: &Quality| q.slow.as_ref().map(|slow| slow.contrast);
+        let details = contrast(made).zip(contrast(real)).map_or(1.0, |(made, real)| details_ratio(made, real));
         let levels = patch_ratios(made, real);
         let mut findings = findings(made, real, &levels, class_names);
         if findings.is_empty() && features > NOTABLE_FEATURES {
@@ -142,10 +141,58 @@ fn patch_ratios(made: &Quality, real: &Quality) -> Vec<f64> {
     levels(made).iter().zip(levels(real)).map(|(made, real)| made / real.max(f64::MIN_POSITIVE)).collect()
 }
 
-/// Returns the ratio of the distances of contrasts, both increased by the smallest distance that counts.
-fn contrast_ratio(made: &Quality, real: &Quality) -> Option<f64> {
-    let distance = |q: &Quality| Some(q.slow.as_ref()?.contrast + LEAST_CONTRAST);
-    Some(distance(made)? / distance(real)?)
+/// Returns [`Realism::features`]; `floor` is the mean Fréchet distance of real images.
+fn features_ratio(made: &Quality, real: &Quality, floor: f64) -> f64 {
+    let distance = (made.frechet / floor.max(f64::MIN_POSITIVE)).sqrt();
+    let missing = |made: f64, real: f64| (real / made.max(LEAST_SHARE)).max(1.0);
+    (distance * missing(made.density, real.density) * missing(made.coverage, real.coverage)).sqrt()
+}
+
+/// Returns [`Realism::details`]: the ratio of two distances of contrasts, both increased by the smallest distance that counts.
+fn details_ratio(made: f64, real: f64) -> f64 {
+    ((made + LEAST_CONTRAST) / (real + LEAST_CONTRAST)).max(1.0)
+}
+
+/// [`Realism::times_real`] without the slow metrics, for images of the same evaluator again and again.
+pub(super) struct RealImages {
+    quality: Quality,
+    floor: f64,
+    /// Contrasts of the held-out images.
+    contrasts: ContrastHistogram,
+    /// Distance of the contrasts of real training images from them.
+    contrast: f64,
+}
+
+impl RealImages {
+    /// Measures `n` real training images.
+    ///
+    /// # Errors
+    /// If there are too few images.
+    pub(super) fn new(evaluator: &mut Evaluator, n: usize) -> Result<Self, EvaluateError> {
+        let (quality, floor) = (evaluator.measure_real(n)?, evaluator.floor(n)?);
+        let (shape, n) = (shape(&evaluator.train), n.min(evaluator.train.count()));
+        let (held_out, train) = (&evaluator.held_out, &evaluator.train);
+        let contrasts = texture(shape, held_out.count(), |i| held_out.bytes(i)).1;
+        let contrast = texture(shape, n, |i| train.bytes(i)).1.distance(&contrasts);
+        Ok(Self { quality, floor, contrasts, contrast })
+    }
+
+    /// Returns [`Realism::times_real`] of generated images, and their quality without the slow metrics.
+    ///
+    /// # Errors
+    /// If there are too few images.
+    pub(super) fn compare(&self, evaluator: &mut Evaluator, images: &[u8]) -> Result<(f64, Quality), EvaluateError> {
+        let made = evaluator.measure(images, |_, _| {})?;
+        let shape = shape(&evaluator.train);
+        let size = shape.iter().product::<usize>();
+        let found = texture(shape, images.len() / size, |i| &images[i * size..][..size]).1;
+        let details = details_ratio(found.distance(&self.contrasts), self.contrast);
+        Ok((features_ratio(&made, &self.quality, self.floor) * details, made))
+    }
+}
+
+fn shape(images: &ImageDataset) -> [usize; 3] {
+    [images.height(), images.width(), images.channels()]
 }
 
 /// Returns a sentence for every flaw that stands out.

@@ -39,9 +39,14 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Returns the entries since the data of the run last changed. Only their measurements can be compared with each other.
+    /// Returns the entries since the data of the run or the measured quantity last changed. Only their measurements can be compared with
+    /// each other.
     pub fn since_change(entries: &[Self]) -> &[Self] {
-        let other = |last: &Self| entries.iter().rposition(|entry| entry.data != last.data);
+        let name = |entry: &Self| entry.measurement.as_ref().map(|m| m.name.clone());
+        let newest = entries.iter().rev().find_map(name);
+        let measured_otherwise = |entry: &Self| name(entry).is_some_and(|name| Some(name) != newest);
+        let other =
+            |last: &Self| entries.iter().rposition(|entry| entry.data != last.data || measured_otherwise(entry));
         &entries[entries.last().and_then(other).map_or(0, |at| at + 1)..]
     }
 }
