@@ -60,7 +60,8 @@ fn products_and_convolutions_allocate_nothing_but_a_packing_buffer() {
 
 #[test]
 fn training_allocates_the_same_few_buffers_in_every_step() {
-    let recipe = Recipe::open("faces", &["train.batch_size=8".into(), "objective.regularizer.every=1".into()]).unwrap();
+    let recipe =
+        Recipe::open("faces-small", &["train.batch_size=8".into(), "objective.regularizer.every=1".into()]).unwrap();
     let data = run::load_data(&recipe).unwrap().train;
     let mut trainer = Trainer::new(recipe, data, 1, 10, 1).unwrap();
     trainer.advance().unwrap();

@@ -10,7 +10,7 @@ use std::path::Path;
 fn recipe(source: &Path, settings: &[&str]) -> Recipe {
     let mut all = vec!["train.batch_size=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]"];
     all.extend(settings);
-    let mut recipe = Recipe::open("faces", &all.iter().map(|s| s.to_string()).collect::<Vec<_>>()).unwrap();
+    let mut recipe = Recipe::open("faces-small", &all.iter().map(|s| s.to_string()).collect::<Vec<_>>()).unwrap();
     recipe.data.source = source.display().to_string();
     recipe
 }
@@ -80,7 +80,7 @@ fn recipes_set_size_fit_and_gray_and_the_start_says_what_is_not_used() {
         first(&["data.size=\"8x4\"", "data.fit=stretch", "data.gray=true", "data.classes=2"]);
     assert_eq!((shape, stretched.len()), ((8, 4, 1), 32));
     assert!(notes.iter().any(|n| n == "2 classes: 0 moon, 1 sun"), "{notes:?}");
-    let wrong = Recipe::open("faces", &["data.size=big".into()]).unwrap_err().to_string();
+    let wrong = Recipe::open("faces-small", &["data.size=big".into()]).unwrap_err().to_string();
     assert!(wrong.contains("32 for a square"), "{wrong}");
 }
 

@@ -88,9 +88,9 @@ fn every_architecture_is_exported_bit_for_bit() {
         ("faces-residual", &[wide]),
         ("faces-residual", &[wide, "generator.batch_norm=true"]),
         ("faces-mapped", &["generator.widths=[24, 16]", "discriminator.stem=8"]),
-        ("faces", &["generator.widths=[24, 16, 12]", "generator.palette=6", "discriminator.stem=8"]),
+        ("faces-small", &["generator.widths=[24, 16, 12]", "generator.palette=6", "discriminator.stem=8"]),
         (
-            "faces",
+            "faces-small",
             &[
                 "generator.widths=[24, 16]",
                 "generator.upsampling=nearest",

@@ -28,7 +28,7 @@ const SMALL: [&str; 10] = [
 
 fn small(source: &str, settings: &[&str]) -> Recipe {
     let settings: Vec<_> = SMALL.iter().chain(settings).map(|s| (*s).to_owned()).collect();
-    let mut recipe = Recipe::open("faces", &settings).unwrap();
+    let mut recipe = Recipe::open("faces-small", &settings).unwrap();
     recipe.data.source = run::absolute_source(source);
     recipe
 }

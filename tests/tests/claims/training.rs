@@ -20,7 +20,7 @@ fn small() -> Vec<Recipe> {
     vec![
         recipe("ring", &["train.batch_size=32"]),
         recipe(
-            "faces",
+            "faces-small",
             &["train.batch_size=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]", "discriminator.stem=4"],
         ),
         recipe("digits-dcgan", &["train.batch_size=4", "generator.widths=[8, 8]", "discriminator.widths=[8, 8]"]),
@@ -283,7 +283,7 @@ fn both_modes_get_a_quarter_of_the_samples_for_most_seeds() {
 fn training_with_augmentation_lowers_the_frechet_distance() {
     let small =
         ["generator.widths=[16, 12, 8]", "discriminator.stem=0", "discriminator.widths=[8, 16]", "train.batch_size=32"];
-    let recipe = recipe("faces+augment", &small);
+    let recipe = recipe("faces-small+augment", &small);
     let loaded = run::load_data(&recipe).unwrap();
     let run::ImageSplit { train: real, held_out } = loaded.images.unwrap();
     let mut evaluator = Evaluator::new(&held_out, &real, 0).unwrap();

@@ -34,17 +34,17 @@ fn staged(name: &str, settings: &[&str]) -> Vec<(AlarmKind, u64)> {
 
 #[test]
 fn staged_failures_raise_their_own_alarm_within_500_steps() {
-    let rate = staged("faces", &["optimizer.learning_rate=3e-2"]);
+    let rate = staged("faces-small", &["optimizer.learning_rate=3e-2"]);
     assert!(matches!(rate[..], [(AlarmKind::Divergence, 50)]), "{rate:?}");
-    let discriminator = staged("faces+minimax", &["train.discriminator_steps=5"]);
+    let discriminator = staged("faces-small+minimax", &["train.discriminator_steps=5"]);
     assert!(matches!(discriminator[..], [(AlarmKind::VanishingGradient, _)]), "{discriminator:?}");
-    let generator = staged("faces", &["train.generator_steps=20"]);
+    let generator = staged("faces-small", &["train.generator_steps=20"]);
     assert!(matches!(generator[..], [(AlarmKind::ModeCollapse, _)]), "{generator:?}");
 }
 
 #[test]
 fn training_on_sixteen_images_raises_the_memorization_alarm() {
-    let recipe = recipe("faces", &[]);
+    let recipe = recipe("faces-small", &[]);
     let train = run::load_data(&recipe).unwrap().images.unwrap().train;
     let few = train.select(&(0..16).collect::<Vec<_>>());
     let raised = alarms(&recipe, std::sync::Arc::new(few), 500);
@@ -53,7 +53,9 @@ fn training_on_sixteen_images_raises_the_memorization_alarm() {
 
 #[test]
 fn healthy_runs_raise_no_alarm() {
-    for (name, steps) in [("faces", 150), ("digits-small", 100), ("ring", 500), ("grid", 500), ("bimodal-1d", 500)] {
+    for (name, steps) in
+        [("faces-small", 150), ("digits-small", 100), ("ring", 500), ("grid", 500), ("bimodal-1d", 500)]
+    {
         let recipe = recipe(name, &[]);
         assert_eq!(alarms(&recipe, run::load_data(&recipe).unwrap().train, steps), [], "{name}");
     }
@@ -62,7 +64,7 @@ fn healthy_runs_raise_no_alarm() {
 #[test]
 fn a_diverged_run_rolls_back_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = recipe("faces", &["optimizer.learning_rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
+    let recipe = recipe("faces-small", &["optimizer.learning_rate=3e-2", "train.rollbacks=4", "train.save_every=100"]);
     let data = run::load_data(&recipe).unwrap().train;
     let trainer = Trainer::new(recipe.clone(), data, 1, 200, 1).unwrap();
     let mut run = Run::new(trainer, RunFolder::create(folder.path(), None, &recipe).unwrap()).unwrap();

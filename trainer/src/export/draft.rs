@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn a_model_has_its_final_size_before_training() {
         for (name, settings) in [
-            ("faces", &["train.batch_size=8", "generator.widths=[16, 8]"][..]),
+            ("faces-small", &["train.batch_size=8", "generator.widths=[16, 8]"][..]),
             ("faces-pyramid", &["train.batch_size=8", "generator.widths=[16, 8]"]),
-            ("faces", &["train.batch_size=8", "generator.widths=[16, 8]", "generator.batch_norm=true"]),
+            ("faces-small", &["train.batch_size=8", "generator.widths=[16, 8]", "generator.batch_norm=true"]),
             ("digits-classes", &["train.batch_size=8", "generator.widths=[16, 8]"]),
             ("ring", &["train.batch_size=8"]),
         ] {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn widths_are_reduced_as_little_as_a_limit_demands() {
-        let recipe = small("faces", &[]);
+        let recipe = small("faces-small", &[]);
         let fit = |bytes: usize| fit_widths(&recipe, &[16, 16, 3], None, &|m| m.flash_bytes() <= bytes).unwrap();
         let whole = draft_model(&recipe, &[16, 16, 3], None).unwrap().len();
         assert_eq!(fit(whole).recipe, recipe);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_latent_that_no_device_takes_is_an_error_before_training() {
-        for (name, shape) in [("faces", &[16, 16, 3][..]), ("ring", &[2])] {
+        for (name, shape) in [("faces-small", &[16, 16, 3][..]), ("ring", &[2])] {
             let recipe = small(name, &["generator.latent=257"]);
             let mixture = load_data(&recipe).unwrap().mixture;
             let error = draft_model(&recipe, shape, mixture.as_ref()).unwrap_err().to_string();

@@ -12,7 +12,7 @@ use crate::train::Trainer;
 use serde_json::json;
 
 /// The recipe whose generator is scaled.
-const RECIPE: &str = "faces";
+const RECIPE: &str = "faces-small";
 /// Factors on the widths of the recipe's generator, in eighths.
 const EIGHTHS: [usize; 5] = [1, 2, 4, 8, 12];
 /// Number of images per measurement.

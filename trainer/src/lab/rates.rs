@@ -209,7 +209,7 @@ mod tests {
         let found = rates(&huge, &mut context).unwrap();
         assert_eq!(found.table.rows[0][1], "diverged");
         assert!(found.values["runs"][0]["diverged"].is_u64() && found.values["runs"][1]["diverged"].is_null());
-        options.recipe = "faces".into();
+        options.recipe = "faces-small".into();
         assert!(rates(&options, &mut context).unwrap_err().to_string().contains("try ring or grid"));
         assert_eq!(saved.len(), 2);
         assert!(saved[0].0 == "rates.png" && saved[0].1 > 500, "{saved:?}");

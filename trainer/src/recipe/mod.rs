@@ -32,8 +32,9 @@ use std::fmt;
 pub use technique::{Augment, Technique};
 
 /// Named recipes and their TOML text.
-pub const NAMED: [(&str, &str); 15] = [
+pub const NAMED: [(&str, &str); 18] = [
     ("faces", include_str!("../../recipes/faces.toml")),
+    ("faces-small", include_str!("../../recipes/faces-small.toml")),
     ("digits", include_str!("../../recipes/digits.toml")),
     ("digits-small", include_str!("../../recipes/digits-small.toml")),
     ("digits-dcgan", include_str!("../../recipes/digits-dcgan.toml")),
@@ -47,7 +48,9 @@ pub const NAMED: [(&str, &str); 15] = [
     ("faces-pyramid", include_str!("../../recipes/faces-pyramid.toml")),
     ("faces-mapped", include_str!("../../recipes/faces-mapped.toml")),
     ("celeba-dcgan", include_str!("../../recipes/celeba-dcgan.toml")),
+    ("faces-32", include_str!("../../recipes/faces-32.toml")),
     ("portraits-64", include_str!("../../recipes/portraits-64.toml")),
+    ("ink-64", include_str!("../../recipes/ink-64.toml")),
 ];
 
 /// Everything that defines what a run computes, except the seed.

@@ -120,11 +120,12 @@ fn gradients_of_every_architecture_agree_with_finite_differences() {
         "discriminator.widths=[2, 3]",
         "generator.refine=false",
     ];
-    let dcgan = |more: &[&'static str]| recipe("faces", &[&faces[..], &["generator.widths=[3, 2]"], more].concat());
+    let dcgan =
+        |more: &[&'static str]| recipe("faces-small", &[&faces[..], &["generator.widths=[3, 2]"], more].concat());
     let family = |text: &'static str, more: &[&'static str]| {
         let generator = format!("generator={{{text}}}");
         let settings = [&[generator.as_str()][..], &faces[..4], more].concat();
-        recipe("faces", &settings)
+        recipe("faces-small", &settings)
     };
     let cases = [
         dcgan(&["generator.upsampling=separable"]),
@@ -382,7 +383,7 @@ fn the_levels_of_a_pyramid_add_up_to_its_image() {
 #[test]
 fn classes_change_the_samples_and_must_match_the_data() {
     let settings = ["train.batch_size=4", "generator.widths=[4, 4]", "discriminator.widths=[4, 4]", "data.classes=4"];
-    let mut trainer = trainer(recipe("faces", &[&settings[..], &["discriminator.stem=0"]].concat()), 3);
+    let mut trainer = trainer(recipe("faces-small", &[&settings[..], &["discriminator.stem=0"]].concat()), 3);
     (0..3).for_each(|_| _ = trainer.advance().unwrap());
     let z = trainer.samples_of_classes(1, &[0, 1]);
     let again = trainer.samples_of_classes(1, &[1, 1]);

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Number of threads [default: 1, then one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Measure only this configuration: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28, faces, lenet5 or tinymlp
+    /// Measure only this configuration: bimodal1d, ring2d, dcgan28, dcgan64, wgangp28, faces-small, lenet5 or tinymlp
     #[arg(long, value_name = "NAME")]
     config: Option<String>,
     /// Print JSON to standard output, and nothing else
@@ -83,8 +83,11 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::unusable(format!("--seconds {}: expected a number above 0, up to 3600", args.seconds)));
     }
     if args.here {
-        let row =
-            measure(args.config.as_deref().unwrap_or("faces"), args.threads.unwrap_or(1), (args.nodes, args.seconds))?;
+        let row = measure(
+            args.config.as_deref().unwrap_or("faces-small"),
+            args.threads.unwrap_or(1),
+            (args.nodes, args.seconds),
+        )?;
         return console::print(&format!("{}\n", serde_json::to_string(&row)?));
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -106,7 +109,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             console::note(&format!("{name} on {threads} thread{}", if threads == 1 { "" } else { "s" }));
             rows.push(measure_in_new_process(name, threads, &args)?);
             match &peers {
-                Some(_) if *name == "faces" => console::note("the peers have no script for faces"),
+                Some(_) if *name == "faces-small" => console::note("the peers have no script for faces-small"),
                 Some(peers) => others.extend(peers.measure(name, threads, args.seconds)?),
                 None => {}
             }

@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn rows_of_other_configurations_and_threads_stay() {
-        let old = "| config |\n|---|\n| ring2d | 1 | old |\n| faces | 2 | old |\n| faces | 1 | old |\n";
+        let old = "| config |\n|---|\n| ring2d | 1 | old |\n| faces-small | 2 | old |\n| faces-small | 1 | old |\n";
         let row = StepTiming {
-            config: "faces".into(),
+            config: "faces-small".into(),
             threads: 2,
             cpu_ms: 10.0,
             wall_ms: 5.5,
@@ -105,8 +105,11 @@ mod tests {
         };
         let table = merged(old, &[row], &[]);
         let lines: Vec<_> = table.lines().skip(2).collect();
-        assert_eq!((lines[0], lines[2]), ("| faces | 1 | old |", "| ring2d | 1 | old |"));
-        assert_eq!(lines[1], "| faces | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  |  |  | a processor |");
+        assert_eq!((lines[0], lines[2]), ("| faces-small | 1 | old |", "| ring2d | 1 | old |"));
+        assert_eq!(
+            lines[1],
+            "| faces-small | 2 | 10.000 | 5.500 | 100 | 95 % | 80 |  | |  |  |  |  |  | a processor |"
+        );
         assert_eq!(lines.len(), 3);
     }
 }

@@ -51,7 +51,7 @@ const GANS: [(&str, &str, &[&str]); 6] = [
             "train.discriminator_steps=5",
         ],
     ),
-    ("faces", "faces", &[]),
+    ("faces-small", "faces-small", &[]),
 ];
 
 /// Names of all configurations.

@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 /// A recipe with classes, which emulated boards are also tested with.
 pub(crate) const CLASSES: &str = "digits-classes";
 /// The recipes whose models every board is measured with.
-pub(crate) const RECIPES: [&str; 2] = ["faces", "digits-small"];
+pub(crate) const RECIPES: [&str; 2] = ["faces-small", "digits-small"];
 /// Latents for calibration: a few are enough, because sizes do not depend on the weights.
 const LATENTS: u32 = 16;
 /// Training steps. A few are needed, because biases that still have their initial, equal values would take less flash.

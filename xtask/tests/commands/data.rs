@@ -36,7 +36,7 @@ fn prepared_images_train_and_every_file_is_reported() {
     }
     let report = fs::read_to_string(Path::new(&pack).with_extension("report.csv")).unwrap();
     assert!(report.starts_with("file,found,kept,why\n") && report.lines().count() == 34, "{report}");
-    let words = ["train", "faces", "--data", &pack, "--set", "train.batch_size=8", "--dry-run"];
+    let words = ["train", "faces-small", "--data", &pack, "--set", "train.batch_size=8", "--dry-run"];
     let output = xtask(&words);
     assert!(
         output.status.success() && text(&output.stderr).contains("streamed from the disk"),
@@ -133,7 +133,7 @@ fn class_names_are_kept_with_the_run_and_its_model() {
     let _ = fs::remove_dir_all(&run);
     let png = format!("{folder}/grid.png");
     let grid = |what: &str, more: &[&str]| xtask(&[&["grid", what, "--count", "2", "--png", &png], more].concat());
-    let words = ["train", "faces", "--data", &folder, "--out", &run, "--steps", "2", "--threads", "1"];
+    let words = ["train", "faces-small", "--data", &folder, "--out", &run, "--steps", "2", "--threads", "1"];
     let small = ["data.classes=3", "train.batch_size=8", "generator.widths=[8, 8, 8]"];
     let output = xtask(&[&words[..], &small.map(|setting| ["--set", setting]).concat()].concat());
     let printed = text(&output.stderr);

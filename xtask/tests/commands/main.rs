@@ -180,7 +180,7 @@ fn pipes_and_endless_files_are_refused() {
     let settings =
         ["generator.widths=[8, 8]", "discriminator.widths=[8]", "discriminator.stem=0", "train.batch_size=4"];
     let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
-    let trained = xtask(&[&["train", "faces", "--steps", "2", "--out", &run], &settings[..]].concat());
+    let trained = xtask(&[&["train", "faces-small", "--steps", "2", "--out", &run], &settings[..]].concat());
     assert!(trained.status.success(), "{}", text(&trained.stderr));
     for name in ["best.json", "log.jsonl", "alarms.txt"] {
         let file = format!("{run}/{name}");

@@ -54,7 +54,8 @@ fn images(name: &str, count: usize) -> String {
 #[test]
 fn a_batch_larger_than_the_set_is_reported_and_trains() {
     let folder = images("few", 20);
-    let words = ["train", "faces", "--data", &folder, "--set", "data.size=[16, 16]", "--set", "train.batch_size=64"];
+    let words =
+        ["train", "faces-small", "--data", &folder, "--set", "data.size=[16, 16]", "--set", "train.batch_size=64"];
     let output = xtask(&[&words[..], &["--dry-run"]].concat());
     let printed = text(&output.stderr);
     assert!(output.status.success(), "{printed}");

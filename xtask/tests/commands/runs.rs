@@ -28,7 +28,7 @@ fn folder(name: &str) -> String {
 #[track_caller]
 fn train(words: &[&str]) {
     let settings: Vec<&str> = SMALL.iter().flat_map(|setting| ["--set", setting]).collect();
-    succeed(&[&["train", "faces", "--threads", "1"], &settings[..], words].concat());
+    succeed(&[&["train", "faces-small", "--threads", "1"], &settings[..], words].concat());
 }
 
 /// Runs a command that must succeed; returns what it printed.
@@ -64,7 +64,7 @@ fn a_named_recipe_follows_the_proportions_of_own_images() {
     let [wide, run, square] = ["wide", "run", "square"].map(|n| format!("{at}/{n}"));
     sized_photos(&wide, 40, (24, 16));
     let settings: Vec<&str> = SMALL.iter().flat_map(|setting| ["--set", setting]).collect();
-    let words = [&["train", "faces", "--threads", "1", "--steps", "4", "--data", &wide], &settings[..]].concat();
+    let words = [&["train", "faces-small", "--threads", "1", "--steps", "4", "--data", &wide], &settings[..]].concat();
     let printed = succeed(&[&words[..], &["--out", &run]].concat());
     assert!(printed.contains("about 1.5 times as wide as high") && printed.contains("data.size=16x10"), "{printed}");
     let recipe = fs::read_to_string(format!("{run}/recipe.toml")).unwrap();
@@ -109,7 +109,8 @@ fn a_model_of_any_name_and_size_is_compared_with_named_images() {
     let at = folder("own-model");
     let [run, model, pack, data] = ["run", "mine.model", "discs.pack", "data"].map(|n| format!("{at}/{n}"));
     let recipe = format!("{at}/mine.toml");
-    let own = text(&xtask(&["train", "faces", "--dry-run"]).stdout).replace("name = \"faces\"", "name = \"mine\"");
+    let own = text(&xtask(&["train", "faces-small", "--dry-run"]).stdout)
+        .replace("name = \"faces-small\"", "name = \"mine\"");
     fs::write(&recipe, own).unwrap();
     let settings: Vec<&str> = SMALL.iter().chain(["data.size=[32, 32]"].iter()).flat_map(|s| ["--set", s]).collect();
     photos(&data, 90);
@@ -133,7 +134,7 @@ fn a_changed_recipe_or_data_set_is_refused_unless_it_is_accepted() {
     train(&["--data", &data, "--steps", "10", "--out", &run]);
     let resume = ["train", "--resume", &run, "--steps", "20", "--threads", "1"];
     refused(&[&resume[..], &["--set", "optimizer.learning_rate=0.5"]].concat(), 2, "optimizer.learning_rate: ");
-    refused(&["train", "faces", "--resume", &run], 2, "generator.widths");
+    refused(&["train", "faces-small", "--resume", &run], 2, "generator.widths");
     fs::remove_file(format!("{data}/photo-3.png")).unwrap();
     refused(&resume, 2, "--accept-changes");
     let printed = succeed(&[&resume[..], &["--accept-changes"]].concat());

@@ -26,7 +26,7 @@ fn done(folder: &str, words: &[&str]) -> (String, String) {
 #[test]
 fn a_run_is_shown_like_its_exported_model_and_the_newest_one_without_an_argument() {
     let folder = empty_folder("shown-runs");
-    done(&folder, &[&["train", "faces"][..], &TINY].concat());
+    done(&folder, &[&["train", "faces-small"][..], &TINY].concat());
     done(&folder, &["train", "ring", "--steps", "2", "--set", "train.batch_size=8", "--threads", "1"]);
     done(&folder, &["export", "runs/00001-faces"]);
     done(&folder, &["sim", "runs/00001-faces", "--png", "run.png"]);
@@ -59,7 +59,7 @@ fn a_run_is_shown_like_its_exported_model_and_the_newest_one_without_an_argument
 #[test]
 fn flash_and_ram_are_known_before_training() {
     let folder = empty_folder("before-training");
-    let dry = |more: &[&str]| done(&folder, &[&["train", "faces", "--dry-run", "--threads", "1"], more].concat());
+    let dry = |more: &[&str]| done(&folder, &[&["train", "faces-small", "--dry-run", "--threads", "1"], more].concat());
     let tiny = ["--set", "train.batch_size=8"];
     let (recipe, notes) = dry(&tiny);
     assert!(recipe.contains("widths = [64, 48, 32]"), "{recipe}");
@@ -80,9 +80,9 @@ fn flash_and_ram_are_known_before_training() {
             "{notes}"
         );
     }
-    refused(&["train", "faces", "--flash", "100", "--dry-run"], 2, "set fewer widths");
-    refused(&["train", "faces", "--fit", "toaster", "--dry-run"], 2, "lm3s6965evb");
-    refused(&["train", "faces", "--flash", "1T", "--dry-run"], 2, "64K");
+    refused(&["train", "faces-small", "--flash", "100", "--dry-run"], 2, "set fewer widths");
+    refused(&["train", "faces-small", "--fit", "toaster", "--dry-run"], 2, "lm3s6965evb");
+    refused(&["train", "faces-small", "--flash", "1T", "--dry-run"], 2, "64K");
     fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -124,9 +124,10 @@ fn image_files_have_the_format_of_their_name() {
 fn control_characters_never_reach_the_terminal() {
     let folder = empty_folder("controls");
     let name = "a\u{1b}[2Jb\u{9b}31m";
-    let recipe = fs::read_to_string(root().join("trainer/recipes/faces.toml")).unwrap();
-    let recipe =
-        recipe.replace("name = \"faces\"", "name = \"x\\u001b[2Jy\"").replace("Pixel-art", "\\u001b]0;title\\u0007");
+    let recipe = fs::read_to_string(root().join("trainer/recipes/faces-small.toml")).unwrap();
+    let recipe = recipe
+        .replace("name = \"faces-small\"", "name = \"x\\u001b[2Jy\"")
+        .replace("Pixel-art", "\\u001b]0;title\\u0007");
     fs::write(Path::new(&folder).join("own.toml"), recipe).unwrap();
     let trained = [&["train", "own.toml", "--out", name][..], &TINY].concat();
     let image = format!("{name}.png");
@@ -164,7 +165,7 @@ fn what_is_missing_or_too_large_is_named_with_a_remedy() {
     let settings =
         ["generator.widths=[8, 8]", "discriminator.widths=[8]", "discriminator.stem=0", "train.batch_size=4"];
     let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
-    let words = [&["train", "faces", "--steps", "2", "--out", "a\nb"], &settings[..]].concat();
+    let words = [&["train", "faces-small", "--steps", "2", "--out", "a\nb"], &settings[..]].concat();
     let trained = xtask_in(&folder, &words);
     let printed = text(&trained.stderr);
     assert!(trained.status.success() && printed.contains("run folder a\\u000ab;"), "{printed}");
@@ -173,7 +174,7 @@ fn what_is_missing_or_too_large_is_named_with_a_remedy() {
     fs::write(format!("{folder}/ring"), "").unwrap();
     let dry = text(&xtask_in(&folder, &["train", "ring", "--dry-run"]).stderr);
     assert!(dry.contains("type ./ring for the file") && dry.contains("Eight Gaussians"), "{dry}");
-    let own = text(&xtask_in(&folder, &["train", "faces", "--data", "digits", "--dry-run"]).stderr);
+    let own = text(&xtask_in(&folder, &["train", "faces-small", "--data", "digits", "--dry-run"]).stderr);
     assert!(!own.contains("Pixel-art faces"), "{own}");
     let plus = text(&xtask_in(&folder, &["train", "+"]).stderr);
     assert!(plus.contains("as in ring+augment"), "{plus}");

@@ -52,10 +52,33 @@ pub(super) fn merged(small: [usize; 4], large: [usize; 4]) -> ([usize; 4], [usiz
     to
 }
 
+/// Length of a row, and how often it is repeated, if a broadcast between merged shapes repeats whole rows of a list.
+pub(super) fn repeated_rows(small: [usize; 4], large: [usize; 4]) -> Option<(usize, usize)> {
+    let [outer, lists, rows, row] = large;
+    (outer == 1 && small == [1, lists, 1, row] && row > 1).then_some((row, rows))
+}
+
 /// Repeats `x` of shape `from` to shape `to`.
 pub(crate) fn broadcast(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [f32]) {
     let (from, to) = merged(from, to);
     let s = strides(from);
+    if to[0] * to[1] == 1 && from == [1, 1, to[2], 1] {
+        out.chunks_exact_mut(to[3]).zip(x).for_each(|(run, v)| run.fill(*v));
+        return;
+    }
+    if let Some((row, rows)) = repeated_rows(from, to) {
+        for (x, out) in x.chunks_exact(row).zip(out.chunks_exact_mut(rows * row)) {
+            out[..row].copy_from_slice(x);
+            // What is written is copied, so that the copies become long.
+            let mut written = row;
+            while written < out.len() {
+                let more = written.min(out.len() - written);
+                out.copy_within(..more, written);
+                written += more;
+            }
+        }
+        return;
+    }
     for (row, run) in out.chunks_exact_mut(to[3]).enumerate() {
         let at = row / (to[1] * to[2]) * s[0] + row / to[2] % to[1] * s[1] + row % to[2] * s[2];
         if s[3] == 0 {

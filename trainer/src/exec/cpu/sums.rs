@@ -1,11 +1,19 @@
 //! Sums in a fixed order: along broadcast dimensions, over channels, and over squares of pixels.
-use super::copies::{merged, strides};
+use super::copies::{merged, repeated_rows, strides};
 
 /// Sums `x` of shape `from` to shape `to`: the adjoint of a broadcast from `to` to `from`.
 pub(crate) fn sum_to(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [f32]) {
     let (to, from) = merged(to, from);
     let s = strides(to);
     out.fill(0.0);
+    if from[0] * from[1] == 1 && to == [1, 1, from[2], 1] {
+        out.iter_mut().zip(x.chunks_exact(from[3])).for_each(|(out, run)| *out = sum(run));
+        return;
+    }
+    if let Some((row, rows)) = repeated_rows(to, from) {
+        out.chunks_exact_mut(row).zip(x.chunks_exact(rows * row)).for_each(|(sums, x)| add_channels(sums, x));
+        return;
+    }
     for (row, run) in x.chunks_exact(from[3]).enumerate() {
         let at = row / (from[1] * from[2]) * s[0] + row / from[2] % from[1] * s[1] + row % from[2] * s[2];
         if s[3] == 0 {
@@ -16,11 +24,16 @@ pub(crate) fn sum_to(from: [usize; 4], to: [usize; 4], x: &[f32], out: &mut [f32
     }
 }
 
-/// Sum of a slice: in sixteen lanes, which are added at the end.
+/// Sum of a slice: in sixteen lanes, or four if it is short, which are added at the end.
 #[inline(always)]
 fn sum(x: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let chunks = x.chunks_exact(16);
+    if x.len() < 64 { sum_in_lanes::<4>(x) } else { sum_in_lanes::<16>(x) }
+}
+
+#[inline(always)]
+fn sum_in_lanes<const N: usize>(x: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; N];
+    let chunks = x.chunks_exact(N);
     let rest: f32 = chunks.remainder().iter().sum();
     for chunk in chunks {
         lanes.iter_mut().zip(chunk).for_each(|(l, v)| *l += v);
