@@ -239,7 +239,7 @@ fn binary(layers: &mut Vec<Layer>, count: usize, latent: usize) -> Result<(), Ne
 }
 
 /// Bound of the logits of a palette's colors, so that their exponentials neither overflow nor vanish.
-const MOST_LOGIT: f32 = 5.0;
+const MOST_LOGIT: f32 = 8.0;
 /// Width of the hidden layer before a palette, for each color.
 const HIDDEN_PER_COLOR: usize = 6;
 /// Largest number of colors of a palette.
