@@ -1,7 +1,7 @@
 //! Portable kernels for any core, and the reference for all others.
 use super::row::{Out, Row};
-use crate::format::{MAX_COLORS, Op, read_i32};
-use crate::requant::table_at;
+use crate::format::{Op, read_i32};
+use crate::requant::{Table, table_at};
 
 impl Row<'_> {
     /// Computes the row into `out`, for any operation.
@@ -53,22 +53,26 @@ impl Row<'_> {
         for (x, pixel) in self.input.row(self.y.into()).chunks_exact(colors).enumerate() {
             // Biased by 128, the order of the bytes is that of the values.
             let most = pixel.iter().fold(0, |most: u8, v| most.max(v ^ 0x80));
-            let mut shares = [0; MAX_COLORS];
-            let mut total = 0;
-            for (share, v) in shares.iter_mut().zip(pixel) {
-                let below = usize::from(most.saturating_sub(v ^ 0x80));
-                *share =
-                    table.get(2 * below..).and_then(|t| t.first_chunk()).map_or(0, |b| u16::from_le_bytes(*b)).into();
-                total += *share;
-            }
             for (channel, values) in palette.row(0).chunks_exact(colors).enumerate() {
-                let sum: u32 = shares.iter().zip(values).map(|(share, v)| share * u32::from(v ^ 0x80)).sum();
+                let (mut sum, mut total) = (0, 0);
+                for (v, color) in pixel.iter().zip(values) {
+                    let share = share(table, most.wrapping_sub(v ^ 0x80));
+                    sum += share * u32::from(color ^ 0x80);
+                    total += share;
+                }
                 // The share of the largest value is positive. Checked divisions compile to code without a panic.
                 let mean = (sum + total / 2).checked_div(total).unwrap_or(0);
                 out.put(x, channel, (mean as u8 ^ 0x80) as i8);
             }
         }
     }
+}
+
+/// Returns the share of a color whose value is `below` the largest one.
+#[inline(always)]
+fn share(table: &Table, below: u8) -> u32 {
+    let at = 2 * usize::from(below);
+    table.get(at..).and_then(|t| t.first_chunk()).map_or(0, |b| u16::from_le_bytes(*b)).into()
 }
 
 /// Returns Σ a·b over the shorter length, both read as i8.

@@ -8,7 +8,7 @@ use crate::toolchain::Toolchain;
 use ganlet_sim::host::Core;
 
 /// Largest code of the runtime on a Cortex-M4 with every kind of layer; the goal is 12 KB.
-const TEXT_BUDGET: u64 = 18_900;
+const TEXT_BUDGET: u64 = 19_600;
 
 /// Cores whose firmware is linted: one for each instruction set that the source distinguishes.
 const LINTED: [Core; 2] = [Core::M4, Core::Rv32];

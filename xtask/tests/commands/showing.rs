@@ -28,21 +28,21 @@ fn a_run_is_shown_like_its_exported_model_and_the_newest_one_without_an_argument
     let folder = empty_folder("shown-runs");
     done(&folder, &[&["train", "faces-small"][..], &TINY].concat());
     done(&folder, &["train", "ring", "--steps", "2", "--set", "train.batch_size=8", "--threads", "1"]);
-    done(&folder, &["export", "runs/00001-faces"]);
-    done(&folder, &["sim", "runs/00001-faces", "--png", "run.png"]);
-    done(&folder, &["sim", "runs/00001-faces/generator.model", "--png", "model.png"]);
+    done(&folder, &["export", "runs/00001-faces-small"]);
+    done(&folder, &["sim", "runs/00001-faces-small", "--png", "run.png"]);
+    done(&folder, &["sim", "runs/00001-faces-small/generator.model", "--png", "model.png"]);
     let [run, model] = ["run.png", "model.png"].map(|name| fs::read(Path::new(&folder).join(name)).unwrap());
     assert_eq!(run, model);
-    let (json, note) = done(&folder, &["inspect", "runs/00001-faces", "--json"]);
-    assert_eq!(json, done(&folder, &["inspect", "runs/00001-faces/generator.model", "--json"]).0);
-    assert!(note.contains("runs/00001-faces: using the checkpoint of step 2"), "{note}");
+    let (json, note) = done(&folder, &["inspect", "runs/00001-faces-small", "--json"]);
+    assert_eq!(json, done(&folder, &["inspect", "runs/00001-faces-small/generator.model", "--json"]).0);
+    assert!(note.contains("runs/00001-faces-small: using the checkpoint of step 2"), "{note}");
     // The newest run generates points.
     let (shown, note) = done(&folder, &["inspect"]);
     assert!(note.contains("using the newest run, runs/00002-ring") && shown.contains("2x1 gray"), "{note}{shown}");
     done(&folder, &["sim", "latest", "--png", "points.png"]);
     let (steps, note) = done(&folder, &["flash", "--board", "pico", "--dry-run"]);
     assert!(note.contains("runs/00002-ring") && steps.contains("target/device/00002-ring-2.model"), "{note}{steps}");
-    let output = xtask_in(&folder, &["emulate", "runs/00001-faces", "--board", "lm3s6965evb"]);
+    let output = xtask_in(&folder, &["emulate", "runs/00001-faces-small", "--board", "lm3s6965evb"]);
     assert!(text(&output.stderr).contains("--png FILE"), "the window is refused before any work");
     // A run whose only checkpoint is damaged: the message names it, and how to show another model.
     let broken = Path::new(&folder).join("runs/00002-ring/checkpoints");
