@@ -1,6 +1,7 @@
 //! Generator families: build layers from the few hyperparameters in a recipe.
 use super::{HALVE, KEEP, NetworkError, POINT, check_widths, images_only, leaky};
 use crate::nn::{Activation, Layer, Network};
+use ganlet_runtime::encode::MAX_COLORS;
 use serde::{Deserialize, Serialize};
 
 /// Layer that doubles the sides of an image.
@@ -242,8 +243,6 @@ fn binary(layers: &mut Vec<Layer>, count: usize, latent: usize) -> Result<(), Ne
 const MOST_LOGIT: f32 = 8.0;
 /// Width of the hidden layer before a palette, for each color.
 const HIDDEN_PER_COLOR: usize = 6;
-/// Largest number of colors of a palette.
-const MOST_COLORS: usize = 64;
 
 /// Appends the layers that compute the palette from the `inputs` numbers of the latent, and keep it for the last layer.
 fn colors(
@@ -254,8 +253,8 @@ fn colors(
 ) -> Result<(), NetworkError> {
     let wrong = match palette {
         0 => return Ok(()),
-        1 => "expected 0 or 2 to 64 colors".into(),
-        n if n > MOST_COLORS => format!("expected at most {MOST_COLORS} colors"),
+        1 => format!("expected 0 or 2 to {MAX_COLORS} colors"),
+        n if n > MAX_COLORS => format!("expected at most {MAX_COLORS} colors"),
         _ if !refine => "it needs refine = true: set generator.refine = true".into(),
         _ => String::new(),
     };
