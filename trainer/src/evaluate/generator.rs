@@ -215,8 +215,8 @@ fn evaluate_images(
             evaluation.intervals.insert(kind, intervals(&metrics));
         }
         let first = sets.first().cloned();
-        let names = evaluator.class_names();
-        let realism = mean_realism(&sets, evaluation.real.as_ref(), evaluation.floor, names);
+        let (held_out, names) = (evaluator.held_out.count(), evaluator.class_names());
+        let realism = mean_realism(&sets, evaluation.real.as_ref(), evaluation.floor, held_out, names);
         match source {
             ImageSource::Float(_) => (evaluation.float, evaluation.realism) = (first, realism),
             ImageSource::Int8 { .. } => (evaluation.int8, evaluation.realism) = (first, realism),
@@ -231,9 +231,15 @@ fn evaluate_images(
 }
 
 /// Compares sets of generated images with real ones: the comparison of the first set, with the means of its numbers over all sets.
-fn mean_realism(sets: &[Quality], real: Option<&Quality>, floor: f64, class_names: &[String]) -> Option<Realism> {
-    let all: Vec<_> =
-        sets.iter().map(|made| Some(Realism::of(made, real?, floor, class_names))).collect::<Option<_>>()?;
+fn mean_realism(
+    sets: &[Quality],
+    real: Option<&Quality>,
+    floor: f64,
+    held_out: usize,
+    class_names: &[String],
+) -> Option<Realism> {
+    let compare = |made| Some(Realism::of(made, real?, floor, held_out, class_names));
+    let all: Vec<_> = sets.iter().map(compare).collect::<Option<_>>()?;
     let mean = |of: fn(&Realism) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
     let findings = all.first()?.findings.clone();
     Some(Realism::from_ratios(mean(|r| r.features), mean(|r| r.details), findings))

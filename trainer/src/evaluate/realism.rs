@@ -27,6 +27,10 @@ const NOTABLE_FEATURES: f64 = 1.4;
 const LEAST_SHARE: f64 = 0.01;
 /// Distance of contrasts that is hardly visible, in octaves.
 const LEAST_CONTRAST: f64 = 0.03;
+/// Distance to the nearest training image, compared with that of held-out images, below which images count as copies.
+const COPIED: f64 = 0.8;
+/// Number of held-out images below which the verdict is called rough.
+const FEW_HELD_OUT: usize = 200;
 /// Largest number of classes whose shares are mentioned one by one.
 const NAMED_CLASSES: usize = 3;
 /// Share of a class among real images below which its share is not mentioned.
@@ -54,8 +58,9 @@ pub struct Realism {
 }
 
 impl Realism {
-    /// Compares the quality of generated images with that of `real` ones, whose mean Fréchet distance is `floor`.
-    pub fn of(made: &Quality, real: &Quality, floor: f64, class_names: &[String]) -> Self {
+    /// Compares the quality of generated images with that of `real` ones, whose mean Fréchet distance is `floor`. Both were measured against
+    /// `held_out` images.
+    pub fn of(made: &Quality, real: &Quality, floor: f64, held_out: usize, class_names: &[String]) -> Self {
         let features = features_ratio(made, real, floor);
         let contrast = |q: &Quality| q.slow.as_ref().map(|slow| slow.contrast);
         let details = contrast(made).zip(contrast(real)).map_or(1.0, |(made, real)| details_ratio(made, real));
@@ -64,6 +69,17 @@ impl Realism {
         if findings.is_empty() && features > NOTABLE_FEATURES {
             findings.push(format!(
                 "shapes differ: parts are malformed or combined wrongly (features {features:.1} times as far away)"
+            ));
+        }
+        if let Some(times) = made.slow.as_ref().and_then(|slow| slow.memorization).filter(|times| *times < COPIED) {
+            findings.push(format!(
+                "copies: only {times:.2} times as far from the nearest training image as held-out images"
+            ));
+        }
+        if held_out < FEW_HELD_OUT {
+            findings.push(format!(
+                "only {held_out} held-out images to compare with: the verdict is rough, and copies of training images can look good; look at the \
+                 samples"
             ));
         }
         Self::from_ratios(features, details, findings)
@@ -114,7 +130,7 @@ impl Comparison {
         let real = evaluator.measure_real_all_metrics(n)?;
         let made = evaluator.measure_all_metrics(&images, None, |_, _| {})?;
         Ok(Self {
-            realism: Realism::of(&made, &real, floor, evaluator.class_names()),
+            realism: Realism::of(&made, &real, floor, evaluator.held_out.count(), evaluator.class_names()),
             floor,
             has_random_features: evaluator.identity().is_random(),
         })
@@ -295,8 +311,10 @@ mod tests {
             let n = 1000;
             let (floor, real) = (evaluator.floor(n).unwrap(), evaluator.measure_real_all_metrics(n).unwrap());
             let names = evaluator.class_names().to_vec();
+            let held_out = held_out.count();
             let mut compare = |images: &[u8]| {
-                Realism::of(&evaluator.measure_all_metrics(images, None, |_, _| {}).unwrap(), &real, floor, &names)
+                let made = evaluator.measure_all_metrics(images, None, |_, _| {}).unwrap();
+                Realism::of(&made, &real, floor, held_out, &names)
             };
             let key = Key { seed: 3, stream: 0, step: 0 };
             let clean = compare(&changed(&fresh, n, |_, _| {}));
@@ -340,5 +358,17 @@ mod tests {
                 assert!(dropped.findings.iter().any(|f| f.starts_with("class") && f.contains("rare")), "{dropped:?}");
             }
         }
+    }
+    #[test]
+    fn copies_and_too_few_held_out_images_are_named() {
+        let (train, held_out) = data::faces().unwrap().split(600, 150).unwrap();
+        let mut evaluator = Evaluator::new(&held_out, &train, 1).unwrap();
+        let (floor, real) = (evaluator.floor(300).unwrap(), evaluator.measure_real_all_metrics(300).unwrap());
+        let copies = changed(&train, 300, |_, _| {});
+        let made = evaluator.measure_all_metrics(&copies, None, |_, _| {}).unwrap();
+        let found = Realism::of(&made, &real, floor, held_out.count(), &[]);
+        let starts = |word: &str| found.findings.iter().any(|f| f.starts_with(word));
+        assert!(starts("copies: only 0.00 times") && starts("only 150 held-out images"), "{found:?}");
+        assert!(!Realism::of(&made, &real, floor, 2000, &[]).findings.iter().any(|f| f.contains("held-out images to")));
     }
 }

@@ -18,6 +18,10 @@ pub struct Texture {
     pub grid: f64,
     /// Share of squares of 2x2 pixels with a contrast of at most 8 levels. Mottled areas lower it.
     pub flat: f64,
+    /// Variance of the background's color, in levels squared, mean over channels. The background is taken to be the three quarters of
+    /// the frame, the first row and the upper three quarters of the outer columns, that are nearest to the frame's median color.
+    #[serde(default)]
+    pub background: f64,
 }
 
 /// Distribution of the contrast of the squares of 2x2 pixels of a set of images.
@@ -60,7 +64,12 @@ pub fn texture<'a>(
     let all: Vec<_> = (0..n).into_par_iter().map(|i| of_image([h, w, c], image(i))).collect();
     let count = n.max(1) as f64;
     let mean = |of: fn(&Texture) -> f64| all.iter().map(|(texture, _)| of(texture)).sum::<f64>() / count;
-    let texture = Texture { detail: mean(|t| t.detail), grid: mean(|t| t.grid), flat: mean(|t| t.flat) };
+    let texture = Texture {
+        detail: mean(|t| t.detail),
+        grid: mean(|t| t.grid),
+        flat: mean(|t| t.flat),
+        background: mean(|t| t.background),
+    };
     let share = |level: usize| all.iter().map(|(_, contrast)| contrast[level]).sum::<f64>() / count;
     (texture, ContrastHistogram { shares: (0..256).map(share).collect() })
 }
@@ -93,8 +102,28 @@ fn of_image([h, w, c]: [usize; 3], image: &[u8]) -> (Texture, Vec<f64>) {
         detail: f64::from(detail) / f64::from(inner.max(1)),
         grid: grid([h, w, c], image),
         flat: contrast[..=FLAT].iter().sum(),
+        background: background([h, w, c], image),
     };
     (texture, contrast)
+}
+
+/// Returns the variance of the background's color ([`Texture::background`]).
+fn background([h, w, c]: [usize; 3], image: &[u8]) -> f64 {
+    let sides = (1..(h * 3).div_ceil(4)).flat_map(|y| [(y, 0), (y, w - 1)]);
+    let mut frame: Vec<&[u8]> =
+        (0..w).map(|x| (0, x)).chain(sides).map(|(y, x)| &image[(y * w + x) * c..][..c]).collect();
+    let median: Vec<u8> = (0..c)
+        .map(|k| {
+            let mut values: Vec<u8> = frame.iter().map(|pixel| pixel[k]).collect();
+            values.sort_unstable();
+            values[values.len() / 2]
+        })
+        .collect();
+    frame.sort_by_key(|pixel| pixel.iter().zip(&median).map(|(a, b)| a.abs_diff(*b)).max());
+    frame.truncate((frame.len() * 3).div_ceil(4));
+    let mean = |of: &dyn Fn(&[u8]) -> f64| frame.iter().map(|pixel| of(pixel)).sum::<f64>() / frame.len() as f64;
+    let variance = |k: usize| mean(&|p| f64::from(p[k]).powi(2)) - mean(&|p| f64::from(p[k])).powi(2);
+    (0..c).map(variance).sum::<f64>() / c as f64
 }
 
 /// Returns the amplitude of the strongest pattern with a period of two pixels. An odd last row or column is left out.
@@ -154,12 +183,23 @@ mod tests {
     }
 
     #[test]
+    fn backgrounds_vary_as_their_colors_do_but_not_with_a_shape_at_the_frame() {
+        let of = |image: &[u8]| texture([16, 16, 1], 1, |_| image).0.background;
+        // A head that leaves the frame in the middle of the first row.
+        let head = |x: usize| (6..10).contains(&x);
+        let flat: Vec<u8> = (0..256).map(|i| if head(i % 16) { 20 } else { 200 }).collect();
+        assert_eq!(of(&flat), 0.0);
+        let checkered: Vec<u8> = flat.iter().enumerate().map(|(i, v)| v + (i / 16 + i) as u8 % 2 * 6).collect();
+        assert!((of(&checkered) - 9.0).abs() < 0.5, "{}", of(&checkered));
+    }
+
+    #[test]
     fn tiny_images_have_a_texture() {
         for shape in [[1, 1, 1], [2, 3, 3], [3, 2, 1]] {
             let image = vec![9; shape.iter().product()];
             let (found, _) = texture(shape, 1, |_| &image);
             assert!(
-                (found.detail, found.grid) == (0.0, 0.0) && (found.flat - 1.0).abs() < 1e-9,
+                (found.detail, found.grid, found.background) == (0.0, 0.0, 0.0) && (found.flat - 1.0).abs() < 1e-9,
                 "{shape:?}: {found:?}"
             );
         }

@@ -12,30 +12,36 @@ use super::{
 /// Importance below which the weights that read a channel do not influence its scale.
 const LEAST_IMPORTANCE: f64 = 1e-6;
 
+/// Powers of a channel's share with which tensors of the generator are scaled. The square root divides a channel's unevenness equally between
+/// its values and the weights that read it; larger powers leave more of it in the values, for generators whose weights matter more.
+pub(super) const POWERS: [f64; 3] = [0.5, 0.7, 0.85];
+
 /// The hidden tensors to equalize.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Equalized {
     /// The tensors of the discriminator.
     Discriminator,
-    /// All.
-    All,
+    /// All; those of the generator with this power.
+    All(f64),
 }
 
 impl FloatNet {
     /// Returns the network with other channel scales, which computes the same images and scores. `stats` are those of this network.
     ///
     /// Sums and upsampling tie tensors together: these have the same scales. Each channel c of a group of tied tensors is scaled to
-    /// the range √m, where m is the largest share of c in an output of a reader: |weight|·range of c, divided by the largest such
+    /// the range m^p, with the power p ([`POWERS`]; 1/2 in the discriminator), where m is the largest share of c in an output of a reader: |weight|·range of c, divided by the largest such
     /// product of that output. Shares do not depend on the scales of other tensors, so one pass over the network is enough.
     pub(super) fn equalized(&self, stats: &[TensorStats], which: Equalized) -> Self {
         let shapes = self.shapes().expect("the network was checked");
         let mut net = self.clone();
         for group in self.groups() {
             let from_generator = group.iter().any(|&tensor| tensor <= self.image());
-            if which == Equalized::Discriminator && from_generator {
-                continue;
-            }
-            let scales = self.scales(&group, stats, &shapes);
+            let power = match which {
+                Equalized::Discriminator if from_generator => continue,
+                Equalized::All(power) if from_generator => power,
+                _ => 0.5,
+            };
+            let scales = self.scales(&group, stats, &shapes, power);
             let tied = |source| matches!(source, FloatSource::Layer(i) if group.contains(&i));
             for (index, layer) in net.layers.iter_mut().enumerate() {
                 if group.contains(&index) {
@@ -79,7 +85,7 @@ impl FloatNet {
     }
 
     /// Returns the factor of each channel of a group of tensors.
-    fn scales(&self, group: &[usize], stats: &[TensorStats], shapes: &[Dims]) -> Vec<f32> {
+    fn scales(&self, group: &[usize], stats: &[TensorStats], shapes: &[Dims], power: f64) -> Vec<f32> {
         let channels = group.first().map_or(0, |&tensor| shapes[tensor].c);
         let mut ranges = vec![0.0f64; channels];
         for (i, &peak) in group.iter().flat_map(|&tensor| stats[tensor].peaks.iter().enumerate()) {
@@ -111,7 +117,7 @@ impl FloatNet {
             let scale = match range {
                 // A channel that was never active gets the scale at which its weights are as large as others.
                 0.0 => weight,
-                range => share.max(LEAST_IMPORTANCE).sqrt() / range,
+                range => share.max(LEAST_IMPORTANCE).powf(power) / range,
             };
             if scale > 0.0 { scale.clamp(1e-18, 1e18) as f32 } else { 1.0 }
         };

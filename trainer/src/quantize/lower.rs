@@ -146,12 +146,14 @@ impl Lowering<'_> {
         let coarsest = units.iter().fold(0.0, |m: f64, u| m.max(*u)) * LEAST_STEP;
 
         // A real v becomes the i8 v / step + offset.
-        let (step, offset) = match range {
-            Some((black, white)) => {
+        let (step, offset) = match (range, self.layer.activation) {
+            (Some((black, white)), _) => {
                 let step = f64::from(white - black) / 255.0;
                 (step, -128.0 - f64::from(black) / step)
             }
-            None => {
+            // The steps of the latent, so that values which are passed on lose nothing.
+            (None, Activation::Limit(limit)) => (f64::from(limit) / 127.0, 0.0),
+            (None, _) => {
                 let (lo, hi) = self.stats.range(clipping);
                 let step = (f64::from(hi - lo) / 255.0).max(coarsest);
                 (step, (-128.0 - f64::from(lo) / step).round().clamp(-128.0, 127.0))
@@ -160,8 +162,8 @@ impl Lowering<'_> {
         let saturates = match self.layer.activation {
             Activation::Linear => true,
             Activation::Relu => offset == -128.0,
-            // The i8 range saturates where the activation does.
-            Activation::Limit(limit) => range.is_none() && step * 255.0 <= f64::from(2.0 * limit) * 1.000_1,
+            // The i8 range saturates where the activation does, or one step below.
+            Activation::Limit(_) => range.is_none(),
             _ => false,
         };
         spec.zero_point = offset.round().clamp(-128.0, 127.0) as i8;

@@ -146,7 +146,8 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
     let calibration = calibration_latents(net, options);
     let stats = calibrate::calibrate(&fused, calibration);
     let nets = if options.equalize {
-        [Equalized::All, Equalized::Discriminator].map(|which| fused.equalized(&stats, which)).to_vec()
+        let all = equalize::POWERS.map(Equalized::All).into_iter();
+        all.chain([Equalized::Discriminator]).map(|which| fused.equalized(&stats, which)).collect()
     } else {
         vec![fused]
     };

@@ -409,7 +409,7 @@ fn depthwise_layers_and_sums_keep_their_images() {
     check(&residual, 40.0);
     // The shortcut ties two tensors and their sum together.
     let stats = calibrate::calibrate(&fused, 64);
-    let equalized = fused.equalized(&stats, Equalized::All);
+    let equalized = fused.equalized(&stats, Equalized::All(0.5));
     let changed: Vec<bool> = equalized.layers.iter().zip(&fused.layers).map(|(a, b)| a != b).collect();
     assert_eq!(changed, [true, true, true, true, false, true]);
     assert!(fused.forward(&z).iter().zip(&equalized.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-4));
