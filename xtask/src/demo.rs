@@ -17,7 +17,7 @@ use ganlet_trainer::quantize::{LayoutChoice, Quantized};
 use ganlet_trainer::recipe::Recipe;
 use ganlet_trainer::report::{Page, PageFigure};
 use ganlet_trainer::run::{
-    CheckpointChoice, ImageSplit, Run, RunFolder, RunOutcome, TrainingData, absolute_source, figures, load_data,
+    CheckpointChoice, ImageSplit, Run, RunFolder, RunOutcome, TrainingData, absolute_source, figures, load_with_classes,
 };
 use ganlet_trainer::train::Trainer;
 use std::path::{Path, PathBuf};
@@ -56,8 +56,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let mark = if args.out.join("recipe.toml").exists() { None } else { Some(opening::DEMO_MODEL) };
     console::own_folder(&args.out, mark)?;
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::file(&args.out, e))?;
-    let recipe = recipe(args.data.as_deref())?;
-    let data = load_data(&recipe).map_err(Failure::unusable)?;
+    let mut recipe = recipe(args.data.as_deref())?;
+    let data = load_with_classes(&mut recipe, "faces").map_err(Failure::unusable)?;
     if data.images.is_none() {
         return Err(Failure::unusable(
             "demo: the data are points, and devices are to draw images: name images with --data",

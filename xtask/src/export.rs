@@ -136,7 +136,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         run.quantize(layouts).map_err(Failure::unusable)?
     };
     files::write(&out, &quantized.file)?;
-    let names = if run.checkpoint.recipe.data.classes > 0 { ClassNames::of_run(&run) } else { ClassNames::default() };
+    let names = if run.checkpoint.recipe.class_inputs() > 0 { ClassNames::of_run(&run) } else { ClassNames::default() };
     let named = names.write_beside(&out).map_err(|e| Failure::file(&ClassNames::path(&out), e))?;
     console::print(&format!("{}\n", quantized.report))?;
     let mut evaluation = None;

@@ -119,6 +119,27 @@ fn binary_latents_survive_quantization() {
     assert_eq!(others, &model.latent(31).values()[4..]);
 }
 
+#[test]
+fn class_latents_survive_quantization() {
+    let shares = ["data.classes=4", "data.class_shares=[39, 30, 18, 13]", "discriminator.stem=8"];
+    let settings = [&SMALL[..], &["generator.widths=[24, 16]", "generator.binary_latents=8"], &shares].concat();
+    let quantized = trained("faces-small", 30, &settings);
+    equals_the_oracle(&quantized);
+    let owned: Vec<_> = settings.iter().map(|s| (*s).to_owned()).collect();
+    let recipe = Recipe::open("faces-small", &owned).unwrap();
+    let model = Model::from_bytes(&quantized.file).unwrap();
+    assert_eq!((model.classes(), model.latent_len()), (0, 24));
+    for seed in 0..64 {
+        let latent = model.latent(seed);
+        let tensors = oracle::tensors(&quantized.layers, latent.values());
+        let (passed, classes) = tensors[2].values.split_at(23);
+        // 32 steps of 1/32 are 1.
+        let expected: Vec<i8> = (0..4).map(|class| if class == recipe.class_of_seed(seed) { 32 } else { 0 }).collect();
+        assert_eq!(classes, expected, "seed {seed}");
+        assert_eq!(passed[8..], latent.values()[8..23]);
+    }
+}
+
 /// The accuracy is 59 % after these 700 steps; the full recipe reaches 97 %.
 #[test]
 fn exported_digits_are_classified_as_the_requested_class() {

@@ -207,7 +207,7 @@ fn impossible_shapes_are_refused() {
         ("generator.widths=[16384, 16384]", "GB"),
         ("generator.widths=[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "not multiples of"),
     ] {
-        let recipe = Recipe::open("faces", &[setting.to_owned()]).unwrap();
+        let recipe = Recipe::open("faces", &[setting.to_owned(), "data.classes=0".into()]).unwrap();
         let loaded = run::load_data(&recipe).unwrap();
         let message = Trainer::new(recipe, loaded.train, 1, 10, 1).err().expect(setting).to_string();
         assert!(message.contains(word), "{setting}: {message}");

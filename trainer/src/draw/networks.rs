@@ -190,6 +190,7 @@ fn cards(network: &Network, input: &str) -> Vec<Card> {
             Layer::Join => card.notes.push("join".into()),
             Layer::Level { outputs, .. } => card.notes.push(format!("image {}x{}x{outputs}", shape[0], shape[1])),
             Layer::BinaryLatents { count } => card.notes.push(format!("{count} binary")),
+            Layer::ClassLatent { thresholds } => card.notes.push(format!("class of {}", thresholds.len() + 1)),
             Layer::Score { classes, .. } if *classes > 0 => card.notes.push(format!("{classes} classes")),
             Layer::BatchNorm { .. } => card.notes.push("batch norm".into()),
             Layer::Activation(Activation::Leaky(slope)) if *slope == 0.0 => card.notes.push("ReLU".into()),

@@ -94,7 +94,7 @@ pub fn evaluate_run(
     amount: SampleAmount,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Evaluation, EvaluateError> {
-    let classes = trainer.recipe().data.classes;
+    let classes = trainer.recipe().class_inputs();
     let mut sources = vec![ImageSource::Float(trainer)];
     sources.extend(quantized.map(|q| ImageSource::Int8 { file: &q.file, classes }));
     let found = evaluate_images(split, sources, amount, progress)?;
@@ -116,7 +116,7 @@ pub fn evaluate_run_with_rejection(
     amount: SampleAmount,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Evaluation, EvaluateError> {
-    let (file, classes, total) = (&quantized.file, trainer.recipe().data.classes, options.fit_steps as usize);
+    let (file, classes, total) = (&quantized.file, trainer.recipe().class_inputs(), options.fit_steps as usize);
     let mut fitting = |done: u64| progress(EvaluationProgress::Fit { done: done as usize, total });
     let sampler = RejectionSampler::new(trainer, file, &split.train, options, &mut fitting)?;
     let (fit, sampler) = (sampler.fit(), Box::new(sampler));
@@ -279,7 +279,7 @@ impl ImageSource<'_> {
 
     fn classes(&self) -> usize {
         match self {
-            Self::Float(trainer) => trainer.recipe().data.classes,
+            Self::Float(trainer) => trainer.recipe().class_inputs(),
             Self::Int8 { classes, .. } | Self::Accepted { classes, .. } => *classes,
         }
     }

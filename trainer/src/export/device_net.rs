@@ -31,8 +31,17 @@ pub(super) fn folded_generator(
     weights: &[f32],
     statistics: &[f32],
 ) -> Result<FloatNet, ExportError> {
-    let classes = recipe.data.classes;
-    let fold_to = |range| fold(&TrainedNetwork { name: &recipe.name, network, weights, statistics, classes, range });
+    let classes = recipe.class_inputs();
+    let trained = TrainedNetwork {
+        name: &recipe.name,
+        network,
+        weights,
+        statistics,
+        classes,
+        class_shares: &[],
+        range: recipe.data.range,
+    };
+    let fold_to = |range| fold(&TrainedNetwork { range, ..trained });
     let Some(mixture) = mixture else { return Ok(fold_to(recipe.data.range)?) };
     let dimensions = mixture.shape().iter().product::<usize>();
     if dimensions > 2 {
@@ -66,6 +75,7 @@ pub(super) fn with_discriminator(
         weights: checkpoint.discriminator(),
         statistics: &[],
         classes: 0,
+        class_shares: recipe.class_shares(),
         range: recipe.data.range,
     };
     let discriminator = fold(&trained).map_err(ExportError::Discriminator)?;

@@ -19,7 +19,7 @@ pub fn draft_model(
     shape: &[usize],
     mixture: Option<&GaussianMixture>,
 ) -> Result<Vec<u8>, ExportError> {
-    let network = recipe.generator.network(shape, recipe.data.classes)?;
+    let network = recipe.generator_network(shape)?;
     let mut weights = network.initial_weights(1, 1);
     // Equal biases would be stored once; after training they differ.
     for tensor in network.tensors.iter().filter(|t| t.key.role == TensorRole::Bias) {

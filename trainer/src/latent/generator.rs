@@ -74,7 +74,7 @@ impl ImageGenerator {
     /// Returns the number of classes; 0 without classes.
     pub fn classes(&self) -> usize {
         match self {
-            Self::Float(run) => run.checkpoint.recipe.data.classes,
+            Self::Float(run) => run.checkpoint.recipe.class_inputs(),
             Self::Int8(file) => file.model().classes().into(),
         }
     }
@@ -187,7 +187,7 @@ pub(super) fn image_shape(run: &PreparedRun) -> [usize; 3] {
 /// Draws with the float generator; classes are one-hot inputs after the latent.
 pub(super) fn draw_float(run: &mut PreparedRun, latents: &[Vec<f32>], class: usize) -> Vec<Vec<u8>> {
     let size = image_shape(run).iter().product::<usize>();
-    let ([black, white], classes) = (run.checkpoint.recipe.data.range, run.checkpoint.recipe.data.classes);
+    let ([black, white], classes) = (run.checkpoint.recipe.data.range, run.checkpoint.recipe.class_inputs());
     let one_hot = (0..classes).map(|c| f32::from(u8::from(c == class)));
     let inputs: Vec<f32> = latents.iter().flat_map(|z| z.iter().copied().chain(one_hot.clone())).collect();
     let values = run.trainer.samples_of(&inputs);

@@ -146,39 +146,25 @@ impl Generator {
         }
     }
 
-    /// Builds the network for examples of `shape`; with `classes`, a one-hot class follows the latent in its input.
+    /// Builds the network for examples of `shape`; with `classes`, a one-hot class follows the latent in its input. With `class_shares`, the
+    /// last latent value chooses the class instead.
     ///
     /// # Errors
     /// If the family cannot produce this shape.
-    pub fn network(&self, shape: &[usize], classes: usize) -> Result<Network, NetworkError> {
+    pub fn network(&self, shape: &[usize], classes: usize, class_shares: &[f32]) -> Result<Network, NetworkError> {
         let what = "generator";
         check_widths(what, &[self.latent()])?;
-        let input = self.latent() + classes;
-        let mut layers = Vec::new();
+        let mut layers = self.discrete_latents(class_shares)?;
+        let input = self.latent() + classes + class_shares.len().saturating_sub(1);
         match (self, shape) {
-            (Self::Mlp { hidden, binary_latents, latent }, _) => {
-                binary(&mut layers, *binary_latents, *latent)?;
+            (Self::Mlp { hidden, .. }, _) => {
                 let inputs = dense(&mut layers, input, hidden)?;
                 layers.push(Layer::Dense { inputs, to: shape.to_vec() });
                 if shape.len() == 3 {
                     layers.push(Layer::Activation(Activation::Tanh));
                 }
             }
-            (
-                Self::Dcgan {
-                    latent,
-                    binary_latents,
-                    mapping,
-                    widths,
-                    upsampling,
-                    refine,
-                    pointwise,
-                    palette,
-                    batch_norm,
-                },
-                &[_, _, c],
-            ) => {
-                binary(&mut layers, *binary_latents, *latent)?;
+            (Self::Dcgan { mapping, widths, upsampling, refine, pointwise, palette, batch_norm, .. }, &[_, _, c]) => {
                 let upsamplings = widths.len() - usize::from(*refine && !widths.is_empty());
                 colors(&mut layers, input, (*palette, c), *refine)?;
                 let inputs = dense(&mut layers, input, mapping)?;
@@ -225,18 +211,55 @@ impl Generator {
             }
             _ => return Err(images_only(what, self.family(), shape)),
         }
-        Ok(Network::new(what, &[input], layers))
+        Ok(Network::new(what, &[self.latent() + classes], layers))
+    }
+
+    /// Returns the layers that replace the first latent values by their signs and the last one by a class, if there are any.
+    fn discrete_latents(&self, class_shares: &[f32]) -> Result<Vec<Layer>, NetworkError> {
+        let count = match self {
+            Self::Mlp { binary_latents, .. } | Self::Dcgan { binary_latents, .. } => *binary_latents,
+            Self::Residual { .. } | Self::Pyramid { .. } => 0,
+        };
+        let latent = self.latent();
+        let most = if class_shares.is_empty() { latent } else { latent - 1 };
+        if count > most {
+            let last = if most < latent { ", because the last one chooses the class" } else { "" };
+            let why = format!("binary_latents = {count} with latent = {latent}: expected 0 to {most}{last}");
+            return Err(NetworkError::new("generator", why));
+        }
+        let mut layers: Vec<_> = (count > 0).then_some(Layer::BinaryLatents { count }).into_iter().collect();
+        if !class_shares.is_empty() {
+            let thresholds = class_thresholds(class_shares);
+            if !thresholds.is_sorted_by(|a, b| a < b) {
+                let why = format!("data.class_shares = {class_shares:?}: expected shares of at least 1 % each");
+                return Err(NetworkError::new("generator", why));
+            }
+            layers.push(Layer::ClassLatent { thresholds });
+        }
+        Ok(layers)
     }
 }
 
-/// Appends the layer that replaces the first `count` of `latent` values by their signs, if there are any.
-fn binary(layers: &mut Vec<Layer>, count: usize, latent: usize) -> Result<(), NetworkError> {
-    if count > latent {
-        let why = format!("binary_latents = {count} with latent = {latent}: expected 0 to {latent}");
-        return Err(NetworkError::new("generator", why));
-    }
-    layers.extend((count > 0).then_some(Layer::BinaryLatents { count }));
-    Ok(())
+/// Returns the values between which a latent value stands for a class, one less than there are classes, so that the classes have these shares.
+///
+/// A latent value is a multiple of 1/32 with a normal distribution; the thresholds lie between two of them, so the share of a class is off
+/// by 1.3 percentage points at most.
+pub(crate) fn class_thresholds(shares: &[f32]) -> Vec<f32> {
+    let density = |step: i32| (-0.5 * (f64::from(step) / 32.0).powi(2)).exp();
+    let all: f64 = (-127..=127).map(density).sum();
+    let total: f64 = shares.iter().map(|&s| f64::from(s)).sum();
+    let mut wanted = 0.0;
+    let below = |share: &f32| {
+        wanted += f64::from(*share) / total;
+        let (mut step, mut reached) = (-127, density(-127) / all);
+        // The step whose half is nearer is the last one below the threshold.
+        while step < 126 && reached + 0.5 * density(step + 1) / all < wanted {
+            step += 1;
+            reached += density(step) / all;
+        }
+        (step as f32 + 0.5) / 32.0
+    };
+    shares[..shares.len().saturating_sub(1)].iter().map(below).collect()
 }
 
 /// Bound of the logits of a palette's colors, so that their exponentials neither overflow nor vanish.

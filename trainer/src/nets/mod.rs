@@ -5,6 +5,7 @@ mod generator;
 use crate::graph::Window;
 use crate::nn::{Activation, Layer};
 pub use discriminator::{Discriminator, DiscriminatorOptions, Minibatch};
+pub(crate) use generator::class_thresholds;
 pub use generator::{Generator, Upsampling};
 use std::fmt;
 

@@ -64,6 +64,9 @@ impl Walk {
             Layer::BinaryLatents { count } if self.dims.len() != 1 || *count > self.dims[0] => {
                 Err(format!("the input has the shape {:?}: expected a vector of {count} or more numbers", self.dims))
             }
+            Layer::ClassLatent { thresholds } if self.dims.len() != 1 || thresholds.is_empty() => {
+                Err(format!("the input has the shape {:?}: expected a vector, and one or more thresholds", self.dims))
+            }
             Layer::FourierFeatures { .. } if self.dims.len() != 1 => {
                 Err(format!("the input has the shape {:?}: expected a vector", self.dims))
             }
@@ -95,7 +98,11 @@ impl Walk {
                 }
             }
             Layer::Image if !self.has_level => Err("there is no Layer::Level before it".into()),
-            Layer::Image | Layer::Activation(_) | Layer::BinaryLatents { .. } | Layer::FourierFeatures { .. } => Ok(()),
+            Layer::Image
+            | Layer::Activation(_)
+            | Layer::BinaryLatents { .. }
+            | Layer::ClassLatent { .. }
+            | Layer::FourierFeatures { .. } => Ok(()),
         }
     }
 

@@ -54,6 +54,11 @@ pub enum Layer {
         /// Number of binary latents.
         count: usize,
     },
+    /// Replaces the last latent value by a one-hot class: the number of `thresholds`, which ascend, that it is above.
+    ClassLatent {
+        /// Values between the classes, one less than there are classes.
+        thresholds: Vec<f32>,
+    },
     /// Appends `count` triangle waves of each number, made by folding v to 2|v| - 1 again and again. Each wave has twice the frequency
     /// and half the amplitude of the one before, so all have the same slope (after the Fourier features of Tancik et al. 2020).
     FourierFeatures {
@@ -167,6 +172,7 @@ impl Layer {
                 vec![window.transposed(h).unwrap_or(0), window.transposed(w).unwrap_or(0), *outputs]
             }
             (Self::Upsample(f), &[h, w, c]) => vec![h * f, w * f, c],
+            (Self::ClassLatent { thresholds }, &[numbers]) => vec![numbers + thresholds.len()],
             (Self::FourierFeatures { count }, &[numbers]) => vec![numbers * (count + 1)],
             (Self::MinibatchStddev { inputs }, _) => vec![inputs + 1],
             (Self::MinibatchDiscrimination { inputs, kernels, .. }, _) => vec![inputs + kernels],

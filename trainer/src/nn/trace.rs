@@ -162,6 +162,7 @@ impl<W: Iterator<Item = NodeId>> Tracer<W> {
                 g.add(y, b)
             }
             Layer::BinaryLatents { count } => binary_latents(g, x, *count),
+            Layer::ClassLatent { thresholds } => class_latent(g, x, thresholds),
             Layer::FourierFeatures { count } => fourier_features(g, x, *count),
             Layer::Upsample(factor) => g.upsample(x, *factor),
             Layer::BatchNorm { channels } => self.batch_norm(g, x, *channels),
@@ -264,6 +265,29 @@ fn binary_latents(g: &mut Graph, x: NodeId, count: usize) -> NodeId {
     }
     let rest = g.slice(x, 1, count, numbers - count);
     g.concat(&[signs, rest], 1)
+}
+
+/// Replaces the last number of each row by a one-hot class.
+fn class_latent(g: &mut Graph, x: NodeId, thresholds: &[f32]) -> NodeId {
+    let numbers = g.shape(x).last();
+    let value = g.slice(x, 1, numbers - 1, 1);
+    let mut parts = Vec::new();
+    if numbers > 1 {
+        parts.push(g.slice(x, 1, 0, numbers - 1));
+    }
+    // Whether the value is above the threshold before each class, less whether it is above the one after it.
+    let mut above = None;
+    for threshold in thresholds {
+        let distance = g.affine(value, 1.0, -threshold);
+        let step = g.unary(Unary::LeakyStep(0.0), distance);
+        parts.push(match above {
+            None => g.affine(step, -1.0, 1.0),
+            Some(before) => g.sub(before, step),
+        });
+        above = Some(step);
+    }
+    parts.extend(above);
+    g.concat(&parts, 1)
 }
 
 /// Appends `count` triangle waves of each number to the rows of `x`.

@@ -53,10 +53,9 @@ impl QuantizeError {
     pub(super) fn unsupported(layer: usize, found: &Layer) -> Self {
         let operation = match found {
             Layer::MinibatchStddev { .. } | Layer::MinibatchDiscrimination { .. } => "minibatch comparison",
-            Layer::Score { .. } => "class-conditional score",
             _ => "layer",
         };
-        let remedy = "a device draws one image at a time: train without technique.minibatch and data.classes, or export without the discriminator";
+        let remedy = "a device draws one image at a time: train without technique.minibatch, or export without the discriminator";
         Self::Layer { layer, operation, problem: "the model format has no such layer".into(), remedy }
     }
 

@@ -16,6 +16,8 @@ pub struct TrainedNetwork<'a> {
     pub statistics: &'a [f32],
     /// Number of classes, whose one-hot values are the last inputs; 0 without classes.
     pub classes: usize,
+    /// Shares of the classes with which a class-conditional score is averaged over them; empty for equal shares.
+    pub class_shares: &'a [f32],
     /// Output values that mean black and white.
     pub range: [f32; 2],
 }
@@ -31,7 +33,16 @@ pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
     let mut builder = NetBuilder::default();
     for (i, layer) in network.layers.iter().enumerate() {
         match layer {
-            Layer::BinaryLatents { count } => builder.binary_latents(*count, network.input.iter().product()),
+            Layer::BinaryLatents { count } => match network.layers.get(i + 1) {
+                Some(Layer::ClassLatent { thresholds }) => builder.discrete_latents(*count, shapes[i][0], thresholds),
+                _ => builder.discrete_latents(*count, shapes[i][0], &[]),
+            },
+            Layer::ClassLatent { .. } if i > 0 => {}
+            Layer::ClassLatent { thresholds } => builder.discrete_latents(0, network.input[0], thresholds),
+            Layer::Score { inputs, classes } => {
+                let op = FloatOp::Dense { inputs: *inputs, h: 1, w: 1, c: 1 };
+                builder.push(op, trained.mean_score(i, *classes), trained.weight(i, TensorRole::Bias));
+            }
             Layer::Fork => builder.stack.push(builder.current),
             Layer::Swap => builder.swap(),
             Layer::Join => builder.join(),
@@ -73,6 +84,18 @@ impl TrainedNetwork<'_> {
     /// Returns the weights that layer `layer` uses as `role`; empty if it has none.
     fn weight(&self, layer: usize, role: TensorRole) -> Vec<f32> {
         find(&self.network.tensors, self.weights, layer, role)
+    }
+
+    /// Returns the weights of a class-conditional score with the mean embedding of all classes.
+    fn mean_score(&self, layer: usize, classes: usize) -> Vec<f32> {
+        let (mut weight, embeddings) =
+            (self.weight(layer, TensorRole::Weight), self.weight(layer, TensorRole::Embedding));
+        let share = |class: usize| self.class_shares.get(class).copied().unwrap_or(1.0);
+        let total: f32 = (0..classes).map(share).sum();
+        for (class, embedding) in embeddings.chunks_exact(weight.len()).enumerate() {
+            weight.iter_mut().zip(embedding).for_each(|(w, e)| *w += share(class) / total * e);
+        }
+        weight
     }
 
     /// Returns the batch norm statistics that layer `layer` uses as `role`; empty if it has none.
@@ -166,18 +189,55 @@ impl NetBuilder {
         }
     }
 
-    /// Adds the sign of the first `count` latent values: two consecutive layers with a steep linear function, clamped to the
-    /// latent's limits, and one that reduces the limits to ±1. Without it, weights of binary latents would have to be smaller than
-    /// the others by the limit, and lose two bits.
-    fn binary_latents(&mut self, count: usize, latent: usize) {
+    /// Adds the sign of the first `count` of `latent` values, and replaces the last value by a one-hot class if there are `thresholds`: two
+    /// consecutive layers with a steep linear function of the sign's argument, clamped to the latent's limits, and one that turns the
+    /// limits into ±1, or into 0 and 1 of a class. Without it, weights of binary latents would have to be smaller than the others by the
+    /// limit, and lose two bits.
+    fn discrete_latents(&mut self, count: usize, latent: usize, thresholds: &[f32]) {
+        let steps = thresholds.len();
+        let passed = latent - usize::from(steps > 0);
+        let values = passed + steps;
         // The first line crosses 0 between the latent values 0 and 1/32.
-        let shift = (0..latent).map(|i| if i < count { -SIGN_SLOPE / 64.0 } else { 0.0 }).collect();
-        for (slope, bias) in [(SIGN_SLOPE, shift), (SIGN_SLOPE, Vec::new()), (1.0 / LATENT_LIMIT, Vec::new())] {
-            let mut weight = vec![0.0; latent * latent];
-            (0..latent).for_each(|i| weight[i * latent + i] = if i < count { slope } else { 1.0 });
-            self.push(FloatOp::Dense { inputs: latent, h: 1, w: 1, c: latent }, weight, bias);
-            self.layers.last_mut().into_iter().for_each(|l| l.activation = Activation::Limit(LATENT_LIMIT));
-        }
+        let mut bias: Vec<f32> = (0..passed).map(|i| if i < count { -SIGN_SLOPE / 64.0 } else { 0.0 }).collect();
+        bias.extend(thresholds.iter().map(|threshold| -SIGN_SLOPE * threshold));
+        let weight = |from: usize, to: usize| match to < passed {
+            true if from != to => 0.0,
+            true if to >= count => 1.0,
+            _ if to < passed || from == latent - 1 => SIGN_SLOPE,
+            _ => 0.0,
+        };
+        self.limited(latent, values, weight, bias);
+        let weight = |from: usize, to: usize| match from == to {
+            true if (count..passed).contains(&to) => 1.0,
+            true => SIGN_SLOPE,
+            false => 0.0,
+        };
+        self.limited(values, values, weight, Vec::new());
+        // A class is reached if the step before it is, and the one after it is not.
+        let classes = if steps > 0 { steps + 1 } else { 0 };
+        let weight = |from: usize, to: usize| match to.checked_sub(passed) {
+            None if from != to => 0.0,
+            None => {
+                if to < count {
+                    1.0 / LATENT_LIMIT
+                } else {
+                    1.0
+                }
+            }
+            Some(class) if from == passed + class => -0.5 / LATENT_LIMIT,
+            Some(class) if from + 1 == passed + class && class > 0 => 0.5 / LATENT_LIMIT,
+            Some(_) => 0.0,
+        };
+        let mut bias = vec![0.0; if classes > 0 { passed } else { 0 }];
+        bias.extend((0..classes).map(|class| if class == 0 || class == steps { 0.5 } else { 0.0 }));
+        self.limited(values, passed + classes, weight, bias);
+    }
+
+    /// Adds a dense layer whose outputs are clamped to the latent's limits.
+    fn limited(&mut self, inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> f32, bias: Vec<f32>) {
+        let weights = (0..inputs * outputs).map(|i| weight(i / outputs, i % outputs)).collect();
+        self.push(FloatOp::Dense { inputs, h: 1, w: 1, c: outputs }, weights, bias);
+        self.layers.last_mut().into_iter().for_each(|l| l.activation = Activation::Limit(LATENT_LIMIT));
     }
 
     /// Adds a pyramid level: `op` of the current tensor plus the upsampled previous level. The current tensor stays current.

@@ -1,5 +1,6 @@
 //! Tests: quantized random generators draw nearly the same images as the float networks; errors name the unsupported layer.
 use super::*;
+use crate::nn::{Layer, Network};
 use crate::philox::Key;
 use ganlet_runtime::WeightLayout;
 
@@ -321,6 +322,29 @@ fn unsupported_networks_are_rejected_by_name() {
     let mut bad = good;
     bad.range = (1.0, 1.0);
     assert!(message(&bad).contains("range"));
+}
+
+#[test]
+fn class_conditional_scores_are_averaged_over_the_classes() {
+    let network = Network::new("discriminator", &[3], vec![Layer::Score { inputs: 3, classes: 2 }]);
+    // Weights, bias, and an embedding of each class.
+    let weights = [1.0, 2.0, 3.0, 0.5, 4.0, 0.0, -4.0, 0.0, 8.0, 4.0];
+    let folded = |class_shares: &[f32]| {
+        let (statistics, range) = (&[][..], [-1.0, 1.0]);
+        let trained = TrainedNetwork {
+            name: "d",
+            network: &network,
+            weights: &weights,
+            statistics,
+            classes: 0,
+            class_shares,
+            range,
+        };
+        let net = fold(&trained).unwrap();
+        (net.layers[0].weight.clone(), net.layers[0].bias.clone())
+    };
+    assert_eq!(folded(&[]), (vec![3.0, 6.0, 3.0], vec![0.5]));
+    assert_eq!(folded(&[3.0, 1.0]), (vec![4.0, 4.0, 1.0], vec![0.5]));
 }
 
 #[test]

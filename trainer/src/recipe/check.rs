@@ -74,6 +74,16 @@ impl Recipe {
                 return Err(format!("{key} = {value}: expected {range}"));
             }
         }
+        let shares = &self.data.class_shares;
+        if self.data.classes > 0 && !shares.is_empty() {
+            let has_each = shares.len() == self.data.classes && shares.len() > 1;
+            if !has_each || !shares.iter().all(|s| s.is_finite() && *s > 0.0) {
+                return Err(format!(
+                    "data.class_shares = {shares:?}: expected a number above 0 for each of data.classes = {}; without it, the class is an input",
+                    self.data.classes
+                ));
+            }
+        }
         match self.technique.unroll {
             Some(k) if !(1..=MAX_UNROLL).contains(&k) => Err(format!(
                 "technique.unroll = {k}: expected 1 to {MAX_UNROLL} discriminator updates; remove the key to train without unrolling"

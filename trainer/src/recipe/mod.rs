@@ -13,7 +13,7 @@ mod technique;
 
 use crate::files;
 use crate::loss::{Labels, Loss};
-use crate::nets::{Discriminator, DiscriminatorOptions, Generator, NetworkError};
+use crate::nets::{Discriminator, DiscriminatorOptions, Generator, NetworkError, class_thresholds};
 use crate::nn::Network;
 use crate::optim::{Optimizer, Schedule};
 pub use check::MAX_STEPS;
@@ -193,12 +193,41 @@ impl Recipe {
     /// If the network families cannot handle this shape.
     #[doc(hidden)]
     pub fn networks(&self, shape: &[usize]) -> Result<(Network, Network), NetworkError> {
-        let generator = self.generator.network(shape, self.data.classes)?;
+        let generator = self.generator_network(shape)?;
         let discriminator = self.discriminator.network(shape, self.discriminator_options())?;
         Ok(match self.init {
             Init::He => (generator, discriminator),
             Init::Glorot => (generator.glorot(), discriminator.glorot()),
         })
+    }
+
+    /// Builds the generator for examples of `shape`.
+    pub(crate) fn generator_network(&self, shape: &[usize]) -> Result<Network, NetworkError> {
+        self.generator.network(shape, self.class_inputs(), self.class_shares())
+    }
+
+    /// Number of one-hot class inputs of the generator, after the latent; 0 if a latent value chooses the class.
+    #[doc(hidden)]
+    pub fn class_inputs(&self) -> usize {
+        if self.data.class_shares.is_empty() { self.data.classes } else { 0 }
+    }
+
+    /// Shares of the classes if a latent value chooses the class; empty otherwise.
+    #[doc(hidden)]
+    pub fn class_shares(&self) -> &[f32] {
+        if self.data.classes == 0 { &[] } else { &self.data.class_shares }
+    }
+
+    /// Returns the class that the generator draws for a seed, as on devices; 0 without classes.
+    #[doc(hidden)]
+    pub fn class_of_seed(&self, seed: u32) -> usize {
+        if self.class_shares().is_empty() {
+            return seed as usize % self.data.classes.max(1);
+        }
+        let mut latent = vec![0; self.generator.latent()];
+        ganlet_runtime::normal_i8(seed, &mut latent);
+        let value = latent.last().map_or(0.0, |&v| f32::from(v) / 32.0);
+        class_thresholds(self.class_shares()).iter().filter(|&&threshold| value > threshold).count()
     }
 
     /// Properties of the discriminator that do not depend on its family.

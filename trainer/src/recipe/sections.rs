@@ -51,6 +51,10 @@ pub struct Data {
     /// Number of classes for class-conditional training, which must equal that of the data; 0 for unconditional training.
     #[serde(default)]
     pub classes: usize,
+    /// Shares of the classes, in any unit: the last latent value then chooses the class, so images show each class with this probability.
+    /// Empty: the class is an input of the generator.
+    #[serde(default)]
+    pub class_shares: Vec<f32>,
     /// Fraction of the images that is held out for evaluation. Without it, built-in sets use their fixed split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<f32>,

@@ -1,11 +1,17 @@
 //! Fits a recipe to the proportions of the user's own images.
-use crate::data::usual_aspect;
-use crate::recipe::Recipe;
+use super::{TrainingData, load_data};
+use crate::data::{DataError, Dataset, usual_aspect};
+use crate::recipe::{NAMED, Recipe};
 
 /// Images this much wider than high, or the reverse, get a size of these proportions instead of a square one.
 const OBLONG: f64 = 1.2;
 /// Sides of a size differ by at most this factor; the rest of longer images is cropped.
 const LONGEST: f64 = 2.0;
+
+/// Largest number of classes that a latent value chooses by itself.
+const MOST_CLASSES: usize = 16;
+/// Largest number of examples for one example of the rarest class: rarer classes are not chosen by a latent value.
+const RAREST: u32 = 50;
 
 /// A change to a recipe that its data suggest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +52,42 @@ pub fn adapted_size(recipe: &Recipe) -> Option<Adaptation> {
     })
 }
 
+/// Loads the data of `recipe`, which comes from the recipe named `base`. If a latent value chooses the class, and the data are not those of
+/// `base`, sets the classes to those of the data: their number and shares, or none if they have no labels.
+///
+/// # Errors
+/// As [`load_data`].
+pub fn load_with_classes(recipe: &mut Recipe, base: &str) -> Result<TrainingData, DataError> {
+    let own = NAMED.iter().find(|named| named.0 == base).and_then(|named| Recipe::open(named.0, &[]).ok());
+    let is_unchanged =
+        |own: &Recipe| own.data.class_shares == recipe.data.class_shares && own.data.classes == recipe.data.classes;
+    let has_other_data = own.is_some_and(|own| is_unchanged(&own) && own.data.source != recipe.data.source);
+    if recipe.class_shares().is_empty() || !has_other_data {
+        return load_data(recipe);
+    }
+    (recipe.data.classes, recipe.data.class_shares) = (0, Vec::new());
+    let mut data = load_data(recipe)?;
+    let counts = class_counts(&*data.train);
+    let (rarest, all) = (counts.iter().min().copied().unwrap_or(0), counts.iter().sum::<u32>());
+    if (2..=MOST_CLASSES).contains(&counts.len()) && rarest * RAREST >= all {
+        recipe.data.classes = counts.len();
+        recipe.data.class_shares = counts.iter().map(|&count| count as f32).collect();
+        let percent = |&count: &u32| format!("{:.0} %", 100.0 * f64::from(count) / f64::from(all));
+        let shares: Vec<_> = counts.iter().map(percent).collect();
+        data.notes.retain(|note| !note.contains("classes not used"));
+        data.notes.push(format!("{} classes, which a latent value chooses: {}", counts.len(), shares.join(", ")));
+    }
+    Ok(data)
+}
+
+/// Returns the number of examples of each class; empty without labels.
+fn class_counts(data: &dyn Dataset) -> Vec<u32> {
+    let labels = data.labels().unwrap_or_default();
+    let mut counts = vec![0; labels.iter().max().map_or(0, |most| usize::from(*most) + 1)];
+    labels.iter().for_each(|label| counts[usize::from(*label)] += 1);
+    counts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +115,27 @@ mod tests {
         assert_eq!(size("portraits-64", (90, 20)).as_deref(), Some("data.size=64x32"));
         assert_eq!(size("faces", (21, 20)), None);
         assert_eq!(adapted_size(&Recipe::open("faces", &[]).unwrap()), None);
+    }
+    #[test]
+    fn classes_follow_the_labels_of_other_data() {
+        let mut own = Recipe::open("faces", &[]).unwrap();
+        let shares = own.data.class_shares.clone();
+        load_with_classes(&mut own, "faces").unwrap();
+        assert_eq!((own.data.classes, &own.data.class_shares), (4, &shares));
+        let mut unlabeled = with_images("faces", (16, 17), 30);
+        load_with_classes(&mut unlabeled, "faces").unwrap();
+        assert_eq!((unlabeled.data.classes, unlabeled.class_inputs()), (0, 0));
+        let mut digits = Recipe::open("faces", &["data.source=digits".into(), "data.size=[28, 28]".into()]).unwrap();
+        let data = load_with_classes(&mut digits, "faces").unwrap();
+        assert_eq!((digits.data.classes, digits.class_inputs()), (10, 0));
+        assert!(
+            data.notes.iter().any(|note| note.starts_with("10 classes, which a latent value chooses: 1")),
+            "{:?}",
+            data.notes
+        );
+        // What the user sets stays.
+        let mut set = Recipe::open("faces", &["data.source=digits".into(), "data.classes=0".into()]).unwrap();
+        load_with_classes(&mut set, "faces").unwrap();
+        assert_eq!(set.data.classes, 0);
     }
 }

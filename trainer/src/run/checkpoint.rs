@@ -67,7 +67,8 @@ impl Checkpoint {
             Layer::BinaryLatents { count } => Some(*count),
             _ => None,
         });
-        let scaled = binary.unwrap_or(0)..self.recipe.generator.latent();
+        let classed = usize::from(!self.recipe.class_shares().is_empty());
+        let scaled = binary.unwrap_or(0)..self.recipe.generator.latent() - classed;
         if let Some(id) = self.store.find(StateKey::Ema.name()) {
             let rows = self.store.values_mut(id)[first.at..].chunks_exact_mut(first.dims[1]);
             rows.take(scaled.end).skip(scaled.start).flatten().for_each(|weight| *weight *= factor);

@@ -34,7 +34,7 @@ mod sweep;
 mod training;
 mod warm_start;
 
-pub use adapt::{Adaptation, adapted_size};
+pub use adapt::{Adaptation, adapted_size, load_with_classes};
 pub use checkpoint::Checkpoint;
 pub use choice::{CheckpointChoice, ChoiceReason, ChosenCheckpoint};
 pub use data::{ImageSplit, TrainingData, absolute_source, load_data, load_data_of_shape};

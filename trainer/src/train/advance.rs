@@ -1,11 +1,14 @@
 //! One step of training: draws batches, updates the discriminator and the generator, and reports the measurements.
 use super::{Player, StepError, StepPhase, StepReport, Trainer};
 use crate::exec::NotFinite;
+use crate::nets::class_thresholds;
 use crate::philox::Key;
 use crate::regularize::Regularizer;
 use crate::step::{InputValues, Progress};
 
 /// Streams of random numbers.
+/// Largest latent value of a device.
+const LARGEST_LATENT: f32 = 127.0 / 32.0;
 const REAL_STREAM: u32 = 0x5245_414C;
 const LATENT_STREAM: u32 = 0x4C41_5445;
 /// Stream of the latents that sample points; the two streams before it are those of the players.
@@ -214,7 +217,24 @@ impl Trainer {
         }
         let key = Key { seed: self.seed, stream: LATENT_STREAM + player.stream(), step: update };
         self.draw_latents(key);
+        self.choose_classes();
         Ok(())
+    }
+
+    /// Sets the latent value that chooses the class to one that stands for the class of the real example of the same row, so that pairs
+    /// of examples have the same class. Which one does not matter: the generator receives the class only.
+    fn choose_classes(&mut self) {
+        if self.recipe.class_shares().is_empty() {
+            return;
+        }
+        let thresholds = class_thresholds(self.recipe.class_shares());
+        let latent = self.latent();
+        for (z, label) in self.buffers.latents.chunks_exact_mut(latent).zip(self.batches.labels()) {
+            let class = usize::from(*label);
+            let below = class.checked_sub(1).map_or(-LARGEST_LATENT, |at| thresholds[at]);
+            let above = thresholds.get(class).map_or(LARGEST_LATENT, |at| *at);
+            z[latent - 1] = below.midpoint(above);
+        }
     }
 
     /// Draws a batch of latents: the device's integers for images, standard normal numbers for points.

@@ -84,7 +84,7 @@ impl Game<'_> {
     pub(super) fn inputs(&self, program: &mut ProgramGraph, with_ema: bool) -> (StepInputs, Batch) {
         let real = self.batch_input(program, "real examples", &self.generator.output());
         let count = self.recipe.data.classes;
-        let latent = self.generator.input.iter().product::<usize>() - count;
+        let latent = self.generator.input.iter().product::<usize>() - self.recipe.class_inputs();
         let latents = self.batch_input(program, "latents", &[latent]);
         let classes = (count > 0).then(|| self.batch_input(program, "classes", &[count]));
         let mut scalar = |name| program.input(name, &[]);
@@ -99,7 +99,8 @@ impl Game<'_> {
         };
         let g = &mut program.graph;
         let (classes, noise) = (classes.map(Input::node), inputs.noise.node());
-        let z = classes.map_or(latents.node(), |c| g.concat(&[latents.node(), c], 1));
+        let one_hot = classes.filter(|_| self.recipe.class_inputs() > 0);
+        let z = one_hot.map_or(latents.node(), |c| g.concat(&[latents.node(), c], 1));
         let real = prepare(g, &self.recipe.technique, real.node(), noise, ExampleKind::Real);
         (inputs, Batch { real, z, classes, noise })
     }

@@ -55,10 +55,11 @@ pub(super) fn check_shapes(
         let why = format!("the last layer returns {:?}, but the data has the shape {shape:?}", generator.output());
         return Err(NetworkError::new("generator", why));
     }
-    if generator.input.len() != 1 || generator.input[0] <= recipe.data.classes {
+    if generator.input.len() != 1 || generator.input[0] <= recipe.class_inputs() {
         let why = format!(
             "its input has the shape {:?}: expected one axis of latent numbers followed by data.classes = {} numbers",
-            generator.input, recipe.data.classes
+            generator.input,
+            recipe.class_inputs()
         );
         return Err(NetworkError::new("generator", why));
     }

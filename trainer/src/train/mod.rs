@@ -137,7 +137,7 @@ impl Trainer {
         let mut cpu = Cpu::new(threads);
         cpu.load(all, store);
         let (batch, classes) = (recipe.train.batch_size, recipe.data.classes);
-        let latent = generator.input.iter().product::<usize>() - classes;
+        let latent = generator.input.iter().product::<usize>() - recipe.class_inputs();
         let item: usize = data.shape().iter().product();
         let generator_step = programs.generator;
         let buffers = Buffers {

@@ -19,16 +19,17 @@ impl Trainer {
     /// Examples of the EMA generator for the seeds `first..first + n`.
     ///
     /// For images, a seed gives the same latent as on a device. Images are in the data range of the recipe, points in the units
-    /// of the data. With classes, seed s shows class s modulo the number of classes.
+    /// of the data. With class inputs, seed s shows class s modulo the number of classes.
     pub fn samples(&mut self, first: u32, n: usize) -> Vec<f32> {
-        let count = self.recipe.data.classes;
+        let count = self.recipe.class_inputs();
         let classes: Vec<_> = (0..n).map(|i| (first as usize + i) % count.max(1)).collect();
         self.samples_of_classes(first, &classes)
     }
 
-    /// One example for each entry of `classes`, from consecutive seeds. If the recipe has no classes, only the length of the list matters.
+    /// One example for each entry of `classes`, from consecutive seeds. If the generator has no class inputs, only the length of the list
+    /// matters.
     pub fn samples_of_classes(&mut self, first: u32, classes: &[usize]) -> Vec<f32> {
-        let (latent, count) = (self.latent(), self.recipe.data.classes);
+        let (latent, count) = (self.latent(), self.recipe.class_inputs());
         let mut z = vec![0.0; classes.len() * latent];
         if self.data().shape().len() == 3 {
             for (i, z) in z.chunks_exact_mut(latent).enumerate() {
@@ -48,7 +49,7 @@ impl Trainer {
         self.samples_of(&inputs)
     }
 
-    /// Examples of the EMA generator for `inputs`, one after another: a latent, then a one-hot class if the recipe has classes.
+    /// Examples of the EMA generator for `inputs`, one after another: a latent, then a one-hot class if the generator has class inputs.
     pub fn samples_of(&mut self, inputs: &[f32]) -> Vec<f32> {
         self.estimate_batch_norm();
         let lengths = (self.generator.input[0], self.generator.output().iter().product());
@@ -88,7 +89,7 @@ impl Trainer {
         if self.estimated == Some(self.step) {
             return;
         }
-        let (latent, count) = (self.latent(), self.recipe.data.classes);
+        let (latent, count) = (self.latent(), self.recipe.class_inputs());
         let mut inputs = vec![0.0; self.recipe.train.batch_size * (latent + count)];
         for i in 0..BATCH_NORM_BATCHES {
             self.draw_latents(Key { seed: self.seed, stream: BATCH_NORM_STREAM, step: i as u64 });

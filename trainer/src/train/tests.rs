@@ -381,6 +381,33 @@ fn the_levels_of_a_pyramid_add_up_to_its_image() {
 }
 
 #[test]
+fn a_latent_value_chooses_the_class_as_often_as_the_shares_say() {
+    let settings =
+        ["train.batch_size=4", "generator.widths=[4, 4]", "discriminator.widths=[4, 4]", "discriminator.stem=0"];
+    let shares = ["data.classes=4", "data.class_shares=[39, 30, 18, 13]"];
+    let recipe = recipe("faces-small", &[&settings[..], &shares].concat());
+    let mut counts = [0; 4];
+    (0..20_000).for_each(|seed| counts[recipe.class_of_seed(seed)] += 1);
+    for (count, share) in counts.into_iter().zip([0.39, 0.3, 0.18, 0.13]) {
+        assert!((f64::from(count) / 20_000.0 - share).abs() < 0.016, "{counts:?}");
+    }
+    let mut trainer = trainer(recipe.clone(), 3);
+    (0..3).for_each(|_| _ = trainer.advance().unwrap());
+    let draw = |trainer: &mut Trainer, class: f32| {
+        let mut z = vec![0.5; trainer.latent()];
+        *z.last_mut().unwrap() = class;
+        trainer.samples_of(&z)
+    };
+    // Within a class the value changes nothing.
+    assert_eq!(draw(&mut trainer, -3.0), draw(&mut trainer, -0.5));
+    assert!(draw(&mut trainer, -0.5) != draw(&mut trainer, 0.0));
+    assert_eq!(trainer.samples(7, 2).len(), 2 * 16 * 16 * 3);
+    let rare = Recipe::open("faces-small", &["data.classes=2".into(), "data.class_shares=[1, 1e-9]".into()]).unwrap();
+    let why = rare.networks(&[16, 16, 3]).unwrap_err().to_string();
+    assert!(why.contains("at least 1 %"), "{why}");
+}
+
+#[test]
 fn classes_change_the_samples_and_must_match_the_data() {
     let settings = ["train.batch_size=4", "generator.widths=[4, 4]", "discriminator.widths=[4, 4]", "data.classes=4"];
     let mut trainer = trainer(recipe("faces-small", &[&settings[..], &["discriminator.stem=0"]].concat()), 3);

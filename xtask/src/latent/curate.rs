@@ -138,7 +138,7 @@ fn write_latents(path: &Path, run: &Path, prepared: &PreparedRun, selection: &Se
         format!("# curated seeds; cargo xtask sim {} --latents {}\n", files::quoted(run), files::quoted(path));
     for ScoredImage { seed, logit, .. } in selection.scored.iter().filter(|scored| scored.accepted) {
         let values = latent_of_seed(*seed, recipe.generator.latent());
-        let class = (recipe.data.classes > 0).then(|| (*seed as usize % recipe.data.classes) as u16);
+        let class = (recipe.class_inputs() > 0).then(|| recipe.class_of_seed(*seed) as u16);
         text += &format!("# seed {seed}, score {logit:.3}\n{}\n", SavedLatent { values, class });
     }
     files::write(path, text)?;

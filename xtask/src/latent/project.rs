@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     images.chain(args.out.as_deref()).try_for_each(console::writable)?;
     let mut run = opening::searchable(&args.what)?;
     let mut model = args.model.as_deref().map(|path| exported_model(path, &run)).transpose()?;
-    let classes = run.checkpoint.recipe.data.classes;
+    let classes = run.checkpoint.recipe.class_inputs();
     let class = ClassNames::of_run(&run).of(classes).find(classes, args.class.as_deref()).map_err(Failure::unusable)?;
     let image = target_image(&args, &mut run, class)?;
     let target = ProjectionTarget::image(&image, shape_of(&run));

@@ -3,7 +3,7 @@
 use super::Args;
 use crate::failure::Failure;
 use ganlet_trainer::recipe::{NAMED, Recipe};
-use ganlet_trainer::run::{Adaptation, TrainingData, adapted_size, load_data};
+use ganlet_trainer::run::{Adaptation, TrainingData, adapted_size, load_with_classes};
 
 /// Loads the data of `recipe`, and changes the recipe to suit them. A recipe file, a continued recipe and the keys that the user
 /// sets stay as they are.
@@ -19,7 +19,7 @@ pub(super) fn load(args: &Args, mut recipe: Recipe) -> Result<(Recipe, TrainingD
         let settings = std::slice::from_ref(setting);
         recipe = Recipe::parse(&recipe.name, &recipe.to_toml(), settings).map_err(Failure::unusable)?;
     }
-    let mut data = load_data(&recipe).map_err(Failure::unusable)?;
+    let mut data = load_with_classes(&mut recipe, base).map_err(Failure::unusable)?;
     if let Some(Adaptation { setting, reason }) = adaptation {
         data.notes.push(format!("{reason}, so they are not cropped to a square: {setting}"));
     }

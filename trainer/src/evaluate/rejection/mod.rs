@@ -11,6 +11,7 @@ mod tests;
 use super::generator::FIRST_SEED;
 use super::int8_images;
 use crate::data::ImageDataset;
+use crate::recipe::Recipe;
 use crate::train::Trainer;
 use acceptance::Acceptance;
 pub use error::RejectionError;
@@ -105,11 +106,11 @@ fn fit(
     }
     let aside = OTHER_IMAGES.min(count / 8);
     let (real, other_real) = real.split(count - aside, aside)?;
-    let classes = trainer.recipe().data.classes;
     let shape = (real.width(), real.height(), real.channels());
     let ([low, high], total) = (trainer.recipe().data.range, FIT_IMAGES + OTHER_IMAGES);
     let pixels = int8_images(file, FIT_SEED, total, |_, _| {})?;
-    let labels = (0..total).map(|i| ((FIT_SEED as usize + i) % classes.max(1)) as u8).collect();
+    let label = |i: usize| trainer.recipe().class_of_seed(FIT_SEED.wrapping_add(i as u32)) as u8;
+    let labels = (0..total).map(label).collect();
     let generated = ImageDataset::new("generated images", shape, pixels, Some(labels))?.with_range(low, high);
     let (generated, other_generated) = generated.split(FIT_IMAGES, OTHER_IMAGES)?;
     let examples = Examples { real: &real, generated: &generated };
@@ -121,6 +122,7 @@ fn fit(
 /// The discriminator scores the int8 images, because devices show these.
 pub struct RejectionSampler<'a> {
     file: &'a [u8],
+    recipe: Recipe,
     scorer: ImageScorer,
     /// The acceptance rule for each class; one without classes.
     rules: Vec<Acceptance>,
@@ -150,16 +152,17 @@ impl<'a> RejectionSampler<'a> {
             0 => None,
             steps => Some(fit(&mut scorer, trainer, (file, real), steps, progress)?),
         };
-        let classes = trainer.recipe().data.classes.max(1);
+        let recipe = trainer.recipe();
+        let classes = recipe.data.classes.max(1);
         let n = FIRST_SET.max(FIRST_SET_OF_CLASS * classes);
         let first = FIRST_SEED - n as u32;
         let logits = scorer.logits(first, &int8_images(file, first, n, |_, _| {})?);
         let of_class = |class| {
-            let own = (first as usize..).zip(&logits).filter(|(seed, _)| seed % classes == class);
+            let own = (first..).zip(&logits).filter(|(seed, _)| recipe.class_of_seed(*seed) == class);
             Acceptance::estimate(&own.map(|(_, &logit)| logit).collect::<Vec<_>>(), share)
         };
         let rules = (0..classes).map(of_class).collect::<Option<_>>().ok_or(RejectionError::NotFinite)?;
-        Ok(Self { file, scorer, rules, share, fit })
+        Ok(Self { file, recipe: recipe.clone(), scorer, rules, share, fit })
     }
 
     /// Returns how the discriminator was fitted; `None` if it is the trained one.
@@ -201,6 +204,6 @@ impl<'a> RejectionSampler<'a> {
     }
 
     fn accepts(&self, seed: u32, logit: f32) -> bool {
-        self.rules[seed as usize % self.rules.len()].accepts(seed, logit)
+        self.rules[self.recipe.class_of_seed(seed)].accepts(seed, logit)
     }
 }

@@ -9,6 +9,7 @@ use crate::loss::Loss;
 use crate::nn::{Bound, Mode, Network};
 use crate::optim::{Optimizer, Schedule};
 use crate::philox::Key;
+use crate::recipe::Recipe;
 use crate::step::{Input, Output, PlannedProgram, ProgramGraph, Progress, Step, StepGraph, Trainable};
 use crate::train::{Player, StateKey, Trainer};
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub(super) struct ImageScorer {
     weights: ParamId,
     size: usize,
     classes: usize,
-    range: [f32; 2],
+    recipe: Recipe,
 }
 
 /// Inputs for one batch: images, and one-hot classes with a class-conditional recipe.
@@ -172,7 +173,7 @@ impl ImageScorer {
         let mut cpu = Cpu::new(trainer.threads());
         cpu.load(all, store);
         let (weights, size) = (trainable.weights, network.input.iter().product());
-        Ok(Self { cpu, program, inputs, logits, fit, weights, size, classes, range: recipe.data.range })
+        Ok(Self { cpu, program, inputs, logits, fit, weights, size, classes, recipe: recipe.clone() })
     }
 
     /// Returns the weights.
@@ -182,15 +183,15 @@ impl ImageScorer {
 
     /// Returns the logits of images, the first of which belongs to `seed` and the others to the seeds after it.
     pub(super) fn logits(&mut self, seed: u32, images: &[u8]) -> Vec<f32> {
-        let classes = self.classes.max(1);
         let size = self.size;
-        let label = |i: usize| ((seed as usize + i) % classes) as u8;
+        let recipe = self.recipe.clone();
+        let label = |i: usize| recipe.class_of_seed(seed.wrapping_add(i as u32)) as u8;
         self.logits_of(images.len() / size, |i| (&images[i * size..][..size], label(i)))
     }
 
     /// Returns the logits of `n` images; `image` returns the bytes and the class of an image.
     fn logits_of<'b>(&mut self, n: usize, image: impl Fn(usize) -> (&'b [u8], u8)) -> Vec<f32> {
-        let [low, high] = self.range;
+        let [low, high] = self.recipe.data.range;
         let mut batch = BatchValues::new(self.size, self.classes);
         let mut logits = Vec::with_capacity(n);
         for first in (0..n).step_by(BATCH) {

@@ -39,7 +39,7 @@ impl Autoencoder {
         let optimizer = Optimizer::adam(3e-3, 0.9, 0.999);
         let mut part = |name: &str, stream| {
             let family = Generator::Mlp { latent: 1, hidden: vec![32, 32], binary_latents: 0 };
-            let network = Network { name: name.into(), ..family.network(&[2], 0)? };
+            let network = Network { name: name.into(), ..family.network(&[2], 0, &[])? };
             let trainable = Trainable::new(store, name, network.initial_weights(1, stream), &optimizer);
             Ok::<_, LabError>(Part { network, trainable })
         };
