@@ -2,6 +2,7 @@
 //! pyramid levels become sums.
 use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantizeError};
 use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor, TensorKey, TensorRole};
+use std::ops::Range;
 
 /// A trained network, as [`fold`] reads it.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +70,16 @@ pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
             }
         }
     }
+    let inputs = network.input.iter().product();
+    if trained.classes > 0 {
+        builder.center_classes(FloatSource::Latent, inputs - trained.classes..inputs);
+    }
+    if let Some((source, classes)) = builder.one_hot.take() {
+        builder.center_classes(source, classes);
+    }
     Ok(FloatNet {
         name: trained.name.into(),
-        inputs: network.input.iter().product(),
+        inputs,
         classes: trained.classes,
         layers: builder.layers,
         levels: builder.levels,
@@ -157,6 +165,8 @@ struct NetBuilder {
     current: FloatSource,
     /// Tensors kept for shortcuts.
     stack: Vec<FloatSource>,
+    /// The tensor with a one-hot class, and which of its values that is.
+    one_hot: Option<(FloatSource, Range<usize>)>,
     /// The last pyramid level after its sum, and its side in pixels.
     last_level: Option<(FloatSource, usize)>,
 }
@@ -231,6 +241,26 @@ impl NetBuilder {
         let mut bias = vec![0.0; if classes > 0 { passed } else { 0 }];
         bias.extend((0..classes).map(|class| if class == 0 || class == steps { 0.5 } else { 0.0 }));
         self.limited(values, passed + classes, weight, bias);
+        if classes > 0 {
+            self.one_hot = Some((self.current, passed..passed + classes));
+        }
+    }
+
+    /// Moves what the weights of all classes have in common into the biases of the dense layers that read the one-hot values `classes` of
+    /// `source`. Exactly one of these values is 1, so nothing changes in floats, but the largest weights become smaller.
+    fn center_classes(&mut self, source: FloatSource, classes: Range<usize>) {
+        for layer in self.layers.iter_mut().filter(|layer| layer.input == source) {
+            let FloatOp::Dense { h, w, c, .. } = layer.op else { continue };
+            let outputs = h * w * c;
+            for output in 0..outputs.min(layer.bias.len()) {
+                let at = |class: usize| class * outputs + output;
+                let of_classes = classes.clone().map(|class| layer.weight[at(class)]);
+                let (least, most) = of_classes.fold((f32::MAX, f32::MIN), |(a, b), w| (a.min(w), b.max(w)));
+                let middle = least.midpoint(most);
+                classes.clone().for_each(|class| layer.weight[at(class)] -= middle);
+                layer.bias[output] += middle;
+            }
+        }
     }
 
     /// Adds a dense layer whose outputs are clamped to the latent's limits.

@@ -45,7 +45,7 @@ const LEAST_CALIBRATION: u32 = 512;
 /// Multiply-accumulates of the images that a network is calibrated with.
 const CALIBRATION_MACS: u64 = 10_000_000_000;
 /// PSNR in dB below which the worst trial image lowers the score of a clipping.
-const WORST_DB: f64 = 37.0;
+const WORST_DB: f64 = 35.5;
 
 /// Default number of directions in a model file.
 const DIRECTIONS: usize = 8;

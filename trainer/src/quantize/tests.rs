@@ -325,6 +325,30 @@ fn unsupported_networks_are_rejected_by_name() {
 }
 
 #[test]
+fn what_all_classes_have_in_common_becomes_a_bias() {
+    let layers = vec![Layer::ClassLatent { thresholds: vec![0.25] }, Layer::Dense { inputs: 3, to: vec![1, 1, 2] }];
+    let network = Network::new("generator", &[2], layers);
+    // Rows of the latent value and of both classes, then the biases.
+    let weights = [1.0, -1.0, 10.0, 3.0, 12.0, -3.0, 0.5, 0.0];
+    let (statistics, range) = (&[][..], [-1.0, 1.0]);
+    let trained = TrainedNetwork {
+        name: "g",
+        network: &network,
+        weights: &weights,
+        statistics,
+        classes: 0,
+        class_shares: &[],
+        range,
+    };
+    let net = fold(&trained).unwrap();
+    let dense = net.layers.last().unwrap();
+    assert_eq!((&dense.weight[..], &dense.bias[..]), (&[1.0, -1.0, -1.0, 3.0, 1.0, -3.0][..], &[11.5, 0.0][..]));
+    // 64 and ±32 mean 2 and ±1.
+    assert_eq!(net.forward(&[64, -32]), [12.5, 1.0]);
+    assert_eq!(net.forward(&[64, 32]), [14.5, -5.0]);
+}
+
+#[test]
 fn class_conditional_scores_are_averaged_over_the_classes() {
     let network = Network::new("discriminator", &[3], vec![Layer::Score { inputs: 3, classes: 2 }]);
     // Weights, bias, and an embedding of each class.
