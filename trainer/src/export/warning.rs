@@ -20,7 +20,7 @@ pub enum QualityWarning {
         /// The layer whose weights are the most uneven.
         uneven: Option<UnevenWeights>,
     },
-    /// The Fréchet distance changes by more than [`LARGEST_DISTANCE_CHANGE`].
+    /// The Fréchet distance changes by more than [`LARGEST_DISTANCE_CHANGE`], and by more than chance explains.
     DistanceChanged {
         /// Distance of the float images.
         float: f64,
@@ -40,13 +40,16 @@ impl QualityWarning {
         let PsnrSummary { mean_db, images, constant, .. } = report.psnr;
         let constant = constant.then_some(Self::Constant { images });
         let low = (mean_db < LEAST_PSNR_DB).then(|| Self::LowPsnr { mean_db, uneven: report.uneven.clone() });
+        let spread = evaluation.and_then(|e| e.floor_spread).unwrap_or(0.0);
         let distances = evaluation.and_then(|e| Some((e.float.as_ref()?.frechet, e.int8.as_ref()?.frechet)));
-        let lossy = low.into_iter().chain(distances.and_then(|(float, int8)| Self::of_distances(float, int8)));
+        let lossy = low.into_iter().chain(distances.and_then(|(float, int8)| Self::of_distances(float, int8, spread)));
         constant.into_iter().chain(lossy).collect()
     }
 
-    fn of_distances(float: f64, int8: f64) -> Option<Self> {
-        ((int8 - float).abs() > LARGEST_DISTANCE_CHANGE * float).then_some(Self::DistanceChanged { float, int8 })
+    /// `spread` is the standard deviation of the distance of real images.
+    fn of_distances(float: f64, int8: f64, spread: f64) -> Option<Self> {
+        let largest = (LARGEST_DISTANCE_CHANGE * float).max(spread);
+        ((int8 - float).abs() > largest).then_some(Self::DistanceChanged { float, int8 })
     }
 }
 
@@ -86,11 +89,12 @@ mod tests {
 
     #[test]
     fn a_distance_that_changes_by_more_than_five_percent_is_reported() {
-        assert_eq!(QualityWarning::of_distances(2.0, 2.09), None);
-        assert_eq!(QualityWarning::of_distances(2.0, 1.91), None);
-        let warning = QualityWarning::of_distances(2.0, 2.5).unwrap();
+        assert_eq!(QualityWarning::of_distances(2.0, 2.09, 0.0), None);
+        assert_eq!(QualityWarning::of_distances(2.0, 1.91, 0.0), None);
+        let warning = QualityWarning::of_distances(2.0, 2.5, 0.16).unwrap();
         let expected = "quantization changes the Fréchet distance by 25.0 %, from 2.00 to 2.50; expected at most 5 %";
         assert_eq!(warning.to_string(), expected);
-        assert!(QualityWarning::of_distances(2.0, 1.8).is_some());
+        assert!(QualityWarning::of_distances(2.0, 1.8, 0.0).is_some());
+        assert_eq!(QualityWarning::of_distances(0.65, 0.61, 0.16), None);
     }
 }
