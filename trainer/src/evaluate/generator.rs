@@ -1,5 +1,6 @@
 //! Evaluates a generator on several sets of latents: the float network of a run, its int8 model, or a model file alone.
 use super::metric::{Intervals, Metric, SampleSource, intervals};
+use super::realism::Reference;
 use super::{
     AcceptedImages, EvaluateError, Evaluation, Evaluator, PointsQuality, Quality, Realism, RejectionOptions,
     RejectionSampler, int8_images, points,
@@ -215,8 +216,7 @@ fn evaluate_images(
             evaluation.intervals.insert(kind, intervals(&metrics));
         }
         let first = sets.first().cloned();
-        let (held_out, names) = (evaluator.held_out.count(), evaluator.class_names());
-        let realism = mean_realism(&sets, evaluation.real.as_ref(), evaluation.floor, held_out, names);
+        let realism = mean_realism(&sets, evaluation.real.as_ref(), &evaluator.reference(evaluation.floor));
         match source {
             ImageSource::Float(_) => (evaluation.float, evaluation.realism) = (first, realism),
             ImageSource::Int8 { .. } => (evaluation.int8, evaluation.realism) = (first, realism),
@@ -231,18 +231,11 @@ fn evaluate_images(
 }
 
 /// Compares sets of generated images with real ones: the comparison of the first set, with the means of its numbers over all sets.
-fn mean_realism(
-    sets: &[Quality],
-    real: Option<&Quality>,
-    floor: f64,
-    held_out: usize,
-    class_names: &[String],
-) -> Option<Realism> {
-    let compare = |made| Some(Realism::of(made, real?, floor, held_out, class_names));
-    let all: Vec<_> = sets.iter().map(compare).collect::<Option<_>>()?;
+fn mean_realism(sets: &[Quality], real: Option<&Quality>, reference: &Reference<'_>) -> Option<Realism> {
+    let all: Vec<_> = sets.iter().map(|made| Some(Realism::of(made, real?, reference))).collect::<Option<_>>()?;
     let mean = |of: fn(&Realism) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
     let findings = all.first()?.findings.clone();
-    Some(Realism::from_ratios(mean(|r| r.features), mean(|r| r.details), findings))
+    Some(Realism::from_ratios(mean(|r| r.features), mean(|r| r.details), findings, reference.has_random_features))
 }
 
 /// Draws each set of images and measures it with all metrics.

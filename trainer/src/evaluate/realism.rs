@@ -15,6 +15,8 @@ const GRADES: [(f64, &str); 5] = [
     (120.0, "clearly different from real images"),
     (f64::INFINITY, "far from real images"),
 ];
+/// The best grade with random features, which do not see whether an object is well formed.
+const BEST_OF_RANDOM: &str = "close to real images, as far as untrained features can tell";
 /// Images of a comparison after training.
 const IMAGES: usize = 1000;
 /// Relative change of a value that is mentioned. Values of real images vary by a few percent.
@@ -57,10 +59,23 @@ pub struct Realism {
     pub findings: Vec<String>,
 }
 
+/// What images were measured with.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'a> {
+    /// Mean Fréchet distance of real images.
+    pub floor: f64,
+    /// Number of held-out images.
+    pub held_out: usize,
+    /// Names of the classes that the classifier knows; empty without one.
+    pub class_names: &'a [String],
+    /// Whether the feature network is random, because none was trained for such images.
+    pub has_random_features: bool,
+}
+
 impl Realism {
-    /// Compares the quality of generated images with that of `real` ones, whose mean Fréchet distance is `floor`. Both were measured against
-    /// `held_out` images.
-    pub fn of(made: &Quality, real: &Quality, floor: f64, held_out: usize, class_names: &[String]) -> Self {
+    /// Compares the quality of generated images with that of `real` ones.
+    pub fn of(made: &Quality, real: &Quality, reference: &Reference<'_>) -> Self {
+        let Reference { floor, held_out, class_names, has_random_features } = *reference;
         let features = features_ratio(made, real, floor);
         let contrast = |q: &Quality| q.slow.as_ref().map(|slow| slow.contrast);
         let details = contrast(made).zip(contrast(real)).map_or(1.0, |(made, real)| details_ratio(made, real));
@@ -82,13 +97,16 @@ impl Realism {
                  samples"
             ));
         }
-        Self::from_ratios(features, details, findings)
+        Self::from_ratios(features, details, findings, has_random_features)
     }
 
     /// Takes the ratios, and derives the rest from them.
-    pub(super) fn from_ratios(features: f64, details: f64, findings: Vec<String>) -> Self {
+    pub(super) fn from_ratios(features: f64, details: f64, findings: Vec<String>, has_random_features: bool) -> Self {
         let times_real = features * details;
-        let verdict = GRADES.iter().find(|g| times_real <= g.0).map_or(GRADES[GRADES.len() - 1].1, |g| g.1);
+        let verdict = match GRADES.iter().position(|g| times_real <= g.0) {
+            Some(0) if has_random_features => BEST_OF_RANDOM,
+            grade => GRADES[grade.unwrap_or(GRADES.len() - 1)].1,
+        };
         Self { times_real, features, details, verdict: verdict.to_owned(), findings }
     }
 
@@ -129,11 +147,9 @@ impl Comparison {
         let floor = evaluator.floor(n)?;
         let real = evaluator.measure_real_all_metrics(n)?;
         let made = evaluator.measure_all_metrics(&images, None, |_, _| {})?;
-        Ok(Self {
-            realism: Realism::of(&made, &real, floor, evaluator.held_out.count(), evaluator.class_names()),
-            floor,
-            has_random_features: evaluator.identity().is_random(),
-        })
+        let reference = evaluator.reference(floor);
+        let has_random_features = reference.has_random_features;
+        Ok(Self { realism: Realism::of(&made, &real, &reference), floor, has_random_features })
     }
 
     /// The comparison in sentences.
@@ -148,6 +164,18 @@ impl Comparison {
             );
         }
         all
+    }
+}
+
+impl Evaluator {
+    /// What this evaluator measures with; `floor` is the mean Fréchet distance of real images.
+    pub(super) fn reference(&self, floor: f64) -> Reference<'_> {
+        Reference {
+            floor,
+            held_out: self.held_out.count(),
+            class_names: self.class_names(),
+            has_random_features: self.identity().is_random(),
+        }
     }
 }
 
@@ -310,14 +338,13 @@ mod tests {
             let mut evaluator = Evaluator::new(&held_out, &train, 0).unwrap();
             let n = 1000;
             let (floor, real) = (evaluator.floor(n).unwrap(), evaluator.measure_real_all_metrics(n).unwrap());
-            let names = evaluator.class_names().to_vec();
-            let held_out = held_out.count();
             let mut compare = |images: &[u8]| {
                 let made = evaluator.measure_all_metrics(images, None, |_, _| {}).unwrap();
-                Realism::of(&made, &real, floor, held_out, &names)
+                Realism::of(&made, &real, &evaluator.reference(floor))
             };
             let key = Key { seed: 3, stream: 0, step: 0 };
             let clean = compare(&changed(&fresh, n, |_, _| {}));
+            assert!(clean.times_real > 1.25 || (clean.verdict == BEST_OF_RANDOM) == own, "{clean:?}");
             assert!((0.7..1.3).contains(&clean.times_real) && clean.findings.is_empty(), "{clean:?}");
             let blurred = compare(&changed(&fresh, n, |image, _| blur(image)));
             let checkered = compare(&changed(&fresh, n, |image, _| {
@@ -366,9 +393,11 @@ mod tests {
         let (floor, real) = (evaluator.floor(300).unwrap(), evaluator.measure_real_all_metrics(300).unwrap());
         let copies = changed(&train, 300, |_, _| {});
         let made = evaluator.measure_all_metrics(&copies, None, |_, _| {}).unwrap();
-        let found = Realism::of(&made, &real, floor, held_out.count(), &[]);
+        let reference = Reference { class_names: &[], ..evaluator.reference(floor) };
+        let found = Realism::of(&made, &real, &reference);
         let starts = |word: &str| found.findings.iter().any(|f| f.starts_with(word));
         assert!(starts("copies: only 0.00 times") && starts("only 150 held-out images"), "{found:?}");
-        assert!(!Realism::of(&made, &real, floor, 2000, &[]).findings.iter().any(|f| f.contains("held-out images to")));
+        let many = Reference { held_out: 2000, ..reference };
+        assert!(!Realism::of(&made, &real, &many).findings.iter().any(|f| f.contains("held-out images to")));
     }
 }
