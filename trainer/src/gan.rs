@@ -9,7 +9,7 @@ use crate::nets::NetworkError;
 use crate::nn::Network;
 use crate::quantize::{QuantizeError, QuantizeOptions, Quantized, quantize};
 use crate::recipe::{Recipe, RecipeError};
-use crate::run::{figures, load_data};
+use crate::run::{figures, load_with_classes, suit_classes};
 use crate::train::{StepError, StepReport, Trainer, TrainerParts};
 use std::fmt;
 use std::path::Path;
@@ -232,14 +232,16 @@ impl GanBuilder {
             let why = format!("threads = {}: expected 0 for all cores, or 1 to {MAX_THREADS}", self.threads);
             return Err(NetworkError::new("threads", why).into());
         }
+        let base = self.recipe.name.clone();
         let (data, mixture) = match self.data {
             Some(data) => {
                 check_dataset(&*data)?;
+                suit_classes(&mut self.recipe, &base, &*data);
                 data.name().clone_into(&mut self.recipe.name);
                 (data, None)
             }
             None => {
-                let loaded = load_data(&self.recipe)?;
+                let loaded = load_with_classes(&mut self.recipe, &base)?;
                 (loaded.train, loaded.mixture)
             }
         };

@@ -229,16 +229,21 @@ impl Generator {
         }
         let mut layers: Vec<_> = (count > 0).then_some(Layer::BinaryLatents { count }).into_iter().collect();
         if !class_shares.is_empty() {
-            let thresholds = class_thresholds(class_shares);
-            if !thresholds.is_sorted_by(|a, b| a < b) {
-                let why = format!("data.class_shares = {class_shares:?}: expected shares of at least 1 % each");
+            let total: f32 = class_shares.iter().sum();
+            if class_shares.iter().any(|share| *share < LEAST_SHARE * total) {
+                let why = format!(
+                    "data.class_shares = {class_shares:?}: expected at least 1.3 % of their sum for each class"
+                );
                 return Err(NetworkError::new("generator", why));
             }
-            layers.push(Layer::ClassLatent { thresholds });
+            layers.push(Layer::ClassLatent { thresholds: class_thresholds(class_shares) });
         }
         Ok(layers)
     }
 }
+
+/// Smallest share of a class: that of one step of the latent in the middle of its distribution.
+const LEAST_SHARE: f32 = 0.013;
 
 /// Returns the values between which a latent value stands for a class, one less than there are classes, so that the classes have these shares.
 ///

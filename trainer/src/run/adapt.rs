@@ -58,26 +58,46 @@ pub fn adapted_size(recipe: &Recipe) -> Option<Adaptation> {
 /// # Errors
 /// As [`load_data`].
 pub fn load_with_classes(recipe: &mut Recipe, base: &str) -> Result<TrainingData, DataError> {
-    let own = NAMED.iter().find(|named| named.0 == base).and_then(|named| Recipe::open(named.0, &[]).ok());
-    let is_unchanged =
-        |own: &Recipe| own.data.class_shares == recipe.data.class_shares && own.data.classes == recipe.data.classes;
-    let has_other_data = own.is_some_and(|own| is_unchanged(&own) && own.data.source != recipe.data.source);
-    if recipe.class_shares().is_empty() || !has_other_data {
+    let own = own_recipe(recipe, base).filter(|own| own.data.source != recipe.data.source);
+    if own.is_none() {
         return load_data(recipe);
     }
-    (recipe.data.classes, recipe.data.class_shares) = (0, Vec::new());
+    recipe.data.classes = 0;
     let mut data = load_data(recipe)?;
-    let counts = class_counts(&*data.train);
-    let (rarest, all) = (counts.iter().min().copied().unwrap_or(0), counts.iter().sum::<u32>());
-    if (2..=MOST_CLASSES).contains(&counts.len()) && rarest * RAREST >= all {
-        recipe.data.classes = counts.len();
-        recipe.data.class_shares = counts.iter().map(|&count| count as f32).collect();
-        let percent = |&count: &u32| format!("{:.0} %", 100.0 * f64::from(count) / f64::from(all));
-        let shares: Vec<_> = counts.iter().map(percent).collect();
+    if let Some(note) = set_classes(recipe, &*data.train) {
         data.notes.retain(|note| !note.contains("classes not used"));
-        data.notes.push(format!("{} classes, which a latent value chooses: {}", counts.len(), shares.join(", ")));
+        data.notes.push(note);
     }
     Ok(data)
+}
+
+/// Sets the classes of `recipe`, which comes from the recipe named `base`, to those of other data than its own, if a latent value chooses
+/// the class.
+pub(crate) fn suit_classes(recipe: &mut Recipe, base: &str, data: &dyn Dataset) {
+    if own_recipe(recipe, base).is_some() {
+        set_classes(recipe, data);
+    }
+}
+
+/// Returns the recipe named `base` if in it and in `recipe` a latent value chooses among the same classes.
+fn own_recipe(recipe: &Recipe, base: &str) -> Option<Recipe> {
+    let own = NAMED.iter().find(|named| named.0 == base).and_then(|named| Recipe::open(named.0, &[]).ok())?;
+    (!own.class_shares().is_empty() && own.class_shares() == recipe.class_shares()).then_some(own)
+}
+
+/// Sets classes and shares to those of the labels, or to none. Returns a note about them.
+fn set_classes(recipe: &mut Recipe, data: &dyn Dataset) -> Option<String> {
+    (recipe.data.classes, recipe.data.class_shares) = (0, Vec::new());
+    let counts = class_counts(data);
+    let (rarest, all) = (counts.iter().min().copied().unwrap_or(0), counts.iter().sum::<u32>());
+    if !(2..=MOST_CLASSES).contains(&counts.len()) || rarest * RAREST < all {
+        return None;
+    }
+    recipe.data.classes = counts.len();
+    recipe.data.class_shares = counts.iter().map(|&count| count as f32).collect();
+    let percent = |&count: &u32| format!("{:.0} %", 100.0 * f64::from(count) / f64::from(all));
+    let shares: Vec<_> = counts.iter().map(percent).collect();
+    Some(format!("{} classes, which a latent value chooses: {}", counts.len(), shares.join(", ")))
 }
 
 /// Returns the number of examples of each class; empty without labels.

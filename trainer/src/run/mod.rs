@@ -34,6 +34,7 @@ mod sweep;
 mod training;
 mod warm_start;
 
+pub(crate) use adapt::suit_classes;
 pub use adapt::{Adaptation, adapted_size, load_with_classes};
 pub use checkpoint::Checkpoint;
 pub use choice::{CheckpointChoice, ChoiceReason, ChosenCheckpoint};
