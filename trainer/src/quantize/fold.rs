@@ -38,8 +38,9 @@ pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
                 Some(Layer::ClassLatent { thresholds }) => builder.discrete_latents(*count, shapes[i][0], thresholds),
                 _ => builder.discrete_latents(*count, shapes[i][0], &[]),
             },
-            Layer::ClassLatent { .. } if i > 0 => {}
-            Layer::ClassLatent { thresholds } => builder.discrete_latents(0, network.input[0], thresholds),
+            // Added with the binary latents before it.
+            Layer::ClassLatent { .. } if i > 0 && matches!(network.layers[i - 1], Layer::BinaryLatents { .. }) => {}
+            Layer::ClassLatent { thresholds } if i == 0 => builder.discrete_latents(0, network.input[0], thresholds),
             Layer::Score { inputs, classes } => {
                 let op = FloatOp::Dense { inputs: *inputs, h: 1, w: 1, c: 1 };
                 builder.push(op, trained.mean_score(i, *classes), trained.weight(i, TensorRole::Bias));

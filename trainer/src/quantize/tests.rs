@@ -324,23 +324,18 @@ fn unsupported_networks_are_rejected_by_name() {
     assert!(message(&bad).contains("range"));
 }
 
+/// Folds a network with these weights.
+fn folded(network: &Network, weights: &[f32], class_shares: &[f32]) -> FloatNet {
+    let (statistics, range) = (&[][..], [-1.0, 1.0]);
+    fold(&TrainedNetwork { name: "n", network, weights, statistics, classes: 0, class_shares, range }).unwrap()
+}
+
 #[test]
 fn what_all_classes_have_in_common_becomes_a_bias() {
     let layers = vec![Layer::ClassLatent { thresholds: vec![0.25] }, Layer::Dense { inputs: 3, to: vec![1, 1, 2] }];
-    let network = Network::new("generator", &[2], layers);
     // Rows of the latent value and of both classes, then the biases.
     let weights = [1.0, -1.0, 10.0, 3.0, 12.0, -3.0, 0.5, 0.0];
-    let (statistics, range) = (&[][..], [-1.0, 1.0]);
-    let trained = TrainedNetwork {
-        name: "g",
-        network: &network,
-        weights: &weights,
-        statistics,
-        classes: 0,
-        class_shares: &[],
-        range,
-    };
-    let net = fold(&trained).unwrap();
+    let net = folded(&Network::new("generator", &[2], layers), &weights, &[]);
     let dense = net.layers.last().unwrap();
     assert_eq!((&dense.weight[..], &dense.bias[..]), (&[1.0, -1.0, -1.0, 3.0, 1.0, -3.0][..], &[11.5, 0.0][..]));
     // 64 and ±32 mean 2 and ±1.
@@ -353,22 +348,10 @@ fn class_conditional_scores_are_averaged_over_the_classes() {
     let network = Network::new("discriminator", &[3], vec![Layer::Score { inputs: 3, classes: 2 }]);
     // Weights, bias, and an embedding of each class.
     let weights = [1.0, 2.0, 3.0, 0.5, 4.0, 0.0, -4.0, 0.0, 8.0, 4.0];
-    let folded = |class_shares: &[f32]| {
-        let (statistics, range) = (&[][..], [-1.0, 1.0]);
-        let trained = TrainedNetwork {
-            name: "d",
-            network: &network,
-            weights: &weights,
-            statistics,
-            classes: 0,
-            class_shares,
-            range,
-        };
-        let net = fold(&trained).unwrap();
-        (net.layers[0].weight.clone(), net.layers[0].bias.clone())
-    };
-    assert_eq!(folded(&[]), (vec![3.0, 6.0, 3.0], vec![0.5]));
-    assert_eq!(folded(&[3.0, 1.0]), (vec![4.0, 4.0, 1.0], vec![0.5]));
+    for (shares, expected) in [(&[][..], [3.0, 6.0, 3.0]), (&[3.0, 1.0], [4.0, 4.0, 1.0])] {
+        let net = folded(&network, &weights, shares);
+        assert_eq!((&net.layers[0].weight[..], &net.layers[0].bias[..]), (&expected[..], &[0.5][..]));
+    }
 }
 
 #[test]

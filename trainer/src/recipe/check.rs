@@ -79,7 +79,8 @@ impl Recipe {
             let has_each = shares.len() == self.data.classes && shares.len() > 1;
             if !has_each || !shares.iter().all(|s| s.is_finite() && *s > 0.0) {
                 return Err(format!(
-                    "data.class_shares = {shares:?}: expected a number above 0 for each of data.classes = {}; without it, the class is an input",
+                    "data.class_shares = {shares:?}: expected a number above 0 for each of data.classes = {}; or set data.class_shares=[], so \
+                     that the class is an input of the generator",
                     self.data.classes
                 ));
             }

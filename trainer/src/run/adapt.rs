@@ -56,7 +56,7 @@ pub fn adapted_size(recipe: &Recipe) -> Option<Adaptation> {
 /// `base`, sets the classes to those of the data: their number and shares, or none if they have no labels.
 ///
 /// # Errors
-/// As [`load_data`].
+/// Those of [`load_data`].
 pub fn load_with_classes(recipe: &mut Recipe, base: &str) -> Result<TrainingData, DataError> {
     let own = own_recipe(recipe, base).filter(|own| own.data.source != recipe.data.source);
     if own.is_none() {

@@ -272,7 +272,10 @@ fn classes(recipe: &Recipe, train: &dyn Dataset) -> Vec<String> {
     let names = train.label_names();
     match (names.len(), recipe.data.classes) {
         (0 | 1, _) => Vec::new(),
-        (n, 0) => vec![format!("{n} classes not used: --set data.classes={n} trains on them")],
+        (n, 0) => {
+            let inputs = if recipe.data.class_shares.is_empty() { "" } else { " --set data.class_shares=[]" };
+            vec![format!("{n} classes not used: --set data.classes={n}{inputs} trains on them")]
+        }
         (n, _) => {
             let numbered = names.iter().enumerate().all(|(i, name)| *name == i.to_string());
             let named: Vec<String> =
