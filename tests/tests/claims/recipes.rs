@@ -13,7 +13,7 @@ fn every_named_recipe_plans_two_networks() {
             assert!(run::load_data(&recipe).err().unwrap().to_string().contains("--data"));
             recipe.data.source = "blobs".into();
         }
-        let loaded = run::load_data(&recipe).unwrap();
+        let loaded = run::load_with_classes(&mut recipe, name).unwrap();
         let trainer = Trainer::new(recipe, loaded.train, 1, 10, 1).unwrap();
         assert_eq!(trainer.generator().output(), trainer.discriminator().input, "{name}");
         assert_eq!(trainer.discriminator().output(), [1]);

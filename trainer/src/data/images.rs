@@ -95,6 +95,12 @@ impl ImageDataset {
         self
     }
 
+    /// Replaces the labels by the numbers of groups, one for each image.
+    pub(crate) fn with_groups(self, groups: Vec<u8>) -> Self {
+        let label_names = super::clusters::numbers(&groups);
+        Self { labels: Some(groups), label_names, ..self }
+    }
+
     /// Scales bytes 0..=255 to `low..=high` instead of -1..=1.
     pub fn with_range(mut self, low: f32, high: f32) -> Self {
         self.range = (low, high);

@@ -3,6 +3,7 @@
 mod array_labels;
 mod budget;
 mod builtin;
+mod clusters;
 mod color;
 mod content;
 mod decode;
@@ -32,6 +33,7 @@ mod synthetic;
 mod table;
 
 pub use builtin::{AnyDataset, BuiltinDataset, digits, faces};
+pub(crate) use clusters::clusters;
 pub use display::to_bytes;
 pub use error::DataError;
 pub use faces::{FaceCropOptions, crop_faces};

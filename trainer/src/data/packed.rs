@@ -124,6 +124,15 @@ impl PackedDataset {
         })
     }
 
+    /// Replaces the labels by the numbers of groups, one for each training image.
+    pub(crate) fn with_groups(mut self, groups: Vec<u8>) -> Self {
+        let mut labels = vec![0; self.hashes.len()];
+        self.trained.iter().zip(&groups).for_each(|(index, group)| labels[*index] = *group);
+        (self.labels, self.label_names) = (Some(labels), super::clusters::numbers(&groups));
+        self.trained_labels = Some(groups);
+        self
+    }
+
     /// Converts the images to gray when they are read.
     pub(crate) fn gray(mut self) -> Self {
         self.shape[2] = 1;

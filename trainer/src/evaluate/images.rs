@@ -95,7 +95,7 @@ impl Evaluator {
 
     /// Returns the names of the classes of [`Quality::classes`]; empty without a classifier.
     pub fn class_names(&self) -> &[String] {
-        if self.class_counts.is_empty() { &[] } else { self.train.label_names() }
+        if self.class_counts.is_empty() { &[] } else { self.held_out.label_names() }
     }
 
     /// Returns the mean Fréchet distance of `n` real training images: the lowest distance that `n` generated images can be

@@ -1,5 +1,5 @@
 //! Validates recipes: rejects values out of range and combinations that cannot work.
-use super::Recipe;
+use super::{Data, Recipe};
 use crate::loss::Loss;
 use crate::nets::{Discriminator, Generator, Minibatch};
 use crate::optim::{OptimizerKind, Schedule};
@@ -9,6 +9,8 @@ use crate::regularize::Regularizer;
 const MAX_UNROLL: u32 = 20;
 /// Largest number of examples that are scored as one.
 const MAX_PACKING: usize = 16;
+/// Largest number of clusters that stand for classes.
+pub(super) const MAX_CLUSTERS: usize = 16;
 /// Largest number of training steps.
 pub const MAX_STEPS: u64 = 100_000_000;
 
@@ -74,7 +76,14 @@ impl Recipe {
                 return Err(format!("{key} = {value}: expected {range}"));
             }
         }
-        let shares = &self.data.class_shares;
+        let Data { clusters, classes, class_shares: shares, .. } = &self.data;
+        if *clusters == 1 || *clusters > MAX_CLUSTERS {
+            return Err(format!("data.clusters = {clusters}: expected 2 to {MAX_CLUSTERS}, or 0 for no clusters"));
+        }
+        refuse(
+            *clusters > 0 && *classes > 0,
+            "data.clusters and data.classes: clusters stand for classes; set data.classes = 0, or data.clusters = 0",
+        )?;
         if self.data.classes > 0 && !shares.is_empty() {
             let has_each = shares.len() == self.data.classes && shares.len() > 1;
             if !has_each || !shares.iter().all(|s| s.is_finite() && *s > 0.0) {
@@ -221,12 +230,12 @@ impl Recipe {
         let extras = self.objective.regularizer != Regularizer::None
             || t.packing > 1
             || t.minibatch != Minibatch::None
-            || self.data.classes > 0
+            || self.classes() > 0
             || t.unroll.is_some();
         refuse(
             self.is_began() && extras,
             "objective.loss = \"began\" balances its discriminator by itself and scores each example alone: remove objective.regularizer, \
-             technique.packing, technique.minibatch, technique.unroll and data.classes, or choose another loss",
+             technique.packing, technique.minibatch, technique.unroll, data.classes and data.clusters, or choose another loss",
         )
     }
 
@@ -256,9 +265,9 @@ impl Recipe {
             ),
         )?;
         refuse(
-            packing > 1 && self.data.classes > 0,
-            "technique.packing with classes: examples that are scored together would have different classes; set technique.packing = 1 or \
-             data.classes = 0",
+            packing > 1 && self.classes() > 0,
+            "technique.packing with classes: examples that are scored together would have different classes; set technique.packing = 1, or \
+             data.classes = 0 and data.clusters = 0",
         )?;
         refuse(
             self.technique.minibatch != Minibatch::None && batch / packing < 2,

@@ -163,7 +163,7 @@ mod tests {
             assert_eq!(keys.contains(&table), some, "{table}");
         }
         assert!(keys.contains(&"discriminator.family") && keys.contains(&"discriminator.code"));
-        assert_eq!(keys.len(), 83);
+        assert_eq!(keys.len(), 84);
         let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
     }

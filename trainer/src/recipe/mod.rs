@@ -16,6 +16,7 @@ use crate::loss::{Labels, Loss};
 use crate::nets::{Discriminator, DiscriminatorOptions, Generator, NetworkError, class_thresholds};
 use crate::nn::Network;
 use crate::optim::{Optimizer, Schedule};
+use check::MAX_CLUSTERS;
 pub use check::MAX_STEPS;
 pub use keys::keys;
 use methods::{Change, changes};
@@ -206,23 +207,38 @@ impl Recipe {
         self.generator.network(shape, self.class_inputs(), self.class_shares())
     }
 
+    /// Number of classes that the networks distinguish: those of the labels, or clusters of the images; 0 for none.
+    #[doc(hidden)]
+    pub fn classes(&self) -> usize {
+        let Data { classes, clusters, class_shares, .. } = &self.data;
+        match (clusters, class_shares.len()) {
+            (0, _) => *classes,
+            (clusters, 0) => *clusters,
+            (_, found) => found,
+        }
+    }
+
     /// Number of one-hot class inputs of the generator, after the latent; 0 if a latent value chooses the class.
     #[doc(hidden)]
     pub fn class_inputs(&self) -> usize {
-        if self.data.class_shares.is_empty() { self.data.classes } else { 0 }
+        if self.class_shares().is_empty() { self.classes() } else { 0 }
     }
 
-    /// Shares of the classes if a latent value chooses the class; empty otherwise.
+    /// Shares of the classes if a latent value chooses the class; empty otherwise. Clusters have equal shares until the data are loaded.
     #[doc(hidden)]
     pub fn class_shares(&self) -> &[f32] {
-        if self.data.classes == 0 { &[] } else { &self.data.class_shares }
+        match (self.data.clusters, self.data.class_shares.len()) {
+            (clusters, 0) => &[1.0; MAX_CLUSTERS][..clusters.min(MAX_CLUSTERS)],
+            _ if self.classes() == 0 => &[],
+            _ => &self.data.class_shares,
+        }
     }
 
     /// Returns the class that the generator draws for a seed, as on devices; 0 without classes.
     #[doc(hidden)]
     pub fn class_of_seed(&self, seed: u32) -> usize {
         if self.class_shares().is_empty() {
-            return seed as usize % self.data.classes.max(1);
+            return seed as usize % self.classes().max(1);
         }
         let mut latent = vec![0; self.generator.latent()];
         ganlet_runtime::normal_i8(seed, &mut latent);
@@ -238,7 +254,7 @@ impl Recipe {
             packing: t.packing,
             minibatch: t.minibatch,
             spectral_norm: t.spectral_norm,
-            classes: self.data.classes,
+            classes: self.classes(),
         }
     }
 

@@ -55,6 +55,10 @@ pub struct Data {
     /// Empty: the class is an input of the generator.
     #[serde(default)]
     pub class_shares: Vec<f32>,
+    /// Largest number of groups of similar images that stand for classes, 2 to 16; the last latent value chooses the group. 0: the classes
+    /// are those of the labels. The shares of the groups are [`class_shares`](Self::class_shares) once the data are loaded.
+    #[serde(default)]
+    pub clusters: usize,
     /// Fraction of the images that is held out for evaluation. Without it, built-in sets use their fixed split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<f32>,

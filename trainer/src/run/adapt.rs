@@ -52,12 +52,16 @@ pub fn adapted_size(recipe: &Recipe) -> Option<Adaptation> {
     })
 }
 
-/// Loads the data of `recipe`, which comes from the recipe named `base`. If a latent value chooses the class, and the data are not those of
-/// `base`, sets the classes to those of the data: their number and shares, or none if they have no labels.
+/// Loads the data of `recipe`, which comes from the recipe named `base`. With `data.clusters`, groups the images, and sets the shares to
+/// those of the groups. If a latent value chooses the class, and the data are not those of `base`, sets the classes to those of the data:
+/// their number and shares, or none if they have no labels.
 ///
 /// # Errors
 /// Those of [`load_data`].
 pub fn load_with_classes(recipe: &mut Recipe, base: &str) -> Result<TrainingData, DataError> {
+    if recipe.data.clusters > 0 {
+        return load_with_clusters(recipe);
+    }
     let own = own_recipe(recipe, base).filter(|own| own.data.source != recipe.data.source);
     if own.is_none() {
         return load_data(recipe);
@@ -67,6 +71,25 @@ pub fn load_with_classes(recipe: &mut Recipe, base: &str) -> Result<TrainingData
     if let Some(note) = set_classes(recipe, &*data.train) {
         data.notes.retain(|note| !note.contains("classes not used"));
         data.notes.push(note);
+    }
+    Ok(data)
+}
+
+/// Loads the data of `recipe`, whose images are grouped, and sets the shares of the groups. If the images form no groups, there are none.
+fn load_with_clusters(recipe: &mut Recipe) -> Result<TrainingData, DataError> {
+    recipe.data.class_shares.clear();
+    let mut data = load_data(recipe)?;
+    let counts = class_counts(&*data.train);
+    if counts.len() > 1 {
+        data.notes.push(format!(
+            "{} groups of similar images, which a latent value chooses: {}",
+            counts.len(),
+            shares(&counts)
+        ));
+        recipe.data.class_shares = counts.iter().map(|&count| count as f32).collect();
+    } else {
+        data.notes.push("the images form no groups, so there are no classes".to_owned());
+        recipe.data.clusters = 0;
     }
     Ok(data)
 }
@@ -95,9 +118,14 @@ fn set_classes(recipe: &mut Recipe, data: &dyn Dataset) -> Option<String> {
     }
     recipe.data.classes = counts.len();
     recipe.data.class_shares = counts.iter().map(|&count| count as f32).collect();
+    Some(format!("{} classes, which a latent value chooses: {}", counts.len(), shares(&counts)))
+}
+
+/// Returns the shares of the classes in percent, as a list.
+fn shares(counts: &[u32]) -> String {
+    let all: u32 = counts.iter().sum();
     let percent = |&count: &u32| format!("{:.0} %", 100.0 * f64::from(count) / f64::from(all));
-    let shares: Vec<_> = counts.iter().map(percent).collect();
-    Some(format!("{} classes, which a latent value chooses: {}", counts.len(), shares.join(", ")))
+    counts.iter().map(percent).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the number of examples of each class; empty without labels.
@@ -136,6 +164,39 @@ mod tests {
         assert_eq!(size("faces", (21, 20)), None);
         assert_eq!(adapted_size(&Recipe::open("faces", &[]).unwrap()), None);
     }
+    #[test]
+    fn clusters_have_their_shares_and_are_the_same_in_a_continued_run() {
+        let settings = ["data.clusters=6", "data.classes=0", "data.class_shares=[]"].map(str::to_owned);
+        let mut recipe = Recipe::open("faces", &settings).unwrap();
+        assert_eq!((recipe.classes(), recipe.class_inputs(), recipe.class_shares()), (6, 0, &[1.0; 6][..]));
+        let data = load_with_classes(&mut recipe, "faces").unwrap();
+        let counts = class_counts(&*data.train);
+        assert!(recipe.classes() == counts.len() && (2..=6).contains(&counts.len()), "{counts:?}");
+        assert_eq!(recipe.class_shares(), counts.iter().map(|&count| count as f32).collect::<Vec<_>>());
+        assert!(
+            counts.windows(2).all(|pair| pair[0] >= pair[1])
+                && data.train.len() == Some(counts.iter().sum::<u32>() as usize)
+        );
+        assert!(
+            data.notes.iter().any(|note| note.contains("groups of similar images, which a latent value chooses: "))
+        );
+        // The labels of held-out images stay those of the data, which evaluation needs.
+        let held_out = data.images.unwrap().held_out;
+        assert_eq!(held_out.label_names(), ["plain", "glasses", "beard", "hat"]);
+        assert_eq!(load_data(&recipe).unwrap().train.labels(), data.train.labels());
+        // A single image that differs from all others forms no group.
+        let mut same = with_images("faces", (9, 9), 0);
+        same.data.source = same.data.source.clone() + "-same";
+        fs::create_dir_all(&same.data.source).unwrap();
+        for i in 0..120 {
+            let pixels = [u8::from(i == 0) * 200; 243];
+            fs::write(format!("{}/{i}.png", same.data.source), Image::from_bytes(&pixels, (9, 9, 3)).png()).unwrap();
+        }
+        (same.data.classes, same.data.clusters) = (0, 4);
+        load_with_classes(&mut same, "faces").unwrap();
+        assert_eq!((same.data.clusters, same.classes()), (0, 0));
+    }
+
     #[test]
     fn classes_follow_the_labels_of_other_data() {
         let mut own = Recipe::open("faces", &[]).unwrap();

@@ -1,7 +1,7 @@
 //! Loads the data that a recipe names, split into a training set and a held-out set.
 use crate::data::{
     self, AnyDataset, BuiltinDataset, DataError, Dataset, Frame, GaussianMixture, ImageDataset, PackedDataset,
-    ReadOptions, shared_layout,
+    ReadOptions, clusters, shared_layout,
 };
 use crate::files;
 use crate::recipe::{Recipe, names_like};
@@ -99,6 +99,14 @@ fn load(recipe: &Recipe) -> Result<TrainingData, DataError> {
     };
     match source {
         AnyDataset::Mixture(mixture) => {
+            if wanted.clusters > 0 {
+                return Err(DataError::new(
+                    &wanted.source,
+                    format!("images to group, because data.clusters = {}", wanted.clusters),
+                    "a distribution of points",
+                    "set data.clusters=0",
+                ));
+            }
             // The trainer scales points, so that measurements use the units of the data.
             Ok(TrainingData { train: Arc::new(mixture.clone()), images: None, mixture: Some(mixture), notes })
         }
@@ -124,11 +132,15 @@ fn load(recipe: &Recipe) -> Result<TrainingData, DataError> {
             if wanted.gray {
                 split = ImageSplit { train: split.train.gray(), held_out: split.held_out.gray() };
             }
+            let groups = groups(recipe, &split.train);
             notes.extend(limits(&split.train, split.held_out.count()));
             notes.extend(low_contrast(&split.train));
             if built_in.is_none() {
                 notes.extend(no_shared_layout(&split.train));
-                notes.extend(classes(recipe, &split.train));
+                notes.extend(groups.is_none().then(|| classes(recipe, &split.train)).into_iter().flatten());
+            }
+            if let Some(groups) = groups {
+                split.train = split.train.with_groups(groups);
             }
             Ok(TrainingData { train: Arc::new(split.train.clone()), images: Some(split), mixture: None, notes })
         }
@@ -224,7 +236,13 @@ fn open_packed(recipe: &Recipe, path: &Path) -> Result<TrainingData, DataError> 
     let mut notes =
         vec![format!("{megabytes:.0} MB streamed from the disk; --profile shows the time spent waiting for it")];
     notes.extend(limits(&packed, packed.held_out_count()));
-    notes.extend(classes(recipe, &packed));
+    let packed = match groups(recipe, &packed) {
+        Some(groups) => packed.with_groups(groups),
+        None => {
+            notes.extend(classes(recipe, &packed));
+            packed
+        }
+    };
     Ok(TrainingData { train: Arc::new(packed), images, mixture: None, notes })
 }
 
@@ -265,6 +283,12 @@ fn no_shared_layout(images: &ImageDataset) -> Option<String> {
          objects; use images of one kind, and align them (docs/DATA.md)"
             .to_owned()
     })
+}
+
+/// Returns the cluster of each training image if the recipe asks for clusters, and the images form any.
+fn groups(recipe: &Recipe, train: &dyn Dataset) -> Option<Vec<u8>> {
+    let most = recipe.data.clusters;
+    (most > 0).then(|| clusters(train, most)).filter(|groups| !groups.is_empty())
 }
 
 /// Remarks on classes: that they are not used, what their numbers mean, and which have too few images.

@@ -36,7 +36,7 @@ pub fn restore_trainer(
 /// If the networks do not fit into memory.
 pub fn drawing_trainer(checkpoint: &Checkpoint) -> Result<Trainer, RunError> {
     let Checkpoint { recipe, shape, data, steps, .. } = checkpoint;
-    let labels = (0..recipe.data.classes).map(|class| class as u8).collect();
+    let labels = (0..recipe.classes()).map(|class| class as u8).collect();
     let stand_in = StandIn { name: data.name.clone(), shape: shape.clone(), labels, classes: data.classes.clone() };
     restored(checkpoint, Arc::new(stand_in), *steps, 0)
         .map_err(|e| RunError::new(Path::new(&format!("recipe {}", recipe.name)), e))

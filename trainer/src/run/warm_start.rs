@@ -68,7 +68,7 @@ pub fn warm_start(trainer: &mut Trainer, folder: &RunFolder, checkpoint: &Checkp
 /// the same networks without classes.
 fn without_classes(trainer: &Trainer, checkpoint: &Checkpoint) -> Option<[Vec<f32>; 2]> {
     let shares = checkpoint.recipe.class_shares();
-    if shares.is_empty() || trainer.recipe().data.classes > 0 || trainer.data().shape() != checkpoint.shape {
+    if shares.is_empty() || trainer.recipe().classes() > 0 || trainer.data().shape() != checkpoint.shape {
         return None;
     }
     let (generator, discriminator) = checkpoint.networks().ok()?;

@@ -205,7 +205,7 @@ impl Trainer {
             if let Some(failure) = self.batches.failure() {
                 return Err(StepError::Data(failure));
             }
-            let (scale, count) = (self.recipe.data.scale, self.recipe.data.classes);
+            let (scale, count) = (self.recipe.data.scale, self.recipe.classes());
             let scaled = self.buffers.scaled.iter_mut().zip(self.batches.real());
             scaled.for_each(|(to, v)| *to = v * scale);
             if count > 0 {

@@ -83,7 +83,7 @@ impl Game<'_> {
 
     pub(super) fn inputs(&self, program: &mut ProgramGraph, with_ema: bool) -> (StepInputs, Batch) {
         let real = self.batch_input(program, "real examples", &self.generator.output());
-        let count = self.recipe.data.classes;
+        let count = self.recipe.classes();
         let latent = self.generator.input.iter().product::<usize>() - self.recipe.class_inputs();
         let latents = self.batch_input(program, "latents", &[latent]);
         let classes = (count > 0).then(|| self.batch_input(program, "classes", &[count]));

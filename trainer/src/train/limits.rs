@@ -11,7 +11,7 @@ const LABEL_DRAWS: u64 = 4096;
 
 /// Refuses a recipe whose `data.classes` differs from the classes of the data.
 pub(super) fn check_classes(recipe: &Recipe, data: &dyn Dataset) -> Result<(), NetworkError> {
-    let expected = recipe.data.classes;
+    let expected = recipe.classes();
     if expected == 0 {
         return Ok(());
     }
@@ -29,10 +29,17 @@ pub(super) fn check_classes(recipe: &Recipe, data: &dyn Dataset) -> Result<(), N
         }
         None => 0,
     };
+    let (name, clusters) = (data.name(), recipe.data.clusters);
+    if clusters > 0 && (recipe.data.class_shares.is_empty() || found != expected) {
+        let why = format!(
+            "data.clusters = {clusters}, but the images of {name} are not grouped: load them with load_with_classes, which finds the groups \
+             and their shares, or set data.clusters = 0"
+        );
+        return Err(NetworkError::new("data", why));
+    }
     if found == expected {
         return Ok(());
     }
-    let name = data.name();
     let why = match found {
         0 => format!(
             "data.classes = {expected}, but {name} has no labels: give each example a label, or set data.classes = 0"

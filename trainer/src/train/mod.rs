@@ -136,7 +136,7 @@ impl Trainer {
         let (programs, all) = game.plan();
         let mut cpu = Cpu::new(threads);
         cpu.load(all, store);
-        let (batch, classes) = (recipe.train.batch_size, recipe.data.classes);
+        let (batch, classes) = (recipe.train.batch_size, recipe.classes());
         let latent = generator.input.iter().product::<usize>() - recipe.class_inputs();
         let item: usize = data.shape().iter().product();
         let generator_step = programs.generator;

@@ -67,7 +67,7 @@ impl Game<'_> {
 
     /// Whether the discriminator scores points one by one: neither packed nor by class.
     fn scores_single_points(&self) -> bool {
-        self.generator.output().len() == 1 && self.recipe.technique.packing == 1 && self.recipe.data.classes == 0
+        self.generator.output().len() == 1 && self.recipe.technique.packing == 1 && self.recipe.classes() == 0
     }
 
     fn sample_dims(&self, item: &[usize]) -> Vec<usize> {

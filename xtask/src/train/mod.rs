@@ -119,7 +119,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.out.is_some() && several {
         return Err(Failure::unusable("--out names one folder, but --seeds creates several: omit --out"));
     }
-    let (mut recipe, data) = adapt::load(&args, recipe)?;
+    let (mut recipe, data) = adapt::load(&args, recipe, start.as_ref().map(|start| &start.checkpoint.recipe))?;
     if args.fit.is_some() || args.flash.is_some() {
         recipe = fitting::narrowed(&recipe, &data, &Limits { device: args.fit, flash: args.flash })?;
     }

@@ -153,7 +153,7 @@ impl<'a> RejectionSampler<'a> {
             steps => Some(fit(&mut scorer, trainer, (file, real), steps, progress)?),
         };
         let recipe = trainer.recipe();
-        let classes = recipe.data.classes.max(1);
+        let classes = recipe.classes().max(1);
         let n = FIRST_SET.max(FIRST_SET_OF_CLASS * classes);
         let first = FIRST_SEED - n as u32;
         let logits = scorer.logits(first, &int8_images(file, first, n, |_, _| {})?);

@@ -147,7 +147,7 @@ impl ImageScorer {
             return Err(error);
         }
         let (recipe, network) = (trainer.recipe(), trainer.discriminator());
-        let (classes, spectral_norm) = (recipe.data.classes, recipe.technique.spectral_norm);
+        let (classes, spectral_norm) = (recipe.classes(), recipe.technique.spectral_norm);
         let mut store = Store::default();
         let of = |key: StateKey| key.values(trainer.store()).to_vec();
         let trained = of(StateKey::Weights(Player::Discriminator));

@@ -1,0 +1,219 @@
+//! Groups similar images, so that images without labels have classes.
+use super::Dataset;
+use crate::philox::Key;
+
+/// Largest number of values of the small version of an image that is compared.
+const VALUES: usize = 256;
+/// Images among which the groups are searched.
+const SEARCHED: usize = 4000;
+/// Searches, each from other images; the best one counts.
+const STARTS: u64 = 4;
+/// Most passes over the images of one search.
+const PASSES: usize = 30;
+/// Each group has at least one image in 70; the images of smaller groups are divided among the others.
+const SMALLEST: usize = 70;
+/// Groups that a search may find in addition, because small ones will be divided.
+const SPARE: usize = 5;
+
+/// Returns a group for each image of `images`: at most `most` of them, each with 1.4 % of the images or more, the largest first.
+///
+/// Small versions of the images, of at most 256 values, are grouped by k-means (Lloyd 1982), which starts from images far from each other
+/// (k-means++, Arthur and Vassilvitskii 2007). Equal images get equal groups, on every machine. The list is empty if the images do not
+/// form two groups, or if `images` has no end.
+pub(crate) fn clusters(images: &dyn Dataset, most: usize) -> Vec<u8> {
+    let small: Vec<Vec<f32>> = (0..images.len().unwrap_or(0)).map(|i| small_version(images, i)).collect();
+    let step = small.len().div_ceil(SEARCHED).max(1);
+    let searched: Vec<&[f32]> = small.iter().step_by(step).map(Vec::as_slice).collect();
+    let mut best = Vec::new();
+    for tried in most..=most + SPARE {
+        let searches = (0..STARTS).map(|start| search(&searched, tried, start));
+        let Some((_, centers)) = searches.min_by(|a, b| a.0.total_cmp(&b.0)) else { break };
+        let centers = without_small_groups(&small, centers);
+        if centers.len() > best.len() && centers.len() <= most {
+            best = centers;
+        }
+        if best.len() == most {
+            break;
+        }
+    }
+    if best.len() < 2 {
+        return Vec::new();
+    }
+    let groups: Vec<usize> = small.iter().map(|image| nearest(image, &best).0).collect();
+    let sizes = sizes(&groups, best.len());
+    let mut order: Vec<usize> = (0..best.len()).collect();
+    order.sort_by_key(|group| std::cmp::Reverse(sizes[*group]));
+    let mut rank = vec![0; best.len()];
+    order.iter().enumerate().for_each(|(place, group)| rank[*group] = place as u8);
+    groups.into_iter().map(|group| rank[group]).collect()
+}
+
+/// Removes the center of the smallest group, until all groups are large enough.
+fn without_small_groups(images: &[Vec<f32>], mut centers: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    loop {
+        let groups: Vec<usize> = images.iter().map(|image| nearest(image, &centers).0).collect();
+        let sizes = sizes(&groups, centers.len());
+        match (0..centers.len()).min_by_key(|group| sizes[*group]) {
+            Some(least) if sizes[least] * SMALLEST < images.len() => _ = centers.remove(least),
+            _ => return centers,
+        }
+    }
+}
+
+/// Returns the numbers of the groups as their names.
+pub(super) fn numbers(groups: &[u8]) -> Vec<String> {
+    (0..=groups.iter().copied().max().unwrap_or(0)).map(|group| group.to_string()).collect()
+}
+
+/// Returns the means of the parts of image `index`, on a grid as fine as [`VALUES`] permits.
+fn small_version(images: &dyn Dataset, index: usize) -> Vec<f32> {
+    let &[height, width, channels] = images.shape() else { return Vec::new() };
+    let (longer, area) = (width.max(height), VALUES / channels);
+    let side = (1..=longer).rev().find(|side| {
+        let of = |length: usize| (length * side / longer).max(1);
+        of(width) * of(height) <= area
+    });
+    let of = |length: usize| (length * side.unwrap_or(1) / longer).max(1);
+    let (columns, rows) = (of(width), of(height));
+    let mut pixels = vec![0.0; height * width * channels];
+    images.item(index, &mut pixels);
+    let (mut sums, mut counts) = (vec![0.0; rows * columns * channels], vec![0.0f32; rows * columns]);
+    for (at, pixel) in pixels.chunks_exact(channels).enumerate() {
+        let part = at / width * rows / height * columns + at % width * columns / width;
+        sums[part * channels..][..channels].iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+        counts[part] += 1.0;
+    }
+    sums.chunks_exact_mut(channels).zip(counts).for_each(|(sums, n)| sums.iter_mut().for_each(|sum| *sum /= n));
+    sums
+}
+
+/// One search for at most `most` groups. Returns the sum of the squared distances to the centers, and the centers.
+fn search(images: &[&[f32]], most: usize, start: u64) -> (f64, Vec<Vec<f32>>) {
+    let mut centers = far_apart(images, most, start);
+    let mut groups = Vec::new();
+    let mut total = f64::INFINITY;
+    for _ in 0..PASSES {
+        let found: Vec<(usize, f32)> = images.iter().map(|image| nearest(image, &centers)).collect();
+        total = found.iter().map(|found| f64::from(found.1)).sum();
+        let now: Vec<usize> = found.iter().map(|found| found.0).collect();
+        if now == groups {
+            break;
+        }
+        groups = now;
+        let sizes = sizes(&groups, centers.len());
+        // A center without images stays where it is.
+        centers.iter_mut().zip(&sizes).filter(|(_, size)| **size > 0).for_each(|(center, _)| center.fill(0.0));
+        for (group, image) in groups.iter().zip(images) {
+            let share = 1.0 / sizes[*group] as f32;
+            centers[*group].iter_mut().zip(*image).for_each(|(mean, value)| *mean += share * value);
+        }
+    }
+    (total, centers)
+}
+
+/// Chooses at most `most` different images, each with a probability that rises with the squared distance to those before (k-means++).
+fn far_apart(images: &[&[f32]], most: usize, start: u64) -> Vec<Vec<f32>> {
+    let key = Key { seed: 0, stream: 0, step: start };
+    let mut distances = vec![1.0f64; images.len()];
+    let mut centers: Vec<Vec<f32>> = Vec::new();
+    while centers.len() < most {
+        let total: f64 = distances.iter().sum();
+        if total <= 0.0 {
+            break;
+        }
+        let mut left = f64::from(key.words(centers.len() as u32)[0]) / 2f64.powi(32) * total;
+        let chosen = distances.iter().position(|distance| {
+            left -= distance;
+            left < 0.0
+        });
+        let Some(chosen) = chosen.or_else(|| distances.iter().rposition(|distance| *distance > 0.0)) else { break };
+        centers.push(images[chosen].to_vec());
+        let latest = &centers[centers.len() - 1..];
+        let first = centers.len() == 1;
+        for (distance, image) in distances.iter_mut().zip(images) {
+            let new = f64::from(nearest(image, latest).1);
+            *distance = if first { new } else { distance.min(new) };
+        }
+    }
+    centers
+}
+
+/// Returns the nearest center, the first of equals, and its squared distance.
+fn nearest(image: &[f32], centers: &[Vec<f32>]) -> (usize, f32) {
+    let squared = |center: &[f32]| -> f32 {
+        // Eight sums, which the compiler keeps in one vector.
+        let mut sums = [0.0f32; 8];
+        for (a, b) in image.chunks(8).zip(center.chunks(8)) {
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                *sum += (a - b) * (a - b);
+            }
+        }
+        sums.iter().sum()
+    };
+    let distances = centers.iter().map(|center| squared(center)).enumerate();
+    distances.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0))
+}
+
+fn sizes(groups: &[usize], count: usize) -> Vec<usize> {
+    let mut sizes = vec![0; count];
+    groups.iter().for_each(|group| sizes[*group] += 1);
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::ImageDataset;
+
+    /// Gray images of 32x24 pixels: bright on the left, on the right, or at the top, with noise; 50, 30 and `few` of them, mixed.
+    fn three_kinds(few: usize) -> (ImageDataset, Vec<u8>) {
+        let kinds: Vec<u8> = [(0, 50), (1, 30), (2, few)].into_iter().flat_map(|(kind, n)| vec![kind; n]).collect();
+        let order = |i: usize| (i * 37) % kinds.len();
+        let kinds: Vec<u8> = (0..kinds.len()).map(|i| kinds[order(i)]).collect();
+        let mut pixels = Vec::new();
+        for (i, kind) in kinds.iter().enumerate() {
+            let noise = Key { seed: 7, stream: 0, step: i as u64 };
+            pixels.extend((0..24 * 32).map(|at| {
+                let bright = [at % 32 < 16, at % 32 >= 16, at / 32 < 12][usize::from(*kind)];
+                (100 * u8::from(bright)) + 50 + noise.below(at as u32, 40) as u8
+            }));
+        }
+        (ImageDataset::new("three kinds", (32, 24, 1), pixels, None).unwrap(), kinds)
+    }
+
+    #[test]
+    fn images_of_one_kind_are_one_cluster_and_the_largest_is_first() {
+        let (images, kinds) = three_kinds(21);
+        assert_eq!(clusters(&images, 3), kinds);
+    }
+
+    #[test]
+    fn clusters_with_too_few_images_are_divided_among_the_others() {
+        let (images, kinds) = three_kinds(1);
+        let found = clusters(&images, 3);
+        let images_in = |group: u8| found.iter().filter(|found| **found == group).count();
+        assert!((0..3).all(|group| images_in(group) > 1), "{found:?}");
+        // No group has images of both common kinds.
+        let has = |group, kind| kinds.iter().zip(&found).any(|(k, f)| (*k, *f) == (kind, group));
+        assert!((0..3).all(|group| !(has(group, 0) && has(group, 1))), "{found:?}");
+    }
+
+    #[test]
+    fn equal_images_and_one_image_form_no_clusters() {
+        let images = |n: usize| ImageDataset::new("equal", (4, 4, 3), vec![7; 48 * n], None).unwrap();
+        assert!(clusters(&images(100), 8).is_empty());
+        assert!(clusters(&images(1), 8).is_empty());
+    }
+
+    #[test]
+    fn small_versions_have_the_means_of_parts() {
+        let image =
+            ImageDataset::new("steps", (40, 20, 1), (0..800).map(|at| (at % 40) as u8 / 20 * 255).collect(), None)
+                .unwrap();
+        let small = small_version(&image, 0);
+        // 23 columns and 11 rows. 12 columns are bright.
+        assert_eq!(small.len(), 253);
+        assert_eq!((small[0], small[22], small[230], small[252]), (-1.0, 1.0, -1.0, 1.0));
+        assert_eq!(small.iter().sum::<f32>(), 11.0);
+    }
+}
