@@ -57,7 +57,7 @@ pub fn adapted_size(recipe: &Recipe) -> Option<Adaptation> {
 /// their number and shares, or none if they have no labels.
 ///
 /// # Errors
-/// Those of [`load_data`].
+/// If the source is missing or unreadable, or its images do not fit the recipe.
 pub fn load_with_classes(recipe: &mut Recipe, base: &str) -> Result<TrainingData, DataError> {
     if recipe.data.clusters > 0 {
         return load_with_clusters(recipe);
@@ -110,7 +110,7 @@ fn own_recipe(recipe: &Recipe, base: &str) -> Option<Recipe> {
 
 /// Sets classes and shares to those of the labels, or to none. Returns a note about them.
 fn set_classes(recipe: &mut Recipe, data: &dyn Dataset) -> Option<String> {
-    (recipe.data.classes, recipe.data.class_shares) = (0, Vec::new());
+    (recipe.data.classes, recipe.data.clusters, recipe.data.class_shares) = (0, 0, Vec::new());
     let counts = class_counts(data);
     let (rarest, all) = (counts.iter().min().copied().unwrap_or(0), counts.iter().sum::<u32>());
     if !(2..=MOST_CLASSES).contains(&counts.len()) || rarest * RAREST < all {
@@ -214,6 +214,13 @@ mod tests {
             "{:?}",
             data.notes
         );
+        // Images of the library's user are not grouped: labels or nothing takes the place of the clusters of a named recipe.
+        let mut drawings = Recipe::open("ink-64", &[]).unwrap();
+        suit_classes(&mut drawings, "ink-64", &*data.train);
+        assert_eq!((drawings.classes(), drawings.data.classes, drawings.data.clusters), (10, 10, 0));
+        drawings = Recipe::open("ink-64", &[]).unwrap();
+        suit_classes(&mut drawings, "ink-64", &crate::data::blobs(64, 64, 1, 10, 1));
+        assert_eq!((drawings.classes(), drawings.data.clusters), (0, 0));
         // What the user sets stays.
         let mut set = Recipe::open("faces", &["data.source=digits".into(), "data.classes=0".into()]).unwrap();
         load_with_classes(&mut set, "faces").unwrap();
