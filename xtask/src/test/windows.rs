@@ -21,8 +21,12 @@ const LIBRARIES: [&str; 2] = ["libx11-6", "libxcursor1"];
 /// Time limit for a window to open. It takes a second, and longer if firmware is built first on a busy machine.
 const WINDOW_LIMIT: Duration = Duration::from_secs(240);
 const PAUSE: Duration = Duration::from_millis(20);
-/// Largest number of presses that the window may see for one key press: a key that is held too long repeats.
-const MAX_REPEATS: usize = 12;
+/// How long a key is held if the window does not answer. Then it is pressed again: the window may not have had the focus yet.
+const KEY_LIMIT: Duration = Duration::from_secs(10);
+/// Number of times that a key is pressed before the window counts as dead.
+const KEY_PRESSES: usize = 12;
+/// Largest number of presses that the window may see: a key that is held for long repeats, and a busy window answers late.
+const MAX_REPEATS: usize = 48;
 const MODEL: &str = "runtime/tests/golden/kinds-v2.model";
 
 /// The window to test.
@@ -68,12 +72,10 @@ pub(super) fn check(kind: Window) -> Result<Checks, Failure> {
         ChildGuard(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(cannot("the window"))?);
 
     let mut checks = Checks::default();
-    let shown = screen.shows(std::slice::from_ref(&first), &mut window.0)?;
-    checks.check(shown, || format!("{name}: the window does not show the first image"));
-    if shown {
-        screen.key("keydown", "Right")?;
-        let answered = screen.shows(&later, &mut window.0)?;
-        screen.key("keyup", "Right")?;
+    let place = screen.wait_for(&first, &mut window.0)?;
+    checks.check(place.is_some(), || format!("{name}: the window does not show the first image"));
+    if let Some(place) = place {
+        let answered = screen.press("Right", place, &first, &later, &mut window.0)?;
         checks.check(answered, || format!("{name}: the window does not show the next image when Right is pressed"));
     }
     screen.key("keydown", "Escape")?;
@@ -143,20 +145,61 @@ impl Screen {
         if status.success() { Ok(()) } else { Err(Failure::failed(format!("{KEY_SENDER} {how} {key}: {status}"))) }
     }
 
-    /// Waits until one of the frames is on the screen; returns `false` if the window ends first.
-    fn shows(&self, frames: &[Frame], window: &mut Child) -> Result<bool, Failure> {
-        let start = Instant::now();
-        while start.elapsed() < WINDOW_LIMIT && matches!(window.try_wait(), Ok(None)) {
-            let bytes = fs::read(&self.pixels).map_err(|e| Failure::file(&self.pixels, e))?;
-            let screen =
-                window_dump(&bytes).ok_or_else(|| Failure::file(&self.pixels, "expected a window dump of X"))?;
-            if frames.iter().any(|frame| contains(&screen, frame)) {
-                return Ok(true);
+    /// Waits until the frame is on the screen and returns where; returns `None` if the window ends first.
+    fn wait_for(&self, frame: &Frame, window: &mut Child) -> Result<Option<(usize, usize)>, Failure> {
+        let mut place = None;
+        wait_until(WINDOW_LIMIT, window, || {
+            place = find(&self.picture()?, frame);
+            Ok(place.is_some())
+        })?;
+        Ok(place)
+    }
+
+    /// Presses a key until the window no longer shows `first` at this place; returns whether it then comes to rest at one of the
+    /// later frames.
+    fn press(
+        &self,
+        key: &str,
+        place: (usize, usize),
+        first: &Frame,
+        later: &[Frame],
+        window: &mut Child,
+    ) -> Result<bool, Failure> {
+        for _ in 0..KEY_PRESSES {
+            self.key("keydown", key)?;
+            let answered = wait_until(KEY_LIMIT, window, || Ok(!shows(&self.picture()?, place, first)))?;
+            self.key("keyup", key)?;
+            if answered {
+                return wait_until(WINDOW_LIMIT, window, || {
+                    let picture = self.picture()?;
+                    Ok(later.iter().any(|frame| shows(&picture, place, frame)))
+                });
             }
-            thread::sleep(PAUSE);
         }
         Ok(false)
     }
+
+    /// Returns what the screen shows.
+    fn picture(&self) -> Result<Frame, Failure> {
+        let bytes = fs::read(&self.pixels).map_err(|e| Failure::file(&self.pixels, e))?;
+        window_dump(&bytes).ok_or_else(|| Failure::file(&self.pixels, "expected a window dump of X"))
+    }
+}
+
+/// Waits until the condition holds; returns `false` if the window ends first or the time is over.
+fn wait_until(
+    limit: Duration,
+    window: &mut Child,
+    mut condition: impl FnMut() -> Result<bool, Failure>,
+) -> Result<bool, Failure> {
+    let start = Instant::now();
+    while start.elapsed() < limit && matches!(window.try_wait(), Ok(None)) {
+        if condition()? {
+            return Ok(true);
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(false)
 }
 
 /// Reads a window dump with 32 bits for each pixel: a header of 25 big-endian words, a table of colors, rows.
@@ -175,20 +218,18 @@ fn window_dump(bytes: &[u8]) -> Option<Frame> {
     (frame.rgb.len() == 3 * width as usize * height as usize).then_some(frame)
 }
 
-/// Whether `large` contains the pixels of `small` anywhere.
-fn contains(large: &Frame, small: &Frame) -> bool {
+/// Returns the column and row of the pixels of `small` inside `large`.
+fn find(large: &Frame, small: &Frame) -> Option<(usize, usize)> {
+    let right = large.width.checked_sub(small.width)? as usize;
+    let down = large.height.checked_sub(small.height)? as usize;
+    (0..=down).flat_map(|y| (0..=right).map(move |x| (x, y))).find(|&place| shows(large, place, small))
+}
+
+/// Whether `large` has the pixels of `small` at this column and row.
+fn shows(large: &Frame, (x, y): (usize, usize), small: &Frame) -> bool {
     let (wide, narrow) = (3 * large.width as usize, 3 * small.width as usize);
-    let (Some(right), Some(down)) = (large.width.checked_sub(small.width), large.height.checked_sub(small.height))
-    else {
-        return false;
-    };
-    (0..=down as usize).any(|y| {
-        (0..=right as usize).any(|x| {
-            let start = y * wide + 3 * x;
-            let rows = large.rgb[start..].chunks(wide).map(|row| row.get(..narrow));
-            small.rgb.chunks_exact(narrow).zip(rows).all(|(a, b)| Some(a) == b)
-        })
-    })
+    let rows = large.rgb.chunks(wide).skip(y).map(|row| row.get(3 * x..3 * x + narrow));
+    small.rgb.chunks_exact(narrow).zip(rows).all(|(a, b)| Some(a) == b)
 }
 
 #[cfg(test)]
@@ -203,10 +244,10 @@ mod tests {
             let start = (y + 3) * 21 + 3 * 5;
             large.rgb[start..start + 6].copy_from_slice(row);
         }
-        assert!(contains(&large, &small));
+        assert_eq!(find(&large, &small), Some((5, 3)));
         large.rgb[4 * 21 + 3 * 6] += 1;
-        assert!(!contains(&large, &small));
-        assert!(!contains(&small, &large));
+        assert_eq!(find(&large, &small), None);
+        assert_eq!(find(&small, &large), None);
     }
 
     #[test]
