@@ -34,6 +34,20 @@ impl FloatImages {
 
     /// Draws the same seeds with the model in `file` and compares the images.
     pub(super) fn compare(&self, file: &[u8]) -> Result<PsnrSummary, QuantizeError> {
+        let (all, sums): (Vec<f64>, Vec<u32>) = self.images_of(file)?.into_iter().unzip();
+        let images = all.len() as u32;
+        let constant = images > 1 && sums.iter().all(|sum| *sum == sums[0]);
+        let mean_db = all.iter().sum::<f64>() / f64::from(images.max(1));
+        Ok(PsnrSummary { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), images, constant })
+    }
+
+    /// Returns the PSNR in dB of each seed's image, drawn with the model in `file`.
+    pub(super) fn decibels(&self, file: &[u8]) -> Result<Vec<f64>, QuantizeError> {
+        Ok(self.images_of(file)?.into_iter().map(|(decibels, _)| decibels).collect())
+    }
+
+    /// Returns the PSNR in dB and a checksum of each seed's image, drawn with the model in `file`.
+    fn images_of(&self, file: &[u8]) -> Result<Vec<(f64, u32)>, QuantizeError> {
         let model = Model::from_bytes(file)?;
         let pieces = parallel(self.images.len().div_ceil(TASK), |piece| {
             let mut arena = vec![0; model.arena_len()];
@@ -55,11 +69,7 @@ impl FloatImages {
                 })
                 .collect::<Vec<_>>()
         });
-        let (all, sums): (Vec<f64>, Vec<u32>) = pieces.into_iter().flatten().unzip();
-        let images = all.len() as u32;
-        let constant = images > 1 && sums.iter().all(|sum| *sum == sums[0]);
-        let mean_db = all.iter().sum::<f64>() / f64::from(images.max(1));
-        Ok(PsnrSummary { mean_db, min_db: all.iter().copied().fold(99.0, f64::min), images, constant })
+        Ok(pieces.into_iter().flatten().collect())
     }
 }
 

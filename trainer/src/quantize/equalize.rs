@@ -163,7 +163,7 @@ impl FloatLayer {
     }
 
     /// Multiplies the channels of the output.
-    fn scale_outputs(&mut self, scales: &[f32]) {
+    pub(super) fn scale_outputs(&mut self, scales: &[f32]) {
         for i in 0..self.weight.len() {
             self.weight[i] *= scales[self.output_of(i) % scales.len()];
         }
@@ -171,7 +171,7 @@ impl FloatLayer {
     }
 
     /// Divides the weights by the factors of the channels that they read, so that the output stays the same.
-    fn scale_inputs(&mut self, scales: &[f32]) {
+    pub(super) fn scale_inputs(&mut self, scales: &[f32]) {
         for i in 0..self.weight.len() {
             self.weight[i] /= scales[self.input_channel(i, scales.len())];
         }

@@ -91,6 +91,15 @@ impl<'a> Forward<'a> {
         self.run_from(0, dequantized(z), |_, _, _| {})
     }
 
+    /// Runs the first `layers` layers on the inputs `z` and returns their outputs.
+    pub(super) fn outputs(&self, z: &[i8], layers: usize) -> Vec<Vec<f32>> {
+        let mut values = vec![dequantized(z)];
+        for index in 0..layers {
+            values.push(self.output(index, &values).1);
+        }
+        values.split_off(1)
+    }
+
     /// Returns the discriminator's output for each of `images`, which are stored one after the other.
     pub(super) fn discriminate(&self, images: &[f32]) -> Vec<f32> {
         let image = self.net.image();
@@ -100,15 +109,21 @@ impl<'a> Forward<'a> {
 
     /// Runs the layers from `first` on; `input` is the output of the layer before it, or the latent if `first` is 0.
     fn run_from(&self, first: usize, input: Vec<f32>, mut observe: impl FnMut(usize, &[f32], &[f32])) -> Vec<f32> {
-        // `values[0]` is the latent, `values[i + 1]` the output of layer i.
         let mut values = vec![Vec::new(); first];
         values.push(input);
-        for (index, layer) in self.net.layers.iter().enumerate().skip(first) {
-            let sums = self.sums(index, &values);
-            values.push(sums.iter().map(|&x| layer.activation.apply(x)).collect());
-            observe(index, &sums, &values[index + 1]);
+        for index in first..self.net.layers.len() {
+            let (sums, output) = self.output(index, &values);
+            observe(index, &sums, &output);
+            values.push(output);
         }
         values.pop().unwrap_or_default()
+    }
+
+    /// Computes the output of layer `index` before and after its activation. `values[0]` is the latent, `values[i + 1]` the output of layer i.
+    fn output(&self, index: usize, values: &[Vec<f32>]) -> (Vec<f32>, Vec<f32>) {
+        let sums = self.sums(index, values);
+        let output = sums.iter().map(|&x| self.net.layers[index].activation.apply(x)).collect();
+        (sums, output)
     }
 
     /// Computes the output of layer `index` before its activation.
@@ -175,12 +190,19 @@ impl<'a> Forward<'a> {
 
 /// Computes a pixel as the mean of the palette's colors in the shares softmax(logits).
 fn mix(pixel: &mut [f32], logits: &[f32], palette: &[f32]) {
-    let most = logits.iter().fold(f32::MIN, |m, v| m.max(*v));
-    let shares: Vec<f32> = logits.iter().map(|v| (v - most).exp()).collect();
-    let total: f32 = shares.iter().sum();
+    let shares = shares(logits);
     for (value, colors) in pixel.iter_mut().zip(palette.chunks_exact(logits.len())) {
-        *value = dot(&shares, colors) / total;
+        *value = dot(&shares, colors);
     }
+}
+
+/// Returns softmax(logits).
+pub(super) fn shares(logits: &[f32]) -> Vec<f32> {
+    let most = logits.iter().fold(f32::MIN, |m, v| m.max(*v));
+    let mut shares: Vec<f32> = logits.iter().map(|v| (v - most).exp()).collect();
+    let total: f32 = shares.iter().sum();
+    shares.iter_mut().for_each(|share| *share /= total);
+    shares
 }
 
 /// Returns the real values of the inputs `z`.

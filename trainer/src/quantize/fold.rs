@@ -1,5 +1,6 @@
 //! Converts a trained network to the layers that are exported. Batch norm is folded into the layer before it; shortcuts and
 //! pyramid levels become sums.
+use super::discrete::DiscreteValues;
 use super::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource, QuantizeError};
 use crate::nn::{self, BATCH_NORM_EPSILON, Layer, Network, Tensor, TensorKey, TensorRole};
 use std::ops::Range;
@@ -75,10 +76,11 @@ pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
     if trained.classes > 0 {
         builder.center_classes(FloatSource::Latent, inputs - trained.classes..inputs);
     }
-    if let Some((source, classes)) = builder.one_hot.take() {
-        builder.center_classes(source, classes);
+    let discrete = builder.discrete.take();
+    if let Some(discrete) = &discrete {
+        builder.center_classes(FloatSource::Layer(discrete.layer), discrete.one_hot.clone());
     }
-    Ok(FloatNet {
+    let mut net = FloatNet {
         name: trained.name.into(),
         inputs,
         classes: trained.classes,
@@ -86,7 +88,11 @@ pub fn fold(trained: &TrainedNetwork<'_>) -> Result<FloatNet, QuantizeError> {
         levels: builder.levels,
         discriminator_layers: 0,
         range: (trained.range[0], trained.range[1]),
-    })
+    };
+    if let Some(discrete) = &discrete {
+        net.scale_discrete_values(discrete);
+    }
+    Ok(net)
 }
 
 impl TrainedNetwork<'_> {
@@ -166,8 +172,8 @@ struct NetBuilder {
     current: FloatSource,
     /// Tensors kept for shortcuts.
     stack: Vec<FloatSource>,
-    /// The tensor with a one-hot class, and which of its values that is.
-    one_hot: Option<(FloatSource, Range<usize>)>,
+    /// The tensor with binary latents and a one-hot class.
+    discrete: Option<DiscreteValues>,
     /// The last pyramid level after its sum, and its side in pixels.
     last_level: Option<(FloatSource, usize)>,
 }
@@ -242,9 +248,8 @@ impl NetBuilder {
         let mut bias = vec![0.0; if classes > 0 { passed } else { 0 }];
         bias.extend((0..classes).map(|class| if class == 0 || class == steps { 0.5 } else { 0.0 }));
         self.limited(values, passed + classes, weight, bias);
-        if classes > 0 {
-            self.one_hot = Some((self.current, passed..passed + classes));
-        }
+        let layer = self.layers.len() - 1;
+        self.discrete = Some(DiscreteValues { layer, binary: 0..count, one_hot: passed..passed + classes });
     }
 
     /// Moves what the weights of all classes have in common into the biases of the dense layers that read the one-hot values `classes` of

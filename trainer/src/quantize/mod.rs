@@ -7,6 +7,7 @@ mod aligned;
 mod calibrate;
 mod compare;
 mod directions;
+mod discrete;
 mod equalize;
 mod error;
 mod float;
@@ -44,7 +45,7 @@ const EXTREME: usize = 6;
 const LEAST_CALIBRATION: u32 = 512;
 /// Multiply-accumulates of the images that a network is calibrated with.
 const CALIBRATION_MACS: u64 = 10_000_000_000;
-/// PSNR in dB below which the worst trial image lowers the score of a clipping.
+/// PSNR in dB below which a trial image lowers the score of a clipping.
 const WORST_DB: f64 = 35.5;
 
 /// Default number of directions in a model file.
@@ -132,9 +133,12 @@ fn calibration_latents(net: &FloatNet, options: &QuantizeOptions) -> u32 {
     options.calibration.clamp(1, u32::try_from(affordable).unwrap_or(u32::MAX).max(LEAST_CALIBRATION))
 }
 
-/// Rates trial images: their mean PSNR in dB, less the decibels that the worst image is below [`WORST_DB`].
-fn score(psnr: &PsnrSummary) -> f64 {
-    psnr.mean_db - (WORST_DB - psnr.min_db).max(0.0)
+/// Rates trial images by their PSNR in dB: the mean, less the root of the squared decibels that images are below [`WORST_DB`], summed.
+///
+/// Unlike the worst value alone, this score also rises if one of several bad images becomes better.
+fn score(decibels: &[f64]) -> f64 {
+    let missing: f64 = decibels.iter().map(|db| (WORST_DB - db).max(0.0).powi(2)).sum();
+    decibels.iter().sum::<f64>() / decibels.len().max(1) as f64 - missing.sqrt()
 }
 
 /// Returns the equalization and the clipping of each layer with the highest score.
@@ -156,7 +160,7 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
     // Images do not depend on the layout.
     let rate = |net: (&FloatNet, &[TensorStats], &[Vec<i8>]), clippings: &[Clipping]| {
         let file = encode(net, clippings, LayoutChoice::Compact, &[])?;
-        Ok::<_, QuantizeError>(score(&trials.compare(&file)?))
+        Ok::<_, QuantizeError>(score(&trials.decibels(&file)?))
     };
     let mut best: Option<Candidate> = None;
     for net in nets {
