@@ -1,12 +1,12 @@
-//! Scales of binary latents and one-hot classes: integer levels that cost nothing and leave the weights that read them more precision.
+//! Chooses the int8 values that stand for binary latents and one-hot classes, so that the weights that read them lose less precision.
 //!
 //! All weights of an output share one step. If the weights of a class are four times as large as the others, the others lose two
-//! bits. A binary value is -1 or 1 and a class 0 or 1, so k/32 times that value is exact in int8 too, and the weights that read it become
-//! smaller by k/32.
+//! bits. A binary value is -1 or 1 and a class 0 or 1, so k/32 times that value is exact in int8 too, and the weights that read it are
+//! divided by k/32.
 use super::net::{FloatLayer, FloatNet, FloatOp, FloatSource};
 use std::ops::Range;
 
-/// A factor of 1 in output steps, and the largest factor, which a latent can have.
+/// The int8 value of a latent of 1. Factors are multiples of 1/32, from 1 up to 127/32, where the value is the largest int8 number.
 const ONE: f64 = 32.0;
 const MOST: f64 = 127.0;
 /// Number of thresholds that are tried for the relative size of weights, each 5 % below the one before.
@@ -29,8 +29,8 @@ impl FloatNet {
     /// Multiplies the discrete values by the factors with which the weights that read them lose least when they are rounded.
     ///
     /// The loss is the variance of the rounding errors of an output, divided by the variance of the output, on average over the outputs of a
-    /// layer and summed over the layers. First, all factors are chosen together: those with which the mean square weights of an input, relative
-    /// to the other weights of the same outputs, are at most a threshold. Then the factors are improved one at a time.
+    /// layer and summed over the layers. First, all factors are chosen together, with one threshold for the size of an
+    /// input's weights: inputs above it are scaled down to it. Then the factors are improved one at a time.
     pub(super) fn scale_discrete_values(&mut self, discrete: &DiscreteValues) {
         let source = FloatSource::Layer(discrete.layer);
         let readers: Vec<&FloatLayer> = self.layers.iter().filter(|layer| layer.input == source).collect();
@@ -109,7 +109,7 @@ impl Columns {
         Self { largest, variance }
     }
 
-    /// Returns the root mean square of an input's weights, each relative to the root mean square output of its channel.
+    /// Returns the root mean square over channels of an input's largest weight, relative to the root mean square output of the channel.
     fn size(&self, input: usize) -> f64 {
         let channels = self.largest.iter().zip(&self.variance).filter(|(_, variance)| **variance > 0.0);
         let squares = channels.map(|(of_inputs, variance)| of_inputs[input].powi(2) / variance);

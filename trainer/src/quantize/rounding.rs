@@ -385,6 +385,7 @@ mod tests {
             assert!(fed_back < 0.8 * nearest, "layer {layer}: {fed_back} against {nearest}");
         }
     }
+
     #[test]
     fn the_sensitivity_of_logits_agrees_with_finite_differences() {
         let layer = |index: usize, op: FloatOp, input, activation| {
