@@ -1,5 +1,6 @@
 //! Groups similar images, so that images without labels have classes.
 use super::Dataset;
+use crate::nets::class_frequencies;
 use crate::philox::Key;
 
 /// Largest number of values of the small version of an image that is compared.
@@ -15,7 +16,9 @@ const SMALLEST: usize = 70;
 /// Groups that a search may find in addition, because small ones will be divided.
 const SPARE: usize = 5;
 
-/// Returns a group for each image of `images`: at most `most` of them, each with 1.4 % of the images or more, the largest first.
+/// Returns a group for each image of `images`: at most `most` of them, each with 1.4 % of the images or more.
+///
+/// Their order is one in which a latent value can choose them with nearly their shares; it starts from the largest first.
 ///
 /// Small versions of the images, of at most 256 values, are grouped by k-means (Lloyd 1982), which starts from images far from each other
 /// (k-means++, Arthur and Vassilvitskii 2007). Equal images get equal groups, on every machine. The list is empty if the images do not
@@ -41,10 +44,8 @@ pub(crate) fn clusters(images: &dyn Dataset, most: usize) -> Vec<u8> {
     }
     let groups: Vec<usize> = small.iter().map(|image| nearest(image, &best).0).collect();
     let sizes = sizes(&groups, best.len());
-    let mut order: Vec<usize> = (0..best.len()).collect();
-    order.sort_by_key(|group| std::cmp::Reverse(sizes[*group]));
     let mut rank = vec![0; best.len()];
-    order.iter().enumerate().for_each(|(place, group)| rank[*group] = place as u8);
+    order(&sizes).iter().enumerate().for_each(|(place, group)| rank[*group] = place as u8);
     groups.into_iter().map(|group| rank[group]).collect()
 }
 
@@ -56,6 +57,36 @@ fn without_small_groups(images: &[Vec<f32>], mut centers: Vec<Vec<f32>>) -> Vec<
         match (0..centers.len()).min_by_key(|group| sizes[*group]) {
             Some(least) if sizes[least] * SMALLEST < images.len() => _ = centers.remove(least),
             _ => return centers,
+        }
+    }
+}
+
+/// Returns the order of groups of these sizes in which a latent value chooses them with frequencies nearest to their shares.
+///
+/// A latent value has larger steps of probability in the middle of its distribution than at the ends, so the order matters when groups are
+/// small. Pairs of groups are swapped as long as that helps.
+fn order(sizes: &[usize]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|group| std::cmp::Reverse(sizes[*group]));
+    let total = sizes.iter().sum::<usize>() as f64;
+    // The chi-square distance of the frequencies from the shares.
+    let distance = |order: &[usize]| -> f64 {
+        let shares: Vec<f32> = order.iter().map(|group| sizes[*group] as f32).collect();
+        let pairs = class_frequencies(&shares).into_iter().zip(shares);
+        pairs.map(|(frequency, size)| (frequency - f64::from(size) / total).powi(2) / f64::from(size)).sum()
+    };
+    let mut least = distance(&order);
+    loop {
+        let before = least;
+        for (a, b) in (0..order.len()).flat_map(|b| (0..b).map(move |a| (a, b))) {
+            order.swap(a, b);
+            match distance(&order) {
+                better if better < least => least = better,
+                _ => order.swap(a, b),
+            }
+        }
+        if least == before {
+            return order;
         }
     }
 }
@@ -182,9 +213,27 @@ mod tests {
     }
 
     #[test]
-    fn images_of_one_kind_are_one_cluster_and_the_largest_is_first() {
+    fn images_of_one_kind_are_one_cluster() {
         let (images, kinds) = three_kinds(21);
-        assert_eq!(clusters(&images, 3), kinds);
+        let pairs: std::collections::BTreeSet<(u8, u8)> = kinds.into_iter().zip(clusters(&images, 3)).collect();
+        assert_eq!(pairs.len(), 3, "kinds and their groups: {pairs:?}");
+    }
+
+    #[test]
+    fn groups_are_chosen_with_nearly_their_shares() {
+        // 40 groups, each with 1.3 to 4 % of the images.
+        let sizes: Vec<usize> = (0..40).map(|i| 130 + 270 * i * i / 1521).collect();
+        let total = sizes.iter().sum::<usize>() as f64;
+        let farthest = |order: &[usize]| {
+            let shares: Vec<f32> = order.iter().map(|group| sizes[*group] as f32).collect();
+            let pairs = class_frequencies(&shares).into_iter().zip(shares);
+            pairs.map(|(frequency, size)| (frequency * total / f64::from(size) - 1.0).abs()).fold(0.0, f64::max)
+        };
+        let found = order(&sizes);
+        assert_eq!(found.iter().copied().collect::<std::collections::BTreeSet<_>>().len(), 40);
+        let by_size: Vec<usize> = (0..40).rev().collect();
+        let (found, by_size) = (farthest(&found), farthest(&by_size));
+        assert!(found < 0.2 && by_size > 0.3, "{found} in this order, {by_size} by size");
     }
 
     #[test]

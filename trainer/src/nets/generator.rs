@@ -250,21 +250,40 @@ const LEAST_SHARE: f32 = 0.013;
 /// A latent value is a multiple of 1/32 with a normal distribution; the thresholds lie between two of them, so the share of a class is off
 /// by 1.3 percentage points at most.
 pub(crate) fn class_thresholds(shares: &[f32]) -> Vec<f32> {
-    let density = |step: i32| (-0.5 * (f64::from(step) / 32.0).powi(2)).exp();
-    let all: f64 = (-127..=127).map(density).sum();
+    let all: f64 = (-127..=127).map(step_density).sum();
     let total: f64 = shares.iter().map(|&s| f64::from(s)).sum();
     let mut wanted = 0.0;
     let below = |share: &f32| {
         wanted += f64::from(*share) / total;
-        let (mut step, mut reached) = (-127, density(-127) / all);
+        let (mut step, mut reached) = (-127, step_density(-127) / all);
         // The step whose half is nearer is the last one below the threshold.
-        while step < 126 && reached + 0.5 * density(step + 1) / all < wanted {
+        while step < 126 && reached + 0.5 * step_density(step + 1) / all < wanted {
             step += 1;
-            reached += density(step) / all;
+            reached += step_density(step) / all;
         }
         (step as f32 + 0.5) / 32.0
     };
     shares[..shares.len().saturating_sub(1)].iter().map(below).collect()
+}
+
+/// Returns how often a random latent value chooses each class if the classes have these shares.
+pub(crate) fn class_frequencies(shares: &[f32]) -> Vec<f64> {
+    let thresholds = class_thresholds(shares);
+    let mut frequencies = vec![0.0; shares.len()];
+    let mut class = 0;
+    for step in -127..=127 {
+        while thresholds.get(class).is_some_and(|threshold| step as f32 / 32.0 > *threshold) {
+            class += 1;
+        }
+        frequencies[class] += step_density(step);
+    }
+    let all: f64 = frequencies.iter().sum();
+    frequencies.iter().map(|frequency| frequency / all).collect()
+}
+
+/// Density of the normal distribution at a latent value of `step`/32, without its constant factor.
+fn step_density(step: i32) -> f64 {
+    (-0.5 * (f64::from(step) / 32.0).powi(2)).exp()
 }
 
 /// Bound of the logits of a palette's colors, so that their exponentials neither overflow nor vanish.

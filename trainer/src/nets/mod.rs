@@ -5,8 +5,8 @@ mod generator;
 use crate::graph::Window;
 use crate::nn::{Activation, Layer};
 pub use discriminator::{Discriminator, DiscriminatorOptions, Minibatch};
-pub(crate) use generator::class_thresholds;
 pub use generator::{Generator, Upsampling};
+pub(crate) use generator::{class_frequencies, class_thresholds};
 use std::fmt;
 
 /// Kernel 4, stride 2, padding 1: halves a side; transposed, doubles it.
