@@ -18,7 +18,7 @@ const SPARE: usize = 5;
 
 /// Returns a group for each image of `images`: at most `most` of them, each with 1.4 % of the images or more.
 ///
-/// Their order is one in which a latent value can choose them with nearly their shares; it starts from the largest first.
+/// The groups are numbered in the order in which a latent value chooses them with nearly their shares.
 ///
 /// Small versions of the images, of at most 256 values, are grouped by k-means (Lloyd 1982), which starts from images far from each other
 /// (k-means++, Arthur and Vassilvitskii 2007). Equal images get equal groups, on every machine. The list is empty if the images do not
