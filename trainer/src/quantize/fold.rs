@@ -224,12 +224,9 @@ impl NetBuilder {
             _ => 0.0,
         };
         self.limited(latent, values, weight, bias);
-        let weight = |from: usize, to: usize| match from == to {
-            true if (count..passed).contains(&to) => 1.0,
-            true => SIGN_SLOPE,
-            false => 0.0,
-        };
-        self.limited(values, values, weight, Vec::new());
+        // One weight for each value, so a depthwise convolution of one pixel saves the zeros of a dense layer.
+        let weight = (0..values).map(|i| if (count..passed).contains(&i) { 1.0 } else { SIGN_SLOPE }).collect();
+        self.push_limited(FloatOp::Depthwise { k: 1, s: 1, p: 0, c: values }, weight, Vec::new());
         // A class is reached if the step before it is, and the one after it is not.
         let classes = if steps > 0 { steps + 1 } else { 0 };
         let weight = |from: usize, to: usize| match to.checked_sub(passed) {
@@ -272,7 +269,12 @@ impl NetBuilder {
     /// Adds a dense layer whose outputs are clamped to the latent's limits.
     fn limited(&mut self, inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> f32, bias: Vec<f32>) {
         let weights = (0..inputs * outputs).map(|i| weight(i / outputs, i % outputs)).collect();
-        self.push(FloatOp::Dense { inputs, h: 1, w: 1, c: outputs }, weights, bias);
+        self.push_limited(FloatOp::Dense { inputs, h: 1, w: 1, c: outputs }, weights, bias);
+    }
+
+    /// Adds a layer whose outputs are clamped to the latent's limits.
+    fn push_limited(&mut self, op: FloatOp, weight: Vec<f32>, bias: Vec<f32>) {
+        self.push(op, weight, bias);
         self.layers.last_mut().into_iter().for_each(|l| l.activation = Activation::Limit(LATENT_LIMIT));
     }
 
