@@ -1,11 +1,18 @@
 //! Calibration: the range of values of each activation tensor, observed over many latents.
-use super::{float::Forward, net::FloatNet};
+use super::{
+    float::Forward,
+    net::{Dims, FloatNet},
+};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bins of a histogram.
 const BINS: usize = 4096;
-/// Latents per task; fixed, so that sums do not depend on the number of threads.
-const TASK: u32 = 16;
+/// Bins of the histogram of one channel.
+const CHANNEL_BINS: usize = 1024;
+/// Seeds that the layers before the image see, for each seed whose image is drawn.
+const MORE: u32 = 16;
+/// Tasks among which the seeds are divided; fixed, so that sums do not depend on the number of threads.
+const TASKS: usize = 16;
 
 /// Statistics of one layer's output.
 #[derive(Clone, Debug)]
@@ -45,10 +52,6 @@ impl Clipping {
 }
 
 impl TensorStats {
-    fn empty(values: usize) -> Self {
-        Self { lo: 0.0, hi: 0.0, before: 0.0, mean: vec![0.0; values], peaks: vec![0.0; values], histogram: Vec::new() }
-    }
-
     /// Returns the range that is mapped to the 256 levels.
     pub(super) fn range(&self, clipping: Clipping) -> (f32, f32) {
         let best = if clipping == Clipping::WHOLE { 1.0 } else { self.best_shrink() };
@@ -74,78 +77,191 @@ impl TensorStats {
     }
 }
 
-/// Runs the network on the latents of seeds `0..count` and returns the statistics of each layer.
-pub(super) fn calibrate(net: &FloatNet, count: u32) -> Vec<TensorStats> {
-    let forward = Forward::new(net);
-    let empty: Vec<TensorStats> = net.shapes().into_iter().flatten().map(|d| TensorStats::empty(d.len())).collect();
-    let pieces = count.div_ceil(TASK) as usize;
-    let seeds = |piece: usize| piece as u32 * TASK..count.min((piece as u32 + 1) * TASK);
-    let ranges = parallel(pieces, |piece| {
-        let mut stats = empty.clone();
-        for seed in seeds(piece) {
-            forward.run(&net.inputs_of_seed(seed), |layer, before, after| {
-                let s = &mut stats[layer];
-                s.before = before.iter().fold(s.before, |m, v| m.max(v.abs()));
-                for ((mean, peak), &v) in s.mean.iter_mut().zip(&mut s.peaks).zip(after) {
-                    (s.lo, s.hi) = (s.lo.min(v), s.hi.max(v));
-                    *mean += f64::from(v) / f64::from(count);
-                    *peak = peak.max(v.abs());
-                }
-            });
-        }
-        stats
-    });
-    let mut stats = empty.clone();
-    for piece in ranges {
-        for (s, part) in stats.iter_mut().zip(piece) {
-            (s.lo, s.hi, s.before) = (s.lo.min(part.lo), s.hi.max(part.hi), s.before.max(part.before));
-            s.mean.iter_mut().zip(part.mean).for_each(|(to, from)| *to += from);
-            s.peaks.iter_mut().zip(part.peaks).for_each(|(to, from)| *to = to.max(from));
-        }
-    }
-    let histograms = parallel(pieces, |piece| {
-        let mut bins = vec![vec![0u64; BINS]; stats.len()];
-        for seed in seeds(piece) {
-            forward.run(&net.inputs_of_seed(seed), |layer, _, after| {
-                let (s, bins) = (&stats[layer], &mut bins[layer]);
-                let per_unit = BINS as f32 / (s.hi - s.lo).max(f32::MIN_POSITIVE);
-                for v in after {
-                    bins[(((v - s.lo) * per_unit) as usize).min(BINS - 1)] += 1;
-                }
-            });
-        }
-        bins
-    });
-    for (layer, s) in stats.iter_mut().enumerate() {
-        s.histogram = (0..BINS).map(|bin| histograms.iter().map(|piece| piece[layer][bin]).sum()).collect();
-    }
-    stats
+/// What a network's tensors contain when it draws the images of the first seeds.
+#[derive(Clone, Debug)]
+pub(super) struct Calibration {
+    layers: Vec<Observed>,
+    /// The largest magnitude in each tensor, for each seed; the later seeds have only the layers before the image.
+    seeds: Vec<Vec<f32>>,
 }
 
-/// Returns, for each of the first `layers` layers, the `most` seeds of `0..count` with the largest values; in ascending
-/// order, without duplicates. Their images suffer most from clipping.
-pub(super) fn extreme_seeds(net: &FloatNet, layers: usize, count: u32, most: usize) -> Vec<u32> {
-    let forward = Forward::new(net);
-    let peaks = parallel(count as usize, |seed| {
-        let mut peaks = vec![0.0f32; layers];
-        forward.run(&net.inputs_of_seed(seed as u32), |layer, _, after| {
-            if let Some(peak) = peaks.get_mut(layer) {
-                *peak = after.iter().fold(0.0, |m, v| m.max(v.abs()));
+/// The seeds of a calibration.
+#[derive(Clone, Copy, Debug)]
+struct Seeds {
+    /// Number of seeds whose images are drawn.
+    whole: u32,
+    /// Number of layers at the beginning whose outputs are numbers without positions. They are cheap, so they see more seeds: a value that is
+    /// clipped there changes a whole image.
+    first_layers: usize,
+    /// Number of seeds that these layers see.
+    all: u32,
+}
+
+impl Seeds {
+    fn new(shapes: &[Dims], whole: u32) -> Self {
+        let first_layers = shapes.iter().take_while(|shape| shape.h * shape.w == 1).count();
+        Self { whole, first_layers, all: if first_layers > 0 { whole.saturating_mul(MORE) } else { whole } }
+    }
+
+    /// Returns the number of seeds that layer `layer` sees.
+    fn of_layer(self, layer: usize) -> f64 {
+        f64::from(if layer < self.first_layers { self.all } else { self.whole })
+    }
+
+    /// Runs the layers that see `seed`; `observe` is that of [`Forward::run`].
+    fn run(self, forward: &Forward<'_>, net: &FloatNet, seed: u32, observe: impl FnMut(usize, &[f32], &[f32])) {
+        let layers = if seed < self.whole { net.layers.len() } else { self.first_layers };
+        forward.run_first(&net.inputs_of_seed(seed), layers, observe);
+    }
+}
+
+/// Values of one layer's output.
+#[derive(Clone, Debug)]
+struct Observed {
+    channels: Vec<Channel>,
+    mean: Vec<f64>,
+    peaks: Vec<f32>,
+}
+
+/// Values of one channel: their range, which includes 0, the largest magnitude before the activation, and how often each value occurs.
+#[derive(Clone, Debug, Default)]
+struct Channel {
+    lo: f32,
+    hi: f32,
+    before: f32,
+    histogram: Vec<u64>,
+}
+
+impl Observed {
+    fn empty(shape: Dims) -> Self {
+        let channels = vec![Channel::default(); shape.c];
+        Self { channels, mean: vec![0.0; shape.len()], peaks: vec![0.0; shape.len()] }
+    }
+
+    /// Adds the values of one image of `count`, before and after the activation, and returns the largest magnitude after it.
+    fn add(&mut self, before: &[f32], after: &[f32], count: f64) -> f32 {
+        let c = self.channels.len();
+        for (before, after) in before.chunks_exact(c).zip(after.chunks_exact(c)) {
+            for (channel, (before, &v)) in self.channels.iter_mut().zip(before.iter().zip(after)) {
+                channel.before = channel.before.max(before.abs());
+                (channel.lo, channel.hi) = (channel.lo.min(v), channel.hi.max(v));
             }
+        }
+        let mut most = 0.0f32;
+        for ((mean, peak), &v) in self.mean.iter_mut().zip(&mut self.peaks).zip(after) {
+            *mean += f64::from(v) / count;
+            *peak = peak.max(v.abs());
+            most = most.max(v.abs());
+        }
+        most
+    }
+
+    /// Adds what `other` has observed on other seeds.
+    fn join(&mut self, other: &Self) {
+        for (channel, of) in self.channels.iter_mut().zip(&other.channels) {
+            (channel.lo, channel.hi) = (channel.lo.min(of.lo), channel.hi.max(of.hi));
+            channel.before = channel.before.max(of.before);
+        }
+        self.mean.iter_mut().zip(&other.mean).for_each(|(to, from)| *to += from);
+        self.peaks.iter_mut().zip(&other.peaks).for_each(|(to, from)| *to = to.max(*from));
+    }
+
+    /// Returns the statistics of the tensor if its channels are multiplied by `scales`; by 1 if that is empty.
+    fn scaled(&self, scales: &[f32]) -> TensorStats {
+        let scale = |i: usize| scales.get(i % self.channels.len()).copied().unwrap_or(1.0);
+        let channels = || self.channels.iter().enumerate();
+        let largest = |of: fn(&Channel) -> f32| channels().map(|(i, c)| scale(i) * of(c)).fold(0.0, f32::max);
+        let (lo, hi) = (-largest(|c| -c.lo), largest(|c| c.hi));
+        let per_unit = BINS as f64 / f64::from((hi - lo).max(f32::MIN_POSITIVE));
+        let mut histogram = vec![0; BINS];
+        for (i, channel) in channels() {
+            let width = f64::from(channel.hi - channel.lo) / CHANNEL_BINS as f64;
+            for (bin, count) in channel.histogram.iter().enumerate() {
+                let value = (f64::from(channel.lo) + (bin as f64 + 0.5) * width) * f64::from(scale(i));
+                histogram[(((value - f64::from(lo)) * per_unit) as usize).min(BINS - 1)] += count;
+            }
+        }
+        TensorStats {
+            lo,
+            hi,
+            before: largest(|c| c.before),
+            mean: self.mean.iter().enumerate().map(|(i, mean)| mean * f64::from(scale(i))).collect(),
+            peaks: self.peaks.iter().enumerate().map(|(i, peak)| peak * scale(i)).collect(),
+            histogram,
+        }
+    }
+}
+
+impl Calibration {
+    /// Runs `net` on the latents of seeds `0..count`.
+    pub(super) fn new(net: &FloatNet, count: u32) -> Self {
+        let forward = Forward::new(net);
+        let shapes = net.shapes().unwrap_or_default();
+        let seeds = Seeds::new(&shapes, count);
+        let empty: Vec<Observed> = shapes.into_iter().map(Observed::empty).collect();
+        let of_task = |task: usize| (task as u32..seeds.all).step_by(TASKS);
+        let tasks = parallel(TASKS, |task| {
+            let mut layers = empty.clone();
+            let most = of_task(task).map(|seed| {
+                let mut most = Vec::new();
+                seeds.run(&forward, net, seed, |layer, before, after| {
+                    most.push(layers[layer].add(before, after, seeds.of_layer(layer)));
+                });
+                most
+            });
+            let most: Vec<Vec<f32>> = most.collect();
+            (layers, most)
         });
-        peaks
-    });
-    let mut extreme: Vec<u32> = (0..layers)
-        .flat_map(|layer| {
-            let mut seeds: Vec<u32> = (0..count).collect();
-            seeds.sort_by(|a, b| peaks[*b as usize][layer].total_cmp(&peaks[*a as usize][layer]));
-            seeds.truncate(most);
-            seeds
-        })
-        .collect();
-    extreme.sort_unstable();
-    extreme.dedup();
-    extreme
+        let mut layers = empty;
+        tasks.iter().for_each(|(part, _)| layers.iter_mut().zip(part).for_each(|(layer, part)| layer.join(part)));
+        let most = (0..seeds.all as usize).map(|seed| tasks[seed % TASKS].1[seed / TASKS].clone()).collect();
+        let counted = parallel(TASKS, |task| {
+            let of_layer = |layer: &Observed| vec![vec![0u64; CHANNEL_BINS]; layer.channels.len()];
+            let mut bins: Vec<Vec<Vec<u64>>> = layers.iter().map(of_layer).collect();
+            for seed in of_task(task) {
+                seeds.run(&forward, net, seed, |layer, _, after| {
+                    let channels = &layers[layer].channels;
+                    let per_unit = |c: &Channel| CHANNEL_BINS as f32 / (c.hi - c.lo).max(f32::MIN_POSITIVE);
+                    let per_unit: Vec<f32> = channels.iter().map(per_unit).collect();
+                    for values in after.chunks_exact(channels.len()) {
+                        for (channel, (bins, v)) in bins[layer].iter_mut().zip(values).enumerate() {
+                            let bin = ((v - channels[channel].lo) * per_unit[channel]) as usize;
+                            bins[bin.min(CHANNEL_BINS - 1)] += 1;
+                        }
+                    }
+                });
+            }
+            bins
+        });
+        for (layer, observed) in layers.iter_mut().enumerate() {
+            for (i, channel) in observed.channels.iter_mut().enumerate() {
+                let total = |bin: usize| counted.iter().map(|bins| bins[layer][i][bin]).sum();
+                channel.histogram = (0..CHANNEL_BINS).map(total).collect();
+            }
+        }
+        Self { layers, seeds: most }
+    }
+
+    /// Returns the statistics of each layer.
+    pub(super) fn stats(&self) -> Vec<TensorStats> {
+        self.layers.iter().map(|layer| layer.scaled(&[])).collect()
+    }
+
+    /// Returns the statistics of each layer if the channels of its output are multiplied by `scales`; by 1 if these are empty.
+    pub(super) fn scaled(&self, scales: &[Vec<f32>]) -> Vec<TensorStats> {
+        self.layers.iter().zip(scales).map(|(layer, scales)| layer.scaled(scales)).collect()
+    }
+
+    /// Returns, for each of the first `layers` layers, the `most` seeds with the largest values; in ascending order, without duplicates.
+    /// Their images suffer most from clipping.
+    pub(super) fn extreme_seeds(&self, layers: usize, most: usize) -> Vec<u32> {
+        let extreme = (0..layers).flat_map(|layer| {
+            let mut seeds: Vec<usize> = (0..self.seeds.len()).filter(|seed| layer < self.seeds[*seed].len()).collect();
+            seeds.sort_by(|a, b| self.seeds[*b][layer].total_cmp(&self.seeds[*a][layer]));
+            seeds.into_iter().take(most).map(|seed| seed as u32)
+        });
+        extreme.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
 }
 
 /// Runs `work` on `0..count` on all cores and returns the results in order.

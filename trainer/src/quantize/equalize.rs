@@ -26,14 +26,16 @@ pub(super) enum Equalized {
 }
 
 impl FloatNet {
-    /// Returns the network with other channel scales, which computes the same images and scores. `stats` are those of this network.
+    /// Returns the network with other channel scales, which computes the same images and scores, and the factor of each channel of each
+    /// layer; none for layers whose channels stay the same. `stats` are those of this network.
     ///
     /// Sums and upsampling tie tensors together: these have the same scales. Each channel c of a group of tied tensors is scaled to
     /// the range m^p, with the power p ([`POWERS`]; 1/2 in the discriminator), where m is the largest share of c in an output of a reader: |weight|·range of c, divided by the largest such
     /// product of that output. Shares do not depend on the scales of other tensors, so one pass over the network is enough.
-    pub(super) fn equalized(&self, stats: &[TensorStats], which: Equalized) -> Self {
+    pub(super) fn equalized(&self, stats: &[TensorStats], which: Equalized) -> (Self, Vec<Vec<f32>>) {
         let shapes = self.shapes().expect("the network was checked");
         let mut net = self.clone();
+        let mut all_scales = vec![Vec::new(); self.layers.len()];
         for group in self.groups() {
             let from_generator = group.iter().any(|&tensor| tensor <= self.image());
             let power = match which {
@@ -46,13 +48,14 @@ impl FloatNet {
             for (index, layer) in net.layers.iter_mut().enumerate() {
                 if group.contains(&index) {
                     layer.scale_outputs(&scales);
+                    all_scales[index].clone_from(&scales);
                 }
                 if tied(layer.input) {
                     layer.scale_inputs(&scales);
                 }
             }
         }
-        net
+        (net, all_scales)
     }
 
     /// Returns the sets of hidden tensors that must have the same channel scales, without those whose scales are fixed.

@@ -91,6 +91,16 @@ impl<'a> Forward<'a> {
         self.run_from(0, dequantized(z), |_, _, _| {})
     }
 
+    /// Runs the first `layers` layers on the inputs `z`; `observe` is that of [`Self::run`].
+    pub(super) fn run_first(&self, z: &[i8], layers: usize, mut observe: impl FnMut(usize, &[f32], &[f32])) {
+        let mut values = vec![dequantized(z)];
+        for index in 0..layers {
+            let (sums, output) = self.output(index, &values);
+            observe(index, &sums, &output);
+            values.push(output);
+        }
+    }
+
     /// Runs the first `layers` layers on the inputs `z` and returns their outputs.
     pub(super) fn outputs(&self, z: &[i8], layers: usize) -> Vec<Vec<f32>> {
         let mut values = vec![dequantized(z)];

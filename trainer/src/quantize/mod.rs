@@ -30,7 +30,7 @@ pub use fold::{TrainedNetwork, fold};
 pub use net::{Activation, FloatLayer, FloatNet, FloatOp, FloatSource};
 pub use report::{LayerReport, QuantizationReport, UnevenWeights};
 
-use calibrate::{Clipping, TensorStats};
+use calibrate::{Calibration, Clipping, TensorStats};
 use equalize::Equalized;
 pub use ganlet_runtime::encode::LayoutChoice;
 use ganlet_runtime::encode::{LayerSpec, ModelBuilder};
@@ -41,10 +41,8 @@ pub const COMPARISON_SEEDS: u32 = 1 << 30;
 const TRIALS: u32 = 64;
 /// Number of additional trial images for each layer: those with its largest values.
 const EXTREME: usize = 6;
-/// Number of latents with which even a large network is calibrated.
-const LEAST_CALIBRATION: u32 = 512;
-/// Multiply-accumulates of the images that a network is calibrated with.
-const CALIBRATION_MACS: u64 = 10_000_000_000;
+/// Number of latents with which the directions are found.
+const DIRECTION_LATENTS: u32 = 512;
 /// PSNR in dB below which a trial image lowers the score of a clipping.
 const WORST_DB: f64 = 35.5;
 
@@ -60,7 +58,7 @@ const DIRECTIONS: usize = 8;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuantizeOptions {
-    /// Largest number of latents for calibrating the activation ranges; large networks use fewer, but at least 512 of these.
+    /// Number of latents for calibrating the activation ranges.
     pub calibration: u32,
     /// Number of latents for comparing int8 with float images.
     pub comparison: u32,
@@ -108,7 +106,7 @@ pub struct Quantized {
 pub fn quantize(net: &FloatNet, options: &QuantizeOptions) -> Result<Quantized, QuantizeError> {
     error::check(net)?;
     let Candidate { net: prepared, stats, rounded, clippings, .. } = best_candidate(net, options)?;
-    let directions = net.directions(options.directions, options.calibration.min(LEAST_CALIBRATION));
+    let directions = net.directions(options.directions, options.calibration.min(DIRECTION_LATENTS));
     let file = encode((&prepared, &stats, &rounded), &clippings, options.layouts, &directions)?;
     let seeds = COMPARISON_SEEDS..COMPARISON_SEEDS + options.comparison.max(1);
     let psnr = compare::FloatImages::new(net, seeds).compare(&file)?;
@@ -127,12 +125,6 @@ struct Candidate {
     score: f64,
 }
 
-/// Number of latents for calibration: the multiply-accumulates of all passes stay below [`CALIBRATION_MACS`].
-fn calibration_latents(net: &FloatNet, options: &QuantizeOptions) -> u32 {
-    let affordable = CALIBRATION_MACS / net.macs().max(1);
-    options.calibration.clamp(1, u32::try_from(affordable).unwrap_or(u32::MAX).max(LEAST_CALIBRATION))
-}
-
 /// Rates trial images by their PSNR in dB: the mean, less the root of the squared decibels that images are below [`WORST_DB`], summed.
 ///
 /// Unlike the worst value alone, this score also rises if one of several bad images becomes better.
@@ -147,15 +139,16 @@ fn score(decibels: &[f64]) -> f64 {
 /// raises the score. The discriminator is always equalized, because images say nothing about it.
 fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate, QuantizeError> {
     let fused = if options.fuse_upsampling { net.fuse_upsampling() } else { net.clone() };
-    let calibration = calibration_latents(net, options);
-    let stats = calibrate::calibrate(&fused, calibration);
-    let nets = if options.equalize {
-        let all = equalize::POWERS.map(Equalized::All).into_iter();
-        all.chain([Equalized::Discriminator]).map(|which| fused.equalized(&stats, which)).collect()
+    let observed = Calibration::new(&fused, options.calibration.max(1));
+    let stats = observed.stats();
+    let nets: Vec<(FloatNet, Vec<TensorStats>)> = if options.equalize {
+        let all = equalize::POWERS.map(Equalized::All).into_iter().chain([Equalized::Discriminator]);
+        let equalized = all.map(|which| fused.equalized(&stats, which));
+        equalized.map(|(net, scales)| (net, observed.scaled(&scales))).collect()
     } else {
-        vec![fused]
+        vec![(fused.clone(), stats)]
     };
-    let extreme = calibrate::extreme_seeds(net, net.layers.len() - net.discriminator_layers, calibration, EXTREME);
+    let extreme = observed.extreme_seeds(fused.layers.len() - fused.discriminator_layers, EXTREME);
     let trials = compare::FloatImages::new(net, (COMPARISON_SEEDS - TRIALS..COMPARISON_SEEDS).chain(extreme));
     // Images do not depend on the layout.
     let rate = |net: (&FloatNet, &[TensorStats], &[Vec<i8>]), clippings: &[Clipping]| {
@@ -163,8 +156,7 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
         Ok::<_, QuantizeError>(score(&trials.decibels(&file)?))
     };
     let mut best: Option<Candidate> = None;
-    for net in nets {
-        let stats = calibrate::calibrate(&net, calibration);
+    for (net, stats) in nets {
         let rounded = rounding::round(&net);
         for clipping in Clipping::ALL {
             let clippings = vec![clipping; net.layers.len()];
@@ -202,7 +194,7 @@ fn best_candidate(net: &FloatNet, options: &QuantizeOptions) -> Result<Candidate
 pub fn draft(net: &FloatNet) -> Result<Vec<u8>, QuantizeError> {
     error::check(net)?;
     let fused = net.fuse_upsampling();
-    let stats = calibrate::calibrate(&fused, 1);
+    let stats = Calibration::new(&fused, 1).stats();
     let clippings = vec![Clipping::WHOLE; fused.layers.len()];
     encode((&fused, &stats, &[]), &clippings, LayoutChoice::Compact, &net.directions(DIRECTIONS, 1))
 }

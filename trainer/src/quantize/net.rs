@@ -327,21 +327,6 @@ impl FloatNet {
         Ok(shapes)
     }
 
-    /// Returns the multiply-accumulates of one image.
-    pub(super) fn macs(&self) -> u64 {
-        let shapes = self.shapes().unwrap_or_default();
-        let of = |(layer, output): (&FloatLayer, &Dims)| {
-            let input = self.shape_of(layer.input, &shapes).unwrap_or(*output);
-            let times = match layer.op {
-                FloatOp::Dense { .. } => 1,
-                // The weights are applied at each position of the smaller side.
-                _ => (input.h * input.w).min(output.h * output.w),
-            };
-            (layer.weight.len() * times) as u64
-        };
-        self.layers.iter().zip(&shapes).map(of).sum()
-    }
-
     /// Returns the shape of a tensor, given the output shapes of earlier layers.
     pub(super) fn shape_of(&self, source: FloatSource, shapes: &[Dims]) -> Option<Dims> {
         match source {

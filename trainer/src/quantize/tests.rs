@@ -443,11 +443,22 @@ fn depthwise_layers_and_sums_keep_their_images() {
     let z: Vec<i8> = (0..32).map(|i| i * 3 - 50).collect();
     assert!(residual.forward(&z).iter().zip(&fused.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-5));
     check(&residual, 40.0);
-    // The shortcut ties two tensors and their sum together.
-    let stats = calibrate::calibrate(&fused, 64);
-    let equalized = fused.equalized(&stats, Equalized::All(0.5));
+    // The shortcut ties two tensors and their sum together. What was observed before the equalization tells what happens after it.
+    let observed = Calibration::new(&fused, 64);
+    let (equalized, scales) = fused.equalized(&observed.stats(), Equalized::All(0.5));
     let changed: Vec<bool> = equalized.layers.iter().zip(&fused.layers).map(|(a, b)| a != b).collect();
     assert_eq!(changed, [true, true, true, true, false, true]);
+    for (known, seen) in observed.scaled(&scales).iter().zip(Calibration::new(&equalized, 64).stats()) {
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-3 * (1.0 + a.abs());
+        for clipping in Clipping::ALL {
+            let (known, seen) = (known.range(clipping), seen.range(clipping));
+            let step = (known.1 - known.0) / 100.0;
+            assert!((known.0 - seen.0).abs() <= step && (known.1 - seen.1).abs() <= step, "{known:?} {seen:?}");
+        }
+        assert!(near(known.before.into(), seen.before.into()));
+        assert!(known.mean.iter().zip(&seen.mean).all(|(a, b)| near(*a, *b)));
+        assert!(known.peaks.iter().zip(&seen.peaks).all(|(a, b)| near((*a).into(), (*b).into())));
+    }
     assert!(fused.forward(&z).iter().zip(&equalized.forward(&z)).all(|(a, b)| (a - b).abs() < 1e-4));
     residual.layers[6].op = FloatOp::Add { other: FloatSource::Layer(0) };
     let refused = quantize(&residual, &QuantizeOptions::default()).unwrap_err().to_string();
@@ -496,7 +507,7 @@ fn extreme_seeds_have_the_largest_values_of_a_layer() {
         forward.run(&net.inputs_of_seed(seed), seen);
         peak
     };
-    let extreme = calibrate::extreme_seeds(&net, 1, 100, 3);
+    let extreme = Calibration::new(&net, 100).extreme_seeds(1, 3);
     assert_eq!(extreme.len(), 3);
     let least = extreme.iter().map(|s| peak(*s)).fold(f32::MAX, f32::min);
     assert_eq!((0..100).filter(|&s| peak(s) >= least).count(), 3);
@@ -508,16 +519,4 @@ fn bad_images_lower_the_score_of_a_clipping() {
     assert!(score(&[44.0, 36.0]) > score(&[60.0, 26.0]));
     // One of two bad images became better.
     assert!(score(&[50.0, 26.0, 30.0]) > score(&[50.0, 26.0, 26.0]));
-}
-
-#[test]
-fn networks_of_many_multiplications_are_calibrated_on_fewer_latents() {
-    let of = |channels| {
-        let dense = FloatOp::Dense { inputs: 8, h: 32, w: 32, c: channels };
-        let net = net(8, &[(dense, Activation::Relu), (up(channels, 3), Activation::Tanh)]);
-        let expected = 8 * 1024 * channels + 32 * 32 * 16 * channels * 3;
-        assert_eq!(net.macs(), expected as u64);
-        calibration_latents(&net, &QuantizeOptions::default())
-    };
-    assert_eq!((of(1), of(512)), (2048, LEAST_CALIBRATION));
 }
