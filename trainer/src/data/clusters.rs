@@ -1,6 +1,6 @@
 //! Groups similar images, so that images without labels have classes.
 use super::Dataset;
-use crate::nets::class_frequencies;
+use crate::nets::{are_chosen, class_frequencies};
 use crate::philox::Key;
 
 /// Largest number of values of the small version of an image that is compared.
@@ -9,14 +9,17 @@ const VALUES: usize = 256;
 const SEARCHED: usize = 4000;
 /// Searches, each from other images; the best one counts.
 const STARTS: u64 = 4;
+/// Images drawn for each center that a search starts from.
+const DRAWN: u32 = 8;
 /// Most passes over the images of one search.
 const PASSES: usize = 30;
-/// Each group has at least one image in 70; the images of smaller groups are divided among the others.
-const SMALLEST: usize = 70;
+/// Each group has at least one image in 120, and at least 10; the images of smaller groups are divided among the others.
+const SMALLEST: usize = 120;
+const LEAST_IMAGES: usize = 10;
 /// Groups that a search may find in addition, because small ones will be divided.
 const SPARE: usize = 5;
 
-/// Returns a group for each image of `images`: at most `most` of them, each with 1.4 % of the images or more.
+/// Returns a group for each image of `images`: at most `most` of them, each with 10 images and 0.8 % of all or more.
 ///
 /// The groups are numbered in the order in which a latent value chooses them with nearly their shares.
 ///
@@ -39,23 +42,29 @@ pub(crate) fn clusters(images: &dyn Dataset, most: usize) -> Vec<u8> {
             break;
         }
     }
-    if best.len() < 2 {
-        return Vec::new();
+    while best.len() > 1 {
+        let groups: Vec<usize> = small.iter().map(|image| nearest(image, &best).0).collect();
+        let sizes = sizes(&groups, best.len());
+        let order = order(&sizes);
+        let shares: Vec<f32> = order.iter().map(|group| sizes[*group] as f32).collect();
+        if are_chosen(&shares) {
+            let mut rank = vec![0; best.len()];
+            order.iter().enumerate().for_each(|(place, group)| rank[*group] = place as u8);
+            return groups.into_iter().map(|group| rank[group]).collect();
+        }
+        best.remove((0..best.len()).min_by_key(|group| sizes[*group]).unwrap_or(0));
     }
-    let groups: Vec<usize> = small.iter().map(|image| nearest(image, &best).0).collect();
-    let sizes = sizes(&groups, best.len());
-    let mut rank = vec![0; best.len()];
-    order(&sizes).iter().enumerate().for_each(|(place, group)| rank[*group] = place as u8);
-    groups.into_iter().map(|group| rank[group]).collect()
+    Vec::new()
 }
 
-/// Removes the center of the smallest group, until all groups are large enough.
+/// Removes the center of the smallest group, until all groups are large enough or one is left.
 fn without_small_groups(images: &[Vec<f32>], mut centers: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    let enough = LEAST_IMAGES.max(images.len().div_ceil(SMALLEST));
     loop {
         let groups: Vec<usize> = images.iter().map(|image| nearest(image, &centers).0).collect();
         let sizes = sizes(&groups, centers.len());
         match (0..centers.len()).min_by_key(|group| sizes[*group]) {
-            Some(least) if sizes[least] * SMALLEST < images.len() => _ = centers.remove(least),
+            Some(least) if centers.len() > 1 && sizes[least] < enough => _ = centers.remove(least),
             _ => return centers,
         }
     }
@@ -142,7 +151,10 @@ fn search(images: &[&[f32]], most: usize, start: u64) -> (f64, Vec<Vec<f32>>) {
     (total, centers)
 }
 
-/// Chooses at most `most` different images, each with a probability that rises with the squared distance to those before (k-means++).
+/// Chooses at most `most` different images, far from each other.
+///
+/// Each one is drawn with a probability that rises with the squared distance to those before (k-means++). Of eight drawn, the one that
+/// leaves the smallest sum of squared distances is kept, which finds more of the small groups.
 fn far_apart(images: &[&[f32]], most: usize, start: u64) -> Vec<Vec<f32>> {
     let key = Key { seed: 0, stream: 0, step: start };
     let mut distances = vec![1.0f64; images.len()];
@@ -152,37 +164,45 @@ fn far_apart(images: &[&[f32]], most: usize, start: u64) -> Vec<Vec<f32>> {
         if total <= 0.0 {
             break;
         }
-        let mut left = f64::from(key.words(centers.len() as u32)[0]) / 2f64.powi(32) * total;
-        let chosen = distances.iter().position(|distance| {
-            left -= distance;
-            left < 0.0
-        });
-        let Some(chosen) = chosen.or_else(|| distances.iter().rposition(|distance| *distance > 0.0)) else { break };
+        let drawn = |candidate: u32| {
+            let word = key.words(DRAWN * centers.len() as u32 + candidate)[0];
+            let mut left = f64::from(word) / 2f64.powi(32) * total;
+            let chosen = distances.iter().position(|distance| {
+                left -= distance;
+                left < 0.0
+            });
+            chosen.or_else(|| distances.iter().rposition(|distance| *distance > 0.0))
+        };
+        let left_by = |chosen: usize| -> Vec<f64> {
+            let to_chosen = images.iter().map(|image| f64::from(squared(image, images[chosen])));
+            let before = distances.iter().map(|d| if centers.is_empty() { f64::INFINITY } else { *d });
+            to_chosen.zip(before).map(|(new, before)| new.min(before)).collect()
+        };
+        let candidates = (0..DRAWN).filter_map(drawn).map(|chosen| (left_by(chosen), chosen));
+        let sum = |distances: &[f64]| distances.iter().sum::<f64>();
+        let Some((left, chosen)) = candidates.min_by(|a, b| sum(&a.0).total_cmp(&sum(&b.0))) else { break };
         centers.push(images[chosen].to_vec());
-        let latest = &centers[centers.len() - 1..];
-        let first = centers.len() == 1;
-        for (distance, image) in distances.iter_mut().zip(images) {
-            let new = f64::from(nearest(image, latest).1);
-            *distance = if first { new } else { distance.min(new) };
-        }
+        distances = left;
     }
     centers
 }
 
 /// Returns the nearest center, the first of equals, and its squared distance.
 fn nearest(image: &[f32], centers: &[Vec<f32>]) -> (usize, f32) {
-    let squared = |center: &[f32]| -> f32 {
-        // Eight sums, which the compiler keeps in one vector.
-        let mut sums = [0.0f32; 8];
-        for (a, b) in image.chunks(8).zip(center.chunks(8)) {
-            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                *sum += (a - b) * (a - b);
-            }
-        }
-        sums.iter().sum()
-    };
-    let distances = centers.iter().map(|center| squared(center)).enumerate();
+    let distances = centers.iter().map(|center| squared(image, center)).enumerate();
     distances.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0))
+}
+
+/// Returns the squared distance of two images.
+fn squared(image: &[f32], other: &[f32]) -> f32 {
+    // Eight sums, which the compiler keeps in one vector.
+    let mut sums = [0.0f32; 8];
+    for (a, b) in image.chunks(8).zip(other.chunks(8)) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += (a - b) * (a - b);
+        }
+    }
+    sums.iter().sum()
 }
 
 fn sizes(groups: &[usize], count: usize) -> Vec<usize> {
@@ -234,6 +254,10 @@ mod tests {
         let by_size: Vec<usize> = (0..40).rev().collect();
         let (found, by_size) = (farthest(&found), farthest(&by_size));
         assert!(found < 0.2 && by_size > 0.3, "{found} in this order, {by_size} by size");
+        // 60 groups, the smallest with 0.9 % of the images.
+        let sizes: Vec<usize> = (0..60).map(|i| 75 + 180 * i * i / 3481).collect();
+        let shares: Vec<f32> = order(&sizes).into_iter().map(|group| sizes[group] as f32).collect();
+        assert!(are_chosen(&shares));
     }
 
     #[test]

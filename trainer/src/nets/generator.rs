@@ -229,8 +229,7 @@ impl Generator {
         }
         let mut layers: Vec<_> = (count > 0).then_some(Layer::BinaryLatents { count }).into_iter().collect();
         if !class_shares.is_empty() {
-            let total: f32 = class_shares.iter().sum();
-            if class_shares.iter().any(|share| *share < LEAST_SHARE * total) {
+            if !are_chosen(class_shares) {
                 let why = format!(
                     "data.class_shares = {class_shares:?}: expected at least 1.3 % of their sum for each class"
                 );
@@ -242,8 +241,15 @@ impl Generator {
     }
 }
 
-/// Smallest share of a class: that of one step of the latent in the middle of its distribution.
-const LEAST_SHARE: f32 = 0.013;
+/// Returns whether a random latent value chooses each class with half to twice its share.
+///
+/// It does if each share is 1.3 % or more, the probability of one step of the latent in the middle of its distribution. Nearer to the ends,
+/// where the steps are smaller, shares may be smaller too.
+pub(crate) fn are_chosen(shares: &[f32]) -> bool {
+    let total: f64 = shares.iter().map(|&share| f64::from(share)).sum();
+    let mut pairs = class_frequencies(shares).into_iter().zip(shares);
+    pairs.all(|(frequency, share)| (0.5..=2.0).contains(&(frequency * total / f64::from(*share))))
+}
 
 /// Returns the values between which a latent value stands for a class, one less than there are classes, so that the classes have these shares.
 ///

@@ -6,7 +6,7 @@ use crate::graph::Window;
 use crate::nn::{Activation, Layer};
 pub use discriminator::{Discriminator, DiscriminatorOptions, Minibatch};
 pub use generator::{Generator, Upsampling};
-pub(crate) use generator::{class_frequencies, class_thresholds};
+pub(crate) use generator::{are_chosen, class_frequencies, class_thresholds};
 use std::fmt;
 
 /// Kernel 4, stride 2, padding 1: halves a side; transposed, doubles it.

@@ -10,7 +10,7 @@ const MAX_UNROLL: u32 = 20;
 /// Largest number of examples that are scored as one.
 const MAX_PACKING: usize = 16;
 /// Largest number of clusters that stand for classes.
-pub(super) const MAX_CLUSTERS: usize = 48;
+pub(super) const MAX_CLUSTERS: usize = 64;
 /// Largest number of training steps.
 pub const MAX_STEPS: u64 = 100_000_000;
 

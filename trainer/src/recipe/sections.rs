@@ -55,7 +55,7 @@ pub struct Data {
     /// Empty: the class is an input of the generator.
     #[serde(default)]
     pub class_shares: Vec<f32>,
-    /// Largest number of groups of similar images that stand for classes, 2 to 48; the last latent value chooses the group. 0: the classes
+    /// Largest number of groups of similar images that stand for classes, 2 to 64; the last latent value chooses the group. 0: the classes
     /// are those of the labels. The shares of the groups are [`class_shares`](Self::class_shares) once the data are loaded.
     #[serde(default)]
     pub clusters: usize,

@@ -178,7 +178,7 @@ mod tests {
         assert!(recipe.classes() == counts.len() && (2..=6).contains(&counts.len()), "{counts:?}");
         assert_eq!(recipe.class_shares(), counts.iter().map(|&count| count as f32).collect::<Vec<_>>());
         assert_eq!(data.train.len(), Some(counts.iter().sum::<u32>() as usize));
-        assert!(counts.iter().all(|count| u64::from(*count) * 70 >= counts.iter().map(|c| u64::from(*c)).sum()));
+        assert!(counts.iter().all(|count| u64::from(*count) * 120 >= counts.iter().map(|c| u64::from(*c)).sum()));
         assert!(
             data.notes.iter().any(|note| note.contains("groups of similar images, which a latent value chooses; each"))
         );
