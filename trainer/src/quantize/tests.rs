@@ -520,3 +520,21 @@ fn bad_images_lower_the_score_of_a_clipping() {
     // One of two bad images became better.
     assert!(score(&[50.0, 26.0, 30.0]) > score(&[50.0, 26.0, 26.0]));
 }
+
+#[test]
+fn layers_before_the_image_see_more_seeds() {
+    let numbers = FloatOp::Dense { inputs: 8, h: 1, w: 1, c: 4 };
+    let image = FloatOp::Dense { inputs: 4, h: 4, w: 4, c: 8 };
+    let net = net(8, &[(numbers, Activation::Relu), (image, Activation::Relu), (up(8, 3), Activation::Tanh)]);
+    let forward = float::Forward::new(&net);
+    let largest = |layer: usize, seeds: u32| {
+        let of = |seed| forward.outputs(&net.inputs_of_seed(seed), 2)[layer].iter().fold(0.0f32, |m, v| m.max(*v));
+        (0..seeds).map(of).fold(0.0, f32::max)
+    };
+    assert!(largest(0, 16 * 50) > largest(0, 50) && largest(1, 16 * 50) > largest(1, 50));
+    let stats = Calibration::new(&net, 50).stats();
+    assert_eq!(
+        (stats[0].range(Clipping::WHOLE).1, stats[1].range(Clipping::WHOLE).1),
+        (largest(0, 800), largest(1, 50))
+    );
+}
