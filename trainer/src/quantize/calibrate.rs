@@ -11,7 +11,7 @@ const BINS: usize = 4096;
 const CHANNEL_BINS: usize = 1024;
 /// Seeds that the layers before the image see, for each seed whose image is drawn.
 const MORE: u32 = 16;
-/// Tasks among which the seeds are divided; fixed, so that sums do not depend on the number of threads.
+/// Largest number of tasks among which the seeds are divided; it depends on their number only, so that sums do not depend on the number of threads.
 const TASKS: usize = 16;
 
 /// Statistics of one layer's output.
@@ -199,8 +199,9 @@ impl Calibration {
         let shapes = net.shapes().unwrap_or_default();
         let seeds = Seeds::new(&shapes, count);
         let empty: Vec<Observed> = shapes.into_iter().map(Observed::empty).collect();
-        let of_task = |task: usize| (task as u32..seeds.all).step_by(TASKS);
-        let tasks = parallel(TASKS, |task| {
+        let parts = TASKS.min(count as usize);
+        let of_task = |task: usize| (task as u32..seeds.all).step_by(parts);
+        let tasks = parallel(parts, |task| {
             let mut layers = empty.clone();
             let most = of_task(task).map(|seed| {
                 let mut most = Vec::new();
@@ -214,8 +215,8 @@ impl Calibration {
         });
         let mut layers = empty;
         tasks.iter().for_each(|(part, _)| layers.iter_mut().zip(part).for_each(|(layer, part)| layer.join(part)));
-        let most = (0..seeds.all as usize).map(|seed| tasks[seed % TASKS].1[seed / TASKS].clone()).collect();
-        let counted = parallel(TASKS, |task| {
+        let most = (0..seeds.all as usize).map(|seed| tasks[seed % parts].1[seed / parts].clone()).collect();
+        let counted = parallel(parts, |task| {
             let of_layer = |layer: &Observed| vec![vec![0u64; CHANNEL_BINS]; layer.channels.len()];
             let mut bins: Vec<Vec<Vec<u64>>> = layers.iter().map(of_layer).collect();
             for seed in of_task(task) {

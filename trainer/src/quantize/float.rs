@@ -103,11 +103,9 @@ impl<'a> Forward<'a> {
 
     /// Runs the first `layers` layers on the inputs `z` and returns their outputs.
     pub(super) fn outputs(&self, z: &[i8], layers: usize) -> Vec<Vec<f32>> {
-        let mut values = vec![dequantized(z)];
-        for index in 0..layers {
-            values.push(self.output(index, &values).1);
-        }
-        values.split_off(1)
+        let mut outputs = Vec::new();
+        self.run_first(z, layers, |_, _, after| outputs.push(after.to_vec()));
+        outputs
     }
 
     /// Returns the discriminator's output for each of `images`, which are stored one after the other.

@@ -58,7 +58,7 @@ const DIRECTIONS: usize = 8;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuantizeOptions {
-    /// Number of latents for calibrating the activation ranges.
+    /// Number of latents, at least 1, for calibrating the activation ranges; layers before the first image see 16 times as many.
     pub calibration: u32,
     /// Number of latents for comparing int8 with float images.
     pub comparison: u32,
